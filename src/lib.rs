@@ -1,0 +1,10 @@
+//! `ier`: a columnar analytics engine over archived e-mail engagement.
+#![allow(missing_docs)]
+
+pub mod error;
+
+pub mod clock;
+
+pub mod record;
+
+pub mod source;

@@ -1,0 +1,196 @@
+//! From an export's columns to a whole row: the key, and what is computed rather than told.
+//!
+//! [`complete`] takes the columns an export had and returns all columns of the table; [`derive`] recomputes the derived
+//! ones after two versions were merged.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, DictionaryArray, Int32Array, RecordBatch, StringArray, StringBuilder,
+    StringDictionaryBuilder, new_null_array,
+};
+use arrow::compute::{cast, filter_record_batch};
+use arrow::datatypes::{DataType, Date32Type, Int32Type, TimestampMicrosecondType};
+
+use super::fields::{KeyRule, Source, Table, hidden};
+use super::resolve::never_provided;
+use crate::error::{Error, Result};
+
+/// Microseconds in a day.
+pub const DAY_MICROS: i64 = 86_400_000_000;
+
+/// The UTC day of a moment.
+pub fn day_of(micros: i64) -> i32 {
+    micros.div_euclid(DAY_MICROS) as i32
+}
+
+/// A batch with every column of the table, and the rows (by place in the export's batch) that have no key.
+pub struct Completed {
+    /// All columns of [`Table::lake_schema`]; rows without a key are left out.
+    pub batch: RecordBatch,
+    /// Places of the rows left out, ascending.
+    pub keyless: Vec<usize>,
+}
+
+/// Fills in what an export does not tell: absent columns (null, and marked as never provided, so that they erase nothing),
+/// the key, person, day and click of an IER.
+///
+/// `told` holds any of the table's export columns and `custom`, in lake types, in any order. A link's person and date are
+/// left null: they come from its IER.
+pub fn complete(table: &Table, told: &RecordBatch) -> Result<Completed> {
+    let rows = told.num_rows();
+    let schema = table.lake_schema();
+    let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
+    let mut absent: Vec<&str> = Vec::new();
+    for (field, arrow) in table.fields.iter().zip(schema.fields()) {
+        match told.column_by_name(&field.name) {
+            Some(column) if column.data_type() == arrow.data_type() => columns.push(column.clone()),
+            Some(column) => columns.push(cast(column, arrow.data_type())?),
+            None => {
+                if field.source == Source::Export {
+                    absent.push(&field.name);
+                }
+                columns.push(new_null_array(arrow.data_type(), rows));
+            }
+        }
+    }
+    if let Some(kept) = never_provided(&absent) {
+        let at = schema.index_of(hidden::KEPT)?;
+        let keys = Int32Array::from(vec![0; rows]);
+        columns[at] = Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::new(StringArray::from(vec![kept])))?);
+    }
+    let keys = keys(table, told)?;
+    let keyless: Vec<usize> = (0..rows).filter(|&row| keys.is_null(row)).collect();
+    columns[schema.index_of(hidden::KEY)?] = Arc::new(keys);
+    let mut nullable = schema.as_ref().clone();
+    if !keyless.is_empty() {
+        // The key column may hold nulls until the rows without one are filtered out.
+        nullable = arrow::datatypes::Schema::new(
+            schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>(),
+        );
+    }
+    let mut batch = RecordBatch::try_new(Arc::new(nullable), columns)?;
+    if !keyless.is_empty() {
+        let keep = arrow::compute::is_not_null(batch.column_by_name(hidden::KEY).ok_or_else(|| Error::internal("no key column"))?)?;
+        let kept = filter_record_batch(&batch, &keep)?;
+        batch = RecordBatch::try_new(schema, kept.columns().to_vec())?;
+    }
+    Ok(Completed { batch: derive(table, batch)?, keyless })
+}
+
+/// Recomputes the derived columns of an IER: person, day, click. Other tables pass through (a link's day follows its
+/// date).
+pub fn derive(table: &Table, batch: RecordBatch) -> Result<RecordBatch> {
+    if !table.tiered {
+        return Ok(batch);
+    }
+    let schema = batch.schema();
+    let mut columns = batch.columns().to_vec();
+    let column = |name: &str| batch.column_by_name(name).ok_or_else(|| Error::internal(format!("no column {name}")));
+    if table.key == KeyRule::Ier {
+        let contacts = column("contact_id")?.as_string::<i32>();
+        let leads = column("lead_id")?.as_string::<i32>();
+        let mut people = StringBuilder::with_capacity(batch.num_rows(), batch.num_rows() * 18);
+        for (contact, lead) in contacts.iter().zip(leads) {
+            people.append_option(contact.or(lead));
+        }
+        columns[schema.index_of("person_id")?] = Arc::new(people.finish());
+
+        let unique = column("number_of_unique_clicks")?.as_primitive::<Int32Type>();
+        let told = column("clicked")?.as_boolean();
+        let clicked: BooleanArray =
+            unique.iter().zip(told).map(|(unique, told)| unique.map(|clicks| clicks > 0).or(told)).collect();
+        columns[schema.index_of("clicked")?] = Arc::new(clicked);
+    }
+    let sent = column("date_sent")?.as_primitive::<TimestampMicrosecondType>();
+    let created = column("created_date")?.as_primitive::<TimestampMicrosecondType>();
+    // A link whose IER is not known has no date of its own and stays in the partition without one.
+    let own_date_only = table.key != KeyRule::Ier;
+    let days: Date32Array = sent
+        .iter()
+        .zip(created)
+        .map(|(sent, created)| sent.or(if own_date_only { None } else { created }).map(day_of))
+        .collect();
+    columns[schema.index_of("sent_date")?] = Arc::new(days);
+    Ok(RecordBatch::try_new(schema, columns)?)
+}
+
+/// The key of each row (Rule 1); null where the row has none.
+///
+/// Keys of different rules never collide: a fallback key begins with a character no key of the first rule keeps.
+fn keys(table: &Table, told: &RecordBatch) -> Result<StringArray> {
+    let rows = told.num_rows();
+    let texts = |name: &str| -> Result<Option<StringArray>> {
+        told.column_by_name(name).map(|column| Ok(cast(column, &DataType::Utf8)?.as_string::<i32>().clone())).transpose()
+    };
+    let ids = texts(table.id)?;
+    let mut keys = StringBuilder::with_capacity(rows, rows * 32);
+    match table.key {
+        KeyRule::Ier => {
+            let merge = texts("merge_id")?;
+            let parts = [texts("job_id")?, texts("list_id")?, texts("batch_id")?, texts("subscriber_id")?];
+            for row in 0..rows {
+                if let Some(merge) = value(&merge, row) {
+                    keys.append_value(merge.to_lowercase());
+                } else if let [Some(job), Some(list), Some(batch), Some(subscriber)] = parts.each_ref().map(|part| value(part, row)) {
+                    keys.append_value(format!("\u{1}{job}\u{1}{list}\u{1}{batch}\u{1}{}", subscriber.to_lowercase()));
+                } else {
+                    keys.append_option(value(&ids, row).map(|id| format!("\u{2}{id}")));
+                }
+            }
+        }
+        KeyRule::ColumnElseId(name) => {
+            let own = texts(name)?;
+            for row in 0..rows {
+                match value(&own, row) {
+                    Some(own) => keys.append_value(own.to_lowercase()),
+                    None => keys.append_option(value(&ids, row).map(|id| format!("\u{2}{id}"))),
+                }
+            }
+        }
+        KeyRule::IdElseRow => {
+            let columns = match &ids {
+                Some(_) => Vec::new(),
+                None => row_texts(table, told)?,
+            };
+            for row in 0..rows {
+                match value(&ids, row) {
+                    Some(id) => keys.append_value(id),
+                    None if columns.is_empty() => keys.append_null(),
+                    None => {
+                        let text: Vec<&str> =
+                            columns.iter().map(|column| if column.is_null(row) { "" } else { column.value(row) }).collect();
+                        keys.append_value(format!("\u{3}{}", blake3::hash(text.join("\u{1}").as_bytes()).to_hex()));
+                    }
+                }
+            }
+        }
+    }
+    Ok(keys.finish())
+}
+
+fn value(column: &Option<StringArray>, row: usize) -> Option<&str> {
+    column.as_ref().filter(|column| column.is_valid(row)).map(|column| column.value(row)).filter(|text| !text.is_empty())
+}
+
+/// All told columns as text, in the table's order: the identity of a row that has no id.
+fn row_texts(table: &Table, told: &RecordBatch) -> Result<Vec<StringArray>> {
+    table
+        .exported()
+        .filter_map(|field| told.column_by_name(&field.name))
+        .map(|column| Ok(cast(column, &DataType::Utf8)?.as_string::<i32>().clone()))
+        .collect()
+}
+
+/// The days of a batch, for sorting rows into partitions; null for rows without a date.
+pub fn sent_days(batch: &RecordBatch) -> Option<&arrow::array::PrimitiveArray<Date32Type>> {
+    batch.column_by_name("sent_date").map(|column| column.as_primitive::<Date32Type>())
+}
+
+/// Text that is often the same, as the lake holds it.
+pub fn label_array<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
+    let mut builder = StringDictionaryBuilder::<Int32Type>::new();
+    values.for_each(|value| builder.append_option(value));
+    Arc::new(builder.finish())
+}
+

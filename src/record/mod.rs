@@ -1,0 +1,11 @@
+//! What a record is: its columns, its ids, its key, and which of two versions wins.
+//!
+//! Everything here is a pure function of its arguments; nothing reads a file, a clock or a setting.
+
+pub mod fields;
+
+pub mod id;
+
+pub mod key;
+
+pub mod resolve;

@@ -1,0 +1,336 @@
+//! Which version wins (Rule 2): many versions of a row become one, whatever the order in which they arrive.
+//!
+//! Each column is a register that holds the value of the newest version that *provides* it, where newer means a greater
+//! (SystemModstamp, LastModifiedDate), and among equal stamps the greater value. A version does not provide a column when
+//! its export had no such column, or when the column is sticky (person, send, parent) and the value is null. Joining
+//! registers by their maximum is commutative, associative and idempotent, so any interleaving and any duplication of the
+//! same versions gives the same row.
+//!
+//! A row carries the stamp of its newest version. Where a column's value came from an older one, the column
+//! [`hidden::KEPT`] says from which: `contact_id=1700000000000000,1700000000000000;opened=never`. Nearly every row has
+//! none, and then the newer version wins whole, which is the path that must be fast.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, DynComparator, PrimitiveArray, RecordBatch, StringArray, UInt32Array, make_comparator,
+};
+use arrow::compute::{SortOptions, cast, take};
+use arrow::datatypes::{DataType, TimestampMicrosecondType};
+
+use super::fields::{Source, Table, hidden};
+use super::key::{derive, label_array};
+use crate::error::{Error, Result};
+
+/// (SystemModstamp, LastModifiedDate) in microseconds; an absent one is older than any.
+pub type Stamp = (Option<i64>, Option<i64>);
+
+/// The stamp of a value: `None` when no version ever provided it.
+type Register = Option<Stamp>;
+
+const NEVER: &str = "never";
+
+/// The [`hidden::KEPT`] text of a version whose export lacked these columns.
+pub fn never_provided(columns: &[&str]) -> Option<String> {
+    (!columns.is_empty()).then(|| columns.iter().map(|column| format!("{column}={NEVER}")).collect::<Vec<_>>().join(";"))
+}
+
+/// What became of a key's versions.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// The resolved row is this version, column for column.
+    Version(u32),
+    /// The resolved row mixes versions, or differs from each in its bookkeeping.
+    Mixed,
+}
+
+/// The rows of [`resolve`], one per group.
+pub struct Resolved {
+    /// One row per group, in the groups' order, derived columns recomputed where versions were mixed.
+    pub batch: RecordBatch,
+    /// Per group, which version it is.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// Resolves groups of versions of `versions`; each group lists the rows of one key.
+///
+/// # Errors
+/// Only when the batch does not have the table's columns.
+pub fn resolve(table: &Table, versions: &RecordBatch, groups: &[&[u32]]) -> Result<Resolved> {
+    let registers = Registers::new(table, versions)?;
+    let mut base: Vec<u32> = Vec::with_capacity(groups.len());
+    let mut outcomes: Vec<Outcome> = Vec::with_capacity(groups.len());
+    let mut patches: Vec<Patch> = Vec::new();
+    for (place, group) in groups.iter().enumerate() {
+        let winner = registers.newest(group);
+        base.push(winner);
+        match registers.patch(place, winner, group)? {
+            None => outcomes.push(Outcome::Version(winner)),
+            Some(patch) => {
+                outcomes.push(Outcome::Mixed);
+                patches.push(patch);
+            }
+        }
+    }
+    let batch = if patches.is_empty() {
+        take_rows(versions, base)?
+    } else {
+        derive(table, registers.assemble(versions, &base, &patches)?)?
+    };
+    Ok(Resolved { batch, outcomes })
+}
+
+/// A group whose row is not one version whole.
+struct Patch {
+    place: usize,
+    /// (column, version) where the value comes from another version than the winner.
+    values: Vec<(usize, u32)>,
+    kept: Option<String>,
+}
+
+struct Registers<'a> {
+    modstamps: &'a PrimitiveArray<TimestampMicrosecondType>,
+    modified: &'a PrimitiveArray<TimestampMicrosecondType>,
+    kept: StringArray,
+    /// Columns that take part, with their place in the batch.
+    columns: Vec<Column<'a>>,
+    kept_at: usize,
+}
+
+struct Column<'a> {
+    name: &'a str,
+    at: usize,
+    sticky: bool,
+    values: ArrayRef,
+    compare: DynComparator,
+}
+
+impl<'a> Registers<'a> {
+    fn new(table: &'a Table, versions: &'a RecordBatch) -> Result<Self> {
+        let schema = versions.schema();
+        let stamp = |name: &str| -> Result<&'a PrimitiveArray<TimestampMicrosecondType>> {
+            let at = schema.index_of(name)?;
+            versions.column(at).as_primitive_opt().ok_or_else(|| Error::internal(format!("{name} is not a moment")))
+        };
+        let kept_at = schema.index_of(hidden::KEPT)?;
+        let mut columns = Vec::new();
+        for field in &table.fields {
+            let told = field.source == Source::Export || field.name == super::fields::CUSTOM;
+            // A link's person and date belong to its IER, which alone changes them; they travel with the parent's id.
+            let stamped = field.name == "system_modstamp" || field.name == "last_modified_date";
+            if !told || stamped {
+                continue;
+            }
+            let at = schema.index_of(&field.name)?;
+            let values = versions.column(at).clone();
+            let compare = make_comparator(&values, &values, SortOptions { descending: false, nulls_first: true })?;
+            columns.push(Column { name: &field.name, at, sticky: field.sticky, values, compare });
+        }
+        Ok(Self {
+            modstamps: stamp_or_missing(table, "system_modstamp", &stamp)?,
+            modified: stamp_or_missing(table, "last_modified_date", &stamp)?,
+            kept: cast(versions.column(kept_at), &DataType::Utf8)?.as_string::<i32>().clone(),
+            columns,
+            kept_at,
+        })
+    }
+
+    fn stamp(&self, row: u32) -> Stamp {
+        let get = |column: &PrimitiveArray<TimestampMicrosecondType>| {
+            column.is_valid(row as usize).then(|| column.value(row as usize))
+        };
+        (get(self.modstamps), get(self.modified))
+    }
+
+    /// The version with the greatest stamp; among equal stamps any, because their columns are then compared one by one.
+    fn newest(&self, group: &[u32]) -> u32 {
+        let mut newest = group[0];
+        for &row in &group[1..] {
+            if self.stamp(row) > self.stamp(newest) {
+                newest = row;
+            }
+        }
+        newest
+    }
+
+    fn kept(&self, row: u32) -> Option<&str> {
+        self.kept.is_valid(row as usize).then(|| self.kept.value(row as usize))
+    }
+
+    /// `None` when the winner stands whole.
+    fn patch(&self, place: usize, winner: u32, group: &[u32]) -> Result<Option<Patch>> {
+        if group.len() == 1 || self.stands_whole(winner, group) {
+            return Ok(None);
+        }
+        let own = self.stamp(winner);
+        let kept: Vec<BTreeMap<&str, Register>> =
+            group.iter().map(|&row| self.kept(row).map_or_else(|| Ok(BTreeMap::new()), parse_kept)).collect::<Result<_>>()?;
+        let mut values = Vec::new();
+        let mut kept_now: Vec<String> = Vec::new();
+        for column in &self.columns {
+            let mut best: (Register, u32) = (None, winner);
+            let mut first = true;
+            for (&row, kept) in group.iter().zip(&kept) {
+                let register = match kept.get(column.name) {
+                    Some(register) => *register,
+                    None if column.sticky && column.values.is_null(row as usize) => None,
+                    None => Some(self.stamp(row)),
+                };
+                let better = register.cmp(&best.0).then_with(|| (column.compare)(row as usize, best.1 as usize));
+                // Prefer the winner's own copy of an equal value, so that an unchanged row is recognised as such.
+                if first || better == Ordering::Greater || (better == Ordering::Equal && row == winner) {
+                    best = (register, row);
+                    first = false;
+                }
+            }
+            if best.1 != winner && (column.compare)(best.1 as usize, winner as usize) != Ordering::Equal {
+                values.push((column.at, best.1));
+            }
+            // A sticky null that nobody ever provided needs no note: null says so.
+            let silent = best.0 == Some(own) || (best.0.is_none() && column.sticky && !self.names(&kept, column.name));
+            if !silent {
+                kept_now.push(match best.0 {
+                    None => format!("{}={NEVER}", column.name),
+                    Some((modstamp, modified)) => format!("{}={},{}", column.name, text(modstamp), text(modified)),
+                });
+            }
+        }
+        let kept_now = (!kept_now.is_empty()).then(|| kept_now.join(";"));
+        if values.is_empty() && kept_now.as_deref() == self.kept(winner) {
+            return Ok(None);
+        }
+        Ok(Some(Patch { place, values, kept: kept_now }))
+    }
+
+    fn names(&self, kept: &[BTreeMap<&str, Register>], column: &str) -> bool {
+        kept.iter().all(|kept| kept.contains_key(column))
+    }
+
+    /// The fast path: the winner provides every column and nobody else has its stamp.
+    fn stands_whole(&self, winner: u32, group: &[u32]) -> bool {
+        let own = self.stamp(winner);
+        self.kept(winner).is_none()
+            && group.iter().all(|&row| row == winner || self.stamp(row) < own)
+            && self.columns.iter().all(|column| !column.sticky || column.values.is_valid(winner as usize) || self.all_null(column, group))
+    }
+
+    fn all_null(&self, column: &Column<'_>, group: &[u32]) -> bool {
+        group.iter().all(|&row| column.values.is_null(row as usize))
+    }
+
+    fn assemble(&self, versions: &RecordBatch, base: &[u32], patches: &[Patch]) -> Result<RecordBatch> {
+        let mut columns = Vec::with_capacity(versions.num_columns());
+        for at in 0..versions.num_columns() {
+            if at == self.kept_at {
+                let mut kept: Vec<Option<&str>> = base.iter().map(|&row| self.kept(row)).collect();
+                for patch in patches {
+                    kept[patch.place] = patch.kept.as_deref();
+                }
+                columns.push(label_array(kept.into_iter()));
+                continue;
+            }
+            let mut picks = base.to_vec();
+            for patch in patches {
+                for &(column, row) in &patch.values {
+                    if column == at {
+                        picks[patch.place] = row;
+                    }
+                }
+            }
+            columns.push(take(versions.column(at), &UInt32Array::from(picks), None)?);
+        }
+        Ok(RecordBatch::try_new(versions.schema(), columns)?)
+    }
+}
+
+/// A table without the column (an attribute table, say) has no stamps: all its versions are equally old.
+fn stamp_or_missing<'a>(
+    table: &Table,
+    name: &str,
+    stamp: &dyn Fn(&str) -> Result<&'a PrimitiveArray<TimestampMicrosecondType>>,
+) -> Result<&'a PrimitiveArray<TimestampMicrosecondType>> {
+    if table.field(name).is_some() { stamp(name) } else { Ok(&NO_STAMP) }
+}
+
+static NO_STAMP: std::sync::LazyLock<PrimitiveArray<TimestampMicrosecondType>> =
+    std::sync::LazyLock::new(|| PrimitiveArray::from_iter([None::<i64>]));
+
+fn take_rows(versions: &RecordBatch, rows: Vec<u32>) -> Result<RecordBatch> {
+    Ok(arrow::compute::take_record_batch(versions, &UInt32Array::from(rows))?)
+}
+
+fn text(stamp: Option<i64>) -> String {
+    stamp.map_or_else(String::new, |micros| micros.to_string())
+}
+
+fn parse_kept(kept: &str) -> Result<BTreeMap<&str, Register>> {
+    let bad = || Error::corrupt(format!("unreadable {}: {kept:?}", hidden::KEPT));
+    kept.split(';')
+        .map(|entry| {
+            let (column, stamp) = entry.split_once('=').ok_or_else(bad)?;
+            if stamp == NEVER {
+                return Ok((column, None));
+            }
+            let (modstamp, modified) = stamp.split_once(',').ok_or_else(bad)?;
+            let parse = |text: &str| if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(|_| bad()) };
+            Ok((column, Some((parse(modstamp)?, parse(modified)?))))
+        })
+        .collect()
+}
+
+/// Groups the rows of a batch by key: a permutation of the rows, and where each group ends in it.
+pub fn group_by_key(batch: &RecordBatch) -> Result<(Vec<u32>, Vec<usize>)> {
+    let keys = batch
+        .column_by_name(hidden::KEY)
+        .ok_or_else(|| Error::internal("batch without keys"))?
+        .as_string::<i32>();
+    let mut seen: hashbrown::HashMap<&str, u32> = hashbrown::HashMap::with_capacity(keys.len());
+    // Chains the rows of one key through `next`, so that no per-key list is allocated for the many keys that come once.
+    let mut next: Vec<u32> = vec![u32::MAX; keys.len()];
+    let mut heads: Vec<u32> = Vec::with_capacity(keys.len());
+    let mut tails: Vec<u32> = Vec::with_capacity(keys.len());
+    for row in 0..keys.len() as u32 {
+        let group = *seen.entry(keys.value(row as usize)).or_insert_with(|| {
+            heads.push(row);
+            tails.push(row);
+            heads.len() as u32 - 1
+        });
+        let tail = &mut tails[group as usize];
+        if *tail != row {
+            next[*tail as usize] = row;
+            *tail = row;
+        }
+    }
+    let mut order = Vec::with_capacity(keys.len());
+    let mut ends = Vec::with_capacity(heads.len());
+    for head in heads {
+        let mut row = head;
+        while row != u32::MAX {
+            order.push(row);
+            row = next[row as usize];
+        }
+        ends.push(order.len());
+    }
+    Ok((order, ends))
+}
+
+/// Resolves all versions of a batch: one row per key, in order of first appearance.
+pub fn resolve_all(table: &Table, versions: &RecordBatch) -> Result<RecordBatch> {
+    let (order, ends) = group_by_key(versions)?;
+    if ends.len() == versions.num_rows() {
+        return Ok(versions.clone());
+    }
+    let mut start = 0;
+    let groups: Vec<&[u32]> = ends
+        .iter()
+        .map(|&end| {
+            let group = &order[start..end];
+            start = end;
+            group
+        })
+        .collect();
+    Ok(resolve(table, versions, &groups)?.batch)
+}
+
