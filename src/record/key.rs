@@ -12,7 +12,7 @@ use arrow::array::{
 use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Date32Type, Int32Type, TimestampMicrosecondType};
 
-use super::fields::{KeyRule, Source, Table, hidden};
+use super::fields::{Field, KeyRule, Source, Table, hidden};
 use super::resolve::never_provided;
 use crate::error::{Error, Result};
 
@@ -41,14 +41,14 @@ pub fn complete(table: &Table, told: &RecordBatch) -> Result<Completed> {
     let rows = told.num_rows();
     let schema = table.lake_schema();
     let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
-    let mut absent: Vec<&str> = Vec::new();
+    let mut absent: Vec<&Field> = Vec::new();
     for (field, arrow) in table.fields.iter().zip(schema.fields()) {
         match told.column_by_name(&field.name) {
             Some(column) if column.data_type() == arrow.data_type() => columns.push(column.clone()),
             Some(column) => columns.push(cast(column, arrow.data_type())?),
             None => {
                 if field.source == Source::Export {
-                    absent.push(&field.name);
+                    absent.push(field);
                 }
                 columns.push(new_null_array(arrow.data_type(), rows));
             }

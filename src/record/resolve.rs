@@ -12,7 +12,6 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, DynComparator, PrimitiveArray, RecordBatch, StringArray, UInt32Array, make_comparator,
@@ -20,7 +19,7 @@ use arrow::array::{
 use arrow::compute::{SortOptions, cast, take};
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
 
-use super::fields::{Source, Table, hidden};
+use super::fields::{Field, Source, Table, hidden};
 use super::key::{derive, label_array};
 use crate::error::{Error, Result};
 
@@ -32,9 +31,16 @@ type Register = Option<Stamp>;
 
 const NEVER: &str = "never";
 
-/// The [`hidden::KEPT`] text of a version whose export lacked these columns.
-pub fn never_provided(columns: &[&str]) -> Option<String> {
-    (!columns.is_empty()).then(|| columns.iter().map(|column| format!("{column}={NEVER}")).collect::<Vec<_>>().join(";"))
+/// The [`hidden::KEPT`] text of a version whose export lacked these columns; `None` when no note is needed.
+pub fn never_provided(absent: &[&Field]) -> Option<String> {
+    let noted: Vec<String> =
+        absent.iter().filter(|field| !field.sticky && !is_stamp(field)).map(|field| format!("{}={NEVER}", field.name)).collect();
+    (!noted.is_empty()).then(|| noted.join(";"))
+}
+
+/// The stamps themselves are no registers: they say which version is newer.
+fn is_stamp(field: &Field) -> bool {
+    field.name == "system_modstamp" || field.name == "last_modified_date"
 }
 
 /// What became of a key's versions.
@@ -119,8 +125,7 @@ impl<'a> Registers<'a> {
         for field in &table.fields {
             let told = field.source == Source::Export || field.name == super::fields::CUSTOM;
             // A link's person and date belong to its IER, which alone changes them; they travel with the parent's id.
-            let stamped = field.name == "system_modstamp" || field.name == "last_modified_date";
-            if !told || stamped {
+            if !told || is_stamp(field) {
                 continue;
             }
             let at = schema.index_of(&field.name)?;
@@ -139,7 +144,8 @@ impl<'a> Registers<'a> {
 
     fn stamp(&self, row: u32) -> Stamp {
         let get = |column: &PrimitiveArray<TimestampMicrosecondType>| {
-            column.is_valid(row as usize).then(|| column.value(row as usize))
+            let row = row as usize;
+            (row < column.len() && column.is_valid(row)).then(|| column.value(row))
         };
         (get(self.modstamps), get(self.modified))
     }
@@ -188,8 +194,8 @@ impl<'a> Registers<'a> {
             if best.1 != winner && (column.compare)(best.1 as usize, winner as usize) != Ordering::Equal {
                 values.push((column.at, best.1));
             }
-            // A sticky null that nobody ever provided needs no note: null says so.
-            let silent = best.0 == Some(own) || (best.0.is_none() && column.sticky && !self.names(&kept, column.name));
+            // A sticky column that nobody ever provided needs no note: its null says so.
+            let silent = best.0 == Some(own) || (best.0.is_none() && column.sticky);
             if !silent {
                 kept_now.push(match best.0 {
                     None => format!("{}={NEVER}", column.name),
@@ -202,10 +208,6 @@ impl<'a> Registers<'a> {
             return Ok(None);
         }
         Ok(Some(Patch { place, values, kept: kept_now }))
-    }
-
-    fn names(&self, kept: &[BTreeMap<&str, Register>], column: &str) -> bool {
-        kept.iter().all(|kept| kept.contains_key(column))
     }
 
     /// The fast path: the winner provides every column and nobody else has its stamp.
