@@ -391,7 +391,7 @@ pub fn individual_email_result() -> Table {
         KeyRule::Ier,
         &["mergeid", "individualemailresultid", "hardbounce", "softbounce", "triggeredsenddefinitionname"],
         [
-            Field::system("ier_id", "Id", Id).labels(&["Individual Email Result: ID", "Record ID", "Individual Email Result ID"]),
+            Field::system("ier_id", "Id", Id).labels(&["Individual Email Result: ID", "Record ID", "Individual Email Result ID"]).stats(),
             Field::new("merge_id", "MergeId", Text),
             Field::system("email_name", "Name", Label)
                 .labels(&["Email Name", "Individual Email Result: Email Name", "Individual Email Result Name"]),
@@ -442,7 +442,7 @@ pub fn individual_link() -> Table {
             Field::system("link_id", "Id", Id).labels(&["Individual Link Level Detail: ID", "Record ID"]),
             Field::new("unique_link_id", "Unique_Link_ID", Text),
             Field::system("link_name", "Name", Label).labels(&["Link Name"]),
-            Field::new("ier_id", "Individual_Email_Result", Id).labels(&["Individual Email Result ID"]).sticky(),
+            Field::new("ier_id", "Individual_Email_Result", Id).labels(&["Individual Email Result ID"]).sticky().stats(),
             Field::derived("person_id", Id).stats(),
             Field::derived("date_sent", Time).stats(),
             Field::derived("sent_date", Date).stats(),

@@ -19,7 +19,7 @@ use arrow::array::{
 use arrow::compute::{SortOptions, cast, take};
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
 
-use super::fields::{Field, Source, Table, hidden};
+use super::fields::{CUSTOM, Field, KeyRule, Source, Table, hidden};
 use super::key::{derive, label_array};
 use crate::error::{Error, Result};
 
@@ -97,12 +97,22 @@ struct Patch {
 }
 
 struct Registers<'a> {
+    versions: &'a RecordBatch,
     modstamps: &'a PrimitiveArray<TimestampMicrosecondType>,
     modified: &'a PrimitiveArray<TimestampMicrosecondType>,
     kept: StringArray,
     /// Columns that take part, with their place in the batch.
     columns: Vec<Column<'a>>,
+    /// Columns that are no registers but travel with the row: see [`Registers::carried`].
+    carried: Vec<Carried>,
     kept_at: usize,
+}
+
+/// Columns whose value is the first, or the last, in the group that is not null.
+struct Carried {
+    columns: Vec<usize>,
+    values: ArrayRef,
+    last: bool,
 }
 
 struct Column<'a> {
@@ -123,8 +133,7 @@ impl<'a> Registers<'a> {
         let kept_at = schema.index_of(hidden::KEPT)?;
         let mut columns = Vec::new();
         for field in &table.fields {
-            let told = field.source == Source::Export || field.name == super::fields::CUSTOM;
-            // A link's person and date belong to its IER, which alone changes them; they travel with the parent's id.
+            let told = field.source == Source::Export || field.name == CUSTOM;
             if !told || is_stamp(field) {
                 continue;
             }
@@ -134,12 +143,47 @@ impl<'a> Registers<'a> {
             columns.push(Column { name: &field.name, at, sticky: field.sticky, values, compare });
         }
         Ok(Self {
+            versions,
             modstamps: stamp_or_missing(table, "system_modstamp", &stamp)?,
             modified: stamp_or_missing(table, "last_modified_date", &stamp)?,
             kept: cast(versions.column(kept_at), &DataType::Utf8)?.as_string::<i32>().clone(),
             columns,
+            carried: Self::carried(table, versions)?,
             kept_at,
         })
+    }
+
+    /// The mark of a late row stays whichever version wins. A link's person and date come from its IER, not from the link's
+    /// own versions: the last in the group is the one looked up last.
+    fn carried(table: &Table, versions: &RecordBatch) -> Result<Vec<Carried>> {
+        let schema = versions.schema();
+        let mut carried = Vec::new();
+        if table.tiered {
+            let at = schema.index_of(hidden::LATE)?;
+            carried.push(Carried { columns: vec![at], values: versions.column(at).clone(), last: false });
+            if table.key != KeyRule::Ier {
+                let derived = table.fields.iter().filter(|field| field.source == Source::Derived && field.name != CUSTOM);
+                let columns = derived.map(|field| schema.index_of(&field.name)).collect::<Result<_, _>>()?;
+                let values = versions.column(schema.index_of("sent_date")?).clone();
+                carried.push(Carried { columns, values, last: true });
+            }
+        }
+        Ok(carried)
+    }
+
+    /// The version each carried column comes from, where that is not the winner.
+    fn carry(&self, winner: u32, group: &[u32]) -> impl Iterator<Item = (usize, u32)> {
+        let picks: Vec<(usize, u32)> = self
+            .carried
+            .iter()
+            .flat_map(|carried| {
+                let mut known = group.iter().copied().filter(|row| carried.values.is_valid(*row as usize));
+                let from = if carried.last { known.last() } else { known.next() };
+                let from = from.filter(|from| *from != winner);
+                carried.columns.iter().filter_map(move |column| from.map(|from| (*column, from)))
+            })
+            .collect();
+        picks.into_iter()
     }
 
     fn stamp(&self, row: u32) -> Stamp {
@@ -173,7 +217,7 @@ impl<'a> Registers<'a> {
         let own = self.stamp(winner);
         let kept: Vec<BTreeMap<&str, Register>> =
             group.iter().map(|&row| self.kept(row).map_or_else(|| Ok(BTreeMap::new()), parse_kept)).collect::<Result<_>>()?;
-        let mut values = Vec::new();
+        let mut values: Vec<(usize, u32)> = self.carry(winner, group).filter(|(at, from)| self.differ(*at, *from, winner)).collect();
         let mut kept_now: Vec<String> = Vec::new();
         for column in &self.columns {
             let mut best: (Register, u32) = (None, winner);
@@ -210,11 +254,17 @@ impl<'a> Registers<'a> {
         Ok(Some(Patch { place, values, kept: kept_now }))
     }
 
+    fn differ(&self, column: usize, a: u32, b: u32) -> bool {
+        let value = |row: u32| self.versions.column(column).slice(row as usize, 1);
+        value(a).to_data() != value(b).to_data()
+    }
+
     /// The fast path: the winner provides every column and nobody else has its stamp.
     fn stands_whole(&self, winner: u32, group: &[u32]) -> bool {
         let own = self.stamp(winner);
         self.kept(winner).is_none()
             && group.iter().all(|&row| row == winner || self.stamp(row) < own)
+            && self.carry(winner, group).next().is_none()
             && self.columns.iter().all(|column| !column.sticky || column.values.is_valid(winner as usize) || self.all_null(column, group))
     }
 

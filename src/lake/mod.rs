@@ -1,0 +1,28 @@
+//! One kind of table: sorted Parquet files and a Delta log.
+//!
+//! A [`table::LakeTable`] has a [`snapshot::Snapshot`] (which files are live), and changes only by a [`fold`] followed by one
+//! [`commit`]. The lake knows columns, partitions and keys; it does not know hot from archive.
+
+pub mod store;
+
+pub mod paths;
+
+pub mod table;
+
+pub mod snapshot;
+
+pub mod layout;
+
+pub mod sort;
+
+pub mod read;
+
+pub mod write;
+
+pub mod fold;
+
+pub mod commit;
+
+pub mod scan;
+
+pub mod vacuum;

@@ -1,0 +1,84 @@
+//! Every path in the warehouse is built, and read back, here.
+//!
+//! ```text
+//! hot/individual_email_result/_delta_log/…
+//! hot/individual_email_result/sent_day=2026-10-31/part-….parquet
+//! archive/individual_email_result/sent_month=2026-05-01/part-….parquet
+//! reference/email_send/part-….parquet
+//! ```
+
+use chrono::{Datelike, NaiveDate};
+use uuid::Uuid;
+
+use super::snapshot::Partition;
+
+/// Which of the warehouse's folders a table stands in; decides how it is partitioned.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Role {
+    /// Young rows: one partition a day sent.
+    Hot,
+    /// Old rows: one partition a month sent.
+    Archive,
+    /// Small tables without partitions.
+    Reference,
+}
+
+impl Role {
+    /// All folders.
+    pub const ALL: [Role; 3] = [Role::Hot, Role::Archive, Role::Reference];
+
+    /// The folder's name.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Hot => "hot",
+            Self::Archive => "archive",
+            Self::Reference => "reference",
+        }
+    }
+
+    /// The Delta partition column. Its own column rather than `sent_date`, which every file holds: so the files of both
+    /// tiers have one schema.
+    pub fn partition_column(self) -> Option<&'static str> {
+        match self {
+            Self::Hot => Some("sent_day"),
+            Self::Archive => Some("sent_month"),
+            Self::Reference => None,
+        }
+    }
+
+    /// The partition of a row sent on this day (days since 1970); rows without a day have one of their own.
+    pub fn partition_of(self, day: Option<i32>) -> Partition {
+        match self {
+            Self::Hot => Partition(day),
+            Self::Archive => Partition(day.map(first_of_month)),
+            Self::Reference => Partition(None),
+        }
+    }
+}
+
+/// The first day of a day's month.
+pub fn first_of_month(day: i32) -> i32 {
+    let date = date_of(day);
+    day - (date.day() as i32 - 1)
+}
+
+/// Days since 1970 as a date; a day beyond the calendar becomes its last day.
+pub fn date_of(day: i32) -> NaiveDate {
+    NaiveDate::from_epoch_days(day).unwrap_or(NaiveDate::MAX)
+}
+
+/// The folder of a table, below the warehouse's.
+pub fn table(role: Role, name: &str) -> String {
+    format!("{}/{name}", role.folder())
+}
+
+/// A new data file's path below its table. Names are never used twice, so a file is never overwritten.
+pub fn data_file(role: Role, partition: Partition) -> String {
+    let name = format!("part-{}.parquet", Uuid::new_v4().simple());
+    match role.partition_column() {
+        None => name,
+        Some(column) => {
+            format!("{column}={}/{name}", partition.value().unwrap_or_else(|| "__HIVE_DEFAULT_PARTITION__".to_owned()))
+        }
+    }
+}

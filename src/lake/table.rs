@@ -1,0 +1,137 @@
+//! A table of the lake: where it stands, what columns it has, and its newest snapshot.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use deltalake_core::DeltaTable;
+use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
+use deltalake_core::table::state::DeltaTableState;
+use futures::StreamExt;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, ObjectStoreExt};
+use tokio::sync::Mutex;
+
+use super::paths::{self, Role};
+use super::snapshot::{DataFile, Snapshot};
+use super::store::Root;
+use crate::error::{Context, Error, Result};
+use crate::record::fields::Table;
+
+/// Application transaction of the archive: days since 1970; rows sent before it belong to the archive.
+pub const ARCHIVED_UNTIL: &str = "ier.archived_until";
+/// Application transaction of the archive: the version of the hot table its last run read.
+pub const HOT_VERSION: &str = "ier.hot_version";
+/// Application transaction of every commit: a number nobody else uses, by which a writer knows its own commit again.
+pub const COMMIT: &str = "ier.commit";
+
+/// One Delta table.
+pub struct LakeTable {
+    /// What its columns are.
+    pub table: Arc<Table>,
+    /// Which folder it stands in.
+    pub role: Role,
+    /// Its folder in the store.
+    pub folder: Path,
+    /// The whole store.
+    pub store: Arc<dyn ObjectStore>,
+    pub(super) log_store: LogStoreRef,
+    newest: Mutex<Arc<Snapshot>>,
+}
+
+impl fmt::Debug for LakeTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.name())
+    }
+}
+
+impl LakeTable {
+    /// The table of this role under a root; it need not exist yet.
+    pub fn new(root: &Root, role: Role, table: Arc<Table>) -> Result<Self> {
+        let name = paths::table(role, &table.name);
+        let folder = Path::from_iter(root.base.parts().chain(Path::from(name.as_str()).parts()));
+        let url = root
+            .url
+            .join(&format!("{name}/"))
+            .map_err(|error| Error::internal(format!("cannot build the URL of {name}: {error}")))?;
+        let prefixed: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(root.store.clone(), folder.clone()));
+        let log_store = default_logstore(prefixed, root.store.clone(), &url, &StorageConfig::default());
+        Ok(Self { table, role, folder, store: root.store.clone(), log_store, newest: Mutex::new(Arc::default()) })
+    }
+
+    /// `hot/individual_email_result`: the name messages and reports use.
+    pub fn name(&self) -> String {
+        paths::table(self.role, &self.table.name)
+    }
+
+    /// The newest snapshot. Costs one request when nothing has changed since the last call.
+    ///
+    /// # Errors
+    /// Unavailable when the store does not answer, corrupt when the log cannot be read.
+    pub async fn snapshot(&self) -> Result<Arc<Snapshot>> {
+        let mut newest = self.newest.lock().await;
+        if self.is_newest(newest.version).await? {
+            return Ok(newest.clone());
+        }
+        let mut delta = DeltaTable::new(self.log_store.clone());
+        if let Some(state) = &newest.state {
+            delta.state = Some(state.clone());
+            delta.update_incremental(None).await.context(|| format!("cannot read the log of {}", self.name()))?;
+        } else {
+            delta.load().await.context(|| format!("cannot read the log of {}", self.name()))?;
+        }
+        let state = delta.state.ok_or_else(|| Error::internal("a loaded table has no state"))?;
+        *newest = Arc::new(self.snapshot_of(state).await?);
+        Ok(newest.clone())
+    }
+
+    /// Makes a snapshot of a state just committed the newest, and returns it.
+    pub(super) async fn committed(&self, state: DeltaTableState) -> Result<Arc<Snapshot>> {
+        let snapshot = Arc::new(self.snapshot_of(state).await?);
+        *self.newest.lock().await = snapshot.clone();
+        Ok(snapshot)
+    }
+
+    /// Is there no commit after this version?
+    async fn is_newest(&self, version: Option<u64>) -> Result<bool> {
+        let next = version.map_or(0, |version| version + 1);
+        let store = self.log_store.object_store(None);
+        match store.head(&Path::from(format!("_delta_log/{next:020}.json"))).await {
+            Ok(_) => Ok(false),
+            // Version 0 may have been cleaned away after a checkpoint.
+            Err(object_store::Error::NotFound { .. }) if version.is_none() => {
+                let mut log = store.list(Some(&Path::from("_delta_log")));
+                match log.next().await {
+                    None => Ok(true),
+                    Some(entry) => entry.map(|_| false).map_err(Error::from),
+                }
+            }
+            Err(object_store::Error::NotFound { .. }) => Ok(true),
+            Err(error) => Err(Error::from(error).context(format!("cannot read the log of {}", self.name()))),
+        }
+    }
+
+    async fn snapshot_of(&self, state: DeltaTableState) -> Result<Snapshot> {
+        let mut partitions: BTreeMap<_, Vec<Arc<DataFile>>> = BTreeMap::new();
+        for view in state.log_data().iter() {
+            #[expect(deprecated, reason = "the whole entry, tags included, is what a later remove has to repeat")]
+            let file = DataFile::new(&self.table, self.role, view.add_action())?;
+            partitions.entry(file.partition).or_default().push(Arc::new(file));
+        }
+        for files in partitions.values_mut() {
+            files.sort_by(|a, b| a.add.path.cmp(&b.add.path));
+        }
+        let mut snapshot = Snapshot { version: Some(state.version()), partitions, ..Snapshot::default() };
+        if self.role == Role::Archive {
+            for name in [ARCHIVED_UNTIL, HOT_VERSION] {
+                if let Some(value) = state.transaction_version(self.log_store.as_ref(), name).await? {
+                    snapshot.transactions.insert(name, value);
+                }
+            }
+        }
+        snapshot.columns = state.schema().fields().map(|field| field.name().clone()).collect();
+        snapshot.state = Some(state);
+        Ok(snapshot)
+    }
+}

@@ -1,0 +1,241 @@
+//! Writing sorted rows as files: each is hashed while it is written and comes out as its log entry.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::Date32Type;
+use bytes::Bytes;
+use chrono::{DateTime, SecondsFormat};
+use deltalake_core::kernel::Add;
+use futures::TryStreamExt;
+use futures::future::{BoxFuture, FutureExt};
+use object_store::ObjectStore;
+use object_store::buffered::BufWriter;
+use object_store::path::Path;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::async_writer::{AsyncArrowWriter, AsyncFileWriter};
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::statistics::Statistics;
+use serde_json::{Map, Value};
+
+use super::commit::partition_values;
+use super::layout::{self, Effort, FILE_BYTES, tags};
+use super::paths::{self, Role, date_of};
+use super::snapshot::Partition;
+use super::sort::Sorted;
+use super::table::LakeTable;
+use crate::error::{Context, Error, Result};
+use crate::record::fields::{Kind, Table, hidden};
+
+/// Bytes a writer collects before it sends a part.
+const PART_BYTES: usize = 8 << 20;
+
+/// Writes sorted rows of one partition into files of at most about [`FILE_BYTES`]; returns their log entries, in order.
+///
+/// Nothing becomes visible: the files are part of the table only when their entries are committed. `written` is told
+/// the rows of each batch, for progress bars.
+pub async fn write(
+    table: &LakeTable,
+    partition: Partition,
+    mut rows: Sorted,
+    now_millis: i64,
+    written: &(dyn Fn(u64) + Send + Sync),
+) -> Result<Vec<Add>> {
+    let mut adds = Vec::new();
+    let mut open: Option<OpenFile> = None;
+    while let Some(batch) = rows.try_next().await? {
+        if batch.num_rows() == 0 {
+            continue;
+        }
+        let file = match &mut open {
+            Some(file) => file,
+            None => open.insert(OpenFile::create(table, partition)?),
+        };
+        file.write(&batch).await?;
+        written(batch.num_rows() as u64);
+        if file.bytes() >= FILE_BYTES {
+            if let Some(full) = open.take() {
+                adds.push(full.finish(table, partition, now_millis).await?);
+            }
+        }
+    }
+    if let Some(last) = open {
+        adds.push(last.finish(table, partition, now_millis).await?);
+    }
+    Ok(adds)
+}
+
+struct OpenFile {
+    /// Path below the table.
+    path: String,
+    writer: AsyncArrowWriter<HashingWriter>,
+    late_days: BTreeSet<i32>,
+}
+
+impl OpenFile {
+    fn create(table: &LakeTable, partition: Partition) -> Result<Self> {
+        let path = paths::data_file(table.role, partition);
+        let location = Path::from_iter(table.folder.parts().chain(Path::from(path.as_str()).parts()));
+        let effort = if table.role == Role::Hot { Effort::Hot } else { Effort::Archive };
+        let options = ArrowWriterOptions::new()
+            .with_properties(layout::writer_properties(&table.table, effort)?)
+            // Other engines see plain columns; our own types follow from the table of columns.
+            .with_skip_arrow_metadata(true);
+        let sink = HashingWriter::new(table.store.clone(), location);
+        let writer = AsyncArrowWriter::try_new_with_options(sink, table.table.lake_schema(), options)?;
+        Ok(Self { path, writer, late_days: BTreeSet::new() })
+    }
+
+    async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        if let Some(late) = batch.column_by_name(hidden::LATE) {
+            let late = late.as_primitive::<Date32Type>();
+            if late.null_count() < late.len() {
+                self.late_days.extend(late.iter().flatten());
+            }
+        }
+        self.writer.write(batch).await.context(|| format!("cannot write {}", self.path))
+    }
+
+    fn bytes(&self) -> u64 {
+        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
+    }
+
+    async fn finish(mut self, table: &LakeTable, partition: Partition, now_millis: i64) -> Result<Add> {
+        let metadata = self.writer.finish().await.context(|| format!("cannot write {}", self.path))?;
+        let sink = self.writer.into_inner();
+        let mut file_tags = std::collections::HashMap::from([(
+            tags::BLAKE3.to_owned(),
+            Some(sink.hasher.finalize().to_hex().to_string()),
+        )]);
+        if !self.late_days.is_empty() {
+            let days: Vec<String> = self.late_days.iter().map(i32::to_string).collect();
+            file_tags.insert(tags::LATE.to_owned(), Some(days.join(",")));
+        }
+        Ok(Add {
+            path: self.path,
+            partition_values: partition_values(table, partition),
+            size: sink.bytes as i64,
+            modification_time: now_millis,
+            data_change: true,
+            stats: Some(stats(&table.table, &metadata)?.to_string()),
+            tags: Some(file_tags),
+            deletion_vector: None,
+            base_row_id: None,
+            default_row_commit_version: None,
+            clustering_provider: None,
+        })
+    }
+}
+
+/// Sends what it is given to the store and hashes it on the way.
+struct HashingWriter {
+    inner: BufWriter,
+    hasher: blake3::Hasher,
+    bytes: u64,
+}
+
+impl HashingWriter {
+    fn new(store: Arc<dyn ObjectStore>, location: Path) -> Self {
+        Self { inner: BufWriter::with_capacity(store, location, PART_BYTES), hasher: blake3::Hasher::new(), bytes: 0 }
+    }
+}
+
+impl AsyncFileWriter for HashingWriter {
+    fn write(&mut self, part: Bytes) -> BoxFuture<'_, parquet::errors::Result<()>> {
+        self.hasher.update(&part);
+        self.bytes += part.len() as u64;
+        async move { self.inner.put(part).await.map_err(|error| parquet::errors::ParquetError::External(Box::new(error))) }.boxed()
+    }
+
+    fn complete(&mut self) -> BoxFuture<'_, parquet::errors::Result<()>> {
+        use tokio::io::AsyncWriteExt;
+        async move { self.inner.shutdown().await.map_err(|error| parquet::errors::ParquetError::External(Box::new(error))) }
+            .boxed()
+    }
+}
+
+/// The log's statistics (Rule 11: only of the named columns), taken from the footer just written.
+fn stats(table: &Table, metadata: &ParquetMetaData) -> Result<Value> {
+    let (mut least, mut greatest, mut nulls) = (Map::new(), Map::new(), Map::new());
+    let schema = metadata.file_metadata().schema_descr();
+    for name in table.stats_columns() {
+        let Some(at) = schema.columns().iter().position(|column| column.path().string() == name) else { continue };
+        let kind = table.field(name).map_or(Kind::Text, |field| field.kind);
+        let mut range: Option<(Bound, Bound)> = None;
+        let mut null_count = 0;
+        let mut known = true;
+        for group in metadata.row_groups() {
+            let column = group.column(at);
+            let Some(statistics) = column.statistics() else {
+                known = false;
+                continue;
+            };
+            let group_nulls = statistics.null_count_opt().unwrap_or(0);
+            null_count += group_nulls;
+            if group_nulls as i64 == column.num_values() {
+                continue;
+            }
+            match bounds(statistics)? {
+                Some((min, max)) => {
+                    range = Some(match range {
+                        None => (min, max),
+                        Some((least, greatest)) => (least.min(min), greatest.max(max)),
+                    });
+                }
+                None => known = false,
+            }
+        }
+        nulls.insert(name.to_owned(), null_count.into());
+        if let Some((min, max)) = range.filter(|_| known) {
+            least.insert(name.to_owned(), min.json(kind, false));
+            greatest.insert(name.to_owned(), max.json(kind, true));
+        }
+    }
+    Ok(serde_json::json!({
+        "numRecords": metadata.file_metadata().num_rows(),
+        "minValues": least,
+        "maxValues": greatest,
+        "nullCount": nulls,
+    }))
+}
+
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Bound {
+    Number(i64),
+    Text(String),
+}
+
+impl Bound {
+    /// As the log writes it. The log keeps moments in milliseconds: a greatest value is rounded up.
+    fn json(self, kind: Kind, round_up: bool) -> Value {
+        match (self, kind) {
+            (Self::Text(text), _) => text.into(),
+            (Self::Number(day), Kind::Date) => date_of(day as i32).to_string().into(),
+            (Self::Number(micros), Kind::Time) => {
+                let millis = if round_up { micros.div_euclid(1000) + i64::from(micros.rem_euclid(1000) > 0) } else { micros.div_euclid(1000) };
+                DateTime::from_timestamp_millis(millis).map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true)).into()
+            }
+            (Self::Number(number), _) => number.into(),
+        }
+    }
+}
+
+fn bounds(statistics: &Statistics) -> Result<Option<(Bound, Bound)>> {
+    let text = |bytes: &[u8]| -> Result<Bound> {
+        let text = std::str::from_utf8(bytes).map_err(|error| Error::corrupt(format!("statistics are not text: {error}")))?;
+        Ok(Bound::Text(text.to_owned()))
+    };
+    Ok(match statistics {
+        Statistics::Int32(values) => values.min_opt().zip(values.max_opt()).map(|(a, b)| (Bound::Number((*a).into()), Bound::Number((*b).into()))),
+        Statistics::Int64(values) => values.min_opt().zip(values.max_opt()).map(|(a, b)| (Bound::Number(*a), Bound::Number(*b))),
+        // A truncated bound is still one, but not exact; ids and dates are never truncated.
+        Statistics::ByteArray(values) if values.min_is_exact() && values.max_is_exact() => {
+            match (values.min_bytes_opt(), values.max_bytes_opt()) {
+                (Some(min), Some(max)) => Some((text(min)?, text(max)?)),
+                _ => None,
+            }
+        }
+        _ => None,
+    })
+}
