@@ -19,6 +19,10 @@ pub mod read;
 
 pub mod write;
 
+pub mod spill;
+
+pub mod parallel;
+
 pub mod fold;
 
 pub mod commit;

@@ -181,6 +181,11 @@ pub mod hidden {
     pub const LATE: &str = "late_from";
 }
 
+/// Is this the name of a bookkeeping column?
+pub fn is_hidden(name: &str) -> bool {
+    [hidden::KEY, hidden::KEPT, hidden::LATE].contains(&name)
+}
+
 /// Name of the column that tells where a row lives; not stored.
 pub const TIER: &str = "tier";
 

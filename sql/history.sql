@@ -1,0 +1,22 @@
+-- A person's mails, newest first.
+-- $1  text  the person's 18-character id (contact or lead)
+-- Columns: when it was sent, what, from whom, what became of it, which tier holds the row.
+SELECT
+    date_sent,
+    email_name,
+    subject_line,
+    from_name,
+    opened,
+    date_opened,
+    clicked,
+    number_of_unique_clicks AS links_clicked,
+    hard_bounce,
+    soft_bounce,
+    date_unsubscribed,
+    is_deleted,
+    ier_id,
+    send_definition_id,
+    tier
+FROM ier
+WHERE person_id = $1
+ORDER BY date_sent DESC NULLS LAST, ier_id

@@ -1,0 +1,32 @@
+//! Doing independent pieces of work on all cores.
+
+use std::future::Future;
+
+use tokio::task::JoinSet;
+
+use crate::error::Result;
+
+/// Runs `work` on each item as tasks of their own, as many at once as the machine has cores; results come in the order in
+/// which they are done. The first error stops the rest.
+pub async fn in_parallel<I, T, F, W>(items: impl IntoIterator<Item = I>, work: W) -> Result<Vec<T>>
+where
+    W: Fn(I) -> F,
+    F: Future<Output = Result<T>> + Send + 'static,
+    T: Send + 'static,
+{
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let mut items = items.into_iter();
+    // Dropping the set, on an error or when the caller is cancelled, aborts what still runs.
+    let mut running = JoinSet::new();
+    let mut done = Vec::new();
+    loop {
+        while running.len() < cores {
+            let Some(item) = items.next() else { break };
+            running.spawn(work(item));
+        }
+        match running.join_next().await {
+            None => return Ok(done),
+            Some(result) => done.push(result??),
+        }
+    }
+}

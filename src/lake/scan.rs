@@ -1,0 +1,185 @@
+//! Reading a table for SQL: which files, which of their pages, in a plan DataFusion can optimise.
+//!
+//! The plan is a plain `DataSourceExec` over Parquet, built from the snapshot: files are left out by the log's
+//! statistics before they are opened, row groups and pages by their own; footers and page indexes are cached.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
+use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
+use datafusion::catalog::Session;
+use datafusion::common::pruning::PruningStatistics;
+use datafusion::common::stats::Precision;
+use datafusion::common::{Column, ColumnStatistics, DFSchema, ScalarValue, Statistics};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::Expr;
+use datafusion::physical_optimizer::pruning::PruningPredicate;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+
+use super::snapshot::DataFile;
+use super::table::LakeTable;
+use crate::error::Result;
+use crate::record::fields::{Kind, TIER, Table};
+
+/// The address under which plans name the warehouse's store; readers carry the store itself.
+pub const STORE: &str = "ier://warehouse/";
+
+/// The columns a scan can return: those of the files, then `tier`.
+pub fn schema(table: &Table) -> SchemaRef {
+    let files = table.scan_schema();
+    let fields = files.fields().iter().cloned().chain([Arc::new(tier_field())]);
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+fn tier_field() -> ArrowField {
+    ArrowField::new(TIER, DataType::Utf8View, false)
+}
+
+/// The files that may hold rows for which all filters are true.
+pub fn prune(table: &Table, tier: &str, files: Vec<Arc<DataFile>>, filters: &[Expr], state: &dyn Session) -> Result<Vec<Arc<DataFile>>> {
+    let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(files) };
+    if files.is_empty() {
+        return Ok(files);
+    }
+    let schema = schema(table);
+    let expression = state.create_physical_expr(filter, &DFSchema::try_from(schema.clone())?)?;
+    // A filter the pruner cannot use excludes nothing.
+    let Ok(predicate) = PruningPredicate::try_new(expression, schema) else { return Ok(files) };
+    let keep = predicate.prune(&FileStatistics { table, tier, files: &files })?;
+    Ok(files.into_iter().zip(keep).filter_map(|(file, keep)| keep.then_some(file)).collect())
+}
+
+/// A plan that returns some columns (places in [`schema`]) of all rows of these files.
+pub fn plan(
+    table: &LakeTable,
+    tier: &str,
+    files: &[Arc<DataFile>],
+    projection: &[usize],
+    state: &dyn Session,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let all = schema(&table.table);
+    if files.is_empty() {
+        return Ok(Arc::new(EmptyExec::new(Arc::new(all.project(projection)?))));
+    }
+    let file_schema = table.table.scan_schema();
+    let mut options = state.default_table_options().parquet;
+    options.global.pushdown_filters = state.config_options().execution.parquet.pushdown_filters;
+    options.global.reorder_filters = true;
+    let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
+    let source = ParquetSource::new(TableSchema::new(file_schema.clone(), vec![Arc::new(tier_field())]))
+        .with_table_parquet_options(options)
+        .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(table.store.clone(), cache)));
+    let groups = groups(table, tier, files, state.config().target_partitions());
+    let rows: u64 = files.iter().map(|file| file.rows).sum();
+    let bytes: u64 = files.iter().map(|file| file.bytes()).sum();
+    let statistics = Statistics {
+        num_rows: Precision::Exact(rows as usize),
+        total_byte_size: Precision::Inexact(bytes as usize),
+        column_statistics: Statistics::unknown_column(&all),
+    };
+    let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE)?, Arc::new(source))
+        .with_file_groups(groups)
+        .with_statistics(statistics)
+        .with_projection_indices(Some(projection.to_vec()))?
+        .build();
+    Ok(DataSourceExec::from_data_source(config))
+}
+
+/// Deals files out to as many groups as there are threads, largest first, so that all end at about the same time.
+fn groups(table: &LakeTable, tier: &str, files: &[Arc<DataFile>], threads: usize) -> Vec<FileGroup> {
+    let mut by_size: Vec<&Arc<DataFile>> = files.iter().collect();
+    by_size.sort_by_key(|file| std::cmp::Reverse(file.bytes()));
+    let mut groups: Vec<(u64, Vec<PartitionedFile>)> = vec![(0, Vec::new()); threads.clamp(1, files.len())];
+    for file in by_size {
+        if let Some((bytes, group)) = groups.iter_mut().min_by_key(|(bytes, _)| *bytes) {
+            *bytes += file.bytes();
+            group.push(partitioned(table, tier, file));
+        }
+    }
+    groups.into_iter().map(|(_, files)| FileGroup::new(files)).collect()
+}
+
+fn partitioned(table: &LakeTable, tier: &str, file: &DataFile) -> PartitionedFile {
+    let columns = table.table.fields.iter().map(|field| match file.ranges.get(field.name.as_ref()) {
+        None => ColumnStatistics::new_unknown(),
+        Some(range) => {
+            let precise = |value: &ScalarValue| match (value.is_null(), field.kind) {
+                (true, _) => Precision::Absent,
+                // The log cuts moments to milliseconds.
+                (false, Kind::Time) => Precision::Inexact(value.clone()),
+                (false, _) => Precision::Exact(value.clone()),
+            };
+            ColumnStatistics {
+                null_count: range.nulls.map_or(Precision::Absent, |nulls| Precision::Exact(nulls as usize)),
+                min_value: precise(&range.min),
+                max_value: precise(&range.max),
+                ..ColumnStatistics::new_unknown()
+            }
+        }
+    });
+    let statistics = Statistics {
+        num_rows: Precision::Exact(file.rows as usize),
+        total_byte_size: Precision::Inexact(file.bytes() as usize),
+        column_statistics: columns.collect(),
+    };
+    let mut partitioned = PartitionedFile::new_from_meta(file.object(&table.folder));
+    partitioned.partition_values = vec![tier_value(tier)];
+    partitioned.with_statistics(Arc::new(statistics))
+}
+
+fn tier_value(tier: &str) -> ScalarValue {
+    ScalarValue::Utf8View(Some(tier.to_owned()))
+}
+
+/// The log's statistics, as the pruner asks for them.
+struct FileStatistics<'a> {
+    table: &'a Table,
+    tier: &'a str,
+    files: &'a [Arc<DataFile>],
+}
+
+impl FileStatistics<'_> {
+    fn bound(&self, column: &Column, of: impl Fn(&super::snapshot::ColumnRange) -> &ScalarValue) -> Option<ArrayRef> {
+        if column.name == TIER {
+            return tier_value(self.tier).to_array_of_size(self.files.len()).ok();
+        }
+        let unknown = ScalarValue::try_from(&self.table.field(&column.name)?.kind.sql_type()).ok()?;
+        let values = self.files.iter().map(|file| file.ranges.get(&column.name).map_or(&unknown, &of).clone());
+        ScalarValue::iter_to_array(values).ok()
+    }
+}
+
+impl PruningStatistics for FileStatistics<'_> {
+    fn min_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.bound(column, |range| &range.min)
+    }
+
+    fn max_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.bound(column, |range| &range.max)
+    }
+
+    fn num_containers(&self) -> usize {
+        self.files.len()
+    }
+
+    fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
+        let nulls = self.files.iter().map(|file| file.ranges.get(&column.name).and_then(|range| range.nulls));
+        Some(Arc::new(nulls.collect::<UInt64Array>()))
+    }
+
+    fn row_counts(&self) -> Option<ArrayRef> {
+        Some(Arc::new(self.files.iter().map(|file| Some(file.rows)).collect::<UInt64Array>()))
+    }
+
+    fn contained(&self, _column: &Column, _values: &HashSet<ScalarValue>) -> Option<BooleanArray> {
+        None
+    }
+}

@@ -1,0 +1,163 @@
+//! The names SQL knows: our tables and views in `public`, the same tables under their API names in `salesforce`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use datafusion::catalog::{SchemaProvider, TableProvider};
+use datafusion::common::{Column, DataFusionError, Result as DfResult};
+use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
+
+use super::provider::TableView;
+use crate::error::Result;
+use crate::lake::paths::Role;
+use crate::record::fields::{Source, TABLES, known};
+use crate::tiers::warehouse::Warehouse;
+
+/// The catalog's name.
+pub const CATALOG: &str = "ier";
+/// Schema of our own names.
+pub const PUBLIC: &str = "public";
+/// Schema of Salesforce's names.
+pub const SALESFORCE: &str = "salesforce";
+
+/// The views every warehouse has, in an order in which each uses only earlier ones: name and SQL.
+pub const VIEWS: &[(&str, &str)] = &[
+    ("ier_with_send", include_str!("../../sql/views/ier_with_send.sql")),
+    ("rates_by_send", include_str!("../../sql/views/rates_by_send.sql")),
+    ("rates_by_month", include_str!("../../sql/views/rates_by_month.sql")),
+    ("flat_report", include_str!("../../sql/views/flat_report.sql")),
+];
+
+/// Tables of a warehouse under our names.
+pub struct PublicSchema {
+    warehouse: Arc<Warehouse>,
+    tables: HashMap<String, Arc<TableView>>,
+    views: Mutex<BTreeMap<String, Arc<dyn TableProvider>>>,
+    attributes: Mutex<Vec<String>>,
+}
+
+impl fmt::Debug for PublicSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tables of {:?}", self.warehouse)
+    }
+}
+
+impl PublicSchema {
+    /// The schema of a warehouse, without views.
+    pub async fn new(warehouse: Arc<Warehouse>) -> Result<Self> {
+        let mut tables = HashMap::new();
+        for table in TABLES.iter() {
+            let view = if table.tiered {
+                TableView::tiered(warehouse.tiers(table).await?)
+            } else {
+                TableView::reference(warehouse.table(Role::Reference, table).await?)
+            };
+            let view = Arc::new(view);
+            tables.extend(table.short.map(|short| (short.to_owned(), view.clone())));
+            tables.insert(table.name.to_string(), view);
+        }
+        let schema = Self { warehouse, tables, views: Mutex::default(), attributes: Mutex::default() };
+        schema.refresh().await?;
+        Ok(schema)
+    }
+
+    /// Looks for attribute tables loaded since, for listings; naming one finds it without.
+    pub async fn refresh(&self) -> Result<()> {
+        let names = self.warehouse.attribute_names().await?;
+        *self.attributes.lock().unwrap_or_else(PoisonError::into_inner) = names;
+        Ok(())
+    }
+
+    /// Adds a view.
+    pub fn add_view(&self, name: &str, view: Arc<dyn TableProvider>) {
+        self.views.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), view);
+    }
+
+    /// Names of the views.
+    pub fn view_names(&self) -> Vec<String> {
+        self.views.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    fn view(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
+        self.views.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for PublicSchema {
+    fn table_names(&self) -> Vec<String> {
+        let attributes = self.attributes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut names: Vec<String> = self.tables.keys().cloned().chain(attributes).chain(self.view_names()).collect();
+        names.sort();
+        names
+    }
+
+    async fn table(&self, name: &str) -> DfResult<Option<Arc<dyn TableProvider>>> {
+        if let Some(table) = self.tables.get(name) {
+            return Ok(Some(table.clone()));
+        }
+        if let Some(view) = self.view(name) {
+            return Ok(Some(view));
+        }
+        let attributes = self.warehouse.attributes(name, None).await.map_err(DataFusionError::from)?;
+        Ok(attributes.map(|table| Arc::new(TableView::reference(table)) as Arc<dyn TableProvider>))
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.table_names().iter().any(|known| known == name)
+    }
+}
+
+/// The same tables under their API names, with their API field names as columns; a report ported from SOQL needs no
+/// renaming. Names are compared without case, as Salesforce does.
+#[derive(Debug)]
+pub struct SalesforceSchema {
+    tables: HashMap<String, Arc<dyn TableProvider>>,
+}
+
+impl SalesforceSchema {
+    /// Renames the tables of the public schema.
+    pub fn new(public: &PublicSchema) -> DfResult<Self> {
+        let mut tables = HashMap::new();
+        for table in TABLES.iter() {
+            let Some(ours) = public.tables.get(table.name.as_ref()) else { continue };
+            let source = provider_as_source(ours.clone());
+            let columns: Vec<Expr> = ours
+                .schema()
+                .fields()
+                .iter()
+                .map(|column| {
+                    let name = column.name();
+                    let api = table.field(name).filter(|field| field.source == Source::Export);
+                    let alias = api.map_or_else(|| name.clone(), |field| field.api_name().to_lowercase());
+                    Expr::Column(Column::new(Some(table.name.to_string()), name)).alias(alias)
+                })
+                .collect();
+            let plan = LogicalPlanBuilder::scan(table.name.to_string(), source, None)?.project(columns)?.build()?;
+            let view: Arc<dyn TableProvider> = Arc::new(ViewTable::new(plan, None));
+            tables.insert(table.api_name().to_lowercase(), view.clone());
+            tables.insert(table.api.to_lowercase(), view);
+        }
+        Ok(Self { tables })
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for SalesforceSchema {
+    fn table_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = TABLES.iter().map(|table| table.api_name().to_lowercase()).collect();
+        names.sort();
+        names
+    }
+
+    async fn table(&self, name: &str) -> DfResult<Option<Arc<dyn TableProvider>>> {
+        Ok(self.tables.get(&name.to_lowercase()).cloned())
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        known(name).is_some()
+    }
+}

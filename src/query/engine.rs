@@ -1,0 +1,160 @@
+//! `Engine::sql`: the one door through which anybody reads the warehouse.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use async_trait::async_trait;
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider};
+use datafusion::common::{ParamValues, ScalarValue, TableReference};
+use datafusion::datasource::TableProvider;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::context::{SQLOptions, SessionContext};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::logical_expr::TableType;
+use datafusion::prelude::SessionConfig;
+use url::Url;
+
+use super::ask::Ask;
+use super::catalog::{CATALOG, PUBLIC, PublicSchema, SALESFORCE, SalesforceSchema, VIEWS};
+use super::functions;
+use super::limits::{Limits, Timed, timed_out};
+use crate::error::{Context, Error, Result};
+use crate::lake::scan::STORE;
+use crate::record::id::{CONTACT_PREFIX, LEAD_PREFIX, SfId};
+use crate::tiers::warehouse::Warehouse;
+
+/// The SQL of a person's history, newest first; its parameter is the 18-character id.
+pub const HISTORY: &str = include_str!("../../sql/history.sql");
+
+/// Answers SQL over a warehouse. Cheap to keep, made once.
+pub struct Engine {
+    context: SessionContext,
+    public: Arc<PublicSchema>,
+    limits: Limits,
+}
+
+impl Engine {
+    /// An engine over a warehouse.
+    pub async fn open(warehouse: Arc<Warehouse>, limits: Limits) -> Result<Self> {
+        let mut runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(FairSpillPool::new(limits.memory_bytes)))
+            .with_metadata_cache_limit(limits.metadata_cache_bytes);
+        if let Some(folder) = &limits.spill_folder {
+            runtime = runtime.with_temp_file_path(folder.clone());
+        }
+        let runtime = runtime.build_arc()?;
+        let store: Url = Url::parse(STORE).map_err(|error| Error::internal(format!("{STORE}: {error}")))?;
+        runtime.register_object_store(&store, warehouse.root().store.clone());
+        let mut config = SessionConfig::new()
+            .with_default_catalog_and_schema(CATALOG, PUBLIC)
+            .with_information_schema(true)
+            .with_create_default_catalog_and_schema(false)
+            .with_target_partitions(limits.threads.max(1));
+        let parquet = &mut config.options_mut().execution.parquet;
+        // Only pages that pass the filters are decoded; files are planned to make that pay (one contact's rows stand together).
+        parquet.pushdown_filters = true;
+        parquet.reorder_filters = true;
+        let context = SessionContext::new_with_config_rt(config, runtime);
+        functions::register(&context)?;
+        let public = Arc::new(PublicSchema::new(warehouse).await?);
+        let catalog = Arc::new(MemoryCatalogProvider::new());
+        catalog.register_schema(PUBLIC, public.clone())?;
+        catalog.register_schema(SALESFORCE, Arc::new(SalesforceSchema::new(&public)?))?;
+        context.register_catalog(CATALOG, catalog);
+        for (name, sql) in VIEWS {
+            let view = context.sql(sql).await.context(|| format!("view {name}"))?;
+            public.add_view(name, view.into_view());
+        }
+        Ok(Self { context, public, limits })
+    }
+
+    /// Runs one read-only statement. Rows come as they are found; the statement's time runs from now on.
+    ///
+    /// # Errors
+    /// Invalid for what is no SQL, names nothing that exists, or would change anything; unavailable when a limit is
+    /// reached.
+    pub async fn sql(&self, query: &str) -> Result<SendableRecordBatchStream> {
+        self.sql_with(query, ParamValues::List(Vec::new())).await
+    }
+
+    /// [`Engine::sql`] with values for `$1`, `$2` …: values are bound, never pasted.
+    pub async fn sql_with(&self, query: &str, parameters: ParamValues) -> Result<SendableRecordBatchStream> {
+        let limit = self.limits.statement;
+        let deadline = Box::pin(tokio::time::sleep(limit));
+        let planned = tokio::time::timeout(limit, async {
+            let frame = self.context.sql_with_options(query, read_only()).await?;
+            let bound = match &parameters {
+                ParamValues::List(values) if values.is_empty() => frame,
+                _ => frame.with_param_values(parameters)?,
+            };
+            bound.execute_stream().await
+        });
+        let stream = planned.await.map_err(|_| timed_out(limit))??;
+        Ok(Box::pin(Timed::new(stream, deadline, limit)))
+    }
+
+    /// A contact's or lead's mails, newest first, under this one id.
+    ///
+    /// # Errors
+    /// Invalid when the text is no id, or the id of something else than a contact or lead.
+    pub async fn history(&self, id: &str) -> Result<SendableRecordBatchStream> {
+        let person = SfId::parse(id).map_err(|error| {
+            Error::invalid(format!("{id:?} is no Salesforce id: {error}; a contact's id looks like 003f400000JJbuPAAT"))
+        })?;
+        if !person.has_prefix(CONTACT_PREFIX) && !person.has_prefix(LEAD_PREFIX) {
+            return Err(Error::invalid(format!(
+                "{person} is neither a contact ({CONTACT_PREFIX}…) nor a lead ({LEAD_PREFIX}…): its prefix is {}",
+                &person.as_str()[..3]
+            )));
+        }
+        let value = ScalarValue::Utf8View(Some(person.as_str().to_owned()));
+        self.sql_with(HISTORY, ParamValues::from(vec![value])).await
+    }
+
+    /// The catalog, for those who plan around it (tests compare plans).
+    pub fn context(&self) -> &SessionContext {
+        &self.context
+    }
+}
+
+/// Nothing that changes data, schema or options.
+fn read_only() -> SQLOptions {
+    SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false)
+}
+
+#[async_trait]
+impl Ask for Engine {
+    async fn ask(&self, sql: &str) -> Result<SendableRecordBatchStream> {
+        self.public.refresh().await?;
+        self.sql(sql).await
+    }
+
+    fn tables(&self) -> Vec<(String, String, String)> {
+        let views = self.public.view_names();
+        let kind = |name: &str| if views.iter().any(|view| view == name) { "view" } else { "table" };
+        self.public.table_names().into_iter().map(|name| (PUBLIC.to_owned(), name.clone(), kind(&name).to_owned())).collect()
+    }
+
+    async fn columns(&self, table: &str) -> Result<Vec<(String, String)>> {
+        let reference = TableReference::parse_str(table);
+        let provider = self.context.table_provider(reference).await.map_err(|_| {
+            Error::not_found(format!("there is no table {table:?}; \\dt lists them"))
+        })?;
+        debug_assert!(matches!(provider.table_type(), TableType::Base | TableType::View));
+        Ok(provider.schema().fields().iter().map(|field| (field.name().clone(), type_name(field.data_type()))).collect())
+    }
+}
+
+/// A type as people name it.
+fn type_name(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Utf8View | DataType::Utf8 | DataType::LargeUtf8 => "text".to_owned(),
+        DataType::Boolean => "boolean".to_owned(),
+        DataType::Int32 | DataType::Int64 => "integer".to_owned(),
+        DataType::Float64 => "double".to_owned(),
+        DataType::Date32 => "date".to_owned(),
+        DataType::Timestamp(_, Some(zone)) => format!("timestamp ({zone})"),
+        other => other.to_string(),
+    }
+}

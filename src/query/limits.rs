@@ -1,0 +1,86 @@
+//! What one statement may use.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::Result as DfResult;
+use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
+use futures::{FutureExt, Stream, StreamExt};
+use tokio::time::Sleep;
+
+use crate::error::Error;
+
+/// Limits of an engine and its statements.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Memory of all running statements, in bytes; what needs more spills to disk.
+    pub memory_bytes: usize,
+    /// Where it spills; the system's temporary folder by default.
+    pub spill_folder: Option<PathBuf>,
+    /// How long a statement may run.
+    pub statement: Duration,
+    /// Memory for footers and page indexes, in bytes.
+    pub metadata_cache_bytes: usize,
+    /// Threads a statement runs on.
+    pub threads: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 2 << 30,
+            spill_folder: None,
+            statement: Duration::from_secs(300),
+            metadata_cache_bytes: 256 << 20,
+            threads: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+        }
+    }
+}
+
+/// A stream that fails when its time is over. Dropping it, as on Ctrl-C, stops the statement.
+pub struct Timed {
+    inner: SendableRecordBatchStream,
+    deadline: Pin<Box<Sleep>>,
+    limit: Duration,
+    over: bool,
+}
+
+impl Timed {
+    /// `inner`, with what is left of the statement's time.
+    pub fn new(inner: SendableRecordBatchStream, deadline: Pin<Box<Sleep>>, limit: Duration) -> Self {
+        Self { inner, deadline, limit, over: false }
+    }
+}
+
+/// The error of a statement that took too long.
+pub fn timed_out(limit: Duration) -> Error {
+    Error::unavailable(format!(
+        "the statement ran longer than {} s and was stopped: narrow it (by date_sent, say) or raise query.timeout_secs",
+        limit.as_secs_f64()
+    ))
+}
+
+impl Stream for Timed {
+    type Item = DfResult<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        if self.deadline.poll_unpin(context).is_ready() {
+            self.over = true;
+            return Poll::Ready(Some(Err(timed_out(self.limit).into())));
+        }
+        self.inner.poll_next_unpin(context)
+    }
+}
+
+impl RecordBatchStream for Timed {
+    fn schema(&self) -> SchemaRef {
+        self.inner.schema()
+    }
+}

@@ -1,0 +1,15 @@
+//! One door: SQL over hot and archive as one table.
+
+pub mod ask;
+
+pub mod engine;
+
+pub mod catalog;
+
+pub mod provider;
+
+pub mod late;
+
+pub mod functions;
+
+pub mod limits;

@@ -1,0 +1,168 @@
+//! Settling versions against what is stored: which rows come, which stay, and which of them are late.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, Date32Array, RecordBatch, UInt32Array};
+use arrow::compute::{concat_batches, take_record_batch};
+use arrow::datatypes::{Date32Type, TimestampMicrosecondType};
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::lake::fold::keys;
+use crate::lake::layout::tags::ANYWHERE;
+use crate::record::fields::{KeyRule, Table, hidden};
+use crate::record::resolve::{Outcome, group_by_key, resolve};
+
+/// What became of the rows of a load.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Counts {
+    /// Rows with a key nobody had.
+    pub inserted: u64,
+    /// Rows that changed a stored row.
+    pub updated: u64,
+    /// Rows that told nothing new: same or older versions, and versions outdone by another row of the same load.
+    pub unchanged: u64,
+    /// Of the inserted and updated: rows that override or belong before the archive's boundary.
+    pub late: u64,
+}
+
+impl Counts {
+    /// Adds another count.
+    pub fn add(&mut self, other: Counts) {
+        self.inserted += other.inserted;
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.late += other.late;
+    }
+}
+
+/// An IER whose person or date changed, so that its links must follow.
+#[derive(Clone, Debug)]
+pub struct Moved {
+    /// The IER's id.
+    pub ier_id: String,
+}
+
+/// Rows settled against what is stored.
+pub struct Settled {
+    /// Rows to write, complete, one per key, with their late marks.
+    pub comes: RecordBatch,
+    /// Of each row to write: does it replace a stored row of this lake?
+    pub replaces: Vec<bool>,
+    /// What became of the changes.
+    pub counts: Counts,
+    /// IERs whose links must follow.
+    pub moved: Vec<Moved>,
+}
+
+/// Resolves `changes` (any number of versions a key) with the rows `stored` in this lake and those only `archived`.
+///
+/// A row that leaves its day is marked with it: the archive may hold it there already, or be about to (an archive run that
+/// read the row before it moved); a mark too many costs a look, a mark too few would show a row twice.
+pub fn settle(table: &Table, stored: &RecordBatch, archived: &RecordBatch, changes: &RecordBatch) -> Result<Settled> {
+    let versions = concat_batches(&table.lake_schema(), [stored, archived, changes])?;
+    let in_lake = stored.num_rows() as u32;
+    let known = in_lake + archived.num_rows() as u32;
+    let (order, ends) = group_by_key(&versions)?;
+    let groups: Vec<&[u32]> =
+        std::iter::once(0).chain(ends.iter().copied()).zip(&ends).map(|(from, &to)| &order[from..to]).collect();
+    let resolved = resolve(table, &versions, &groups)?;
+    let marks = Marks::new(table, &versions, &resolved.batch);
+    let mut settled_rows: Vec<u32> = Vec::new();
+    let mut late: Vec<Option<i32>> = Vec::new();
+    let mut replaces = Vec::new();
+    let mut counts = Counts::default();
+    let mut moved = Vec::new();
+    for (place, (group, outcome)) in groups.iter().zip(&resolved.outcomes).enumerate() {
+        let told = group.iter().filter(|row| **row >= known).count() as u64;
+        let before = group.iter().copied().find(|row| *row < known);
+        if matches!(outcome, Outcome::Version(row) if *row < known) {
+            counts.unchanged += told;
+            continue;
+        }
+        counts.unchanged += told.saturating_sub(1);
+        match before {
+            Some(_) => counts.updated += 1,
+            None => counts.inserted += 1,
+        }
+        if let Some(before) = before {
+            moved.extend(marks.moved(before, place)?);
+        }
+        settled_rows.push(place as u32);
+        late.push(marks.late(before, place));
+        replaces.push(group.iter().any(|row| *row < in_lake));
+    }
+    let mut comes = take_record_batch(&resolved.batch, &UInt32Array::from(settled_rows))?;
+    if table.tiered {
+        let mut columns = comes.columns().to_vec();
+        columns[comes.schema().index_of(hidden::LATE)?] = Arc::new(Date32Array::from(late));
+        comes = RecordBatch::try_new(comes.schema(), columns)?;
+    }
+    Ok(Settled { comes, replaces, counts, moved })
+}
+
+/// Days, marks, persons and dates before and after.
+struct Marks<'a> {
+    table: &'a Table,
+    versions: &'a RecordBatch,
+    resolved: &'a RecordBatch,
+}
+
+impl<'a> Marks<'a> {
+    fn new(table: &'a Table, versions: &'a RecordBatch, resolved: &'a RecordBatch) -> Self {
+        Self { table, versions, resolved }
+    }
+
+    fn day(batch: &RecordBatch, column: &str, row: usize) -> Option<i32> {
+        let days = batch.column_by_name(column)?.as_primitive_opt::<Date32Type>()?;
+        days.is_valid(row).then(|| days.value(row))
+    }
+
+    /// The mark of a resolved row that was stored or archived as `before`.
+    fn late(&self, before: Option<u32>, place: usize) -> Option<i32> {
+        if !self.table.tiered {
+            return None;
+        }
+        let mark = Self::day(self.resolved, hidden::LATE, place);
+        let now = Self::day(self.resolved, "sent_date", place);
+        let then = before.and_then(|row| Self::day(self.versions, "sent_date", row as usize));
+        match (mark, then.filter(|then| Some(*then) != now)) {
+            (mark, None) => mark,
+            (None, Some(then)) => Some(then),
+            (Some(mark), Some(then)) if mark == then => Some(mark),
+            (Some(_), Some(_)) => Some(ANYWHERE),
+        }
+    }
+
+    /// The IER, when its person or date is another than before.
+    fn moved(&self, before: u32, place: usize) -> Result<Option<Moved>> {
+        if self.table.key != KeyRule::Ier {
+            return Ok(None);
+        }
+        let column = |batch: &'a RecordBatch, name: &str| {
+            batch.column_by_name(name).ok_or_else(|| Error::internal(format!("no column {name}")))
+        };
+        let text = |batch: &'a RecordBatch, name: &str, row: usize| -> Result<Option<&'a str>> {
+            let values = column(batch, name)?.as_string::<i32>();
+            Ok(values.is_valid(row).then(|| values.value(row)))
+        };
+        let sent = |batch: &'a RecordBatch, row: usize| -> Result<Option<i64>> {
+            let values = column(batch, "date_sent")?.as_primitive::<TimestampMicrosecondType>();
+            Ok(values.is_valid(row).then(|| values.value(row)))
+        };
+        let row = before as usize;
+        let same = text(self.versions, "person_id", row)? == text(self.resolved, "person_id", place)?
+            && sent(self.versions, row)? == sent(self.resolved, place)?
+            && Self::day(self.versions, "sent_date", row) == Self::day(self.resolved, "sent_date", place);
+        match text(self.resolved, "ier_id", place)? {
+            Some(ier_id) if !same => Ok(Some(Moved { ier_id: ier_id.to_owned() })),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The rows of a batch whose key passes.
+pub fn filter_keys(batch: &RecordBatch, wanted: impl Fn(&str) -> bool) -> Result<RecordBatch> {
+    let mask: arrow::array::BooleanArray = keys(batch)?.iter().map(|key| key.map(&wanted)).collect();
+    Ok(arrow::compute::filter_record_batch(batch, &mask)?)
+}

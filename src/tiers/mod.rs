@@ -1,0 +1,11 @@
+//! How two lakes make one table: the hot tier over the archive.
+
+pub mod warehouse;
+
+pub mod pin;
+
+pub mod upsert;
+
+pub mod carry;
+
+pub mod links;

@@ -1,0 +1,392 @@
+//! Loading rows into a table: every version finds its row, wherever it is, and one commit changes them all.
+//!
+//! A row is looked for in the partition of its own day first. Keys not found there are looked for in the filters of all
+//! other hot files, then of the archive's: a date may have been corrected, or the row archived. What is found in the
+//! archive is resolved with the archived version and written to hot, complete, as a late row.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use deltalake_core::kernel::Add;
+
+use super::carry::{Counts, Moved, filter_keys, settle};
+use super::pin::{Pinned, pin};
+use super::warehouse::{Tiers, Warehouse};
+use crate::error::{Context, Error, Result};
+use crate::lake::commit::{Change, commit};
+use crate::lake::fold::{Changes, Folded, Located, fold, keys, locate};
+use crate::lake::parallel::in_parallel;
+use crate::lake::paths::Role;
+use crate::lake::snapshot::{DataFile, Partition, Snapshot};
+use crate::lake::spill::{Spill, Wanderers};
+use crate::lake::table::LakeTable;
+use crate::progress::Progress;
+use crate::record::fields::Table;
+use crate::record::resolve::resolve_all;
+
+/// Hot and reference files smaller than this are written anew together with the rows that come, so that a partition
+/// upserted every few minutes stays one file.
+const ABSORB_BYTES: u64 = 32 << 20;
+
+/// Keys looked for at once beyond their own day.
+const SURVEY_KEYS: usize = 2_000_000;
+
+/// Rows on their way into one table.
+pub struct Upsert {
+    warehouse: Arc<Warehouse>,
+    target: Arc<LakeTable>,
+    tiers: Option<Tiers>,
+    spill: Arc<Spill>,
+    wanderers: Option<Arc<Wanderers>>,
+}
+
+/// An upsert whose files are written and whose commit is not.
+pub struct Prepared {
+    base: Arc<Snapshot>,
+    change: Change,
+    /// What became of the rows.
+    pub counts: Counts,
+    /// IERs whose links must follow.
+    pub moved: Vec<Moved>,
+}
+
+impl Upsert {
+    /// An upsert into a table; rows beyond `buffer_bytes` wait on disk.
+    pub async fn new(warehouse: &Arc<Warehouse>, table: &Arc<Table>, buffer_bytes: usize) -> Result<Self> {
+        let (target, tiers) = if table.tiered {
+            let tiers = warehouse.tiers(table).await?;
+            (tiers.hot.clone(), Some(tiers))
+        } else {
+            (warehouse.reference(table).await?, None)
+        };
+        let role = if table.tiered { Role::Hot } else { Role::Reference };
+        let spill = Arc::new(Spill::new(target.table.clone(), role, buffer_bytes));
+        Ok(Self { warehouse: warehouse.clone(), target, tiers, spill, wanderers: None })
+    }
+
+    /// The table as it will be: an attribute table has the columns of its files and of the lake.
+    pub fn table(&self) -> &Arc<Table> {
+        &self.target.table
+    }
+
+    /// Takes rows in: any version of any row, any number of times. A file without some of the table's columns is padded.
+    pub fn push(&mut self, batch: &RecordBatch) -> Result<()> {
+        let spill = Arc::get_mut(&mut self.spill).ok_or_else(|| Error::internal("rows pushed while they are folded"))?;
+        let schema = self.target.table.lake_schema();
+        if batch.schema().fields() == schema.fields() {
+            return spill.push(batch);
+        }
+        let told = batch.project(
+            &batch
+                .schema()
+                .fields()
+                .iter()
+                .enumerate()
+                .filter(|(_, field)| !crate::record::fields::is_hidden(field.name()))
+                .map(|(at, _)| at)
+                .collect::<Vec<_>>(),
+        )?;
+        spill.push(&crate::record::key::complete(&self.target.table, &told)?.batch)
+    }
+
+    /// Rows taken in.
+    pub fn rows(&self) -> u64 {
+        self.spill.rows()
+    }
+
+    /// Writes the files of the upsert on the newest snapshots. Nothing is visible until [`Upsert::commit`].
+    pub async fn prepare(&mut self, progress: &Arc<dyn Progress>) -> Result<Prepared> {
+        let pinned = match &self.tiers {
+            Some(tiers) => pin(tiers).await?,
+            None => Pinned { hot: self.target.snapshot().await?, archive: Arc::default() },
+        };
+        let wanderers = match &self.wanderers {
+            Some(wanderers) => wanderers.clone(),
+            None => {
+                let spill = Arc::get_mut(&mut self.spill).ok_or_else(|| Error::internal("rows are folded twice at once"))?;
+                self.wanderers.insert(Arc::new(spill.wanderers())).clone()
+            }
+        };
+        let mut work = Work {
+            now_millis: self.warehouse.clock().now().timestamp_millis(),
+            target: self.target.clone(),
+            archive: self.tiers.as_ref().map(|tiers| tiers.archive.clone()),
+            spill: self.spill.clone(),
+            pinned,
+            wanderers,
+            progress: progress.clone(),
+            survey: Survey::default(),
+        };
+        work.survey = work.survey().await?;
+        let (overlay, counts, moved) = Arc::new(work).run().await?;
+        let base = overlay.base.clone();
+        Ok(Prepared { base, change: overlay.into_change(), counts, moved })
+    }
+
+    /// Makes a prepared upsert visible; a conflict means: prepare again.
+    pub async fn commit(&self, prepared: Prepared) -> Result<Counts> {
+        if !prepared.change.is_empty() {
+            commit(&self.target, &prepared.base, prepared.change, self.warehouse.clock().as_ref()).await?;
+        }
+        Ok(prepared.counts)
+    }
+}
+
+/// Files of partitions already rewritten by this upsert, over those of the snapshot.
+struct Overlay {
+    base: Arc<Snapshot>,
+    adds: BTreeMap<String, Add>,
+    removes: BTreeMap<String, Arc<DataFile>>,
+    files: BTreeMap<Partition, Vec<Arc<DataFile>>>,
+}
+
+impl Overlay {
+    fn new(base: Arc<Snapshot>) -> Self {
+        Self { base, adds: BTreeMap::new(), removes: BTreeMap::new(), files: BTreeMap::new() }
+    }
+
+    fn files(&self, partition: Partition) -> Vec<Arc<DataFile>> {
+        self.files.get(&partition).cloned().unwrap_or_else(|| self.base.partition(partition).to_vec())
+    }
+
+    fn apply(&mut self, table: &LakeTable, partition: Partition, folded: Folded) -> Result<()> {
+        let mut files = self.files(partition);
+        for gone in folded.replaced {
+            files.retain(|file| file.add.path != gone.add.path);
+            if self.adds.remove(&gone.add.path).is_none() {
+                self.removes.insert(gone.add.path.clone(), gone);
+            }
+        }
+        for add in folded.adds {
+            files.push(Arc::new(DataFile::new(&table.table, table.role, add.clone())?));
+            self.adds.insert(add.path.clone(), add);
+        }
+        self.files.insert(partition, files);
+        Ok(())
+    }
+
+    fn into_change(self) -> Change {
+        Change {
+            adds: self.adds.into_values().collect(),
+            removes: self.removes.into_values().collect(),
+            operation: "upsert",
+            ..Change::default()
+        }
+    }
+}
+
+/// Where the keys of a load were found.
+#[derive(Default)]
+struct Survey {
+    /// In the partition of their own day.
+    own: HashMap<Partition, Located>,
+    /// In another hot partition.
+    elsewhere: HashSet<String>,
+    /// Archived rows that hot does not override.
+    archived: Option<RecordBatch>,
+}
+
+/// One attempt at an upsert.
+struct Work {
+    now_millis: i64,
+    target: Arc<LakeTable>,
+    archive: Option<Arc<LakeTable>>,
+    spill: Arc<Spill>,
+    pinned: Pinned,
+    wanderers: Arc<Wanderers>,
+    progress: Arc<dyn Progress>,
+    survey: Survey,
+}
+
+/// One partition's rows, settled and folded.
+struct Done {
+    partition: Partition,
+    folded: Folded,
+    counts: Counts,
+    moved: Vec<Moved>,
+    /// Rows that must be settled across partitions.
+    carried: RecordBatch,
+}
+
+impl Work {
+    async fn run(self: Arc<Self>) -> Result<(Overlay, Counts, Vec<Moved>)> {
+        let mut overlay = Overlay::new(self.pinned.hot.clone());
+        let mut counts = Counts::default();
+        let mut moved = Vec::new();
+        let mut carried = Vec::new();
+        let partitions: Vec<Partition> = self.spill.partitions().map(|(partition, _)| partition).collect();
+        let work = self.clone();
+        let done = in_parallel(partitions, move |partition| {
+            let work = work.clone();
+            async move { work.partition(partition).await }
+        });
+        for done in done.await? {
+            overlay.apply(&self.target, done.partition, done.folded)?;
+            counts.add(done.counts);
+            moved.extend(done.moved);
+            carried.push(done.carried);
+        }
+        let carried = concat_batches(&self.target.table.lake_schema(), &carried)?;
+        if carried.num_rows() > 0 {
+            self.carry(carried, &mut overlay, &mut counts, &mut moved).await?;
+        }
+        Ok((overlay, counts, moved))
+    }
+
+    /// Finds the load's keys in what is stored. An empty table is not searched.
+    async fn survey(&self) -> Result<Survey> {
+        let mut survey = Survey::default();
+        let archive_files: Vec<Arc<DataFile>> = self.pinned.archive.files().cloned().collect();
+        let hot_files: Vec<Arc<DataFile>> = self.pinned.hot.files().cloned().collect();
+        if archive_files.is_empty() && hot_files.is_empty() {
+            return Ok(survey);
+        }
+        let mut misses: Vec<String> = Vec::new();
+        for (partition, _) in self.spill.partitions() {
+            let rows = self.spill.read(partition)?;
+            let wanted: HashSet<&str> = keys(&rows)?.iter().flatten().collect();
+            let located = locate(&self.target, self.pinned.hot.partition(partition), &wanted).await?;
+            if self.target.role == Role::Hot {
+                let found: HashSet<&str> = located.keys().collect();
+                misses.extend(wanted.iter().filter(|key| !found.contains(*key)).map(|key| (*key).to_owned()));
+            }
+            survey.own.insert(partition, located);
+            if misses.len() >= SURVEY_KEYS {
+                self.survey_beyond(&hot_files, &archive_files, std::mem::take(&mut misses), &mut survey).await?;
+            }
+        }
+        self.survey_beyond(&hot_files, &archive_files, misses, &mut survey).await?;
+        Ok(survey)
+    }
+
+    async fn survey_beyond(
+        &self,
+        hot_files: &[Arc<DataFile>],
+        archive_files: &[Arc<DataFile>],
+        misses: Vec<String>,
+        survey: &mut Survey,
+    ) -> Result<()> {
+        let wanted: HashSet<&str> = misses.iter().map(String::as_str).collect();
+        let elsewhere = locate(&self.target, hot_files, &wanted).await?;
+        survey.elsewhere.extend(elsewhere.keys().map(str::to_owned));
+        if let Some(archive) = &self.archive {
+            // A row hot already has is complete: the archive need not be asked.
+            let wanted: HashSet<&str> = wanted.into_iter().filter(|key| !survey.elsewhere.contains(*key)).collect();
+            let located = locate(archive, archive_files, &wanted).await?;
+            if !located.is_empty() {
+                let found = located.fetch(archive).await?;
+                let all = survey.archived.take().into_iter().chain([found]).collect::<Vec<_>>();
+                survey.archived = Some(concat_batches(&self.target.table.lake_schema(), &all)?);
+            }
+        }
+        Ok(())
+    }
+
+    async fn partition(&self, partition: Partition) -> Result<Done> {
+        let (table, survey) = (&self.target.table, &self.survey);
+        let read = self.spill.read(partition)?;
+        let told = read.num_rows() as u64;
+        let carry = |key: &str| self.wanderers.may_hold(key) || survey.elsewhere.contains(key);
+        let carried = filter_keys(&read, carry)?;
+        let own = filter_keys(&read, |key| !carry(key))?;
+        drop(read);
+        let rows = resolve_all(table, &own)?;
+        let outdone = (own.num_rows() - rows.num_rows()) as u64;
+        drop(own);
+        let located = survey.own.get(&partition).map(|located| located.only(|key| !carry(key))).unwrap_or_default();
+        let archived = match &survey.archived {
+            None => RecordBatch::new_empty(table.lake_schema()),
+            Some(archived) => {
+                let wanted: HashSet<&str> = keys(&rows)?.iter().flatten().collect();
+                filter_keys(archived, |key| wanted.contains(key))?
+            }
+        };
+        let (comes, mut counts, moved, goes) = if located.is_empty() && archived.num_rows() == 0 {
+            // Nothing is known of any of them: the common case of a bulk load.
+            let counts = Counts { inserted: rows.num_rows() as u64, ..Counts::default() };
+            (rows, counts, Vec::new(), Located::default())
+        } else {
+            let settled = settle(table, &located.fetch(&self.target).await?, &archived, &rows)?;
+            let replaced: HashSet<&str> =
+                keys(&settled.comes)?.iter().zip(&settled.replaces).filter(|(_, replaces)| **replaces).filter_map(|(key, _)| key).collect();
+            let goes = located.only(|key| replaced.contains(key));
+            drop(replaced);
+            (settled.comes, settled.counts, settled.moved, goes)
+        };
+        counts.unchanged += outdone;
+        counts.late = self.late(&comes, partition)?;
+        let folded = self.fold(partition, self.pinned.hot.partition(partition), goes, comes).await?;
+        self.progress.advance(told);
+        Ok(Done { partition, folded, counts, moved, carried })
+    }
+
+    /// How many of these rows are late.
+    fn late(&self, rows: &RecordBatch, partition: Partition) -> Result<u64> {
+        let Some(marks) = rows.column_by_name(crate::record::fields::hidden::LATE) else { return Ok(0) };
+        let before = partition.0.is_some_and(|day| self.pinned.archived_until().is_some_and(|until| day < until));
+        Ok(if before { rows.num_rows() as u64 } else { (marks.len() - marks.null_count()) as u64 })
+    }
+
+    async fn fold(&self, partition: Partition, files: &[Arc<DataFile>], goes: Located, comes: RecordBatch) -> Result<Folded> {
+        if goes.is_empty() && comes.num_rows() == 0 {
+            return Ok(Folded::default());
+        }
+        let absorb = files.iter().filter(|file| file.bytes() < ABSORB_BYTES).cloned().collect();
+        let changes = Changes { goes, comes: vec![comes], absorb, ..Changes::default() };
+        let name = self.target.name();
+        fold(&self.target, partition, changes, self.now_millis, &|_| {})
+            .await
+            .context(|| format!("cannot write {name}, partition {}", partition.value().unwrap_or_else(|| "without date".into())))
+    }
+
+    /// Settles rows whose key is, or may be, in more than one partition of the load or of the table.
+    async fn carry(&self, rows: RecordBatch, overlay: &mut Overlay, counts: &mut Counts, moved: &mut Vec<Moved>) -> Result<()> {
+        let table = self.target.table.clone();
+        let wanted: HashSet<&str> = keys(&rows)?.iter().flatten().collect();
+        let hot_files: Vec<Arc<DataFile>> = self.pinned.hot.files().cloned().collect();
+        let stored = locate(&self.target, &hot_files, &wanted).await?.fetch(&self.target).await?;
+        let archived = match &self.archive {
+            None => RecordBatch::new_empty(table.lake_schema()),
+            Some(archive) => {
+                let known: HashSet<&str> = keys(&stored)?.iter().flatten().collect();
+                let wanted: HashSet<&str> = wanted.difference(&known).copied().collect();
+                let archive_files: Vec<Arc<DataFile>> = self.pinned.archive.files().cloned().collect();
+                locate(archive, &archive_files, &wanted).await?.fetch(archive).await?
+            }
+        };
+        let settled = settle(&table, &stored, &archived, &rows)?;
+        counts.add(settled.counts);
+        moved.extend(settled.moved);
+        // Every touched partition: where the rows are now, and where they were.
+        let coming: HashSet<&str> = keys(&settled.comes)?.iter().flatten().collect();
+        let leaving = filter_keys(&stored, |key| coming.contains(key))?;
+        let mut touched: BTreeSet<Partition> = BTreeSet::new();
+        touched.extend(self.partitions_of(&settled.comes)?);
+        touched.extend(self.partitions_of(&leaving)?);
+        let places = self.partitions_of(&settled.comes)?;
+        for partition in touched {
+            let mask: arrow::array::BooleanArray = places.iter().map(|place| Some(*place == partition)).collect();
+            let comes = arrow::compute::filter_record_batch(&settled.comes, &mask)?;
+            let files = overlay.files(partition);
+            let goes = locate(&self.target, &files, &coming).await?;
+            counts.late += self.late(&comes, partition)?;
+            let folded = self.fold(partition, &files, goes, comes).await?;
+            overlay.apply(&self.target, partition, folded)?;
+        }
+        self.progress.advance(rows.num_rows() as u64);
+        Ok(())
+    }
+
+    fn partitions_of(&self, rows: &RecordBatch) -> Result<Vec<Partition>> {
+        use arrow::array::Array;
+        if self.target.role == Role::Reference {
+            return Ok(vec![Partition(None); rows.num_rows()]);
+        }
+        let days = crate::record::key::sent_days(rows).ok_or_else(|| Error::internal("tiered rows without a day"))?;
+        Ok((0..rows.num_rows())
+            .map(|row| self.target.role.partition_of(days.is_valid(row).then(|| days.value(row))))
+            .collect())
+    }
+}

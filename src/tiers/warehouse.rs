@@ -1,0 +1,151 @@
+//! A warehouse: all tables under one root, and the clock its jobs go by.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use futures::TryStreamExt;
+use object_store::path::Path;
+use tokio::sync::Mutex;
+
+use crate::clock::Clock;
+use crate::error::{Context, Error, Result};
+use crate::lake::paths::Role;
+use crate::lake::store::Root;
+use crate::lake::table::LakeTable;
+use crate::record::fields::{self, TABLES, Table};
+
+/// All tables under one root.
+pub struct Warehouse {
+    root: Root,
+    clock: Arc<dyn Clock>,
+    tables: Mutex<HashMap<(Role, String), Arc<LakeTable>>>,
+}
+
+impl fmt::Debug for Warehouse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "warehouse {}", self.root.url)
+    }
+}
+
+impl Warehouse {
+    /// Opens the warehouse at a URL or local folder; an empty place is an empty warehouse.
+    pub fn open(location: &str, options: &BTreeMap<String, String>, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
+        Ok(Self::at(Root::open(location, options)?, clock))
+    }
+
+    /// The warehouse under a root.
+    pub fn at(root: Root, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self { root, clock, tables: Mutex::default() })
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &str {
+        self.root.url.as_str()
+    }
+
+    /// Its store.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// The clock its jobs go by.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// One of the tables every warehouse knows.
+    pub async fn table(&self, role: Role, table: &Arc<Table>) -> Result<Arc<LakeTable>> {
+        let mut tables = self.tables.lock().await;
+        let key = (role, table.name.to_string());
+        if let Some(open) = tables.get(&key) {
+            // An attribute table's columns may have grown since it was opened.
+            if open.table.fields.len() == table.fields.len() {
+                return Ok(open.clone());
+            }
+        }
+        let open = Arc::new(LakeTable::new(&self.root, role, table.clone())?);
+        tables.insert(key, open.clone());
+        Ok(open)
+    }
+
+    /// The hot and archive tables of a tiered table.
+    pub async fn tiers(&self, table: &Arc<Table>) -> Result<Tiers> {
+        Ok(Tiers { hot: self.table(Role::Hot, table).await?, archive: self.table(Role::Archive, table).await? })
+    }
+
+    /// An attribute table with the columns it has in the lake and those of `wanted`; `None` when there is neither.
+    pub async fn attributes(&self, name: &str, wanted: Option<&Arc<Table>>) -> Result<Option<Arc<LakeTable>>> {
+        let bare = Arc::new(Table::attributes(name, std::iter::empty::<&str>()));
+        let stored = LakeTable::new(&self.root, Role::Reference, bare)?.snapshot().await?;
+        let mut headers: Vec<String> =
+            stored.columns.iter().filter(|column| !fields::is_hidden(column)).cloned().collect();
+        for field in wanted.iter().flat_map(|table| table.exported()) {
+            if !headers.iter().any(|header| *header == field.name) {
+                headers.push(field.name.to_string());
+            }
+        }
+        if headers.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(self.table(Role::Reference, &Arc::new(Table::attributes(name, headers))).await?))
+    }
+
+    /// The lake table of a reference table: known, or an attribute table with its columns merged.
+    pub async fn reference(&self, table: &Arc<Table>) -> Result<Arc<LakeTable>> {
+        if fields::known(&table.name).is_some() {
+            return self.table(Role::Reference, table).await;
+        }
+        let found = self.attributes(&table.name, Some(table)).await?;
+        found.ok_or_else(|| Error::invalid(format!("{} has no columns", table.name)))
+    }
+
+    /// Names of the attribute tables in the warehouse.
+    pub async fn attribute_names(&self) -> Result<Vec<String>> {
+        let folder = Path::from_iter(self.root.base.parts().chain(Path::from(Role::Reference.folder()).parts()));
+        let listed = self.root.store.list_with_delimiter(Some(&folder)).await.context(|| format!("cannot list {folder}"))?;
+        let names: BTreeSet<String> = listed
+            .common_prefixes
+            .iter()
+            .filter_map(|path| path.filename().map(str::to_owned))
+            .filter(|name| fields::known(name).is_none())
+            .collect();
+        Ok(names.into_iter().collect())
+    }
+
+    /// Every lake table that has been committed to, in a fixed order.
+    pub async fn existing(&self) -> Result<Vec<Arc<LakeTable>>> {
+        let mut found = Vec::new();
+        for table in TABLES.iter() {
+            let roles: &[Role] = if table.tiered { &[Role::Hot, Role::Archive] } else { &[Role::Reference] };
+            for role in roles {
+                found.push(self.table(*role, table).await?);
+            }
+        }
+        for name in self.attribute_names().await? {
+            found.extend(self.attributes(&name, None).await?);
+        }
+        let mut existing = Vec::new();
+        for table in found {
+            if table.snapshot().await?.version.is_some() {
+                existing.push(table);
+            }
+        }
+        Ok(existing)
+    }
+
+    /// Is there nothing under the root?
+    pub async fn is_empty(&self) -> Result<bool> {
+        let mut listed = self.root.store.list(Some(&self.root.base));
+        Ok(listed.try_next().await.context(|| format!("cannot list {}", self.root.url))?.is_none())
+    }
+}
+
+/// The two lakes of one table.
+#[derive(Clone, Debug)]
+pub struct Tiers {
+    /// Young rows.
+    pub hot: Arc<LakeTable>,
+    /// Old rows.
+    pub archive: Arc<LakeTable>,
+}
