@@ -5,6 +5,16 @@ pub mod error;
 
 pub mod clock;
 
+pub mod settings;
+
+pub mod human;
+
+pub mod progress;
+
 pub mod record;
 
 pub mod source;
+
+pub mod query;
+
+pub mod cli;
