@@ -2,11 +2,17 @@
 //!
 //! Everything a verb needs (settings, clock, whether to speak JSON) is decided once, in [`Session`].
 
+use clap::CommandFactory;
+
+use crate::error::{Error, Result};
+
+use args::{Args, Verb};
+
 pub mod args;
 
 mod completions;
 
-mod interrupt;
+pub mod interrupt;
 
 pub mod print;
 
@@ -16,4 +22,15 @@ mod session;
 
 pub mod shell;
 
+mod statements;
+
 pub use session::Session;
+
+/// Does what the arguments say.
+pub async fn run(args: Args, _session: Session) -> Result<()> {
+    match args.verb {
+        None => print::line(&Args::command().render_long_help().to_string()),
+        Some(Verb::Completions(completions)) => completions::run(&completions),
+        Some(_) => Err(Error::internal("this verb is not built in yet")),
+    }
+}
