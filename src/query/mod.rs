@@ -13,3 +13,5 @@ pub mod late;
 pub mod functions;
 
 pub mod limits;
+
+pub mod output;

@@ -1,0 +1,420 @@
+//! The words of the command line and the help that teaches them. Nothing is decided here beyond what a word means.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use clap::{Parser, Subcommand, ValueEnum, ValueHint};
+
+use crate::query::output::Format;
+use crate::settings::Overrides;
+
+/// Archived e-mail engagement, answered in SQL
+///
+/// ier keeps Individual Email Results (who was sent which e-mail, and what became of it) in two tiers, hot and archive, and
+/// answers SQL over both as one table.
+#[derive(Debug, Parser)]
+#[command(name = "ier", version, after_long_help = EXAMPLES, after_help = "Try `ier demo` first; `--help` shows examples.")]
+pub struct Args {
+    #[command(flatten)]
+    pub global: Global,
+
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ier demo                                    see it all at work, in seconds, on made-up data
+  ier load exports/*.csv.gz                   take in exports; safe to run again
+  ier sql \"SELECT count(*) FROM ier\"          ask; without a query, a shell
+  ier history 003f400000JJbuPAAT              one person's mails, newest first
+  ier archive --older-than 90d --dry-run      what would move to the archive
+  ier status                                  what is stored, and what it costs
+
+Settings come from ier.toml, IER_* variables and flags, in rising order.
+Exit codes: 0 done, 2 invalid request, 3 not found, 4 conflict (try again), 5 unavailable, 6 corrupt data,
+70 a fault of ier, 130 interrupted.";
+
+/// What every verb understands.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Global {
+    /// Where the tables live: a folder, or a URL such as s3://bucket/path
+    #[arg(short, long, global = true, value_name = "URL", value_hint = ValueHint::AnyPath, help_heading = "Global options")]
+    pub warehouse: Option<String>,
+
+    /// The settings file (else $IER_CONFIG, else ./ier.toml)
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Global options")]
+    pub config: Option<PathBuf>,
+
+    /// Reports and errors as JSON, for machines
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub json: bool,
+
+    /// No progress and no reports of what was done; answers and errors only
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    pub quiet: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    Demo(Demo),
+    Sql(Sql),
+    History(History),
+    Status(Status),
+    Load(Load),
+    Archive(Archive),
+    Compact(Compact),
+    Vacuum(Vacuum),
+    Generate(Generate),
+    Completions(Completions),
+}
+
+/// Make up some exports, load, archive and query them, and say what to try next
+///
+/// Everything happens in one folder, which may be deleted afterwards. Takes seconds.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  ier demo\n  ier demo /tmp/try-ier")]
+pub struct Demo {
+    /// The folder to work in; must be empty, new, or an earlier demo's
+    #[arg(default_value = "ier-demo", value_hint = ValueHint::DirPath)]
+    pub folder: PathBuf,
+}
+
+/// Ask in SQL; without a query, an interactive shell
+///
+/// Hot and archived records are one table, `ier` (also `individual_email_result`); `\d` in the shell lists the others.
+/// Answers stream: the first rows show before the last are found, and memory does not grow with the answer.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ier sql \"SELECT email_name, count(*) AS sent FROM ier GROUP BY 1 ORDER BY 2 DESC LIMIT 10\"
+  ier sql -f question.sql -o answer.parquet
+  ier sql --format csv \"SELECT contact_id FROM ier WHERE hard_bounce\" | head
+  echo 'SELECT 1;' | ier sql --json
+  ier sql                                     a shell: history, \\d, \\timing, \\? for help")]
+pub struct Sql {
+    /// One or more statements, separated by `;`
+    #[arg(conflicts_with = "file")]
+    pub query: Option<String>,
+
+    /// Read the statements from a file; `-` is standard input
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub output: Output,
+
+    /// Stop a statement after this long: 30s, 5m; 0 = never
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+
+    /// Show times of a table in your zone rather than in UTC
+    #[arg(long)]
+    pub local: bool,
+}
+
+/// One person's mails, newest first: what was sent, and what became of it
+///
+/// Takes a contact's or lead's id of 15 or 18 characters. Times are shown in your zone, with its offset.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ier history 003f400000JJbuPAAT
+  ier history 003f400000JJbuP -o evidence.csv
+  ier history 00Qf400000JJbuPEAT --json
+
+No record here does not prove that nothing was sent: tracking may have been off for the send.")]
+pub struct History {
+    /// A contact's or lead's id
+    pub id: String,
+
+    #[command(flatten)]
+    pub output: Output,
+
+    /// Show times of a table in UTC
+    #[arg(long)]
+    pub utc: bool,
+}
+
+/// How an answer is written, and where.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Output {
+    /// How the answer is written; else as the file's name says, else a table
+    #[arg(short = 'F', long, value_enum)]
+    pub format: Option<Format>,
+
+    /// Write the answer to a file, which appears when it is whole
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+
+    /// Show at most this many rows of a table (all are counted)
+    #[arg(long, value_name = "N")]
+    pub max_rows: Option<usize>,
+}
+
+/// What is stored: rows, files and bytes by table, tier and month, and what an IER costs here and in Salesforce
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  ier status\n  ier status --json | jq .")]
+pub struct Status {}
+
+/// Take in exports: CSV or Parquet, gzip or zip, of the package's objects or of people's attributes
+///
+/// Each file's object is recognised by its columns. Loading the same file twice changes nothing. Rows that cannot be read
+/// are counted and, with their line and the reason, kept in a file.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ier load exports/*.csv.gz
+  ier load exports/                           every export in a folder
+  ier load affiliations.csv --as affiliation  a file of people's attributes, under this name
+  ier load tracking.zip --zone America/Chicago")]
+pub struct Load {
+    /// Files, folders or patterns
+    #[arg(required = true, value_hint = ValueHint::AnyPath)]
+    pub inputs: Vec<String>,
+
+    /// Load all inputs as this table
+    #[arg(long = "as", value_name = "TABLE")]
+    pub as_table: Option<String>,
+
+    /// The time zone of times that carry none
+    #[arg(long)]
+    pub zone: Option<String>,
+
+    /// Where rows that cannot be read are kept
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub rejects: Option<PathBuf>,
+}
+
+/// Move records older than 90 days from hot to archive
+///
+/// Answers do not change, before, during or after. Safe to run again, and at any time.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ier archive --dry-run                       what would move
+  ier archive                                 as settings say
+  ier archive --older-than 365d
+  ier archive --until 2026-08-01              records sent before this day")]
+pub struct Archive {
+    /// Move records sent longer ago than this: 90d, 12w
+    #[arg(long, value_name = "AGE", value_parser = days, conflicts_with = "until")]
+    pub older_than: Option<u32>,
+
+    /// Move records sent before this day (UTC)
+    #[arg(long, value_name = "DATE")]
+    pub until: Option<NaiveDate>,
+
+    /// Say what would be done, and do nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
+
+/// Rewrite many small files as few sorted ones
+///
+/// Answers do not change; the files left behind are removed by `ier vacuum`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  ier compact --dry-run\n  ier compact")]
+pub struct Compact {
+    /// Say what would be done, and do nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
+
+/// Delete files that no table uses any more
+///
+/// Deletes only with --confirm; without, says what it would delete. Files younger than --retain stay, for statements that
+/// still read them.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  ier vacuum\n  ier vacuum --confirm\n  ier vacuum --retain 30d --confirm")]
+pub struct Vacuum {
+    /// Say what would be deleted, and delete nothing (this is also what happens without --confirm)
+    #[arg(short = 'n', long, conflicts_with = "confirm")]
+    pub dry_run: bool,
+
+    /// Do delete
+    #[arg(long)]
+    pub confirm: bool,
+
+    /// Keep what a table used within this time: 7d, 36h
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
+    pub retain: Duration,
+}
+
+/// Make up exports, with the faults of real ones, for trials and measurements
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ier generate exports
+  ier generate big --contacts 1000000 --months 36 --format parquet
+  ier generate clean --no-misbehaviour --no-versions")]
+pub struct Generate {
+    /// The folder to write to
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub folder: PathBuf,
+
+    /// Months of sends, up to --end
+    #[arg(long, value_name = "N")]
+    pub months: Option<u32>,
+
+    /// People
+    #[arg(long, value_name = "N")]
+    pub contacts: Option<u64>,
+
+    /// Sends a month
+    #[arg(long, value_name = "N")]
+    pub sends_per_month: Option<u32>,
+
+    /// The same seed makes the same records
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// The last day of sends; today unless given
+    #[arg(long, value_name = "DATE")]
+    pub end: Option<NaiveDate>,
+
+    /// How the files are written
+    #[arg(long, value_enum, default_value = "csv")]
+    pub format: ExportFormat,
+
+    /// Without second and third versions of records
+    #[arg(long)]
+    pub no_versions: bool,
+
+    /// Without the faults of real exports
+    #[arg(long)]
+    pub no_misbehaviour: bool,
+}
+
+/// How made-up exports are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum ExportFormat {
+    /// As Salesforce exports them
+    Csv,
+    /// Smaller and faster to load
+    Parquet,
+}
+
+/// Print a script that completes `ier`'s words in your shell
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ier completions bash > ~/.local/share/bash-completion/completions/ier
+  ier completions zsh > \"${fpath[1]}/_ier\"
+  ier completions fish > ~/.config/fish/completions/ier.fish")]
+pub struct Completions {
+    /// Your shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+impl Args {
+    /// What the flags say about settings.
+    pub fn overrides(&self) -> Overrides {
+        let mut overrides = Overrides { warehouse: self.global.warehouse.clone(), ..Overrides::default() };
+        match &self.verb {
+            Some(Verb::Sql(sql)) => overrides.timeout_secs = sql.timeout.map(|timeout| timeout.as_secs()),
+            Some(Verb::Load(load)) => overrides.zone = load.zone.clone(),
+            Some(Verb::Archive(archive)) => overrides.older_than_days = archive.older_than,
+            _ => {}
+        }
+        overrides
+    }
+}
+
+/// `90d`, `36h`, `5m`, `30s`, `2w`; a bare 0 is no time at all. Refuses numbers without a unit.
+fn duration(text: &str) -> Result<Duration, String> {
+    let right = || format!("`{text}` is no length of time; give a number and s, m, h, d or w, such as 90d");
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let split = text.find(|character: char| !character.is_ascii_digit()).ok_or_else(right)?;
+    let (number, unit) = text.split_at(split);
+    let seconds = match unit {
+        "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        "w" => 7 * 86_400,
+        _ => return Err(right()),
+    };
+    let number: u64 = number.parse().map_err(|_| right())?;
+    // A century is more than any file's age, and far from every overflow.
+    number.checked_mul(seconds).filter(|&all| all <= 36_525 * 86_400).map(Duration::from_secs).ok_or_else(right)
+}
+
+/// A length of time in whole days.
+fn days(text: &str) -> Result<u32, String> {
+    let seconds = duration(text)?.as_secs();
+    match u32::try_from(seconds / 86_400) {
+        Ok(days) if seconds % 86_400 == 0 && days > 0 => Ok(days),
+        _ => Err(format!("`{text}` is not a number of days; give one day or more, such as 90d or 12w")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Args, String> {
+        Args::try_parse_from(line.split_whitespace()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_words_do_not_contradict_each_other() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_teaches_with_an_example() {
+        for verb in Args::command().get_subcommands() {
+            let example = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(example.contains(&format!("ier {}", verb.get_name())), "{}", verb.get_name());
+        }
+    }
+
+    #[test]
+    fn global_flags_stand_before_or_after_the_verb() {
+        for line in ["ier --warehouse w --json status", "ier status --json -w w"] {
+            let args = parse(line).unwrap();
+            assert!(args.global.json && args.overrides().warehouse.as_deref() == Some("w"), "{line}");
+        }
+        assert!(parse("ier").unwrap().verb.is_none());
+    }
+
+    #[test]
+    fn flags_become_overrides() {
+        assert_eq!(parse("ier archive --older-than 12w").unwrap().overrides().older_than_days, Some(84));
+        assert_eq!(parse("ier sql --timeout 5m x").unwrap().overrides().timeout_secs, Some(300));
+        assert_eq!(parse("ier load --zone UTC x").unwrap().overrides().zone.as_deref(), Some("UTC"));
+    }
+
+    #[test]
+    fn dates_and_formats_are_read() {
+        let Some(Verb::Archive(archive)) = parse("ier archive --until 2026-08-01 -n").unwrap().verb else { panic!() };
+        assert_eq!((archive.until, archive.dry_run), (NaiveDate::from_ymd_opt(2026, 8, 1), true));
+        let Some(Verb::Sql(sql)) = parse("ier sql -f q.sql --format ndjson -o out").unwrap().verb else { panic!() };
+        assert_eq!((sql.output.format, sql.output.output), (Some(Format::Ndjson), Some(PathBuf::from("out"))));
+    }
+
+    #[test]
+    fn wrong_words_are_refused() {
+        for line in [
+            "ier archive --older-than 90",
+            "ier archive --older-than 36h",
+            "ier archive --older-than 0d",
+            "ier archive --until 01/08/2026",
+            "ier archive --until 2026-08-01 --older-than 90d",
+            "ier vacuum --dry-run --confirm",
+            "ier sql -f q.sql x",
+            "ier sql --format xls x",
+            "ier sql --timeout 99999999999999999999d x",
+            "ier load",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

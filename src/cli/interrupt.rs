@@ -1,0 +1,42 @@
+//! Stopping on request: Ctrl-C and the signal a service manager sends.
+//!
+//! Stopping drops the work where it waits. Nothing is left half done by that: a table changes in one commit, a file appears
+//! in one renaming.
+
+use crate::error::{Context, Error, Result};
+
+/// Does `work` until it is done or the user stops it.
+pub async fn or_interrupted<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        outcome = work => outcome,
+        stopped = stopped() => Err(stopped),
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn stopped() -> Error {
+    match wait().await {
+        Ok(()) => Error::interrupted("interrupted"),
+        Err(error) => error,
+    }
+}
+
+#[cfg(unix)]
+async fn wait() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context(|| "cannot listen for signals")?;
+    tokio::select! {
+        pressed = ctrl_c() => pressed,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn wait() -> Result<()> {
+    ctrl_c().await
+}
+
+/// Waits for Ctrl-C alone.
+pub async fn ctrl_c() -> Result<()> {
+    tokio::signal::ctrl_c().await.context(|| "cannot listen for Ctrl-C")
+}

@@ -1,0 +1,113 @@
+//! What the command line says: reports on standard output, errors on standard error, for people or as JSON.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::error::{Error, Kind, Result};
+
+/// Prints a report: as JSON for machines, else as `human` tells it. A reader that has gone away is no error.
+pub fn report<T: Serialize>(json: bool, value: &T, human: impl FnOnce(&T) -> String) -> Result<()> {
+    if !json {
+        return line(&human(value));
+    }
+    let text = serde_json::to_string_pretty(value);
+    line(&text.map_err(|error| Error::internal("the report cannot be written as json").with_source(error))?)
+}
+
+/// Prints a text on standard output and ends its line. A reader that has gone away is no error.
+pub fn line(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    forgiving(writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()))
+}
+
+/// Output whose reader went away (`| head`) has done its duty.
+pub fn forgiving(outcome: io::Result<()>) -> Result<()> {
+    match outcome {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => Ok(outcome?),
+    }
+}
+
+/// Prints an error on standard error. Returns what became of that, which only a closed standard error can spoil.
+pub fn failure(json: bool, error: &Error) -> io::Result<()> {
+    writeln!(io::stderr().lock(), "{}", failure_text(json, error))
+}
+
+fn failure_text(json: bool, error: &Error) -> String {
+    let (kind, hint) = (error.kind(), hint(error.kind()));
+    if json {
+        let body = serde_json::json!({
+            "kind": kind.name(), "message": error.to_string(), "hint": hint, "exit_code": kind.exit_code(),
+        });
+        return serde_json::json!({ "error": body }).to_string();
+    }
+    match hint {
+        Some(hint) => format!("ier: {error}\nhint: {hint}"),
+        None => format!("ier: {error}"),
+    }
+}
+
+/// What to do about a kind of error, where the message alone may not say.
+fn hint(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Invalid | Kind::Interrupted => None,
+        Kind::NotFound => Some("`ier status` shows what the warehouse holds; --warehouse says which one is meant"),
+        Kind::Conflict => Some("somebody else changed the same thing first; run the command again"),
+        Kind::Unavailable => Some("try again; if it stays, look at the store's address and rights, or raise a limit in ier.toml"),
+        Kind::Corrupt => Some("a stored file is not what was written; keep it, and restore it from a copy"),
+        Kind::Internal => Some("this is a fault of ier; please report it with the command and this message"),
+    }
+}
+
+/// Lines of cells as aligned columns: the first left-aligned, the others right-aligned, for reports full of numbers.
+pub fn columns(headers: &[&str], rows: &[Vec<String>]) -> String {
+    let length = |cell: &str| cell.chars().count();
+    let mut widths: Vec<usize> = headers.iter().map(|header| length(header)).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(length(cell));
+        }
+    }
+    let headers: Vec<String> = headers.iter().map(|header| (*header).to_owned()).collect();
+    let mut text = String::new();
+    for row in std::iter::once(&headers).chain(rows) {
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| match column {
+            0 => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_with_its_hint() {
+        let error = Error::conflict("table ier is at version 8, not 7");
+        let told = failure_text(false, &error);
+        assert_eq!(
+            told,
+            "ier: table ier is at version 8, not 7\nhint: somebody else changed the same thing first; run the command again"
+        );
+        assert_eq!(failure_text(false, &Error::invalid("no")), "ier: no");
+    }
+
+    #[test]
+    fn an_error_is_json_for_machines() {
+        let told: serde_json::Value = serde_json::from_str(&failure_text(true, &Error::invalid("say \"yes\""))).unwrap();
+        assert_eq!(told["error"]["kind"], "invalid");
+        assert_eq!(told["error"]["message"], "say \"yes\"");
+        assert_eq!(told["error"]["exit_code"], 2);
+    }
+
+    #[test]
+    fn columns_line_up() {
+        let rows = [vec!["ier".to_owned(), "1,000".to_owned()], vec!["email_send".to_owned(), "7".to_owned()]];
+        assert_eq!(columns(&["table", "rows"], &rows), "table        rows\nier         1,000\nemail_send      7\n");
+    }
+}

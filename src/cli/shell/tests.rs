@@ -1,0 +1,161 @@
+//! The shell's loop over an engine that only echoes.
+
+use std::collections::VecDeque;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use async_trait::async_trait;
+use chrono::{DateTime, Duration};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::error::Kind;
+
+/// Answers a statement with its own text, after 12 ms; knows one table and one view. `hang` never answers, `fail` refuses.
+struct Echo(ManualClock);
+
+#[async_trait]
+impl Ask for Echo {
+    async fn ask(&self, sql: &str) -> Result<SendableRecordBatchStream> {
+        self.0.tick(Duration::milliseconds(12));
+        match sql {
+            "fail" => return Err(Error::invalid("no such thing")),
+            "hang" => futures::future::pending::<()>().await,
+            _ => {}
+        }
+        let batch = RecordBatch::try_from_iter([("sql", Arc::new(StringArray::from(vec![sql])) as ArrayRef)])?;
+        Ok(Box::pin(RecordBatchStreamAdapter::new(batch.schema(), futures::stream::iter([Ok(batch)]))))
+    }
+
+    fn tables(&self) -> Vec<(String, String, String)> {
+        [("ier", "ier", "view"), ("ier", "individual_email_result", "table")]
+            .map(|(schema, table, kind)| (schema.to_owned(), table.to_owned(), kind.to_owned()))
+            .to_vec()
+    }
+
+    async fn columns(&self, table: &str) -> Result<Vec<(String, String)>> {
+        match table {
+            "ier" => Ok(vec![("ier_id".to_owned(), "text".to_owned()), ("opened".to_owned(), "boolean".to_owned())]),
+            other => Err(Error::not_found(format!("no table {other}"))),
+        }
+    }
+}
+
+/// Lines as somebody would type them; keeps what it is to remember.
+struct Script {
+    lines: VecDeque<Line>,
+    remembered: Vec<String>,
+}
+
+impl Lines for Script {
+    fn next(&mut self, _prompt: &str) -> Result<Line> {
+        Ok(self.lines.pop_front().unwrap_or(Line::End))
+    }
+
+    fn remember(&mut self, statement: &str) -> Result<()> {
+        self.remembered.push(statement.to_owned());
+        Ok(())
+    }
+}
+
+struct Told {
+    out: String,
+    err: String,
+    remembered: Vec<String>,
+    outcome: Result<()>,
+}
+
+async fn tell(lines: impl IntoIterator<Item = Line>, interactive: bool) -> Told {
+    let clock = ManualClock::at(DateTime::UNIX_EPOCH);
+    let mut script = Script { lines: lines.into_iter().collect(), remembered: Vec::new() };
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut shell = Shell {
+        ask: &Echo(clock.clone()),
+        out: &mut out,
+        err: &mut err,
+        interrupt: &|| {
+            Box::pin(async {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                Ok(())
+            })
+        },
+        clock: Arc::new(clock),
+        format: Format::Csv,
+        options: Options::default(),
+        timing: false,
+        interactive,
+    };
+    let outcome = shell.run(&mut script).await;
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Told { out: text(out), err: text(err), remembered: script.remembered, outcome }
+}
+
+fn typed(text: &str) -> Vec<Line> {
+    text.lines().map(|line| Line::Text(line.to_owned())).collect()
+}
+
+#[tokio::test]
+async fn statements_take_several_lines_and_several_fit_in_one() {
+    let told = tell(typed("SELECT\n  1\n;\nA; B;\n-- only a comment\n;"), true).await;
+    assert_eq!(told.out, "sql\n\"SELECT\n  1\"\nsql\nA\nsql\nB\n");
+    assert_eq!(told.remembered, ["SELECT\n  1;", "A;", "B;"]);
+}
+
+#[tokio::test]
+async fn a_persons_mistake_is_told_and_the_shell_goes_on() {
+    let told = tell(typed("fail;\n\\nonsense\n\\d nowhere\nA;"), true).await;
+    assert_eq!(told.err, "ier: no such thing\nier: no command \\nonsense; \\? lists them\nier: no table nowhere\n");
+    assert_eq!(told.out, "sql\nA\n");
+    assert!(told.outcome.is_ok());
+}
+
+#[tokio::test]
+async fn a_script_stops_at_its_first_error_and_needs_no_last_semicolon() {
+    let told = tell(typed("A;\nfail;\nB;"), false).await;
+    assert_eq!(told.outcome.unwrap_err().to_string(), "statement 2: no such thing");
+    assert_eq!(told.out, "sql\nA\n");
+    assert_eq!(tell(typed("A;\nB"), false).await.out, "sql\nA\nsql\nB\n");
+}
+
+#[tokio::test]
+async fn an_interrupt_stops_the_statement_not_the_shell() {
+    let told = tell(typed("hang;\nA;"), true).await;
+    assert_eq!((told.err.as_str(), told.out.as_str()), ("ier: statement stopped\n", "sql\nA\n"));
+    let script = tell(typed("hang;\nA;"), false).await;
+    assert_eq!(script.outcome.unwrap_err().kind(), Kind::Interrupted);
+    let mut lines = typed("half a");
+    lines.push(Line::Interrupted);
+    lines.extend(typed("A;"));
+    assert_eq!(tell(lines, true).await.out, "sql\nA\n");
+}
+
+#[tokio::test]
+async fn tables_and_columns_are_listed() {
+    let told = tell(typed("\\d\n\\dt\n\\d ier;\n\\q\nA;"), true).await;
+    let expected = "schema  name                     kind\n\
+        ier     ier                      view\n\
+        ier     individual_email_result  table\n\
+        schema  name                     kind\n\
+        ier     individual_email_result  table\n\
+        column  type\n\
+        ier_id  text\n\
+        opened  boolean\n";
+    assert_eq!(told.out, expected, "and nothing after leaving");
+}
+
+#[tokio::test]
+async fn timing_and_format_can_be_changed() {
+    let told =
+        tell(typed("\\timing\nA;\n\\timing off\n\\format ndjson\nB;\n\\format\n\\format parquet\n\\format xls"), true).await;
+    assert_eq!(told.out, "timing is on\nsql\nA\nTime: 12 ms\ntiming is off\n{\"sql\":\"B\"}\nformat is ndjson\n");
+    assert!(told.err.contains("parquet is not for a shell") && told.err.contains("no format xls"), "{}", told.err);
+}
+
+#[test]
+fn a_pipe_gives_its_lines() {
+    let mut piped = Piped(io::Cursor::new(b"\xEF\xBB\xBFa\r\n\nb\n\xFF\n".to_vec()));
+    let text = |line: &str| Line::Text(line.to_owned());
+    assert_eq!([piped.next("").unwrap(), piped.next("").unwrap(), piped.next("").unwrap()], [text("a"), text(""), text("b")]);
+    assert!(piped.next("").unwrap_err().to_string().contains("not utf-8"));
+}

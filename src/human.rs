@@ -1,0 +1,96 @@
+//! Numbers as people read them: thousands separated, bytes in KiB and MiB, durations in words.
+//!
+//! Reports for machines carry the bare numbers; these texts are for the eye only.
+
+/// `1234567` as `1,234,567`.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count with its noun: `1 row`, `2,000 rows`. The noun's plural takes an s.
+pub fn counted(n: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
+/// `1536` as `1.5 KiB`. Steps of 1024, one decimal below ten of a unit.
+pub fn bytes(n: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if n < 1024 {
+        return format!("{n} B");
+    }
+    let mut value = n as f64 / 1024.0;
+    let mut unit = 0;
+    // 1023.95 and more would be printed as "1024".
+    while value >= 1023.5 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if value < 9.95 { format!("{value:.1} {}", UNITS[unit]) } else { format!("{value:.0} {}", UNITS[unit]) }
+}
+
+/// `72.4` as `1 min 12 s`. Two units at most; below a second, milliseconds.
+pub fn seconds(seconds: f64) -> String {
+    // A clock set back may make a difference negative; no time has passed then.
+    let seconds = seconds.max(0.0);
+    if seconds < 0.9995 {
+        return format!("{:.0} ms", seconds * 1000.0);
+    }
+    if seconds < 59.95 {
+        return format!("{seconds:.1} s");
+    }
+    let whole = seconds.round() as u64;
+    let (days, hours, minutes, rest) = (whole / 86_400, whole / 3600 % 24, whole / 60 % 60, whole % 60);
+    match (days, hours) {
+        (0, 0) => format!("{minutes} min {rest} s"),
+        (0, _) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
+/// How many a second, as `12,345/s`; a dash where no time passed.
+pub fn rate(n: u64, seconds: f64) -> String {
+    if seconds > 0.0 { format!("{}/s", count((n as f64 / seconds).round() as u64)) } else { "-".to_owned() }
+}
+
+/// Bytes per row beside another figure: `61.3` for 61.3 bytes; a dash where there are no rows.
+pub fn per_row(bytes: u64, rows: u64) -> String {
+    if rows == 0 { "-".to_owned() } else { format!("{:.1}", bytes as f64 / rows as f64) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_grouped_by_thousands() {
+        let told = [0, 7, 999, 1000, 12_345, 1_234_567, u64::MAX].map(count);
+        assert_eq!(told, ["0", "7", "999", "1,000", "12,345", "1,234,567", "18,446,744,073,709,551,615"]);
+        assert_eq!([0, 1, 2000].map(|n| counted(n, "row")), ["0 rows", "1 row", "2,000 rows"]);
+    }
+
+    #[test]
+    fn bytes_step_by_1024_and_never_show_1024_of_a_unit() {
+        let told = [0, 1023, 1024, 1536, 10_240, 1024 * 1024 - 1, 1024 * 1024, 5 << 30, u64::MAX].map(bytes);
+        assert_eq!(told, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "10 KiB", "1.0 MiB", "1.0 MiB", "5.0 GiB", "16 EiB"]);
+    }
+
+    #[test]
+    fn durations_name_two_units_at_most() {
+        let told = [-1.0, 0.0123, 0.9999, 59.94, 59.96, 72.4, 3725.0, 200_000.0].map(seconds);
+        assert_eq!(told, ["0 ms", "12 ms", "1.0 s", "59.9 s", "1 min 0 s", "1 min 12 s", "1 h 2 min", "2 d 7 h"]);
+    }
+
+    #[test]
+    fn rates_and_ratios_survive_zero() {
+        assert_eq!((rate(10, 0.0), rate(10, 4.0)), ("-".to_owned(), "3/s".to_owned()));
+        assert_eq!((per_row(10, 0), per_row(613, 10)), ("-".to_owned(), "61.3".to_owned()));
+    }
+}

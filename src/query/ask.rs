@@ -1,0 +1,19 @@
+//! What a shell (or any front door) needs of the engine, so that it can be tried without one.
+
+use async_trait::async_trait;
+use datafusion::execution::SendableRecordBatchStream;
+
+use crate::error::Result;
+
+/// Somebody who answers SQL.
+#[async_trait]
+pub trait Ask: Send + Sync {
+    /// Runs one statement. Refuses what is not valid SQL or not allowed; later trouble comes through the stream.
+    async fn ask(&self, sql: &str) -> Result<SendableRecordBatchStream>;
+
+    /// Every table and view: schema, name, kind (`table` or `view`), in the order to be shown.
+    fn tables(&self) -> Vec<(String, String, String)>;
+
+    /// The columns of a table (`name` or `schema.name`) with their types. Refuses a table that is not there.
+    async fn columns(&self, table: &str) -> Result<Vec<(String, String)>>;
+}

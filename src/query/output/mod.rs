@@ -1,0 +1,164 @@
+//! Writes an answer down, batch by batch as it comes: a table for people, and five formats for machines.
+//!
+//! Memory does not grow with the answer in any format (a table holds its first thousand rows to measure its columns). A reader
+//! that goes away (`| head`) is no error. Nothing here knows where the rows come from.
+
+use std::io::{self, Write};
+
+use chrono_tz::Tz;
+use clap::ValueEnum;
+use datafusion::execution::SendableRecordBatchStream;
+use futures::StreamExt;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use crate::error::Result;
+
+mod binary;
+
+mod file;
+
+mod plain;
+
+mod table;
+
+mod text;
+
+mod width;
+
+pub use file::write_file;
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Format {
+    /// Aligned columns, for people
+    Table,
+    /// A header line, then a line a row; times in ISO 8601, UTC; null is empty
+    Csv,
+    /// One JSON array of objects
+    Json,
+    /// One JSON object a line
+    Ndjson,
+    /// Apache Parquet, zstd
+    Parquet,
+    /// An Arrow IPC file
+    Arrow,
+}
+
+impl Format {
+    /// The format a file's name asks for.
+    pub fn of_file(path: &std::path::Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "txt" => Some(Self::Table),
+            "csv" => Some(Self::Csv),
+            "json" => Some(Self::Json),
+            "ndjson" | "jsonl" => Some(Self::Ndjson),
+            "parquet" => Some(Self::Parquet),
+            "arrow" | "feather" => Some(Self::Arrow),
+            _ => None,
+        }
+    }
+
+    /// Bytes rather than text: nothing for a terminal.
+    pub fn is_binary(self) -> bool {
+        matches!(self, Self::Parquet | Self::Arrow)
+    }
+}
+
+/// How a table is shown; the formats for machines do not depend on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Show times in this zone (`2026-08-06 06:13:00-06:00`); `None` shows UTC (`2026-08-06 12:13:00Z`).
+    pub zone: Option<Tz>,
+    /// Show at most this many rows; the rest is counted, and the last line says so.
+    pub max_rows_table: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { zone: None, max_rows_table: usize::MAX }
+    }
+}
+
+/// Writes the whole answer and returns how many rows it had. When the reader goes away, stops asking and returns the rows
+/// written so far. On an error the sink holds the beginning of an answer: see [`write_file`] for all or nothing.
+pub async fn write(
+    mut stream: SendableRecordBatchStream,
+    format: Format,
+    sink: &mut (dyn Write + Send),
+    options: &Options,
+) -> Result<u64> {
+    let mut rows = 0;
+    let mut pipe = Pipe { sink, closed: false };
+    let outcome = copy(&mut stream, format, &mut pipe, options, &mut rows).await;
+    match outcome {
+        Err(_) if pipe.closed => Ok(rows),
+        other => other.map(|()| rows),
+    }
+}
+
+async fn copy(
+    stream: &mut SendableRecordBatchStream,
+    format: Format,
+    pipe: &mut Pipe<'_>,
+    options: &Options,
+    rows: &mut u64,
+) -> Result<()> {
+    let mut writer = writer(format, stream.schema(), pipe, options)?;
+    while let Some(batch) = stream.next().await {
+        let batch = batch?;
+        if batch.num_rows() > 0 {
+            writer.write(&batch)?;
+            *rows += batch.num_rows() as u64;
+        }
+    }
+    writer.finish()
+}
+
+/// One format's way of writing.
+trait Rows: Send {
+    fn write(&mut self, batch: &RecordBatch) -> Result<()>;
+
+    /// Writes what closes the answer, and flushes.
+    fn finish(self: Box<Self>) -> Result<()>;
+}
+
+fn writer<'a>(format: Format, schema: SchemaRef, pipe: &'a mut Pipe<'_>, options: &Options) -> Result<Box<dyn Rows + 'a>> {
+    Ok(match format {
+        Format::Table => Box::new(table::Table::new(schema, pipe, options)),
+        Format::Csv => Box::new(text::Csv::new(schema, pipe)?),
+        Format::Json => Box::new(text::Json::<_, text::Array>::new(schema, pipe)),
+        Format::Ndjson => Box::new(text::Json::<_, text::Lines>::new(schema, pipe)),
+        Format::Parquet => Box::new(binary::Parquet::new(schema, pipe)?),
+        Format::Arrow => Box::new(binary::Arrow::new(schema, pipe)?),
+    })
+}
+
+/// The sink, remembering that its reader went away: the writers of formats do not all pass that on as they got it.
+struct Pipe<'a> {
+    sink: &'a mut (dyn Write + Send),
+    closed: bool,
+}
+
+impl Pipe<'_> {
+    fn note<T>(&mut self, outcome: io::Result<T>) -> io::Result<T> {
+        self.closed |= matches!(&outcome, Err(error) if error.kind() == io::ErrorKind::BrokenPipe);
+        outcome
+    }
+}
+
+impl Write for Pipe<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let outcome = self.sink.write(bytes);
+        self.note(outcome)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let outcome = self.sink.flush();
+        self.note(outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,442 @@
+//! Settings: one file (`ier.toml`), environment variables `IER_*`, flags, in rising order, checked once.
+//!
+//! What is unknown or out of range is refused with the file's line or the variable's name and what would be right; nothing
+//! falls back in silence. This is the only file that reads the environment, and only in [`environment`]; everything else is
+//! handed the values. With no settings at all everything works on a local folder.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use chrono_tz::Tz;
+use serde::Deserialize;
+
+use crate::error::{Context, Error, Result};
+
+/// The settings file looked for where `--config` and `IER_CONFIG` name none.
+pub const FILE_NAME: &str = "ier.toml";
+
+/// Every knob, checked. [`Settings::template`] says what each means, its default and its price.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Settings {
+    /// Where the tables live: a folder or the URL of an object store.
+    pub warehouse: String,
+    /// The time zone of people's dates.
+    pub zone: Tz,
+    /// When records move to the archive.
+    pub archive: Archive,
+    /// What a statement may use.
+    pub query: Query,
+    /// What a load may use.
+    pub load: Load,
+    /// The interactive shell.
+    pub shell: Shell,
+    /// Options of the object store, by its own names (`aws_endpoint`, …). May hold secrets: never printed.
+    pub store: BTreeMap<String, String>,
+}
+
+/// When records move to the archive.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Archive {
+    /// Records sent longer ago than this move.
+    pub older_than_days: u32,
+}
+
+/// What a statement may use.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Query {
+    /// Memory of all running statements together, in MiB.
+    pub memory_mb: u64,
+    /// Where a statement that outgrows its memory puts sorted runs.
+    pub spill_folder: PathBuf,
+    /// A statement is stopped after this long; 0 = never.
+    pub timeout_secs: u64,
+    /// Memory kept for file footers and page indexes, in MiB.
+    pub metadata_cache_mb: u64,
+    /// Threads at work; never 0.
+    pub threads: usize,
+}
+
+/// What a load may use.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Load {
+    /// Rows gathered before they are folded into the tables, in MiB.
+    pub buffer_mb: u64,
+}
+
+/// The interactive shell.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Shell {
+    /// Where the lines typed are kept; `None` = nowhere.
+    pub history: Option<PathBuf>,
+}
+
+/// What flags said; `None` = nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--warehouse`
+    pub warehouse: Option<String>,
+    /// `--zone`
+    pub zone: Option<String>,
+    /// `--older-than`
+    pub older_than_days: Option<u32>,
+    /// `--timeout`
+    pub timeout_secs: Option<u64>,
+}
+
+/// One source of settings; what it does not name, the one below decides. Doubles as the shape of the file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Layer {
+    warehouse: Option<String>,
+    zone: Option<String>,
+    archive: ArchiveLayer,
+    query: QueryLayer,
+    load: LoadLayer,
+    shell: ShellLayer,
+    store: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ArchiveLayer {
+    older_than_days: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct QueryLayer {
+    memory_mb: Option<u64>,
+    spill_folder: Option<PathBuf>,
+    timeout_secs: Option<u64>,
+    metadata_cache_mb: Option<u64>,
+    threads: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LoadLayer {
+    buffer_mb: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ShellLayer {
+    history: Option<PathBuf>,
+}
+
+/// The environment's variables; those that are not UTF-8 are no settings of ours.
+pub fn environment() -> Vec<(String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+}
+
+impl Settings {
+    /// The settings file to read: the flag's, else the one `IER_CONFIG` names, else `ier.toml` in `folder` if there is one.
+    pub fn locate(flag: Option<&Path>, env: &[(String, String)], folder: &Path) -> Option<PathBuf> {
+        let named = env.iter().find(|(name, value)| name == "IER_CONFIG" && !value.is_empty());
+        let beside = folder.join(FILE_NAME);
+        flag.map(Path::to_owned)
+            .or_else(|| named.map(|(_, value)| PathBuf::from(value)))
+            .or_else(|| beside.is_file().then_some(beside))
+    }
+
+    /// Reads `file` (if any), lays the environment over it and the flags over both. Refuses unknown keys and variables, and
+    /// values out of range, naming where they stand.
+    pub fn resolve(file: Option<&Path>, env: impl Iterator<Item = (String, String)>, overrides: Overrides) -> Result<Self> {
+        let mut settings = Self::defaults();
+        let env: Vec<(String, String)> = env.collect();
+        settings.surroundings(&env);
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path).context(|| format!("cannot read the settings file {}", path.display()))?;
+            let place = path.display().to_string();
+            let layer = Layer::from_toml(&text, &place)?.relative_to(path.parent().unwrap_or(Path::new("")));
+            settings.lay(layer, &|key| format!("{place}: {key}"))?;
+        }
+        settings.lay(Layer::from_env(&env)?, &|key| format!("environment variable {}", variable(key)))?;
+        let flags = Layer {
+            warehouse: overrides.warehouse,
+            zone: overrides.zone,
+            archive: ArchiveLayer { older_than_days: overrides.older_than_days.map(u64::from) },
+            query: QueryLayer { timeout_secs: overrides.timeout_secs, ..QueryLayer::default() },
+            ..Layer::default()
+        };
+        settings.lay(flags, &|key| format!("flag for {key}"))?;
+        Ok(settings)
+    }
+
+    /// A settings file with every knob at its default, its meaning and its price.
+    pub fn template() -> &'static str {
+        include_str!("settings.toml")
+    }
+
+    /// What holds where nothing is set.
+    fn defaults() -> Self {
+        Self {
+            warehouse: "./warehouse".to_owned(),
+            zone: Tz::America__Denver,
+            archive: Archive { older_than_days: 90 },
+            query: Query {
+                memory_mb: 2048,
+                spill_folder: PathBuf::from("/tmp"),
+                timeout_secs: 300,
+                metadata_cache_mb: 256,
+                threads: std::thread::available_parallelism().map_or(1, usize::from),
+            },
+            load: Load { buffer_mb: 512 },
+            shell: Shell { history: None },
+            store: BTreeMap::new(),
+        }
+    }
+
+    /// Takes from the system's own variables what they are for: the temporary folder, the home of the shell's history, and
+    /// the credentials cloud tools share (`AWS_*`, `AZURE_*`, `GOOGLE_*`), below everything a settings file says.
+    fn surroundings(&mut self, env: &[(String, String)]) {
+        let get = |wanted: &str| env.iter().find(|(name, value)| name == wanted && !value.is_empty()).map(|(_, v)| v.as_str());
+        if let Some(folder) = get("TMPDIR").or_else(|| get("TEMP")) {
+            self.query.spill_folder = PathBuf::from(folder);
+        }
+        let data = get("XDG_DATA_HOME").map(PathBuf::from);
+        let home = get("HOME").or_else(|| get("USERPROFILE")).map(|home| Path::new(home).join(".local/share"));
+        self.shell.history = data.or(home).map(|folder| folder.join("ier").join("history"));
+        for (name, value) in env {
+            if ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|prefix| name.starts_with(prefix)) {
+                self.store.insert(name.to_ascii_lowercase(), value.clone());
+            }
+        }
+    }
+
+    /// Lays one source over what is known; `place` names a key's place in it for the error.
+    fn lay(&mut self, layer: Layer, place: &dyn Fn(&str) -> String) -> Result<()> {
+        let number = |key: &str, value: u64, least: u64, most: u64| {
+            if (least..=most).contains(&value) {
+                return Ok(value);
+            }
+            Err(Error::invalid(format!("{} is {value}; give a number from {least} to {most}", place(key))))
+        };
+        if let Some(warehouse) = layer.warehouse {
+            if warehouse.trim().is_empty() {
+                let right = "give a folder or a URL such as s3://bucket/path";
+                return Err(Error::invalid(format!("{} is empty; {right}", place("warehouse"))));
+            }
+            self.warehouse = warehouse;
+        }
+        if let Some(zone) = layer.zone {
+            self.zone = zone.parse().map_err(|_| {
+                let right = "give an IANA name such as America/Denver or UTC";
+                Error::invalid(format!("{} is \"{zone}\", which is no time zone; {right}", place("zone")))
+            })?;
+        }
+        if let Some(days) = layer.archive.older_than_days {
+            // 100 years: more is a slip of the finger.
+            self.archive.older_than_days = number("archive.older_than_days", days, 1, 36_500)? as u32;
+        }
+        if let Some(mb) = layer.query.memory_mb {
+            self.query.memory_mb = number("query.memory_mb", mb, 64, 1 << 24)?;
+        }
+        if let Some(folder) = layer.query.spill_folder.filter(|folder| !folder.as_os_str().is_empty()) {
+            self.query.spill_folder = folder;
+        }
+        if let Some(secs) = layer.query.timeout_secs {
+            self.query.timeout_secs = number("query.timeout_secs", secs, 0, 7 * 86_400)?;
+        }
+        if let Some(mb) = layer.query.metadata_cache_mb {
+            self.query.metadata_cache_mb = number("query.metadata_cache_mb", mb, 0, 1 << 20)?;
+        }
+        if let Some(threads) = layer.query.threads.map(|n| number("query.threads", n, 0, 4096)).transpose()?.filter(|&n| n > 0) {
+            self.query.threads = threads as usize;
+        }
+        if let Some(mb) = layer.load.buffer_mb {
+            self.load.buffer_mb = number("load.buffer_mb", mb, 16, 1 << 20)?;
+        }
+        if let Some(path) = layer.shell.history.filter(|path| !path.as_os_str().is_empty()) {
+            self.shell.history = Some(path);
+        }
+        // Two spellings of one option must not both reach the store.
+        self.store.extend(layer.store.into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value)));
+        Ok(())
+    }
+}
+
+impl Layer {
+    fn from_toml(text: &str, place: &str) -> Result<Self> {
+        toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start));
+            let line = before.map(|before| format!(" line {}", before.matches('\n').count() + 1)).unwrap_or_default();
+            Error::invalid(format!("{place}{line}: {}", error.message().trim().replace('\n', ", ")))
+        })
+    }
+
+    /// Folders in a file are meant from where the file is, not from where the command is typed.
+    fn relative_to(mut self, folder: &Path) -> Self {
+        let join = |path: PathBuf| if path.as_os_str().is_empty() { path } else { folder.join(path) };
+        self.query.spill_folder = self.query.spill_folder.map(join);
+        self.shell.history = self.shell.history.map(join);
+        let is_folder = |warehouse: &String| !warehouse.contains("://") && !warehouse.trim().is_empty();
+        if let Some(warehouse) = self.warehouse.take_if(|warehouse| is_folder(warehouse)) {
+            self.warehouse = Some(folder.join(warehouse).to_string_lossy().into_owned());
+        }
+        self
+    }
+
+    fn from_env(env: &[(String, String)]) -> Result<Self> {
+        let mut layer = Self::default();
+        for (name, value) in env {
+            // The convention of shells: an empty variable is an unset one.
+            let Some(key) = name.strip_prefix("IER_").filter(|_| !value.is_empty()) else { continue };
+            let number = || {
+                value.trim().parse::<u64>().map(Some).map_err(|_| {
+                    Error::invalid(format!("environment variable {name} is \"{value}\"; give a whole number, without a unit"))
+                })
+            };
+            match key {
+                "CONFIG" => {}
+                "WAREHOUSE" => layer.warehouse = Some(value.clone()),
+                "ZONE" => layer.zone = Some(value.clone()),
+                "ARCHIVE_OLDER_THAN_DAYS" => layer.archive.older_than_days = number()?,
+                "QUERY_MEMORY_MB" => layer.query.memory_mb = number()?,
+                "QUERY_SPILL_FOLDER" => layer.query.spill_folder = Some(PathBuf::from(value)),
+                "QUERY_TIMEOUT_SECS" => layer.query.timeout_secs = number()?,
+                "QUERY_METADATA_CACHE_MB" => layer.query.metadata_cache_mb = number()?,
+                "QUERY_THREADS" => layer.query.threads = number()?,
+                "LOAD_BUFFER_MB" => layer.load.buffer_mb = number()?,
+                "SHELL_HISTORY" => layer.shell.history = Some(PathBuf::from(value)),
+                key => match key.strip_prefix("STORE_") {
+                    Some(option) if !option.is_empty() => {
+                        layer.store.insert(option.to_ascii_lowercase(), value.clone());
+                    }
+                    _ => {
+                        return Err(Error::invalid(format!(
+                            "environment variable {name} is no setting; unset it, or give one of IER_CONFIG, IER_WAREHOUSE, \
+                             IER_ZONE, IER_ARCHIVE_OLDER_THAN_DAYS, IER_QUERY_MEMORY_MB, IER_QUERY_SPILL_FOLDER, \
+                             IER_QUERY_TIMEOUT_SECS, IER_QUERY_METADATA_CACHE_MB, IER_QUERY_THREADS, IER_LOAD_BUFFER_MB, \
+                             IER_SHELL_HISTORY, IER_STORE_<OPTION>"
+                        )));
+                    }
+                },
+            }
+        }
+        Ok(layer)
+    }
+}
+
+/// `query.memory_mb` as `IER_QUERY_MEMORY_MB`.
+fn variable(key: &str) -> String {
+    format!("IER_{}", key.replace('.', "_").to_ascii_uppercase())
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("warehouse", &self.warehouse)
+            .field("zone", &self.zone)
+            .field("archive", &self.archive)
+            .field("query", &self.query)
+            .field("load", &self.load)
+            .field("shell", &self.shell)
+            .field("store", &self.store.keys())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>().into_iter()
+    }
+
+    fn from_file(text: &str, variables: &[(&str, &str)], overrides: Overrides) -> Result<Settings> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join(FILE_NAME);
+        std::fs::write(&path, text)?;
+        Settings::resolve(Some(&path), env(variables), overrides)
+    }
+
+    fn refusal(text: &str, variables: &[(&str, &str)]) -> String {
+        from_file(text, variables, Overrides::default()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn nothing_set_works_on_a_local_folder() {
+        let settings = Settings::resolve(None, env(&[("HOME", "/home/ann")]), Overrides::default()).unwrap();
+        assert_eq!(settings.warehouse, "./warehouse");
+        assert_eq!(settings.zone, Tz::America__Denver);
+        assert_eq!(settings.query.timeout_secs, 300);
+        assert_eq!(settings.shell.history, Some(PathBuf::from("/home/ann/.local/share/ier/history")));
+    }
+
+    #[test]
+    fn the_template_parses_to_the_defaults() {
+        let mut settings = from_file(Settings::template(), &[], Overrides::default()).unwrap();
+        // The one default that is a folder beside the file.
+        assert!(settings.warehouse.ends_with("./warehouse"), "{}", settings.warehouse);
+        settings.warehouse = "./warehouse".to_owned();
+        assert_eq!(settings, Settings::defaults());
+    }
+
+    #[test]
+    fn flags_beat_variables_beat_the_file() {
+        let file =
+            "warehouse = 's3://a/b'\nzone = 'UTC'\n[query]\nmemory_mb = 100\ntimeout_secs = 1\n[store]\naws_region = 'x'\n";
+        let variables = [
+            ("IER_ZONE", "Europe/Berlin"),
+            ("IER_QUERY_TIMEOUT_SECS", "2"),
+            ("IER_STORE_AWS_REGION", "y"),
+            ("AWS_REGION", "ambient"),
+            ("AWS_ACCESS_KEY_ID", "k"),
+        ];
+        let overrides = Overrides { timeout_secs: Some(3), ..Overrides::default() };
+        let settings = from_file(file, &variables, overrides).unwrap();
+        assert_eq!(settings.warehouse, "s3://a/b");
+        assert_eq!(settings.zone, Tz::Europe__Berlin);
+        assert_eq!((settings.query.memory_mb, settings.query.timeout_secs), (100, 3));
+        assert_eq!((settings.store["aws_region"].as_str(), settings.store["aws_access_key_id"].as_str()), ("y", "k"));
+    }
+
+    #[test]
+    fn secrets_of_the_store_are_not_printed() {
+        let settings = Settings::resolve(None, env(&[("AWS_SECRET_ACCESS_KEY", "hush")]), Overrides::default()).unwrap();
+        let told = format!("{settings:?}");
+        assert!(told.contains("aws_secret_access_key") && !told.contains("hush"), "{told}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        for (file, variables, said) in [
+            ("zone = 'UTC'\nwarehuose = 'x'\n", &[][..], "ier.toml line 2: unknown field `warehuose`"),
+            ("[query]\nmemory_mb = 'much'\n", &[], "ier.toml line 2: invalid type"),
+            ("[query]\nmemory_mb = 1\n", &[], "query.memory_mb is 1; give a number from 64 to"),
+            ("zone = 'Denver'\n", &[], "zone is \"Denver\", which is no time zone"),
+            ("warehouse = ''\n", &[], "warehouse is empty"),
+            ("", &[("IER_QUERY_MEMORY_MB", "2G")], "IER_QUERY_MEMORY_MB is \"2G\"; give a whole number"),
+            ("", &[("IER_QUERY_MEMORY_MB", "2")], "environment variable IER_QUERY_MEMORY_MB is 2; give"),
+            ("", &[("IER_MEMORY", "2")], "IER_MEMORY is no setting"),
+            ("", &[("IER_ARCHIVE_OLDER_THAN_DAYS", "0")], "IER_ARCHIVE_OLDER_THAN_DAYS is 0; give a number from 1"),
+        ] {
+            let message = refusal(file, variables);
+            assert!(message.contains(said), "{message}");
+        }
+        let missing = Settings::resolve(Some(Path::new("/no/such.toml")), env(&[]), Overrides::default()).unwrap_err();
+        assert_eq!(missing.kind(), crate::error::Kind::NotFound);
+        assert!(missing.to_string().contains("/no/such.toml"));
+    }
+
+    #[test]
+    fn the_file_is_the_flags_then_the_variables_then_the_one_beside() {
+        let folder = tempfile::tempdir().unwrap();
+        let named: Vec<_> = env(&[("IER_CONFIG", "/c.toml")]).collect();
+        assert_eq!(Settings::locate(None, &[], folder.path()), None);
+        std::fs::write(folder.path().join(FILE_NAME), "").unwrap();
+        assert_eq!(Settings::locate(None, &[], folder.path()), Some(folder.path().join(FILE_NAME)));
+        assert_eq!(Settings::locate(None, &named, folder.path()), Some(PathBuf::from("/c.toml")));
+        assert_eq!(Settings::locate(Some(Path::new("f")), &named, folder.path()), Some(PathBuf::from("f")));
+    }
+
+    #[test]
+    fn folders_in_a_file_are_meant_from_the_file() {
+        let settings = from_file("warehouse = 'data'\n[query]\nspill_folder = '/s'\n", &[], Overrides::default()).unwrap();
+        assert!(settings.warehouse.ends_with("/data") && settings.warehouse.len() > "/data".len());
+        assert_eq!(settings.query.spill_folder, PathBuf::from("/s"));
+    }
+}
