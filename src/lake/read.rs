@@ -160,7 +160,7 @@ fn project(schema: &Schema, columns: &[&str]) -> Result<SchemaRef> {
 }
 
 /// The batch with exactly the target's columns; a file older than a column has nulls there.
-fn pad(batch: &RecordBatch, target: &SchemaRef) -> Result<RecordBatch> {
+pub fn pad(batch: &RecordBatch, target: &SchemaRef) -> Result<RecordBatch> {
     let columns: Vec<ArrayRef> = target
         .fields()
         .iter()

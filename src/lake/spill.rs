@@ -60,6 +60,11 @@ impl Spill {
         }
     }
 
+    /// From now on rows have the columns of this table; those already here have nulls in the new ones.
+    pub fn widen(&mut self, table: Arc<Table>) {
+        self.table = table;
+    }
+
     /// Takes a batch in; all columns of the table.
     pub fn push(&mut self, batch: &RecordBatch) -> Result<()> {
         let mut places: BTreeMap<Partition, Vec<u32>> = BTreeMap::new();
@@ -113,12 +118,15 @@ impl Spill {
 
     /// All rows of a partition as one batch; they stay in the buffer.
     pub fn read(&self, partition: Partition) -> Result<RecordBatch> {
-        let mut batches: Vec<RecordBatch> = Vec::new();
-        for run in self.spilled.get(&partition).into_iter().flatten() {
-            batches.push(self.read_run(*run)?);
-        }
-        batches.extend(self.held.get(&partition).into_iter().flatten().cloned());
+        let batches: Vec<RecordBatch> = self.pieces(partition).collect::<Result<_>>()?;
         Ok(arrow::compute::concat_batches(&self.table.lake_schema(), &batches)?)
+    }
+
+    /// The rows of a partition piece by piece, each no larger than the memory budget; they stay in the buffer.
+    pub fn pieces(&self, partition: Partition) -> impl Iterator<Item = Result<RecordBatch>> + '_ {
+        let spilled = self.spilled.get(&partition).into_iter().flatten().map(|run| self.read_run(*run));
+        let pieces = spilled.chain(self.held.get(&partition).into_iter().flatten().cloned().map(Ok));
+        pieces.map(|piece| super::read::pad(&piece?, &self.table.lake_schema()))
     }
 
     /// Fingerprints of keys that occur in more than one partition (or seem to: hashes of two keys may be equal). Such rows
@@ -144,6 +152,8 @@ impl Spill {
         let options = IpcWriteOptions::try_new(64, false, MetadataVersion::V5)?
             .try_with_compression(Some(CompressionType::LZ4_FRAME))?;
         for (partition, batches) in std::mem::take(&mut self.held) {
+            let batches: Vec<RecordBatch> =
+                batches.iter().map(|batch| super::read::pad(batch, &self.table.lake_schema())).collect::<Result<_>>()?;
             let batch = arrow::compute::concat_batches(&self.table.lake_schema(), &batches)?;
             let mut bytes = Vec::new();
             let mut writer = StreamWriter::try_new_with_options(&mut bytes, &batch.schema(), options.clone())?;
@@ -168,7 +178,8 @@ impl Spill {
         }
         let reader = StreamReader::try_new(Cursor::new(bytes), None)?;
         let batches: Vec<RecordBatch> = reader.collect::<Result<_, _>>()?;
-        Ok(arrow::compute::concat_batches(&self.table.lake_schema(), &batches)?)
+        let [batch] = <[RecordBatch; 1]>::try_from(batches).map_err(|_| Error::internal("a spilled run is one batch"))?;
+        Ok(batch)
     }
 }
 

@@ -41,6 +41,34 @@ impl Counts {
 pub struct Moved {
     /// The IER's id.
     pub ier_id: String,
+    /// Where its links now belong.
+    pub home: Home,
+}
+
+/// What a link takes from its IER.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Home {
+    /// The person the IER is filed under.
+    pub person_id: Option<String>,
+    /// The IER's date, in microseconds.
+    pub date_sent: Option<i64>,
+    /// The IER's day, since 1970.
+    pub sent_date: Option<i32>,
+}
+
+impl Home {
+    /// Reads the home columns of a row.
+    pub fn of(batch: &RecordBatch, row: usize) -> Result<Self> {
+        let column = |name: &str| batch.column_by_name(name).ok_or_else(|| Error::internal(format!("no column {name}")));
+        let people = column("person_id")?.as_string::<i32>();
+        let dates = column("date_sent")?.as_primitive::<TimestampMicrosecondType>();
+        let days = column("sent_date")?.as_primitive::<Date32Type>();
+        Ok(Self {
+            person_id: people.is_valid(row).then(|| people.value(row).to_owned()),
+            date_sent: dates.is_valid(row).then(|| dates.value(row)),
+            sent_date: days.is_valid(row).then(|| days.value(row)),
+        })
+    }
 }
 
 /// Rows settled against what is stored.
@@ -139,25 +167,12 @@ impl<'a> Marks<'a> {
         if self.table.key != KeyRule::Ier {
             return Ok(None);
         }
-        let column = |batch: &'a RecordBatch, name: &str| {
-            batch.column_by_name(name).ok_or_else(|| Error::internal(format!("no column {name}")))
-        };
-        let text = |batch: &'a RecordBatch, name: &str, row: usize| -> Result<Option<&'a str>> {
-            let values = column(batch, name)?.as_string::<i32>();
-            Ok(values.is_valid(row).then(|| values.value(row)))
-        };
-        let sent = |batch: &'a RecordBatch, row: usize| -> Result<Option<i64>> {
-            let values = column(batch, "date_sent")?.as_primitive::<TimestampMicrosecondType>();
-            Ok(values.is_valid(row).then(|| values.value(row)))
-        };
-        let row = before as usize;
-        let same = text(self.versions, "person_id", row)? == text(self.resolved, "person_id", place)?
-            && sent(self.versions, row)? == sent(self.resolved, place)?
-            && Self::day(self.versions, "sent_date", row) == Self::day(self.resolved, "sent_date", place);
-        match text(self.resolved, "ier_id", place)? {
-            Some(ier_id) if !same => Ok(Some(Moved { ier_id: ier_id.to_owned() })),
-            _ => Ok(None),
+        let home = Home::of(self.resolved, place)?;
+        if Home::of(self.versions, before as usize)? == home {
+            return Ok(None);
         }
+        let ids = self.resolved.column_by_name("ier_id").ok_or_else(|| Error::internal("no column ier_id"))?.as_string::<i32>();
+        Ok(ids.is_valid(place).then(|| Moved { ier_id: ids.value(place).to_owned(), home }))
     }
 }
 

@@ -91,6 +91,20 @@ impl Upsert {
         spill.push(&crate::record::key::complete(&self.target.table, &told)?.batch)
     }
 
+    /// Makes room for the columns of another file of the same attribute table.
+    pub async fn widen(&mut self, table: &Arc<Table>) -> Result<()> {
+        if self.tiers.is_some() || table.exported().all(|field| self.target.table.field(&field.name).is_some()) {
+            return Ok(());
+        }
+        let own: Vec<String> = self.target.table.exported().map(|field| field.name.to_string()).collect();
+        let more = table.exported().map(|field| field.name.to_string());
+        let wider = Arc::new(Table::attributes(&table.name, own.into_iter().chain(more)));
+        self.target = self.warehouse.reference(&wider).await?;
+        let spill = Arc::get_mut(&mut self.spill).ok_or_else(|| Error::internal("columns added while rows are folded"))?;
+        spill.widen(self.target.table.clone());
+        Ok(())
+    }
+
     /// Rows taken in.
     pub fn rows(&self) -> u64 {
         self.spill.rows()

@@ -1,0 +1,346 @@
+//! `ier load`: export files into the hot tier and the reference tables.
+//!
+//! Every file is read to its end before anything is committed: a file that turns out broken changes nothing. Then each
+//! table changes in one commit: IERs, then their links (which take person and date from them), then the rest. A run killed
+//! between two commits is finished by running it again: what is already there is found unchanged.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono_tz::Tz;
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use crate::error::{Context, Error, Result};
+use crate::human;
+use crate::lake::commit::{ATTEMPTS, lost_race};
+use crate::lake::paths::Role;
+use crate::lake::snapshot::Partition;
+use crate::lake::spill::Spill;
+use crate::progress::Progress;
+use crate::record::fields::{TABLES, Table};
+use crate::source::export::{self, Export, ReadOptions};
+use crate::source::inputs::{self, Input};
+use crate::source::reject::{Reject, RejectFile, RejectSink};
+use crate::tiers::carry::Counts;
+use crate::tiers::links;
+use crate::tiers::upsert::Upsert;
+use crate::tiers::warehouse::Warehouse;
+
+/// Rows a parser hands over at once.
+const BATCH_ROWS: usize = 64 * 1024;
+/// Files parsed at once; batches on their way from each.
+const PARSERS: usize = 2;
+
+/// What to load.
+#[derive(Clone, Debug)]
+pub struct LoadRequest {
+    /// Files, folders, globs, or `-` for standard input.
+    pub inputs: Vec<String>,
+    /// Load all of them into this table, whatever their headers say.
+    pub as_table: Option<String>,
+    /// The zone of date-times that carry none.
+    pub zone: Tz,
+    /// Where rejected rows go; by default a file in the working folder, named by the time.
+    pub rejects: Option<PathBuf>,
+    /// Memory for rows on their way, in bytes; what exceeds it waits in the temporary folder.
+    pub buffer_bytes: usize,
+}
+
+/// What a load did to one table.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct TableCounts {
+    /// The table.
+    pub table: String,
+    /// Files read into it.
+    pub files: u64,
+    /// Rows in those files.
+    pub read: u64,
+    /// Rows with a new key.
+    pub inserted: u64,
+    /// Rows that changed a stored one.
+    pub updated: u64,
+    /// Rows that told nothing new.
+    pub unchanged: u64,
+    /// Rows refused, each with its reason in the rejects file.
+    pub rejected: u64,
+    /// Of the inserted and updated: rows older than the archive's boundary, waiting in hot for the next archive run.
+    pub late: u64,
+}
+
+/// What a load did.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct LoadReport {
+    /// By table, in the order they were committed.
+    pub tables: Vec<TableCounts>,
+    /// Where the rejected rows are, if there are any.
+    pub rejects_file: Option<PathBuf>,
+    /// Bytes of the files.
+    pub bytes: u64,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl LoadReport {
+    /// Did any row change anything?
+    pub fn changed(&self) -> bool {
+        self.tables.iter().any(|table| table.inserted + table.updated > 0)
+    }
+}
+
+impl fmt::Display for LoadReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.tables.iter().map(|table| table.table.len()).max().unwrap_or(0).max("table".len());
+        let titles = ["files", "read", "inserted", "updated", "unchanged", "rejected"];
+        write!(f, "{:width$}", "table")?;
+        for title in titles {
+            write!(f, "  {title:>12}")?;
+        }
+        for table in &self.tables {
+            write!(f, "\n{:width$}", table.table)?;
+            for number in [table.files, table.read, table.inserted, table.updated, table.unchanged, table.rejected] {
+                write!(f, "  {:>12}", human::count(number))?;
+            }
+        }
+        let rows: u64 = self.tables.iter().map(|table| table.read).sum();
+        write!(f, "\n{} rows, {} in {}", human::count(rows), human::bytes(self.bytes), human::seconds(self.seconds))?;
+        let late: u64 = self.tables.iter().map(|table| table.late).sum();
+        if late > 0 {
+            write!(f, "\n{} rows are older than the archive's boundary; the next `ier archive` folds them in", human::count(late))?;
+        }
+        if let Some(path) = &self.rejects_file {
+            write!(f, "\nrejected rows, with file, line and reason: {}", path.display())?;
+        }
+        if !self.changed() {
+            write!(f, "\nnothing changed: all of this was here already")?;
+        }
+        Ok(())
+    }
+}
+
+/// Loads export files.
+///
+/// # Errors
+/// Invalid (wrong header, no rows, unknown table), not found, or corrupt (truncated, undecodable): then nothing was
+/// changed. Conflict when others change the same tables all the time.
+pub async fn load(warehouse: &Arc<Warehouse>, request: LoadRequest, progress: Arc<dyn Progress>) -> Result<LoadReport> {
+    let clock = warehouse.clock().clone();
+    let started = clock.now();
+    let inputs = inputs::expand(&request.inputs)?;
+    let bytes = inputs.iter().filter_map(|input| input.bytes).sum();
+    progress.say("reading");
+    progress.total(bytes);
+    let rejects_path = request
+        .rejects
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(format!("ier-rejects-{}.csv", started.format("%Y%m%d-%H%M%S"))));
+    let rejects = Arc::new(Mutex::new(RejectFile::new(rejects_path.clone())));
+    let mut loading = Loading { warehouse: warehouse.clone(), buffer_bytes: request.buffer_bytes, tables: Vec::new() };
+    loading.read(inputs, &request, &rejects, &progress).await?;
+    let rejected = {
+        let mut rejects = rejects.lock().unwrap_or_else(PoisonError::into_inner);
+        rejects.finish()?;
+        rejects.count()
+    };
+    let tables = loading.commit(&progress).await?;
+    Ok(LoadReport {
+        tables,
+        rejects_file: (rejected > 0).then_some(rejects_path),
+        bytes,
+        seconds: (clock.now() - started).num_milliseconds() as f64 / 1000.0,
+    })
+}
+
+/// One table's rows on their way.
+struct TableLoad {
+    counts: TableCounts,
+    rows: Rows,
+}
+
+enum Rows {
+    Upsert(Box<Upsert>),
+    /// Links wait until their IERs are committed.
+    Links(Spill),
+}
+
+struct Loading {
+    warehouse: Arc<Warehouse>,
+    buffer_bytes: usize,
+    /// In the order of commits.
+    tables: Vec<TableLoad>,
+}
+
+/// What a parser sends.
+enum Parsed {
+    Rows(Arc<Table>, arrow::array::RecordBatch),
+    End { table: Arc<Table>, rows_read: u64, rejected: u64 },
+}
+
+impl Loading {
+    async fn read(
+        &mut self,
+        inputs: Vec<Input>,
+        request: &LoadRequest,
+        rejects: &Arc<Mutex<RejectFile>>,
+        progress: &Arc<dyn Progress>,
+    ) -> Result<()> {
+        let advance = progress.clone();
+        let options = ReadOptions {
+            as_table: request.as_table.clone(),
+            zone: request.zone,
+            batch_rows: BATCH_ROWS,
+            progress: Some(Arc::new(move |bytes| advance.advance(bytes))),
+        };
+        let (sender, mut parsed) = mpsc::channel::<Result<Parsed>>(PARSERS * 2);
+        let queue = Arc::new(Mutex::new(inputs.into_iter()));
+        for _ in 0..PARSERS {
+            let (queue, sender, options, rejects) = (queue.clone(), sender.clone(), options.clone(), rejects.clone());
+            // Detached on purpose: when the receiver goes away, as on Ctrl-C, the next send fails and the thread ends.
+            tokio::task::spawn_blocking(move || {
+                loop {
+                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let Some(input) = next else { return };
+                    let outcome = parse(&input, &options, &rejects, &sender);
+                    if let Err(error) = outcome {
+                        // The receiver reports the first error and stops listening: later ones have nowhere to go.
+                        drop(sender.blocking_send(Err(error)));
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        while let Some(parsed) = parsed.recv().await {
+            match parsed? {
+                Parsed::Rows(table, batch) => match &mut self.table(&table).await?.rows {
+                    Rows::Upsert(upsert) => upsert.push(&batch)?,
+                    Rows::Links(spill) => spill.push(&batch)?,
+                },
+                Parsed::End { table, rows_read, rejected } => {
+                    let counts = &mut self.table(&table).await?.counts;
+                    counts.files += 1;
+                    counts.read += rows_read;
+                    counts.rejected += rejected;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The load of a table, begun if this is its first batch.
+    async fn table(&mut self, table: &Arc<Table>) -> Result<&mut TableLoad> {
+        if let Some(at) = self.tables.iter().position(|load| load.counts.table == table.name) {
+            // A second file of people's attributes may bring columns the first did not have.
+            if let Rows::Upsert(upsert) = &mut self.tables[at].rows {
+                upsert.widen(table).await?;
+            }
+            return Ok(&mut self.tables[at]);
+        }
+        let buffer_bytes = if table.tiered { self.buffer_bytes } else { self.buffer_bytes / 4 };
+        let rows = if table.name == links::table()?.name {
+            Rows::Links(Spill::new(table.clone(), Role::Hot, buffer_bytes))
+        } else {
+            Rows::Upsert(Box::new(Upsert::new(&self.warehouse, table, buffer_bytes).await?))
+        };
+        let counts = TableCounts { table: table.name.to_string(), ..TableCounts::default() };
+        self.tables.push(TableLoad { counts, rows });
+        self.tables.last_mut().ok_or_else(|| Error::internal("a table just begun is missing"))
+    }
+
+    async fn commit(mut self, progress: &Arc<dyn Progress>) -> Result<Vec<TableCounts>> {
+        let order: BTreeMap<&str, usize> = TABLES.iter().enumerate().map(|(at, table)| (table.name.as_ref(), at)).collect();
+        self.tables.sort_by_key(|load| order.get(load.counts.table.as_str()).copied().unwrap_or(usize::MAX));
+        let ier = links::ier_table()?.name.as_ref();
+        let touched: HashSet<String> = self.tables.iter().map(|load| load.counts.table.clone()).collect();
+        let mut counts = Vec::with_capacity(self.tables.len());
+        for load in self.tables {
+            let name = load.counts.table.clone();
+            let mut upsert = match load.rows {
+                Rows::Upsert(upsert) => *upsert,
+                Rows::Links(spill) => enriched(&self.warehouse, &spill, self.buffer_bytes).await?,
+            };
+            progress.say(&format!("writing {name}"));
+            progress.total(upsert.rows());
+            let done = run(&self.warehouse, &mut upsert, name == ier, progress)
+                .await
+                .context(|| format!("cannot load {name}; files read so far are committed up to the table before it"))?;
+            let Counts { inserted, updated, unchanged, late } = done;
+            counts.push(TableCounts { inserted, updated, unchanged, late, ..load.counts });
+        }
+        if touched.contains(ier) || touched.contains(links::table()?.name.as_ref()) {
+            links::adopt_orphans(&self.warehouse).await?;
+        }
+        Ok(counts)
+    }
+}
+
+/// Parses one input and sends its batches.
+fn parse(input: &Input, options: &ReadOptions, rejects: &Arc<Mutex<RejectFile>>, sender: &mpsc::Sender<Result<Parsed>>) -> Result<()> {
+    let stopped = |_| Error::interrupted("loading was stopped");
+    for mut export in export::open(input, options)? {
+        let mut sink = Rejects { file: rejects.clone(), count: 0 };
+        while let Some(batch) = next(&mut export, &mut sink)? {
+            sender.blocking_send(Ok(Parsed::Rows(export.table.clone(), batch))).map_err(stopped)?;
+        }
+        let end = Parsed::End { table: export.table.clone(), rows_read: export.rows_read(), rejected: sink.count };
+        sender.blocking_send(Ok(end)).map_err(stopped)?;
+    }
+    Ok(())
+}
+
+fn next(export: &mut Export, sink: &mut Rejects) -> Result<Option<arrow::array::RecordBatch>> {
+    export.next(sink)
+}
+
+/// One file's way into the shared rejects file.
+struct Rejects {
+    file: Arc<Mutex<RejectFile>>,
+    count: u64,
+}
+
+impl RejectSink for Rejects {
+    fn reject(&mut self, reject: Reject) -> Result<()> {
+        self.count += 1;
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).reject(reject)
+    }
+}
+
+/// The links of a load with the persons and dates of their IERs.
+async fn enriched(warehouse: &Arc<Warehouse>, spill: &Spill, buffer_bytes: usize) -> Result<Upsert> {
+    let table = links::table()?;
+    let mut upsert = Upsert::new(warehouse, table, buffer_bytes).await?;
+    let mut chunk = Vec::new();
+    let mut rows = 0;
+    for piece in spill.pieces(Partition(None)) {
+        let piece = piece?;
+        rows += piece.num_rows();
+        chunk.push(piece);
+        if rows >= links::CHUNK_ROWS {
+            let batch = arrow::compute::concat_batches(&table.lake_schema(), &std::mem::take(&mut chunk))?;
+            upsert.push(&links::enrich(warehouse, &batch).await?)?;
+            rows = 0;
+        }
+    }
+    if rows > 0 {
+        let batch = arrow::compute::concat_batches(&table.lake_schema(), &chunk)?;
+        upsert.push(&links::enrich(warehouse, &batch).await?)?;
+    }
+    Ok(upsert)
+}
+
+/// Folds and commits one table, again as long as others come first.
+async fn run(warehouse: &Arc<Warehouse>, upsert: &mut Upsert, ier: bool, progress: &Arc<dyn Progress>) -> Result<Counts> {
+    for _ in 0..ATTEMPTS {
+        let prepared = upsert.prepare(progress).await?;
+        if ier {
+            links::follow(warehouse, &prepared.moved).await?;
+        }
+        match upsert.commit(prepared).await {
+            Err(error) if lost_race(&error) => progress.say("somebody else wrote first: writing again"),
+            done => return done,
+        }
+    }
+    Err(Error::conflict("others change the table all the time: try again when they are done"))
+}

@@ -1,0 +1,169 @@
+//! Links live where their IER lives: same person, same date, same tier.
+//!
+//! A link's export names only its IER. Its person and date are looked up when it is loaded; a link whose IER is not known
+//! waits in the partition without a date and is looked up again after every load. When an IER's person or date changes,
+//! its links are written anew **before** the IER is committed: a crash between the two leaves the IER unchanged, so the
+//! same load, run again, moves the links again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Date32Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::compute::filter_record_batch;
+use futures::TryStreamExt;
+
+use super::carry::{Counts, Home, Moved};
+use super::pin::pin;
+use super::upsert::Upsert;
+use super::warehouse::Warehouse;
+use crate::error::{Error, Result};
+use crate::lake::commit::{ATTEMPTS, lost_race};
+use crate::lake::read;
+use crate::lake::snapshot::{DataFile, Partition};
+use crate::lake::table::LakeTable;
+use crate::progress::{Progress, Silent};
+use crate::record::fields::{Table, UTC, known};
+
+/// Links looked up at once.
+pub const CHUNK_ROWS: usize = 1 << 20;
+
+/// The table of links.
+pub fn table() -> Result<&'static Arc<Table>> {
+    known("individual_link").ok_or_else(|| Error::internal("no table of links"))
+}
+
+/// The table of IERs.
+pub fn ier_table() -> Result<&'static Arc<Table>> {
+    known("individual_email_result").ok_or_else(|| Error::internal("no table of IERs"))
+}
+
+/// Gives links the person and date of their IERs, as far as these are known.
+pub async fn enrich(warehouse: &Arc<Warehouse>, links: &RecordBatch) -> Result<RecordBatch> {
+    let homes = homes(warehouse, ier_ids(links)?).await?;
+    settle_in(links, &homes)
+}
+
+fn ier_ids(links: &RecordBatch) -> Result<&StringArray> {
+    let column = links.column_by_name("ier_id").ok_or_else(|| Error::internal("links without ier_id"))?;
+    Ok(column.as_string::<i32>())
+}
+
+/// Looks IERs up by id: hot ones first, which override archived ones. Ids ascend with creation, so the log's ranges leave
+/// few files to read.
+async fn homes(warehouse: &Arc<Warehouse>, ids: &StringArray) -> Result<HashMap<String, Home>> {
+    let mut wanted: Vec<&str> = ids.iter().flatten().collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let mut found = HashMap::new();
+    let tiers = warehouse.tiers(ier_table()?).await?;
+    let pinned = pin(&tiers).await?;
+    for (lake, snapshot) in [(&tiers.hot, &pinned.hot), (&tiers.archive, &pinned.archive)] {
+        for file in snapshot.files().filter(|file| file.may_hold("ier_id", &wanted)) {
+            let mut rows = read::open(lake, file).await?.stream(Some(&["ier_id", "person_id", "date_sent", "sent_date"]), None)?;
+            while let Some(batch) = rows.try_next().await? {
+                let ids = batch.column(0).as_string::<i32>();
+                for row in 0..batch.num_rows() {
+                    let id = ids.value(row);
+                    if ids.is_valid(row) && wanted.binary_search(&id).is_ok() && !found.contains_key(id) {
+                        found.insert(id.to_owned(), Home::of(&batch, row)?);
+                    }
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The links with the homes found; others stay as they are.
+fn settle_in(links: &RecordBatch, homes: &HashMap<String, Home>) -> Result<RecordBatch> {
+    let ids = ier_ids(links)?;
+    let homes: Vec<Home> = (0..links.num_rows())
+        .map(|row| match ids.is_valid(row).then(|| homes.get(ids.value(row))).flatten() {
+            Some(home) => Ok(home.clone()),
+            None => Home::of(links, row),
+        })
+        .collect::<Result<_>>()?;
+    let people: StringArray = homes.iter().map(|home| home.person_id.as_deref()).collect();
+    let dates: TimestampMicrosecondArray = homes.iter().map(|home| home.date_sent).collect();
+    let days: Date32Array = homes.iter().map(|home| home.sent_date).collect();
+    let mut columns = links.columns().to_vec();
+    let settled: [(&str, ArrayRef); 3] = [
+        ("person_id", Arc::new(people)),
+        ("date_sent", Arc::new(dates.with_timezone(UTC.clone()))),
+        ("sent_date", Arc::new(days)),
+    ];
+    for (name, column) in settled {
+        columns[links.schema().index_of(name)?] = column;
+    }
+    Ok(RecordBatch::try_new(links.schema(), columns)?)
+}
+
+/// Writes the links of these IERs anew, where they now belong. Called before the IERs are committed.
+pub async fn follow(warehouse: &Arc<Warehouse>, moved: &[Moved]) -> Result<()> {
+    if moved.is_empty() {
+        return Ok(());
+    }
+    let mut wanted: Vec<&str> = moved.iter().map(|moved| moved.ier_id.as_str()).collect();
+    wanted.sort_unstable();
+    let homes: HashMap<String, Home> = moved.iter().map(|moved| (moved.ier_id.clone(), moved.home.clone())).collect();
+    let tiers = warehouse.tiers(table()?).await?;
+    let pinned = pin(&tiers).await?;
+    let mut links = Vec::new();
+    for (lake, snapshot) in [(&tiers.archive, &pinned.archive), (&tiers.hot, &pinned.hot)] {
+        for file in snapshot.files().filter(|file| file.may_hold("ier_id", &wanted)) {
+            links.extend(matching(lake, file, |id| homes.contains_key(id)).await?);
+        }
+    }
+    let links = links.iter().map(|links| settle_in(links, &homes)).collect::<Result<Vec<_>>>()?;
+    upsert(warehouse, &links).await?;
+    Ok(())
+}
+
+/// Looks again for the IERs of links that had none.
+pub async fn adopt_orphans(warehouse: &Arc<Warehouse>) -> Result<Counts> {
+    let hot = warehouse.tiers(table()?).await?.hot;
+    let snapshot = hot.snapshot().await?;
+    let mut adopted = Vec::new();
+    for file in snapshot.partition(Partition(None)) {
+        for orphans in matching(&hot, file, |_| true).await? {
+            let homes = homes(warehouse, ier_ids(&orphans)?).await?;
+            let ids = ier_ids(&orphans)?;
+            let found: BooleanArray =
+                ids.iter().map(|id| Some(id.and_then(|id| homes.get(id)).is_some_and(|home| home.sent_date.is_some()))).collect();
+            adopted.push(settle_in(&filter_record_batch(&orphans, &found)?, &homes)?);
+        }
+    }
+    upsert(warehouse, &adopted).await
+}
+
+async fn matching(lake: &LakeTable, file: &DataFile, wanted: impl Fn(&str) -> bool) -> Result<Vec<RecordBatch>> {
+    let mut rows = read::open(lake, file).await?.stream(None, None)?;
+    let mut matching = Vec::new();
+    while let Some(batch) = rows.try_next().await? {
+        let mask: BooleanArray = ier_ids(&batch)?.iter().map(|id| Some(id.is_some_and(&wanted))).collect();
+        if mask.true_count() > 0 {
+            matching.push(filter_record_batch(&batch, &mask)?);
+        }
+    }
+    Ok(matching)
+}
+
+/// Upserts link rows that already have their homes.
+async fn upsert(warehouse: &Arc<Warehouse>, links: &[RecordBatch]) -> Result<Counts> {
+    if links.iter().all(|links| links.num_rows() == 0) {
+        return Ok(Counts::default());
+    }
+    let mut upsert = Upsert::new(warehouse, table()?, 256 << 20).await?;
+    for batch in links.iter().filter(|links| links.num_rows() > 0) {
+        upsert.push(batch)?;
+    }
+    let silent: Arc<dyn Progress> = Arc::new(Silent);
+    for _ in 0..ATTEMPTS {
+        let prepared = upsert.prepare(&silent).await?;
+        match upsert.commit(prepared).await {
+            Err(error) if lost_race(&error) => {}
+            done => return done,
+        }
+    }
+    Err(Error::conflict(format!("{} is changed by others all the time: try again", table()?.name)))
+}
