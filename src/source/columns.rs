@@ -1,0 +1,320 @@
+//! From texts to one column of a batch: nulls, parsing, ids in canonical form, dictionaries. Values of CSV all come this
+//! way; those of Parquet where their type does not already fit.
+
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanBuilder, Date32Builder, DictionaryArray, Int32Builder, StringArray, StringBuilder, TimestampMicrosecondBuilder,
+};
+use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
+use chrono_tz::Tz;
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use super::layout::Filled;
+use super::values::{self, Moments};
+use crate::error::Result;
+use crate::record::fields::{Kind, UTC};
+use crate::record::id::{IdError, SfId};
+
+/// How much of a value a message shows.
+const SHOWN_CHARS: usize = 80;
+
+/// Why a text is no value of the column.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Unfit {
+    Id(IdError),
+    /// A valid id of another object.
+    Prefix(&'static [&'static str]),
+    Bool,
+    Int,
+    Time,
+    Date,
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(error) => error.fmt(f),
+            Self::Prefix(prefixes) => write!(f, "the id is of another object, ids here begin with {}", prefixes.join(" or ")),
+            Self::Bool => f.write_str("not a checkbox; understood are true, false, 1, 0, yes, no"),
+            Self::Int => f.write_str("not a whole number of 32 bits; understood are 12, 12.0, 1.2E1, 1,200"),
+            Self::Time => f.write_str(
+                "not a moment; understood are 2026-08-06T12:13:00.000Z, 2026-08-06 06:13:00, 08/06/2026 06:13:00 AM, 2026-08-06",
+            ),
+            Self::Date => f.write_str("not a day; understood are 2026-08-06 and 08/06/2026"),
+        }
+    }
+}
+
+/// The reason of a reject: column, value, and what is wrong with it.
+pub(super) fn reason(header: &str, value: &str, unfit: impl fmt::Display) -> String {
+    let shown: String = value.chars().take(SHOWN_CHARS).collect();
+    let more = if shown.len() < value.len() { "…" } else { "" };
+    format!("{} {shown:?}{more}: {unfit}", header.trim())
+}
+
+/// A column being built.
+pub(super) struct Column {
+    store: Store,
+    prefixes: &'static [&'static str],
+}
+
+enum Store {
+    Text(StringBuilder),
+    Id(StringBuilder),
+    Label(Labels),
+    LabelId(Labels),
+    Bool(BooleanBuilder),
+    Int(Int32Builder),
+    Time(TimestampMicrosecondBuilder, Moments),
+    Date(Date32Builder),
+}
+
+impl Column {
+    pub fn new(filled: &Filled, zone: Tz, rows: usize) -> Self {
+        let store = match filled.field.kind {
+            Kind::Text => Store::Text(StringBuilder::with_capacity(rows, rows * 24)),
+            Kind::Id => Store::Id(StringBuilder::with_capacity(rows, rows * 18)),
+            Kind::Label => Store::Label(Labels::new(rows)),
+            Kind::LabelId => Store::LabelId(Labels::new(rows)),
+            Kind::Bool => Store::Bool(BooleanBuilder::with_capacity(rows)),
+            Kind::Int => Store::Int(Int32Builder::with_capacity(rows)),
+            Kind::Time => Store::Time(TimestampMicrosecondBuilder::with_capacity(rows), Moments::new(zone)),
+            Kind::Date => Store::Date(Date32Builder::with_capacity(rows)),
+        };
+        Self { store, prefixes: filled.prefixes }
+    }
+
+    /// Appends the value of a text and says so; for a null, or a text that does not fit, nothing is appended.
+    #[inline]
+    pub fn push(&mut self, text: &str) -> Result<bool, Unfit> {
+        // Text is kept as it is; of everything else blanks around it mean nothing.
+        let text = match self.store {
+            Store::Text(_) | Store::Label(_) => text,
+            _ => text.trim_ascii(),
+        };
+        if values::is_null(text) {
+            return Ok(false);
+        }
+        match &mut self.store {
+            Store::Text(builder) => builder.append_value(text),
+            Store::Id(builder) => builder.append_value(id(text, self.prefixes)?.as_str()),
+            Store::Label(labels) => labels.push(text, text),
+            Store::LabelId(labels) => {
+                if !labels.push_again(text) {
+                    labels.push(text, id(text, self.prefixes)?.as_str());
+                }
+            }
+            Store::Bool(builder) => builder.append_value(values::boolean(text).ok_or(Unfit::Bool)?),
+            Store::Int(builder) => builder.append_value(values::integer(text).ok_or(Unfit::Int)?),
+            Store::Time(builder, moments) => builder.append_value(moments.parse(text).ok_or(Unfit::Time)?),
+            Store::Date(builder) => builder.append_value(values::day(text).ok_or(Unfit::Date)?),
+        }
+        Ok(true)
+    }
+
+    /// Appends "nothing".
+    #[inline]
+    pub fn push_null(&mut self) {
+        match &mut self.store {
+            Store::Text(builder) | Store::Id(builder) => builder.append_null(),
+            Store::Label(labels) | Store::LabelId(labels) => labels.keys.append_null(),
+            Store::Bool(builder) => builder.append_null(),
+            Store::Int(builder) => builder.append_null(),
+            Store::Time(builder, _) => builder.append_null(),
+            Store::Date(builder) => builder.append_null(),
+        }
+    }
+
+    /// The column, in its lake type; the builder starts anew.
+    pub fn finish(&mut self) -> Result<ArrayRef> {
+        Ok(match &mut self.store {
+            Store::Text(builder) | Store::Id(builder) => Arc::new(builder.finish()),
+            Store::Label(labels) | Store::LabelId(labels) => labels.finish()?,
+            Store::Bool(builder) => Arc::new(builder.finish()),
+            Store::Int(builder) => Arc::new(builder.finish()),
+            Store::Time(builder, _) => Arc::new(builder.finish().with_timezone(UTC.clone())),
+            Store::Date(builder) => Arc::new(builder.finish()),
+        })
+    }
+}
+
+/// A valid id with one of the beginnings.
+#[inline]
+pub(super) fn id(text: &str, prefixes: &'static [&'static str]) -> Result<SfId, Unfit> {
+    let id = SfId::parse_bytes(text.as_bytes()).map_err(Unfit::Id)?;
+    if prefixes.is_empty() || prefixes.iter().any(|prefix| id.has_prefix(prefix)) { Ok(id) } else { Err(Unfit::Prefix(prefixes)) }
+}
+
+/// Texts that repeat, as a dictionary in order of appearance.
+pub(super) struct Labels {
+    keys: Int32Builder,
+    /// The distinct values one after the other, and where each ends (with a 0 in front).
+    values: String,
+    ends: Vec<i32>,
+    places: HashTable<i32>,
+    hasher: DefaultHashBuilder,
+    /// The last text as the file has it, and its key: neighbours mostly agree.
+    last: String,
+    last_key: Option<i32>,
+}
+
+impl Labels {
+    pub fn new(rows: usize) -> Self {
+        Self {
+            keys: Int32Builder::with_capacity(rows),
+            values: String::new(),
+            ends: vec![0],
+            places: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            last: String::new(),
+            last_key: None,
+        }
+    }
+
+    /// Appends the last value once more if this is its text.
+    #[inline]
+    fn push_again(&mut self, text: &str) -> bool {
+        match self.last_key {
+            Some(key) if self.last == text => {
+                self.keys.append_value(key);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Appends a value that stood in the file as `text`.
+    #[inline]
+    pub fn push(&mut self, text: &str, value: &str) {
+        if self.push_again(text) {
+            return;
+        }
+        let key = self.key(value);
+        self.keys.append_value(key);
+        self.last.clear();
+        self.last.push_str(text);
+        self.last_key = Some(key);
+    }
+
+    pub fn push_null(&mut self) {
+        self.keys.append_null();
+    }
+
+    fn key(&mut self, value: &str) -> i32 {
+        let Self { values, ends, places, hasher, .. } = self;
+        let at = |key: i32| &values[ends[key as usize] as usize..ends[key as usize + 1] as usize];
+        let hash = hasher.hash_one(value);
+        if let Some(&key) = places.find(hash, |&key| at(key) == value) {
+            return key;
+        }
+        let key = ends.len() as i32 - 1;
+        places.insert_unique(hash, key, |&key| hasher.hash_one(at(key)));
+        values.push_str(value);
+        ends.push(values.len() as i32);
+        key
+    }
+
+    pub fn finish(&mut self) -> Result<ArrayRef> {
+        let ends = std::mem::replace(&mut self.ends, vec![0]);
+        let values = std::mem::take(&mut self.values).into_bytes();
+        self.places.clear();
+        self.last_key = None;
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(ends));
+        let values = StringArray::try_new(offsets, Buffer::from_vec(values), None)?;
+        Ok(Arc::new(DictionaryArray::try_new(self.keys.finish(), Arc::new(values))?))
+    }
+}
+
+/// The org's own fields of a row, as one JSON object by header; nothing where all are empty.
+pub(super) struct Custom {
+    labels: Labels,
+    /// The headers as JSON texts.
+    keys: Vec<String>,
+    object: String,
+}
+
+impl Custom {
+    pub fn new(headers: impl Iterator<Item = impl AsRef<str>>, rows: usize) -> Self {
+        let keys = headers.map(|header| serde_json::Value::from(header.as_ref()).to_string()).collect();
+        Self { labels: Labels::new(rows), keys, object: String::new() }
+    }
+
+    /// Appends the object of a row from its values, one for each header; empty ones are left out.
+    pub fn push<'a>(&mut self, values: impl Iterator<Item = &'a str>) {
+        self.object.clear();
+        for (key, value) in self.keys.iter().zip(values) {
+            if values::is_null(value) {
+                continue;
+            }
+            self.object.push(if self.object.is_empty() { '{' } else { ',' });
+            self.object.push_str(key);
+            self.object.push(':');
+            push_json(&mut self.object, value);
+        }
+        if self.object.is_empty() {
+            self.labels.push_null();
+        } else {
+            self.object.push('}');
+            self.labels.push(&self.object, &self.object);
+        }
+    }
+
+    pub fn push_null(&mut self) {
+        self.labels.push_null();
+    }
+
+    pub fn finish(&mut self) -> Result<ArrayRef> {
+        self.labels.finish()
+    }
+}
+
+/// A text as JSON; the many that need no escape are copied as they are.
+fn push_json(out: &mut String, text: &str) {
+    if text.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+        out.push_str(&serde_json::Value::from(text).to_string());
+    } else {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Array, AsArray};
+    use arrow::datatypes::Int32Type;
+
+    use super::*;
+
+    #[test]
+    fn labels_repeat_without_repeating() {
+        let mut labels = Labels::new(4);
+        for text in ["b", "b", "a", "b"] {
+            labels.push(text, text);
+        }
+        labels.push_null();
+        let array = labels.finish().expect("array");
+        let dictionary = array.as_dictionary::<Int32Type>();
+        assert_eq!(dictionary.keys().iter().collect::<Vec<_>>(), [Some(0), Some(0), Some(1), Some(0), None]);
+        assert_eq!(dictionary.values().len(), 2);
+        labels.push("b", "b");
+        assert_eq!(labels.finish().expect("array").as_dictionary::<Int32Type>().values().len(), 1, "starts anew");
+    }
+
+    #[test]
+    fn custom_is_json_in_the_order_of_the_header() {
+        let mut custom = Custom::new(["B__c", "a \"q\""].iter(), 2);
+        custom.push(["x\n\\", "Ünï"].into_iter());
+        custom.push(["", "#N/A"].into_iter());
+        custom.push(["", "1"].into_iter());
+        let array = custom.finish().expect("array");
+        let texts = arrow::compute::cast(&array, &arrow::datatypes::DataType::Utf8).expect("texts");
+        let texts = texts.as_string::<i32>();
+        assert_eq!(texts.value(0), r#"{"B__c":"x\n\\","a \"q\"":"Ünï"}"#);
+        assert!(texts.is_null(1));
+        assert_eq!(texts.value(2), r#"{"a \"q\"":"1"}"#);
+    }
+}

@@ -1,0 +1,171 @@
+//! From a Parquet file's typed columns to lake types.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int32Array, StringArray, TimestampMicrosecondArray,
+};
+use arrow::compute::{CastOptions, can_cast_types, cast, cast_with_options};
+use arrow::datatypes::{DataType, Date32Type, Float64Type, Int32Type, Int64Type, TimeUnit};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use chrono_tz::Tz;
+
+use super::columns::{Column, Unfit, id};
+use super::layout::Filled;
+use super::values::{self, Moments};
+use crate::error::Result;
+use crate::record::fields::{Kind, UTC};
+use crate::record::key::day_of;
+
+const MILLI_MICROS: i64 = 1_000;
+
+/// A column in its lake type.
+pub(super) struct Converted {
+    pub values: ArrayRef,
+    /// Rows whose value does not fit (they are null in `values`): row, value, why.
+    pub misfits: Vec<(usize, String, Unfit)>,
+}
+
+impl Converted {
+    fn all(values: ArrayRef) -> Self {
+        Self { values, misfits: Vec::new() }
+    }
+
+    /// Where a value became null, it did not fit.
+    fn checked(from: &ArrayRef, values: ArrayRef, unfit: Unfit) -> Result<Self> {
+        let mut misfits = Vec::new();
+        if values.null_count() != from.null_count() {
+            let options = FormatOptions::default();
+            let shown = ArrayFormatter::try_new(from.as_ref(), &options)?;
+            for row in (0..from.len()).filter(|&row| from.is_valid(row) && values.is_null(row)) {
+                misfits.push((row, shown.value(row).to_string(), unfit));
+            }
+        }
+        Ok(Self { values, misfits })
+    }
+}
+
+/// Converts a column; nothing is copied where type and values already fit.
+pub(super) fn convert(filled: &Filled, array: &ArrayRef, zone: Tz) -> Result<Converted> {
+    use DataType::{Boolean, Date32, Date64, Dictionary, Float16, Float32, Float64, Int64, Timestamp};
+    let dtype = array.data_type();
+    match (filled.field.kind, dtype) {
+        (Kind::Bool, Boolean) | (Kind::Date, Date32) => Ok(Converted::all(array.clone())),
+        (Kind::Bool, other) if other.is_integer() => {
+            let numbers = cast(array, &Int64)?;
+            let bools: BooleanArray = numbers.as_primitive::<Int64Type>().iter().map(|number| zero_or_one(number?)).collect();
+            Converted::checked(array, Arc::new(bools), Unfit::Bool)
+        }
+        (Kind::Int, other) if other.is_integer() => Converted::checked(array, cast(array, &DataType::Int32)?, Unfit::Int),
+        (Kind::Int, Float16 | Float32 | Float64) => {
+            let numbers = numbers(array)?;
+            let whole: Int32Array = numbers.iter().map(|number| values::whole(number?)).collect();
+            let numbers: ArrayRef = Arc::new(numbers);
+            Converted::checked(&numbers, Arc::new(whole), Unfit::Int)
+        }
+        (Kind::Time, Timestamp(_, _)) => Converted::checked(array, Arc::new(moments(array)?), Unfit::Time),
+        (Kind::Time, Int64) => {
+            let millis = array.as_primitive::<Int64Type>();
+            let micros: TimestampMicrosecondArray = millis.iter().map(|millis| millis?.checked_mul(MILLI_MICROS)).collect();
+            Converted::checked(array, Arc::new(micros.with_timezone(UTC.clone())), Unfit::Time)
+        }
+        (Kind::Time, Date32 | Date64) => {
+            let days = cast(array, &Date32)?;
+            let mut zone = Moments::new(zone);
+            let micros: TimestampMicrosecondArray =
+                days.as_primitive::<Date32Type>().iter().map(|days| zone.midnight(days?)).collect();
+            Converted::checked(array, Arc::new(micros.with_timezone(UTC.clone())), Unfit::Time)
+        }
+        (Kind::Date, Timestamp(_, _)) => {
+            let days: Date32Array = moments(array)?.iter().map(|micros| micros.map(day_of)).collect();
+            Converted::checked(array, Arc::new(days), Unfit::Date)
+        }
+        (Kind::Date, Date64) => Ok(Converted::all(cast(array, &Date32)?)),
+        (Kind::Label | Kind::LabelId, Dictionary(_, _)) if *dtype == Kind::Label.lake_type() && clean(filled, array) => {
+            Ok(Converted::all(array.clone()))
+        }
+        (Kind::Text | Kind::Id, _) => {
+            let texts: ArrayRef = Arc::new(texts(array)?);
+            if clean_texts(filled, texts.as_string()) { Ok(Converted::all(texts)) } else { read(filled, texts.as_string(), zone) }
+        }
+        _ => read(filled, &texts(array)?, zone),
+    }
+}
+
+/// Floats of any width; the missing number of a data frame, "not a number", is null.
+fn numbers(array: &ArrayRef) -> Result<Float64Array> {
+    let numbers = cast(array, &DataType::Float64)?;
+    Ok(numbers.as_primitive::<Float64Type>().iter().map(|number| number.filter(|number| !number.is_nan())).collect())
+}
+
+fn zero_or_one(number: i64) -> Option<bool> {
+    match number {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
+/// Moments of any unit and zone as UTC microseconds; without a zone they are UTC. What does not fit becomes null.
+fn moments(array: &ArrayRef) -> Result<TimestampMicrosecondArray> {
+    let numbers = cast(array, &DataType::Int64)?;
+    let numbers = numbers.as_primitive::<Int64Type>();
+    let micros: TimestampMicrosecondArray = match array.data_type() {
+        DataType::Timestamp(TimeUnit::Second, _) => numbers.unary_opt(|number| number.checked_mul(1_000_000)),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => numbers.unary_opt(|number| number.checked_mul(MILLI_MICROS)),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => numbers.unary(|number| number.div_euclid(1_000)),
+        _ => numbers.unary(|number| number),
+    };
+    Ok(micros.with_timezone(UTC.clone()))
+}
+
+/// Texts one by one, as those of CSV.
+fn read(filled: &Filled, texts: &StringArray, zone: Tz) -> Result<Converted> {
+    let mut column = Column::new(filled, zone, texts.len());
+    let mut misfits = Vec::new();
+    for (row, text) in texts.iter().enumerate() {
+        match text.map_or(Ok(false), |text| column.push(text)) {
+            Ok(true) => {}
+            Ok(false) => column.push_null(),
+            Err(unfit) => {
+                column.push_null();
+                misfits.push((row, text.unwrap_or_default().to_owned(), unfit));
+            }
+        }
+    }
+    Ok(Converted { values: column.finish()?, misfits })
+}
+
+/// Is every value of the dictionary as the lake holds it?
+fn clean(filled: &Filled, array: &ArrayRef) -> bool {
+    let values = array.as_dictionary::<Int32Type>().values();
+    values.null_count() == 0 && values.as_string_opt().is_some_and(|values| clean_texts(filled, values))
+}
+
+/// Is every text as the lake holds it: no word for null, and ids canonical?
+fn clean_texts(filled: &Filled, texts: &StringArray) -> bool {
+    let mut present = texts.iter().flatten();
+    if filled.field.kind.is_id() {
+        present.all(|text| id(text, filled.prefixes).is_ok_and(|id| id.as_str() == text))
+    } else {
+        !present.any(values::is_null)
+    }
+}
+
+pub(super) fn is_text(dtype: &DataType) -> bool {
+    matches!(dtype, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+}
+
+/// Any column as texts; a whole number that was stored as a float has no fraction (`123`, not `123.0`).
+pub(super) fn texts(array: &ArrayRef) -> Result<StringArray> {
+    let strict = CastOptions { safe: false, ..CastOptions::default() };
+    if matches!(array.data_type(), DataType::Float16 | DataType::Float32 | DataType::Float64) {
+        return Ok(numbers(array)?.iter().map(|number| number.map(|number| number.to_string())).collect());
+    }
+    if can_cast_types(array.data_type(), &DataType::Utf8) {
+        return Ok(cast_with_options(array, &DataType::Utf8, &strict)?.as_string::<i32>().clone());
+    }
+    let options = FormatOptions::default();
+    let shown = ArrayFormatter::try_new(array.as_ref(), &options)?;
+    Ok((0..array.len()).map(|row| array.is_valid(row).then(|| shown.value(row).to_string())).collect())
+}

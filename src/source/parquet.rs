@@ -1,0 +1,172 @@
+//! Rows of a Parquet file: columns that already have the right type pass as they are, others are converted whole, and
+//! only texts that need reading are read one by one.
+
+use std::collections::BTreeMap;
+
+use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
+use arrow::compute::kernels::zip::zip;
+use arrow::compute::is_not_null;
+use arrow::datatypes::{Field as ArrowField, Schema};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use chrono_tz::Tz;
+
+use super::columns::{Custom, reason};
+use super::convert::{convert, is_text, texts};
+use super::decode::Chunks;
+use super::export::{ReadOptions, complete_rows, no_rows};
+use super::layout::{Filled, Layout};
+use super::reject::{Reject, RejectSink, row_text};
+use crate::error::{Error, Result};
+use crate::record::fields::Kind;
+
+/// The rows of a Parquet file.
+pub(super) struct ParquetRows {
+    name: String,
+    reader: ParquetRecordBatchReader,
+    layout: Layout,
+    zone: Tz,
+    rows_read: u64,
+}
+
+impl ParquetRows {
+    pub fn open(
+        name: &str,
+        chunks: Chunks,
+        lay: impl FnOnce(Vec<String>) -> Result<Layout>,
+        options: &ReadOptions,
+    ) -> Result<Self> {
+        let damaged = |error: ::parquet::errors::ParquetError| Error::from(error).context(format!("{name}: not a whole Parquet file"));
+        let plain = ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::new()).map_err(damaged)?;
+        let layout = lay(plain.schema().fields().iter().map(|field| field.name().clone()).collect())?;
+        let hinted = ArrowReaderOptions::new().with_schema(with_dictionaries(plain.schema(), &layout).into());
+        // A file whose texts cannot come as dictionaries is read as it is.
+        let metadata = ArrowReaderMetadata::try_new(plain.metadata().clone(), hinted).unwrap_or(plain);
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata)
+            .with_batch_size(options.batch_rows.max(1))
+            .build()
+            .map_err(damaged)?;
+        Ok(Self { name: name.to_owned(), reader, layout, zone: options.zone, rows_read: 0 })
+    }
+
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    pub fn rows_read(&self) -> u64 {
+        self.rows_read
+    }
+
+    pub fn next(&mut self, rejects: &mut dyn RejectSink) -> Result<Option<RecordBatch>> {
+        loop {
+            let Some(batch) = self.reader.next() else {
+                return if self.rows_read == 0 { Err(no_rows(&self.name)) } else { Ok(None) };
+            };
+            let batch = batch.map_err(|error| {
+                Error::corrupt(format!("{}: cut off or damaged after row {}: {error}", self.name, self.rows_read)).with_source(error)
+            })?;
+            let before = self.rows_read;
+            self.rows_read += batch.num_rows() as u64;
+            let (told, misfits) = self.told(&batch)?;
+            let mut reject = |row: usize, reason: String| {
+                let row_of_file = before + row as u64 + 1;
+                rejects.reject(Reject { file: self.name.clone(), line: row_of_file, reason, row: shown(&batch, row)? })
+            };
+            let refused: Vec<usize> = misfits.keys().copied().collect();
+            for (row, reason) in misfits {
+                reject(row, reason)?;
+            }
+            let complete = complete_rows(&self.layout.table, &told, &refused, reject)?;
+            if complete.num_rows() > 0 {
+                return Ok(Some(complete));
+            }
+        }
+    }
+
+    /// The batch in lake types, and the reasons of the rows that do not fit (which have nulls there).
+    fn told(&self, batch: &RecordBatch) -> Result<(RecordBatch, BTreeMap<usize, String>)> {
+        let mut misfits = BTreeMap::new();
+        let mut arrays = Vec::with_capacity(self.layout.schema.fields().len());
+        for filled in &self.layout.columns {
+            let array = self.fill(filled, batch, &mut misfits);
+            arrays.push(array.map_err(|error| error.context(format!("{}: column {}", self.name, filled.field.name)))?);
+        }
+        if !self.layout.unknown.is_empty() {
+            arrays.push(self.custom(batch)?);
+        }
+        Ok((RecordBatch::try_new(self.layout.schema.clone(), arrays)?, misfits))
+    }
+
+    /// A column from its places, the best first.
+    fn fill(&self, filled: &Filled, batch: &RecordBatch, misfits: &mut BTreeMap<usize, String>) -> Result<ArrayRef> {
+        let mut values: Option<ArrayRef> = None;
+        let mut lenient: BTreeMap<usize, String> = BTreeMap::new();
+        for place in &filled.from {
+            let converted = convert(filled, batch.column(place.at), self.zone)?;
+            for (row, value, unfit) in converted.misfits {
+                if values.as_ref().is_some_and(|values| values.is_valid(row)) {
+                    continue;
+                }
+                let reason = reason(&self.layout.headers[place.at], &value, unfit);
+                // Under a label a lookup may show a name; the id may stand under another.
+                if place.strict || !filled.field.kind.is_id() {
+                    misfits.entry(row).or_insert(reason);
+                } else {
+                    lenient.entry(row).or_insert(reason);
+                }
+            }
+            values = Some(match values {
+                None => converted.values,
+                Some(values) => zip(&is_not_null(&values)?, &values, &converted.values)?,
+            });
+        }
+        let values = values.ok_or_else(|| Error::internal("a column without a place"))?;
+        for (row, reason) in lenient {
+            if values.is_null(row) {
+                misfits.entry(row).or_insert(reason);
+            }
+        }
+        Ok(values)
+    }
+
+    /// The columns the table does not know, as one JSON object a row.
+    fn custom(&self, batch: &RecordBatch) -> Result<ArrayRef> {
+        let columns: Vec<StringArray> =
+            self.layout.unknown.iter().map(|&(at, _)| texts(batch.column(at))).collect::<Result<_>>()?;
+        let mut custom = Custom::new(self.layout.unknown.iter().map(|(_, header)| header), batch.num_rows());
+        for row in 0..batch.num_rows() {
+            custom.push(columns.iter().map(|column| if column.is_valid(row) { column.value(row) } else { "" }));
+        }
+        custom.finish()
+    }
+}
+
+/// The file's schema, with dictionaries for the texts that repeat: they then arrive as they are stored.
+fn with_dictionaries(schema: &Schema, layout: &Layout) -> Schema {
+    let repeats = |at: usize| {
+        layout.columns.iter().any(|filled| {
+            matches!(filled.field.kind, Kind::Label | Kind::LabelId) && filled.from.iter().any(|place| place.at == at)
+        })
+    };
+    let fields: Vec<ArrowField> = schema
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(at, field)| {
+            let field = field.as_ref().clone();
+            if is_text(field.data_type()) && repeats(at) { field.with_data_type(Kind::Label.lake_type()) } else { field }
+        })
+        .collect();
+    Schema::new_with_metadata(fields, schema.metadata().clone())
+}
+
+/// A row as text, for a reject.
+fn shown(batch: &RecordBatch, row: usize) -> Result<String> {
+    let options = FormatOptions::default();
+    let fields = batch
+        .columns()
+        .iter()
+        .map(|column| Ok(ArrayFormatter::try_new(column, &options)?.value(row).to_string()))
+        .collect::<Result<Vec<String>>>()?;
+    Ok(row_text(fields))
+}

@@ -1,0 +1,311 @@
+//! Which table an export belongs to: told by `--as`, by the header, or by the file's name, in this order of trust.
+
+use std::sync::Arc;
+
+use super::layout;
+use crate::error::{Error, Result};
+use crate::record::fields::{Field, KeyRule, PACKAGE, Source, TABLES, Table, known, normalise, snake_case};
+
+/// Headers (compared as [`normalise`] does) by which a file of people's attributes names the person.
+const PERSON_HEADERS: [&str; 9] =
+    ["contactid", "contact", "contactcontactid", "leadid", "lead", "leadleadid", "personid", "person", "whoid"];
+
+/// Names that are other things in SQL: no table may be called so.
+const RESERVED: [&str; 50] = [
+    "all", "analyze", "and", "any", "archive", "as", "between", "by", "case", "cast", "create", "cross", "delete", "distinct",
+    "drop", "else", "end", "exists", "explain", "false", "from", "full", "group", "having", "hot", "in", "inner", "insert", "is",
+    "join", "left", "like", "limit", "not", "null", "offset", "on", "or", "order", "public", "right", "select", "set", "table",
+    "then", "true", "union", "values", "where", "with",
+];
+
+/// Beginnings kept for schemas: the engine's own and those of the Postgres protocol.
+const RESERVED_BEGINNINGS: [&str; 4] = ["information_schema", "pg_", "salesforce", "ier_"];
+
+/// UI names of objects whose API name is another.
+const ALIASES: [(&str, &str); 2] =
+    [("individuallinkleveldetail", "individual_link"), ("aggregatelinkleveldetail", "aggregate_link")];
+
+/// A table that knows this many of its own headers (system fields apart), and this share of all, needs no telltale.
+const OWN_HEADERS_MIN: usize = 4;
+const SHARE_MIN: f64 = 0.75;
+
+/// The table of an export.
+///
+/// In this order: `as_table`, a known table or else the name of a table of attributes; the known table whose telltale
+/// headers are there, or which knows nearly all headers; the known table the file is named after; a table of attributes
+/// named after the file, when a header names the person.
+///
+/// # Errors
+/// Invalid when none fits (the message lists the headers), when a known table's key cannot be had from this header, or
+/// when a name cannot be a table's.
+pub fn recognise(headers: &[String], as_table: Option<&str>, file_name: &str) -> Result<Arc<Table>> {
+    if let Some(name) = as_table {
+        return match known_by(name.trim()) {
+            Some(table) => with_key(table, headers),
+            None => attributes(&attribute_name(name.trim())?, headers),
+        };
+    }
+    if let Some(table) = by_header(headers) {
+        return with_key(table, headers);
+    }
+    let stem = stem(file_name);
+    if let Some(table) = known_by(&stem) {
+        return with_key(table, headers);
+    }
+    if !headers.iter().any(|header| PERSON_HEADERS.contains(&bare(header).as_str())) {
+        return Err(Error::invalid(format!(
+            "the header is of no known object ({}); say which with --as, for example --as individual_email_result or --as contact",
+            listed_headers(headers)
+        )));
+    }
+    if stem.is_empty() {
+        return Err(Error::invalid(format!(
+            "people's attributes ({}), but the name says not which: name the table with --as",
+            listed_headers(headers)
+        )));
+    }
+    attributes(&attribute_name(&stem)?, headers)
+}
+
+fn by_header(headers: &[String]) -> Option<&'static Arc<Table>> {
+    let normal: Vec<String> = headers.iter().map(|header| normalise(header)).collect();
+    let known_headers = |table: &Table| headers.iter().filter(|header| layout::column_of(table, header).is_some()).count();
+    let mut told: Option<(usize, &Arc<Table>)> = None;
+    let mut fullest: Option<(usize, &Arc<Table>)> = None;
+    let mut tied = false;
+    for table in TABLES.iter() {
+        let count = known_headers(table);
+        if normal.iter().any(|header| table.telltales.contains(&header.as_str())) && told.is_none_or(|(best, _)| count > best) {
+            told = Some((count, table));
+        }
+        tied = fullest.is_some_and(|(best, _)| count == best) || (tied && fullest.is_some_and(|(best, _)| count < best));
+        if fullest.is_none_or(|(best, _)| count > best) {
+            fullest = Some((count, table));
+        }
+    }
+    // A link's export may carry a telltale of its IER: the table that knows clearly more of the header is the right one.
+    let nearly_all = fullest.filter(|(count, table)| {
+        !tied && own_headers(table, headers) >= OWN_HEADERS_MIN && *count as f64 >= SHARE_MIN * headers.len() as f64
+    });
+    match (told, nearly_all) {
+        (Some((count, _)), Some((more, table))) if more > count => Some(table),
+        (Some((_, table)), _) | (None, Some((_, table))) => Some(table),
+        (None, None) => None,
+    }
+}
+
+/// How many headers are fields of this object and not of every object.
+fn own_headers(table: &Table, headers: &[String]) -> usize {
+    let everywhere = |field: &Field| TABLES.iter().all(|table| table.field(&field.name).is_some());
+    headers.iter().filter_map(|header| layout::column_of(table, header)).filter(|&at| !everywhere(&table.fields[at])).count()
+}
+
+/// A known table by any of its names, in the singular or plural.
+fn known_by(name: &str) -> Option<&'static Arc<Table>> {
+    let name = normalise(name);
+    let singular = name.strip_suffix('s').unwrap_or(&name);
+    [name.as_str(), singular].into_iter().filter(|name| !name.is_empty()).find_map(|name| {
+        known(name).or_else(|| {
+            let alias = ALIASES.iter().find(|(alias, _)| *alias == name).map(|(_, table)| *table);
+            TABLES.iter().find(|table| {
+                normalise(&table.name) == name || normalise(&table.api) == name || alias == Some(table.name.as_ref())
+            })
+        })
+    })
+}
+
+/// The name of a file without dates, numbers and endings, in snake case: `Contacts-2026-01.csv.gz` becomes `contacts`,
+/// `et4ae5__IndividualEmailResult__c_2026.csv` `individual_email_result`.
+fn stem(file_name: &str) -> String {
+    let name = file_name.trim_start_matches(|c: char| !c.is_alphabetic());
+    let name = match name.get(..PACKAGE.len()) {
+        Some(prefix) if prefix.eq_ignore_ascii_case(PACKAGE) => &name[PACKAGE.len()..],
+        _ => name,
+    };
+    let end = name.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(name.len());
+    snake_case(name[..end].trim_end_matches(|c: char| !c.is_alphabetic()))
+}
+
+/// A header without any package's prefix: an org's own or another vendor's affiliation names its contact, too.
+fn bare(header: &str) -> String {
+    let header = header.trim();
+    let own = header.split_once("__").filter(|(_, rest)| rest.contains("__")).map_or(header, |(_, rest)| rest);
+    normalise(own)
+}
+
+/// A name that may be a table's.
+fn attribute_name(name: &str) -> Result<String> {
+    let lower = name.to_ascii_lowercase();
+    let well_formed = lower.starts_with(|c: char| c.is_ascii_lowercase())
+        && lower.len() <= 63
+        && lower.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if !well_formed {
+        return Err(Error::invalid(format!(
+            "{name:?} cannot be a table's name: letters, digits and _ only, a letter first; name it with --as"
+        )));
+    }
+    let reserved =
+        RESERVED.contains(&lower.as_str()) || RESERVED_BEGINNINGS.iter().any(|beginning| lower.starts_with(beginning));
+    if reserved {
+        return Err(Error::invalid(format!("{name:?} cannot be a table's name: it is reserved; choose another with --as")));
+    }
+    Ok(lower)
+}
+
+fn attributes(name: &str, headers: &[String]) -> Result<Arc<Table>> {
+    let table = Table::attributes(name, attribute_headers(headers));
+    if table.exported().count() != headers.len() {
+        return Err(Error::internal(format!("{name}: not every header became a column: {}", listed_headers(headers))));
+    }
+    Ok(Arc::new(table))
+}
+
+/// The headers as the columns of a table of attributes are made from them, one each: a lookup of the person gets the name
+/// by which other tables join it, and what would share a column's name gets a number.
+fn attribute_headers(headers: &[String]) -> Vec<String> {
+    use crate::record::fields::hidden::{KEPT, KEY};
+    let has = |column: &str| headers.iter().any(|header| snake_case(header) == column);
+    let mut taken: Vec<String> = vec![KEY.to_owned(), KEPT.to_owned()];
+    let mut names = Vec::with_capacity(headers.len());
+    for (at, header) in headers.iter().enumerate() {
+        let lookup = is_api(header).then(|| bare(header));
+        let base = match lookup.as_deref() {
+            Some("contact") if !has("contact_id") => "ContactId".to_owned(),
+            Some("lead") if !has("lead_id") => "LeadId".to_owned(),
+            Some("person") if !has("person_id") => "PersonId".to_owned(),
+            _ if snake_case(header).is_empty() => format!("column {}", at + 1),
+            _ => header.clone(),
+        };
+        let mut name = base.clone();
+        let mut number = 1;
+        while taken.contains(&snake_case(&name)) {
+            number += 1;
+            name = format!("{base}#{number}");
+        }
+        taken.push(snake_case(&name));
+        names.push(name);
+    }
+    names
+}
+
+/// Is the header an API name beyond doubt, so that a lookup holds an id and not a name?
+pub(super) fn is_api(header: &str) -> bool {
+    let header = header.trim().to_ascii_lowercase();
+    header.ends_with("__c") || header.ends_with("__r.id")
+}
+
+/// A known table, if rows of this header can have its key.
+fn with_key(table: &Arc<Table>, headers: &[String]) -> Result<Arc<Table>> {
+    let has = |column: &str| {
+        headers.iter().filter_map(|header| layout::column_of(table, header)).any(|at| table.fields[at].name == column)
+    };
+    let keyed = key_columns(table).iter().any(|columns| columns.iter().all(|column| has(column)));
+    if keyed {
+        return Ok(table.clone());
+    }
+    Err(Error::invalid(format!(
+        "wrong header for {}: no key, {}; the headers are {}",
+        table.name,
+        key_needs(table),
+        listed_headers(headers)
+    )))
+}
+
+/// The columns that give a row of this table its key: any of the lists, whole.
+pub(super) fn key_columns(table: &Table) -> Vec<Vec<&'static str>> {
+    match table.key {
+        KeyRule::Ier => vec![vec!["merge_id"], vec!["job_id", "list_id", "batch_id", "subscriber_id"], vec![table.id]],
+        KeyRule::ColumnElseId(column) => vec![vec![column], vec![table.id]],
+        KeyRule::IdElseRow => vec![vec![table.id]],
+    }
+}
+
+/// What a row needs to have a key, in the words of the exports.
+pub(super) fn key_needs(table: &Table) -> String {
+    let api = |column: &str| table.field(column).map_or_else(|| column.to_owned(), |field| field.api.replace("__c", ""));
+    let lists: Vec<String> = key_columns(table)
+        .iter()
+        .map(|columns| columns.iter().map(|column| api(column)).collect::<Vec<_>>().join("+"))
+        .collect();
+    format!("it needs {}", lists.join(", or "))
+}
+
+fn listed_headers(headers: &[String]) -> String {
+    const LISTED: usize = 40;
+    let shown = headers.iter().take(LISTED).map(|header| header.trim()).collect::<Vec<_>>().join(", ");
+    if headers.len() > LISTED { format!("{shown} and {} more", headers.len() - LISTED) } else { shown }
+}
+
+/// Some columns of a table are told by exports, the others are made.
+pub(super) fn is_told(field: &Field) -> bool {
+    field.source == Source::Export
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    fn table(headers: &str, as_table: Option<&str>, file_name: &str) -> Result<String> {
+        let headers: Vec<String> = headers.split(',').map(str::to_owned).collect();
+        recognise(&headers, as_table, file_name).map(|table| table.name.to_string())
+    }
+
+    #[test]
+    fn by_header_by_name_or_as_told() {
+        for (headers, as_table, file_name, expected) in [
+            ("Id,et4ae5__MergeId__c", None, "", "individual_email_result"),
+            (
+                "Individual Email Result ID,Email Name,Date Sent,Opened,Clicked,Hard Bounce,Soft Bounce",
+                None,
+                "report123.csv",
+                "individual_email_result",
+            ),
+            ("Record ID,Email Name,Contact ID,Date Sent,Opened,Date Opened", None, "report.csv", "individual_email_result"),
+            ("Id,Name,Individual_Email_Result__c,Unique_Link_ID__c,LinkURL__c", None, "", "individual_link"),
+            ("Individual Email Result ID,Link Name,Unique Link ID,Last Clicked,Link URL", None, "", "individual_link"),
+            (
+                "Id,Name,Send_Definition__c,TriggeredSendDefinition__c,Unique_Link_ID__c,LinkURL__c,NumberOfUniqueClicks__c",
+                None,
+                "",
+                "aggregate_link",
+            ),
+            ("Id,Name,JobId__c,SendStatus__c,NumberSent__c", None, "", "email_send"),
+            ("Id,IsParentAccountMID__c", None, "", "business_unit"),
+            ("Id,MasterRecordId,Email", None, "", "contact"),
+            ("Id,Email", None, "Contacts-2026-01.csv.gz", "contact"),
+            ("Id,Email", None, "2026-01_leads.csv", "lead"),
+            ("Id,Name", None, "et4ae5__IndividualEmailResult__c_2026.csv", "individual_email_result"),
+            ("Id,Name", None, "SendDefinition.csv", "email_send"),
+            ("Id,Name", None, "Triggered Sends (3).csv", "triggered_send"),
+            ("ContactId,Campus", None, "Affiliation-2026.csv", "affiliation"),
+            ("Contact ID,Campus", None, "hr_employment.v2.csv", "hr_employment"),
+            ("LeadId,Campus", None, "EnrolmentTerm.csv", "enrolment_term"),
+            ("Id,Campus", Some("Campus_Sites"), "x.csv", "campus_sites"),
+            ("Id,Name", Some("IER"), "x.csv", "individual_email_result"),
+            ("Id,Name", Some("et4ae5__SendDefinition__c"), "x.csv", "email_send"),
+            ("Id,Name", Some("contacts"), "affiliation.csv", "contact"),
+        ] {
+            assert_eq!(table(headers, as_table, file_name).expect(headers), expected, "{headers} {file_name}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_refused() {
+        for (headers, as_table, file_name, says) in [
+            ("Name,Campus", None, "x.csv", "no known object (Name, Campus)"),
+            ("ContactId,Campus", None, "-", "name the table with --as"),
+            ("ContactId,Campus", None, "order.csv", "reserved"),
+            ("ContactId,Campus", Some("pg_people"), "", "reserved"),
+            ("ContactId,Campus", Some("my people"), "", "cannot be a table's name"),
+            ("ContactId,Campus", Some("select"), "", "reserved"),
+            ("Campus,Name", Some("contact"), "", "wrong header for contact: no key, it needs Id; the headers are Campus, Name"),
+            ("Email Name,Hard Bounce", None, "", "it needs MergeId, or JobId+ListId+BatchId+SubscriberId, or Id"),
+            ("Name,Email", None, "Contact.csv", "wrong header for contact"),
+        ] {
+            let error = table(headers, as_table, file_name).expect_err(headers);
+            assert_eq!(error.kind(), Kind::Invalid);
+            assert!(error.to_string().contains(says), "{error}");
+        }
+    }
+}

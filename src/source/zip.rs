@@ -1,0 +1,115 @@
+//! The members of a zip, each as a stream of its own: nothing is unpacked to disk, and members can be read side by side.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ::zip::{CompressionMethod, ZipArchive};
+use flate2::Crc;
+use flate2::read::DeflateDecoder;
+
+use super::decode::{Counted, Found, Progress, Stream, sniff};
+use super::inputs::{has_known_ending, is_aside};
+use crate::error::{Context, Error, Result};
+
+/// Where the zip lies; a temporary copy goes when its last member is read.
+#[derive(Clone)]
+pub(super) enum Archive {
+    Path(PathBuf),
+    Temporary(Arc<tempfile::TempPath>),
+}
+
+impl Archive {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Path(path) => path,
+            Self::Temporary(path) => path,
+        }
+    }
+}
+
+/// The exports in a zip: the members with a known ending, or, where none has one, all of them.
+pub(super) fn members(name: &str, archive: Archive, progress: &Progress, depth: usize) -> Result<Vec<Found>> {
+    let open = || File::open(archive.path()).context(|| format!("opening {name}"));
+    let damaged = |error: ::zip::result::ZipError| Error::corrupt(format!("{name}: not a whole zip: {error}")).with_source(error);
+    let mut index = ZipArchive::new(open()?).map_err(damaged)?;
+    let mut entries = Vec::new();
+    for at in 0..index.len() {
+        let file = index.by_index_raw(at).map_err(damaged)?;
+        let member = file.name().map_err(damaged)?.into_owned();
+        if member == "[Content_Types].xml" {
+            return Err(Error::invalid(format!("{name} is an Excel workbook: save it as CSV UTF-8 and load that")));
+        }
+        if file.is_file() && !member.split('/').any(is_aside) {
+            let start = file.data_start().ok_or_else(|| Error::corrupt(format!("{name}: {member} has no data")))?;
+            let (method, encrypted) = (file.compression(), file.encrypted());
+            let sizes = (file.compressed_size(), file.size(), file.crc32());
+            entries.push(Entry { member, start, method, encrypted, sizes });
+        }
+    }
+    if entries.iter().any(|entry| has_known_ending(&entry.member)) {
+        entries.retain(|entry| has_known_ending(&entry.member));
+    }
+    if entries.is_empty() {
+        return Err(Error::invalid(format!("{name} holds no files")));
+    }
+    entries.sort_by(|one, other| one.member.cmp(&other.member));
+    let mut found = Vec::new();
+    for entry in entries {
+        let full = format!("{name}!{}", entry.member);
+        let file_name = entry.member.rsplit('/').next().unwrap_or_default().to_owned();
+        let stream = entry.open(open()?, archive.clone(), progress).context(|| &full)?;
+        found.extend(sniff(&full, &file_name, stream, depth + 1)?);
+    }
+    Ok(found)
+}
+
+struct Entry {
+    member: String,
+    start: u64,
+    method: CompressionMethod,
+    encrypted: bool,
+    /// Packed size, unpacked size, checksum.
+    sizes: (u64, u64, u32),
+}
+
+impl Entry {
+    fn open(&self, mut file: File, archive: Archive, progress: &Progress) -> Result<Stream> {
+        if self.encrypted {
+            return Err(Error::invalid("protected by a password: unpack it first"));
+        }
+        let (packed, size, crc32) = self.sizes;
+        file.seek(SeekFrom::Start(self.start))?;
+        let raw = Counted { inner: file, progress: progress.clone() }.take(packed);
+        let inner: Stream = match self.method {
+            CompressionMethod::Stored => Box::new(raw),
+            CompressionMethod::Deflated => Box::new(DeflateDecoder::new(raw)),
+            other => return Err(Error::invalid(format!("packed with {other}, which is not read: unpack it first"))),
+        };
+        Ok(Box::new(Checked { inner, crc: Crc::new(), size, crc32, read: 0, _archive: archive }))
+    }
+}
+
+/// A member that says at its end whether it was all there.
+struct Checked {
+    inner: Stream,
+    crc: Crc,
+    size: u64,
+    crc32: u32,
+    read: u64,
+    /// Keeps a temporary copy in place while it is read.
+    _archive: Archive,
+}
+
+impl Read for Checked {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        self.crc.update(&buffer[..length]);
+        self.read += length as u64;
+        if length == 0 && !buffer.is_empty() && (self.read != self.size || self.crc.sum() != self.crc32) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the zip member's size or checksum does not fit"));
+        }
+        Ok(length)
+    }
+}
