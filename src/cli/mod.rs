@@ -8,6 +8,8 @@ use crate::error::{Error, Result};
 
 use args::{Args, Verb};
 
+mod answer;
+
 pub mod args;
 
 mod completions;
@@ -21,6 +23,8 @@ pub mod progress;
 mod session;
 
 pub mod shell;
+
+pub mod sql;
 
 mod statements;
 

@@ -7,11 +7,13 @@ use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use clap::ValueEnum;
 use futures::future::BoxFuture;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{Config, Editor};
+use tokio::sync::mpsc;
 
 use crate::clock::Clock;
 use crate::error::{Context, Error, Result};
@@ -27,6 +29,9 @@ const PROMPT_WITHIN: &str = "  -> ";
 
 /// Lines of history kept.
 const HISTORY_LINES: usize = 10_000;
+
+/// Lines of a pipe read before they are needed.
+const LINES_AHEAD: usize = 256;
 
 const HELP: &str = r"
 A statement may take several lines and ends with a semicolon.
@@ -52,9 +57,10 @@ pub enum Line {
 }
 
 /// Where lines come from.
+#[async_trait(?Send)]
 pub trait Lines {
     /// The next line; `prompt` is shown where somebody types.
-    fn next(&mut self, prompt: &str) -> Result<Line>;
+    async fn next(&mut self, prompt: &str) -> Result<Line>;
 
     /// Keeps a statement for the arrow keys and the next session.
     fn remember(&mut self, statement: &str) -> Result<()>;
@@ -89,7 +95,7 @@ impl Shell<'_> {
         let mut number = 0;
         loop {
             let fresh = statements::is_blank(&typed);
-            let line = match lines.next(if fresh { PROMPT } else { PROMPT_WITHIN })? {
+            let line = match lines.next(if fresh { PROMPT } else { PROMPT_WITHIN }).await? {
                 Line::Text(line) => line,
                 Line::Interrupted => {
                     typed.clear();
@@ -255,8 +261,10 @@ impl Typed {
     }
 }
 
+#[async_trait(?Send)]
 impl Lines for Typed {
-    fn next(&mut self, prompt: &str) -> Result<Line> {
+    /// Waits on the spot: the terminal hands Ctrl-C over as a key, and nothing else is going on.
+    async fn next(&mut self, prompt: &str) -> Result<Line> {
         match self.editor.readline(prompt) {
             Ok(line) => Ok(Line::Text(line)),
             Err(ReadlineError::Interrupted) => Ok(Line::Interrupted),
@@ -280,24 +288,47 @@ fn readline(error: ReadlineError) -> Error {
     }
 }
 
-/// Lines of a pipe or a file.
-pub struct Piped<R>(pub R);
+/// Lines of a pipe or a file, read on a thread of their own so that a signal is heard while none come.
+pub struct Piped(mpsc::Receiver<Result<Line>>);
 
-impl<R: BufRead> Lines for Piped<R> {
-    fn next(&mut self, _prompt: &str) -> Result<Line> {
-        let mut line = String::new();
-        match self.0.read_line(&mut line) {
-            Ok(0) => Ok(Line::End),
-            Ok(_) => Ok(Line::Text(line.trim_end_matches(['\n', '\r']).trim_start_matches('\u{FEFF}').to_owned())),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                Err(Error::invalid("the statements on standard input are not utf-8; convert them first").with_source(error))
+impl Piped {
+    /// Begins to read; a few lines ahead at most.
+    pub fn new(mut reader: impl BufRead + Send + 'static) -> Self {
+        let (sender, receiver) = mpsc::channel(LINES_AHEAD);
+        std::thread::spawn(move || {
+            loop {
+                let line = read_line(&mut reader);
+                let last = !matches!(line, Ok(Line::Text(_)));
+                // Nobody listens any more when the shell has left.
+                if sender.blocking_send(line).is_err() || last {
+                    return;
+                }
             }
-            Err(error) => Err(Error::from(error).context("cannot read standard input")),
-        }
+        });
+        Self(receiver)
+    }
+}
+
+#[async_trait(?Send)]
+impl Lines for Piped {
+    async fn next(&mut self, _prompt: &str) -> Result<Line> {
+        self.0.recv().await.unwrap_or(Ok(Line::End))
     }
 
     fn remember(&mut self, _statement: &str) -> Result<()> {
         Ok(())
+    }
+}
+
+fn read_line(reader: &mut impl BufRead) -> Result<Line> {
+    let mut line = String::new();
+    match reader.read_line(&mut line) {
+        Ok(0) => Ok(Line::End),
+        Ok(_) => Ok(Line::Text(line.trim_end_matches(['\n', '\r']).trim_start_matches('\u{FEFF}').to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(Error::invalid("the statements on standard input are not utf-8; convert them first").with_source(error))
+        }
+        Err(error) => Err(Error::from(error).context("cannot read standard input")),
     }
 }
 

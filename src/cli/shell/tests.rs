@@ -48,8 +48,9 @@ struct Script {
     remembered: Vec<String>,
 }
 
+#[async_trait(?Send)]
 impl Lines for Script {
-    fn next(&mut self, _prompt: &str) -> Result<Line> {
+    async fn next(&mut self, _prompt: &str) -> Result<Line> {
         Ok(self.lines.pop_front().unwrap_or(Line::End))
     }
 
@@ -152,10 +153,12 @@ async fn timing_and_format_can_be_changed() {
     assert!(told.err.contains("parquet is not for a shell") && told.err.contains("no format xls"), "{}", told.err);
 }
 
-#[test]
-fn a_pipe_gives_its_lines() {
-    let mut piped = Piped(io::Cursor::new(b"\xEF\xBB\xBFa\r\n\nb\n\xFF\n".to_vec()));
-    let text = |line: &str| Line::Text(line.to_owned());
-    assert_eq!([piped.next("").unwrap(), piped.next("").unwrap(), piped.next("").unwrap()], [text("a"), text(""), text("b")]);
-    assert!(piped.next("").unwrap_err().to_string().contains("not utf-8"));
+#[tokio::test]
+async fn a_pipe_gives_its_lines() {
+    let mut piped = Piped::new(io::Cursor::new(b"\xEF\xBB\xBFa\r\n\nb\n\xFF\n".to_vec()));
+    for line in ["a", "", "b"] {
+        assert_eq!(piped.next("").await.unwrap(), Line::Text(line.to_owned()));
+    }
+    assert!(piped.next("").await.unwrap_err().to_string().contains("not utf-8"));
+    assert_eq!(piped.next("").await.unwrap(), Line::End);
 }

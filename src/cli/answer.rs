@@ -1,0 +1,85 @@
+//! Where an answer goes and in what form: what `ier sql` and `ier history` share.
+
+use std::io::{self, IsTerminal};
+use std::path::Path;
+
+use chrono_tz::Tz;
+use datafusion::execution::SendableRecordBatchStream;
+
+use crate::error::{Error, Result};
+use crate::human;
+use crate::query::output::{self, Format, Options};
+
+use super::Session;
+use super::args::Output;
+
+impl Output {
+    /// The form of the answer: the flag's, else the file name's, else JSON for machines, else a table. Refuses a file whose
+    /// name does not say, rather than guess, and bytes for a terminal.
+    pub fn resolve(&self, json: bool) -> Result<Format> {
+        let of_name = |path: &Path| {
+            Format::of_file(path).ok_or_else(|| {
+                let name = path.display();
+                Error::invalid(format!(
+                    "the name {name} does not say in what format to write; add --format, such as --format csv"
+                ))
+            })
+        };
+        let format = match (self.format, &self.output) {
+            (Some(format), _) => format,
+            (None, Some(path)) => of_name(path)?,
+            (None, None) if json => Format::Json,
+            (None, None) => Format::Table,
+        };
+        if format.is_binary() && self.output.is_none() && io::stdout().is_terminal() {
+            return Err(Error::invalid("this format is not for a terminal; write it to a file with -o, or into a pipe"));
+        }
+        Ok(format)
+    }
+
+    /// How a table is shown.
+    pub fn options(&self, zone: Option<Tz>) -> Options {
+        Options { zone, max_rows_table: self.max_rows.unwrap_or(usize::MAX) }
+    }
+}
+
+/// Writes an answer where `output` says and returns its number of rows. A file is reported when it is whole.
+pub async fn write(session: &Session, stream: SendableRecordBatchStream, output: &Output, zone: Option<Tz>) -> Result<u64> {
+    let (format, options) = (output.resolve(session.global.json)?, output.options(zone));
+    let Some(path) = &output.output else {
+        return output::write(stream, format, &mut io::stdout(), &options).await;
+    };
+    let rows = output::write_file(stream, format, path, &options).await?;
+    let written = serde_json::json!({ "file": path, "rows": rows });
+    session.report(&written, |_| format!("{} written to {}", human::counted(rows, "row"), path.display()))?;
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(format: Option<Format>, file: Option<&str>) -> Output {
+        Output { format, output: file.map(Into::into), max_rows: None }
+    }
+
+    #[test]
+    fn the_flag_decides_then_the_name_then_the_reader() {
+        for (format, file, json, decided) in [
+            (Some(Format::Csv), Some("a.json"), true, Format::Csv),
+            (None, Some("a.parquet"), true, Format::Parquet),
+            (None, Some("a.JSONL"), false, Format::Ndjson),
+            (None, None, true, Format::Json),
+            (None, None, false, Format::Table),
+        ] {
+            assert_eq!(output(format, file).resolve(json).ok(), Some(decided));
+        }
+    }
+
+    #[test]
+    fn a_name_that_does_not_say_is_refused() {
+        for file in ["answer", "answer.xls"] {
+            assert!(output(None, Some(file)).resolve(false).is_err_and(|error| error.to_string().contains("add --format")));
+        }
+    }
+}

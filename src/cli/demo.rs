@@ -1,0 +1,184 @@
+//! `ier demo`: one record's life in a folder of its own, from made-up exports to answers.
+//!
+//! Everything here is done with the verbs' own jobs; nothing is staged. The folder is marked, so that the demo can be run
+//! again and nobody's files are taken for its own.
+
+use std::path::Path;
+
+use arrow::array::AsArray;
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use futures::TryStreamExt;
+use serde_json::json;
+
+use crate::error::{Context, Error, Result};
+use crate::human;
+use crate::jobs::load::LoadRequest;
+use crate::jobs::{archive, compact, load};
+use crate::query::ask::Ask;
+use crate::query::engine::Engine;
+use crate::query::output::{self, Format, Options};
+use crate::source::synthetic::Recipe;
+
+use super::args::Demo;
+use super::progress::Unit;
+use super::{Session, generate, load as load_verb, print};
+
+/// Marks a folder as a demo's.
+const MARK: &str = ".ier-demo";
+
+/// Rows shown of a long answer.
+const SHOWN_ROWS: usize = 12;
+
+const BY_MONTH: &str = "\
+SELECT to_char(sent_date, '%Y-%m') AS month, tier, count(*) AS sent,
+       round(100.0 * count(*) FILTER (WHERE opened) / count(*), 1) AS opened_pct,
+       round(100.0 * count(*) FILTER (WHERE clicked) / count(*), 1) AS clicked_pct,
+       round(100.0 * count(*) FILTER (WHERE hard_bounce OR soft_bounce) / count(*), 1) AS bounced_pct
+FROM ier
+WHERE sent_date IS NOT NULL
+GROUP BY 1, 2
+ORDER BY 1";
+
+const OPENED_NOT_CLICKED: &str = "\
+SELECT email_name, count(*) AS sent, count(*) FILTER (WHERE opened) AS opened,
+       count(*) FILTER (WHERE opened AND NOT clicked) AS opened_not_clicked
+FROM ier
+GROUP BY send_definition_id, email_name
+ORDER BY sent DESC, email_name
+LIMIT 1";
+
+const BUSY_CONTACT: &str = "\
+SELECT contact_id FROM ier WHERE contact_id IS NOT NULL GROUP BY contact_id ORDER BY count(*) DESC, contact_id LIMIT 1";
+
+/// Runs the demo and says what it did and what to try next.
+pub async fn run(session: &Session, args: &Demo) -> Result<()> {
+    let folder = &args.folder;
+    let (exports, warehouse) = (folder.join("exports"), folder.join("warehouse"));
+    prepare(folder, &[&exports, &warehouse])?;
+    let mut session = session.clone();
+    session.settings.warehouse = warehouse.to_string_lossy().into_owned();
+    session.settings.store.clear();
+    let talk = Talk { silent: session.global.json };
+    let started = session.clock.now();
+
+    talk.say(&format!("1. Make up a year of exports in {}", exports.display()))?;
+    let recipe = Recipe { end: session.clock.today(), ..Recipe::default() };
+    let made = generate::make(recipe, &exports, session.progress(Unit::Rows)?).await?;
+    talk.say(&generate::told(&made, (session.clock.now() - started).as_seconds_f64(), &exports))?;
+
+    talk.say(&format!("\n2. Load them into {} (newest version wins, nothing dropped uncounted)", warehouse.display()))?;
+    let lake = session.warehouse()?;
+    let request = LoadRequest {
+        inputs: vec![exports.to_string_lossy().into_owned()],
+        as_table: None,
+        zone: session.settings.zone,
+        rejects: Some(folder.join("rejects.csv")),
+        buffer_bytes: session.load_buffer_bytes(),
+    };
+    let loaded = load::load(&lake, request, session.progress(Unit::Bytes)?).await?;
+    talk.say(&load_verb::human(&loaded))?;
+
+    let days = session.settings.archive.older_than_days;
+    talk.say(&format!("\n3. Move what is older than {days} days to the archive; answers do not change"))?;
+    let archived = archive::execute(&lake, archive::plan(&lake, None, days).await?, session.progress(Unit::Rows)?).await?;
+    talk.say(&archived.to_string())?;
+
+    talk.say("\n4. Rewrite small files as few sorted ones")?;
+    let compacted = compact::execute(&lake, compact::plan(&lake).await?, session.progress(Unit::Rows)?).await?;
+    talk.say(&compacted.to_string())?;
+
+    let engine = session.engine().await?;
+    let busy = first_text(&engine, BUSY_CONTACT).await?;
+    if !talk.silent {
+        ask(&talk, &engine, "5. How did each month do? Both tiers are one table:", BY_MONTH).await?;
+        ask(&talk, &engine, "6. Who opened the largest send but clicked nothing?", OPENED_NOT_CLICKED).await?;
+        talk.say(&format!("\n7. What was {busy} sent, and what became of it? Newest first:\n"))?;
+        show(engine.history(&busy).await?, Some(session.settings.zone)).await?;
+    }
+
+    let seconds = (session.clock.now() - started).as_seconds_f64();
+    let summary = json!({
+        "folder": folder, "warehouse": warehouse, "busy_contact": busy, "loaded": loaded, "archived": archived,
+        "compacted": compacted, "seconds": seconds,
+    });
+    print::report(session.global.json, &summary, |_| next(folder, &warehouse, &busy, seconds))
+}
+
+/// Makes the folder, or clears an earlier demo's. Refuses a folder with anything else in it.
+fn prepare(folder: &Path, ours: &[&Path]) -> Result<()> {
+    let name = folder.display();
+    let preparing = || format!("cannot prepare {name}");
+    std::fs::create_dir_all(folder).context(preparing)?;
+    let empty = std::fs::read_dir(folder).context(preparing)?.next().is_none();
+    let mark = folder.join(MARK);
+    if !empty && !mark.is_file() {
+        return Err(Error::invalid(format!("{name} is not empty and no earlier demo's; name a new folder")));
+    }
+    for earlier in ours.iter().filter(|earlier| earlier.is_dir()) {
+        std::fs::remove_dir_all(earlier).context(preparing)?;
+    }
+    std::fs::write(&mark, "made by `ier demo`; this folder may be deleted\n").context(preparing)
+}
+
+/// Tells the steps to a person; a machine gets one report at the end.
+struct Talk {
+    silent: bool,
+}
+
+impl Talk {
+    fn say(&self, text: &str) -> Result<()> {
+        if self.silent { Ok(()) } else { print::line(text) }
+    }
+}
+
+async fn ask(talk: &Talk, engine: &Engine, question: &str, sql: &str) -> Result<()> {
+    let indented = sql.replace('\n', "\n  ");
+    talk.say(&format!("\n{question}\n\n  {indented}\n"))?;
+    show(engine.ask(sql).await?, None).await
+}
+
+async fn show(stream: datafusion::execution::SendableRecordBatchStream, zone: Option<chrono_tz::Tz>) -> Result<()> {
+    let options = Options { zone, max_rows_table: SHOWN_ROWS };
+    output::write(stream, Format::Table, &mut std::io::stdout(), &options).await?;
+    Ok(())
+}
+
+/// The one text a question answers with.
+async fn first_text(engine: &Engine, sql: &str) -> Result<String> {
+    let batches: Vec<_> = engine.ask(sql).await?.try_collect().await?;
+    let column = batches.iter().find(|batch| batch.num_rows() > 0).map(|batch| cast(batch.column(0), &DataType::Utf8));
+    let column = column.ok_or_else(|| Error::internal("the demo's own records name no contact"))??;
+    Ok(column.as_string::<i32>().value(0).to_owned())
+}
+
+fn next(folder: &Path, warehouse: &Path, busy: &str, seconds: f64) -> String {
+    let (folder, at) = (folder.display(), warehouse.display());
+    format!(
+        "\nDone in {}. Try next:\n\n\
+         \x20 ier -w {at} sql                      a shell; \\d lists the tables\n\
+         \x20 ier -w {at} status                   what is stored, and what it costs\n\
+         \x20 ier -w {at} history {busy}\n\
+         \x20 ier -w {at} sql -o sent.csv \"SELECT * FROM ier WHERE person_id = '{busy}'\"\n\
+         \x20 ier -w {at} load {folder}/exports    again: nothing changes\n\
+         \x20 rm -r {folder}                       when you have seen enough",
+        human::seconds(seconds)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_demo_clears_only_its_own() {
+        let folder = tempfile::tempdir().map(|folder| folder.keep()).unwrap_or_default();
+        let exports = folder.join("exports");
+        assert!(prepare(&folder, &[&exports]).is_ok(), "an empty folder will do");
+        assert!(std::fs::create_dir(&exports).is_ok());
+        assert!(prepare(&folder, &[&exports]).is_ok() && !exports.exists(), "and again");
+        assert!(std::fs::remove_file(folder.join(MARK)).is_ok() && std::fs::write(folder.join("thesis.doc"), "x").is_ok());
+        assert!(prepare(&folder, &[&exports]).is_err_and(|error| error.to_string().contains("name a new folder")));
+        assert!(std::fs::remove_dir_all(&folder).is_ok());
+    }
+}

@@ -1,0 +1,42 @@
+//! What a verb works on, opened as the settings say.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::query::engine::{Engine, Limits};
+use crate::tiers::warehouse::Warehouse;
+
+use super::Session;
+
+/// Settings count in MiB.
+const MIB: u64 = 1 << 20;
+
+impl Session {
+    /// The warehouse the settings name.
+    pub fn warehouse(&self) -> Result<Arc<Warehouse>> {
+        Warehouse::open(&self.settings.warehouse, &self.settings.store, self.clock.clone())
+    }
+
+    /// The engine over it.
+    pub async fn engine(&self) -> Result<Engine> {
+        Engine::open(self.warehouse()?, self.limits()).await
+    }
+
+    /// What statements may use.
+    pub fn limits(&self) -> Limits {
+        let query = &self.settings.query;
+        Limits {
+            memory_bytes: (query.memory_mb * MIB) as usize,
+            spill_folder: query.spill_folder.clone(),
+            timeout: (query.timeout_secs > 0).then(|| Duration::from_secs(query.timeout_secs)),
+            metadata_cache_bytes: (query.metadata_cache_mb * MIB) as usize,
+            threads: query.threads,
+        }
+    }
+
+    /// Rows a load gathers before it folds.
+    pub fn load_buffer_bytes(&self) -> usize {
+        (self.settings.load.buffer_mb * MIB) as usize
+    }
+}

@@ -1,0 +1,79 @@
+//! `ier sql`: statements from the command line, a file or a pipe, or a shell for a person.
+
+use std::io::{self, IsTerminal, Read};
+use std::path::Path;
+
+use crate::error::{Context, Error, Result};
+use crate::query::ask::Ask;
+
+use super::args::Sql;
+use super::shell::{Piped, Shell, Typed};
+use super::{Session, answer, interrupt, statements};
+
+/// Answers the statements in `args`, or lets somebody type them.
+pub async fn run(session: &Session, ask: &dyn Ask, args: &Sql) -> Result<()> {
+    match given(args)? {
+        Some(text) => interrupt::or_interrupted(all(session, ask, args, &text)).await,
+        None => shell(session, ask, args).await,
+    }
+}
+
+/// The statements given on the command line, if any.
+fn given(args: &Sql) -> Result<Option<String>> {
+    if let Some(path) = args.file.as_deref().filter(|path| *path != Path::new("-")) {
+        let reading = || format!("cannot read {}", path.display());
+        let text = std::fs::read(path).context(reading)?;
+        let text = String::from_utf8(text).map_err(|error| Error::invalid("it is not utf-8").with_source(error));
+        return Ok(Some(text.context(reading)?));
+    }
+    if args.file.is_some() {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text).context(|| "cannot read standard input")?;
+        return Ok(Some(text));
+    }
+    Ok(args.query.clone())
+}
+
+async fn all(session: &Session, ask: &dyn Ask, args: &Sql, text: &str) -> Result<()> {
+    // What cannot be written is refused before anything is computed.
+    args.output.resolve(session.global.json)?;
+    let statements = statements::all(text.trim_start_matches('\u{FEFF}'));
+    if statements.is_empty() {
+        return Err(Error::invalid("there is no statement to run; give one, such as ier sql \"SELECT count(*) FROM ier\""));
+    }
+    if let (Some(path), true) = (&args.output.output, statements.len() > 1) {
+        let many = format!("{} statements cannot be written to the one file {}; give one", statements.len(), path.display());
+        return Err(Error::invalid(many));
+    }
+    for statement in statements {
+        let stream = ask.ask(statement).await?;
+        answer::write(session, stream, &args.output, args.local.then_some(session.settings.zone)).await?;
+    }
+    Ok(())
+}
+
+async fn shell(session: &Session, ask: &dyn Ask, args: &Sql) -> Result<()> {
+    if args.output.output.is_some() {
+        return Err(Error::invalid("-o needs a statement; give one, or a file of one with -f"));
+    }
+    let interactive = io::stdin().is_terminal();
+    let (mut out, mut err) = (io::stdout(), io::stderr());
+    let mut shell = Shell {
+        ask,
+        out: &mut out,
+        err: &mut err,
+        interrupt: &|| Box::pin(interrupt::ctrl_c()),
+        clock: session.clock.clone(),
+        format: args.output.resolve(session.global.json)?,
+        options: args.output.options(args.local.then_some(session.settings.zone)),
+        timing: interactive && !session.global.quiet && !session.global.json,
+        interactive,
+    };
+    if !interactive {
+        return interrupt::or_interrupted(shell.run(&mut Piped::new(io::BufReader::new(io::stdin())))).await;
+    }
+    if !session.global.quiet {
+        super::print::line("Statements end with a semicolon; \\d lists tables, \\? helps, \\q leaves.")?;
+    }
+    shell.run(&mut Typed::new(session.settings.shell.history.clone())?).await
+}

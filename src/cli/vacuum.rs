@@ -1,0 +1,24 @@
+//! `ier vacuum`: files no table uses any more are deleted, when confirmed.
+
+use chrono::Duration;
+
+use crate::error::{Error, Result};
+use crate::jobs::vacuum::{execute, plan};
+
+use super::args::Vacuum;
+use super::progress::Unit;
+use super::{Session, print};
+
+/// Plans, and only when confirmed deletes.
+pub async fn run(session: &Session, args: &Vacuum) -> Result<()> {
+    let retain = Duration::from_std(args.retain);
+    let retain = retain.map_err(|error| Error::invalid("--retain is out of range").with_source(error))?;
+    let warehouse = session.warehouse()?;
+    let plan = plan(&warehouse, retain).await?;
+    if !args.confirm {
+        session.answer(&plan)?;
+        return if session.global.json { Ok(()) } else { print::line("nothing was deleted; add --confirm to delete") };
+    }
+    let report = execute(&warehouse, plan, session.progress(Unit::Rows)?).await?;
+    session.report(&report, ToString::to_string)
+}
