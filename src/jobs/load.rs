@@ -136,7 +136,7 @@ pub async fn load(warehouse: &Arc<Warehouse>, request: LoadRequest, progress: Ar
         .rejects
         .clone()
         .unwrap_or_else(|| PathBuf::from(format!("ier-rejects-{}.csv", started.format("%Y%m%d-%H%M%S"))));
-    let rejects = Arc::new(Mutex::new(RejectFile::new(rejects_path.clone())));
+    let rejects = Arc::new(Mutex::new(RejectFile::create(rejects_path.clone())));
     let mut loading = Loading { warehouse: warehouse.clone(), buffer_bytes: request.buffer_bytes, tables: Vec::new() };
     loading.read(inputs, &request, &rejects, &progress).await?;
     let rejected = {

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
 use arrow::datatypes::{Schema, SchemaRef};
+use deltalake_core::logstore::parquet_reader::ParquetObjectReader;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::ObjectStore;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector};
-use parquet::arrow::async_reader::{ParquetObjectReader, ParquetRecordBatchStreamBuilder};
+use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use parquet::bloom_filter::Sbbf;
+use parquet::file::metadata::PageIndexPolicy;
 
 use super::layout::lake_schema_of;
 use super::snapshot::DataFile;
@@ -36,7 +38,7 @@ pub async fn open(table: &LakeTable, file: &DataFile) -> Result<OpenFile> {
 async fn open_at(table: Arc<Table>, store: Arc<dyn ObjectStore>, path: Path, bytes: u64) -> Result<OpenFile> {
     let name = path.to_string();
     let mut reader = ParquetObjectReader::new(store, path).with_file_size(bytes);
-    let options = ArrowReaderOptions::new().with_page_index(true);
+    let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
     let plain = ArrowReaderMetadata::load_async(&mut reader, options.clone()).await.context(|| format!("cannot read {name}"))?;
     let schema = lake_schema_of(&table, plain.schema());
     let metadata = ArrowReaderMetadata::try_new(plain.metadata().clone(), options.with_schema(schema))

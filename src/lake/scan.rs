@@ -20,7 +20,7 @@ use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::Expr;
-use datafusion::physical_optimizer::pruning::PruningPredicate;
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 
@@ -52,7 +52,7 @@ pub fn prune(table: &Table, tier: &str, files: Vec<Arc<DataFile>>, filters: &[Ex
     let schema = schema(table);
     let expression = state.create_physical_expr(filter, &DFSchema::try_from(schema.clone())?)?;
     // A filter the pruner cannot use excludes nothing.
-    let Ok(predicate) = PruningPredicate::try_new(expression, schema) else { return Ok(files) };
+    let Some(predicate) = PruningPredicateBuilder::new().with_file_schema(schema).build(expression) else { return Ok(files) };
     let keep = predicate.prune(&FileStatistics { table, tier, files: &files })?;
     Ok(files.into_iter().zip(keep).filter_map(|(file, keep)| keep.then_some(file)).collect())
 }
@@ -74,7 +74,7 @@ pub fn plan(
     options.global.pushdown_filters = state.config_options().execution.parquet.pushdown_filters;
     options.global.reorder_filters = true;
     let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
-    let source = ParquetSource::new(TableSchema::new(file_schema.clone(), vec![Arc::new(tier_field())]))
+    let source = ParquetSource::new(TableSchema::builder(file_schema).with_table_partition_cols(vec![Arc::new(tier_field())]).build())
         .with_table_parquet_options(options)
         .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(table.store.clone(), cache)));
     let groups = groups(table, tier, files, state.config().target_partitions());

@@ -3,7 +3,7 @@
 //! Rows stay until the buffer is dropped, because a fold that lost a race is built again from them.
 
 use std::collections::{BTreeMap, HashSet};
-use std::hash::{BuildHasher, Hash};
+use std::hash::BuildHasher;
 use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex};
 
@@ -34,6 +34,10 @@ pub struct Spill {
     fingerprints: Vec<u64>,
     ordinals: BTreeMap<Partition, u16>,
     hasher: hashbrown::DefaultHashBuilder,
+}
+
+fn fingerprint(hasher: &hashbrown::DefaultHashBuilder, key: &str, ordinal: u16) -> u64 {
+    (hasher.hash_one(key) & !0xFFFF) | u64::from(ordinal)
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +92,8 @@ impl Spill {
             if next >= usize::from(u16::MAX) {
                 return Err(Error::invalid("a load spans more than 65,535 days: check the dates in the files"));
             }
-            self.fingerprints.extend(rows.iter().map(|row| self.fingerprint(keys.value(*row as usize), ordinal)));
+            let hasher = &self.hasher;
+            self.fingerprints.extend(rows.iter().map(|row| fingerprint(hasher, keys.value(*row as usize), ordinal)));
             *self.rows.entry(partition).or_default() += rows.len() as u64;
             let part = match rows.len() == batch.num_rows() {
                 true => batch.clone(),
@@ -98,12 +103,6 @@ impl Spill {
             self.held.entry(partition).or_default().push(part);
         }
         if self.held_bytes > self.limit_bytes { self.spill() } else { Ok(()) }
-    }
-
-    fn fingerprint(&self, key: &str, ordinal: u16) -> u64 {
-        let mut state = self.hasher.build_hasher();
-        key.hash(&mut state);
-        (std::hash::Hasher::finish(&state) & !0xFFFF) | u64::from(ordinal)
     }
 
     /// The partitions that have rows, in order, with the number of rows.
@@ -192,11 +191,6 @@ pub struct Wanderers {
 impl Wanderers {
     /// May this key be one?
     pub fn may_hold(&self, key: &str) -> bool {
-        if self.hashes.is_empty() {
-            return false;
-        }
-        let mut state = self.hasher.build_hasher();
-        key.hash(&mut state);
-        self.hashes.contains(&(std::hash::Hasher::finish(&state) >> 16))
+        !self.hashes.is_empty() && self.hashes.contains(&(fingerprint(&self.hasher, key, 0) >> 16))
     }
 }

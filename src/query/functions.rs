@@ -6,6 +6,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringViewBuilder, Ti
 use arrow::compute::{cast, max, min};
 use arrow::datatypes::{DataType, FieldRef, TimeUnit, TimestampMicrosecondType};
 use datafusion::common::{Result as DfResult, ScalarValue, exec_datafusion_err};
+use datafusion::execution::FunctionRegistry;
 use datafusion::execution::context::SessionContext;
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
@@ -21,7 +22,7 @@ pub fn register(context: &SessionContext) -> DfResult<()> {
     }
     context.register_udf(ScalarUDF::from(CustomField::new()));
     for name in ["date_trunc", "date_part"] {
-        let inner = context.udf(name)?;
+        let inner = FunctionRegistry::udf(context, name)?;
         context.register_udf(ScalarUDF::from(InUtc { inner }));
     }
     Ok(())

@@ -59,7 +59,7 @@ impl RejectFile {
     }
 
     /// Writes out what is still buffered; returns how many were kept.
-    pub fn finish(mut self) -> Result<u64> {
+    pub fn finish(&mut self) -> Result<u64> {
         if let Some(writer) = &mut self.writer {
             writer.flush().context(|| format!("writing rejects to {}", self.path.display()))?;
         }
