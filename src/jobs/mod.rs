@@ -1,3 +1,11 @@
 //! What runs unattended, one verb a file: plan, then execute, then report.
 
 pub mod load;
+
+pub mod archive;
+
+pub mod compact;
+
+pub mod vacuum;
+
+pub mod status;

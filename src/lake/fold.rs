@@ -137,6 +137,18 @@ pub async fn fold(
     now_millis: i64,
     progress: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<Folded> {
+    fold_through(table, partition, changes, now_millis, progress, |rows| rows).await
+}
+
+/// [`fold`], with the new rows passed through `through` on their way to the files: to sum them, say.
+pub async fn fold_through(
+    table: &Arc<LakeTable>,
+    partition: Partition,
+    changes: Changes,
+    now_millis: i64,
+    progress: &(dyn Fn(u64) + Send + Sync),
+    through: impl FnOnce(Sorted) -> Sorted + Send,
+) -> Result<Folded> {
     let mut replaced: BTreeMap<String, (Arc<DataFile>, Vec<u32>)> =
         changes.goes.hits.into_iter().map(|(path, hits)| (path, (hits.file, hits.rows))).collect();
     for file in changes.absorb {
@@ -163,7 +175,7 @@ pub async fn fold(
             rows.fetch_add(written, std::sync::atomic::Ordering::Relaxed);
             progress(written);
         };
-        write::write(table, partition, merge(table.table.clone(), inputs), now_millis, &count).await?
+        write::write(table, partition, through(merge(table.table.clone(), inputs)), now_millis, &count).await?
     };
     let replaced = replaced.into_values().map(|(file, _)| file).collect();
     Ok(Folded { adds, replaced, rows: rows.into_inner() })

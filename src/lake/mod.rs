@@ -27,6 +27,8 @@ pub mod fold;
 
 pub mod commit;
 
+pub mod verify;
+
 pub mod scan;
 
 pub mod vacuum;

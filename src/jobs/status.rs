@@ -1,0 +1,144 @@
+//! `ier status`: what the warehouse holds, by table, tier and month, and what it costs beside Salesforce. Reads logs only.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::human;
+use crate::lake::paths::{Role, date_of};
+use crate::tiers::pin::pin;
+use crate::tiers::warehouse::Warehouse;
+
+/// What Salesforce bills for a record, in bytes.
+pub const SALESFORCE_BYTES_PER_RECORD: u64 = 2048;
+
+/// What a warehouse holds.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Status {
+    /// Where it is.
+    pub warehouse: String,
+    /// By table and tier.
+    pub tables: Vec<TableStatus>,
+    /// Bytes an IER takes in the archive.
+    pub archive_bytes_per_ier: Option<f64>,
+    /// Bytes an IER takes in Salesforce.
+    pub salesforce_bytes_per_ier: u64,
+}
+
+/// One table in one tier.
+#[derive(Clone, Debug, Serialize)]
+pub struct TableStatus {
+    /// The table.
+    pub table: String,
+    /// `hot`, `archive` or `reference`.
+    pub tier: &'static str,
+    /// Version of its log.
+    pub version: Option<u64>,
+    /// Rows in its files.
+    pub rows: u64,
+    /// Its files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Rows sent before this day belong to the archive.
+    pub archived_until: Option<NaiveDate>,
+    /// Rows in hot files that hold late rows.
+    pub late_rows: u64,
+    /// By month sent.
+    pub months: Vec<MonthStatus>,
+}
+
+/// One month of a table in a tier.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct MonthStatus {
+    /// Its first day; none for rows without a date.
+    pub month: Option<NaiveDate>,
+    /// Rows.
+    pub rows: u64,
+    /// Files.
+    pub files: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// Reads the logs of all tables.
+pub async fn status(warehouse: &Arc<Warehouse>) -> Result<Status> {
+    let mut status = Status {
+        warehouse: warehouse.url().to_owned(),
+        salesforce_bytes_per_ier: SALESFORCE_BYTES_PER_RECORD,
+        ..Status::default()
+    };
+    for lake in warehouse.existing().await? {
+        let snapshot = lake.snapshot().await?;
+        let mut months: BTreeMap<Option<i32>, MonthStatus> = BTreeMap::new();
+        for file in snapshot.files() {
+            let month = Role::Archive.partition_of(file.partition.0).0;
+            let entry = months.entry(month).or_insert_with(|| MonthStatus { month: month.map(date_of), ..MonthStatus::default() });
+            entry.rows += file.rows;
+            entry.files += 1;
+            entry.bytes += file.bytes();
+        }
+        let (mut archived_until, mut late_rows) = (None, 0);
+        if lake.table.tiered {
+            let pinned = pin(&warehouse.tiers(&lake.table).await?).await?;
+            archived_until = pinned.archived_until().map(date_of);
+            if lake.role == Role::Hot {
+                late_rows = pinned.hot.files().filter(|file| pinned.is_late(file)).map(|file| file.rows).sum();
+            }
+        }
+        let table = TableStatus {
+            table: lake.table.name.to_string(),
+            tier: lake.role.folder(),
+            version: snapshot.version,
+            rows: snapshot.rows(),
+            files: months.values().map(|month| month.files).sum(),
+            bytes: months.values().map(|month| month.bytes).sum(),
+            archived_until,
+            late_rows,
+            months: months.into_values().collect(),
+        };
+        if lake.role == Role::Archive && lake.table.short == Some("ier") && table.rows > 0 {
+            status.archive_bytes_per_ier = Some(table.bytes as f64 / table.rows as f64);
+        }
+        status.tables.push(table);
+    }
+    Ok(status)
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.warehouse)?;
+        if self.tables.is_empty() {
+            return write!(f, "empty: `ier load FILE` brings exports in, `ier demo` shows how");
+        }
+        let width = self.tables.iter().map(|table| table.table.len()).max().unwrap_or(0);
+        write!(f, "{:width$}  {:9}  {:>13}  {:>7}  {:>11}  months", "table", "tier", "rows", "files", "bytes")?;
+        for table in &self.tables {
+            let span: Vec<NaiveDate> = table.months.iter().filter_map(|month| month.month).collect();
+            let months = match (span.first(), span.last()) {
+                (Some(first), Some(last)) if first == last => first.format("%Y-%m").to_string(),
+                (Some(first), Some(last)) => format!("{} to {}", first.format("%Y-%m"), last.format("%Y-%m")),
+                _ => String::new(),
+            };
+            let (rows, files, bytes) = (human::count(table.rows), human::count(table.files), human::bytes(table.bytes));
+            write!(f, "\n{:width$}  {:9}  {rows:>13}  {files:>7}  {bytes:>11}  {months}", table.table, table.tier)?;
+        }
+        for table in self.tables.iter().filter(|table| table.tier == Role::Archive.folder()) {
+            if let Some(until) = table.archived_until {
+                write!(f, "\n{}: rows sent before {until} are archived", table.table)?;
+            }
+        }
+        for table in self.tables.iter().filter(|table| table.late_rows > 0) {
+            write!(f, "\n{}: up to {} late, waiting for the next `ier archive`", table.table, human::counted(table.late_rows, "row"))?;
+        }
+        if let Some(bytes) = self.archive_bytes_per_ier {
+            let times = self.salesforce_bytes_per_ier as f64 / bytes;
+            write!(f, "\nan archived IER takes {bytes:.1} bytes; in Salesforce it costs {}: {times:.0} times as much", human::bytes(self.salesforce_bytes_per_ier))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,101 @@
+//! `ier vacuum`: deletes files no reader can need any more. Destroys, so it wants `--confirm`; changes no answer.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::Duration;
+use object_store::ObjectMeta;
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::human;
+use crate::lake::table::LakeTable;
+use crate::lake::vacuum;
+use crate::progress::Progress;
+use crate::tiers::warehouse::Warehouse;
+
+/// What a run would delete.
+#[derive(Clone, Debug, Serialize)]
+pub struct VacuumPlan {
+    /// Files replaced or left behind less than this many hours ago stay.
+    pub retain_hours: i64,
+    /// By table.
+    pub tables: Vec<TableVacuum>,
+}
+
+/// Files of one table that would go.
+#[derive(Clone, Debug, Serialize)]
+pub struct TableVacuum {
+    /// The table.
+    pub table: String,
+    /// How many.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    #[serde(skip)]
+    objects: Vec<ObjectMeta>,
+    #[serde(skip)]
+    lake: Option<Arc<LakeTable>>,
+}
+
+/// What a run deleted.
+#[derive(Clone, Debug, Serialize)]
+pub struct VacuumReport {
+    /// Files deleted.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl fmt::Display for VacuumPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "files unused for {} h or more", self.retain_hours)?;
+        for table in &self.tables {
+            write!(f, "\n{}: {}, {}", table.table, human::counted(table.files, "file"), human::bytes(table.bytes))?;
+        }
+        if self.tables.is_empty() {
+            write!(f, "\nnone")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for VacuumReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "deleted {}, {}", human::counted(self.files, "file"), human::bytes(self.bytes))
+    }
+}
+
+/// Lists what is not needed: files neither live nor used within `retain`.
+pub async fn plan(warehouse: &Arc<Warehouse>, retain: Duration) -> Result<VacuumPlan> {
+    let mut tables = Vec::new();
+    for lake in warehouse.existing().await? {
+        let objects = vacuum::plan(&lake, retain, warehouse.clock().as_ref()).await?;
+        if !objects.is_empty() {
+            tables.push(TableVacuum {
+                table: lake.name(),
+                files: objects.len() as u64,
+                bytes: objects.iter().map(|object| object.size).sum(),
+                objects,
+                lake: Some(lake),
+            });
+        }
+    }
+    Ok(VacuumPlan { retain_hours: retain.num_hours(), tables })
+}
+
+/// Deletes what was planned.
+pub async fn execute(plan: VacuumPlan, progress: Arc<dyn Progress>) -> Result<VacuumReport> {
+    progress.say("deleting");
+    progress.total(plan.tables.iter().map(|table| table.files).sum());
+    let mut report = VacuumReport { files: 0, bytes: 0 };
+    for table in &plan.tables {
+        if let Some(lake) = &table.lake {
+            vacuum::execute(lake, &table.objects).await?;
+        }
+        progress.advance(table.files);
+        report.files += table.files;
+        report.bytes += table.bytes;
+    }
+    Ok(report)
+}

@@ -1,0 +1,113 @@
+//! Reading back what was written, before anything relies on it.
+
+use std::sync::Arc;
+
+use arrow::array::{AsArray, RecordBatch};
+use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectStoreExt;
+
+use super::layout::tags;
+use super::parallel::in_parallel;
+use super::read;
+use super::snapshot::DataFile;
+use super::sort::Sorted;
+use super::table::LakeTable;
+use crate::error::{Context, Error, Result};
+use crate::record::fields::hidden;
+
+/// Number of rows and a sum over their keys and stamps that does not depend on their order: two sets of rows with equal
+/// sums hold the same versions of the same keys.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct RowSum {
+    /// Rows.
+    pub rows: u64,
+    sum: u128,
+}
+
+impl RowSum {
+    /// The columns a sum is made of.
+    pub const COLUMNS: [&'static str; 3] = [hidden::KEY, "system_modstamp", "last_modified_date"];
+
+    /// Adds a batch that has [`RowSum::COLUMNS`].
+    pub fn add(&mut self, batch: &RecordBatch) -> Result<()> {
+        let column = |name: &str| batch.column_by_name(name).ok_or_else(|| Error::internal(format!("no column {name} to sum")));
+        let keys = column(hidden::KEY)?.as_string::<i32>();
+        let stamps: Vec<_> = RowSum::COLUMNS[1..]
+            .iter()
+            .map(|name| Ok(column(name)?.as_primitive::<arrow::datatypes::TimestampMicrosecondType>()))
+            .collect::<Result<_>>()?;
+        for row in 0..batch.num_rows() {
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(keys.value(row).as_bytes());
+            for stamp in &stamps {
+                let stamp = arrow::array::Array::is_valid(*stamp, row).then(|| stamp.value(row));
+                hasher.update(&stamp.unwrap_or(i64::MIN).to_le_bytes());
+            }
+            let mut half = [0u8; 16];
+            half.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+            self.sum = self.sum.wrapping_add(u128::from_le_bytes(half));
+        }
+        self.rows += batch.num_rows() as u64;
+        Ok(())
+    }
+
+    /// Both sets together.
+    pub fn and(self, other: Self) -> Self {
+        Self { rows: self.rows + other.rows, sum: self.sum.wrapping_add(other.sum) }
+    }
+}
+
+/// The stream, summed into `sum` as it passes.
+pub fn summed(rows: Sorted, sum: Arc<std::sync::Mutex<RowSum>>) -> Sorted {
+    rows.map(move |batch| {
+        let batch = batch?;
+        sum.lock().map_err(|_| Error::internal("a sum's lock is poisoned"))?.add(&batch)?;
+        Ok(batch)
+    })
+    .boxed()
+}
+
+/// Reads files back from the store: their bytes have the hash the log will promise, their rows the sum that went in.
+///
+/// # Errors
+/// Corrupt, naming the file or table, when they have not.
+pub async fn read_back(table: &Arc<LakeTable>, files: Vec<DataFile>, expected: RowSum) -> Result<()> {
+    let lake = table.clone();
+    let sums = in_parallel(files, move |file| {
+        let table = lake.clone();
+        async move {
+            check_bytes(&table, &file).await?;
+            let mut sum = RowSum::default();
+            let mut rows = read::open(&table, &file).await?.stream(Some(&RowSum::COLUMNS), None)?;
+            while let Some(batch) = rows.try_next().await? {
+                sum.add(&batch)?;
+            }
+            Ok(sum)
+        }
+    })
+    .await?;
+    let found = sums.into_iter().fold(RowSum::default(), RowSum::and);
+    if found != expected {
+        return Err(Error::corrupt(format!(
+            "{}: {} rows were written and {} read back, or their keys differ; nothing was committed",
+            table.name(),
+            expected.rows,
+            found.rows
+        )));
+    }
+    Ok(())
+}
+
+async fn check_bytes(table: &LakeTable, file: &DataFile) -> Result<()> {
+    let path = file.path(&table.folder);
+    let mut parts = table.store.get(&path).await.context(|| format!("cannot read back {path}"))?.into_stream();
+    let mut hasher = blake3::Hasher::new();
+    while let Some(part) = parts.try_next().await.context(|| format!("cannot read back {path}"))? {
+        hasher.update(&part);
+    }
+    let found = hasher.finalize().to_hex();
+    match file.tag(tags::BLAKE3) {
+        Some(expected) if expected == found.as_str() => Ok(()),
+        _ => Err(Error::corrupt(format!("{path} does not have the hash it was written with"))),
+    }
+}
