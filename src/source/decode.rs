@@ -215,12 +215,11 @@ impl Length for Chunks {
 }
 
 impl ChunkReader for Chunks {
-    type T = BufReader<Counted<File>>;
+    type T = BufReader<File>;
 
+    /// Not counted: pages' headers are read through here, with far more read ahead than they hold.
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        let mut file = self.file.try_clone()?;
-        file.seek(SeekFrom::Start(start))?;
-        Ok(BufReader::new(Counted { inner: file, progress: self.progress.clone() }))
+        ChunkReader::get_read(&self.file, start)
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
