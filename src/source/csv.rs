@@ -32,6 +32,7 @@ pub(super) struct CsvRows {
     /// Lists of columns, any of which, whole, gives a row its key.
     key_columns: Vec<Vec<usize>>,
     batch_rows: usize,
+    batch_bytes: usize,
     rows_read: u64,
 }
 
@@ -77,7 +78,17 @@ impl CsvRows {
             // A table without ids: the whole row is the key.
             key_columns.push(Vec::new());
         }
-        Ok(Self { name: name.to_owned(), lines, layout, columns, custom, key_columns, batch_rows: rows, rows_read: 0 })
+        Ok(Self {
+            name: name.to_owned(),
+            lines,
+            layout,
+            columns,
+            custom,
+            key_columns,
+            batch_rows: rows,
+            batch_bytes: BATCH_BYTES,
+            rows_read: 0,
+        })
     }
 
     pub fn layout(&self) -> &Layout {
@@ -109,14 +120,18 @@ impl CsvRows {
         }
     }
 
-    /// Reads a batch of rows into the columns; `None` when there are no more.
+    /// Reads a batch of rows into the columns, perhaps an empty one where all were rejected; `None` when there are no more.
     fn read_rows(&mut self, rejects: &mut dyn RejectSink) -> Result<Option<Rows>> {
         let mut rows = Rows::default();
         let mut bytes = 0;
+        let mut ended = false;
         let mut present = vec![false; self.columns.len()];
         let mut record = ByteRecord::new();
-        while rows.starts.len() < self.batch_rows && bytes < BATCH_BYTES {
-            let Some(line) = self.lines.read(&self.name, &mut record)? else { break };
+        while rows.starts.len() < self.batch_rows && bytes < self.batch_bytes {
+            let Some(line) = self.lines.read(&self.name, &mut record)? else {
+                ended = true;
+                break;
+            };
             self.rows_read += 1;
             bytes += record.as_slice().len();
             let reject = |reason: String, record: &ByteRecord| Reject {
@@ -175,7 +190,7 @@ impl CsvRows {
                 rows.suspects.insert(row, row_text(record.iter()));
             }
         }
-        Ok((!rows.starts.is_empty()).then_some(rows))
+        Ok((!ended || !rows.starts.is_empty()).then_some(rows))
     }
 }
 
@@ -276,6 +291,7 @@ fn judge(head: &[u8]) -> (u8, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::recognise::recognise;
 
     #[test]
     fn delimiters_are_judged_from_the_header() {
@@ -288,6 +304,21 @@ mod tests {
         ] {
             assert_eq!(judge(head.as_bytes()), expected, "{head:?}");
         }
+    }
+
+    #[test]
+    fn a_stretch_of_rejects_is_not_the_end() {
+        let text = format!("MergeId,Name\n{}m1,a\nm2,b\n", "too,many,fields\n".repeat(50));
+        let options = ReadOptions::new(chrono_tz::UTC);
+        let lay = |headers: Vec<String>| Ok(Layout::new(recognise(&headers, None, "")?, headers));
+        let mut rows = CsvRows::open("x", Box::new(Cursor::new(text.into_bytes())), lay, &options).expect("open");
+        rows.batch_bytes = 1;
+        let mut rejects = Vec::new();
+        let mut taken = 0;
+        while let Some(batch) = rows.next(&mut rejects).expect("read") {
+            taken += batch.num_rows();
+        }
+        assert_eq!((taken, rejects.len(), rows.rows_read()), (2, 50, 52));
     }
 
     #[test]

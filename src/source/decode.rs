@@ -60,7 +60,8 @@ pub(super) fn find(input: &Input, progress: &Progress) -> Result<Vec<Found>> {
             return zip::members(&input.name, zip::Archive::Path(path.clone()), progress, 0);
         }
         if is_parquet(&head[..length]) {
-            let chunks = Chunks { file: file.try_clone().context(|| format!("opening {}", input.name))?, progress: progress.clone() };
+            let chunks =
+                Chunks { file: file.try_clone().context(|| format!("opening {}", input.name))?, progress: progress.clone() };
             return Ok(vec![Found { name: input.name.clone(), file_name, content: Content::Parquet(chunks) }]);
         }
     }
@@ -106,11 +107,7 @@ pub(super) fn sniff(name: &str, file_name: &str, mut stream: Stream, depth: usiz
         Some(encoding) => {
             let mut decoder = DecodeReaderBytesBuilder::new();
             let decoder = decoder.encoding(Some(encoding)).bom_sniffing(false);
-            Box::new(
-                decoder
-                    .build_with_buffer(rest, vec![0; BUFFER_BYTES])
-                    .context(|| format!("decoding {name}"))?,
-            )
+            Box::new(decoder.build_with_buffer(rest, vec![0; BUFFER_BYTES]).context(|| format!("decoding {name}"))?)
         }
     })))
 }
@@ -154,13 +151,21 @@ fn encoding(head: &[u8]) -> (Option<&'static Encoding>, usize) {
         [0xEF, 0xBB, 0xBF, ..] => (None, 3),
         [0xFF, 0xFE, ..] => (Some(UTF_16LE), 2),
         [0xFE, 0xFF, ..] => (Some(UTF_16BE), 2),
-        _ if mostly_zero(head, 1) => (Some(UTF_16LE), 0),
-        _ if mostly_zero(head, 0) => (Some(UTF_16BE), 0),
-        _ => (None, 0),
+        _ => {
+            let header = &head[..head.iter().position(|&byte| byte == b'\n').unwrap_or(head.len())];
+            let encoding = if mostly_zero(header, 1) {
+                Some(UTF_16LE)
+            } else if mostly_zero(header, 0) {
+                Some(UTF_16BE)
+            } else {
+                None
+            };
+            (encoding, 0)
+        }
     }
 }
 
-/// UTF-16 without a mark gives itself away: the headers are Latin letters, so nearly every second byte is zero.
+/// UTF-16 without a mark gives itself away: a header is Latin letters, so nearly every second byte of it is zero.
 fn mostly_zero(head: &[u8], first: usize) -> bool {
     let zeros = |first: usize| head.iter().skip(first).step_by(2).filter(|&&byte| byte == 0).count();
     let pairs = head.len() / 2;
@@ -210,12 +215,11 @@ impl Length for Chunks {
 }
 
 impl ChunkReader for Chunks {
-    type T = BufReader<Counted<File>>;
+    type T = BufReader<File>;
 
+    /// Not counted: pages' headers are read through here, with far more read ahead than they hold.
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        let mut file = self.file.try_clone()?;
-        file.seek(SeekFrom::Start(start))?;
-        Ok(BufReader::new(Counted { inner: file, progress: self.progress.clone() }))
+        ChunkReader::get_read(&self.file, start)
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {

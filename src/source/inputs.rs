@@ -29,7 +29,7 @@ pub struct Input {
 impl Input {
     fn file(path: &Path) -> Result<Self> {
         let metadata = fs::metadata(path).context(|| path.display())?;
-        let bytes = metadata.is_file().then(|| metadata.len());
+        let bytes = metadata.is_file().then_some(metadata.len());
         Ok(Self { name: path.display().to_string(), path: Some(path.to_owned()), bytes })
     }
 }
@@ -95,7 +95,11 @@ fn folder(path: &Path) -> Result<Vec<PathBuf>> {
     walk(path, &mut files, &mut others)?;
     if files.is_empty() {
         let there = if others.is_empty() { "it is empty".to_owned() } else { format!("it holds {}", listed(&others)) };
-        return Err(Error::invalid(format!("{}: nothing to read, {there}; read are names ending {}", path.display(), ENDINGS.join(" "))));
+        return Err(Error::invalid(format!(
+            "{}: nothing to read, {there}; read are names ending {}",
+            path.display(),
+            ENDINGS.join(" ")
+        )));
     }
     Ok(files)
 }

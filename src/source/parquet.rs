@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use ::parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
-use arrow::compute::kernels::zip::zip;
 use arrow::compute::is_not_null;
+use arrow::compute::kernels::zip::zip;
 use arrow::datatypes::{Field as ArrowField, Schema};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono_tz::Tz;
@@ -36,7 +38,8 @@ impl ParquetRows {
         lay: impl FnOnce(Vec<String>) -> Result<Layout>,
         options: &ReadOptions,
     ) -> Result<Self> {
-        let damaged = |error: ::parquet::errors::ParquetError| Error::from(error).context(format!("{name}: not a whole Parquet file"));
+        let damaged =
+            |error: ::parquet::errors::ParquetError| Error::from(error).context(format!("{name}: not a whole Parquet file"));
         let plain = ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::new()).map_err(damaged)?;
         let layout = lay(plain.schema().fields().iter().map(|field| field.name().clone()).collect())?;
         let hinted = ArrowReaderOptions::new().with_schema(with_dictionaries(plain.schema(), &layout).into());
@@ -63,7 +66,8 @@ impl ParquetRows {
                 return if self.rows_read == 0 { Err(no_rows(&self.name)) } else { Ok(None) };
             };
             let batch = batch.map_err(|error| {
-                Error::corrupt(format!("{}: cut off or damaged after row {}: {error}", self.name, self.rows_read)).with_source(error)
+                Error::corrupt(format!("{}: cut off or damaged after row {}: {error}", self.name, self.rows_read))
+                    .with_source(error)
             })?;
             let before = self.rows_read;
             self.rows_read += batch.num_rows() as u64;

@@ -144,8 +144,7 @@ fn attribute_name(name: &str) -> Result<String> {
             "{name:?} cannot be a table's name: letters, digits and _ only, a letter first; name it with --as"
         )));
     }
-    let reserved =
-        RESERVED.contains(&lower.as_str()) || RESERVED_BEGINNINGS.iter().any(|beginning| lower.starts_with(beginning));
+    let reserved = RESERVED.contains(&lower.as_str()) || RESERVED_BEGINNINGS.iter().any(|beginning| lower.starts_with(beginning));
     if reserved {
         return Err(Error::invalid(format!("{name:?} cannot be a table's name: it is reserved; choose another with --as")));
     }
@@ -223,10 +222,8 @@ pub(super) fn key_columns(table: &Table) -> Vec<Vec<&'static str>> {
 /// What a row needs to have a key, in the words of the exports.
 pub(super) fn key_needs(table: &Table) -> String {
     let api = |column: &str| table.field(column).map_or_else(|| column.to_owned(), |field| field.api.replace("__c", ""));
-    let lists: Vec<String> = key_columns(table)
-        .iter()
-        .map(|columns| columns.iter().map(|column| api(column)).collect::<Vec<_>>().join("+"))
-        .collect();
+    let lists: Vec<String> =
+        key_columns(table).iter().map(|columns| columns.iter().map(|column| api(column)).collect::<Vec<_>>().join("+")).collect();
     format!("it needs {}", lists.join(", or "))
 }
 

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::parquet::arrow::ArrowWriter;
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, LargeStringArray, RecordBatch, StringArray, StringViewArray,
-    TimestampMillisecondArray, TimestampNanosecondArray,
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, LargeStringArray, RecordBatch, StringArray,
+    StringViewArray, TimestampMillisecondArray, TimestampNanosecondArray,
 };
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Int32Type, TimestampMicrosecondType};
@@ -127,8 +127,10 @@ fn an_export_may_move_to_another_thread() {
 fn every_header_habit_gives_the_same_rows() {
     let values = format!("{IER},M-1,Open Enrolment,{CONTACT},2026-08-06T12:13:00.000Z,true,2.0,0");
     let api = ["Id", "MergeId", "Name", "Contact", "DateSent", "Opened", "NumberOfUniqueClicks", "HardBounce"];
-    let full: Vec<String> =
-        api.iter().map(|name| if matches!(*name, "Id" | "Name") { (*name).into() } else { format!("et4ae5__{name}__c") }).collect();
+    let full: Vec<String> = api
+        .iter()
+        .map(|name| if matches!(*name, "Id" | "Name") { (*name).into() } else { format!("et4ae5__{name}__c") })
+        .collect();
     let labels = "Individual Email Result: ID,Merge Id,Email Name,Contact: Contact ID,Date Sent,Opened,Links Clicked,Hard Bounce";
     let ours = "ier_id,merge_id,email_name,contact_id,date_sent,opened,number_of_unique_clicks,hard_bounce";
     let (_, expected, _) = read("x.csv", format!("{}\n{values}\n", full.join(",")));
@@ -178,9 +180,11 @@ fn a_zip_has_an_export_for_each_member() {
     let folder = Folder::new();
     let contacts = format!("Id,Email\n{CONTACT},a@b.c\n");
     let affiliation = format!("ContactId,School\n{CONTACT},Law\n");
-    let path = folder.file("all.zip", zip(&[("in/Contact_2026.csv", contacts.as_bytes()), ("Affiliation.csv", affiliation.as_bytes())]));
+    let path =
+        folder.file("all.zip", zip(&[("in/Contact_2026.csv", contacts.as_bytes()), ("Affiliation.csv", affiliation.as_bytes())]));
     let exports = open(&input(&path), &options()).expect("open");
-    let names: Vec<_> = exports.iter().map(|export| (export.name.rsplit('/').next().expect("name"), export.table.name.as_ref())).collect();
+    let names: Vec<_> =
+        exports.iter().map(|export| (export.name.rsplit('/').next().expect("name"), export.table.name.as_ref())).collect();
     assert_eq!(names, [("all.zip!Affiliation.csv", "affiliation"), ("Contact_2026.csv", "contact")]);
     for export in exports {
         assert_eq!(read_all(export).expect("rows").1[0].num_rows(), 1);
@@ -198,7 +202,8 @@ fn a_stream_without_a_name_is_recognised_by_its_header() {
 
 #[test]
 fn unknown_columns_are_kept_by_name() {
-    let text = format!("MergeId,Campus__c,Opened,Opened,Note \"x\",Campus__c\nm1,Boulder,1,0,a\\b,Denver\nm2,,,,null,\n{IER},,,,,\n");
+    let text =
+        format!("MergeId,Campus__c,Opened,Opened,Note \"x\",Campus__c\nm1,Boulder,1,0,a\\b,Denver\nm2,,,,null,\n{IER},,,,,\n");
     let (_, batch, rejects) = read("x.csv", text);
     assert_eq!(rejects, []);
     assert_eq!(
@@ -321,7 +326,10 @@ fn attribute_tables_take_every_column() {
     assert_eq!(names, ["contact_id", "job_title", "name", "name_2", "column_5", "created_date"]);
     assert_eq!(column(&batch, "contact_id"), some(&[CONTACT]));
     assert_eq!(column(&batch, "name_2"), some(&["b"]));
-    assert_eq!(batch.column_by_name("created_date").expect("date").as_primitive::<TimestampMicrosecondType>().value(0), 1_786_018_380_000_000);
+    assert_eq!(
+        batch.column_by_name("created_date").expect("date").as_primitive::<TimestampMicrosecondType>().value(0),
+        1_786_018_380_000_000
+    );
     assert!(column(&batch, "record_key")[0].is_some(), "the whole row is the key");
 }
 
@@ -372,7 +380,7 @@ fn typed_parquet_columns_need_no_text() {
     assert_eq!(reasons.len(), 2);
     assert!(reasons[0].0 == 2 && reasons[0].1.starts_with("HardBounce \"2\": not a checkbox"), "{reasons:?}");
     assert!(reasons[1].0 == 3 && reasons[1].1.starts_with("Contact \"oops\""), "{reasons:?}");
-    assert!(rejects[1].row.starts_with(&format!("{IER},m3,oops,,,")), "{}", rejects[1].row);
+    assert!(rejects[1].row.starts_with(&format!("{IER},m3,oops,,NaN,")), "{}", rejects[1].row);
 }
 
 mod property {
