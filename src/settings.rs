@@ -339,6 +339,7 @@ impl fmt::Debug for Settings {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -33,8 +33,8 @@ Examples:
   ier status                                  what is stored, and what it costs
 
 Settings come from ier.toml, IER_* variables and flags, in rising order.
-Exit codes: 0 done, 2 invalid request, 3 not found, 4 conflict (try again), 5 unavailable, 6 corrupt data,
-70 a fault of ier, 130 interrupted.";
+Exit codes: 0 done, 2 invalid request, 3 not found, 4 conflict (try again), 5 unavailable,
+6 corrupt data, 70 a fault of ier, 130 interrupted.";
 
 /// What every verb understands.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -355,6 +355,7 @@ fn days(text: &str) -> Result<u32, String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use clap::CommandFactory;

@@ -93,7 +93,8 @@ pub async fn run(session: &Session, args: &Demo) -> Result<()> {
     if !talk.silent {
         ask(&talk, &engine, "5. How did each month do? Both tiers are one table:", BY_MONTH).await?;
         ask(&talk, &engine, "6. Who opened the largest send but clicked nothing?", OPENED_NOT_CLICKED).await?;
-        talk.say(&format!("\n7. What was {busy} sent, and what became of it? Newest first:\n"))?;
+        talk.say(&format!("\n7. What was {busy} sent, and what became of it? Newest first:"))?;
+        talk.say("")?;
         show(engine.history(&busy).await?, Some(session.settings.zone)).await?;
     }
 
@@ -134,7 +135,8 @@ impl Talk {
 
 async fn ask(talk: &Talk, engine: &Engine, question: &str, sql: &str) -> Result<()> {
     let indented = sql.replace('\n', "\n  ");
-    talk.say(&format!("\n{question}\n\n  {indented}\n"))?;
+    talk.say(&format!("\n{question}\n\n  {indented}"))?;
+    talk.say("")?;
     show(engine.ask(sql).await?, None).await
 }
 
@@ -154,16 +156,17 @@ async fn first_text(engine: &Engine, sql: &str) -> Result<String> {
 
 fn next(folder: &Path, warehouse: &Path, busy: &str, seconds: f64) -> String {
     let (folder, at) = (folder.display(), warehouse.display());
-    format!(
-        "\nDone in {}. Try next:\n\n\
-         \x20 ier -w {at} sql                      a shell; \\d lists the tables\n\
-         \x20 ier -w {at} status                   what is stored, and what it costs\n\
-         \x20 ier -w {at} history {busy}\n\
-         \x20 ier -w {at} sql -o sent.csv \"SELECT * FROM ier WHERE person_id = '{busy}'\"\n\
-         \x20 ier -w {at} load {folder}/exports    again: nothing changes\n\
-         \x20 rm -r {folder}                       when you have seen enough",
-        human::seconds(seconds)
-    )
+    let commands = [
+        (format!("ier -w {at} sql"), "a shell; \\d lists the tables"),
+        (format!("ier -w {at} status"), "what is stored, and what it costs"),
+        (format!("ier -w {at} history {busy}"), "this person's mails"),
+        (format!("ier -w {at} sql -o sent.csv \"SELECT * FROM ier WHERE opened\""), "an answer in a file"),
+        (format!("ier -w {at} load {folder}/exports"), "once more: nothing changes"),
+        (format!("rm -r {folder}"), "when you have seen enough"),
+    ];
+    let widest = commands.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
+    let lines = commands.map(|(command, what)| format!("  {command:<widest$}   {what}"));
+    format!("\nDone in {}. Try next:\n\n{}", human::seconds(seconds), lines.join("\n"))
 }
 
 #[cfg(test)]

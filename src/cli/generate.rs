@@ -81,7 +81,9 @@ pub fn told(made: &Made, seconds: f64, folder: &Path) -> String {
     }
     let rows: Vec<Vec<String>> = tables
         .iter()
-        .map(|(table, files, rows, bytes)| vec![(*table).to_owned(), human::count(*files), human::count(*rows), human::bytes(*bytes)])
+        .map(|(table, files, rows, bytes)| {
+            vec![(*table).to_owned(), human::count(*files), human::count(*rows), human::bytes(*bytes)]
+        })
         .collect();
     let all = tables.iter().map(|(_, _, rows, _)| rows).sum();
     let what = format!("{} made in {}, {}", human::counted(all, "row"), folder.display(), human::seconds(seconds));

@@ -52,9 +52,9 @@ fn failure_text(json: bool, error: &Error) -> String {
 fn hint(kind: Kind) -> Option<&'static str> {
     match kind {
         Kind::Invalid | Kind::Interrupted => None,
-        Kind::NotFound => Some("`ier status` shows what the warehouse holds; --warehouse says which one is meant"),
+        Kind::NotFound => Some("check the name; `ier status` shows what the warehouse holds"),
         Kind::Conflict => Some("somebody else changed the same thing first; run the command again"),
-        Kind::Unavailable => Some("try again; if it stays, look at the store's address and rights, or raise a limit in ier.toml"),
+        Kind::Unavailable => Some("try again; if it stays, look at addresses and rights, or raise a limit in ier.toml"),
         Kind::Corrupt => Some("a stored file is not what was written; keep it, and restore it from a copy"),
         Kind::Internal => Some("this is a fault of ier; please report it with the command and this message"),
     }
@@ -83,6 +83,7 @@ pub fn columns(headers: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

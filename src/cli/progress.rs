@@ -68,6 +68,7 @@ impl Drop for Bar {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -6,9 +6,7 @@ use crate::error::Result;
 
 use super::args::{Args, Verb};
 use super::interrupt::or_interrupted;
-use super::{
-    Session, archive, compact, completions, demo, generate, history, load, print, sql, status, vacuum,
-};
+use super::{Session, archive, compact, completions, demo, generate, history, load, print, sql, status, vacuum};
 
 /// Does what the arguments say. Ctrl-C stops it, except in the shell, where it stops a statement.
 pub async fn run(args: Args, session: Session) -> Result<()> {

@@ -333,4 +333,5 @@ fn read_line(reader: &mut impl BufRead) -> Result<Line> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;

@@ -161,4 +161,5 @@ impl Write for Pipe<'_> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;

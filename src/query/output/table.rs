@@ -159,7 +159,7 @@ fn cell(value: &str, kind: &DataType) -> String {
 /// A float with at most four decimals; very small and very large ones, and all in the formats for machines, as they are.
 fn rounded(value: &str) -> String {
     match value.parse::<f64>() {
-        Ok(number) if (1e-3..1e15).contains(&number.abs()) => {
+        Ok(number) if number == 0.0 || (1e-3..1e15).contains(&number.abs()) => {
             let text = format!("{number:.4}");
             text.trim_end_matches('0').trim_end_matches('.').to_owned()
         }
