@@ -393,8 +393,11 @@ pub fn individual_email_result() -> Table {
         [
             Field::system("ier_id", "Id", Id).labels(&["Individual Email Result: ID", "Record ID", "Individual Email Result ID"]),
             Field::new("merge_id", "MergeId", Text),
-            Field::system("email_name", "Name", Label)
-                .labels(&["Email Name", "Individual Email Result: Email Name", "Individual Email Result Name"]),
+            Field::system("email_name", "Name", Label).labels(&[
+                "Email Name",
+                "Individual Email Result: Email Name",
+                "Individual Email Result Name",
+            ]),
             Field::derived("person_id", Id).stats(),
             Field::new("contact_id", "Contact", Id).labels(&["Contact_ID", "Contact: Contact ID"]).sticky().stats(),
             Field::new("lead_id", "Lead", Id).labels(&["Lead_ID", "Lead: Lead ID"]).sticky().stats(),
@@ -658,9 +661,13 @@ mod tests {
 
     #[test]
     fn column_names_of_attribute_files() {
-        for (header, column) in
-            [("JobTitle__c", "job_title"), ("Job Title", "job_title"), ("FTE %", "fte"), ("ContactId", "contact_id"), ("ID", "id")]
-        {
+        for (header, column) in [
+            ("JobTitle__c", "job_title"),
+            ("Job Title", "job_title"),
+            ("FTE %", "fte"),
+            ("ContactId", "contact_id"),
+            ("ID", "id"),
+        ] {
             assert_eq!(snake_case(header), column);
         }
     }

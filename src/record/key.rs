@@ -71,7 +71,8 @@ pub fn complete(table: &Table, told: &RecordBatch) -> Result<Completed> {
     }
     let mut batch = RecordBatch::try_new(Arc::new(nullable), columns)?;
     if !keyless.is_empty() {
-        let keep = arrow::compute::is_not_null(batch.column_by_name(hidden::KEY).ok_or_else(|| Error::internal("no key column"))?)?;
+        let keep =
+            arrow::compute::is_not_null(batch.column_by_name(hidden::KEY).ok_or_else(|| Error::internal("no key column"))?)?;
         let kept = filter_record_batch(&batch, &keep)?;
         batch = RecordBatch::try_new(schema, kept.columns().to_vec())?;
     }
@@ -106,11 +107,8 @@ pub fn derive(table: &Table, batch: RecordBatch) -> Result<RecordBatch> {
     let created = column("created_date")?.as_primitive::<TimestampMicrosecondType>();
     // A link whose IER is not known has no date of its own and stays in the partition without one.
     let own_date_only = table.key != KeyRule::Ier;
-    let days: Date32Array = sent
-        .iter()
-        .zip(created)
-        .map(|(sent, created)| sent.or(if own_date_only { None } else { created }).map(day_of))
-        .collect();
+    let days: Date32Array =
+        sent.iter().zip(created).map(|(sent, created)| sent.or(if own_date_only { None } else { created }).map(day_of)).collect();
     columns[schema.index_of("sent_date")?] = Arc::new(days);
     Ok(RecordBatch::try_new(schema, columns)?)
 }
@@ -132,7 +130,9 @@ fn keys(table: &Table, told: &RecordBatch) -> Result<StringArray> {
             for row in 0..rows {
                 if let Some(merge) = value(&merge, row) {
                     keys.append_value(merge.to_lowercase());
-                } else if let [Some(job), Some(list), Some(batch), Some(subscriber)] = parts.each_ref().map(|part| value(part, row)) {
+                } else if let [Some(job), Some(list), Some(batch), Some(subscriber)] =
+                    parts.each_ref().map(|part| value(part, row))
+                {
                     keys.append_value(format!("\u{1}{job}\u{1}{list}\u{1}{batch}\u{1}{}", subscriber.to_lowercase()));
                 } else {
                     keys.append_option(value(&ids, row).map(|id| format!("\u{2}{id}")));
@@ -193,4 +193,3 @@ pub fn label_array<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRe
     values.for_each(|value| builder.append_option(value));
     Arc::new(builder.finish())
 }
-
