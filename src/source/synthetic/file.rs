@@ -58,7 +58,7 @@ impl Write for Part {
 
 /// What the bytes of a CSV pass through.
 enum Bytes {
-    Gzip(GzEncoder<Part>),
+    Gzip(Box<GzEncoder<Part>>),
     Utf16(Part),
     Plain(Part),
 }
@@ -90,6 +90,7 @@ pub enum Wrap {
 
 /// A CSV file, every field quoted as the vendor's tools do.
 pub struct Csv {
+    path: PathBuf,
     bytes: Bytes,
     habit: Habit,
     row: Vec<u8>,
@@ -103,11 +104,11 @@ impl Csv {
     pub fn create(folder: &Path, name: &str, table: &'static str, habit: Habit, wrap: Wrap, headers: &[String]) -> Result<Self> {
         let part = Part::create(folder, name, table)?;
         let bytes = match wrap {
-            Wrap::Gzip => Bytes::Gzip(GzEncoder::new(part, Compression::fast())),
+            Wrap::Gzip => Bytes::Gzip(Box::new(GzEncoder::new(part, Compression::fast()))),
             Wrap::Utf16 => Bytes::Utf16(part),
             Wrap::Plain => Bytes::Plain(part),
         };
-        let mut csv = Self { bytes, habit, row: Vec::new(), field: Vec::new(), fields: 0, rows: 0 };
+        let mut csv = Self { path: folder.join(name), bytes, habit, row: Vec::new(), field: Vec::new(), fields: 0, rows: 0 };
         if wrap != Wrap::Gzip {
             csv.row.extend_from_slice("\u{feff}".as_bytes());
         }
@@ -145,7 +146,7 @@ impl Csv {
     /// Ends the row.
     pub fn end_row(&mut self) -> Result<()> {
         self.row.extend_from_slice(if self.habit == Habit::Report { b"\r\n" } else { b"\n" });
-        self.bytes.write(&self.row)?;
+        self.bytes.write(&self.row).context(|| format!("{}: cannot be written", self.path.display()))?;
         self.row.clear();
         self.fields = 0;
         self.rows += 1;
@@ -155,7 +156,7 @@ impl Csv {
     /// Gives the file its name.
     pub fn finish(self) -> Result<MadeFile> {
         match self.bytes {
-            Bytes::Gzip(out) => out.finish()?.finish(self.rows),
+            Bytes::Gzip(out) => out.finish().context(|| format!("{}: cannot be written", self.path.display()))?.finish(self.rows),
             Bytes::Utf16(out) | Bytes::Plain(out) => out.finish(self.rows),
         }
     }

@@ -192,7 +192,7 @@ impl Plan {
 
     /// Does the job of this number go to leads too?
     fn to_leads(&self, number: u64) -> bool {
-        self.dice.of(On::Leads, number).raw() % TO_LEADS_ONE_IN == 0
+        self.dice.of(On::Leads, number).raw().is_multiple_of(TO_LEADS_ONE_IN)
     }
 
     /// About how many IERs the recipe makes.
@@ -220,7 +220,7 @@ impl Plan {
         let roll = self.dice.of(On::Missing, number).raw();
         match self.recipe.misbehaviour {
             true if number == FIRST_UNTRACKED || roll % UNTRACKED_ONE_IN == 1 => Sync::Untracked,
-            true if number == FIRST_PARTIAL || roll % PARTIAL_ONE_IN == 0 => Sync::Partial,
+            true if number == FIRST_PARTIAL || roll.is_multiple_of(PARTIAL_ONE_IN) => Sync::Partial,
             _ => Sync::Whole,
         }
     }

@@ -1,6 +1,6 @@
 //! Where IERs and links go: a CSV in some tool's habit, or Parquet for bulk.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -15,7 +15,7 @@ use parquet::schema::types::ColumnPath;
 use super::cell::{Cell, Habit};
 use super::file::{Csv, Part, Wrap};
 use super::{Format, MadeFile};
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::record::fields::{Kind, Table, UTC, known};
 
 /// Rows of a Parquet batch.
@@ -226,6 +226,7 @@ impl Column {
 
 /// A Parquet file of one table, under its API names.
 pub struct ParquetSink {
+    path: PathBuf,
     writer: ArrowWriter<Part>,
     schema: SchemaRef,
     columns: Vec<(&'static str, Column)>,
@@ -256,7 +257,7 @@ impl ParquetSink {
         let schema: SchemaRef = Arc::new(Schema::new(arrow));
         let part = Part::create(folder, name, table)?;
         let writer = ArrowWriter::try_new(part, schema.clone(), Some(properties.build()))?;
-        Ok(Self { writer, schema, columns, pending_rows: 0, rows: 0 })
+        Ok(Self { path: folder.join(name), writer, schema, columns, pending_rows: 0, rows: 0 })
     }
 
     fn write(&mut self, row: &dyn Row) -> Result<()> {
@@ -271,13 +272,15 @@ impl ParquetSink {
     fn flush(&mut self) -> Result<()> {
         let columns = self.columns.iter_mut().map(|(_, column)| column.finish()).collect();
         self.pending_rows = 0;
-        Ok(self.writer.write(&RecordBatch::try_new(self.schema.clone(), columns)?)?)
+        let batch = RecordBatch::try_new(self.schema.clone(), columns)?;
+        self.writer.write(&batch).context(|| format!("{}: cannot be written", self.path.display()))
     }
 
     fn finish(mut self) -> Result<MadeFile> {
         if self.pending_rows > 0 {
             self.flush()?;
         }
-        self.writer.into_inner()?.finish(self.rows)
+        let part = self.writer.into_inner().context(|| format!("{}: cannot be written", self.path.display()))?;
+        part.finish(self.rows)
     }
 }

@@ -230,3 +230,37 @@ fn workload_m_is_as_large_as_described() {
     let expected = expected_iers(&recipe) as f64 / 1e6;
     assert!((39.0..41.5).contains(&expected), "{expected} million");
 }
+
+#[test]
+fn the_hand_made_exports_have_the_rows_their_readme_names() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
+    let mut bad = Vec::new();
+    for (name, expected) in [
+        ("individual_email_result.csv", 19),
+        ("individual_email_result-late.csv", 5),
+        ("individual_link.csv", 7),
+        ("aggregate_link.csv", 5),
+        ("email_send.csv", 4),
+        ("triggered_send.csv", 1),
+        ("business_unit.csv", 2),
+        ("contact.csv", 6),
+        ("lead.csv", 2),
+        ("affiliation.csv", 6),
+        ("employment.csv", 3),
+    ] {
+        let mut reader = csv::Reader::from_path(folder.join(name)).expect(name);
+        let mut rows = 0;
+        for row in reader.records() {
+            let row = row.expect(name);
+            rows += 1;
+            // Whatever begins like an id of ours is one.
+            let ids = row.iter().filter(|value| value.len() >= 15 && value.get(3..6) == Some("f40"));
+            let bad_ids = ids.filter(|value| SfId::parse(value).is_err()).count();
+            if bad_ids > 0 || row.iter().any(|value| value.starts_with("2026-13")) {
+                bad.push((name, row.position().map(csv::Position::line)));
+            }
+        }
+        assert_eq!(rows, expected, "{name}");
+    }
+    assert_eq!(bad, [("individual_email_result.csv", Some(10)), ("individual_email_result.csv", Some(15))]);
+}
