@@ -334,10 +334,7 @@ fn parse_kept(kept: &str) -> Result<BTreeMap<&str, Register>> {
 
 /// Groups the rows of a batch by key: a permutation of the rows, and where each group ends in it.
 pub fn group_by_key(batch: &RecordBatch) -> Result<(Vec<u32>, Vec<usize>)> {
-    let keys = batch
-        .column_by_name(hidden::KEY)
-        .ok_or_else(|| Error::internal("batch without keys"))?
-        .as_string::<i32>();
+    let keys = batch.column_by_name(hidden::KEY).ok_or_else(|| Error::internal("batch without keys"))?.as_string::<i32>();
     let mut seen: hashbrown::HashMap<&str, u32> = hashbrown::HashMap::with_capacity(keys.len());
     // Chains the rows of one key through `next`, so that no per-key list is allocated for the many keys that come once.
     let mut next: Vec<u32> = vec![u32::MAX; keys.len()];
@@ -385,4 +382,3 @@ pub fn resolve_all(table: &Table, versions: &RecordBatch) -> Result<RecordBatch>
         .collect();
     Ok(resolve(table, versions, &groups)?.batch)
 }
-
