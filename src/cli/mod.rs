@@ -2,13 +2,27 @@
 //!
 //! Everything a verb needs (settings, clock, whether to speak JSON) is decided once, in [`Session`].
 
-use clap::CommandFactory;
-
-use crate::error::{Error, Result};
-
-use args::{Args, Verb};
-
 mod answer;
+
+mod archive;
+
+mod compact;
+
+mod demo;
+
+mod generate;
+
+mod history;
+
+mod load;
+
+mod open;
+
+mod run;
+
+mod status;
+
+mod vacuum;
 
 pub mod args;
 
@@ -28,13 +42,6 @@ pub mod sql;
 
 mod statements;
 
-pub use session::Session;
+pub use run::run;
 
-/// Does what the arguments say.
-pub async fn run(args: Args, _session: Session) -> Result<()> {
-    match args.verb {
-        None => print::line(&Args::command().render_long_help().to_string()),
-        Some(Verb::Completions(completions)) => completions::run(&completions),
-        Some(_) => Err(Error::internal("this verb is not built in yet")),
-    }
-}
+pub use session::Session;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::query::engine::{Engine, Limits};
+use crate::query::engine::Engine;
+use crate::query::limits::Limits;
 use crate::tiers::warehouse::Warehouse;
 
 use super::Session;
@@ -29,7 +30,7 @@ impl Session {
         Limits {
             memory_bytes: (query.memory_mb * MIB) as usize,
             spill_folder: query.spill_folder.clone(),
-            timeout: (query.timeout_secs > 0).then(|| Duration::from_secs(query.timeout_secs)),
+            statement: (query.timeout_secs > 0).then(|| Duration::from_secs(query.timeout_secs)),
             metadata_cache_bytes: (query.metadata_cache_mb * MIB) as usize,
             threads: query.threads,
         }

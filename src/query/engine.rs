@@ -79,17 +79,17 @@ impl Engine {
 
     /// [`Engine::sql`] with values for `$1`, `$2` …: values are bound, never pasted.
     pub async fn sql_with(&self, query: &str, parameters: ParamValues) -> Result<SendableRecordBatchStream> {
-        let limit = self.limits.statement;
-        let deadline = Box::pin(tokio::time::sleep(limit));
-        let planned = tokio::time::timeout(limit, async {
+        let planning = async {
             let frame = self.context.sql_with_options(query, read_only()).await?;
             let bound = match &parameters {
                 ParamValues::List(values) if values.is_empty() => frame,
                 _ => frame.with_param_values(parameters)?,
             };
             bound.execute_stream().await
-        });
-        let stream = planned.await.map_err(|_| timed_out(limit))??;
+        };
+        let Some(limit) = self.limits.statement else { return Ok(planning.await?) };
+        let deadline = Box::pin(tokio::time::sleep(limit));
+        let stream = tokio::time::timeout(limit, planning).await.map_err(|_| timed_out(limit))??;
         Ok(Box::pin(Timed::new(stream, deadline, limit)))
     }
 

@@ -21,8 +21,8 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// Where it spills; the system's temporary folder by default.
     pub spill_folder: Option<PathBuf>,
-    /// How long a statement may run.
-    pub statement: Duration,
+    /// How long a statement may run; none for as long as it takes.
+    pub statement: Option<Duration>,
     /// Memory for footers and page indexes, in bytes.
     pub metadata_cache_bytes: usize,
     /// Threads a statement runs on.
@@ -34,7 +34,7 @@ impl Default for Limits {
         Self {
             memory_bytes: 2 << 30,
             spill_folder: None,
-            statement: Duration::from_secs(300),
+            statement: Some(Duration::from_secs(300)),
             metadata_cache_bytes: 256 << 20,
             threads: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
         }
