@@ -29,7 +29,7 @@ impl Session {
         let query = &self.settings.query;
         Limits {
             memory_bytes: (query.memory_mb * MIB) as usize,
-            spill_folder: query.spill_folder.clone(),
+            spill_folder: Some(query.spill_folder.clone()),
             statement: (query.timeout_secs > 0).then(|| Duration::from_secs(query.timeout_secs)),
             metadata_cache_bytes: (query.metadata_cache_mb * MIB) as usize,
             threads: query.threads,

@@ -19,6 +19,6 @@ pub async fn run(session: &Session, args: &Vacuum) -> Result<()> {
         session.answer(&plan)?;
         return if session.global.json { Ok(()) } else { print::line("nothing was deleted; add --confirm to delete") };
     }
-    let report = execute(&warehouse, plan, session.progress(Unit::Rows)?).await?;
+    let report = execute(plan, session.progress(Unit::Rows)?).await?;
     session.report(&report, ToString::to_string)
 }

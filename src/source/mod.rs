@@ -23,3 +23,5 @@ mod parquet;
 pub mod export;
 
 pub mod reject;
+
+pub mod synthetic;
