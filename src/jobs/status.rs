@@ -77,7 +77,8 @@ pub async fn status(warehouse: &Arc<Warehouse>) -> Result<Status> {
         let mut months: BTreeMap<Option<i32>, MonthStatus> = BTreeMap::new();
         for file in snapshot.files() {
             let month = Role::Archive.partition_of(file.partition.0).0;
-            let entry = months.entry(month).or_insert_with(|| MonthStatus { month: month.map(date_of), ..MonthStatus::default() });
+            let entry =
+                months.entry(month).or_insert_with(|| MonthStatus { month: month.map(date_of), ..MonthStatus::default() });
             entry.rows += file.rows;
             entry.files += 1;
             entry.bytes += file.bytes();
@@ -133,11 +134,20 @@ impl fmt::Display for Status {
             }
         }
         for table in self.tables.iter().filter(|table| table.late_rows > 0) {
-            write!(f, "\n{}: up to {} late, waiting for the next `ier archive`", table.table, human::counted(table.late_rows, "row"))?;
+            write!(
+                f,
+                "\n{}: up to {} late, waiting for the next `ier archive`",
+                table.table,
+                human::counted(table.late_rows, "row")
+            )?;
         }
         if let Some(bytes) = self.archive_bytes_per_ier {
             let times = self.salesforce_bytes_per_ier as f64 / bytes;
-            write!(f, "\nan archived IER takes {bytes:.1} bytes; in Salesforce it costs {}: {times:.0} times as much", human::bytes(self.salesforce_bytes_per_ier))?;
+            write!(
+                f,
+                "\nan archived IER takes {bytes:.1} bytes; in Salesforce it costs {}: {times:.0} times as much",
+                human::bytes(self.salesforce_bytes_per_ier)
+            )?;
         }
         Ok(())
     }

@@ -84,12 +84,14 @@ async fn settle(table: &LakeTable, base: &Snapshot, nonce: i64, error: Error) ->
     };
     for version in first..=last {
         let entry = table.log_store.read_commit_entry(version).await?;
-        let text = entry.ok_or_else(|| Error::unavailable(format!("{}: version {version} vanished from the log", table.name())))?;
+        let text =
+            entry.ok_or_else(|| Error::unavailable(format!("{}: version {version} vanished from the log", table.name())))?;
         if holds(&text, nonce)? {
             return Ok(newest);
         }
     }
-    Err(Error::conflict(format!("{} changed from version {:?} to {last} meanwhile", table.name(), base.version)).with_source(error))
+    Err(Error::conflict(format!("{} changed from version {:?} to {last} meanwhile", table.name(), base.version))
+        .with_source(error))
 }
 
 /// Does a log entry hold our transaction?

@@ -81,7 +81,11 @@ impl ScalarUDFImpl for SfIdFunction {
             }
         };
         let all_scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
-        if all_scalar { Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?)) } else { Ok(ColumnarValue::Array(result)) }
+        if all_scalar {
+            Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?))
+        } else {
+            Ok(ColumnarValue::Array(result))
+        }
     }
 }
 
@@ -195,7 +199,10 @@ impl ScalarUDFImpl for InUtc {
         self.inner.return_field_from_args(args)
     }
 
-    fn output_ordering(&self, inputs: &[datafusion::logical_expr::sort_properties::ExprProperties]) -> DfResult<datafusion::logical_expr::sort_properties::SortProperties> {
+    fn output_ordering(
+        &self,
+        inputs: &[datafusion::logical_expr::sort_properties::ExprProperties],
+    ) -> DfResult<datafusion::logical_expr::sort_properties::SortProperties> {
         self.inner.output_ordering(inputs)
     }
 

@@ -396,7 +396,9 @@ pub fn individual_email_result() -> Table {
         KeyRule::Ier,
         &["mergeid", "individualemailresultid", "hardbounce", "softbounce", "triggeredsenddefinitionname"],
         [
-            Field::system("ier_id", "Id", Id).labels(&["Individual Email Result: ID", "Record ID", "Individual Email Result ID"]).stats(),
+            Field::system("ier_id", "Id", Id)
+                .labels(&["Individual Email Result: ID", "Record ID", "Individual Email Result ID"])
+                .stats(),
             Field::new("merge_id", "MergeId", Text),
             Field::system("email_name", "Name", Label).labels(&[
                 "Email Name",
