@@ -54,10 +54,10 @@ pub async fn write(
         };
         file.write(&batch).await?;
         written(batch.num_rows() as u64);
-        if file.bytes() >= FILE_BYTES {
-            if let Some(full) = open.take() {
-                adds.push(full.finish(table, partition, now_millis).await?);
-            }
+        if file.bytes() >= FILE_BYTES
+            && let Some(full) = open.take()
+        {
+            adds.push(full.finish(table, partition, now_millis).await?);
         }
     }
     if let Some(last) = open {

@@ -178,7 +178,7 @@ impl<'a> Registers<'a> {
             .iter()
             .flat_map(|carried| {
                 let mut known = group.iter().copied().filter(|row| carried.values.is_valid(*row as usize));
-                let from = if carried.last { known.last() } else { known.next() };
+                let from = if carried.last { known.next_back() } else { known.next() };
                 let from = from.filter(|from| *from != winner);
                 carried.columns.iter().filter_map(move |column| from.map(|from| (*column, from)))
             })
