@@ -16,9 +16,11 @@ use crate::settings::Overrides;
 #[derive(Debug, Parser)]
 #[command(name = "ier", version, after_long_help = EXAMPLES, after_help = "Try `ier demo` first; `--help` shows examples.")]
 pub struct Args {
+    /// The flags every verb has.
     #[command(flatten)]
     pub global: Global,
 
+    /// What to do; without one, help is shown.
     #[command(subcommand)]
     pub verb: Option<Verb>,
 }
@@ -58,6 +60,7 @@ pub struct Global {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "a verb's help is the documentation of its arguments")]
 pub enum Verb {
     Demo(Demo),
     Sql(Sql),
@@ -103,6 +106,7 @@ pub struct Sql {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 
+    /// How and where the answer goes.
     #[command(flatten)]
     pub output: Output,
 
@@ -130,6 +134,7 @@ pub struct History {
     /// A contact's or lead's id
     pub id: String,
 
+    /// How and where the answer goes.
     #[command(flatten)]
     pub output: Output,
 
