@@ -128,6 +128,7 @@ impl fmt::Display for Status {
             let (rows, files, bytes) = (human::count(table.rows), human::count(table.files), human::bytes(table.bytes));
             write!(f, "\n{:width$}  {:9}  {rows:>13}  {files:>7}  {bytes:>11}  {months}", table.table, table.tier)?;
         }
+        self.write_months(f)?;
         for table in self.tables.iter().filter(|table| table.tier == Role::Archive.folder()) {
             if let Some(until) = table.archived_until {
                 write!(f, "\n{}: rows sent before {until} are archived", table.table)?;
@@ -148,6 +149,24 @@ impl fmt::Display for Status {
                 "\nan archived IER takes {bytes:.1} bytes; in Salesforce it costs {}: {times:.0} times as much",
                 human::bytes(self.salesforce_bytes_per_ier)
             )?;
+        }
+        Ok(())
+    }
+}
+
+impl Status {
+    /// The tiered tables month by month.
+    fn write_months(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for table in self.tables.iter().filter(|table| table.tier != Role::Reference.folder()) {
+            write!(f, "\n\n{} {} by month", table.tier, table.table)?;
+            for month in &table.months {
+                let name = month.month.map_or_else(|| "no date".to_owned(), |month| month.format("%Y-%m").to_string());
+                let (rows, files, bytes) = (human::count(month.rows), human::count(month.files), human::bytes(month.bytes));
+                write!(f, "\n  {name}  {rows:>13} rows  {files:>5} files  {bytes:>11}")?;
+            }
+        }
+        if self.tables.iter().any(|table| table.tier != Role::Reference.folder()) {
+            writeln!(f)?;
         }
         Ok(())
     }
