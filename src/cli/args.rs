@@ -174,7 +174,7 @@ Examples:
   ier load exports/*.csv.gz
   ier load exports/                           every export in a folder
   ier load affiliations.csv --as affiliation  a file of people's attributes, under this name
-  ier load tracking.zip --zone America/Chicago")]
+  ier load report.csv --zone America/Chicago")]
 pub struct Load {
     /// Files, folders or patterns
     #[arg(required = true, value_hint = ValueHint::AnyPath)]
@@ -276,7 +276,7 @@ pub struct Generate {
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
 
-    /// The last day of sends; today unless given
+    /// The day before which everything has happened; today unless given
     #[arg(long, value_name = "DATE")]
     pub end: Option<NaiveDate>,
 

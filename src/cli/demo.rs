@@ -77,7 +77,7 @@ pub async fn run(session: &Session, args: &Demo) -> Result<()> {
         buffer_bytes: session.load_buffer_bytes(),
     };
     let loaded = load::load(&lake, request, session.progress(Unit::Bytes)?).await?;
-    talk.say(&load_verb::human(&loaded))?;
+    talk.say(&loaded.to_string())?;
 
     let days = session.settings.archive.older_than_days;
     talk.say(&format!("\n3. Move what is older than {days} days to the archive; answers do not change"))?;

@@ -153,8 +153,10 @@ pub async fn plan(warehouse: &Arc<Warehouse>, until: Option<NaiveDate>, older_th
         )));
     }
     let mut tables = Vec::new();
+    let mut reached = until;
     for table in TABLES.iter().filter(|table| table.tiered) {
         let pinned = pin(&warehouse.tiers(table).await?).await?;
+        reached = reached.max(date_of(boundary(&pinned, until)));
         let files = going(&pinned, boundary(&pinned, until));
         let late = files.iter().filter(|file| pinned.is_late(file)).map(|file| file.rows).sum();
         let months: BTreeSet<i32> = files.iter().filter_map(|file| Role::Archive.partition_of(file.partition.0).0).collect();
@@ -167,7 +169,7 @@ pub async fn plan(warehouse: &Arc<Warehouse>, until: Option<NaiveDate>, older_th
             months: months.into_iter().map(date_of).collect(),
         });
     }
-    Ok(ArchivePlan { until, tables })
+    Ok(ArchivePlan { until: reached, tables })
 }
 
 /// The boundary never moves back: rows the archive has stay there.

@@ -105,7 +105,8 @@ impl fmt::Display for LoadReport {
             }
         }
         let rows: u64 = self.tables.iter().map(|table| table.read).sum();
-        write!(f, "\n{} rows, {} in {}", human::count(rows), human::bytes(self.bytes), human::seconds(self.seconds))?;
+        let (bytes, seconds) = (human::bytes(self.bytes), human::seconds(self.seconds));
+        write!(f, "\n{} rows, {bytes} in {seconds} ({})", human::count(rows), human::rate(rows, self.seconds))?;
         let late: u64 = self.tables.iter().map(|table| table.late).sum();
         if late > 0 {
             write!(
@@ -117,7 +118,10 @@ impl fmt::Display for LoadReport {
         if let Some(path) = &self.rejects_file {
             write!(f, "\nrejected rows, with file, line and reason: {}", path.display())?;
         }
-        if !self.changed() {
+        let rejected: u64 = self.tables.iter().map(|table| table.rejected).sum();
+        if rows > 0 && rejected == rows {
+            write!(f, "\nnothing changed: every row was rejected")?;
+        } else if !self.changed() {
             write!(f, "\nnothing changed: all of this was here already")?;
         }
         Ok(())
@@ -136,8 +140,10 @@ pub async fn load(warehouse: &Arc<Warehouse>, request: LoadRequest, progress: Ar
     let bytes = inputs.iter().filter_map(|input| input.bytes).sum();
     progress.say("reading");
     progress.total(bytes);
-    let rejects_path =
-        request.rejects.clone().unwrap_or_else(|| PathBuf::from(format!("ier-rejects-{}.csv", started.format("%Y%m%d-%H%M%S"))));
+    let rejects_path = request
+        .rejects
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(format!("ier-rejects-{}-{}.csv", started.format("%Y%m%d-%H%M%S"), std::process::id())));
     let rejects = Arc::new(Mutex::new(RejectFile::create(rejects_path.clone())));
     let mut loading = Loading { warehouse: warehouse.clone(), buffer_bytes: request.buffer_bytes, tables: Vec::new() };
     loading.read(inputs, &request, &rejects, &progress).await?;

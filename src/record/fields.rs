@@ -367,6 +367,8 @@ fn table(
     fields.push(Field::hidden(CUSTOM, Kind::Label));
     if let Some(custom) = fields.last_mut() {
         custom.source = Source::Derived;
+        // An export without the org's own fields erases none of them.
+        custom.sticky = true;
     }
     fields.push(Field::hidden(hidden::KEY, Kind::Text));
     fields.push(Field::hidden(hidden::KEPT, Kind::Label));

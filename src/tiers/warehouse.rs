@@ -112,8 +112,8 @@ impl Warehouse {
         Ok(names.into_iter().collect())
     }
 
-    /// Every lake table that has been committed to, in a fixed order.
-    pub async fn existing(&self) -> Result<Vec<Arc<LakeTable>>> {
+    /// Every lake table that may stand under the root, in a fixed order.
+    pub async fn all(&self) -> Result<Vec<Arc<LakeTable>>> {
         let mut found = Vec::new();
         for table in TABLES.iter() {
             let roles: &[Role] = if table.tiered { &[Role::Hot, Role::Archive] } else { &[Role::Reference] };
@@ -124,8 +124,13 @@ impl Warehouse {
         for name in self.attribute_names().await? {
             found.extend(self.attributes(&name, None).await?);
         }
+        Ok(found)
+    }
+
+    /// Every lake table that has been committed to, in a fixed order.
+    pub async fn existing(&self) -> Result<Vec<Arc<LakeTable>>> {
         let mut existing = Vec::new();
-        for table in found {
+        for table in self.all().await? {
             if table.snapshot().await?.version.is_some() {
                 existing.push(table);
             }
