@@ -22,7 +22,7 @@ use crate::source::synthetic::Recipe;
 
 use super::args::Demo;
 use super::progress::Unit;
-use super::{Session, generate, load as load_verb, print};
+use super::{Session, generate, print};
 
 /// Marks a folder as a demo's.
 const MARK: &str = ".ier-demo";
