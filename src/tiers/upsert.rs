@@ -123,7 +123,7 @@ impl Upsert {
                 self.wanderers.insert(Arc::new(spill.wanderers())).clone()
             }
         };
-        let mut work = Work {
+        let work = Work {
             now_millis: self.warehouse.clock().now().timestamp_millis(),
             target: self.target.clone(),
             archive: self.tiers.as_ref().map(|tiers| tiers.archive.clone()),
@@ -131,9 +131,7 @@ impl Upsert {
             pinned,
             wanderers,
             progress: progress.clone(),
-            survey: Survey::default(),
         };
-        work.survey = work.survey().await?;
         let (overlay, counts, moved) = Arc::new(work).run().await?;
         let base = overlay.base.clone();
         Ok(Prepared { base, change: overlay.into_change(), counts, moved })
@@ -211,7 +209,6 @@ struct Work {
     pinned: Pinned,
     wanderers: Arc<Wanderers>,
     progress: Arc<dyn Progress>,
-    survey: Survey,
 }
 
 /// One partition's rows, settled and folded.
@@ -226,6 +223,7 @@ struct Done {
 
 impl Work {
     async fn run(self: Arc<Self>) -> Result<(Overlay, Counts, Vec<Moved>)> {
+        let survey = Arc::new(self.survey().await?);
         let mut overlay = Overlay::new(self.pinned.hot.clone());
         let mut counts = Counts::default();
         let mut moved = Vec::new();
@@ -233,8 +231,8 @@ impl Work {
         let partitions: Vec<Partition> = self.spill.partitions().map(|(partition, _)| partition).collect();
         let work = self.clone();
         let done = in_parallel(partitions, move |partition| {
-            let work = work.clone();
-            async move { work.partition(partition).await }
+            let (work, survey) = (work.clone(), survey.clone());
+            async move { work.partition(partition, &survey).await }
         });
         for done in done.await? {
             overlay.apply(&self.target, done.partition, done.folded)?;
@@ -250,29 +248,47 @@ impl Work {
     }
 
     /// Finds the load's keys in what is stored. An empty table is not searched.
-    async fn survey(&self) -> Result<Survey> {
+    async fn survey(self: &Arc<Self>) -> Result<Survey> {
         let mut survey = Survey::default();
         let archive_files: Vec<Arc<DataFile>> = self.pinned.archive.files().cloned().collect();
         let hot_files: Vec<Arc<DataFile>> = self.pinned.hot.files().cloned().collect();
         if archive_files.is_empty() && hot_files.is_empty() {
             return Ok(survey);
         }
-        let mut misses: Vec<String> = Vec::new();
-        for (partition, _) in self.spill.partitions() {
-            let rows = self.spill.read(partition)?;
-            let wanted: HashSet<&str> = keys(&rows)?.iter().flatten().collect();
-            let located = locate(&self.target, self.pinned.hot.partition(partition), &wanted).await?;
-            if self.target.role == Role::Hot {
-                let found: HashSet<&str> = located.keys().collect();
-                misses.extend(wanted.iter().filter(|key| !found.contains(*key)).map(|key| (*key).to_owned()));
+        let mut partitions = self.spill.partitions().peekable();
+        while partitions.peek().is_some() {
+            let mut rows = 0;
+            let some = std::iter::from_fn(|| {
+                let next = partitions.next_if(|_| rows < SURVEY_KEYS)?;
+                rows += next.1 as usize;
+                Some(next.0)
+            });
+            let work = self.clone();
+            let found = in_parallel(some.collect::<Vec<_>>(), move |partition| {
+                let work = work.clone();
+                async move { work.survey_own(partition).await }
+            });
+            let mut misses = Vec::new();
+            for (partition, located, missed) in found.await? {
+                survey.own.insert(partition, located);
+                misses.extend(missed);
             }
-            survey.own.insert(partition, located);
-            if misses.len() >= SURVEY_KEYS {
-                self.survey_beyond(&hot_files, &archive_files, std::mem::take(&mut misses), &mut survey).await?;
-            }
+            self.survey_beyond(&hot_files, &archive_files, misses, &mut survey).await?;
         }
-        self.survey_beyond(&hot_files, &archive_files, misses, &mut survey).await?;
         Ok(survey)
+    }
+
+    /// Finds the keys of one day in the files of that day; returns those not found as well.
+    async fn survey_own(&self, partition: Partition) -> Result<(Partition, Located, Vec<String>)> {
+        let rows = self.spill.read(partition)?;
+        let wanted: HashSet<&str> = keys(&rows)?.iter().flatten().collect();
+        let located = locate(&self.target, self.pinned.hot.partition(partition), &wanted).await?;
+        let mut misses = Vec::new();
+        if self.target.role == Role::Hot {
+            let found: HashSet<&str> = located.keys().collect();
+            misses.extend(wanted.iter().filter(|key| !found.contains(*key)).map(|key| (*key).to_owned()));
+        }
+        Ok((partition, located, misses))
     }
 
     async fn survey_beyond(
@@ -298,8 +314,8 @@ impl Work {
         Ok(())
     }
 
-    async fn partition(&self, partition: Partition) -> Result<Done> {
-        let (table, survey) = (&self.target.table, &self.survey);
+    async fn partition(&self, partition: Partition, survey: &Survey) -> Result<Done> {
+        let table = &self.target.table;
         let read = self.spill.read(partition)?;
         let told = read.num_rows() as u64;
         let carry = |key: &str| self.wanderers.may_hold(key) || survey.elsewhere.contains(key);
