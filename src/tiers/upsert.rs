@@ -323,8 +323,12 @@ impl Work {
             (rows, counts, Vec::new(), Located::default())
         } else {
             let settled = settle(table, &located.fetch(&self.target).await?, &archived, &rows)?;
-            let replaced: HashSet<&str> =
-                keys(&settled.comes)?.iter().zip(&settled.replaces).filter(|(_, replaces)| **replaces).filter_map(|(key, _)| key).collect();
+            let replaced: HashSet<&str> = keys(&settled.comes)?
+                .iter()
+                .zip(&settled.replaces)
+                .filter(|(_, replaces)| **replaces)
+                .filter_map(|(key, _)| key)
+                .collect();
             let goes = located.only(|key| replaced.contains(key));
             drop(replaced);
             (settled.comes, settled.counts, settled.moved, goes)
@@ -399,8 +403,6 @@ impl Work {
             return Ok(vec![Partition(None); rows.num_rows()]);
         }
         let days = crate::record::key::sent_days(rows).ok_or_else(|| Error::internal("tiered rows without a day"))?;
-        Ok((0..rows.num_rows())
-            .map(|row| self.target.role.partition_of(days.is_valid(row).then(|| days.value(row))))
-            .collect())
+        Ok((0..rows.num_rows()).map(|row| self.target.role.partition_of(days.is_valid(row).then(|| days.value(row)))).collect())
     }
 }
