@@ -18,6 +18,7 @@ use super::ask::Ask;
 use super::catalog::{CATALOG, PUBLIC, PublicSchema, SALESFORCE, SalesforceSchema, VIEWS};
 use super::functions;
 use super::limits::{Limits, Timed, timed_out};
+use super::workers::Workers;
 use crate::error::{Context, Error, Result};
 use crate::lake::scan::STORE;
 use crate::record::id::{CONTACT_PREFIX, LEAD_PREFIX, SfId};
@@ -31,6 +32,7 @@ pub struct Engine {
     context: SessionContext,
     public: Arc<PublicSchema>,
     limits: Limits,
+    workers: Workers,
 }
 
 impl Engine {
@@ -65,7 +67,8 @@ impl Engine {
             let view = context.sql(sql).await.context(|| format!("view {name}"))?;
             public.add_view(name, view.into_view());
         }
-        Ok(Self { context, public, limits })
+        let workers = Workers::start(limits.threads)?;
+        Ok(Self { context, public, limits, workers })
     }
 
     /// Runs one read-only statement. Rows come as they are found; the statement's time runs from now on.
@@ -79,18 +82,19 @@ impl Engine {
 
     /// [`Engine::sql`] with values for `$1`, `$2` …: values are bound, never pasted.
     pub async fn sql_with(&self, query: &str, parameters: ParamValues) -> Result<SendableRecordBatchStream> {
-        let planning = async {
-            let frame = self.context.sql_with_options(query, read_only()).await?;
+        let (context, query) = (self.context.clone(), query.to_owned());
+        let running = self.workers.run(async move {
+            let frame = context.sql_with_options(&query, read_only()).await?;
             let bound = match &parameters {
                 ParamValues::List(values) if values.is_empty() => frame,
                 _ => frame.with_param_values(parameters)?,
             };
-            bound.execute_stream().await
-        };
-        let Some(limit) = self.limits.statement else { return Ok(planning.await?) };
+            Ok(bound.execute_stream().await?)
+        });
+        let Some(limit) = self.limits.statement else { return Ok(Box::pin(running.await?)) };
         let deadline = Box::pin(tokio::time::sleep(limit));
-        let stream = tokio::time::timeout(limit, planning).await.map_err(|_| timed_out(limit))??;
-        Ok(Box::pin(Timed::new(stream, deadline, limit)))
+        let stream = tokio::time::timeout(limit, running).await.map_err(|_| timed_out(limit))??;
+        Ok(Box::pin(Timed::new(Box::pin(stream), deadline, limit)))
     }
 
     /// A contact's or lead's mails, newest first, under this one id.

@@ -8,8 +8,10 @@ use arrow::datatypes::{DataType, FieldRef, Int32Type, TimeUnit, TimestampMicrose
 use datafusion::common::{Result as DfResult, ScalarValue, exec_datafusion_err};
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::context::SessionContext;
+use datafusion::logical_expr::preimage::PreimageResult;
+use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
+    ColumnarValue, Documentation, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 
 use crate::record::fields::UTC;
@@ -207,6 +209,15 @@ impl ScalarUDFImpl for InUtc {
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> DfResult<FieldRef> {
         self.inner.return_field_from_args(args)
+    }
+
+    fn preimage(&self, args: &[Expr], literal: &Expr, info: &SimplifyContext) -> DfResult<PreimageResult> {
+        // `date_part('year', date_sent) = 2025` becomes a range of moments, by which files are left out.
+        self.inner.preimage(args, literal, info)
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        self.inner.documentation()
     }
 
     fn output_ordering(

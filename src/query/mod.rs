@@ -14,4 +14,6 @@ pub mod functions;
 
 pub mod limits;
 
+mod workers;
+
 pub mod output;

@@ -1,1 +1,11 @@
-fn main() {}
+//! The integration tests: one binary, each file one kind of promise.
+
+mod house;
+
+mod answers;
+
+mod exports;
+
+mod slt;
+
+mod limits;

@@ -153,11 +153,15 @@ impl Csv {
         Ok(())
     }
 
-    /// Gives the file its name.
-    pub fn finish(self) -> Result<MadeFile> {
-        match self.bytes {
+    /// Gives the file its name; a file without rows is given up, because loading refuses such exports.
+    pub fn finish(self) -> Result<Option<MadeFile>> {
+        if self.rows == 0 {
+            return Ok(None);
+        }
+        let file = match self.bytes {
             Bytes::Gzip(out) => out.finish().context(|| format!("{}: cannot be written", self.path.display()))?.finish(self.rows),
             Bytes::Utf16(out) | Bytes::Plain(out) => out.finish(self.rows),
-        }
+        };
+        file.map(Some)
     }
 }

@@ -183,9 +183,9 @@ pub fn write_month(plan: &Plan, month: &Month, folder: &Path, note: &dyn Fn(u64)
         write_versions(plan, month, &mut iers, ier, &fate, dice)
     })?;
     note(done % 8_192);
-    let mut files = vec![iers.finish()?, links.finish()?];
+    let mut files: Vec<MadeFile> = iers.finish()?.into_iter().chain(links.finish()?).collect();
     if let Some(report) = report {
-        files.push(report.finish()?);
+        files.extend(report.finish()?);
     }
     Ok(MonthMade { index: month.index, files, tallies })
 }
@@ -268,7 +268,7 @@ pub fn write_late(plan: &Plan, folder: &Path) -> Result<Option<MadeFile>> {
             }
         })?;
     }
-    Ok(Some(out.finish()?))
+    out.finish()
 }
 
 fn write_late_version(plan: &Plan, out: &mut Sink, send: &Send, served: Served, dice: Dice) -> Result<()> {

@@ -83,7 +83,8 @@ pub fn write_sends(plan: &Plan, folder: &Path, tallies: &[Vec<Tally>]) -> Result
         })?;
     }
     let units = write_units(plan, folder)?;
-    Ok(vec![sends_out.csv.finish()?, links_out.csv.finish()?, triggered_out.csv.finish()?, units])
+    let files = [sends_out.csv.finish()?, links_out.csv.finish()?, triggered_out.csv.finish()?, units];
+    Ok(files.into_iter().flatten().collect())
 }
 
 fn unit_id(unit: usize) -> Result<String> {
@@ -151,7 +152,7 @@ fn write_link_totals(plan: &Plan, out: &mut Export, send: &Send, tally: &Tally) 
     Ok(())
 }
 
-fn write_units(plan: &Plan, folder: &Path) -> Result<MadeFile> {
+fn write_units(plan: &Plan, folder: &Path) -> Result<Option<MadeFile>> {
     let mut out = Export::create(folder, "business_unit", Habit::Bulk, Wrap::Gzip)?;
     let user = plan.people.user(0)?;
     for (place, unit) in UNITS.iter().enumerate() {
@@ -178,7 +179,9 @@ pub fn write_people(plan: &Plan, folder: &Path) -> Result<Vec<MadeFile>> {
     for person in 0..plan.people.all() {
         write_person(plan, if plan.people.is_lead(person) { &mut leads } else { &mut contacts }, person)?;
     }
-    Ok(vec![contacts.csv.finish()?, leads.csv.finish()?, write_affiliations(plan, folder)?, write_employments(plan, folder)?])
+    let files =
+        [contacts.csv.finish()?, leads.csv.finish()?, write_affiliations(plan, folder)?, write_employments(plan, folder)?];
+    Ok(files.into_iter().flatten().collect())
 }
 
 fn write_person(plan: &Plan, out: &mut Export, person: u32) -> Result<()> {
@@ -222,7 +225,7 @@ fn present(plan: &Plan) -> impl Iterator<Item = u32> + '_ {
     (0..plan.people.contacts()).filter(|&person| plan.people.gone(person).is_none())
 }
 
-fn write_affiliations(plan: &Plan, folder: &Path) -> Result<MadeFile> {
+fn write_affiliations(plan: &Plan, folder: &Path) -> Result<Option<MadeFile>> {
     let headers = ["ContactId", "Affiliation", "Campus", "School", "StartDate"].map(str::to_owned);
     let mut csv = Csv::create(folder, "affiliation.csv.gz", "affiliation", Habit::Bulk, Wrap::Gzip, &headers)?;
     for person in present(plan) {
@@ -243,7 +246,7 @@ fn write_affiliations(plan: &Plan, folder: &Path) -> Result<MadeFile> {
     csv.finish()
 }
 
-fn write_employments(plan: &Plan, folder: &Path) -> Result<MadeFile> {
+fn write_employments(plan: &Plan, folder: &Path) -> Result<Option<MadeFile>> {
     let headers = ["ContactId", "Title", "Department", "Campus", "StartDate", "EndDate"].map(str::to_owned);
     let mut csv = Csv::create(folder, "employment.csv.gz", "employment", Habit::Bulk, Wrap::Gzip, &headers)?;
     for person in present(plan) {

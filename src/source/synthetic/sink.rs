@@ -139,8 +139,8 @@ impl Sink {
         }
     }
 
-    /// Gives the file its name.
-    pub fn finish(self) -> Result<MadeFile> {
+    /// Gives the file its name; a file without rows is given up.
+    pub fn finish(self) -> Result<Option<MadeFile>> {
         match self {
             Self::Csv(sink) => sink.csv.finish(),
             Self::Parquet(sink) => sink.finish(),
@@ -276,11 +276,14 @@ impl ParquetSink {
         self.writer.write(&batch).context(|| format!("{}: cannot be written", self.path.display()))
     }
 
-    fn finish(mut self) -> Result<MadeFile> {
+    fn finish(mut self) -> Result<Option<MadeFile>> {
+        if self.rows == 0 {
+            return Ok(None);
+        }
         if self.pending_rows > 0 {
             self.flush()?;
         }
         let part = self.writer.into_inner().context(|| format!("{}: cannot be written", self.path.display()))?;
-        part.finish(self.rows)
+        part.finish(self.rows).map(Some)
     }
 }

@@ -1,0 +1,175 @@
+//! The threads on which statements run, apart from those that wait for clocks and for Ctrl-C.
+//!
+//! A join that finds nothing may compute for minutes without a pause. On threads of its own it keeps nobody from noticing
+//! that its time is over: the caller hears so at once, and the work stops at its next pause.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::Result as DfResult;
+use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
+use futures::{FutureExt, Stream, StreamExt};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::error::{Context as _, Error, Result};
+
+/// Batches on their way to the reader: enough that neither side waits for the other to wake up.
+const BATCHES_AHEAD: usize = 2;
+
+/// Stopped statements get this long to remove their temporary files.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Threads of an engine.
+#[derive(Debug)]
+pub struct Workers {
+    runtime: Option<Runtime>,
+}
+
+impl Workers {
+    /// Starts so many threads.
+    pub fn start(threads: usize) -> Result<Self> {
+        let runtime = Builder::new_multi_thread().worker_threads(threads.max(1)).thread_name("ier-query").enable_all().build();
+        Ok(Self { runtime: Some(runtime.context(|| "cannot start threads")?) })
+    }
+
+    /// Runs a statement: `plan` there, and then the stream it returns. Dropping what is returned, at either time, stops it.
+    pub async fn run(&self, plan: impl Future<Output = Result<SendableRecordBatchStream>> + Send + 'static) -> Result<Away> {
+        let runtime = self.runtime.as_ref().ok_or_else(|| Error::internal("the engine has been closed"))?;
+        let (started, begun) = tokio::sync::oneshot::channel();
+        let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
+        let job = runtime.spawn(async move {
+            let mut stream = match plan.await {
+                Ok(stream) => stream,
+                // When nobody waits any more, the statement was stopped, and nobody wants to know.
+                Err(error) => return drop(started.send(Err(error))),
+            };
+            if started.send(Ok(stream.schema())).is_err() {
+                return;
+            }
+            while let Some(batch) = stream.next().await {
+                if sender.send(batch).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let mut job = Job(Some(job));
+        match begun.await {
+            Ok(schema) => Ok(Away { schema: schema?, batches, job }),
+            Err(_stopped) => Err(job.failure().await),
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        let Some(runtime) = self.runtime.take() else { return };
+        // A runtime may not be waited for on the thread of another. Idle threads end at once.
+        let farewell = std::thread::spawn(move || runtime.shutdown_timeout(FAREWELL));
+        drop(farewell.join());
+    }
+}
+
+/// A task that is stopped when its owner goes away.
+#[derive(Debug)]
+struct Job(Option<JoinHandle<()>>);
+
+impl Job {
+    /// Why the task ended without having said so.
+    async fn failure(&mut self) -> Error {
+        let told = match self.0.take() {
+            Some(task) => task.await.err().map(Error::from),
+            None => None,
+        };
+        told.unwrap_or_else(|| Error::internal("a statement ended without an answer"))
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
+    }
+}
+
+/// The answer of a statement that runs elsewhere.
+#[derive(Debug)]
+pub struct Away {
+    schema: SchemaRef,
+    batches: mpsc::Receiver<DfResult<RecordBatch>>,
+    job: Job,
+}
+
+impl Stream for Away {
+    type Item = DfResult<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(batch) = ready!(self.batches.poll_recv(context)) {
+            return Poll::Ready(Some(batch));
+        }
+        // An answer is whole only when its task says so: one that broke off must not pass for a short one.
+        let Some(task) = &mut self.job.0 else { return Poll::Ready(None) };
+        let ended = ready!(task.poll_unpin(context));
+        self.job.0 = None;
+        Poll::Ready(ended.err().map(|error| Err(Error::from(error).into())))
+    }
+}
+
+impl RecordBatchStream for Away {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use arrow::datatypes::Schema;
+    use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+    use futures::stream;
+
+    fn answer(batches: impl Stream<Item = DfResult<RecordBatch>> + Send + 'static) -> Result<SendableRecordBatchStream> {
+        Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::new(Schema::empty()), batches)))
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_off_is_an_error() {
+        let workers = Workers::start(1).unwrap();
+        let broken = stream::iter([0, 1]).map(|at| if at == 0 { Ok(RecordBatch::new_empty(Arc::new(Schema::empty()))) } else { panic!("a fault") });
+        let mut away = workers.run(async { answer(broken) }).await.unwrap();
+        assert!(away.next().await.unwrap().is_ok());
+        assert!(away.next().await.unwrap().unwrap_err().to_string().contains("a task stopped"));
+        assert!(away.next().await.is_none());
+
+        let whole = workers.run(async { answer(stream::empty()) }).await.unwrap();
+        assert_eq!(whole.count().await, 0);
+        let refused = workers.run(async { Err(Error::invalid("no")) }).await;
+        assert_eq!(refused.unwrap_err().kind(), crate::error::Kind::Invalid);
+        let panicked = workers.run(async { panic!("a fault while planning") }).await;
+        assert!(panicked.unwrap_err().to_string().contains("a task stopped"));
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_is_stopped() {
+        let workers = Workers::start(1).unwrap();
+        let held = Arc::new(());
+        let holding = held.clone();
+        let endless = stream::pending().map(move |batch| {
+            let _ = &holding;
+            batch
+        });
+        let away = workers.run(async { answer(endless) }).await.unwrap();
+        drop(away);
+        // The thread drops what it held when it next runs; closing waits for that.
+        drop(workers);
+        assert_eq!(Arc::strong_count(&held), 1);
+    }
+}
