@@ -43,7 +43,11 @@ and 🎓\",\"2026-08-06T15:00:00.000Z\",\"true\",\"2026-08-06T15:30:00.000Z\",\"
 /// As the Data Loader writes: capitals, `+0000`, numbers as floats; here with CRLF.
 fn data_loader() -> String {
     let (header, rows) = BULK.split_once('\n').unwrap();
-    let rows = rows.replace(".000Z", ".000+0000").replace("\"100000\"", "\"1.0E5\"").replace("\"2\"", "\"2.0\"").replace("\"0\"", "\"0.0\"");
+    let rows = rows
+        .replace(".000Z", ".000+0000")
+        .replace("\"100000\"", "\"1.0E5\"")
+        .replace("\"2\"", "\"2.0\"")
+        .replace("\"0\"", "\"0.0\"");
     // The line break within a field stays what it is.
     format!("{}\n{rows}", header.to_uppercase()).replace('\n', "\r\n").replace("\"\"b\"\"\r\n", "\"\"b\"\"\n")
 }

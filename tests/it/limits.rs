@@ -32,7 +32,8 @@ async fn a_sort_that_outgrows_its_memory_spills() {
     let spill = Limits { memory_bytes: 40 << 20, spill_folder: Some(folder.path().to_owned()), ..limits() };
     let house = House::with_limits(spill).await;
     // 110 MB of texts, sorted by what is not their order.
-    let sorted = house.ask("SELECT value FROM generate_series(1, 250000) ORDER BY repeat(CAST(value % 977 AS TEXT), 150), value").await;
+    let sorted =
+        house.ask("SELECT value FROM generate_series(1, 250000) ORDER BY repeat(CAST(value % 977 AS TEXT), 150), value").await;
     assert_eq!(sorted.len(), 250_000);
     assert_eq!((sorted[0].as_str(), sorted[249_999].as_str()), ("977", "249135"));
     let left: Vec<_> = walk(folder.path());
@@ -48,7 +49,10 @@ async fn a_grouping_that_outgrows_its_memory_spills_or_says_so() {
         Ok(rows) => assert_eq!(rows, ["200000 | 200000"]),
         Err(error) => {
             assert_eq!(error.kind(), Kind::Unavailable, "{error}");
-            assert!(error.to_string().to_lowercase().contains("memory") || error.to_string().contains("Resources exhausted"), "{error}");
+            assert!(
+                error.to_string().to_lowercase().contains("memory") || error.to_string().contains("Resources exhausted"),
+                "{error}"
+            );
         }
     }
     let hopeless = house.try_ask("SELECT array_length(array_agg(repeat('x', 100) || value)) FROM generate_series(1, 400000)");
@@ -81,7 +85,8 @@ async fn a_persons_look_up_reads_one_page_of_a_file() {
     house.archive().await;
     let frame = house.engine.context().sql("SELECT * FROM ier WHERE person_id = '003000000012345AAA'").await.unwrap();
     let plan = frame.create_physical_plan().await.unwrap();
-    let rows: usize = collect(plan.clone(), house.engine.context().task_ctx()).await.unwrap().iter().map(|batch| batch.num_rows()).sum();
+    let rows: usize =
+        collect(plan.clone(), house.engine.context().task_ctx()).await.unwrap().iter().map(|batch| batch.num_rows()).sum();
     assert_eq!(rows, 1);
     let (matched, pruned) = pages(&plan);
     assert_eq!(matched + pruned, 20_000, "pages are known in advance");
