@@ -108,7 +108,7 @@ fn arrivals() -> impl Strategy<Value = (Vec<Version>, Vec<usize>, Vec<bool>)> {
 
 #[test]
 fn any_order_any_repetition_any_grouping_is_one_row() {
-    let outcome = runner(1500).run(&arrivals(), |(versions, order, cuts)| {
+    let outcome = runner(600).run(&arrivals(), |(versions, order, cuts)| {
         let rows: Vec<RecordBatch> = versions.iter().map(batch).collect();
         let plain = one(&rows);
         let arrived: Vec<RecordBatch> = order.iter().map(|at| rows[*at].clone()).collect();
@@ -134,7 +134,7 @@ fn any_order_any_repetition_any_grouping_is_one_row() {
 
 #[test]
 fn a_null_never_erases_a_person_and_clicked_follows_the_clicks() {
-    let outcome = runner(500).run(&prop::collection::vec(version(), 1..6), |versions| {
+    let outcome = runner(200).run(&prop::collection::vec(version(), 1..6), |versions| {
         let row = one(&versions.iter().map(batch).collect::<Vec<_>>());
         let known = |name: &str| row.column_by_name(name).expect("a column").is_valid(0);
         prop_assert_eq!(known("contact_id"), versions.iter().any(|version| matches!(version.contact, Some(Some(_)))));
