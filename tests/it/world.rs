@@ -13,6 +13,7 @@ use ier::jobs::compact::CompactReport;
 use ier::jobs::load::{LoadReport, LoadRequest, TableCounts};
 use ier::jobs::vacuum::VacuumReport;
 use ier::lake::layout::tags;
+use ier::lake::paths::Role;
 use ier::lake::store::Root;
 use ier::progress::{Progress, Silent};
 use ier::query::engine::Engine;
@@ -172,6 +173,27 @@ impl World {
                 let bytes = async { lake.store.get(&path).await?.bytes().await }.await;
                 let bytes = bytes.unwrap_or_else(|error| panic!("live file {path}: {error}"));
                 assert_eq!(file.tag(tags::BLAKE3), Some(blake3::hash(&bytes).to_hex().as_str()), "hash of {path}");
+            }
+        }
+    }
+
+    /// Every row stands in the partition of its own day, and the archive holds no late mark.
+    pub async fn rows_stand_where_they_belong(&self) {
+        use arrow::array::{Array, AsArray};
+        for lake in self.house.existing().await.expect("tables").into_iter().filter(|lake| lake.table.tiered) {
+            for file in lake.snapshot().await.expect("a snapshot").files() {
+                let open = ier::lake::read::open(&lake, file).await.expect("a file");
+                let columns = ["sent_date", "late_from", "record_key"];
+                let mut rows = open.stream(Some(&columns), None).expect("rows");
+                while let Some(batch) = rows.try_next().await.expect("rows") {
+                    let days = batch.column(0).as_primitive::<arrow::datatypes::Date32Type>();
+                    for row in 0..batch.num_rows() {
+                        let own = lake.role.partition_of(days.is_valid(row).then(|| days.value(row)));
+                        let key = batch.column(2).as_string::<i32>().value(row);
+                        assert_eq!(own, file.partition, "{key} in {}/{}", lake.name(), file.add.path);
+                    }
+                    assert!(lake.role == Role::Hot || batch.column(1).null_count() == batch.num_rows(), "marks in {}", lake.name());
+                }
             }
         }
     }

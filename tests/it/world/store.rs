@@ -54,9 +54,9 @@ impl Mode {
         Mode::AbortAfter,
     ];
 
-    /// Does the way make a difference to a call that only reads? Otherwise it is the same as [`Mode::ErrorOnce`].
-    pub fn concerns_reads(self) -> bool {
-        !matches!(self, Mode::DoneButFailed | Mode::TornWrite)
+    /// Does the way make a difference to writes only? Then only they are counted.
+    pub fn concerns_writes_only(self) -> bool {
+        matches!(self, Mode::DoneButFailed | Mode::TornWrite)
     }
 }
 
@@ -115,7 +115,7 @@ impl Gate {
 
 #[derive(Default)]
 struct State {
-    calls: AtomicU64,
+    counted: AtomicU64,
     fault: Mutex<Option<(u64, Mode)>>,
     broken: AtomicBool,
     stopped: AtomicBool,
@@ -152,7 +152,7 @@ impl FaultStore {
         Arc::new(Self { inner: Arc::new(InMemory::new()), clock, state: Arc::default() })
     }
 
-    /// A copy of the store, its count at 0, in which call `fault.0` (from 1) will fail.
+    /// A copy of the store, its count at 0, in which call `fault.0` (from 1; where only writes matter, that write) will fail.
     pub fn fork(&self, clock: ManualClock, fault: Option<(u64, Mode)>) -> Arc<Self> {
         let state = State {
             fault: Mutex::new(fault),
@@ -175,7 +175,7 @@ impl FaultStore {
 
     /// Has the chosen call been made?
     pub fn fault_struck(&self) -> bool {
-        self.state.fault.lock().unwrap().is_none_or(|(at, _)| self.state.calls.load(Ordering::SeqCst) >= at)
+        self.state.fault.lock().unwrap().is_none_or(|(at, _)| self.state.counted.load(Ordering::SeqCst) >= at)
     }
 
     /// Runs a job as a process of its own: when the fault stops the process, the job is dropped where it stands, nothing
@@ -220,11 +220,14 @@ impl State {
             return Step::Fail;
         }
         self.log.lock().unwrap().push(call.clone());
-        let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         if self.broken.load(Ordering::SeqCst) {
             return Step::Fail;
         }
         let fault = *self.fault.lock().unwrap();
+        if fault.is_some_and(|(_, mode)| mode.concerns_writes_only()) && !call.writes() {
+            return Step::Go;
+        }
+        let number = self.counted.fetch_add(1, Ordering::SeqCst) + 1;
         match fault.filter(|(at, _)| *at == number).map(|(_, mode)| mode) {
             None => Step::Go,
             Some(Mode::ErrorOnce) => Step::Fail,
@@ -266,8 +269,7 @@ impl State {
                 Err(failure(&call))
             }
             Step::DoThenFail => act(false).await.and(Err(failure(&call))),
-            Step::Tear if call.writes() => act(true).await.and(Err(failure(&call))),
-            Step::Tear => Err(failure(&call)),
+            Step::Tear => act(true).await.and(Err(failure(&call))),
             Step::StopBefore => {
                 self.stop().await;
                 Err(failure(&call))
