@@ -1,1 +1,431 @@
-fn main() {}
+//! The workload, measured: load, archive, upsert, compact, and the queries beside DuckDB on the same files.
+//!
+//! `cargo bench --bench workload -- --scale s` (about a minute), `m` (40 million IERs: about half an hour and 20 GB of
+//! disk), `--folder DIR` to keep and reuse the data. Jobs run as the real binary, with their peak memory; queries run in
+//! this process, warm, interleaved with DuckDB when Python has the package `duckdb`. Prints figures, judges nothing.
+
+#![allow(missing_docs)]
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::array::{Array, AsArray};
+use futures::TryStreamExt;
+use ier::clock::SystemClock;
+use ier::lake::paths::Role;
+use ier::query::engine::Engine;
+use ier::query::limits::Limits;
+use ier::record::fields::known;
+use ier::source::synthetic::{Format, Recipe, generate};
+use ier::tiers::warehouse::Warehouse;
+
+#[global_allocator]
+static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// Runs of each query; the median is printed.
+const RUNS: usize = 5;
+
+const QUERIES: [(&str, &str); 8] = [
+    ("q01 rates by month", include_str!("queries/q01_monthly_rates.sql")),
+    ("q02 largest sends", include_str!("queries/q02_send_totals.sql")),
+    ("q03 opened, not clicked", include_str!("queries/q03_opened_not_clicked.sql")),
+    ("q04 never opened", include_str!("queries/q04_never_open.sql")),
+    ("q05 one history", include_str!("queries/q05_history.sql")),
+    ("q06 fatigue", include_str!("queries/q06_fatigue.sql")),
+    ("q07 best hour", include_str!("queries/q07_time_to_open.sql")),
+    ("q08 hard-bounced twice", include_str!("queries/q08_hygiene.sql")),
+];
+
+struct Scale {
+    recipe: Recipe,
+    /// Months of which the hot tier of the upsert measurement is made.
+    hot_months: u32,
+}
+
+fn scale(name: &str) -> Outcome<Scale> {
+    let base = Recipe { format: Format::Parquet, versions: false, misbehaviour: false, ..Recipe::default() };
+    let end = chrono::NaiveDate::from_ymd_opt(2026, 9, 1).ok_or("no date")?;
+    Ok(match name {
+        "s" => Scale { recipe: Recipe { months: 12, contacts: 20_000, sends_per_month: 40, end, ..base }, hot_months: 3 },
+        "m" => Scale { recipe: Recipe { months: 36, contacts: 500_000, sends_per_month: 40, end, ..base }, hot_months: 5 },
+        other => return Err(format!("no scale {other:?}: s or m").into()),
+    })
+}
+
+#[tokio::main]
+async fn main() -> Outcome<()> {
+    let args: Vec<String> = std::env::args().collect();
+    let option = |name: &str| args.iter().position(|arg| arg == name).and_then(|at| args.get(at + 1)).cloned();
+    let scale_name = option("--scale").unwrap_or_else(|| "s".to_owned());
+    let only = option("--only");
+    let wanted = |part: &str| only.as_deref().is_none_or(|only| only.split(',').any(|one| one == part));
+    let scale = scale(&scale_name)?;
+    let scratch = tempfile::tempdir()?;
+    let folder = option("--folder").map_or_else(|| scratch.path().to_owned(), PathBuf::from).join(&scale_name);
+    std::fs::create_dir_all(&folder)?;
+    let exports = folder.join("exports");
+    if !exports.exists() {
+        let started = Instant::now();
+        let made = generate(&scale.recipe, &exports, &|_, _| {})?;
+        let rows: u64 = made.files.iter().map(|file| file.rows).sum();
+        line("generate", started.elapsed(), rows, None);
+    }
+    let warehouse = folder.join("warehouse");
+    if wanted("jobs") {
+        if warehouse.exists() {
+            std::fs::remove_dir_all(&warehouse)?;
+        }
+        jobs(&exports, &warehouse, &scale)?;
+    }
+    if wanted("upsert") {
+        upsert(&exports, &folder, &scale).await?;
+    }
+    if wanted("csv") {
+        csv(&folder)?;
+    }
+    if wanted("queries") {
+        queries(&warehouse).await?;
+    }
+    if wanted("late") {
+        late(&warehouse).await?;
+    }
+    Ok(())
+}
+
+/// Prints one measurement.
+fn line(what: &str, took: Duration, rows: u64, peak_kib: Option<u64>) {
+    let rate = rows as f64 / took.as_secs_f64();
+    let peak = peak_kib.map_or(String::new(), |kib| format!("  peak {} MiB", kib / 1024));
+    println!("{what:28} {:8.2} s  {rows:>11} rows  {rate:>10.0} rows/s{peak}", took.as_secs_f64());
+}
+
+/// Runs the real binary; returns its time, its peak memory and its report.
+fn ier(warehouse: &Path, args: &[&str]) -> Outcome<(Duration, u64, serde_json::Value)> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ier"));
+    command.arg("--warehouse").arg(warehouse).arg("--json").args(args).stdout(Stdio::piped());
+    let started = Instant::now();
+    let mut child = command.spawn()?;
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    let code = loop {
+        // The kernel keeps the high-water mark; it is gone with the process, so it is read while that runs.
+        if let Some(kib) = std::fs::read_to_string(&status).ok().and_then(|text| high_water_kib(&text)) {
+            peak = peak.max(kib);
+        }
+        if let Some(code) = child.try_wait()? {
+            break code;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let took = started.elapsed();
+    let output = child.wait_with_output()?;
+    if !code.success() {
+        return Err(format!("ier {args:?} ended with {code}").into());
+    }
+    Ok((took, peak, serde_json::from_slice(&output.stdout)?))
+}
+
+fn high_water_kib(status: &str) -> Option<u64> {
+    status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.split_whitespace().next()?.parse().ok()
+}
+
+fn ier_files(exports: &Path) -> Outcome<Vec<String>> {
+    let mut files: Vec<String> = std::fs::read_dir(exports)?
+        .map(|entry| Ok(entry?.path().to_string_lossy().into_owned()))
+        .collect::<Outcome<Vec<String>>>()?
+        .into_iter()
+        .filter(|path| path.contains("individual_email_result"))
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+fn jobs(exports: &Path, warehouse: &Path, scale: &Scale) -> Outcome<()> {
+    let files = ier_files(exports)?;
+    let mut args = vec!["load"];
+    args.extend(files.iter().map(String::as_str));
+    let (took, peak, report) = ier(warehouse, &args)?;
+    let rows = report["tables"][0]["read"].as_u64().unwrap_or(0);
+    line("load (Parquet exports)", took, rows, Some(peak));
+    let until = scale.recipe.end.to_string();
+    let (took, peak, report) = ier(warehouse, &["archive", "--until", &until])?;
+    let moved = report["tables"][0]["rows"].as_u64().unwrap_or(0);
+    line("archive", took, moved, Some(peak));
+    let (took, peak, report) = ier(warehouse, &["compact"])?;
+    line("compact", took, report["rows"].as_u64().unwrap_or(0), Some(peak));
+    let (_, _, status) = ier(warehouse, &["status"])?;
+    println!("{:28} {:8.2} bytes an IER", "archive, all columns", status["archive_bytes_per_ier"].as_f64().unwrap_or(f64::NAN));
+    Ok(())
+}
+
+/// 100,000 changed rows spread over 14 days of a hot tier.
+async fn upsert(exports: &Path, folder: &Path, scale: &Scale) -> Outcome<()> {
+    let hot = folder.join("hot");
+    if hot.exists() {
+        std::fs::remove_dir_all(&hot)?;
+    }
+    let files = ier_files(exports)?;
+    let last = &files[files.len().saturating_sub(scale.hot_months as usize)..];
+    let mut args = vec!["load"];
+    args.extend(last.iter().map(String::as_str));
+    let (took, peak, report) = ier(&hot, &args)?;
+    line("load hot tier", took, report["tables"][0]["read"].as_u64().unwrap_or(0), Some(peak));
+    let changes = folder.join("changes.csv");
+    let since = scale.recipe.end - chrono::Duration::days(14);
+    let count = changed_rows(&hot, &changes, &format!("sent_date >= DATE '{since}'"), 100_000).await?;
+    let (took, peak, report) = ier(&hot, &["load", &changes.to_string_lossy()])?;
+    line("upsert changed rows", took, count, Some(peak));
+    println!("{:28} {}", "", report["tables"][0]);
+    let (took, peak, _) = ier(&hot, &["load", &changes.to_string_lossy()])?;
+    line("the same again", took, count, Some(peak));
+    Ok(())
+}
+
+/// Writes an export of existing rows, opened a moment later than they were last modified.
+async fn changed_rows(warehouse: &Path, to: &Path, filter: &str, limit: usize) -> Outcome<u64> {
+    let engine = open(warehouse, None).await?;
+    let total: u64 = scalar(&engine, &format!("SELECT CAST(count(*) AS VARCHAR) FROM ier WHERE {filter}")).await?.parse()?;
+    let step = (total as usize).div_ceil(limit).max(1);
+    let sql = format!(
+        "SELECT ier_id, merge_id, email_name, contact_id, lead_id, send_definition_id, from_name, subject_line, date_sent, \
+         number_of_unique_clicks, created_date, last_modified_date, system_modstamp FROM \
+         (SELECT *, row_number() OVER () AS n FROM ier WHERE {filter}) t WHERE n % {step} = 0"
+    );
+    let mut batches = engine.sql(&sql).await?;
+    let mut out = csv::Writer::from_path(to)?;
+    out.write_record([
+        "Id",
+        "et4ae5__MergeId__c",
+        "Name",
+        "et4ae5__Contact__c",
+        "et4ae5__Lead__c",
+        "et4ae5__SendDefinition__c",
+        "et4ae5__FromName__c",
+        "et4ae5__SubjectLine__c",
+        "et4ae5__DateSent__c",
+        "et4ae5__NumberOfUniqueClicks__c",
+        "CreatedDate",
+        "LastModifiedDate",
+        "SystemModstamp",
+        "et4ae5__Opened__c",
+    ])?;
+    let mut count = 0;
+    while let Some(batch) = batches.try_next().await? {
+        let columns: Vec<_> = batch
+            .columns()
+            .iter()
+            .map(|column| arrow::compute::cast(column, &arrow::datatypes::DataType::Utf8))
+            .collect::<Result<_, _>>()?;
+        for row in 0..batch.num_rows() {
+            let mut record: Vec<String> = columns
+                .iter()
+                .map(|column| if column.is_null(row) { String::new() } else { column.as_string::<i32>().value(row).to_owned() })
+                .collect();
+            for stamp in [11, 12] {
+                record[stamp] = "2026-10-15T00:00:00.000Z".to_owned();
+            }
+            record.push("true".to_owned());
+            out.write_record(&record)?;
+            count += 1;
+        }
+    }
+    out.flush()?;
+    Ok(count)
+}
+
+/// Plain CSV in.
+fn csv(folder: &Path) -> Outcome<()> {
+    let exports = folder.join("csv");
+    if !exports.exists() {
+        let recipe = Recipe {
+            contacts: 100_000,
+            months: 3,
+            sends_per_month: 40,
+            misbehaviour: false,
+            versions: false,
+            ..Recipe::default()
+        };
+        generate(&recipe, &exports, &|_, _| {})?;
+        for path in ier_files(&exports)? {
+            let plain = path.trim_end_matches(".gz").to_owned();
+            let mut from = flate2::read::MultiGzDecoder::new(std::fs::File::open(&path)?);
+            std::io::copy(&mut from, &mut std::fs::File::create(plain)?)?;
+        }
+    }
+    let files: Vec<String> = ier_files(&exports)?.into_iter().filter(|path| path.ends_with(".csv")).collect();
+    let bytes: u64 = files.iter().map(|path| std::fs::metadata(path).map(|meta| meta.len())).sum::<Result<u64, _>>()?;
+    let target = folder.join("csv-warehouse");
+    if target.exists() {
+        std::fs::remove_dir_all(&target)?;
+    }
+    let mut args = vec!["load"];
+    args.extend(files.iter().map(String::as_str));
+    let (took, peak, report) = ier(&target, &args)?;
+    line("load (plain CSV)", took, report["tables"][0]["read"].as_u64().unwrap_or(0), Some(peak));
+    println!("{:28} {:8.1} MB/s of {:.0} MB", "", bytes as f64 / 1e6 / took.as_secs_f64(), bytes as f64 / 1e6);
+    Ok(())
+}
+
+async fn open(warehouse: &Path, memory_bytes: Option<usize>) -> Outcome<Engine> {
+    let warehouse = Warehouse::open(&warehouse.to_string_lossy(), &BTreeMap::new(), Arc::new(SystemClock))?;
+    let limits = Limits { statement: None, ..Limits::default() };
+    Ok(Engine::open(warehouse, Limits { memory_bytes: memory_bytes.unwrap_or(limits.memory_bytes), ..limits }).await?)
+}
+
+async fn scalar(engine: &Engine, sql: &str) -> Outcome<String> {
+    let batches: Vec<_> = engine.sql(sql).await?.try_collect().await?;
+    let first = batches.iter().find(|batch| batch.num_rows() > 0).ok_or("no rows")?;
+    let text = arrow::compute::cast(first.column(0), &arrow::datatypes::DataType::Utf8)?;
+    Ok(text.as_string::<i32>().value(0).to_owned())
+}
+
+async fn timed(engine: &Engine, sql: &str) -> Outcome<(f64, usize)> {
+    let started = Instant::now();
+    let batches: Vec<_> = engine.sql(sql).await?.try_collect().await?;
+    Ok((started.elapsed().as_secs_f64() * 1000.0, batches.iter().map(arrow::array::RecordBatch::num_rows).sum()))
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// The queries, each side by side with DuckDB on the live files.
+async fn queries(warehouse: &Path) -> Outcome<()> {
+    let engine = open(warehouse, None).await?;
+    let contact =
+        scalar(&engine, "SELECT contact_id FROM ier WHERE contact_id IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1")
+            .await?;
+    let send = scalar(
+        &engine,
+        "SELECT send_definition_id FROM ier WHERE send_definition_id IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
+    )
+    .await?;
+    let mut peer = Peer::start(&live_files(warehouse).await?);
+    if let Err(error) = &peer {
+        println!("without DuckDB: {error}");
+    }
+    println!("{:28} {:>10} {:>10} {:>7}", "query (median ms)", "ier", "DuckDB", "ratio");
+    let mut ratios = Vec::new();
+    for (name, sql) in QUERIES {
+        let sql: String = sql.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join(" ");
+        let sql = sql.replace("{contact}", &contact).replace("{send}", &send);
+        let (mut own, mut theirs) = (Vec::new(), Vec::new());
+        for run in 0..=RUNS {
+            let (ms, rows) = timed(&engine, &sql).await?;
+            let other = peer.as_mut().ok().map(|peer| peer.ask(&sql)).transpose()?;
+            if let Some((_, their_rows)) = other
+                && their_rows != rows
+            {
+                println!("{name}: {rows} rows here, {their_rows} there");
+            }
+            // The first run warms both up.
+            if run > 0 {
+                own.push(ms);
+                theirs.extend(other.map(|(ms, _)| ms));
+            }
+        }
+        let own = median(own);
+        if theirs.is_empty() {
+            println!("{name:28} {own:>10.1}");
+        } else {
+            let theirs = median(theirs);
+            ratios.push(own / theirs);
+            println!("{name:28} {own:>10.1} {theirs:>10.1} {:>7.2}", own / theirs);
+        }
+    }
+    if !ratios.is_empty() {
+        let mean = (ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / ratios.len() as f64).exp();
+        println!("{:28} {:>10} {:>10} {mean:>7.2}", "geometric mean", "", "");
+    }
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    println!("{:28} peak {} MiB", "all queries, in process", high_water_kib(&status).unwrap_or(0) / 1024);
+    Ok(())
+}
+
+async fn live_files(warehouse: &Path) -> Outcome<Vec<String>> {
+    let warehouse = Warehouse::open(&warehouse.to_string_lossy(), &BTreeMap::new(), Arc::new(SystemClock))?;
+    let table = known("ier").ok_or("no table of IERs")?;
+    let mut files = Vec::new();
+    for role in [Role::Hot, Role::Archive] {
+        let lake = warehouse.table(role, table).await?;
+        files.extend(lake.snapshot().await?.files().map(|file| format!("/{}", file.path(&lake.folder))));
+    }
+    Ok(files)
+}
+
+/// What late rows in three months cost a wide query.
+async fn late(warehouse: &Path) -> Outcome<()> {
+    let before = wide(warehouse).await?;
+    let changes = warehouse.with_file_name("late.csv");
+    let months = "sent_date >= DATE '2025-01-01' AND sent_date < DATE '2025-04-01'";
+    let engine = open(warehouse, None).await?;
+    let first: String = scalar(&engine, "SELECT CAST(min(date_trunc('month', sent_date)) AS DATE) FROM ier").await?;
+    let filter = if first.as_str() > "2025-01-01" { "sent_date < DATE '2026-01-01'" } else { months };
+    let count = changed_rows(warehouse, &changes, filter, 30_000).await?;
+    let (took, peak, _) = ier(warehouse, &["load", &changes.to_string_lossy()])?;
+    line("upsert late rows", took, count, Some(peak));
+    let after = wide(warehouse).await?;
+    println!("{:28} {before:8.1} ms before, {after:.1} ms with {count} late rows: {:.2}", "wide query (q01)", after / before);
+    let (took, peak, report) = ier(warehouse, &["archive"])?;
+    line("fold late rows in", took, report["tables"][0]["rows"].as_u64().unwrap_or(0), Some(peak));
+    Ok(())
+}
+
+async fn wide(warehouse: &Path) -> Outcome<f64> {
+    let engine = open(warehouse, None).await?;
+    let mut runs = Vec::new();
+    for run in 0..=RUNS {
+        let (ms, _) = timed(&engine, QUERIES[0].1).await?;
+        if run > 0 {
+            runs.push(ms);
+        }
+    }
+    Ok(median(runs))
+}
+
+/// DuckDB in a Python process.
+struct Peer {
+    child: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+}
+
+impl Peer {
+    fn start(files: &[String]) -> Outcome<Self> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/duckdb_peer.py");
+        let mut child = Command::new("python3").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let (Some(mut to), Some(from)) = (child.stdin.take(), child.stdout.take()) else { return Err("no pipes".into()) };
+        let mut from = BufReader::new(from);
+        writeln!(to, "{}", serde_json::to_string(files)?)?;
+        let mut ready = String::new();
+        from.read_line(&mut ready)?;
+        match ready.trim().strip_prefix("ready ") {
+            Some(version) => println!("DuckDB {version}, two threads, same files"),
+            None => return Err("python3 cannot import duckdb: pip install duckdb".into()),
+        }
+        Ok(Self { child, to, from })
+    }
+
+    fn ask(&mut self, sql: &str) -> Outcome<(f64, usize)> {
+        writeln!(self.to, "{sql}")?;
+        let mut answer = String::new();
+        self.from.read_line(&mut answer)?;
+        let (ms, rows) = answer.trim().split_once(' ').ok_or("DuckDB did not answer")?;
+        Ok((ms.parse()?, rows.parse()?))
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // The process ends when its input does; a failed kill means that it has.
+        drop(self.child.kill());
+    }
+}

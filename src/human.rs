@@ -62,7 +62,7 @@ pub fn rate(n: u64, seconds: f64) -> String {
 
 /// Bytes per row beside another figure: `61.3` for 61.3 bytes; a dash where there are no rows.
 pub fn per_row(bytes: u64, rows: u64) -> String {
-    if rows == 0 { "-".to_owned() } else { format!("{:.1}", bytes as f64 / rows as f64) }
+    if rows == 0 { "-".to_owned() } else { format!("{:.1} bytes a row", bytes as f64 / rows as f64) }
 }
 
 #[cfg(test)]
@@ -91,6 +91,6 @@ mod tests {
     #[test]
     fn rates_and_ratios_survive_zero() {
         assert_eq!((rate(10, 0.0), rate(10, 4.0)), ("-".to_owned(), "3/s".to_owned()));
-        assert_eq!((per_row(10, 0), per_row(613, 10)), ("-".to_owned(), "61.3".to_owned()));
+        assert_eq!((per_row(10, 0), per_row(613, 10)), ("-".to_owned(), "61.3 bytes a row".to_owned()));
     }
 }

@@ -1,19 +1,14 @@
 //! The binary: arguments to a run, a result to an exit code. Everything else is in the library.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
-use ier::cli::{self, Session, args::Args, print};
-use ier::error::{Context, Error, Result};
-use ier::settings;
+use ier::cli::{self, args::Args, print};
+use ier::error::Error;
 
 /// Queries allocate and free large buffers all the time; this allocator gives them back.
 #[global_allocator]
 static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// After the result is known, tasks that were stopped get this long to remove their temporary files.
-const FAREWELL: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
@@ -21,20 +16,10 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let json = args.global.json;
-    match run(args) {
+    match cli::start(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => exit(json, &error),
     }
-}
-
-fn run(args: Args) -> Result<()> {
-    let session = Session::new(&args, settings::environment())?;
-    let threads = session.settings.query.threads;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
-    let runtime = runtime.context(|| "cannot start threads")?;
-    let outcome = runtime.block_on(cli::run(args, session));
-    runtime.shutdown_timeout(FAREWELL);
-    outcome
 }
 
 /// Help and version go out as they are; wrong words are an invalid request.

@@ -1,8 +1,9 @@
--- rates_by_send: what became of each send, counted from its IERs.
+-- rates_by_send: what became of each send (or triggered send), counted from its IERs.
 -- delivered = sent without a bounce of either kind; rates are unique people over delivered (bounce_rate: over sent), null when that is 0.
 SELECT
     t.send_definition_id,
-    s.name AS send_name,
+    t.triggered_send_definition_id,
+    coalesce(s.name, a.name) AS send_name,
     t.email_name,
     t.first_sent,
     t.sent,
@@ -18,6 +19,7 @@ SELECT
 FROM (
     SELECT
         send_definition_id,
+        triggered_send_definition_id,
         max(email_name) AS email_name,
         min(date_sent) AS first_sent,
         count(*) AS sent,
@@ -26,6 +28,7 @@ FROM (
         count(*) FILTER (WHERE clicked) AS clicked,
         count(date_unsubscribed) AS unsubscribed
     FROM ier
-    GROUP BY send_definition_id
+    GROUP BY send_definition_id, triggered_send_definition_id
 ) t
 LEFT JOIN email_send s ON s.id = t.send_definition_id
+LEFT JOIN triggered_send a ON a.id = t.triggered_send_definition_id

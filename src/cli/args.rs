@@ -16,9 +16,11 @@ use crate::settings::Overrides;
 #[derive(Debug, Parser)]
 #[command(name = "ier", version, after_long_help = EXAMPLES, after_help = "Try `ier demo` first; `--help` shows examples.")]
 pub struct Args {
+    /// The flags every verb has.
     #[command(flatten)]
     pub global: Global,
 
+    /// What to do; without one, help is shown.
     #[command(subcommand)]
     pub verb: Option<Verb>,
 }
@@ -58,6 +60,7 @@ pub struct Global {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "a verb's help is the documentation of its arguments")]
 pub enum Verb {
     Demo(Demo),
     Sql(Sql),
@@ -103,6 +106,7 @@ pub struct Sql {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 
+    /// How and where the answer goes.
     #[command(flatten)]
     pub output: Output,
 
@@ -130,6 +134,7 @@ pub struct History {
     /// A contact's or lead's id
     pub id: String,
 
+    /// How and where the answer goes.
     #[command(flatten)]
     pub output: Output,
 
@@ -169,7 +174,7 @@ Examples:
   ier load exports/*.csv.gz
   ier load exports/                           every export in a folder
   ier load affiliations.csv --as affiliation  a file of people's attributes, under this name
-  ier load tracking.zip --zone America/Chicago")]
+  ier load report.csv --zone America/Chicago")]
 pub struct Load {
     /// Files, folders or patterns
     #[arg(required = true, value_hint = ValueHint::AnyPath)]
@@ -271,7 +276,7 @@ pub struct Generate {
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
 
-    /// The last day of sends; today unless given
+    /// The day before which everything has happened; today unless given
     #[arg(long, value_name = "DATE")]
     pub end: Option<NaiveDate>,
 

@@ -22,7 +22,7 @@ use crate::source::synthetic::Recipe;
 
 use super::args::Demo;
 use super::progress::Unit;
-use super::{Session, generate, load as load_verb, print};
+use super::{Session, generate, print};
 
 /// Marks a folder as a demo's.
 const MARK: &str = ".ier-demo";
@@ -77,7 +77,7 @@ pub async fn run(session: &Session, args: &Demo) -> Result<()> {
         buffer_bytes: session.load_buffer_bytes(),
     };
     let loaded = load::load(&lake, request, session.progress(Unit::Bytes)?).await?;
-    talk.say(&load_verb::human(&loaded))?;
+    talk.say(&loaded.to_string())?;
 
     let days = session.settings.archive.older_than_days;
     talk.say(&format!("\n3. Move what is older than {days} days to the archive; answers do not change"))?;

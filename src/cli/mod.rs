@@ -42,6 +42,6 @@ pub mod sql;
 
 mod statements;
 
-pub use run::run;
+pub use run::start;
 
 pub use session::Session;

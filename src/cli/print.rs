@@ -51,11 +51,10 @@ fn failure_text(json: bool, error: &Error) -> String {
 /// What to do about a kind of error, where the message alone may not say.
 fn hint(kind: Kind) -> Option<&'static str> {
     match kind {
-        Kind::Invalid | Kind::Interrupted => None,
-        Kind::NotFound => Some("check the name; `ier status` shows what the warehouse holds"),
+        // What is wrong, and with which file, is in the message.
+        Kind::Invalid | Kind::NotFound | Kind::Corrupt | Kind::Interrupted => None,
         Kind::Conflict => Some("somebody else changed the same thing first; run the command again"),
         Kind::Unavailable => Some("try again; if it stays, look at addresses and rights, or raise a limit in ier.toml"),
-        Kind::Corrupt => Some("a stored file is not what was written; keep it, and restore it from a copy"),
         Kind::Internal => Some("this is a fault of ier; please report it with the command and this message"),
     }
 }

@@ -1,15 +1,33 @@
 //! From a verb to the file that does it.
 
+use std::time::Duration;
+
 use clap::CommandFactory;
 
-use crate::error::Result;
+use crate::error::{Context, Result};
+use crate::settings;
 
 use super::args::{Args, Verb};
 use super::interrupt::or_interrupted;
 use super::{Session, archive, compact, completions, demo, generate, history, load, print, sql, status, vacuum};
 
+/// After the result is known, tasks that were stopped get this long to remove their temporary files.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Does what the arguments say, on threads of its own. In the library rather than in the binary, so that what runs on
+/// those threads is compiled once for binary, tests and benchmarks.
+pub fn start(args: Args) -> Result<()> {
+    let session = Session::new(&args, settings::environment())?;
+    let threads = session.settings.query.threads;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    let runtime = runtime.context(|| "cannot start threads")?;
+    let outcome = runtime.block_on(Box::pin(run(args, session)));
+    runtime.shutdown_timeout(FAREWELL);
+    outcome
+}
+
 /// Does what the arguments say. Ctrl-C stops it, except in the shell, where it stops a statement.
-pub async fn run(args: Args, session: Session) -> Result<()> {
+async fn run(args: Args, session: Session) -> Result<()> {
     let Some(verb) = args.verb else {
         return print::line(&Args::command().render_long_help().to_string());
     };

@@ -102,7 +102,11 @@ impl fmt::Display for ArchivePlan {
                 write!(f, ", {} of them late", human::count(table.late))?;
             }
             if let (Some(first), Some(last)) = (table.months.first(), table.months.last()) {
-                let span = if first == last { first.format("%Y-%m").to_string() } else { format!("{} to {}", first.format("%Y-%m"), last.format("%Y-%m")) };
+                let span = if first == last {
+                    first.format("%Y-%m").to_string()
+                } else {
+                    format!("{} to {}", first.format("%Y-%m"), last.format("%Y-%m"))
+                };
                 write!(f, ", into {span}")?;
             }
         }
@@ -144,11 +148,15 @@ pub async fn plan(warehouse: &Arc<Warehouse>, until: Option<NaiveDate>, older_th
     let today = warehouse.clock().today();
     let until = until.unwrap_or_else(|| today - Duration::days(older_than_days.into()));
     if until > today {
-        return Err(Error::invalid(format!("cannot archive until {until}: it is {today}, and that day's mails are still to come")));
+        return Err(Error::invalid(format!(
+            "cannot archive until {until}: it is {today}, and that day's mails are still to come"
+        )));
     }
     let mut tables = Vec::new();
+    let mut reached = until;
     for table in TABLES.iter().filter(|table| table.tiered) {
         let pinned = pin(&warehouse.tiers(table).await?).await?;
+        reached = reached.max(date_of(boundary(&pinned, until)));
         let files = going(&pinned, boundary(&pinned, until));
         let late = files.iter().filter(|file| pinned.is_late(file)).map(|file| file.rows).sum();
         let months: BTreeSet<i32> = files.iter().filter_map(|file| Role::Archive.partition_of(file.partition.0).0).collect();
@@ -161,7 +169,7 @@ pub async fn plan(warehouse: &Arc<Warehouse>, until: Option<NaiveDate>, older_th
             months: months.into_iter().map(date_of).collect(),
         });
     }
-    Ok(ArchivePlan { until, tables })
+    Ok(ArchivePlan { until: reached, tables })
 }
 
 /// The boundary never moves back: rows the archive has stay there.
@@ -319,7 +327,8 @@ impl Run {
                 }
                 continue;
             }
-            for file in files.iter().filter(|file| was.contains_key(file.add.path.as_str()) && file.late_days().next().is_some()) {
+            for file in files.iter().filter(|file| was.contains_key(file.add.path.as_str()) && file.late_days().next().is_some())
+            {
                 self.clear_marks(*partition, file, &mut change).await?;
             }
         }
@@ -327,14 +336,21 @@ impl Run {
     }
 
     /// A day that was upserted meanwhile: rows that bring nothing beyond the archived version go, newer ones stay, late.
-    async fn forget_rows(&self, archived: &Pinned, partition: Partition, files: &[Arc<DataFile>], change: &mut Change) -> Result<()> {
+    async fn forget_rows(
+        &self,
+        archived: &Pinned,
+        partition: Partition,
+        files: &[Arc<DataFile>],
+        change: &mut Change,
+    ) -> Result<()> {
         let hot = &self.tiers.hot;
         let schema = hot.table.lake_schema();
         let then = all_rows(hot, archived.hot.partition(partition)).await?;
         let now = all_rows(hot, files).await?;
         let versions = concat_batches(&schema, [&then, &now])?;
         let (order, ends) = group_by_key(&versions)?;
-        let groups: Vec<&[u32]> = std::iter::once(0).chain(ends.iter().copied()).zip(&ends).map(|(from, &to)| &order[from..to]).collect();
+        let groups: Vec<&[u32]> =
+            std::iter::once(0).chain(ends.iter().copied()).zip(&ends).map(|(from, &to)| &order[from..to]).collect();
         let resolved = resolve(&hot.table, &versions, &groups)?;
         let known = then.num_rows() as u32;
         let mut stay = vec![false; now.num_rows()];

@@ -138,7 +138,8 @@ fn needs_it(files: &[Arc<DataFile>]) -> bool {
         .collect();
     ranges.sort();
     // Two neighbours may share the person at whom one file ended.
-    let overlap = ranges.windows(2).any(|pair| matches!(pair, [Some((_, end)), Some((start, _))] if end > start) || pair[1].is_none());
+    let overlap =
+        ranges.windows(2).any(|pair| matches!(pair, [Some((_, end)), Some((start, _))] if end > start) || pair[1].is_none());
     let small = files.iter().filter(|file| file.bytes() < FILE_BYTES / 2).count();
     overlap || small > 1
 }
@@ -173,8 +174,13 @@ pub async fn execute(warehouse: &Arc<Warehouse>, plan: CompactPlan, progress: Ar
 }
 
 /// `None` when the month changed while it was worked on.
-async fn compact_month(warehouse: &Arc<Warehouse>, month: MonthPlan, progress: &Arc<dyn Progress>) -> Result<Option<CompactReport>> {
-    let table = crate::record::fields::known(&month.table).ok_or_else(|| Error::not_found(format!("no table {}", month.table)))?;
+async fn compact_month(
+    warehouse: &Arc<Warehouse>,
+    month: MonthPlan,
+    progress: &Arc<dyn Progress>,
+) -> Result<Option<CompactReport>> {
+    let table =
+        crate::record::fields::known(&month.table).ok_or_else(|| Error::not_found(format!("no table {}", month.table)))?;
     let archive = warehouse.table(Role::Archive, table).await?;
     let partition = Partition(month.month.map(|day| day.to_epoch_days()));
     let base = archive.snapshot().await?;
@@ -225,13 +231,8 @@ async fn swap(
         if now.len() != files.len() || !now.iter().zip(files).all(same) {
             return Ok(false);
         }
-        let change = Change {
-            adds: adds.clone(),
-            removes: removes.clone(),
-            same_rows: true,
-            operation: "compact",
-            ..Change::default()
-        };
+        let change =
+            Change { adds: adds.clone(), removes: removes.clone(), same_rows: true, operation: "compact", ..Change::default() };
         match commit(archive, &newest, change, warehouse.clock().as_ref()).await {
             Err(error) if lost_race(&error) => {}
             done => return done.map(|_| true),

@@ -105,15 +105,23 @@ impl fmt::Display for LoadReport {
             }
         }
         let rows: u64 = self.tables.iter().map(|table| table.read).sum();
-        write!(f, "\n{} rows, {} in {}", human::count(rows), human::bytes(self.bytes), human::seconds(self.seconds))?;
+        let (bytes, seconds) = (human::bytes(self.bytes), human::seconds(self.seconds));
+        write!(f, "\n{} rows, {bytes} in {seconds} ({})", human::count(rows), human::rate(rows, self.seconds))?;
         let late: u64 = self.tables.iter().map(|table| table.late).sum();
         if late > 0 {
-            write!(f, "\n{} rows are older than the archive's boundary; the next `ier archive` folds them in", human::count(late))?;
+            write!(
+                f,
+                "\n{} rows are older than the archive's boundary; the next `ier archive` folds them in",
+                human::count(late)
+            )?;
         }
         if let Some(path) = &self.rejects_file {
             write!(f, "\nrejected rows, with file, line and reason: {}", path.display())?;
         }
-        if !self.changed() {
+        let rejected: u64 = self.tables.iter().map(|table| table.rejected).sum();
+        if rows > 0 && rejected == rows {
+            write!(f, "\nnothing changed: every row was rejected")?;
+        } else if !self.changed() {
             write!(f, "\nnothing changed: all of this was here already")?;
         }
         Ok(())
@@ -135,7 +143,7 @@ pub async fn load(warehouse: &Arc<Warehouse>, request: LoadRequest, progress: Ar
     let rejects_path = request
         .rejects
         .clone()
-        .unwrap_or_else(|| PathBuf::from(format!("ier-rejects-{}.csv", started.format("%Y%m%d-%H%M%S"))));
+        .unwrap_or_else(|| PathBuf::from(format!("ier-rejects-{}-{}.csv", started.format("%Y%m%d-%H%M%S"), std::process::id())));
     let rejects = Arc::new(Mutex::new(RejectFile::create(rejects_path.clone())));
     let mut loading = Loading { warehouse: warehouse.clone(), buffer_bytes: request.buffer_bytes, tables: Vec::new() };
     loading.read(inputs, &request, &rejects, &progress).await?;
@@ -277,7 +285,12 @@ impl Loading {
 }
 
 /// Parses one input and sends its batches.
-fn parse(input: &Input, options: &ReadOptions, rejects: &Arc<Mutex<RejectFile>>, sender: &mpsc::Sender<Result<Parsed>>) -> Result<()> {
+fn parse(
+    input: &Input,
+    options: &ReadOptions,
+    rejects: &Arc<Mutex<RejectFile>>,
+    sender: &mpsc::Sender<Result<Parsed>>,
+) -> Result<()> {
     let stopped = |_| Error::interrupted("loading was stopped");
     for mut export in export::open(input, options)? {
         let mut sink = Rejects { file: rejects.clone(), count: 0 };

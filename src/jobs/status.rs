@@ -77,7 +77,8 @@ pub async fn status(warehouse: &Arc<Warehouse>) -> Result<Status> {
         let mut months: BTreeMap<Option<i32>, MonthStatus> = BTreeMap::new();
         for file in snapshot.files() {
             let month = Role::Archive.partition_of(file.partition.0).0;
-            let entry = months.entry(month).or_insert_with(|| MonthStatus { month: month.map(date_of), ..MonthStatus::default() });
+            let entry =
+                months.entry(month).or_insert_with(|| MonthStatus { month: month.map(date_of), ..MonthStatus::default() });
             entry.rows += file.rows;
             entry.files += 1;
             entry.bytes += file.bytes();
@@ -127,17 +128,45 @@ impl fmt::Display for Status {
             let (rows, files, bytes) = (human::count(table.rows), human::count(table.files), human::bytes(table.bytes));
             write!(f, "\n{:width$}  {:9}  {rows:>13}  {files:>7}  {bytes:>11}  {months}", table.table, table.tier)?;
         }
+        self.write_months(f)?;
         for table in self.tables.iter().filter(|table| table.tier == Role::Archive.folder()) {
             if let Some(until) = table.archived_until {
                 write!(f, "\n{}: rows sent before {until} are archived", table.table)?;
             }
         }
         for table in self.tables.iter().filter(|table| table.late_rows > 0) {
-            write!(f, "\n{}: up to {} late, waiting for the next `ier archive`", table.table, human::counted(table.late_rows, "row"))?;
+            write!(
+                f,
+                "\n{}: up to {} late, waiting for the next `ier archive`",
+                table.table,
+                human::counted(table.late_rows, "row")
+            )?;
         }
         if let Some(bytes) = self.archive_bytes_per_ier {
             let times = self.salesforce_bytes_per_ier as f64 / bytes;
-            write!(f, "\nan archived IER takes {bytes:.1} bytes; in Salesforce it costs {}: {times:.0} times as much", human::bytes(self.salesforce_bytes_per_ier))?;
+            write!(
+                f,
+                "\nan archived IER takes {bytes:.1} bytes; in Salesforce it costs {}: {times:.0} times as much",
+                human::bytes(self.salesforce_bytes_per_ier)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Status {
+    /// The tiered tables month by month.
+    fn write_months(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for table in self.tables.iter().filter(|table| table.tier != Role::Reference.folder()) {
+            write!(f, "\n\n{} {} by month", table.tier, table.table)?;
+            for month in &table.months {
+                let name = month.month.map_or_else(|| "no date".to_owned(), |month| month.format("%Y-%m").to_string());
+                let (rows, files, bytes) = (human::count(month.rows), human::count(month.files), human::bytes(month.bytes));
+                write!(f, "\n  {name}  {rows:>13} rows  {files:>5} files  {bytes:>11}")?;
+            }
+        }
+        if self.tables.iter().any(|table| table.tier != Role::Reference.folder()) {
+            writeln!(f)?;
         }
         Ok(())
     }

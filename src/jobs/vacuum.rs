@@ -69,7 +69,8 @@ impl fmt::Display for VacuumReport {
 /// Lists what is not needed: files neither live nor used within `retain`.
 pub async fn plan(warehouse: &Arc<Warehouse>, retain: Duration) -> Result<VacuumPlan> {
     let mut tables = Vec::new();
-    for lake in warehouse.existing().await? {
+    // Also tables never committed to: an interrupted first load leaves files behind.
+    for lake in warehouse.all().await? {
         let objects = vacuum::plan(&lake, retain, warehouse.clock().as_ref()).await?;
         if !objects.is_empty() {
             tables.push(TableVacuum {

@@ -60,7 +60,8 @@ pub async fn commit(table: &LakeTable, base: &Snapshot, change: Change, clock: &
         .with_max_retries(0)
         .with_metadata([("ier.operation".to_owned(), change.operation.into())])
         .with_application_transactions(transactions.map(|(name, value)| Transaction::new(name, value)).collect())
-        .with_cleanup_expired_logs(Some(false));
+        // Entries older than a checkpoint and the table's log retention (30 days) go with the next checkpoint.
+        .with_cleanup_expired_logs(Some(true));
     let partition_by = table.role.partition_column().map(|column| vec![column.to_owned()]);
     let operation = DeltaOperation::Write { mode: SaveMode::Append, partition_by, predicate: None };
     let reference = base.state.as_ref().map(|state| state as &dyn TableReference);
@@ -84,12 +85,14 @@ async fn settle(table: &LakeTable, base: &Snapshot, nonce: i64, error: Error) ->
     };
     for version in first..=last {
         let entry = table.log_store.read_commit_entry(version).await?;
-        let text = entry.ok_or_else(|| Error::unavailable(format!("{}: version {version} vanished from the log", table.name())))?;
+        let text =
+            entry.ok_or_else(|| Error::unavailable(format!("{}: version {version} vanished from the log", table.name())))?;
         if holds(&text, nonce)? {
             return Ok(newest);
         }
     }
-    Err(Error::conflict(format!("{} changed from version {:?} to {last} meanwhile", table.name(), base.version)).with_source(error))
+    Err(Error::conflict(format!("{} changed from version {:?} to {last} meanwhile", table.name(), base.version))
+        .with_source(error))
 }
 
 /// Does a log entry hold our transaction?

@@ -67,13 +67,8 @@ impl Located {
     pub fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
         let mut located = Self::default();
         for (path, hits) in &self.hits {
-            let (rows, keys): (Vec<u32>, Vec<String>) = hits
-                .rows
-                .iter()
-                .zip(&hits.keys)
-                .filter(|(_, key)| wanted(key))
-                .map(|(row, key)| (*row, key.clone()))
-                .unzip();
+            let (rows, keys): (Vec<u32>, Vec<String>) =
+                hits.rows.iter().zip(&hits.keys).filter(|(_, key)| wanted(key)).map(|(row, key)| (*row, key.clone())).unzip();
             if !rows.is_empty() {
                 located.hits.insert(path.clone(), Hits { file: hits.file.clone(), rows, keys });
             }
@@ -162,9 +157,9 @@ pub async fn fold_through(
     let schema = table.table.lake_schema();
     if changes.comes.iter().any(|batch| batch.num_rows() > 0) {
         let comes = sort(&table.table, &arrow::compute::concat_batches(&schema, &changes.comes)?)?;
-        let batches = (0..comes.num_rows()).step_by(BATCH_ROWS).map(move |from| {
-            Ok(comes.slice(from, BATCH_ROWS.min(comes.num_rows() - from)))
-        });
+        let batches = (0..comes.num_rows())
+            .step_by(BATCH_ROWS)
+            .map(move |from| Ok(comes.slice(from, BATCH_ROWS.min(comes.num_rows() - from))));
         inputs.push(futures::stream::iter(batches.collect::<Vec<_>>()).boxed());
     }
     let rows = std::sync::atomic::AtomicU64::new(0);

@@ -72,7 +72,9 @@ pub fn writer_properties(table: &Table, effort: Effort) -> Result<WriterProperti
         let (dictionary, encoding) = match field.kind {
             // A dictionary page is read whole even when one page of values is wanted.
             Kind::Id | Kind::Text => (false, Some(Encoding::DELTA_BYTE_ARRAY)),
-            Kind::Time => (false, Some(Encoding::DELTA_BINARY_PACKED)),
+            // The moments of sync runs repeat: a dictionary takes 1.5 bytes a row where delta packing takes 4.3. Those of
+            // people's actions do not, and look-ups read them: without one, a page is enough.
+            Kind::Time => (field.shared, Some(Encoding::DELTA_BINARY_PACKED)),
             Kind::Bool => (false, None),
             Kind::Label | Kind::LabelId | Kind::Int | Kind::Date => (true, None),
         };

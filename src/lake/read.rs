@@ -7,8 +7,8 @@ use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArr
 use arrow::datatypes::{Schema, SchemaRef};
 use deltalake_core::logstore::parquet_reader::ParquetObjectReader;
 use futures::{StreamExt, TryStreamExt};
-use object_store::path::Path;
 use object_store::ObjectStore;
+use object_store::path::Path;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector};
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
@@ -62,7 +62,8 @@ impl OpenFile {
         let mut builder = self.builder();
         if let Some(columns) = columns {
             let stored = self.metadata.parquet_schema();
-            let roots = columns.iter().filter_map(|name| stored.columns().iter().position(|column| column.path().string() == *name));
+            let roots =
+                columns.iter().filter_map(|name| stored.columns().iter().position(|column| column.path().string() == *name));
             let mask = ProjectionMask::leaves(stored, roots);
             builder = builder.with_projection(mask);
         }
@@ -100,7 +101,13 @@ impl OpenFile {
         Ok(found)
     }
 
-    async fn find_in_group(&self, group: usize, first: u32, wanted: &HashSet<&str>, found: &mut Vec<(u32, String)>) -> Result<()> {
+    async fn find_in_group(
+        &self,
+        group: usize,
+        first: u32,
+        wanted: &HashSet<&str>,
+        found: &mut Vec<(u32, String)>,
+    ) -> Result<()> {
         let at = self.column(hidden::KEY)?;
         let mask = ProjectionMask::leaves(self.metadata.parquet_schema(), [at]);
         let stream = self.builder().with_row_groups(vec![group]).with_projection(mask).build();

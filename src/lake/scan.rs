@@ -18,8 +18,8 @@ use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, Pa
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::utils::conjunction;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
@@ -44,7 +44,13 @@ fn tier_field() -> ArrowField {
 }
 
 /// The files that may hold rows for which all filters are true.
-pub fn prune(table: &Table, tier: &str, files: Vec<Arc<DataFile>>, filters: &[Expr], state: &dyn Session) -> Result<Vec<Arc<DataFile>>> {
+pub fn prune(
+    table: &Table,
+    tier: &str,
+    files: Vec<Arc<DataFile>>,
+    filters: &[Expr],
+    state: &dyn Session,
+) -> Result<Vec<Arc<DataFile>>> {
     let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(files) };
     if files.is_empty() {
         return Ok(files);
@@ -74,9 +80,10 @@ pub fn plan(
     options.global.pushdown_filters = state.config_options().execution.parquet.pushdown_filters;
     options.global.reorder_filters = true;
     let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
-    let source = ParquetSource::new(TableSchema::builder(file_schema).with_table_partition_cols(vec![Arc::new(tier_field())]).build())
-        .with_table_parquet_options(options)
-        .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(table.store.clone(), cache)));
+    let source =
+        ParquetSource::new(TableSchema::builder(file_schema).with_table_partition_cols(vec![Arc::new(tier_field())]).build())
+            .with_table_parquet_options(options)
+            .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(table.store.clone(), cache)));
     let groups = groups(table, tier, files, state.config().target_partitions());
     let rows: u64 = files.iter().map(|file| file.rows).sum();
     let bytes: u64 = files.iter().map(|file| file.bytes()).sum();

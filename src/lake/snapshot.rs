@@ -70,9 +70,8 @@ impl DataFile {
                 .map_err(|error| Error::corrupt(format!("unreadable statistics of {}: {error}", add.path)))?,
             None => Value::Null,
         };
-        let rows = stats["numRecords"]
-            .as_u64()
-            .ok_or_else(|| Error::corrupt(format!("the log has no row count for {}", add.path)))?;
+        let rows =
+            stats["numRecords"].as_u64().ok_or_else(|| Error::corrupt(format!("the log has no row count for {}", add.path)))?;
         let mut ranges = BTreeMap::new();
         for column in table.stats_columns() {
             let kind = table.field(column).map_or(Kind::Text, |field| field.kind);
@@ -138,7 +137,8 @@ fn scalar(kind: Kind, value: &Value) -> ScalarValue {
         Kind::Bool => ScalarValue::Boolean(value.as_bool()),
         Kind::Int => ScalarValue::Int32(value.as_i64().and_then(|value| value.try_into().ok())),
         Kind::Time => {
-            let micros = value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok()).map(|time| time.timestamp_micros());
+            let micros =
+                value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok()).map(|time| time.timestamp_micros());
             ScalarValue::TimestampMicrosecond(micros, Some(crate::record::fields::UTC.clone()))
         }
         Kind::Date => {

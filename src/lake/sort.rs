@@ -43,9 +43,9 @@ impl SortKeys {
     /// Compares row `a` of this batch with row `b` of another.
     pub fn compare(&self, a: usize, other: &Self, b: usize) -> Ordering {
         let people = match (&self.people, &other.people) {
-            (Some((people, dates)), Some((other_people, other_dates))) => text(people, a)
-                .cmp(&text(other_people, b))
-                .then_with(|| moment(dates, a).cmp(&moment(other_dates, b))),
+            (Some((people, dates)), Some((other_people, other_dates))) => {
+                text(people, a).cmp(&text(other_people, b)).then_with(|| moment(dates, a).cmp(&moment(other_dates, b)))
+            }
             _ => Ordering::Equal,
         };
         people.then_with(|| self.keys.value(a).cmp(other.keys.value(b)))
@@ -76,9 +76,10 @@ fn moment(column: &PrimitiveArray<TimestampMicrosecondType>, row: usize) -> Opti
 pub fn sort(table: &Table, batch: &RecordBatch) -> Result<RecordBatch> {
     let keys = SortKeys::new(table, batch)?;
     let mut order: Vec<(u128, u32)> = (0..keys.len()).map(|row| (keys.prefix(row), row as u32)).collect();
-    if order.windows(2).all(|pair| {
-        pair[0].0.cmp(&pair[1].0).then_with(|| keys.compare(pair[0].1 as usize, &keys, pair[1].1 as usize)).is_le()
-    }) {
+    if order
+        .windows(2)
+        .all(|pair| pair[0].0.cmp(&pair[1].0).then_with(|| keys.compare(pair[0].1 as usize, &keys, pair[1].1 as usize)).is_le())
+    {
         return Ok(batch.clone());
     }
     order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| keys.compare(a.1 as usize, &keys, b.1 as usize)));
@@ -95,10 +96,7 @@ pub fn merge(table: std::sync::Arc<Table>, inputs: Vec<Sorted>) -> Sorted {
         return inputs.into_iter().next().unwrap_or_else(|| futures::stream::empty().boxed());
     }
     let start = Merge { table, inputs, cursors: Vec::new(), heap: Vec::new(), started: false };
-    futures::stream::try_unfold(start, |mut merge| async move {
-        Ok(merge.next().await?.map(|batch| (batch, merge)))
-    })
-    .boxed()
+    futures::stream::try_unfold(start, |mut merge| async move { Ok(merge.next().await?.map(|batch| (batch, merge))) }).boxed()
 }
 
 struct Cursor {

@@ -148,8 +148,8 @@ impl Spill {
             none => none.insert(tempfile::tempfile().context(|| "cannot make a spill file in the temporary folder")?),
         };
         let mut offset = file.seek(SeekFrom::End(0))?;
-        let options = IpcWriteOptions::try_new(64, false, MetadataVersion::V5)?
-            .try_with_compression(Some(CompressionType::LZ4_FRAME))?;
+        let options =
+            IpcWriteOptions::try_new(64, false, MetadataVersion::V5)?.try_with_compression(Some(CompressionType::LZ4_FRAME))?;
         for (partition, batches) in std::mem::take(&mut self.held) {
             let batches: Vec<RecordBatch> =
                 batches.iter().map(|batch| super::read::pad(batch, &self.table.lake_schema())).collect::<Result<_>>()?;

@@ -1,11 +1,12 @@
 //! Where the warehouse's bytes live: a store chosen by URL, made durable on a local disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use futures::StreamExt;
 use futures::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{
@@ -28,12 +29,12 @@ pub struct Root {
 }
 
 impl Root {
-    /// Opens the store of a URL (`file://`, `memory://`, `s3://`, `az://`, `gs://`) or of a local folder, which is made.
+    /// Opens the store of a URL (`file://`, `memory://`, `s3://`, `az://`, `gs://`) or of a local folder, which the first write makes.
     ///
     /// `options` go to the store as they are (`aws_endpoint`, `azure_storage_account_key`, …).
     ///
     /// # Errors
-    /// Invalid when the URL names no store we know; unavailable when the folder cannot be made.
+    /// Invalid when the URL names no store we know; or a file.
     pub fn open(location: &str, options: &BTreeMap<String, String>) -> Result<Self> {
         let mut url = parse(location)?;
         if !url.path().ends_with('/') {
@@ -67,23 +68,65 @@ fn parse(location: &str) -> Result<Url> {
 }
 
 fn folder(path: PathBuf) -> Result<Url> {
-    std::fs::create_dir_all(&path).context(|| format!("cannot make warehouse folder {}", path.display()))?;
-    let path = path.canonicalize().context(|| format!("cannot open warehouse folder {}", path.display()))?;
+    let path = std::path::absolute(&path).context(|| format!("cannot find warehouse folder {}", path.display()))?;
+    if path.exists() && !path.is_dir() {
+        return Err(Error::invalid(format!("warehouse {} is a file: name a folder", path.display())));
+    }
     Url::from_directory_path(&path).map_err(|()| Error::invalid(format!("{} is not an absolute path", path.display())))
 }
 
-/// A local file system that has written what it says it has: each file and the folder that names it are synced before
-/// the call returns. `LocalFileSystem` alone never syncs, so a commit could survive a power cut that its data did not.
+/// A local file system whose commits survive a power cut: before a log entry is written, all data files it may name are
+/// synced, with their folders; after it, the entry and its folder. `LocalFileSystem` alone never syncs, so a commit
+/// could survive that its data did not.
+///
+/// Data files are not synced one by one as they are written: a load writes a file a day, and syncing many at once lets the
+/// file system share the work.
 #[derive(Debug)]
 pub struct DurableLocal {
     inner: Arc<dyn ObjectStore>,
+    /// Written and not yet synced.
+    unsynced: Arc<Mutex<HashSet<Path>>>,
 }
+
+/// Files synced at once.
+const SYNCS: usize = 32;
 
 impl DurableLocal {
     /// Wraps a local file system rooted at `/`.
     pub fn new(inner: Box<dyn ObjectStore>) -> Self {
-        Self { inner: Arc::from(inner) }
+        Self { inner: Arc::from(inner), unsynced: Arc::default() }
     }
+
+    /// Notes a file just written; a log entry is synced at once.
+    async fn written(&self, location: &Path) -> StoreResult<()> {
+        if is_log(location) {
+            return sync(vec![location.clone()]).await;
+        }
+        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).insert(location.clone());
+        Ok(())
+    }
+
+    /// Syncs the data files of the table whose log is about to change.
+    async fn before_log_entry(&self, location: &Path) -> StoreResult<()> {
+        let Some((table, _)) = location.as_ref().split_once(LOG) else { return Ok(()) };
+        let files: Vec<Path> = {
+            let unsynced = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
+            unsynced.iter().filter(|file| file.as_ref().starts_with(table)).cloned().collect()
+        };
+        sync(files.clone()).await?;
+        let mut unsynced = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
+        files.iter().for_each(|file| {
+            unsynced.remove(file);
+        });
+        Ok(())
+    }
+}
+
+/// The folder of a table's log.
+const LOG: &str = "/_delta_log/";
+
+fn is_log(location: &Path) -> bool {
+    location.as_ref().contains(LOG)
 }
 
 impl fmt::Display for DurableLocal {
@@ -92,38 +135,56 @@ impl fmt::Display for DurableLocal {
     }
 }
 
-/// Syncs a file just written and the folder it stands in.
-async fn sync(location: Path) -> StoreResult<()> {
-    let generic = |error: std::io::Error, path: &Path| object_store::Error::Generic {
-        store: "durable",
-        source: format!("cannot sync {path}: {error}").into(),
-    };
-    let named = location.clone();
-    let path = PathBuf::from(format!("/{location}"));
-    tokio::task::spawn_blocking(move || -> std::io::Result<()> {
-        std::fs::File::open(&path)?.sync_all()?;
-        // A new file's own folder may be new as well: two levels cover a table's first partition.
-        for folder in path.ancestors().skip(1).take(2) {
-            std::fs::File::open(folder)?.sync_all()?;
+/// Syncs files, and the folders that name them up to the root: any of these may be new.
+async fn sync(files: Vec<Path>) -> StoreResult<()> {
+    let mut folders: BTreeSet<PathBuf> = BTreeSet::new();
+    let files: Vec<PathBuf> = files.iter().map(|file| PathBuf::from(format!("/{file}"))).collect();
+    for file in &files {
+        folders.extend(file.ancestors().skip(1).take(FOLDERS).map(PathBuf::from));
+    }
+    for paths in [files, folders.into_iter().collect()] {
+        let mut syncs = futures::stream::iter(paths.into_iter().map(sync_one)).buffer_unordered(SYNCS);
+        while let Some(done) = syncs.next().await {
+            done?;
         }
-        Ok(())
+    }
+    Ok(())
+}
+
+/// Folders above a file that a first commit may have made: partition, table, role, warehouse, and the one that names it.
+const FOLDERS: usize = 5;
+
+async fn sync_one(path: PathBuf) -> StoreResult<()> {
+    tokio::task::spawn_blocking(move || match std::fs::File::open(&path).and_then(|file| file.sync_all()) {
+        Ok(()) => Ok(()),
+        // A file written by a commit that was given up may have been swept since.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        // Folders above the warehouse may belong to others.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied && path.is_dir() => Ok(()),
+        Err(error) => Err(object_store::Error::Generic {
+            store: "durable",
+            source: format!("cannot sync {}: {error}", path.display()).into(),
+        }),
     })
     .await
     .map_err(|error| object_store::Error::Generic { store: "durable", source: Box::new(error) })?
-    .map_err(|error| generic(error, &named))
 }
 
 #[async_trait]
 impl ObjectStore for DurableLocal {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> StoreResult<PutResult> {
+        if is_log(location) {
+            self.before_log_entry(location).await?;
+        }
         let result = self.inner.put_opts(location, payload, opts).await?;
-        sync(location.clone()).await?;
+        self.written(location).await?;
         Ok(result)
     }
 
     async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> StoreResult<Box<dyn MultipartUpload>> {
         let inner = self.inner.put_multipart_opts(location, opts).await?;
-        Ok(Box::new(DurableUpload { inner, location: location.clone() }))
+        let store = Self { inner: self.inner.clone(), unsynced: self.unsynced.clone() };
+        Ok(Box::new(DurableUpload { inner, store, location: location.clone() }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> StoreResult<GetResult> {
@@ -152,18 +213,19 @@ impl ObjectStore for DurableLocal {
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> StoreResult<()> {
         self.inner.copy_opts(from, to, options).await?;
-        sync(to.clone()).await
+        self.written(to).await
     }
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> StoreResult<()> {
         self.inner.rename_opts(from, to, options).await?;
-        sync(to.clone()).await
+        self.written(to).await
     }
 }
 
 #[derive(Debug)]
 struct DurableUpload {
     inner: Box<dyn MultipartUpload>,
+    store: DurableLocal,
     location: Path,
 }
 
@@ -175,7 +237,7 @@ impl MultipartUpload for DurableUpload {
 
     async fn complete(&mut self) -> StoreResult<PutResult> {
         let result = self.inner.complete().await?;
-        sync(self.location.clone()).await?;
+        self.store.written(&self.location).await?;
         Ok(result)
     }
 

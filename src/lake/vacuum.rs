@@ -25,7 +25,9 @@ pub async fn plan(table: &LakeTable, retain: Duration, clock: &dyn Clock) -> Res
     Ok(objects
         .into_iter()
         .filter(|object| !object.location.prefix_matches(&log))
-        .filter(|object| object.last_modified < cutoff && !live.contains(&object.location) && !removed_lately.contains(&object.location))
+        .filter(|object| {
+            object.last_modified < cutoff && !live.contains(&object.location) && !removed_lately.contains(&object.location)
+        })
         .collect())
 }
 

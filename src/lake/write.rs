@@ -54,10 +54,10 @@ pub async fn write(
         };
         file.write(&batch).await?;
         written(batch.num_rows() as u64);
-        if file.bytes() >= FILE_BYTES {
-            if let Some(full) = open.take() {
-                adds.push(full.finish(table, partition, now_millis).await?);
-            }
+        if file.bytes() >= FILE_BYTES
+            && let Some(full) = open.take()
+        {
+            adds.push(full.finish(table, partition, now_millis).await?);
         }
     }
     if let Some(last) = open {
@@ -104,10 +104,8 @@ impl OpenFile {
     async fn finish(mut self, table: &LakeTable, partition: Partition, now_millis: i64) -> Result<Add> {
         let metadata = self.writer.finish().await.context(|| format!("cannot write {}", self.path))?;
         let sink = self.writer.into_inner();
-        let mut file_tags = std::collections::HashMap::from([(
-            tags::BLAKE3.to_owned(),
-            Some(sink.hasher.finalize().to_hex().to_string()),
-        )]);
+        let mut file_tags =
+            std::collections::HashMap::from([(tags::BLAKE3.to_owned(), Some(sink.hasher.finalize().to_hex().to_string()))]);
         if !self.late_days.is_empty() {
             let days: Vec<String> = self.late_days.iter().map(i32::to_string).collect();
             file_tags.insert(tags::LATE.to_owned(), Some(days.join(",")));
@@ -145,7 +143,8 @@ impl AsyncFileWriter for HashingWriter {
     fn write(&mut self, part: Bytes) -> BoxFuture<'_, parquet::errors::Result<()>> {
         self.hasher.update(&part);
         self.bytes += part.len() as u64;
-        async move { self.inner.put(part).await.map_err(|error| parquet::errors::ParquetError::External(Box::new(error))) }.boxed()
+        async move { self.inner.put(part).await.map_err(|error| parquet::errors::ParquetError::External(Box::new(error))) }
+            .boxed()
     }
 
     fn complete(&mut self) -> BoxFuture<'_, parquet::errors::Result<()>> {
@@ -213,7 +212,11 @@ impl Bound {
             (Self::Text(text), _) => text.into(),
             (Self::Number(day), Kind::Date) => date_of(day as i32).to_string().into(),
             (Self::Number(micros), Kind::Time) => {
-                let millis = if round_up { micros.div_euclid(1000) + i64::from(micros.rem_euclid(1000) > 0) } else { micros.div_euclid(1000) };
+                let millis = if round_up {
+                    micros.div_euclid(1000) + i64::from(micros.rem_euclid(1000) > 0)
+                } else {
+                    micros.div_euclid(1000)
+                };
                 DateTime::from_timestamp_millis(millis).map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true)).into()
             }
             (Self::Number(number), _) => number.into(),
@@ -227,7 +230,9 @@ fn bounds(statistics: &Statistics) -> Result<Option<(Bound, Bound)>> {
         Ok(Bound::Text(text.to_owned()))
     };
     Ok(match statistics {
-        Statistics::Int32(values) => values.min_opt().zip(values.max_opt()).map(|(a, b)| (Bound::Number((*a).into()), Bound::Number((*b).into()))),
+        Statistics::Int32(values) => {
+            values.min_opt().zip(values.max_opt()).map(|(a, b)| (Bound::Number((*a).into()), Bound::Number((*b).into())))
+        }
         Statistics::Int64(values) => values.min_opt().zip(values.max_opt()).map(|(a, b)| (Bound::Number(*a), Bound::Number(*b))),
         // A truncated bound is still one, but not exact; ids and dates are never truncated.
         Statistics::ByteArray(values) if values.min_is_exact() && values.max_is_exact() => {

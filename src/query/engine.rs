@@ -137,9 +137,11 @@ impl Ask for Engine {
 
     async fn columns(&self, table: &str) -> Result<Vec<(String, String)>> {
         let reference = TableReference::parse_str(table);
-        let provider = self.context.table_provider(reference).await.map_err(|_| {
-            Error::not_found(format!("there is no table {table:?}; \\dt lists them"))
-        })?;
+        let provider = self
+            .context
+            .table_provider(reference)
+            .await
+            .map_err(|_| Error::not_found(format!("there is no table {table:?}; \\dt lists them")))?;
         debug_assert!(matches!(provider.table_type(), TableType::Base | TableType::View));
         Ok(provider.schema().fields().iter().map(|field| (field.name().clone(), type_name(field.data_type()))).collect())
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringViewBuilder, TimestampMicrosecondArray};
 use arrow::compute::{cast, max, min};
-use arrow::datatypes::{DataType, FieldRef, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, FieldRef, Int32Type, TimeUnit, TimestampMicrosecondType};
 use datafusion::common::{Result as DfResult, ScalarValue, exec_datafusion_err};
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::context::SessionContext;
@@ -27,6 +27,8 @@ pub fn register(context: &SessionContext) -> DfResult<()> {
     }
     Ok(())
 }
+
+const HOUR_MICROS: i64 = 3_600_000_000;
 
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 enum IdFunction {
@@ -81,7 +83,11 @@ impl ScalarUDFImpl for SfIdFunction {
             }
         };
         let all_scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
-        if all_scalar { Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?)) } else { Ok(ColumnarValue::Array(result)) }
+        if all_scalar {
+            Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?))
+        } else {
+            Ok(ColumnarValue::Array(result))
+        }
     }
 }
 
@@ -145,6 +151,14 @@ impl InUtc {
         self.inner.name() == "date_trunc"
     }
 
+    /// `date_part('hour', …)`: in UTC a division.
+    fn hours(&self, args: &ScalarFunctionArgs, moments: &TimestampMicrosecondArray) -> Option<ArrayRef> {
+        let ColumnarValue::Scalar(part) = &args.args[0] else { return None };
+        let is_hour = !self.truncates() && part.try_as_str().flatten().is_some_and(|part| part.eq_ignore_ascii_case("hour"));
+        let hours = || moments.unary::<_, Int32Type>(|micros| micros.div_euclid(HOUR_MICROS).rem_euclid(24) as i32);
+        is_hour.then(|| Arc::new(hours()) as ArrayRef)
+    }
+
     /// The one period all moments fall into, if they do.
     fn single_period(&self, args: &ScalarFunctionArgs, moments: &TimestampMicrosecondArray) -> DfResult<Option<i64>> {
         if !self.truncates() || moments.null_count() > 0 {
@@ -195,7 +209,10 @@ impl ScalarUDFImpl for InUtc {
         self.inner.return_field_from_args(args)
     }
 
-    fn output_ordering(&self, inputs: &[datafusion::logical_expr::sort_properties::ExprProperties]) -> DfResult<datafusion::logical_expr::sort_properties::SortProperties> {
+    fn output_ordering(
+        &self,
+        inputs: &[datafusion::logical_expr::sort_properties::ExprProperties],
+    ) -> DfResult<datafusion::logical_expr::sort_properties::SortProperties> {
         self.inner.output_ordering(inputs)
     }
 
@@ -206,6 +223,9 @@ impl ScalarUDFImpl for InUtc {
             _ => return self.inner.invoke_with_args(args),
         };
         let moments = moments.as_primitive::<TimestampMicrosecondType>().clone().with_timezone_opt(None::<Arc<str>>);
+        if let Some(hours) = self.hours(&args, &moments) {
+            return Ok(ColumnarValue::Array(hours));
+        }
         if let Some(period) = self.single_period(&args, &moments)? {
             return Ok(ColumnarValue::Scalar(ScalarValue::TimestampMicrosecond(Some(period), Some(UTC.clone()))));
         }

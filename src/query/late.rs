@@ -1,6 +1,6 @@
 //! The override (design of hot over archive): archived rows whose key a late hot row has are not shown.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use datafusion::common::{Result as DfResult, ScalarValue, internal_err};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::PhysicalExpr;
 use futures::TryStreamExt;
+use hashbrown::HashSet;
 
 use crate::error::Result;
 use crate::lake::layout::tags::ANYWHERE;

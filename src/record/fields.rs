@@ -96,6 +96,8 @@ pub struct Field {
     pub sticky: bool,
     /// The log keeps least and greatest value per file, to choose files without opening them.
     pub stats: bool,
+    /// A moment that a sync run gives to many rows: stored with a dictionary.
+    pub shared: bool,
     /// A field of the managed package: the API name carries prefix and suffix.
     pub packaged: bool,
 }
@@ -110,6 +112,7 @@ impl Field {
             source: Source::Export,
             sticky: false,
             stats: false,
+            shared: false,
             packaged: true,
         }
     }
@@ -140,6 +143,11 @@ impl Field {
 
     const fn sticky(mut self) -> Self {
         self.sticky = true;
+        self
+    }
+
+    const fn shared(mut self) -> Self {
+        self.shared = true;
         self
     }
 
@@ -339,11 +347,11 @@ pub fn snake_case(header: &str) -> String {
 /// The system columns every object has, in the order they are shown.
 static SYSTEM: [Field; 7] = [
     Field::system("owner_id", "OwnerId", Kind::LabelId),
-    Field::system("created_date", "CreatedDate", Kind::Time),
+    Field::system("created_date", "CreatedDate", Kind::Time).shared(),
     Field::system("created_by_id", "CreatedById", Kind::LabelId),
-    Field::system("last_modified_date", "LastModifiedDate", Kind::Time),
+    Field::system("last_modified_date", "LastModifiedDate", Kind::Time).shared(),
     Field::system("last_modified_by_id", "LastModifiedById", Kind::LabelId),
-    Field::system("system_modstamp", "SystemModstamp", Kind::Time),
+    Field::system("system_modstamp", "SystemModstamp", Kind::Time).shared(),
     Field::system("is_deleted", "IsDeleted", Kind::Bool).labels(&["Deleted"]),
 ];
 
@@ -367,6 +375,8 @@ fn table(
     fields.push(Field::hidden(CUSTOM, Kind::Label));
     if let Some(custom) = fields.last_mut() {
         custom.source = Source::Derived;
+        // An export without the org's own fields erases none of them.
+        custom.sticky = true;
     }
     fields.push(Field::hidden(hidden::KEY, Kind::Text));
     fields.push(Field::hidden(hidden::KEPT, Kind::Label));
@@ -396,7 +406,9 @@ pub fn individual_email_result() -> Table {
         KeyRule::Ier,
         &["mergeid", "individualemailresultid", "hardbounce", "softbounce", "triggeredsenddefinitionname"],
         [
-            Field::system("ier_id", "Id", Id).labels(&["Individual Email Result: ID", "Record ID", "Individual Email Result ID"]).stats(),
+            Field::system("ier_id", "Id", Id)
+                .labels(&["Individual Email Result: ID", "Record ID", "Individual Email Result ID"])
+                .stats(),
             Field::new("merge_id", "MergeId", Text),
             Field::system("email_name", "Name", Label).labels(&[
                 "Email Name",
@@ -431,7 +443,7 @@ pub fn individual_email_result() -> Table {
             Field::new("soft_bounce", "SoftBounce", Bool),
             Field::new("date_bounced", "DateBounced", Time),
             Field::new("date_unsubscribed", "DateUnsubscribed", Time),
-            Field::new("tracking_as_of", "Tracking_As_Of", Time),
+            Field::new("tracking_as_of", "Tracking_As_Of", Time).shared(),
             Field::new("current_email", "Email", Text),
         ],
     )

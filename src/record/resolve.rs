@@ -189,7 +189,7 @@ impl<'a> Registers<'a> {
             .iter()
             .flat_map(|carried| {
                 let mut known = group.iter().copied().filter(|row| carried.values.is_valid(*row as usize));
-                let from = if carried.last { known.last() } else { known.next() };
+                let from = if carried.last { known.next_back() } else { known.next() };
                 let from = from.filter(|from| *from != winner);
                 carried.columns.iter().filter_map(move |column| from.map(|from| (*column, from)))
             })
@@ -228,7 +228,8 @@ impl<'a> Registers<'a> {
         let own = self.stamp(winner);
         let kept: Vec<BTreeMap<&str, Register>> =
             group.iter().map(|&row| self.kept(row).map_or_else(|| Ok(BTreeMap::new()), parse_kept)).collect::<Result<_>>()?;
-        let mut values: Vec<(usize, u32)> = self.carry(winner, group).filter(|(at, from)| self.differ(*at, *from, winner)).collect();
+        let mut values: Vec<(usize, u32)> =
+            self.carry(winner, group).filter(|(at, from)| self.differ(*at, *from, winner)).collect();
         let mut kept_now: Vec<String> = Vec::new();
         for column in &self.columns {
             let leader = column.leader.map(|at| &self.columns[at]);
@@ -289,7 +290,10 @@ impl<'a> Registers<'a> {
         self.kept(winner).is_none()
             && group.iter().all(|&row| row == winner || self.stamp(row) < own)
             && self.carry(winner, group).next().is_none()
-            && self.columns.iter().all(|column| !column.sticky || column.values.is_valid(winner as usize) || self.all_null(column, group))
+            && self
+                .columns
+                .iter()
+                .all(|column| !column.sticky || column.values.is_valid(winner as usize) || self.all_null(column, group))
     }
 
     fn all_null(&self, column: &Column<'_>, group: &[u32]) -> bool {

@@ -108,7 +108,7 @@ mod tests {
     fn the_file_appears_with_the_first_reject() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("rejects.csv");
-        let none = RejectFile::create(&path);
+        let mut none = RejectFile::create(&path);
         assert_eq!(none.finish().expect("finish"), 0);
         assert!(!path.exists());
 

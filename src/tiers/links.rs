@@ -59,7 +59,8 @@ async fn homes(warehouse: &Arc<Warehouse>, ids: &StringArray) -> Result<HashMap<
     let pinned = pin(&tiers).await?;
     for (lake, snapshot) in [(&tiers.hot, &pinned.hot), (&tiers.archive, &pinned.archive)] {
         for file in snapshot.files().filter(|file| file.may_hold("ier_id", &wanted)) {
-            let mut rows = read::open(lake, file).await?.stream(Some(&["ier_id", "person_id", "date_sent", "sent_date"]), None)?;
+            let mut rows =
+                read::open(lake, file).await?.stream(Some(&["ier_id", "person_id", "date_sent", "sent_date"]), None)?;
             while let Some(batch) = rows.try_next().await? {
                 let ids = batch.column(0).as_string::<i32>();
                 for row in 0..batch.num_rows() {

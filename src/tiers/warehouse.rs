@@ -78,8 +78,7 @@ impl Warehouse {
     pub async fn attributes(&self, name: &str, wanted: Option<&Arc<Table>>) -> Result<Option<Arc<LakeTable>>> {
         let bare = Arc::new(Table::attributes(name, std::iter::empty::<&str>()));
         let stored = LakeTable::new(&self.root, Role::Reference, bare)?.snapshot().await?;
-        let mut headers: Vec<String> =
-            stored.columns.iter().filter(|column| !fields::is_hidden(column)).cloned().collect();
+        let mut headers: Vec<String> = stored.columns.iter().filter(|column| !fields::is_hidden(column)).cloned().collect();
         for field in wanted.iter().flat_map(|table| table.exported()) {
             if !headers.iter().any(|header| *header == field.name) {
                 headers.push(field.name.to_string());
@@ -113,8 +112,8 @@ impl Warehouse {
         Ok(names.into_iter().collect())
     }
 
-    /// Every lake table that has been committed to, in a fixed order.
-    pub async fn existing(&self) -> Result<Vec<Arc<LakeTable>>> {
+    /// Every lake table that may stand under the root, in a fixed order.
+    pub async fn all(&self) -> Result<Vec<Arc<LakeTable>>> {
         let mut found = Vec::new();
         for table in TABLES.iter() {
             let roles: &[Role] = if table.tiered { &[Role::Hot, Role::Archive] } else { &[Role::Reference] };
@@ -125,8 +124,13 @@ impl Warehouse {
         for name in self.attribute_names().await? {
             found.extend(self.attributes(&name, None).await?);
         }
+        Ok(found)
+    }
+
+    /// Every lake table that has been committed to, in a fixed order.
+    pub async fn existing(&self) -> Result<Vec<Arc<LakeTable>>> {
         let mut existing = Vec::new();
-        for table in found {
+        for table in self.all().await? {
             if table.snapshot().await?.version.is_some() {
                 existing.push(table);
             }

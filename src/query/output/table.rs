@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -34,11 +34,14 @@ pub(super) struct Table<'a, 'b> {
     widths: Option<Vec<usize>>,
     shown: usize,
     rows: u64,
+    /// The answer is a query plan: lines of text that would mean nothing cut and joined.
+    plan: bool,
 }
 
 impl<'a, 'b> Table<'a, 'b> {
     pub(super) fn new(schema: SchemaRef, pipe: &'a mut Pipe<'b>, options: &Options) -> Self {
-        Self { schema, pipe, options: *options, waiting: Vec::new(), widths: None, shown: 0, rows: 0 }
+        let plan = schema.fields().iter().map(|field| field.name().as_str()).eq(["plan_type", "plan"]);
+        Self { schema, pipe, options: *options, waiting: Vec::new(), widths: None, shown: 0, rows: 0, plan }
     }
 
     /// Measures what waits, and prints header and rows.
@@ -66,6 +69,16 @@ impl<'a, 'b> Table<'a, 'b> {
         Ok(())
     }
 
+    fn write_plan(&mut self, batch: &RecordBatch) -> Result<()> {
+        let texts: Vec<ArrayRef> =
+            batch.columns().iter().map(|column| cast(column, &DataType::Utf8)).collect::<Result<_, _>>()?;
+        for row in 0..batch.num_rows() {
+            let text = |column: usize| texts[column].as_string::<i32>().value(row);
+            writeln!(self.pipe, "{}\n{}", text(0), text(1))?;
+        }
+        Ok(())
+    }
+
     fn line(&self, text: &mut String, row: &[String], widths: &[usize]) {
         let start = text.len();
         for (column, (cell, &wide)) in row.iter().zip(widths).enumerate() {
@@ -85,6 +98,9 @@ impl<'a, 'b> Table<'a, 'b> {
 impl Rows for Table<'_, '_> {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         self.rows += batch.num_rows() as u64;
+        if self.plan {
+            return self.write_plan(batch);
+        }
         let wanted = batch.num_rows().min(self.options.max_rows_table - self.shown);
         if wanted == 0 || batch.num_columns() == 0 {
             return Ok(());
@@ -109,6 +125,9 @@ impl Rows for Table<'_, '_> {
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {
+        if self.plan {
+            return Ok(self.pipe.flush()?);
+        }
         if self.widths.is_none() {
             self.release()?;
         }
