@@ -156,7 +156,7 @@ impl FaultStore {
     pub fn fork(&self, clock: ManualClock, fault: Option<(u64, Mode)>) -> Arc<Self> {
         let state = State {
             fault: Mutex::new(fault),
-            dates: Mutex::new(self.state.dates.lock().unwrap().clone()),
+            dates: Mutex::new(self.state.dates.lock().expect("no test panics with the lock").clone()),
             ..State::default()
         };
         Arc::new(Self { inner: Arc::new(self.inner.fork()), clock, state: Arc::new(state) })
@@ -164,18 +164,18 @@ impl FaultStore {
 
     /// The same objects seen through a store that never fails: the next process.
     pub fn healthy(&self) -> Arc<Self> {
-        let state = State { dates: Mutex::new(self.state.dates.lock().unwrap().clone()), ..State::default() };
+        let state = State { dates: Mutex::new(self.state.dates.lock().expect("no test panics with the lock").clone()), ..State::default() };
         Arc::new(Self { inner: self.inner.clone(), clock: self.clock.clone(), state: Arc::new(state) })
     }
 
     /// The calls made so far.
     pub fn calls(&self) -> Vec<Call> {
-        self.state.log.lock().unwrap().clone()
+        self.state.log.lock().expect("no test panics with the lock").clone()
     }
 
     /// Has the chosen call been made?
     pub fn fault_struck(&self) -> bool {
-        self.state.fault.lock().unwrap().is_none_or(|(at, _)| self.state.counted.load(Ordering::SeqCst) >= at)
+        self.state.fault.lock().expect("no test panics with the lock").is_none_or(|(at, _)| self.state.counted.load(Ordering::SeqCst) >= at)
     }
 
     /// Runs a job as a process of its own: when the fault stops the process, the job is dropped where it stands, nothing
@@ -199,7 +199,7 @@ impl FaultStore {
             reached: Notify::new(),
             open: Notify::new(),
         });
-        self.state.held.lock().unwrap().push(held.clone());
+        self.state.held.lock().expect("no test panics with the lock").push(held.clone());
         Gate(held)
     }
 }
@@ -210,7 +210,7 @@ fn failure(call: &Call) -> object_store::Error {
 
 impl State {
     async fn enter(&self, call: &Call) -> Step {
-        let held = self.held.lock().unwrap().iter().find(|held| !held.taken.load(Ordering::SeqCst) && (held.picks)(call)).cloned();
+        let held = self.held.lock().expect("no test panics with the lock").iter().find(|held| !held.taken.load(Ordering::SeqCst) && (held.picks)(call)).cloned();
         if let Some(held) = held.filter(|held| !held.taken.swap(true, Ordering::SeqCst)) {
             held.reached.notify_one();
             held.open.notified().await;
@@ -219,11 +219,11 @@ impl State {
             self.wait_for_burial().await;
             return Step::Fail;
         }
-        self.log.lock().unwrap().push(call.clone());
+        self.log.lock().expect("no test panics with the lock").push(call.clone());
         if self.broken.load(Ordering::SeqCst) {
             return Step::Fail;
         }
-        let fault = *self.fault.lock().unwrap();
+        let fault = *self.fault.lock().expect("no test panics with the lock");
         if fault.is_some_and(|(_, mode)| mode.concerns_writes_only()) && !call.writes() {
             return Step::Go;
         }
@@ -283,11 +283,11 @@ impl State {
     }
 
     fn date(&self, location: &Path, now: DateTime<Utc>) {
-        self.dates.lock().unwrap().insert(location.clone(), now);
+        self.dates.lock().expect("no test panics with the lock").insert(location.clone(), now);
     }
 
     fn dated(&self, meta: ObjectMeta) -> ObjectMeta {
-        let last_modified = self.dates.lock().unwrap().get(&meta.location).copied().unwrap_or(meta.last_modified);
+        let last_modified = self.dates.lock().expect("no test panics with the lock").get(&meta.location).copied().unwrap_or(meta.last_modified);
         ObjectMeta { last_modified, ..meta }
     }
 }
