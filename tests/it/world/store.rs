@@ -173,6 +173,21 @@ impl FaultStore {
         self.state.log.lock().expect("no test panics with the lock").clone()
     }
 
+    /// What stands in the store, by place and size; the random part of file names left out. Two states of the same job that
+    /// agree in this hold the same.
+    pub async fn objects(&self) -> Vec<(String, u64)> {
+        let listed: Vec<ObjectMeta> = self.inner.list(None).try_collect().await.expect("memory can be listed");
+        let name = |path: &Path| match path.as_ref().split_once("part-") {
+            Some((folder, _)) => folder.to_owned(),
+            None => path.to_string(),
+        };
+        // A log entry's size depends on random numbers in it.
+        let size = |meta: &ObjectMeta| if is_log(&meta.location) { 0 } else { meta.size };
+        let mut objects: Vec<(String, u64)> = listed.iter().map(|meta| (name(&meta.location), size(meta))).collect();
+        objects.sort();
+        objects
+    }
+
     /// Has the chosen call been made?
     pub fn fault_struck(&self) -> bool {
         self.state.fault.lock().expect("no test panics with the lock").is_none_or(|(at, _)| self.state.counted.load(Ordering::SeqCst) >= at)
