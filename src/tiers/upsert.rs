@@ -221,6 +221,14 @@ struct Done {
     carried: RecordBatch,
 }
 
+/// Rows settled in their partition, before they are folded into it.
+struct Here {
+    comes: RecordBatch,
+    counts: Counts,
+    moved: Vec<Moved>,
+    goes: Located,
+}
+
 impl Work {
     async fn run(self: Arc<Self>) -> Result<(Overlay, Counts, Vec<Moved>)> {
         let survey = Arc::new(self.survey().await?);
@@ -315,45 +323,65 @@ impl Work {
     }
 
     async fn partition(&self, partition: Partition, survey: &Survey) -> Result<Done> {
-        let table = &self.target.table;
         let read = self.spill.read(partition)?;
         let told = read.num_rows() as u64;
         let carry = |key: &str| self.wanderers.may_hold(key) || survey.elsewhere.contains(key);
-        let carried = filter_keys(&read, carry)?;
-        let own = filter_keys(&read, |key| !carry(key))?;
+        let mut carried = filter_keys(&read, carry)?;
+        let mut own = filter_keys(&read, |key| !carry(key))?;
         drop(read);
-        let rows = resolve_all(table, &own)?;
-        let outdone = (own.num_rows() - rows.num_rows()) as u64;
+        let mut here = self.settle_here(partition, &own, survey).await?;
+        let strays = self.strays(partition, &here.comes)?;
+        if !strays.is_empty() {
+            let astray = filter_keys(&own, |key| strays.contains(key))?;
+            carried = concat_batches(&self.target.table.lake_schema(), [&carried, &astray])?;
+            own = filter_keys(&own, |key| !strays.contains(key))?;
+            here = self.settle_here(partition, &own, survey).await?;
+        }
         drop(own);
-        let located = survey.own.get(&partition).map(|located| located.only(|key| !carry(key))).unwrap_or_default();
-        let archived = match &survey.archived {
-            None => RecordBatch::new_empty(table.lake_schema()),
-            Some(archived) => {
-                let wanted: HashSet<&str> = keys(&rows)?.iter().flatten().collect();
-                filter_keys(archived, |key| wanted.contains(key))?
-            }
-        };
-        let (comes, mut counts, moved, goes) = if located.is_empty() && archived.num_rows() == 0 {
-            // Nothing is known of any of them: the common case of a bulk load.
-            let counts = Counts { inserted: rows.num_rows() as u64, ..Counts::default() };
-            (rows, counts, Vec::new(), Located::default())
-        } else {
-            let settled = settle(table, &located.fetch(&self.target).await?, &archived, &rows)?;
-            let replaced: HashSet<&str> = keys(&settled.comes)?
-                .iter()
-                .zip(&settled.replaces)
-                .filter(|(_, replaces)| **replaces)
-                .filter_map(|(key, _)| key)
-                .collect();
-            let goes = located.only(|key| replaced.contains(key));
-            drop(replaced);
-            (settled.comes, settled.counts, settled.moved, goes)
-        };
-        counts.unchanged += outdone;
+        let Here { comes, mut counts, moved, goes } = here;
         counts.late = self.late(&comes, partition)?;
         let folded = self.fold(partition, self.pinned.hot.partition(partition), goes, comes).await?;
         self.progress.advance(told);
         Ok(Done { partition, folded, counts, moved, carried })
+    }
+
+    /// Settles rows of one partition whose keys are stored in that partition, archived, or new.
+    async fn settle_here(&self, partition: Partition, own: &RecordBatch, survey: &Survey) -> Result<Here> {
+        let table = &self.target.table;
+        let rows = resolve_all(table, own)?;
+        let outdone = (own.num_rows() - rows.num_rows()) as u64;
+        let wanted: HashSet<&str> = keys(&rows)?.iter().flatten().collect();
+        let located = survey.own.get(&partition).map(|located| located.only(|key| wanted.contains(key))).unwrap_or_default();
+        let archived = match &survey.archived {
+            None => RecordBatch::new_empty(table.lake_schema()),
+            Some(archived) => filter_keys(archived, |key| wanted.contains(key))?,
+        };
+        drop(wanted);
+        if located.is_empty() && archived.num_rows() == 0 {
+            // Nothing is known of any of them: the common case of a bulk load.
+            let counts = Counts { inserted: rows.num_rows() as u64, unchanged: outdone, ..Counts::default() };
+            return Ok(Here { comes: rows, counts, moved: Vec::new(), goes: Located::default() });
+        }
+        let settled = settle(table, &located.fetch(&self.target).await?, &archived, &rows)?;
+        let mut counts = settled.counts;
+        counts.unchanged += outdone;
+        let replaced: HashSet<&str> = keys(&settled.comes)?
+            .iter()
+            .zip(&settled.replaces)
+            .filter(|(_, replaces)| **replaces)
+            .filter_map(|(key, _)| key)
+            .collect();
+        let goes = located.only(|key| replaced.contains(key));
+        drop(replaced);
+        Ok(Here { comes: settled.comes, counts, moved: settled.moved, goes })
+    }
+
+    /// Keys of rows that, settled, belong to another partition than the one they came in by: their date was kept from
+    /// another version, an archived one or one told without a date.
+    fn strays(&self, partition: Partition, comes: &RecordBatch) -> Result<HashSet<String>> {
+        let places = self.partitions_of(comes)?;
+        let astray = keys(comes)?.iter().zip(places).filter(|(_, place)| *place != partition);
+        Ok(astray.filter_map(|(key, _)| key.map(str::to_owned)).collect())
     }
 
     /// How many of these rows are late.
