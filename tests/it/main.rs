@@ -8,4 +8,6 @@ mod exports;
 
 mod slt;
 
+mod cli;
+
 mod limits;
