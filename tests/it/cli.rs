@@ -71,7 +71,8 @@ impl Room {
         }
         match output.status.code() {
             Some(0) => {}
-            code => self.transcript += &format!("[exit {code:?}]\n"),
+            Some(code) => self.transcript += &format!("[exit {code}]\n"),
+            None => self.transcript += "[killed]\n",
         }
         self.transcript.push('\n');
         self
@@ -92,8 +93,18 @@ impl Room {
     }
 }
 
-/// Units of what is measured: a number before one of these says nothing about what `ier` does.
-const UNITS: [&str; 9] = [" KiB", " MiB", " B", " ms", " s", " min", "/s", " rows/s", " bytes"];
+/// Units of what is measured, and what they become: a number before one of these says nothing about what `ier` does.
+const UNITS: [(&str, &str); 9] = [
+    (" B", " KiB"),
+    (" KiB", " KiB"),
+    (" MiB", " KiB"),
+    (" bytes", " bytes"),
+    (" ms", " s"),
+    (" s", " s"),
+    ("/s", "/s"),
+    (" rows/s", " rows/s"),
+    (" times as much", " times as much"),
+];
 
 /// Numbers with a unit become `#`, days and times of file names `TIME`. Where something was replaced, columns are squeezed.
 fn without_measures(line: &str) -> String {
@@ -110,18 +121,19 @@ fn without_measures(line: &str) -> String {
         let number = rest[start..].find(|c: char| !c.is_ascii_digit() && c != '.' && c != ',').map_or(rest.len(), |end| start + end);
         let number = start + rest[start..number].trim_end_matches(['.', ',']).len();
         let free = !rest[..start].ends_with(|c: char| c.is_alphanumeric() || c == '-' || c == ':');
-        let after = |unit: &&str| {
-            let next = rest[number..].strip_prefix(*unit);
-            next.is_some_and(|next| !next.starts_with(|c: char| c.is_alphanumeric()))
-        };
+        let measured = UNITS.iter().filter(|_| free).find_map(|(unit, told)| {
+            let next = rest[number..].strip_prefix(unit)?;
+            (!next.starts_with(|c: char| c.is_alphanumeric())).then_some((*told, next))
+        });
         out += &rest[..start];
-        if free && UNITS.iter().any(|unit| after(&unit)) {
+        if let Some((told, next)) = measured {
             out.push('#');
-            replaced = true;
+            out += told;
+            (rest, replaced) = (next, true);
         } else {
             out += &rest[start..number];
+            rest = &rest[number..];
         }
-        rest = &rest[number..];
     }
     out += rest;
     if !replaced {
@@ -212,10 +224,13 @@ fn an_answer_in_a_file() {
         .tell(&["sql", "-o", "json.csv", "--json", "SELECT 1 AS one"])
         .tell(&["sql", "-o", "answer.xls", "SELECT 1"])
         .tell(&["sql", "-o", "two.csv", "SELECT 1; SELECT 2"])
-        .tell(&["sql", "-o", "nowhere/a.csv", "SELECT 1"])
         .tell(&["history", "003f40000000001", "-o", "evidence.csv"]);
     insta::assert_snapshot!("files", room.transcript);
     assert_eq!(std::fs::read_to_string(room.path().join("a.csv")).unwrap().lines().count(), 7);
+
+    let nowhere = room.run(&["sql", "-o", "nowhere/a.csv", "SELECT 1"]);
+    assert_eq!(code(&nowhere), 3);
+    assert!(err(&nowhere).starts_with("ier: cannot write nowhere/a.csv: No such file or directory"), "{}", err(&nowhere));
 
     // An answer that breaks off leaves what was there.
     let broken = room.run(&["sql", "-o", "a.csv", "SELECT 1 / (7 - n) FROM (VALUES (1), (7)) AS t(n)"]);
@@ -262,7 +277,6 @@ fn mistakes_are_told_with_what_to_do() {
         .tell(&["sql", ""])
         .tell(&["sql", "-f", "missing.sql"])
         .tell(&["sql", "-f", "query.sql"])
-        .tell(&["archive", "--until", "2999-01-01"])
         .tell(&["archive", "--older-than", "90"])
         .tell(&["--config", "missing.toml", "status"])
         .tell(&["--config", "wrong.toml", "status"])
@@ -275,6 +289,10 @@ fn mistakes_are_told_with_what_to_do() {
         .tell(&["--json", "sql", "SELEC 1"])
         .tell(&["--json", "load", "missing.csv"]);
     insta::assert_snapshot!("mistakes", room.transcript);
+
+    let early = room.run(&["archive", "--until", "2999-01-01"]);
+    assert_eq!(code(&early), 2);
+    assert!(err(&early).ends_with("that day's mails are still to come\n"), "{}", err(&early));
 }
 
 #[test]
