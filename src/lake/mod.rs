@@ -15,6 +15,8 @@ pub mod layout;
 
 pub mod sort;
 
+pub mod reader;
+
 pub mod read;
 
 pub mod write;

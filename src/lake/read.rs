@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
 use arrow::datatypes::{Schema, SchemaRef};
-use deltalake_core::logstore::parquet_reader::ParquetObjectReader;
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 use object_store::path::Path;
@@ -16,6 +15,7 @@ use parquet::bloom_filter::Sbbf;
 use parquet::file::metadata::PageIndexPolicy;
 
 use super::layout::lake_schema_of;
+use super::reader::Reader;
 use super::snapshot::DataFile;
 use super::sort::{BATCH_ROWS, Sorted};
 use super::table::LakeTable;
@@ -26,18 +26,18 @@ use crate::record::fields::{Table, hidden};
 pub struct OpenFile {
     table: Arc<Table>,
     name: String,
-    reader: ParquetObjectReader,
+    reader: Reader,
     metadata: ArrowReaderMetadata,
 }
 
-/// Opens a file of a table: one or two requests, for the footer and its page index.
+/// Opens a file of a table: one request for footer and page index, a second where they are larger than guessed.
 pub async fn open(table: &LakeTable, file: &DataFile) -> Result<OpenFile> {
     open_at(table.table.clone(), table.store.clone(), file.path(&table.folder), file.bytes()).await
 }
 
 async fn open_at(table: Arc<Table>, store: Arc<dyn ObjectStore>, path: Path, bytes: u64) -> Result<OpenFile> {
     let name = path.to_string();
-    let mut reader = ParquetObjectReader::new(store, path).with_file_size(bytes);
+    let mut reader = Reader::new(store, path, bytes);
     let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
     let plain = ArrowReaderMetadata::load_async(&mut reader, options.clone()).await.context(|| format!("cannot read {name}"))?;
     let schema = lake_schema_of(&table, plain.schema());
@@ -52,7 +52,7 @@ impl OpenFile {
         self.metadata.metadata().file_metadata().num_rows().max(0) as usize
     }
 
-    fn builder(&self) -> ParquetRecordBatchStreamBuilder<ParquetObjectReader> {
+    fn builder(&self) -> ParquetRecordBatchStreamBuilder<Reader> {
         ParquetRecordBatchStreamBuilder::new_with_metadata(self.reader.clone(), self.metadata.clone()).with_batch_size(BATCH_ROWS)
     }
 

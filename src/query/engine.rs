@@ -47,15 +47,11 @@ impl Engine {
         let runtime = runtime.build_arc()?;
         let store: Url = Url::parse(STORE).map_err(|error| Error::internal(format!("{STORE}: {error}")))?;
         runtime.register_object_store(&store, warehouse.root().store.clone());
-        let mut config = SessionConfig::new()
+        let config = SessionConfig::new()
             .with_default_catalog_and_schema(CATALOG, PUBLIC)
             .with_information_schema(true)
             .with_create_default_catalog_and_schema(false)
             .with_target_partitions(limits.threads.max(1));
-        let parquet = &mut config.options_mut().execution.parquet;
-        // Only pages that pass the filters are decoded; files are planned to make that pay (one contact's rows stand together).
-        parquet.pushdown_filters = true;
-        parquet.reorder_filters = true;
         let context = SessionContext::new_with_config_rt(config, runtime);
         functions::register(&context)?;
         let public = Arc::new(PublicSchema::new(warehouse).await?);

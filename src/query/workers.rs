@@ -151,7 +151,8 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_breaks_off_is_an_error() {
         let workers = Workers::start(1).unwrap();
-        let broken = stream::iter([0, 1]).map(|at| if at == 0 { Ok(RecordBatch::new_empty(Arc::new(Schema::empty()))) } else { panic!("a fault") });
+        let broken = stream::iter([0, 1])
+            .map(|at| if at == 0 { Ok(RecordBatch::new_empty(Arc::new(Schema::empty()))) } else { panic!("a fault") });
         let mut away = workers.run(async { answer(broken) }).await.unwrap();
         assert!(away.next().await.unwrap().is_ok());
         assert!(away.next().await.unwrap().unwrap_err().to_string().contains("a task stopped"));

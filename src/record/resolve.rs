@@ -31,10 +31,15 @@ type Register = Option<Stamp>;
 
 const NEVER: &str = "never";
 
+/// A column that is computed from another where that is provided, and the other: the two are one register, because a
+/// computed click must not outlive the number it was computed from.
+const COMPUTED: (&str, &str) = ("clicked", "number_of_unique_clicks");
+
 /// The [`hidden::KEPT`] text of a version whose export lacked these columns; `None` when no note is needed.
 pub fn never_provided(absent: &[&Field]) -> Option<String> {
-    let noted: Vec<String> =
-        absent.iter().filter(|field| !field.sticky && !is_stamp(field)).map(|field| format!("{}={NEVER}", field.name)).collect();
+    let computed = |field: &Field| field.name == COMPUTED.0 && !absent.iter().any(|other| other.name == COMPUTED.1);
+    let noted = absent.iter().filter(|field| !field.sticky && !is_stamp(field) && !computed(field));
+    let noted: Vec<String> = noted.map(|field| format!("{}={NEVER}", field.name)).collect();
     (!noted.is_empty()).then(|| noted.join(";"))
 }
 
@@ -119,6 +124,8 @@ struct Column<'a> {
     name: &'a str,
     at: usize,
     sticky: bool,
+    /// The column (by place among the registers) this one is computed from, see [`COMPUTED`].
+    leader: Option<usize>,
     values: ArrayRef,
     compare: DynComparator,
 }
@@ -140,7 +147,11 @@ impl<'a> Registers<'a> {
             let at = schema.index_of(&field.name)?;
             let values = versions.column(at).clone();
             let compare = make_comparator(&values, &values, SortOptions { descending: false, nulls_first: true })?;
-            columns.push(Column { name: &field.name, at, sticky: field.sticky, values, compare });
+            columns.push(Column { name: &field.name, at, sticky: field.sticky, leader: None, values, compare });
+        }
+        let place = |columns: &[Column<'_>], name: &str| columns.iter().position(|column| column.name == name);
+        if let (Some(computed), leader) = (place(&columns, COMPUTED.0), place(&columns, COMPUTED.1)) {
+            columns[computed].leader = leader;
         }
         Ok(Self {
             versions,
@@ -221,15 +232,18 @@ impl<'a> Registers<'a> {
             self.carry(winner, group).filter(|(at, from)| self.differ(*at, *from, winner)).collect();
         let mut kept_now: Vec<String> = Vec::new();
         for column in &self.columns {
-            let mut best: (Register, u32) = (None, winner);
+            let leader = column.leader.map(|at| &self.columns[at]);
+            let mut best: ((bool, Register), u32) = ((false, None), winner);
             let mut first = true;
             for (&row, kept) in group.iter().zip(&kept) {
-                let register = match kept.get(column.name) {
-                    Some(register) => *register,
-                    None if column.sticky && column.values.is_null(row as usize) => None,
-                    None => Some(self.stamp(row)),
-                };
-                let better = register.cmp(&best.0).then_with(|| (column.compare)(row as usize, best.1 as usize));
+                // A value computed from a provided one goes before one that was only told.
+                let lead = leader.and_then(|leader| self.register(leader, row, kept));
+                let register = if lead.is_some() { (true, lead) } else { (false, self.register(column, row, kept)) };
+                let (a, b) = (row as usize, best.1 as usize);
+                let better = register
+                    .cmp(&best.0)
+                    .then_with(|| leader.filter(|_| register.0).map_or(Ordering::Equal, |leader| (leader.compare)(a, b)))
+                    .then_with(|| (column.compare)(a, b));
                 // Prefer the winner's own copy of an equal value, so that an unchanged row is recognised as such.
                 if first || better == Ordering::Greater || (better == Ordering::Equal && row == winner) {
                     best = (register, row);
@@ -240,9 +254,10 @@ impl<'a> Registers<'a> {
                 values.push((column.at, best.1));
             }
             // A sticky column that nobody ever provided needs no note: its null says so.
-            let silent = best.0 == Some(own) || (best.0.is_none() && column.sticky);
+            let register = best.0.1;
+            let silent = register == Some(own) || (register.is_none() && column.sticky);
             if !silent {
-                kept_now.push(match best.0 {
+                kept_now.push(match register {
                     None => format!("{}={NEVER}", column.name),
                     Some((modstamp, modified)) => format!("{}={},{}", column.name, text(modstamp), text(modified)),
                 });
@@ -253,6 +268,15 @@ impl<'a> Registers<'a> {
             return Ok(None);
         }
         Ok(Some(Patch { place, values, kept: kept_now }))
+    }
+
+    /// The stamp of a column's value in a row.
+    fn register(&self, column: &Column<'_>, row: u32, kept: &BTreeMap<&str, Register>) -> Register {
+        match kept.get(column.name) {
+            Some(register) => *register,
+            None if column.sticky && column.values.is_null(row as usize) => None,
+            None => Some(self.stamp(row)),
+        }
     }
 
     fn differ(&self, column: usize, a: u32, b: u32) -> bool {

@@ -123,7 +123,7 @@ impl Upsert {
                 self.wanderers.insert(Arc::new(spill.wanderers())).clone()
             }
         };
-        let mut work = Work {
+        let work = Work {
             now_millis: self.warehouse.clock().now().timestamp_millis(),
             target: self.target.clone(),
             archive: self.tiers.as_ref().map(|tiers| tiers.archive.clone()),
@@ -131,9 +131,7 @@ impl Upsert {
             pinned,
             wanderers,
             progress: progress.clone(),
-            survey: Survey::default(),
         };
-        work.survey = work.survey().await?;
         let (overlay, counts, moved) = Arc::new(work).run().await?;
         let base = overlay.base.clone();
         Ok(Prepared { base, change: overlay.into_change(), counts, moved })
@@ -211,7 +209,6 @@ struct Work {
     pinned: Pinned,
     wanderers: Arc<Wanderers>,
     progress: Arc<dyn Progress>,
-    survey: Survey,
 }
 
 /// One partition's rows, settled and folded.
@@ -224,8 +221,17 @@ struct Done {
     carried: RecordBatch,
 }
 
+/// Rows settled in their partition, before they are folded into it.
+struct Here {
+    comes: RecordBatch,
+    counts: Counts,
+    moved: Vec<Moved>,
+    goes: Located,
+}
+
 impl Work {
     async fn run(self: Arc<Self>) -> Result<(Overlay, Counts, Vec<Moved>)> {
+        let survey = Arc::new(self.survey().await?);
         let mut overlay = Overlay::new(self.pinned.hot.clone());
         let mut counts = Counts::default();
         let mut moved = Vec::new();
@@ -233,8 +239,8 @@ impl Work {
         let partitions: Vec<Partition> = self.spill.partitions().map(|(partition, _)| partition).collect();
         let work = self.clone();
         let done = in_parallel(partitions, move |partition| {
-            let work = work.clone();
-            async move { work.partition(partition).await }
+            let (work, survey) = (work.clone(), survey.clone());
+            async move { work.partition(partition, &survey).await }
         });
         for done in done.await? {
             overlay.apply(&self.target, done.partition, done.folded)?;
@@ -250,29 +256,47 @@ impl Work {
     }
 
     /// Finds the load's keys in what is stored. An empty table is not searched.
-    async fn survey(&self) -> Result<Survey> {
+    async fn survey(self: &Arc<Self>) -> Result<Survey> {
         let mut survey = Survey::default();
         let archive_files: Vec<Arc<DataFile>> = self.pinned.archive.files().cloned().collect();
         let hot_files: Vec<Arc<DataFile>> = self.pinned.hot.files().cloned().collect();
         if archive_files.is_empty() && hot_files.is_empty() {
             return Ok(survey);
         }
-        let mut misses: Vec<String> = Vec::new();
-        for (partition, _) in self.spill.partitions() {
-            let rows = self.spill.read(partition)?;
-            let wanted: HashSet<&str> = keys(&rows)?.iter().flatten().collect();
-            let located = locate(&self.target, self.pinned.hot.partition(partition), &wanted).await?;
-            if self.target.role == Role::Hot {
-                let found: HashSet<&str> = located.keys().collect();
-                misses.extend(wanted.iter().filter(|key| !found.contains(*key)).map(|key| (*key).to_owned()));
+        let mut partitions = self.spill.partitions().peekable();
+        while partitions.peek().is_some() {
+            let mut rows = 0;
+            let some = std::iter::from_fn(|| {
+                let next = partitions.next_if(|_| rows < SURVEY_KEYS)?;
+                rows += next.1 as usize;
+                Some(next.0)
+            });
+            let work = self.clone();
+            let found = in_parallel(some.collect::<Vec<_>>(), move |partition| {
+                let work = work.clone();
+                async move { work.survey_own(partition).await }
+            });
+            let mut misses = Vec::new();
+            for (partition, located, missed) in found.await? {
+                survey.own.insert(partition, located);
+                misses.extend(missed);
             }
-            survey.own.insert(partition, located);
-            if misses.len() >= SURVEY_KEYS {
-                self.survey_beyond(&hot_files, &archive_files, std::mem::take(&mut misses), &mut survey).await?;
-            }
+            self.survey_beyond(&hot_files, &archive_files, misses, &mut survey).await?;
         }
-        self.survey_beyond(&hot_files, &archive_files, misses, &mut survey).await?;
         Ok(survey)
+    }
+
+    /// Finds the keys of one day in the files of that day; returns those not found as well.
+    async fn survey_own(&self, partition: Partition) -> Result<(Partition, Located, Vec<String>)> {
+        let rows = self.spill.read(partition)?;
+        let wanted: HashSet<&str> = keys(&rows)?.iter().flatten().collect();
+        let located = locate(&self.target, self.pinned.hot.partition(partition), &wanted).await?;
+        let mut misses = Vec::new();
+        if self.target.role == Role::Hot {
+            let found: HashSet<&str> = located.keys().collect();
+            misses.extend(wanted.iter().filter(|key| !found.contains(*key)).map(|key| (*key).to_owned()));
+        }
+        Ok((partition, located, misses))
     }
 
     async fn survey_beyond(
@@ -298,46 +322,66 @@ impl Work {
         Ok(())
     }
 
-    async fn partition(&self, partition: Partition) -> Result<Done> {
-        let (table, survey) = (&self.target.table, &self.survey);
+    async fn partition(&self, partition: Partition, survey: &Survey) -> Result<Done> {
         let read = self.spill.read(partition)?;
         let told = read.num_rows() as u64;
         let carry = |key: &str| self.wanderers.may_hold(key) || survey.elsewhere.contains(key);
-        let carried = filter_keys(&read, carry)?;
-        let own = filter_keys(&read, |key| !carry(key))?;
+        let mut carried = filter_keys(&read, carry)?;
+        let mut own = filter_keys(&read, |key| !carry(key))?;
         drop(read);
-        let rows = resolve_all(table, &own)?;
-        let outdone = (own.num_rows() - rows.num_rows()) as u64;
+        let mut here = self.settle_here(partition, &own, survey).await?;
+        let strays = self.strays(partition, &here.comes)?;
+        if !strays.is_empty() {
+            let astray = filter_keys(&own, |key| strays.contains(key))?;
+            carried = concat_batches(&self.target.table.lake_schema(), [&carried, &astray])?;
+            own = filter_keys(&own, |key| !strays.contains(key))?;
+            here = self.settle_here(partition, &own, survey).await?;
+        }
         drop(own);
-        let located = survey.own.get(&partition).map(|located| located.only(|key| !carry(key))).unwrap_or_default();
-        let archived = match &survey.archived {
-            None => RecordBatch::new_empty(table.lake_schema()),
-            Some(archived) => {
-                let wanted: HashSet<&str> = keys(&rows)?.iter().flatten().collect();
-                filter_keys(archived, |key| wanted.contains(key))?
-            }
-        };
-        let (comes, mut counts, moved, goes) = if located.is_empty() && archived.num_rows() == 0 {
-            // Nothing is known of any of them: the common case of a bulk load.
-            let counts = Counts { inserted: rows.num_rows() as u64, ..Counts::default() };
-            (rows, counts, Vec::new(), Located::default())
-        } else {
-            let settled = settle(table, &located.fetch(&self.target).await?, &archived, &rows)?;
-            let replaced: HashSet<&str> = keys(&settled.comes)?
-                .iter()
-                .zip(&settled.replaces)
-                .filter(|(_, replaces)| **replaces)
-                .filter_map(|(key, _)| key)
-                .collect();
-            let goes = located.only(|key| replaced.contains(key));
-            drop(replaced);
-            (settled.comes, settled.counts, settled.moved, goes)
-        };
-        counts.unchanged += outdone;
+        let Here { comes, mut counts, moved, goes } = here;
         counts.late = self.late(&comes, partition)?;
         let folded = self.fold(partition, self.pinned.hot.partition(partition), goes, comes).await?;
         self.progress.advance(told);
         Ok(Done { partition, folded, counts, moved, carried })
+    }
+
+    /// Settles rows of one partition whose keys are stored in that partition, archived, or new.
+    async fn settle_here(&self, partition: Partition, own: &RecordBatch, survey: &Survey) -> Result<Here> {
+        let table = &self.target.table;
+        let rows = resolve_all(table, own)?;
+        let outdone = (own.num_rows() - rows.num_rows()) as u64;
+        let wanted: HashSet<&str> = keys(&rows)?.iter().flatten().collect();
+        let located = survey.own.get(&partition).map(|located| located.only(|key| wanted.contains(key))).unwrap_or_default();
+        let archived = match &survey.archived {
+            None => RecordBatch::new_empty(table.lake_schema()),
+            Some(archived) => filter_keys(archived, |key| wanted.contains(key))?,
+        };
+        drop(wanted);
+        if located.is_empty() && archived.num_rows() == 0 {
+            // Nothing is known of any of them: the common case of a bulk load.
+            let counts = Counts { inserted: rows.num_rows() as u64, unchanged: outdone, ..Counts::default() };
+            return Ok(Here { comes: rows, counts, moved: Vec::new(), goes: Located::default() });
+        }
+        let settled = settle(table, &located.fetch(&self.target).await?, &archived, &rows)?;
+        let mut counts = settled.counts;
+        counts.unchanged += outdone;
+        let replaced: HashSet<&str> = keys(&settled.comes)?
+            .iter()
+            .zip(&settled.replaces)
+            .filter(|(_, replaces)| **replaces)
+            .filter_map(|(key, _)| key)
+            .collect();
+        let goes = located.only(|key| replaced.contains(key));
+        drop(replaced);
+        Ok(Here { comes: settled.comes, counts, moved: settled.moved, goes })
+    }
+
+    /// Keys of rows that, settled, belong to another partition than the one they came in by: their date was kept from
+    /// another version, an archived one or one told without a date.
+    fn strays(&self, partition: Partition, comes: &RecordBatch) -> Result<HashSet<String>> {
+        let places = self.partitions_of(comes)?;
+        let astray = keys(comes)?.iter().zip(places).filter(|(_, place)| *place != partition);
+        Ok(astray.filter_map(|(key, _)| key.map(str::to_owned)).collect())
     }
 
     /// How many of these rows are late.

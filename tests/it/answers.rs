@@ -78,12 +78,25 @@ async fn monthly_rates() {
     always(&[
         (
             "SELECT month, sent, opened, clicked, bounced FROM rates_by_month ORDER BY month",
-            &["2025-11-01 | 1 | 1 | 0 | 0", "2025-12-01 | 3 | 2 | 1 | 0", "2026-08-01 | 6 | 3 | 2 | 1", "2026-09-01 | 1 | 1 | 0 | 0", "2026-10-01 | 4 | 2 | 1 | 1"],
+            &[
+                "2025-11-01 | 1 | 1 | 0 | 0",
+                "2025-12-01 | 3 | 2 | 1 | 0",
+                "2026-08-01 | 6 | 3 | 2 | 1",
+                "2026-09-01 | 1 | 1 | 0 | 0",
+                "2026-10-01 | 4 | 2 | 1 | 1",
+            ],
         ),
         ("SELECT sum(sent), sum(opened), sum(clicked), sum(bounced) FROM rates_by_month", &["15 | 9 | 4 | 2"]),
         (
             "SELECT date_trunc('month', date_sent) AS month, count(*) FROM ier GROUP BY 1 ORDER BY 1 NULLS LAST",
-            &["2025-11-01 00:00:00 | 1", "2025-12-01 00:00:00 | 3", "2026-08-01 00:00:00 | 6", "2026-09-01 00:00:00 | 1", "2026-10-01 00:00:00 | 3", "- | 1"],
+            &[
+                "2025-11-01 00:00:00 | 1",
+                "2025-12-01 00:00:00 | 3",
+                "2026-08-01 00:00:00 | 6",
+                "2026-09-01 00:00:00 | 1",
+                "2026-10-01 00:00:00 | 3",
+                "- | 1",
+            ],
         ),
         (
             "SELECT to_char(date_trunc('month', date_sent AT TIME ZONE 'America/Denver'), '%Y-%m') AS month, count(*)
@@ -168,7 +181,10 @@ async fn rates_of_open_enrolment() {
             ),
             &["003f40000000001AAA | false | 2026-10-21 02:21:00", "00Qf40000000002EAA | true | -"],
         ),
-        (&format!("SELECT ier_id FROM ier WHERE send_definition_id = '{send}' AND hard_bounce AND soft_bounce"), &["a0Df40000000008EAA"]),
+        (
+            &format!("SELECT ier_id FROM ier WHERE send_definition_id = '{send}' AND hard_bounce AND soft_bounce"),
+            &["a0Df40000000008EAA"],
+        ),
     ])
     .await;
 }
@@ -236,7 +252,10 @@ async fn known_contacts_stay_known() {
             &["a0Df40000000096EAA | true | 2026-11-10 14:02:00"],
         ),
         // Dana's id differs from Eli's by case alone.
-        ("SELECT ier_id, opened, clicked FROM ier WHERE person_id = '003f4000000000aAAA'", &["a0Df40000000005EAA | false | true"]),
+        (
+            "SELECT ier_id, opened, clicked FROM ier WHERE person_id = '003f4000000000aAAA'",
+            &["a0Df40000000005EAA | false | true"],
+        ),
     ])
     .await;
 }
@@ -268,7 +287,8 @@ async fn what_moves_to_the_archive_on_15_november() {
     let moved: Vec<_> = report.tables.iter().map(|table| (table.table.as_str(), table.rows, table.months)).collect();
     assert_eq!(moved, [("individual_email_result", 10, 3), ("individual_link", 4, 2)]);
     for _again in 0..2 {
-        let split = "SELECT tier, count(*), string_agg(substr(ier_id, 12, 4), ' ' ORDER BY ier_id) FROM ier GROUP BY 1 ORDER BY 1";
+        let split =
+            "SELECT tier, count(*), string_agg(substr(ier_id, 12, 4), ' ' ORDER BY ier_id) FROM ier GROUP BY 1 ORDER BY 1";
         assert_eq!(
             house.ask(split).await,
             ["archive | 10 | 0001 0002 0003 0004 0005 0011 0012 0013 0015 0096", "hot | 5 | 0007 0008 0009 0010 0014"]

@@ -63,7 +63,8 @@ impl Room {
     }
 
     fn note(&mut self, words: &[&str], output: &Output) -> &mut Self {
-        let quoted = words.iter().map(|word| if word.contains([' ', '\n', '*']) { format!("{word:?}") } else { (*word).to_owned() });
+        let quoted =
+            words.iter().map(|word| if word.contains([' ', '\n', '*']) { format!("{word:?}") } else { (*word).to_owned() });
         self.transcript += &format!("$ ier {}\n", quoted.collect::<Vec<_>>().join(" "));
         self.transcript += &self.plain(&String::from_utf8_lossy(&output.stdout));
         for line in self.plain(&String::from_utf8_lossy(&output.stderr)).lines() {
@@ -118,7 +119,8 @@ fn without_measures(line: &str) -> String {
     };
     let (mut out, mut rest, mut replaced) = (String::new(), line.as_str(), false);
     while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
-        let number = rest[start..].find(|c: char| !c.is_ascii_digit() && c != '.' && c != ',').map_or(rest.len(), |end| start + end);
+        let number =
+            rest[start..].find(|c: char| !c.is_ascii_digit() && c != '.' && c != ',').map_or(rest.len(), |end| start + end);
         let number = start + rest[start..number].trim_end_matches(['.', ',']).len();
         let free = !rest[..start].ends_with(|c: char| c.is_alphanumeric() || c == '-' || c == ':');
         let measured = UNITS.iter().filter(|_| free).find_map(|(unit, told)| {
@@ -154,8 +156,7 @@ fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-const VERBS: [&str; 10] =
-    ["demo", "sql", "history", "status", "load", "archive", "compact", "vacuum", "generate", "completions"];
+const VERBS: [&str; 10] = ["demo", "sql", "history", "status", "load", "archive", "compact", "vacuum", "generate", "completions"];
 
 #[test]
 fn help_teaches_every_verb() {
@@ -306,7 +307,15 @@ fn every_kind_of_error_has_its_exit_code() {
         (&["sql", "SELEC 1"], 2),
         (&["frobnicate"], 2),
         (&["load", "missing.csv"], 3),
-        (&["sql", "--timeout", "1s", "SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b WHERE a.value < b.value - 99999"], 5),
+        (
+            &[
+                "sql",
+                "--timeout",
+                "1s",
+                "SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b WHERE a.value < b.value - 99999",
+            ],
+            5,
+        ),
         (&["-w", "a file", "status"], 2),
         (&["load", "cut.csv.gz"], 6),
     ] {
@@ -442,7 +451,8 @@ fn the_demo_ends_in_a_table_and_says_what_to_try_next() {
         assert!(told.lines().any(|line| line.starts_with(step)), "{step}: {told}");
     }
     assert!(told.contains("-+-") && told.contains("rows"), "answers are tables: {told}");
-    let next: Vec<&str> = told.lines().skip_while(|line| !line.contains("Try next")).filter(|line| line.starts_with("  ier")).collect();
+    let next: Vec<&str> =
+        told.lines().skip_while(|line| !line.contains("Try next")).filter(|line| line.starts_with("  ier")).collect();
     assert!(next.len() > 3, "{told}");
     // What it says to try does work.
     let status = next.iter().find(|line| line.contains(" status")).unwrap();

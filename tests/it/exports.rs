@@ -43,7 +43,11 @@ and 🎓\",\"2026-08-06T15:00:00.000Z\",\"true\",\"2026-08-06T15:30:00.000Z\",\"
 /// As the Data Loader writes: capitals, `+0000`, numbers as floats; here with CRLF.
 fn data_loader() -> String {
     let (header, rows) = BULK.split_once('\n').unwrap();
-    let rows = rows.replace(".000Z", ".000+0000").replace("\"100000\"", "\"1.0E5\"").replace("\"2\"", "\"2.0\"").replace("\"0\"", "\"0.0\"");
+    let rows = rows
+        .replace(".000Z", ".000+0000")
+        .replace("\"100000\"", "\"1.0E5\"")
+        .replace("\"2\"", "\"2.0\"")
+        .replace("\"0\"", "\"0.0\"");
     // The line break within a field stays what it is.
     format!("{}\n{rows}", header.to_uppercase()).replace('\n', "\r\n").replace("\"\"b\"\"\r\n", "\"\"b\"\"\n")
 }
@@ -172,7 +176,9 @@ async fn item_11_unknown_columns_are_kept_and_missing_ones_are_null() {
     );
     assert_eq!(house.ask("SELECT custom IS NULL FROM ier ORDER BY ier_id").await, ["false", "true"]);
     assert_eq!(
-        house.ask("SELECT custom_field(custom, 'Region__c') AS region, count(*) FROM ier GROUP BY 1 ORDER BY 1 NULLS FIRST").await,
+        house
+            .ask("SELECT custom_field(custom, 'Region__c') AS region, count(*) FROM ier GROUP BY 1 ORDER BY 1 NULLS FIRST")
+            .await,
         ["- | 1", "Front Range | 1"]
     );
     house.archive().await;

@@ -32,7 +32,8 @@ async fn a_statement_that_takes_too_long_is_stopped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sort_that_outgrows_its_memory_spills() {
     let folder = tempfile::tempdir().unwrap();
-    let house = House::with_limits(Limits { memory_bytes: 24 << 20, spill_folder: Some(folder.path().to_owned()), ..limits() }).await;
+    let house =
+        House::with_limits(Limits { memory_bytes: 24 << 20, spill_folder: Some(folder.path().to_owned()), ..limits() }).await;
     // 32 MB of numbers.
     let sorted = "SELECT value % 977 AS rest, value FROM generate_series(1, 2000000) ORDER BY rest, value";
     let mut stream = house.engine.sql(sorted).await.unwrap();
@@ -96,7 +97,8 @@ async fn a_persons_look_up_reads_one_page_of_a_file() {
     house.archive().await;
     let frame = house.engine.context().sql("SELECT * FROM ier WHERE person_id = '003000000012345AAA'").await.unwrap();
     let plan = frame.create_physical_plan().await.unwrap();
-    let rows: usize = collect(plan.clone(), house.engine.context().task_ctx()).await.unwrap().iter().map(|batch| batch.num_rows()).sum();
+    let rows: usize =
+        collect(plan.clone(), house.engine.context().task_ctx()).await.unwrap().iter().map(|batch| batch.num_rows()).sum();
     assert_eq!(rows, 1);
     let (matched, pruned) = pages(&plan);
     assert_eq!(matched + pruned, 20_000, "pages are known in advance");

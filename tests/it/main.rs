@@ -1,13 +1,43 @@
-//! The integration tests: one binary, each file one kind of promise.
+//! One test binary; this is its table of contents.
 
+/// A warehouse in memory with a clock that is told the time, records to fill it, and a store that counts, fails and waits.
+mod world;
+
+/// A warehouse filled from `data/`, as a user would.
 mod house;
 
-mod answers;
+/// One record's life as a story: every day another job, every day the same answer.
+mod life;
 
+/// How the data misbehaves (the domain's list): a test for each item, by its number.
+mod boundary;
+
+/// Which version wins: any order, any duplication, any grouping gives the same row.
+mod versions;
+
+/// Any interleaving of loads and jobs equals a plain map.
+mod model;
+
+/// The habits of export files: headers, encodings, zones, rejects.
 mod exports;
 
+/// The hand-checked answers of `data/README.md`, before and after every job.
+mod answers;
+
+/// SQL as text: answers, refusals, and plans that open only what they must.
 mod slt;
 
+/// The binary as a person or a script meets it: transcripts, exit codes, pipes, a load killed in the middle.
 mod cli;
 
+/// Statements that want too much time or memory, and the pages a look-up may not read.
 mod limits;
+
+/// A store that fails at each call of a job, in every way a store can: nobody sees half of it, and running it again ends it.
+mod faults;
+
+/// Two jobs at once, at the worst moments.
+mod races;
+
+/// What a machine can hold us to: arrows between rooms, time, environment, sizes, SQL files.
+mod tidy;

@@ -1,0 +1,269 @@
+//! Two jobs at once, at the worst moments: one process is held before a call to the store while another runs from start to
+//! end. Whatever a reader asks meanwhile, each record is shown once; in the end both jobs have had their effect.
+
+use std::sync::Arc;
+
+use ier::error::Result;
+
+use crate::faults::{Job, Seen, archive_job, base, before_archive, before_compact, compact_job, load_job};
+use crate::world::records::{ier, link};
+use crate::world::store::Call;
+use crate::world::{World, day};
+
+/// The commit of a tier's table.
+fn commit_to(table: &'static str) -> impl Fn(&Call) -> bool + Send + Sync {
+    move |call: &Call| call.what == "put new" && call.path.starts_with(table) && call.path.contains("_delta_log")
+}
+
+/// Three IERs of early September, one of October, with a link each.
+async fn september() -> World {
+    let world = World::on("2026-11-01");
+    let row = |number: u32, sent: &str| ier(number).contact(number).sent(sent).stamp("2026-09-06 00:00").unopened();
+    let rows = [row(1, "2026-09-05 08:00"), row(2, "2026-09-05 09:00"), row(3, "2026-09-06 08:00"), row(4, "2026-10-20 08:00")];
+    world.load(&rows).await;
+    world.load(&[1, 2, 3, 4].map(|number| link(number, number).stamp("2026-09-06 00:00"))).await;
+    world
+}
+
+/// Starts a job in a process of its own and waits until it stands before the chosen call; returns how to let it go on and
+/// what will have become of it.
+async fn held(world: &World, job: Job, at: impl Fn(&Call) -> bool + Send + Sync + 'static) -> Held {
+    let process = world.another();
+    let gate = process.store.hold(at);
+    let running = tokio::spawn(async move { job(&process).await });
+    gate.reached().await;
+    Held { gate, running }
+}
+
+struct Held {
+    gate: crate::world::store::Gate,
+    running: tokio::task::JoinHandle<Result<()>>,
+}
+
+impl Held {
+    async fn goes_on(self) -> Result<()> {
+        self.gate.open();
+        self.running.await.expect("a job that does not panic")
+    }
+}
+
+const TIERS: &str = "SELECT merge_id, tier, sent_date, opened FROM ier WHERE merge_id IN ('M-1', 'M-2') ORDER BY merge_id, tier";
+
+/// A version that slips in between the archive's reading and its forgetting stays, as a late row.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newer_version_during_an_archive_run_stays_as_a_late_row() {
+    for table in ["archive/individual_email_result", "hot/individual_email_result"] {
+        let world = september().await;
+        let archiving = held(&world, archive_job("2026-10-01"), commit_to(table)).await;
+        let opened = ier(1).contact(1).sent("2026-09-05 08:00").stamp("2026-10-31 00:00").opened("2026-10-30 08:00");
+        let other = world.another();
+        other.load(&[opened]).await;
+        assert_eq!(other.line("SELECT opened FROM ier WHERE merge_id = 'M-1'").await, "true");
+        archiving.goes_on().await.expect("the archive run");
+        let after = [["M-1", "hot", "2026-09-05", "true"], ["M-2", "archive", "2026-09-05", "false"]];
+        assert_eq!(world.another().ask(TIERS).await, after, "held before the commit to {table}");
+        let next = world.another();
+        next.archive("2026-10-01").await;
+        let folded = [["M-1", "archive", "2026-09-05", "true"], ["M-2", "archive", "2026-09-05", "false"]];
+        assert_eq!(next.ask(TIERS).await, folded);
+    }
+}
+
+/// A row whose date is corrected past the boundary while it is being archived is shown once at every moment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_date_corrected_during_an_archive_run_never_shows_twice() {
+    for table in ["archive/individual_email_result", "hot/individual_email_result"] {
+        for date in ["2026-10-25 08:00", "2026-09-06 08:00", "2026-08-01 08:00"] {
+            let world = september().await;
+            let archiving = held(&world, archive_job("2026-10-01"), commit_to(table)).await;
+            let moved = ier(1).contact(1).sent(date).stamp("2026-10-31 00:00").unopened();
+            let other = world.another();
+            other.load(&[moved]).await;
+            let question = "SELECT sent_date FROM ier WHERE merge_id = 'M-1'";
+            let expected = date.split(' ').next().expect("a day");
+            assert_eq!(other.line(question).await, expected);
+            archiving.goes_on().await.expect("the archive run");
+            assert_eq!(world.another().line(question).await, expected, "{table}, moved to {date}");
+            let next = world.another();
+            next.archive("2026-10-01").await;
+            assert_eq!(next.line(question).await, expected);
+            next.no_key_twice().await;
+            next.rows_stand_where_they_belong().await;
+            assert_eq!(next.line("SELECT count(DISTINCT l.tier) + count(*) FROM ier i JOIN individual_link l USING (ier_id) WHERE i.merge_id = 'M-1' AND i.tier = l.tier AND i.sent_date = l.sent_date").await, "2");
+        }
+    }
+}
+
+/// An archive run that finds nothing to write must still not clear marks under the feet of one that is about to write.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_archive_run_does_not_uncover_what_a_slow_one_writes() {
+    let world = september().await;
+    world.archive("2026-10-01").await;
+    // A late row, which the slow run reads …
+    world.load(&[ier(5).contact(1).sent("2026-09-05 10:00").stamp("2026-10-30 00:00").unopened()]).await;
+    let slow = held(&world, archive_job("2026-10-01"), commit_to("archive/individual_email_result")).await;
+    // … moves past the boundary; an idle run finds nothing that goes, and a mark for a row the archive does not hold.
+    let other = world.another();
+    other.load(&[ier(5).contact(1).sent("2026-10-25 10:00").stamp("2026-10-31 00:00").unopened()]).await;
+    world.another().archive("2026-10-01").await;
+    slow.goes_on().await.expect("the slow run");
+    assert_eq!(world.another().ask("SELECT sent_date FROM ier WHERE merge_id = 'M-5'").await, [["2026-10-25"]]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_archive_runs_at_once_are_one() {
+    for table in ["archive/individual_email_result", "hot/individual_email_result", "archive/individual_link", "hot/individual_link"] {
+        for (slow, fast) in [("2026-10-01", "2026-10-01"), ("2026-09-06", "2026-10-01"), ("2026-10-01", "2026-09-06")] {
+            let world = september().await;
+            let before = Seen::by(&world).await;
+            let first = held(&world, archive_job(slow), commit_to(table)).await;
+            world.another().archive(fast).await;
+            assert!(Seen::by(&world.another()).await.same_rows(&before));
+            first.goes_on().await.expect("the slow run");
+            let after = world.another();
+            assert!(Seen::by(&after).await.same_rows(&before));
+            assert_eq!(after.line("SELECT count(*) FROM ier WHERE tier = 'archive'").await, "3", "{slow} held at {table} beside {fast}");
+            after.rows_stand_where_they_belong().await;
+            after.files_are_sound().await;
+        }
+    }
+}
+
+/// Compaction swaps the files in which an upsert has just looked up its rows; vacuum even deletes them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn compaction_and_vacuum_beside_an_upsert_that_looked_into_the_archive() {
+    let world = before_compact().await;
+    let late = |stamp| ier(1).contact(1).sent("2026-06-10 08:00").stamp(stamp).opened("2026-10-29 10:00").clicks(9, 3);
+    let row = late("2026-10-31 00:00");
+    let file = world.file("late.csv", &[row]);
+    let job: Job = Arc::new(move |world: &World| {
+        let file = file.clone();
+        Box::pin(async move { world.load_files(&[file]).await.map(drop) })
+    });
+    let loading = held(&world, job, commit_to("hot/individual_email_result")).await;
+    let other = world.another();
+    assert!(other.compact().await.months > 0);
+    loading.goes_on().await.expect("the load");
+    let after = world.another();
+    assert_eq!(after.line("SELECT tier, number_of_total_clicks FROM ier WHERE merge_id = 'M-1'").await, "hot 9");
+    after.archive("2026-10-01").await;
+    assert_eq!(after.line("SELECT tier, number_of_total_clicks FROM ier WHERE merge_id = 'M-1'").await, "archive 9");
+    after.no_key_twice().await;
+}
+
+/// An upsert that pinned before the archive ran commits after it: its rows are late, not lost and not doubled.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upsert_overtaken_by_an_archive_run() {
+    let world = september().await;
+    let rows = [
+        ier(1).contact(1).sent("2026-09-05 08:00").stamp("2026-10-31 00:00").opened("2026-10-30 08:00"),
+        ier(2).contact(2).sent("2026-10-25 09:00").stamp("2026-10-31 00:00").opened("2026-10-30 08:00"),
+        ier(6).contact(2).sent("2026-09-07 09:00").stamp("2026-10-31 00:00").unopened(),
+    ];
+    let file = world.file("rows.csv", &rows);
+    let job: Job = Arc::new(move |world: &World| {
+        let file = file.clone();
+        Box::pin(async move { world.load_files(&[file]).await.map(drop) })
+    });
+    let loading = held(&world, job, commit_to("hot/individual_email_result")).await;
+    world.another().archive("2026-10-01").await;
+    loading.goes_on().await.expect("the load");
+    for _ in 0..2 {
+        let after = world.another();
+        let seen = "SELECT merge_id, sent_date, opened FROM ier WHERE merge_id <> 'M-4' ORDER BY 1";
+        let rows = [["M-1", "2026-09-05", "true"], ["M-2", "2026-10-25", "true"], ["M-3", "2026-09-06", "false"], ["M-6", "2026-09-07", "false"]];
+        assert_eq!(after.ask(seen).await, rows);
+        after.rows_stand_where_they_belong().await;
+        after.archive("2026-10-01").await;
+    }
+}
+
+/// Every ordered pair of jobs: the first held before each of its writes (and every so often before a read), the second run
+/// whole, the first let go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_pair_of_jobs_at_each_write() {
+    const READS_SKIPPED: usize = 23;
+    let start = before_archive_with_two_files().await;
+    let load = load_more(&start);
+    let jobs: [(&str, Job); 3] = [("load", load.clone()), ("archive", archive_job("2026-10-01")), ("compact", compact_job())];
+    let before = Seen::by(&start).await;
+    let loaded = start.fork(None);
+    load(&loaded).await.expect("the load");
+    let after = Seen::by(&loaded.another()).await;
+    let mut held_at = 0;
+    for (first_name, first) in &jobs {
+        let clean = start.fork(None);
+        first(&clean).await.expect("a run alone");
+        let calls = clean.store.calls();
+        let chosen = calls.iter().enumerate().filter(|(at, call)| call.writes() || at % READS_SKIPPED == 0).map(|(at, _)| at);
+        for at in chosen.collect::<Vec<_>>() {
+            for (second_name, second) in &jobs {
+                let world = start.fork(None);
+                let counted = std::sync::atomic::AtomicUsize::new(0);
+                let process = world.another();
+                let gate = process.store.hold(move |_| counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == at);
+                let job = first.clone();
+                let mut running = tokio::spawn(async move { job(&process).await });
+                tokio::select! {
+                    () = gate.reached() => {}
+                    // It made fewer calls this time: nothing to hold.
+                    done = &mut running => { done.expect("no panic").expect("a run alone"); continue; }
+                }
+                held_at += 1;
+                let told = format!("{first_name} held at call {at} beside {second_name}");
+                let other = world.another();
+                second(&other).await.unwrap_or_else(|error| panic!("{told}: the second: {error}"));
+                Seen::by(&other).await.is_between(&before, &after);
+                gate.open();
+                running.await.expect("no panic").unwrap_or_else(|error| panic!("{told}: the first: {error}"));
+                let reader = world.another();
+                let seen = Seen::by(&reader).await;
+                let both = if first_name == second_name && *first_name != "load" || ![*first_name, *second_name].contains(&"load") { &before } else { &after };
+                assert!(seen.same_rows(both), "{told}: {seen:#?}");
+                reader.try_archive(day("2026-10-01")).await.unwrap_or_else(|error| panic!("{told}: {error}"));
+                assert!(Seen::by(&reader).await.same_rows(both), "{told}, then archived");
+                reader.rows_stand_where_they_belong().await;
+                reader.files_are_sound().await;
+            }
+        }
+    }
+    println!("pairs of jobs: {held_at} meetings");
+}
+
+/// Late rows, corrected dates, and a month in two files.
+async fn before_archive_with_two_files() -> World {
+    let world = before_archive().await;
+    world.archive("2026-08-02").await;
+    world.load(&[ier(31).contact(3).sent("2026-07-16 08:00").stamp("2026-10-30 00:00")]).await;
+    world.archive("2026-08-02").await;
+    world.load(&[ier(2).contact(2).sent("2026-06-10 08:00").stamp("2026-10-30 00:00").opened("2026-10-29 08:00")]).await;
+    world
+}
+
+/// Touches hot, late and archived rows, moves dates to and fro, finds a person.
+fn load_more(world: &World) -> Job {
+    let row = |number: u32, sent: &str| ier(number).contact(number % 4).sent(sent).stamp("2026-10-31 06:00").unopened().clicks(3, 2);
+    let rows = [
+        row(2, "2026-06-10 08:00"),
+        row(3, "2026-06-11 08:00"),
+        row(4, "2026-10-02 08:00"),
+        row(5, "2026-07-15 08:00"),
+        row(7, "2026-09-21 08:00"),
+        row(40, "2026-09-22 08:00"),
+        row(41, "2026-06-22 08:00"),
+    ];
+    let files = vec![world.file("more.csv", &rows), world.file("more-links.csv", &[link(8, 40).stamp("2026-10-31 06:00")])];
+    Arc::new(move |world: &World| {
+        let files = files.clone();
+        Box::pin(async move { world.load_files(&files).await.map(drop) })
+    })
+}
+
+/// The base the pairs stand on is not touched by forks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fork_leaves_its_origin_alone() {
+    let world = base().await;
+    let before = Seen::by(&world).await;
+    world.fork(None).archive("2026-10-01").await;
+    assert_eq!(Seen::by(&world.another()).await, before);
+}

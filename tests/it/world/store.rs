@@ -1,0 +1,440 @@
+//! A store in memory that counts its calls, fails one of them in a chosen way, holds one back until told to go on, and
+//! dates its objects by the test's clock.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use ier::clock::{Clock, ManualClock};
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode, PutMultipartOptions,
+    PutOptions, PutPayload, PutResult, Result, UploadPart,
+};
+use tokio::sync::Notify;
+
+/// How a call fails.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mode {
+    /// The call fails, the next one works.
+    ErrorOnce,
+    /// This call and all after it fail.
+    ErrorForEver,
+    /// The call is done, and reported failed.
+    DoneButFailed,
+    /// A data file is written by half, and the call fails. What a store does atomically (log entries) is not written at all.
+    TornWrite,
+    /// The call fails after a while.
+    TimeOut,
+    /// The process stops before the call is made.
+    AbortBefore,
+    /// The process stops when the call is done.
+    AbortAfter,
+}
+
+impl Mode {
+    /// All ways.
+    pub const ALL: [Mode; 7] = [
+        Mode::ErrorOnce,
+        Mode::ErrorForEver,
+        Mode::DoneButFailed,
+        Mode::TornWrite,
+        Mode::TimeOut,
+        Mode::AbortBefore,
+        Mode::AbortAfter,
+    ];
+
+    /// Does the way make a difference to writes only? Then only they are counted.
+    pub fn concerns_writes_only(self) -> bool {
+        matches!(self, Mode::DoneButFailed | Mode::TornWrite)
+    }
+}
+
+/// One call, as the store saw it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// `put`, `get`, `list` …
+    pub what: &'static str,
+    /// The object or prefix.
+    pub path: String,
+}
+
+impl Call {
+    /// Does it change the store?
+    pub fn writes(&self) -> bool {
+        !matches!(self.what, "get" | "get_ranges" | "list" | "list_with_delimiter")
+    }
+}
+
+/// What one call is to do.
+enum Step {
+    Go,
+    Fail,
+    FailLater,
+    DoThenFail,
+    Tear,
+    StopBefore,
+    StopAfter,
+}
+
+type Picked = Box<dyn Fn(&Call) -> bool + Send + Sync>;
+
+/// A call held back.
+struct Held {
+    picks: Picked,
+    taken: AtomicBool,
+    reached: Notify,
+    open: Notify,
+}
+
+/// The test's end of a held call.
+pub struct Gate(Arc<Held>);
+
+impl Gate {
+    /// Waits until somebody stands before the call.
+    pub async fn reached(&self) {
+        let wait = tokio::time::timeout(Duration::from_secs(30), self.0.reached.notified());
+        wait.await.expect("nobody made the call that was to be held back");
+    }
+
+    /// Lets the call go on.
+    pub fn open(&self) {
+        self.0.open.notify_one();
+    }
+}
+
+#[derive(Default)]
+struct State {
+    counted: AtomicU64,
+    fault: Mutex<Option<(u64, Mode)>>,
+    broken: AtomicBool,
+    stopped: AtomicBool,
+    stop: Notify,
+    buried: AtomicBool,
+    burial: Notify,
+    log: Mutex<Vec<Call>>,
+    held: Mutex<Vec<Arc<Held>>>,
+    dates: Mutex<HashMap<Path, DateTime<Utc>>>,
+}
+
+/// The store.
+pub struct FaultStore {
+    inner: Arc<InMemory>,
+    clock: ManualClock,
+    state: Arc<State>,
+}
+
+impl fmt::Debug for FaultStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a store that may fail")
+    }
+}
+
+impl fmt::Display for FaultStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a store that may fail")
+    }
+}
+
+impl FaultStore {
+    /// An empty store.
+    pub fn new(clock: ManualClock) -> Arc<Self> {
+        Arc::new(Self { inner: Arc::new(InMemory::new()), clock, state: Arc::default() })
+    }
+
+    /// A copy of the store, its count at 0, in which call `fault.0` (from 1; where only writes matter, that write) will fail.
+    pub fn fork(&self, clock: ManualClock, fault: Option<(u64, Mode)>) -> Arc<Self> {
+        let state = State {
+            fault: Mutex::new(fault),
+            dates: Mutex::new(self.state.dates.lock().expect("no test panics with the lock").clone()),
+            ..State::default()
+        };
+        Arc::new(Self { inner: Arc::new(self.inner.fork()), clock, state: Arc::new(state) })
+    }
+
+    /// The same objects seen through a store that never fails: the next process.
+    pub fn healthy(&self) -> Arc<Self> {
+        let state = State { dates: Mutex::new(self.state.dates.lock().expect("no test panics with the lock").clone()), ..State::default() };
+        Arc::new(Self { inner: self.inner.clone(), clock: self.clock.clone(), state: Arc::new(state) })
+    }
+
+    /// The calls made so far.
+    pub fn calls(&self) -> Vec<Call> {
+        self.state.log.lock().expect("no test panics with the lock").clone()
+    }
+
+    /// What stands in the store, by place and size; the random part of file names left out. Two states of the same job that
+    /// agree in this hold the same.
+    pub async fn objects(&self) -> Vec<(String, u64)> {
+        let listed: Vec<ObjectMeta> = self.inner.list(None).try_collect().await.expect("memory can be listed");
+        let name = |path: &Path| match path.as_ref().split_once("part-") {
+            Some((folder, _)) => folder.to_owned(),
+            None => path.to_string(),
+        };
+        // A log entry's size depends on random numbers in it.
+        let size = |meta: &ObjectMeta| if is_log(&meta.location) { 0 } else { meta.size };
+        let mut objects: Vec<(String, u64)> = listed.iter().map(|meta| (name(&meta.location), size(meta))).collect();
+        objects.sort();
+        objects
+    }
+
+    /// Has the chosen call been made?
+    pub fn fault_struck(&self) -> bool {
+        self.state.fault.lock().expect("no test panics with the lock").is_none_or(|(at, _)| self.state.counted.load(Ordering::SeqCst) >= at)
+    }
+
+    /// Runs a job as a process of its own: when the fault stops the process, the job is dropped where it stands, nothing
+    /// of it reaches the store any more, and the answer is `None`.
+    pub async fn process<T>(&self, job: impl Future<Output = T>) -> Option<T> {
+        let ended = tokio::select! {
+            biased;
+            () = self.state.stop.notified() => None,
+            done = job => Some(done),
+        };
+        self.state.buried.store(true, Ordering::SeqCst);
+        self.state.burial.notify_waiters();
+        ended.filter(|_| !self.state.stopped.load(Ordering::SeqCst))
+    }
+
+    /// Holds back the first call that `picks` picks.
+    pub fn hold(&self, picks: impl Fn(&Call) -> bool + Send + Sync + 'static) -> Gate {
+        let held = Arc::new(Held {
+            picks: Box::new(picks),
+            taken: AtomicBool::new(false),
+            reached: Notify::new(),
+            open: Notify::new(),
+        });
+        self.state.held.lock().expect("no test panics with the lock").push(held.clone());
+        Gate(held)
+    }
+}
+
+fn failure(call: &Call) -> object_store::Error {
+    object_store::Error::Generic { store: "test", source: format!("{} {} was made to fail", call.what, call.path).into() }
+}
+
+impl State {
+    async fn enter(&self, call: &Call) -> Step {
+        let held = self.held.lock().expect("no test panics with the lock").iter().find(|held| !held.taken.load(Ordering::SeqCst) && (held.picks)(call)).cloned();
+        if let Some(held) = held.filter(|held| !held.taken.swap(true, Ordering::SeqCst)) {
+            held.reached.notify_one();
+            held.open.notified().await;
+        }
+        if self.stopped.load(Ordering::SeqCst) {
+            self.wait_for_burial().await;
+            return Step::Fail;
+        }
+        self.log.lock().expect("no test panics with the lock").push(call.clone());
+        if self.broken.load(Ordering::SeqCst) {
+            return Step::Fail;
+        }
+        let fault = *self.fault.lock().expect("no test panics with the lock");
+        if fault.is_some_and(|(_, mode)| mode.concerns_writes_only()) && !call.writes() {
+            return Step::Go;
+        }
+        let number = self.counted.fetch_add(1, Ordering::SeqCst) + 1;
+        match fault.filter(|(at, _)| *at == number).map(|(_, mode)| mode) {
+            None => Step::Go,
+            Some(Mode::ErrorOnce) => Step::Fail,
+            Some(Mode::ErrorForEver) => {
+                self.broken.store(true, Ordering::SeqCst);
+                Step::Fail
+            }
+            Some(Mode::DoneButFailed) => Step::DoThenFail,
+            Some(Mode::TornWrite) => Step::Tear,
+            Some(Mode::TimeOut) => Step::FailLater,
+            Some(Mode::AbortBefore) => Step::StopBefore,
+            Some(Mode::AbortAfter) => Step::StopAfter,
+        }
+    }
+
+    /// The process stops here: whoever waits for this call waits until the process is gone.
+    async fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        self.stop.notify_one();
+        self.wait_for_burial().await;
+    }
+
+    async fn wait_for_burial(&self) {
+        let burial = self.burial.notified();
+        if self.buried.load(Ordering::SeqCst) {
+            return;
+        }
+        // A thread that cannot be dropped must not wait for ever.
+        drop(tokio::time::timeout(Duration::from_secs(5), burial).await);
+    }
+
+    /// Makes a call, `act(torn)`, or fails it.
+    async fn call<T, F: Future<Output = Result<T>>>(&self, call: Call, act: impl FnOnce(bool) -> F) -> Result<T> {
+        match self.enter(&call).await {
+            Step::Go => act(false).await,
+            Step::Fail => Err(failure(&call)),
+            Step::FailLater => {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                Err(failure(&call))
+            }
+            Step::DoThenFail => act(false).await.and(Err(failure(&call))),
+            Step::Tear => act(true).await.and(Err(failure(&call))),
+            Step::StopBefore => {
+                self.stop().await;
+                Err(failure(&call))
+            }
+            Step::StopAfter => {
+                let done = act(false).await;
+                self.stop().await;
+                done.and(Err(failure(&call)))
+            }
+        }
+    }
+
+    fn date(&self, location: &Path, now: DateTime<Utc>) {
+        self.dates.lock().expect("no test panics with the lock").insert(location.clone(), now);
+    }
+
+    fn dated(&self, meta: ObjectMeta) -> ObjectMeta {
+        let last_modified = self.dates.lock().expect("no test panics with the lock").get(&meta.location).copied().unwrap_or(meta.last_modified);
+        ObjectMeta { last_modified, ..meta }
+    }
+}
+
+fn call(what: &'static str, path: impl ToString) -> Call {
+    Call { what, path: path.to_string() }
+}
+
+fn prefix_call(what: &'static str, prefix: Option<&Path>) -> Call {
+    call(what, prefix.map(ToString::to_string).unwrap_or_default())
+}
+
+/// The first half of what was to be written.
+fn half(payload: PutPayload) -> PutPayload {
+    let whole = Bytes::from(payload);
+    whole.slice(..whole.len() / 2).into()
+}
+
+fn is_log(location: &Path) -> bool {
+    location.as_ref().contains("_delta_log")
+}
+
+#[async_trait]
+impl ObjectStore for FaultStore {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
+        let what = if opts.mode == PutMode::Create { "put new" } else { "put" };
+        let act = |torn: bool| async move {
+            let payload = match torn {
+                true if is_log(location) => return Err(failure(&call(what, location))),
+                true => half(payload),
+                false => payload,
+            };
+            let done = self.inner.put_opts(location, payload, opts).await?;
+            self.state.date(location, self.clock.now());
+            Ok(done)
+        };
+        self.state.call(call(what, location), act).await
+    }
+
+    async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        let act = |_| async {
+            let inner = self.inner.put_multipart_opts(location, opts).await?;
+            self.state.date(location, self.clock.now());
+            let upload = Upload { inner, parts: Vec::new(), location: location.clone(), store: self.inner.clone(), state: self.state.clone() };
+            Ok(Box::new(upload) as Box<dyn MultipartUpload>)
+        };
+        self.state.call(call("put_multipart", location), act).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.state.call(call("get", location), |_| self.inner.get_opts(location, options)).await
+    }
+
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.state.call(call("get_ranges", location), |_| self.inner.get_ranges(location, ranges)).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        let (inner, state) = (self.inner.clone(), self.state.clone());
+        locations
+            .then(move |location| {
+                let (inner, state) = (inner.clone(), state.clone());
+                async move {
+                    let location = location?;
+                    let one = futures::stream::once(futures::future::ready(Ok(location.clone()))).boxed();
+                    let act = |_| async move { inner.delete_stream(one).try_collect::<Vec<_>>().await };
+                    state.call(call("delete", &location), act).await?;
+                    Ok(location)
+                }
+            })
+            .boxed()
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let (inner, state, prefix) = (self.inner.clone(), self.state.clone(), prefix.cloned());
+        let made = prefix_call("list", prefix.as_ref());
+        let dates = self.state.clone();
+        let listed = async move { state.call(made, |_| async { Ok(inner.list(prefix.as_ref())) }).await };
+        futures::stream::once(listed).try_flatten().map_ok(move |meta| dates.dated(meta)).boxed()
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        let made = prefix_call("list_with_delimiter", prefix);
+        self.state.call(made, |_| self.inner.list_with_delimiter(prefix)).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.state.call(call("copy", to), |_| self.inner.copy_opts(from, to, options)).await
+    }
+}
+
+/// A file sent in parts; each part and the completion is a call.
+struct Upload {
+    inner: Box<dyn MultipartUpload>,
+    parts: Vec<PutPayload>,
+    location: Path,
+    store: Arc<InMemory>,
+    state: Arc<State>,
+}
+
+impl fmt::Debug for Upload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "upload of {}", self.location)
+    }
+}
+
+#[async_trait]
+impl MultipartUpload for Upload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        self.parts.push(data.clone());
+        let part = self.inner.put_part(data);
+        let (state, made) = (self.state.clone(), call("put_part", &self.location));
+        Box::pin(async move { state.call(made, |_| part).await })
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        let (state, made) = (self.state.clone(), call("complete", &self.location));
+        let (store, location) = (self.store.clone(), self.location.clone());
+        let parts: Vec<Bytes> = self.parts.drain(..).flat_map(|part| part.into_iter().collect::<Vec<_>>()).collect();
+        let inner = &mut self.inner;
+        let act = |torn: bool| async move {
+            let done = inner.complete().await?;
+            if torn {
+                let whole = Bytes::from(parts.concat());
+                store.put_opts(&location, half(whole.into()), PutOptions::default()).await?;
+            }
+            Ok(done)
+        };
+        state.call(made, act).await
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.inner.abort().await
+    }
+}
