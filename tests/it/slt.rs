@@ -35,7 +35,9 @@ impl AsyncDB for Script {
                 self.house.load([path]).await?;
             }
             "\\archive" => drop(self.house.archive().await),
-            "\\compact" => drop(self.house.compact().await),
+            "\\compact" => {
+                self.house.compact().await;
+            }
             "\\files" | "\\plan" => {
                 let plan = self.house.try_ask(&format!("EXPLAIN {rest}")).await?;
                 let rows = if word == "\\files" { opened(&plan) } else { lines(&plan) };
