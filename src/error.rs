@@ -198,6 +198,10 @@ impl From<datafusion::error::DataFusionError> for Error {
                 let kind = Self::kind_of(&inner);
                 Self { kind, message: inner.strip_backtrace(), source: Some(Box::new(inner)) }
             }
+            Df::ResourcesExhausted(what) => {
+                let message = format!("too little memory for the statement: narrow it, or raise query.memory_mb ({what})");
+                Self { kind: Kind::Unavailable, message, source: None }
+            }
             error => {
                 let kind = Self::kind_of(&error);
                 Self { kind, message: error.strip_backtrace(), source: Some(Box::new(error)) }

@@ -4,6 +4,7 @@
 //! that its time is over: the caller hears so at once, and the work stops at its next pause.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -24,9 +25,14 @@ const BATCHES_AHEAD: usize = 2;
 /// Stopped statements get this long to remove their temporary files.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Threads of an engine.
+/// Threads of an engine. They end with it and with the last answer that comes from them, whichever goes later.
 #[derive(Debug)]
 pub struct Workers {
+    threads: Arc<Threads>,
+}
+
+#[derive(Debug)]
+struct Threads {
     runtime: Option<Runtime>,
 }
 
@@ -34,12 +40,13 @@ impl Workers {
     /// Starts so many threads.
     pub fn start(threads: usize) -> Result<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(threads.max(1)).thread_name("ier-query").enable_all().build();
-        Ok(Self { runtime: Some(runtime.context(|| "cannot start threads")?) })
+        Ok(Self { threads: Arc::new(Threads { runtime: Some(runtime.context(|| "cannot start threads")?) }) })
     }
 
     /// Runs a statement: `plan` there, and then the stream it returns. Dropping what is returned, at either time, stops it.
     pub async fn run(&self, plan: impl Future<Output = Result<SendableRecordBatchStream>> + Send + 'static) -> Result<Away> {
-        let runtime = self.runtime.as_ref().ok_or_else(|| Error::internal("the engine has been closed"))?;
+        let threads = self.threads.clone();
+        let runtime = threads.runtime.as_ref().ok_or_else(|| Error::internal("the engine has been closed"))?;
         let (started, begun) = tokio::sync::oneshot::channel();
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
         let job = runtime.spawn(async move {
@@ -59,13 +66,13 @@ impl Workers {
         });
         let mut job = Job(Some(job));
         match begun.await {
-            Ok(schema) => Ok(Away { schema: schema?, batches, job }),
+            Ok(schema) => Ok(Away { schema: schema?, batches, job, _threads: threads }),
             Err(_stopped) => Err(job.failure().await),
         }
     }
 }
 
-impl Drop for Workers {
+impl Drop for Threads {
     fn drop(&mut self) {
         let Some(runtime) = self.runtime.take() else { return };
         // A runtime may not be waited for on the thread of another. Idle threads end at once.
@@ -102,7 +109,9 @@ impl Drop for Job {
 pub struct Away {
     schema: SchemaRef,
     batches: mpsc::Receiver<DfResult<RecordBatch>>,
+    /// Before the threads, so that it is stopped before they are waited for.
     job: Job,
+    _threads: Arc<Threads>,
 }
 
 impl Stream for Away {
@@ -130,7 +139,6 @@ impl RecordBatchStream for Away {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     use arrow::datatypes::Schema;
     use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -156,6 +164,18 @@ mod tests {
         assert_eq!(refused.unwrap_err().kind(), crate::error::Kind::Invalid);
         let panicked = workers.run(async { panic!("a fault while planning") }).await;
         assert!(panicked.unwrap_err().to_string().contains("a task stopped"));
+    }
+
+    #[tokio::test]
+    async fn an_answer_outlives_its_engine() {
+        let workers = Workers::start(1).unwrap();
+        let slow = stream::once(async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            Ok(RecordBatch::new_empty(Arc::new(Schema::empty())))
+        });
+        let away = workers.run(async { answer(slow) }).await.unwrap();
+        drop(workers);
+        assert!(away.map(|batch| batch.is_ok()).collect::<Vec<_>>().await == [true]);
     }
 
     #[tokio::test]

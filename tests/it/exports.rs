@@ -176,7 +176,9 @@ async fn item_11_unknown_columns_are_kept_and_missing_ones_are_null() {
     );
     assert_eq!(house.ask("SELECT custom IS NULL FROM ier ORDER BY ier_id").await, ["false", "true"]);
     assert_eq!(
-        house.ask("SELECT custom_field(custom, 'Region__c') AS region, count(*) FROM ier GROUP BY 1 ORDER BY 2, 1").await,
+        house
+            .ask("SELECT custom_field(custom, 'Region__c') AS region, count(*) FROM ier GROUP BY 1 ORDER BY 1 NULLS FIRST")
+            .await,
         ["- | 1", "Front Range | 1"]
     );
     house.archive().await;

@@ -27,7 +27,10 @@ mod answers;
 /// SQL as text: answers, refusals, and plans that open only what they must.
 mod slt;
 
-/// Statements that want too much time or memory.
+/// The binary as a person or a script meets it: transcripts, exit codes, pipes, a load killed in the middle.
+mod cli;
+
+/// Statements that want too much time or memory, and the pages a look-up may not read.
 mod limits;
 
 /// A store that fails at each call of a job, in every way a store can: nobody sees half of it, and running it again ends it.

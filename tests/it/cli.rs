@@ -1,0 +1,465 @@
+//! The binary as a person or a script meets it: what it prints, where, and with which exit code.
+//!
+//! Stories are kept as transcripts in `snapshots/`; what differs from run to run (times, sizes, paths) is replaced. After a
+//! wanted change `INSTA_UPDATE=always cargo test cli` writes them anew, to be read before they are committed.
+#![allow(clippy::unwrap_used)]
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::house::data;
+
+/// A folder of its own for each story, which is also home; `data/` is in it.
+struct Room {
+    folder: TempDir,
+    transcript: String,
+}
+
+impl Room {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        std::fs::create_dir(folder.path().join("data")).unwrap();
+        for file in std::fs::read_dir(data()).unwrap().map(|entry| entry.unwrap().path()) {
+            std::fs::copy(&file, folder.path().join("data").join(file.file_name().unwrap())).unwrap();
+        }
+        Self { folder, transcript: String::new() }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        std::fs::write(self.path().join(name), bytes).unwrap();
+    }
+
+    /// `ier` with these words, nobody at the keyboard, and no settings but its own.
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ier"));
+        command.args(words).current_dir(self.path()).env_clear().env("HOME", self.path()).env("COLUMNS", "100");
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> Output {
+        self.command(words).output().unwrap()
+    }
+
+    fn run_with(&self, words: &[&str], input: &[u8]) -> Output {
+        let mut child = self.command(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    /// Runs it and writes down what happened.
+    fn tell(&mut self, words: &[&str]) -> &mut Self {
+        let output = self.run(words);
+        self.note(words, &output)
+    }
+
+    fn note(&mut self, words: &[&str], output: &Output) -> &mut Self {
+        let quoted =
+            words.iter().map(|word| if word.contains([' ', '\n', '*']) { format!("{word:?}") } else { (*word).to_owned() });
+        self.transcript += &format!("$ ier {}\n", quoted.collect::<Vec<_>>().join(" "));
+        self.transcript += &self.plain(&String::from_utf8_lossy(&output.stdout));
+        for line in self.plain(&String::from_utf8_lossy(&output.stderr)).lines() {
+            self.transcript += &format!("! {line}\n");
+        }
+        match output.status.code() {
+            Some(0) => {}
+            Some(code) => self.transcript += &format!("[exit {code}]\n"),
+            None => self.transcript += "[killed]\n",
+        }
+        self.transcript.push('\n');
+        self
+    }
+
+    /// Without what differs from run to run.
+    fn plain(&self, text: &str) -> String {
+        let canonical = self.path().canonicalize().unwrap();
+        let text = text.replace(&canonical.display().to_string(), "ROOM").replace(&self.path().display().to_string(), "ROOM");
+        let text: Vec<String> = text.lines().map(|line| without_measures(line).trim_end().to_owned()).collect();
+        text.iter().map(|line| format!("{line}\n")).collect()
+    }
+
+    fn sql(&self, query: &str) -> String {
+        let output = self.run(&["sql", "--format", "csv", query]);
+        assert!(output.status.success(), "{query}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+/// Units of what is measured, and what they become: a number before one of these says nothing about what `ier` does.
+const UNITS: [(&str, &str); 9] = [
+    (" B", " KiB"),
+    (" KiB", " KiB"),
+    (" MiB", " KiB"),
+    (" bytes", " bytes"),
+    (" ms", " s"),
+    (" s", " s"),
+    ("/s", "/s"),
+    (" rows/s", " rows/s"),
+    (" times as much", " times as much"),
+];
+
+/// Numbers with a unit become `#`, days and times of file names `TIME`. Where something was replaced, columns are squeezed.
+fn without_measures(line: &str) -> String {
+    let line = match line.find("ier-rejects-") {
+        Some(at) => {
+            let stamp = at + "ier-rejects-".len();
+            let rest = line[stamp..].trim_start_matches(|c: char| c.is_ascii_digit() || c == '-');
+            format!("{}TIME{rest}", &line[..stamp])
+        }
+        None => line.to_owned(),
+    };
+    let (mut out, mut rest, mut replaced) = (String::new(), line.as_str(), false);
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let number =
+            rest[start..].find(|c: char| !c.is_ascii_digit() && c != '.' && c != ',').map_or(rest.len(), |end| start + end);
+        let number = start + rest[start..number].trim_end_matches(['.', ',']).len();
+        let free = !rest[..start].ends_with(|c: char| c.is_alphanumeric() || c == '-' || c == ':');
+        let measured = UNITS.iter().filter(|_| free).find_map(|(unit, told)| {
+            let next = rest[number..].strip_prefix(unit)?;
+            (!next.starts_with(|c: char| c.is_alphanumeric())).then_some((*told, next))
+        });
+        out += &rest[..start];
+        if let Some((told, next)) = measured {
+            out.push('#');
+            out += told;
+            (rest, replaced) = (next, true);
+        } else {
+            out += &rest[start..number];
+            rest = &rest[number..];
+        }
+    }
+    out += rest;
+    if !replaced {
+        return out;
+    }
+    out.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("  ")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+const VERBS: [&str; 10] = ["demo", "sql", "history", "status", "load", "archive", "compact", "vacuum", "generate", "completions"];
+
+#[test]
+fn help_teaches_every_verb() {
+    let mut room = Room::new();
+    room.tell(&["--help"]).tell(&["-h"]);
+    for verb in VERBS {
+        room.tell(&[verb, "--help"]);
+    }
+    insta::assert_snapshot!("help", room.transcript);
+    assert_eq!(out(&room.run(&[])), out(&room.run(&["--help"])), "no words at all ask for help");
+}
+
+#[test]
+fn a_day_at_work() {
+    let mut room = Room::new();
+    room.tell(&["status"])
+        .tell(&["load", "data"])
+        .tell(&["load", "data"])
+        .tell(&["load", "data/individual_email_result.csv", "data/contact.csv", "--quiet"])
+        .tell(&["archive", "--until", "2026-08-17", "--dry-run"])
+        .tell(&["archive", "--until", "2026-08-17"])
+        .tell(&["archive", "--until", "2026-08-17"])
+        .tell(&["compact", "--dry-run"])
+        .tell(&["compact"])
+        .tell(&["status"])
+        .tell(&["vacuum"])
+        .tell(&["vacuum", "--retain", "0", "--confirm"])
+        .tell(&["history", "003f40000000001"])
+        .tell(&["history", "003f40000000001AAA", "--utc", "--max-rows", "1"])
+        .tell(&["history", "003f40000000009AAA"]);
+    insta::assert_snapshot!("a_day_at_work", room.transcript);
+}
+
+#[test]
+fn an_answer_in_every_format() {
+    let mut room = Room::new();
+    assert!(room.run(&["load", "data", "--rejects", "rejects.csv"]).status.success());
+    let query = "SELECT ier_id, email_name, date_sent, sent_date, opened, date_opened, number_of_total_clicks AS clicks, 1.0 / 3 AS share \
+                 FROM ier WHERE contact_id = '003f40000000001AAA' ORDER BY ier_id LIMIT 2";
+    for format in ["table", "csv", "json", "ndjson"] {
+        room.tell(&["sql", "--format", format, query]);
+    }
+    room.tell(&["sql", "--local", query])
+        .tell(&["sql", "--json", query])
+        .tell(&["sql", "SELECT subject_line FROM ier WHERE ier_id = 'a0Df40000000015EAA'"])
+        .tell(&["sql", "SELECT 1 AS one; SELECT 2 AS two;"])
+        .tell(&["sql", "SELECT ier_id FROM ier WHERE false"])
+        .tell(&["sql", "--max-rows", "1", "SELECT name FROM contact ORDER BY id"]);
+    insta::assert_snapshot!("formats", room.transcript);
+
+    let parquet = room.run(&["sql", "--format", "parquet", query]);
+    assert!(parquet.stdout.starts_with(b"PAR1") && parquet.stdout.ends_with(b"PAR1"));
+    let arrow = room.run(&["sql", "--format", "arrow", query]);
+    assert!(arrow.stdout.starts_with(b"ARROW1"));
+}
+
+#[test]
+fn an_answer_in_a_file() {
+    let mut room = Room::new();
+    assert!(room.run(&["load", "data", "--rejects", "rejects.csv"]).status.success());
+    for name in ["a.csv", "a.json", "a.jsonl", "a.parquet", "a.arrow", "a.txt"] {
+        room.tell(&["sql", "-o", name, "SELECT id, name FROM contact ORDER BY id"]);
+        assert!(room.path().join(name).is_file(), "{name}");
+    }
+    room.tell(&["sql", "-o", "quiet.csv", "--quiet", "SELECT 1 AS one"])
+        .tell(&["sql", "-o", "json.csv", "--json", "SELECT 1 AS one"])
+        .tell(&["sql", "-o", "answer.xls", "SELECT 1"])
+        .tell(&["sql", "-o", "two.csv", "SELECT 1; SELECT 2"])
+        .tell(&["history", "003f40000000001", "-o", "evidence.csv"]);
+    insta::assert_snapshot!("files", room.transcript);
+    assert_eq!(std::fs::read_to_string(room.path().join("a.csv")).unwrap().lines().count(), 7);
+
+    let nowhere = room.run(&["sql", "-o", "nowhere/a.csv", "SELECT 1"]);
+    assert_eq!(code(&nowhere), 3);
+    assert!(err(&nowhere).starts_with("ier: cannot write nowhere/a.csv: No such file or directory"), "{}", err(&nowhere));
+
+    // An answer that breaks off leaves what was there.
+    let broken = room.run(&["sql", "-o", "a.csv", "SELECT 1 / (7 - n) FROM (VALUES (1), (7)) AS t(n)"]);
+    assert_ne!(code(&broken), 0);
+    assert_eq!(std::fs::read_to_string(room.path().join("a.csv")).unwrap().lines().count(), 7);
+
+    // The file loads back: the exports of the answers are exports.
+    assert!(room.run(&["load", "a.parquet", "--as", "contact"]).status.success());
+}
+
+#[test]
+fn mistakes_are_told_with_what_to_do() {
+    let mut room = Room::new();
+    room.file("header only.csv", "Id,et4ae5__MergeId__c\n");
+    room.file("unknown.csv", "a,b\n1,2\n");
+    room.file("empty.csv", "");
+    room.file("reserved.csv", "ContactId,x\n003f40000000001,1\n");
+    let gzip = {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        out.write_all(&std::fs::read(data().join("individual_email_result.csv")).unwrap()).unwrap();
+        out.finish().unwrap()
+    };
+    room.file("truncated.csv.gz", &gzip[..gzip.len() / 2]);
+    room.file("wrong.toml", "wharehouse = \"x\"\n");
+    room.file("query.sql", b"SELECT '\xff'");
+    room.tell(&["load", "missing.csv"])
+        .tell(&["load", "missing*.csv"])
+        .tell(&["load", "unknown.csv"])
+        .tell(&["load", "unknown.csv", "--as", "ier"])
+        .tell(&["load", "header only.csv"])
+        .tell(&["load", "empty.csv"])
+        .tell(&["load", "truncated.csv.gz"])
+        .tell(&["load", "reserved.csv", "--as", "select"])
+        .tell(&["load", "data", "--zone", "Denver"])
+        .tell(&["history", "003f4000000000"])
+        .tell(&["history", "003f40000000001AAB"])
+        .tell(&["history", "a0Bf40000000001EAA"])
+        .tell(&["sql", "SELEC 1"])
+        .tell(&["sql", "SELECT * FROM nowhere"])
+        .tell(&["sql", "SELECT nothing FROM business_unit"])
+        .tell(&["sql", "DROP TABLE ier"])
+        .tell(&["sql", "SELECT 1; SELEC 2"])
+        .tell(&["sql", "SELECT 1 / 0"])
+        .tell(&["sql", ""])
+        .tell(&["sql", "-f", "missing.sql"])
+        .tell(&["sql", "-f", "query.sql"])
+        .tell(&["archive", "--older-than", "90"])
+        .tell(&["--config", "missing.toml", "status"])
+        .tell(&["--config", "wrong.toml", "status"])
+        .tell(&["-w", "ftp://example.org/x", "status"])
+        .tell(&["demo", "data"])
+        .tell(&["generate", "data"])
+        .tell(&["frobnicate"])
+        .tell(&["load"])
+        .tell(&["--json", "frobnicate"])
+        .tell(&["--json", "sql", "SELEC 1"])
+        .tell(&["--json", "load", "missing.csv"]);
+    insta::assert_snapshot!("mistakes", room.transcript);
+
+    let early = room.run(&["archive", "--until", "2999-01-01"]);
+    assert_eq!(code(&early), 2);
+    assert!(err(&early).ends_with("that day's mails are still to come\n"), "{}", err(&early));
+}
+
+#[test]
+fn every_kind_of_error_has_its_exit_code() {
+    let room = Room::new();
+    room.file("cut.csv.gz", [0x1f, 0x8b, 8, 0, 0]);
+    room.file("a file", "");
+    for (words, expected) in [
+        (&["status"][..], 0),
+        (&["--version"], 0),
+        (&["sql", "SELEC 1"], 2),
+        (&["frobnicate"], 2),
+        (&["load", "missing.csv"], 3),
+        (
+            &[
+                "sql",
+                "--timeout",
+                "1s",
+                "SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b WHERE a.value < b.value - 99999",
+            ],
+            5,
+        ),
+        (&["-w", "a file", "status"], 2),
+        (&["load", "cut.csv.gz"], 6),
+    ] {
+        let output = room.run(words);
+        assert_eq!(code(&output), expected, "{words:?}: {}{}", out(&output), err(&output));
+        assert_eq!(err(&output).is_empty(), expected == 0, "{words:?}: errors and nothing else go to standard error");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn ctrl_c_stops_a_statement_that_never_pauses() {
+    let room = Room::new();
+    let endless = "SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b WHERE a.value + b.value = 0";
+    let mut child = room.command(&["sql", endless]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    let started = Instant::now();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(130));
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+}
+
+#[test]
+fn every_report_is_json_for_machines() {
+    let room = Room::new();
+    let json = |words: &[&str]| -> Value {
+        let mut all = words.to_vec();
+        all.push("--json");
+        let output = room.run(&all);
+        assert!(output.status.success() && output.stderr.is_empty(), "{words:?}: {}", err(&output));
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{words:?}: {error}: {}", out(&output)))
+    };
+    let made = json(&["generate", "made", "--months", "1", "--contacts", "20", "--sends-per-month", "1", "--end", "2026-11-01"]);
+    assert!(made["rows"].as_u64().unwrap() > 20);
+    let loaded = json(&["load", "data"]);
+    assert_eq!(loaded["tables"][0]["table"], "individual_email_result");
+    assert_eq!((loaded["tables"][0]["read"].as_u64(), loaded["tables"][0]["rejected"].as_u64()), (Some(24), Some(2)));
+    assert!(room.path().join(loaded["rejects_file"].as_str().unwrap()).is_file());
+    let plan = json(&["archive", "--until", "2026-08-17", "--dry-run"]);
+    assert_eq!((&plan["until"], plan["tables"][0]["rows"].as_u64()), (&Value::from("2026-08-17"), Some(10)));
+    let archived = json(&["archive", "--until", "2026-08-17"]);
+    assert_eq!(archived["tables"][0]["rows"].as_u64(), Some(10));
+    assert!(json(&["compact", "--dry-run"])["months"].is_array());
+    assert_eq!(json(&["compact"])["rows"].as_u64(), Some(0));
+    let status = json(&["status"]);
+    let rows = |tier: &str| {
+        let tables = status["tables"].as_array().unwrap();
+        let table = tables.iter().find(|table| table["table"] == "individual_email_result" && table["tier"] == tier).unwrap();
+        table["rows"].as_u64()
+    };
+    assert_eq!((rows("hot"), rows("archive")), (Some(5), Some(10)));
+    assert!(json(&["vacuum"]).is_object());
+    assert!(json(&["vacuum", "--confirm", "--retain", "0"]).is_object());
+    let history = json(&["history", "003f40000000001"]);
+    assert_eq!(history.as_array().unwrap().len(), 3);
+    assert_eq!(history[0]["date_sent"], "2026-10-20T16:00:00Z");
+    assert_eq!(json(&["sql", "SELECT count(*) AS n FROM ier"])[0]["n"].as_u64(), Some(15));
+    assert_eq!(json(&["sql", "SELECT 1 WHERE false"]), Value::Array(Vec::new()));
+}
+
+#[test]
+fn pipes_are_read_and_written() {
+    let room = Room::new();
+    let contacts = std::fs::read(data().join("contact.csv")).unwrap();
+    let loaded = room.run_with(&["load", "-", "--as", "contact", "--json"], &contacts);
+    let report: Value = serde_json::from_slice(&loaded.stdout).unwrap();
+    assert_eq!((report["tables"][0]["table"].as_str(), report["tables"][0]["inserted"].as_u64()), (Some("contact"), Some(6)));
+    let recognised = room.run_with(&["load", "-"], &std::fs::read(data().join("lead.csv")).unwrap());
+    assert!(out(&recognised).contains("lead"), "{}", err(&recognised));
+
+    let piped = room.run_with(&["sql", "--format", "csv"], b"-- how many?\nSELECT count(*) AS n FROM contact;\nSELECT 2 AS two");
+    assert_eq!((out(&piped).as_str(), code(&piped)), ("n\n6\ntwo\n2\n", 0));
+    let named = room.run_with(&["sql", "--format", "csv", "-f", "-"], b"SELECT 1 AS one;");
+    assert_eq!(out(&named), "one\n1\n");
+    let mistaken = room.run_with(&["sql", "--format", "csv"], b"SELECT 1 AS one;\nSELEC 2;\nSELECT 3 AS three;");
+    assert_eq!((out(&mistaken).as_str(), code(&mistaken)), ("one\n1\n", 2));
+    assert!(err(&mistaken).contains("statement 2"), "{}", err(&mistaken));
+
+    // A reader who has seen enough is no error.
+    let mut child = room
+        .command(&["sql", "--format", "csv", "SELECT value FROM generate_series(1, 2000000)"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((code(&output), err(&output).as_str()), (0, ""));
+}
+
+#[test]
+fn a_load_killed_at_any_time_is_finished_by_the_next() {
+    let made = ["--months", "3", "--contacts", "300", "--sends-per-month", "4", "--end", "2026-11-01", "--seed", "7"];
+    let room = Room::new();
+    assert!(room.run(&[&["generate", "exports"], &made[..]].concat()).status.success());
+    let started = Instant::now();
+    assert!(room.run(&["-w", "whole", "load", "exports", "--rejects", "rejects.csv"]).status.success());
+    let whole = started.elapsed();
+    for share in [0.15, 0.35, 0.5, 0.65, 0.75, 0.85, 0.95] {
+        let mut child = room
+            .command(&["load", "exports", "--rejects", "rejects.csv"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(whole.mul_f64(share));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // What is there can be read at any time, and never twice.
+        let twice = "SELECT count(*) - count(DISTINCT coalesce(lower(merge_id), ier_id)) AS twice FROM ier";
+        assert_eq!(room.sql(twice), "twice\n0\n", "killed after {share} of the time");
+    }
+    let last = room.run(&["load", "exports", "--rejects", "rejects.csv"]);
+    assert!(last.status.success(), "{}", err(&last));
+    let again = room.run(&["load", "exports", "--rejects", "rejects.csv"]);
+    assert!(out(&again).contains("nothing changed"), "{}", out(&again));
+    for table in ["ier", "individual_link", "contact", "lead", "email_send", "aggregate_link", "affiliation", "employment"] {
+        let query = format!("SELECT * FROM {table} ORDER BY 1, 2, 3, 4");
+        let expected = room.run(&["-w", "whole", "sql", "--format", "csv", &query]);
+        assert!(expected.stdout.len() > 100);
+        assert_eq!(room.sql(&query), out(&expected), "{table}");
+    }
+}
+
+#[test]
+fn the_demo_ends_in_a_table_and_says_what_to_try_next() {
+    let room = Room::new();
+    let demo = room.run(&["demo", "try"]);
+    assert!(demo.status.success(), "{}", err(&demo));
+    let told = out(&demo);
+    for step in ["1. ", "2. ", "3. ", "4. ", "5. ", "6. ", "7. "] {
+        assert!(told.lines().any(|line| line.starts_with(step)), "{step}: {told}");
+    }
+    assert!(told.contains("-+-") && told.contains("rows"), "answers are tables: {told}");
+    let next: Vec<&str> =
+        told.lines().skip_while(|line| !line.contains("Try next")).filter(|line| line.starts_with("  ier")).collect();
+    assert!(next.len() > 3, "{told}");
+    // What it says to try does work.
+    let status = next.iter().find(|line| line.contains(" status")).unwrap();
+    let words: Vec<&str> = status.split("   ").next().unwrap().split_whitespace().skip(1).collect();
+    assert!(room.run(&words).status.success(), "{status}");
+    let history = next.iter().find(|line| line.contains(" history ")).unwrap();
+    let words: Vec<&str> = history.trim().split("   ").next().unwrap().split_whitespace().skip(1).collect();
+    let answer = out(&room.run(&words));
+    assert!(answer.lines().last().unwrap().ends_with("rows)"), "{answer}");
+}
