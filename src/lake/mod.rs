@@ -31,6 +31,8 @@ pub mod commit;
 
 pub mod verify;
 
+pub mod footers;
+
 pub mod scan;
 
 pub mod vacuum;

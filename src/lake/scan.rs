@@ -13,7 +13,6 @@ use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::stats::Precision;
 use datafusion::common::{Column, ColumnStatistics, DFSchema, ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
@@ -24,6 +23,7 @@ use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 
+use super::footers::Readers;
 use super::snapshot::DataFile;
 use super::table::LakeTable;
 use crate::error::Result;
@@ -94,11 +94,11 @@ pub fn plan(
     let mut options = state.default_table_options().parquet;
     options.global.pushdown_filters = look_up;
     options.global.reorder_filters = true;
-    let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
+    let readers = Readers { store: table.store.clone(), footers: table.footers.clone() };
     let source =
         ParquetSource::new(TableSchema::builder(file_schema).with_table_partition_cols(vec![Arc::new(tier_field())]).build())
             .with_table_parquet_options(options)
-            .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(table.store.clone(), cache)));
+            .with_parquet_file_reader_factory(Arc::new(readers));
     let groups = groups(table, tier, files, state.config().target_partitions());
     let rows: u64 = files.iter().map(|file| file.rows).sum();
     let bytes: u64 = files.iter().map(|file| file.bytes()).sum();

@@ -15,6 +15,7 @@ use object_store::{
 };
 use url::Url;
 
+use super::footers::Footers;
 use crate::error::{Context, Error, Result};
 
 /// A store and the folder in it that holds the warehouse.
@@ -26,6 +27,8 @@ pub struct Root {
     pub store: Arc<dyn ObjectStore>,
     /// The warehouse's folder in the store.
     pub base: Path,
+    /// Footers of its files.
+    pub footers: Arc<Footers>,
 }
 
 impl Root {
@@ -45,7 +48,7 @@ impl Root {
             .map_err(|error| Error::invalid(format!("cannot open warehouse {location}: {error}")))?;
         let store: Arc<dyn ObjectStore> =
             if url.scheme() == "file" { Arc::new(DurableLocal::new(store)) } else { Arc::from(store) };
-        Ok(Self { url, store, base })
+        Ok(Self { url, store, base, footers: Arc::default() })
     }
 
     /// The same root over another store, so that tests can count and fail its calls.

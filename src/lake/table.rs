@@ -13,6 +13,7 @@ use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::Mutex;
 
+use super::footers::Footers;
 use super::paths::{self, Role};
 use super::snapshot::{DataFile, Snapshot};
 use super::store::Root;
@@ -36,6 +37,8 @@ pub struct LakeTable {
     pub folder: Path,
     /// The whole store.
     pub store: Arc<dyn ObjectStore>,
+    /// Footers of its files.
+    pub footers: Arc<Footers>,
     pub(super) log_store: LogStoreRef,
     newest: Mutex<Arc<Snapshot>>,
 }
@@ -57,7 +60,8 @@ impl LakeTable {
             .map_err(|error| Error::internal(format!("cannot build the URL of {name}: {error}")))?;
         let prefixed: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(root.store.clone(), folder.clone()));
         let log_store = default_logstore(prefixed, root.store.clone(), &url, &StorageConfig::default());
-        Ok(Self { table, role, folder, store: root.store.clone(), log_store, newest: Mutex::new(Arc::default()) })
+        let newest = Mutex::new(Arc::default());
+        Ok(Self { table, role, folder, store: root.store.clone(), footers: root.footers.clone(), log_store, newest })
     }
 
     /// `hot/individual_email_result`: the name messages and reports use.

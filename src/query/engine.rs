@@ -38,9 +38,8 @@ pub struct Engine {
 impl Engine {
     /// An engine over a warehouse.
     pub async fn open(warehouse: Arc<Warehouse>, limits: Limits) -> Result<Self> {
-        let mut runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(FairSpillPool::new(limits.memory_bytes)))
-            .with_metadata_cache_limit(limits.metadata_cache_bytes);
+        let mut runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(limits.memory_bytes)));
+        warehouse.root().footers.set_budget_bytes(limits.metadata_cache_bytes);
         if let Some(folder) = &limits.spill_folder {
             runtime = runtime.with_temp_file_path(folder.clone());
         }

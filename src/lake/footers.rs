@@ -1,0 +1,152 @@
+//! Footers and page indexes, kept in memory within a budget.
+//!
+//! A look-up reads a page of a few columns from each file; decoding the footer and page index of all columns costs more than
+//! the pages. Files never change and their names are never used twice, so what is kept is never stale.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use datafusion::common::Result as DfResult;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::{ParquetFileMetrics, ParquetFileReaderFactory};
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use object_store::ObjectStore;
+use object_store::path::Path;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::errors::Result;
+use parquet::file::metadata::ParquetMetaData;
+
+use super::reader::Reader;
+
+/// Budget until an engine sets its own, in bytes.
+const DEFAULT_BUDGET_BYTES: usize = 256 << 20;
+
+/// Footers by file.
+pub struct Footers {
+    held: Mutex<Held>,
+}
+
+struct Held {
+    budget_bytes: usize,
+    bytes: usize,
+    /// Counts look-ups: the entry with the least number was used longest ago.
+    used: u64,
+    by_path: HashMap<Path, Entry>,
+}
+
+struct Entry {
+    metadata: Arc<ParquetMetaData>,
+    bytes: usize,
+    used: u64,
+}
+
+impl fmt::Debug for Footers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("footers")
+    }
+}
+
+impl Default for Footers {
+    fn default() -> Self {
+        let held = Held { budget_bytes: DEFAULT_BUDGET_BYTES, bytes: 0, used: 0, by_path: HashMap::new() };
+        Self { held: Mutex::new(held) }
+    }
+}
+
+impl Footers {
+    /// Sets how much memory footers may take.
+    pub fn set_budget_bytes(&self, budget_bytes: usize) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).budget_bytes = budget_bytes;
+    }
+
+    fn get(&self, path: &Path) -> Option<Arc<ParquetMetaData>> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.used += 1;
+        let used = held.used;
+        let entry = held.by_path.get_mut(path)?;
+        entry.used = used;
+        Some(entry.metadata.clone())
+    }
+
+    fn put(&self, path: Path, metadata: Arc<ParquetMetaData>) {
+        let bytes = metadata.memory_size();
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.used += 1;
+        let entry = Entry { metadata, bytes, used: held.used };
+        held.bytes += bytes;
+        if let Some(before) = held.by_path.insert(path, entry) {
+            held.bytes -= before.bytes;
+        }
+        while held.bytes > held.budget_bytes {
+            let oldest = held.by_path.iter().min_by_key(|(_, entry)| entry.used).map(|(path, _)| path.clone());
+            let Some(gone) = oldest.and_then(|path| held.by_path.remove(&path)) else { return };
+            held.bytes -= gone.bytes;
+        }
+    }
+}
+
+/// Makes readers that look for footers here first.
+#[derive(Debug)]
+pub struct Readers {
+    /// The whole store.
+    pub store: Arc<dyn ObjectStore>,
+    /// Where footers are kept.
+    pub footers: Arc<Footers>,
+}
+
+impl ParquetFileReaderFactory for Readers {
+    fn create_reader(
+        &self,
+        partition: usize,
+        file: PartitionedFile,
+        _footer_bytes: Option<usize>,
+        metrics: &ExecutionPlanMetricsSet,
+    ) -> DfResult<Box<dyn AsyncFileReader + Send>> {
+        let path = file.object_meta.location;
+        Ok(Box::new(Remembering {
+            metrics: ParquetFileMetrics::new(partition, path.as_ref(), metrics),
+            reader: Reader::new(self.store.clone(), path.clone(), file.object_meta.size),
+            path,
+            footers: self.footers.clone(),
+        }))
+    }
+}
+
+/// A reader that remembers footers, and counts the bytes it reads for EXPLAIN ANALYZE.
+struct Remembering {
+    metrics: ParquetFileMetrics,
+    reader: Reader,
+    path: Path,
+    footers: Arc<Footers>,
+}
+
+impl AsyncFileReader for Remembering {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
+        self.metrics.bytes_scanned.add((range.end - range.start) as usize);
+        self.reader.get_bytes(range)
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
+        self.metrics.bytes_scanned.add(ranges.iter().map(|range| (range.end - range.start) as usize).sum());
+        self.reader.get_byte_ranges(ranges)
+    }
+
+    /// Always with the page index, whatever is asked for: decoded once, it serves all later look-ups.
+    fn get_metadata<'a>(&'a mut self, _options: Option<&'a ArrowReaderOptions>) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
+        async move {
+            if let Some(metadata) = self.footers.get(&self.path) {
+                return Ok(metadata);
+            }
+            let metadata = self.reader.get_metadata(None).await?;
+            self.footers.put(self.path.clone(), metadata.clone());
+            Ok(metadata)
+        }
+        .boxed()
+    }
+}
