@@ -3,9 +3,31 @@
 use std::collections::BTreeSet;
 
 const PACKAGE_FIELDS: [&str; 25] = [
-    "MergeId", "Contact", "Lead", "SendDefinition", "JobId", "BatchId", "ListId", "SubscriberId", "SubjectLine", "DateSent",
-    "Opened", "DateOpened", "Clicked", "NumberOfTotalClicks", "NumberOfUniqueClicks", "HardBounce", "SoftBounce",
-    "DateBounced", "DateUnsubscribed", "Email", "Unique_Link_ID", "Individual_Email_Result", "LinkURL", "Last_Clicked", "JobId",
+    "MergeId",
+    "Contact",
+    "Lead",
+    "SendDefinition",
+    "JobId",
+    "BatchId",
+    "ListId",
+    "SubscriberId",
+    "SubjectLine",
+    "DateSent",
+    "Opened",
+    "DateOpened",
+    "Clicked",
+    "NumberOfTotalClicks",
+    "NumberOfUniqueClicks",
+    "HardBounce",
+    "SoftBounce",
+    "DateBounced",
+    "DateUnsubscribed",
+    "Email",
+    "Unique_Link_ID",
+    "Individual_Email_Result",
+    "LinkURL",
+    "Last_Clicked",
+    "JobId",
 ];
 
 /// One row of an export.
