@@ -79,36 +79,31 @@ pub fn complete(table: &Table, told: &RecordBatch) -> Result<Completed> {
     Ok(Completed { batch: derive(table, batch)?, keyless })
 }
 
-/// Recomputes the derived columns of an IER: person, day, click. Other tables pass through (a link's day follows its
-/// date).
+/// Recomputes the derived columns of an IER: person, day, click. Other tables pass through: a link's person and day are its
+/// IER's, also where that day is not the one its date says.
 pub fn derive(table: &Table, batch: RecordBatch) -> Result<RecordBatch> {
-    if !table.tiered {
+    if table.key != KeyRule::Ier {
         return Ok(batch);
     }
     let schema = batch.schema();
     let mut columns = batch.columns().to_vec();
     let column = |name: &str| batch.column_by_name(name).ok_or_else(|| Error::internal(format!("no column {name}")));
-    if table.key == KeyRule::Ier {
-        let contacts = column("contact_id")?.as_string::<i32>();
-        let leads = column("lead_id")?.as_string::<i32>();
-        let mut people = StringBuilder::with_capacity(batch.num_rows(), batch.num_rows() * 18);
-        for (contact, lead) in contacts.iter().zip(leads) {
-            people.append_option(contact.or(lead));
-        }
-        columns[schema.index_of("person_id")?] = Arc::new(people.finish());
-
-        let unique = column("number_of_unique_clicks")?.as_primitive::<Int32Type>();
-        let told = column("clicked")?.as_boolean();
-        let clicked: BooleanArray =
-            unique.iter().zip(told).map(|(unique, told)| unique.map(|clicks| clicks > 0).or(told)).collect();
-        columns[schema.index_of("clicked")?] = Arc::new(clicked);
+    let contacts = column("contact_id")?.as_string::<i32>();
+    let leads = column("lead_id")?.as_string::<i32>();
+    let mut people = StringBuilder::with_capacity(batch.num_rows(), batch.num_rows() * 18);
+    for (contact, lead) in contacts.iter().zip(leads) {
+        people.append_option(contact.or(lead));
     }
+    columns[schema.index_of("person_id")?] = Arc::new(people.finish());
+
+    let unique = column("number_of_unique_clicks")?.as_primitive::<Int32Type>();
+    let told = column("clicked")?.as_boolean();
+    let clicked: BooleanArray = unique.iter().zip(told).map(|(unique, told)| unique.map(|clicks| clicks > 0).or(told)).collect();
+    columns[schema.index_of("clicked")?] = Arc::new(clicked);
+
     let sent = column("date_sent")?.as_primitive::<TimestampMicrosecondType>();
     let created = column("created_date")?.as_primitive::<TimestampMicrosecondType>();
-    // A link whose IER is not known has no date of its own and stays in the partition without one.
-    let own_date_only = table.key != KeyRule::Ier;
-    let days: Date32Array =
-        sent.iter().zip(created).map(|(sent, created)| sent.or(if own_date_only { None } else { created }).map(day_of)).collect();
+    let days: Date32Array = sent.iter().zip(created).map(|(sent, created)| sent.or(created).map(day_of)).collect();
     columns[schema.index_of("sent_date")?] = Arc::new(days);
     Ok(RecordBatch::try_new(schema, columns)?)
 }

@@ -12,11 +12,12 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, DynComparator, PrimitiveArray, RecordBatch, StringArray, UInt32Array, make_comparator,
+    Array, ArrayRef, AsArray, BooleanArray, DynComparator, PrimitiveArray, RecordBatch, StringArray, UInt32Array, make_comparator,
 };
-use arrow::compute::{SortOptions, cast, take};
+use arrow::compute::{SortOptions, cast, is_not_null, take};
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
 
 use super::fields::{CUSTOM, Field, KeyRule, Source, Table, hidden};
@@ -175,8 +176,12 @@ impl<'a> Registers<'a> {
             if table.key != KeyRule::Ier {
                 let derived = table.fields.iter().filter(|field| field.source == Source::Derived && field.name != CUSTOM);
                 let columns = derived.map(|field| schema.index_of(&field.name)).collect::<Result<_, _>>()?;
-                let values = versions.column(schema.index_of("sent_date")?).clone();
-                carried.push(Carried { columns, values, last: true });
+                // Of a link whose IER is unknown both are null. (An IER may have a person and no day, or a day and no person.)
+                let home = ["person_id", "sent_date"].map(|name| schema.index_of(name).map(|at| versions.column(at)));
+                let [person, day] = home;
+                let known = arrow::compute::or(&is_not_null(person?)?, &is_not_null(day?)?)?;
+                let values: BooleanArray = known.iter().map(|known| known.filter(|known| *known)).collect();
+                carried.push(Carried { columns, values: Arc::new(values), last: true });
             }
         }
         Ok(carried)

@@ -12,7 +12,7 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use ier::error::{Error, Kind, Result};
 
-use crate::world::records::{contact_id, ier, link, send};
+use crate::world::records::{contact_id, ier, link};
 use crate::world::store::Mode;
 use crate::world::{Rows, World, day};
 
@@ -117,8 +117,8 @@ pub fn load_files(world: &World) -> Vec<String> {
         row(99, "2026-09-20 09:00"),
         row(7, "2026-09-05 08:00").opened("2026-10-29 10:00").clicks(2, 1),
         row(1, "2026-06-10 08:00").opened("2026-10-29 10:00"),
-        row(21, "2026-06-20 08:00"),
-        row(8, "2026-09-21 08:00"),
+        row(21, "2026-06-10 09:00"),
+        row(8, "2026-09-20 08:00"),
         row(5, "2026-10-01 08:00"),
         row(6, "2026-06-10 08:00"),
         row(12, "2026-09-05 08:00").contact(3),
@@ -126,8 +126,8 @@ pub fn load_files(world: &World) -> Vec<String> {
         row(10, "2026-09-20 08:00").opened("2026-09-20 09:00").stamp("2026-09-20 10:00"),
         row(20, "2026-10-01 08:00"),
     ];
-    let links = [link(6, 20), link(1, 1).set("NumberOfTotalClicks", "5"), link(7, 98)].map(|link| link.stamp("2026-10-30 00:00"));
-    vec![world.file("ier.csv", &iers), world.file("link.csv", &links), world.file("send.csv", &[send(1, 12)])]
+    let links = [link(6, 20), link(1, 1).set("NumberOfTotalClicks", "5")].map(|link| link.stamp("2026-10-30 00:00"));
+    vec![world.file("ier.csv", &iers), world.file("link.csv", &links)]
 }
 
 pub fn load_job(world: &World) -> Job {

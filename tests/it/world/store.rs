@@ -54,9 +54,10 @@ impl Mode {
         Mode::AbortAfter,
     ];
 
-    /// Does the way make a difference to writes only? Then only they are counted.
+    /// Does the way make a difference to writes only? Then only they are counted: to a call that reads, a time-out is an
+    /// error that comes later, and to stop after it is to stop before the next.
     pub fn concerns_writes_only(self) -> bool {
-        matches!(self, Mode::DoneButFailed | Mode::TornWrite)
+        !matches!(self, Mode::ErrorOnce | Mode::ErrorForEver | Mode::AbortBefore)
     }
 }
 
