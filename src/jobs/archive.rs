@@ -227,7 +227,10 @@ impl Run {
     async fn commit_archive(&self, pinned: &Pinned, change: Change) -> Result<()> {
         let until = boundary(pinned, self.until);
         let moves = pinned.archived_until() != Some(until) && pinned.hot.version.is_some();
-        if change.is_empty() && !moves {
+        // Marks are about to be cleared because this archive does not hold their keys. Another run may have read a marked row
+        // where it stood before, and be about to write it: a commit, even of nothing else, makes that run look again.
+        let clears_marks = pinned.hot.files().any(|file| file.late_days().next().is_some());
+        if change.is_empty() && !moves && !clears_marks {
             return Ok(());
         }
         let transactions =

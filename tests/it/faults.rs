@@ -40,7 +40,8 @@ const IERS: &str = "SELECT merge_id, ier_id, person_id, contact_id, date_sent, s
     is_deleted, system_modstamp FROM ier";
 const LINKS: &str = "SELECT unique_link_id, ier_id, person_id, date_sent, sent_date, number_of_total_clicks, system_modstamp \
     FROM individual_link";
-const TIERS: &str = "SELECT merge_id AS key, tier FROM ier UNION ALL SELECT unique_link_id, tier FROM individual_link ORDER BY 1, 2";
+const TIERS: &str =
+    "SELECT merge_id AS key, tier FROM ier UNION ALL SELECT unique_link_id, tier FROM individual_link ORDER BY 1, 2";
 
 fn by_key(rows: Rows) -> BTreeMap<String, Rows> {
     let mut keyed: BTreeMap<String, Rows> = BTreeMap::new();
@@ -52,7 +53,8 @@ fn by_key(rows: Rows) -> BTreeMap<String, Rows> {
 
 impl Seen {
     pub async fn by(world: &World) -> Self {
-        let seen = Self { iers: by_key(world.ask(IERS).await), links: by_key(world.ask(LINKS).await), tiers: world.ask(TIERS).await };
+        let seen =
+            Self { iers: by_key(world.ask(IERS).await), links: by_key(world.ask(LINKS).await), tiers: world.ask(TIERS).await };
         for (key, rows) in seen.iers.iter().chain(&seen.links) {
             assert_eq!(rows.len(), 1, "{key} is shown more than once: {rows:?}");
         }
@@ -68,7 +70,8 @@ impl Seen {
     /// after (they follow their IERs in commits of their own)?
     pub fn is_between(&self, before: &Self, after: &Self) {
         if self.iers != before.iers && self.iers != after.iers {
-            let odd = self.iers.iter().filter(|(key, rows)| after.iers.get(*key) != Some(rows) || before.iers.get(*key) != Some(rows));
+            let odd =
+                self.iers.iter().filter(|(key, rows)| after.iers.get(*key) != Some(rows) || before.iers.get(*key) != Some(rows));
             panic!("IERs are neither as before nor as after: {:?}", odd.collect::<Vec<_>>());
         }
         for (key, rows) in &self.links {
@@ -107,7 +110,8 @@ pub async fn base() -> World {
 
 /// A load with everything in it: new rows, changes, late ones, corrected dates, a person found, links old and new.
 pub fn load_files(world: &World) -> Vec<String> {
-    let row = |number: u32, sent: &str| ier(number).contact(number % 4).sent(sent).stamp("2026-10-30 00:00").unopened().clicks(0, 0);
+    let row =
+        |number: u32, sent: &str| ier(number).contact(number % 4).sent(sent).stamp("2026-10-30 00:00").unopened().clicks(0, 0);
     let iers = [
         row(20, "2026-10-01 08:00"),
         row(99, "2026-09-20 09:00"),
@@ -302,7 +306,11 @@ async fn the_scenes_have_everything_in_them() {
     let archived = "SELECT count(*) FILTER (WHERE tier = 'archive'), count(*) FROM";
     assert_eq!(world.line(&format!("{archived} ier")).await, "6 12");
     assert_eq!(world.line(&format!("{archived} individual_link")).await, "2 5");
-    assert_eq!(world.line("SELECT count(*) FROM individual_link WHERE sent_date IS NULL").await, "1", "one link waits for its IER");
+    assert_eq!(
+        world.line("SELECT count(*) FROM individual_link WHERE sent_date IS NULL").await,
+        "1",
+        "one link waits for its IER"
+    );
     let before = Seen::by(&world).await;
     load_job(&world)(&world).await.expect("the load");
     let after = Seen::by(&world).await;

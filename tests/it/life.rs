@@ -8,11 +8,7 @@ const LINK: &str = "SELECT l.tier, l.number_of_total_clicks, l.sent_date FROM in
 
 /// What the analyst asks every morning: it must not notice any job.
 async fn morning_report(world: &World) -> Vec<Vec<String>> {
-    world
-        .ask(
-            "SELECT person_id, email_name, sent_date, opened, clicked, is_deleted FROM ier ORDER BY person_id, date_sent",
-        )
-        .await
+    world.ask("SELECT person_id, email_name, sent_date, opened, clicked, is_deleted FROM ier ORDER BY person_id, date_sent").await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -50,7 +46,8 @@ async fn one_record_from_its_arrival_to_the_deep_archive() {
 
     // 1 March 2027: contact 1 finds the mail again. Salesforce makes a new record, under the same MergeId.
     world.days_pass(116);
-    let again = opened.set("Id", crate::world::records::ier_id(901)).stamp("2027-03-01 09:00").clicks(4, 2).set("IsDeleted", "false");
+    let again =
+        opened.set("Id", crate::world::records::ier_id(901)).stamp("2027-03-01 09:00").clicks(4, 2).set("IsDeleted", "false");
     world.load(&[again]).await;
     assert_eq!(world.line(STATE).await, "hot true true 4 false");
     assert_eq!(world.line("SELECT count(*), count(DISTINCT person_id) FROM ier").await, "2 2", "still one record each");

@@ -73,13 +73,16 @@ fn maybe<T: Clone + std::fmt::Debug + 'static>(value: impl Strategy<Value = T> +
 }
 
 fn version() -> impl Strategy<Value = Version> {
-    let key = prop_oneof![6 => (0..9u8).prop_map(Key::Merge), 1 => (0..3u8).prop_map(Key::Subscriber), 1 => (0..3u8).prop_map(Key::Id)];
+    let key =
+        prop_oneof![6 => (0..9u8).prop_map(Key::Merge), 1 => (0..3u8).prop_map(Key::Subscriber), 1 => (0..3u8).prop_map(Key::Id)];
     // Mostly few days, so that partitions are shared; some anywhere in four months; one microsecond before midnight, too.
-    let moment = || prop_oneof![
-        4 => (0..6i64, 0..3i64).prop_map(|(days, hours)| days * 20 * DAY + hours * HOUR),
-        2 => (0..120i64).prop_map(|days| days * DAY),
-        1 => (1..6i64).prop_map(|days| days * 20 * DAY - 1),
-    ];
+    let moment = || {
+        prop_oneof![
+            4 => (0..6i64, 0..3i64).prop_map(|(days, hours)| days * 20 * DAY + hours * HOUR),
+            2 => (0..120i64).prop_map(|days| days * DAY),
+            1 => (1..6i64).prop_map(|days| days * 20 * DAY - 1),
+        ]
+    };
     let stamps = (maybe(0..5i64), maybe(0..2i64));
     let facts = (maybe(0..3u8), maybe(0..3u8), maybe(moment()), maybe(moment()), maybe(any::<bool>()), maybe(0..3i32));
     (key, any::<bool>(), 0..3u8, stamps, facts).prop_map(
@@ -101,8 +104,12 @@ fn version() -> impl Strategy<Value = Version> {
 
 fn step() -> impl Strategy<Value = Step> {
     let rarely = || prop::bool::weighted(0.15);
-    let lacks = (rarely(), rarely(), rarely(), rarely())
-        .prop_map(|(sent, created, opened, unique)| Lacks { sent, created, opened, unique });
+    let lacks = (rarely(), rarely(), rarely(), rarely()).prop_map(|(sent, created, opened, unique)| Lacks {
+        sent,
+        created,
+        opened,
+        unique,
+    });
     prop_oneof![
         8 => (lacks, prop::collection::vec(version(), 1..7)).prop_map(|(lacks, versions)| Step::Load(lacks, versions)),
         4 => (0..122i64).prop_map(Step::Archive),
@@ -150,7 +157,8 @@ impl Version {
 /// The versions as an export's batch.
 fn batch(lacks: Lacks, versions: &[Version]) -> RecordBatch {
     let first = first_micros();
-    let text = |of: &dyn Fn(&Version) -> Option<String>| -> ArrayRef { Arc::new(versions.iter().map(of).collect::<StringArray>()) };
+    let text =
+        |of: &dyn Fn(&Version) -> Option<String>| -> ArrayRef { Arc::new(versions.iter().map(of).collect::<StringArray>()) };
     let moment = |of: &dyn Fn(&Version) -> Option<i64>| -> ArrayRef {
         let micros = versions.iter().map(|version| of(version).map(|micros| first + micros));
         Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone(UTC.clone()))
@@ -177,7 +185,8 @@ fn batch(lacks: Lacks, versions: &[Version]) -> RecordBatch {
         columns.push(("opened", Arc::new(versions.iter().map(|version| version.opened).collect::<BooleanArray>())));
     }
     if !lacks.unique {
-        columns.push(("number_of_unique_clicks", Arc::new(versions.iter().map(|version| version.unique).collect::<Int32Array>())));
+        columns
+            .push(("number_of_unique_clicks", Arc::new(versions.iter().map(|version| version.unique).collect::<Int32Array>())));
     }
     let fields: Vec<Field> = columns.iter().map(|(name, column)| Field::new(*name, column.data_type().clone(), true)).collect();
     let columns = columns.into_iter().map(|(_, column)| column).collect();
@@ -210,7 +219,9 @@ impl Model {
         let first = first_micros();
         let moment = |micros: Option<i64>| {
             text(micros.map(|micros| {
-                DateTime::from_timestamp_micros(first + micros).expect("a moment").to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
+                DateTime::from_timestamp_micros(first + micros)
+                    .expect("a moment")
+                    .to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
             }))
         };
         let contact = Self::newest(versions, |_, version| version.contact.map(|contact| Some(contact_id(contact.into()))));
@@ -287,8 +298,12 @@ async fn run(steps: &[Step]) -> Result<(), TestCaseError> {
                     tiers_hold_their_own(&world, &boundary.to_string()).await;
                 }
             }
-            Step::Compact => drop(world.compact().await),
-            Step::Vacuum => drop(world.vacuum(0).await),
+            Step::Compact => {
+                world.compact().await;
+            }
+            Step::Vacuum => {
+                world.vacuum(0).await;
+            }
             Step::DaysPass(days) => world.days_pass(*days),
             Step::Restart => world = world.another(),
         }

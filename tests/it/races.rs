@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ier::error::Result;
 
-use crate::faults::{Job, Seen, archive_job, base, before_archive, before_compact, compact_job, load_job};
+use crate::faults::{Job, Seen, archive_job, base, before_archive, before_compact, compact_job};
 use crate::world::records::{ier, link};
 use crate::world::store::Call;
 use crate::world::{World, day};
@@ -112,7 +112,9 @@ async fn an_idle_archive_run_does_not_uncover_what_a_slow_one_writes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_archive_runs_at_once_are_one() {
-    for table in ["archive/individual_email_result", "hot/individual_email_result", "archive/individual_link", "hot/individual_link"] {
+    for table in
+        ["archive/individual_email_result", "hot/individual_email_result", "archive/individual_link", "hot/individual_link"]
+    {
         for (slow, fast) in [("2026-10-01", "2026-10-01"), ("2026-09-06", "2026-10-01"), ("2026-10-01", "2026-09-06")] {
             let world = september().await;
             let before = Seen::by(&world).await;
@@ -122,7 +124,11 @@ async fn two_archive_runs_at_once_are_one() {
             first.goes_on().await.expect("the slow run");
             let after = world.another();
             assert!(Seen::by(&after).await.same_rows(&before));
-            assert_eq!(after.line("SELECT count(*) FROM ier WHERE tier = 'archive'").await, "3", "{slow} held at {table} beside {fast}");
+            assert_eq!(
+                after.line("SELECT count(*) FROM ier WHERE tier = 'archive'").await,
+                "3",
+                "{slow} held at {table} beside {fast}"
+            );
             after.rows_stand_where_they_belong().await;
             after.files_are_sound().await;
         }
@@ -171,7 +177,12 @@ async fn an_upsert_overtaken_by_an_archive_run() {
     for _ in 0..2 {
         let after = world.another();
         let seen = "SELECT merge_id, sent_date, opened FROM ier WHERE merge_id <> 'M-4' ORDER BY 1";
-        let rows = [["M-1", "2026-09-05", "true"], ["M-2", "2026-10-25", "true"], ["M-3", "2026-09-06", "false"], ["M-6", "2026-09-07", "false"]];
+        let rows = [
+            ["M-1", "2026-09-05", "true"],
+            ["M-2", "2026-10-25", "true"],
+            ["M-3", "2026-09-06", "false"],
+            ["M-6", "2026-09-07", "false"],
+        ];
         assert_eq!(after.ask(seen).await, rows);
         after.rows_stand_where_they_belong().await;
         after.archive("2026-10-01").await;
@@ -218,7 +229,12 @@ async fn each_pair_of_jobs_at_each_write() {
                 running.await.expect("no panic").unwrap_or_else(|error| panic!("{told}: the first: {error}"));
                 let reader = world.another();
                 let seen = Seen::by(&reader).await;
-                let both = if first_name == second_name && *first_name != "load" || ![*first_name, *second_name].contains(&"load") { &before } else { &after };
+                let both = if first_name == second_name && *first_name != "load" || ![*first_name, *second_name].contains(&"load")
+                {
+                    &before
+                } else {
+                    &after
+                };
                 assert!(seen.same_rows(both), "{told}: {seen:#?}");
                 reader.try_archive(day("2026-10-01")).await.unwrap_or_else(|error| panic!("{told}: {error}"));
                 assert!(Seen::by(&reader).await.same_rows(both), "{told}, then archived");
@@ -242,7 +258,8 @@ async fn before_archive_with_two_files() -> World {
 
 /// Touches hot, late and archived rows, moves dates to and fro, finds a person.
 fn load_more(world: &World) -> Job {
-    let row = |number: u32, sent: &str| ier(number).contact(number % 4).sent(sent).stamp("2026-10-31 06:00").unopened().clicks(3, 2);
+    let row =
+        |number: u32, sent: &str| ier(number).contact(number % 4).sent(sent).stamp("2026-10-31 06:00").unopened().clicks(3, 2);
     let rows = [
         row(2, "2026-06-10 08:00"),
         row(3, "2026-06-11 08:00"),

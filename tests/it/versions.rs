@@ -43,16 +43,28 @@ fn version() -> impl Strategy<Value = Version> {
     let stamp = || prop_oneof![1 => Just(None), 5 => (0..4i64).prop_map(Some)];
     let people = (told(0..3u8), told(0..2u8), told(0..3u8));
     let facts = (told(0..3u8), told(0..5i64), told(any::<bool>()), told(any::<bool>()), told(0..3i32));
-    ((stamp(), stamp()), people, facts).prop_map(|((modstamp, modified), (contact, lead, send), (subject, sent, opened, clicked, unique))| {
-        Version { modstamp, modified, contact, lead, send, subject, sent, opened, clicked, unique }
-    })
+    ((stamp(), stamp()), people, facts).prop_map(
+        |((modstamp, modified), (contact, lead, send), (subject, sent, opened, clicked, unique))| Version {
+            modstamp,
+            modified,
+            contact,
+            lead,
+            send,
+            subject,
+            sent,
+            opened,
+            clicked,
+            unique,
+        },
+    )
 }
 
 /// The version as the loader hands it on.
 fn batch(version: &Version) -> RecordBatch {
     let table = ier_table();
     let mut columns: Vec<(&str, ArrayRef)> = vec![("merge_id", text(Some("m-1".to_owned())))];
-    let moment = |micros: Option<i64>| -> ArrayRef { Arc::new(TimestampMicrosecondArray::from(vec![micros]).with_timezone(UTC.clone())) };
+    let moment =
+        |micros: Option<i64>| -> ArrayRef { Arc::new(TimestampMicrosecondArray::from(vec![micros]).with_timezone(UTC.clone())) };
     columns.push(("system_modstamp", moment(version.modstamp)));
     columns.push(("last_modified_date", moment(version.modified)));
     let mut put = |name: &'static str, column: Option<ArrayRef>| columns.extend(column.map(|column| (name, column)));
@@ -142,7 +154,8 @@ fn a_null_never_erases_a_person_and_clicked_follows_the_clicks() {
         prop_assert_eq!(known("send_definition_id"), versions.iter().any(|version| matches!(version.send, Some(Some(_)))));
         prop_assert_eq!(known("person_id"), known("contact_id") || known("lead_id"));
         if known("number_of_unique_clicks") {
-            let clicks = row.column_by_name("number_of_unique_clicks").expect("clicks").as_primitive::<arrow::datatypes::Int32Type>();
+            let clicks =
+                row.column_by_name("number_of_unique_clicks").expect("clicks").as_primitive::<arrow::datatypes::Int32Type>();
             let clicked = row.column_by_name("clicked").expect("clicked").as_boolean();
             prop_assert!(clicked.is_valid(0));
             prop_assert_eq!(clicked.value(0), clicks.value(0) > 0);

@@ -192,7 +192,11 @@ impl World {
                         let key = batch.column(2).as_string::<i32>().value(row);
                         assert_eq!(own, file.partition, "{key} in {}/{}", lake.name(), file.add.path);
                     }
-                    assert!(lake.role == Role::Hot || batch.column(1).null_count() == batch.num_rows(), "marks in {}", lake.name());
+                    assert!(
+                        lake.role == Role::Hot || batch.column(1).null_count() == batch.num_rows(),
+                        "marks in {}",
+                        lake.name()
+                    );
                 }
             }
         }
@@ -200,7 +204,8 @@ impl World {
 
     /// No key twice, in either table, over both tiers.
     pub async fn no_key_twice(&self) {
-        let twice = self.ask("SELECT lower(merge_id), count(*) FROM ier WHERE merge_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1").await;
+        let twice =
+            self.ask("SELECT lower(merge_id), count(*) FROM ier WHERE merge_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1").await;
         assert!(twice.is_empty(), "IERs twice: {twice:?}");
         let twice = self.ask("SELECT unique_link_id, count(*) FROM individual_link GROUP BY 1 HAVING count(*) > 1").await;
         assert!(twice.is_empty(), "links twice: {twice:?}");

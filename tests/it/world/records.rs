@@ -3,9 +3,31 @@
 use std::collections::BTreeSet;
 
 const PACKAGE_FIELDS: [&str; 25] = [
-    "MergeId", "Contact", "Lead", "SendDefinition", "JobId", "BatchId", "ListId", "SubscriberId", "SubjectLine", "DateSent",
-    "Opened", "DateOpened", "Clicked", "NumberOfTotalClicks", "NumberOfUniqueClicks", "HardBounce", "SoftBounce",
-    "DateBounced", "DateUnsubscribed", "Email", "Unique_Link_ID", "Individual_Email_Result", "LinkURL", "Last_Clicked", "JobId",
+    "MergeId",
+    "Contact",
+    "Lead",
+    "SendDefinition",
+    "JobId",
+    "BatchId",
+    "ListId",
+    "SubscriberId",
+    "SubjectLine",
+    "DateSent",
+    "Opened",
+    "DateOpened",
+    "Clicked",
+    "NumberOfTotalClicks",
+    "NumberOfUniqueClicks",
+    "HardBounce",
+    "SoftBounce",
+    "DateBounced",
+    "DateUnsubscribed",
+    "Email",
+    "Unique_Link_ID",
+    "Individual_Email_Result",
+    "LinkURL",
+    "Last_Clicked",
+    "JobId",
 ];
 
 /// One row of an export.
@@ -76,20 +98,9 @@ impl Record {
         self
     }
 
-    /// The export had no such column.
-    pub fn without(mut self, field: &str) -> Self {
-        self.0.retain(|(name, _)| *name != field);
-        self
-    }
-
     /// The contact written to.
     pub fn contact(self, number: u32) -> Self {
         self.set("Contact", contact_id(number))
-    }
-
-    /// The send it belongs to.
-    pub fn of_send(self, number: u32) -> Self {
-        self.set("SendDefinition", id("a0B", number))
     }
 
     /// When it was sent (and the record made).

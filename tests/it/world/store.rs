@@ -164,7 +164,10 @@ impl FaultStore {
 
     /// The same objects seen through a store that never fails: the next process.
     pub fn healthy(&self) -> Arc<Self> {
-        let state = State { dates: Mutex::new(self.state.dates.lock().expect("no test panics with the lock").clone()), ..State::default() };
+        let state = State {
+            dates: Mutex::new(self.state.dates.lock().expect("no test panics with the lock").clone()),
+            ..State::default()
+        };
         Arc::new(Self { inner: self.inner.clone(), clock: self.clock.clone(), state: Arc::new(state) })
     }
 
@@ -190,7 +193,11 @@ impl FaultStore {
 
     /// Has the chosen call been made?
     pub fn fault_struck(&self) -> bool {
-        self.state.fault.lock().expect("no test panics with the lock").is_none_or(|(at, _)| self.state.counted.load(Ordering::SeqCst) >= at)
+        self.state
+            .fault
+            .lock()
+            .expect("no test panics with the lock")
+            .is_none_or(|(at, _)| self.state.counted.load(Ordering::SeqCst) >= at)
     }
 
     /// Runs a job as a process of its own: when the fault stops the process, the job is dropped where it stands, nothing
@@ -208,12 +215,8 @@ impl FaultStore {
 
     /// Holds back the first call that `picks` picks.
     pub fn hold(&self, picks: impl Fn(&Call) -> bool + Send + Sync + 'static) -> Gate {
-        let held = Arc::new(Held {
-            picks: Box::new(picks),
-            taken: AtomicBool::new(false),
-            reached: Notify::new(),
-            open: Notify::new(),
-        });
+        let held =
+            Arc::new(Held { picks: Box::new(picks), taken: AtomicBool::new(false), reached: Notify::new(), open: Notify::new() });
         self.state.held.lock().expect("no test panics with the lock").push(held.clone());
         Gate(held)
     }
@@ -225,7 +228,13 @@ fn failure(call: &Call) -> object_store::Error {
 
 impl State {
     async fn enter(&self, call: &Call) -> Step {
-        let held = self.held.lock().expect("no test panics with the lock").iter().find(|held| !held.taken.load(Ordering::SeqCst) && (held.picks)(call)).cloned();
+        let held = self
+            .held
+            .lock()
+            .expect("no test panics with the lock")
+            .iter()
+            .find(|held| !held.taken.load(Ordering::SeqCst) && (held.picks)(call))
+            .cloned();
         if let Some(held) = held.filter(|held| !held.taken.swap(true, Ordering::SeqCst)) {
             held.reached.notify_one();
             held.open.notified().await;
@@ -302,7 +311,8 @@ impl State {
     }
 
     fn dated(&self, meta: ObjectMeta) -> ObjectMeta {
-        let last_modified = self.dates.lock().expect("no test panics with the lock").get(&meta.location).copied().unwrap_or(meta.last_modified);
+        let last_modified =
+            self.dates.lock().expect("no test panics with the lock").get(&meta.location).copied().unwrap_or(meta.last_modified);
         ObjectMeta { last_modified, ..meta }
     }
 }
@@ -346,7 +356,13 @@ impl ObjectStore for FaultStore {
         let act = |_| async {
             let inner = self.inner.put_multipart_opts(location, opts).await?;
             self.state.date(location, self.clock.now());
-            let upload = Upload { inner, parts: Vec::new(), location: location.clone(), store: self.inner.clone(), state: self.state.clone() };
+            let upload = Upload {
+                inner,
+                parts: Vec::new(),
+                location: location.clone(),
+                store: self.inner.clone(),
+                state: self.state.clone(),
+            };
             Ok(Box::new(upload) as Box<dyn MultipartUpload>)
         };
         self.state.call(call("put_multipart", location), act).await
