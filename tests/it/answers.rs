@@ -335,5 +335,4 @@ async fn history_takes_either_form_of_an_id_and_values_are_bound() {
     }
     let missing = house.engine.sql(by_name).await.map(|_| ()).unwrap_err();
     assert_eq!(missing.kind(), Kind::Invalid, "{missing}");
-    println!("{missing}");
 }
