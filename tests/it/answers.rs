@@ -3,7 +3,13 @@
 //! Whoever doubts an answer can follow it with a pencil: the records are in `data/`, row by row.
 #![allow(clippy::unwrap_used)]
 
-use crate::house::{House, data};
+use arrow::array::RecordBatch;
+use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::execution::SendableRecordBatchStream;
+use futures::TryStreamExt;
+use ier::error::Kind;
+
+use crate::house::{House, cells, data};
 
 /// Asks each question at every stage of the records' life; the answer never changes.
 async fn always(questions: &[(&str, &[&str])]) {
@@ -303,4 +309,30 @@ async fn what_moves_to_the_archive_on_15_november() {
         assert!(again.tables.iter().all(|table| table.rows == 0 && table.files_written == 0), "running again moves nothing");
         house.compact().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_takes_either_form_of_an_id_and_values_are_bound() {
+    let house = House::filled().await;
+    house.archive().await;
+    let rows = async |stream: SendableRecordBatchStream| {
+        let batches: Vec<RecordBatch> = stream.try_collect().await.unwrap();
+        cells(&batches)
+    };
+    for id in ["003f40000000001", "003f40000000001AAA", " 003f40000000001AAA\n", "003F40000000001AAA"] {
+        let history = rows(house.engine.history(id).await.unwrap()).await;
+        let sent: Vec<&str> = history.iter().map(|row| row[0].as_str()).collect();
+        assert_eq!(sent, ["2026-10-20 16:00:00", "2026-08-06 15:00:00", "2025-12-01 05:30:00"], "newest first: {id:?}");
+    }
+    for (id, says) in [("Ana Ortiz", "no Salesforce id"), ("003f40000000001AAB", "do not fit"), ("a0Bf40000000001EAA", "a0B")] {
+        let error = house.engine.history(id).await.map(|_| ()).unwrap_err();
+        assert!(error.kind() == Kind::Invalid && error.to_string().contains(says), "{error}");
+    }
+    let by_name = "SELECT count(*) FROM email_send WHERE email_name = $1 AND number_sent >= $2";
+    for (name, expected) in [("OE 2026 – deadline reminder", "1"), ("' OR true --", "0")] {
+        let values = ParamValues::from(vec![ScalarValue::from(name), ScalarValue::from(1_i32)]);
+        assert_eq!(rows(house.engine.sql_with(by_name, values).await.unwrap()).await, [[expected]], "{name}");
+    }
+    let missing = house.engine.sql(by_name).await.map(|_| ()).unwrap_err();
+    assert_eq!(missing.kind(), Kind::Invalid, "{missing}");
 }
