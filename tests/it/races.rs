@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ier::error::Result;
 
-use crate::faults::{Job, Seen, archive_job, base, before_archive, before_compact, compact_job};
+use crate::faults::{Job, Seen, archive_job, base, before_archive, before_compact, compact_job, load_job};
 use crate::world::records::{ier, link};
 use crate::world::store::Call;
 use crate::world::{World, day};
@@ -229,16 +229,7 @@ async fn each_pair_of_jobs_at_each_write() {
                 running.await.expect("no panic").unwrap_or_else(|error| panic!("{told}: the first: {error}"));
                 let reader = world.another();
                 let seen = Seen::by(&reader).await;
-<<<<<<< HEAD
-                let both = if first_name == second_name && *first_name != "load" || ![*first_name, *second_name].contains(&"load")
-                {
-                    &before
-                } else {
-                    &after
-                };
-=======
                 let both = if [*first_name, *second_name].contains(&"load") { &after } else { &before };
->>>>>>> faults
                 assert!(seen.same_rows(both), "{told}: {seen:#?}");
                 reader.try_archive(day("2026-10-01")).await.unwrap_or_else(|error| panic!("{told}: {error}"));
                 assert!(Seen::by(&reader).await.same_rows(both), "{told}, then archived");
