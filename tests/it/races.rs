@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ier::error::Result;
 
-use crate::faults::{Job, Seen, archive_job, base, before_archive, before_compact, compact_job, load_job};
+use crate::faults::{Job, Seen, archive_job, base, before_archive, before_compact, compact_job};
 use crate::world::records::{ier, link};
 use crate::world::store::Call;
 use crate::world::{World, day};

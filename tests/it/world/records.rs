@@ -98,6 +98,17 @@ impl Record {
         self
     }
 
+    /// The export had no such column.
+    pub fn without(mut self, field: &str) -> Self {
+        self.0.retain(|(name, _)| *name != field);
+        self
+    }
+
+    /// The send it belongs to.
+    pub fn of_send(self, number: u32) -> Self {
+        self.set("SendDefinition", id("a0B", number))
+    }
+
     /// The contact written to.
     pub fn contact(self, number: u32) -> Self {
         self.set("Contact", contact_id(number))
