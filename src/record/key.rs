@@ -122,7 +122,8 @@ fn keys(table: &Table, told: &RecordBatch) -> Result<StringArray> {
         KeyRule::Ier => {
             let merge = texts("merge_id")?;
             // Nearly every export has MergeIds; the columns of the second rule are then not even unpacked.
-            let told_all = merge.as_ref().is_some_and(|merge| merge.null_count() == 0);
+            let told_all =
+                merge.as_ref().is_some_and(|merge| merge.iter().all(|merge| merge.is_some_and(|merge| !merge.is_empty())));
             let part = |name: &str| if told_all { Ok(None) } else { texts(name) };
             let parts = [part("job_id")?, part("list_id")?, part("batch_id")?, part("subscriber_id")?];
             let mut lower = String::new();
