@@ -65,6 +65,16 @@ impl Footers {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).budget_bytes = budget_bytes;
     }
 
+    /// The footer of a file, always with its page index: decoded once, it serves all later look-ups.
+    pub async fn load(&self, reader: &mut Reader) -> Result<Arc<ParquetMetaData>> {
+        if let Some(metadata) = self.get(reader.path()) {
+            return Ok(metadata);
+        }
+        let metadata = reader.get_metadata(None).await?;
+        self.put(reader.path().clone(), metadata.clone());
+        Ok(metadata)
+    }
+
     fn get(&self, path: &Path) -> Option<Arc<ParquetMetaData>> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.used += 1;
@@ -111,8 +121,7 @@ impl ParquetFileReaderFactory for Readers {
         let path = file.object_meta.location;
         Ok(Box::new(Remembering {
             metrics: ParquetFileMetrics::new(partition, path.as_ref(), metrics),
-            reader: Reader::new(self.store.clone(), path.clone(), file.object_meta.size),
-            path,
+            reader: Reader::new(self.store.clone(), path, file.object_meta.size),
             footers: self.footers.clone(),
         }))
     }
@@ -122,7 +131,6 @@ impl ParquetFileReaderFactory for Readers {
 struct Remembering {
     metrics: ParquetFileMetrics,
     reader: Reader,
-    path: Path,
     footers: Arc<Footers>,
 }
 
@@ -137,16 +145,7 @@ impl AsyncFileReader for Remembering {
         self.reader.get_byte_ranges(ranges)
     }
 
-    /// Always with the page index, whatever is asked for: decoded once, it serves all later look-ups.
     fn get_metadata<'a>(&'a mut self, _options: Option<&'a ArrowReaderOptions>) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
-        async move {
-            if let Some(metadata) = self.footers.get(&self.path) {
-                return Ok(metadata);
-            }
-            let metadata = self.reader.get_metadata(None).await?;
-            self.footers.put(self.path.clone(), metadata.clone());
-            Ok(metadata)
-        }
-        .boxed()
+        async move { self.footers.load(&mut self.reader).await }.boxed()
     }
 }

@@ -35,4 +35,8 @@ pub mod footers;
 
 pub mod scan;
 
+pub mod pages;
+
+pub mod people;
+
 pub mod vacuum;

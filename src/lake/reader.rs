@@ -40,6 +40,11 @@ impl Reader {
     pub fn new(store: Arc<dyn ObjectStore>, path: Path, bytes: u64) -> Self {
         Self { store, path, bytes }
     }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 fn external(error: object_store::Error) -> ParquetError {

@@ -24,6 +24,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 
 use super::footers::Readers;
+use super::people::{PeopleExec, named_people};
 use super::snapshot::DataFile;
 use super::table::LakeTable;
 use crate::error::Result;
@@ -65,7 +66,7 @@ pub fn prune(
 
 /// Do these filters look somebody or something up by id? Then columns are decoded only where the filters hold: rows of one
 /// person stand together, so nearly all pages are skipped. For wide filters that costs more than it saves.
-pub fn is_look_up(table: &Table, filters: &[Expr]) -> bool {
+fn is_look_up(table: &Table, filters: &[Expr]) -> bool {
     let is_id = |expression: &Expr| match expression {
         Expr::Column(column) => table.field(&column.name).is_some_and(|field| matches!(field.kind, Kind::Id | Kind::Text)),
         _ => false,
@@ -77,29 +78,34 @@ pub fn is_look_up(table: &Table, filters: &[Expr]) -> bool {
     })
 }
 
-/// A plan that returns some columns (places in [`schema`]) of all rows of these files.
+/// A plan that returns some columns (places in [`schema`]) of these files' rows: at least of those for which all filters
+/// hold.
 pub fn plan(
-    table: &LakeTable,
+    table: &Arc<LakeTable>,
     tier: &str,
     files: &[Arc<DataFile>],
     projection: &[usize],
-    look_up: bool,
+    filters: &[Expr],
     state: &dyn Session,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let all = schema(&table.table);
     if files.is_empty() {
         return Ok(Arc::new(EmptyExec::new(Arc::new(all.project(projection)?))));
     }
+    let groups = groups(files, state.config().target_partitions());
+    if let Some(people) = named_people(&table.table, filters) {
+        return Ok(Arc::new(PeopleExec::new(table, tier, groups, projection, people)?));
+    }
     let file_schema = table.table.scan_schema();
     let mut options = state.default_table_options().parquet;
-    options.global.pushdown_filters = look_up;
+    options.global.pushdown_filters = is_look_up(&table.table, filters);
     options.global.reorder_filters = true;
     let readers = Readers { store: table.store.clone(), footers: table.footers.clone() };
     let source =
         ParquetSource::new(TableSchema::builder(file_schema).with_table_partition_cols(vec![Arc::new(tier_field())]).build())
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(readers));
-    let groups = groups(table, tier, files, state.config().target_partitions());
+    let groups = groups.into_iter().map(|files| files.iter().map(|file| partitioned(table, tier, file)).collect());
     let rows: u64 = files.iter().map(|file| file.rows).sum();
     let bytes: u64 = files.iter().map(|file| file.bytes()).sum();
     let statistics = Statistics {
@@ -108,7 +114,7 @@ pub fn plan(
         column_statistics: Statistics::unknown_column(&all),
     };
     let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE)?, Arc::new(source))
-        .with_file_groups(groups)
+        .with_file_groups(groups.map(FileGroup::new).collect())
         .with_statistics(statistics)
         .with_projection_indices(Some(projection.to_vec()))?
         .build();
@@ -116,17 +122,17 @@ pub fn plan(
 }
 
 /// Deals files out to as many groups as there are threads, largest first, so that all end at about the same time.
-fn groups(table: &LakeTable, tier: &str, files: &[Arc<DataFile>], threads: usize) -> Vec<FileGroup> {
-    let mut by_size: Vec<&Arc<DataFile>> = files.iter().collect();
+fn groups(files: &[Arc<DataFile>], threads: usize) -> Vec<Vec<Arc<DataFile>>> {
+    let mut by_size = files.to_vec();
     by_size.sort_by_key(|file| std::cmp::Reverse(file.bytes()));
-    let mut groups: Vec<(u64, Vec<PartitionedFile>)> = vec![(0, Vec::new()); threads.clamp(1, files.len())];
+    let mut groups: Vec<(u64, Vec<Arc<DataFile>>)> = vec![(0, Vec::new()); threads.clamp(1, files.len())];
     for file in by_size {
         if let Some((bytes, group)) = groups.iter_mut().min_by_key(|(bytes, _)| *bytes) {
             *bytes += file.bytes();
-            group.push(partitioned(table, tier, file));
+            group.push(file);
         }
     }
-    groups.into_iter().map(|(_, files)| FileGroup::new(files)).collect()
+    groups.into_iter().map(|(_, files)| files).collect()
 }
 
 fn partitioned(table: &LakeTable, tier: &str, file: &DataFile) -> PartitionedFile {

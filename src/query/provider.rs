@@ -66,12 +66,11 @@ impl TableView {
     }
 
     async fn plan(&self, projection: &[usize], filters: &[Expr], state: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
-        let look_up = scan::is_look_up(&self.table, filters);
         match &self.lakes {
             Lakes::Reference(lake) => {
                 let files = lake.snapshot().await?.files().cloned().collect();
                 let files = scan::prune(&self.table, HOT, files, filters, state)?;
-                scan::plan(lake, HOT, &files, projection, look_up, state)
+                scan::plan(lake, HOT, &files, projection, filters, state)
             }
             Lakes::Tiered { tiers, late } => {
                 let pinned = pin(tiers).await?;
@@ -84,16 +83,16 @@ impl TableView {
                     archive.into_iter().partition(|file| late.touches(file));
                 let mut plans = Vec::new();
                 if !hot.is_empty() {
-                    plans.push(scan::plan(&tiers.hot, HOT, &hot, projection, look_up, state)?);
+                    plans.push(scan::plan(&tiers.hot, HOT, &hot, projection, filters, state)?);
                 }
                 if !untouched.is_empty() {
-                    plans.push(scan::plan(&tiers.archive, ARCHIVE, &untouched, projection, look_up, state)?);
+                    plans.push(scan::plan(&tiers.archive, ARCHIVE, &untouched, projection, filters, state)?);
                 }
                 if !touched.is_empty() {
-                    plans.push(self.overridden(&tiers.archive, &touched, projection, look_up, late, state)?);
+                    plans.push(self.overridden(&tiers.archive, &touched, projection, filters, late, state)?);
                 }
                 match plans.len() {
-                    0 => scan::plan(&tiers.hot, HOT, &[], projection, look_up, state),
+                    0 => scan::plan(&tiers.hot, HOT, &[], projection, filters, state),
                     1 => Ok(plans.remove(0)),
                     _ => Ok(UnionExec::try_new(plans)?),
                 }
@@ -104,17 +103,17 @@ impl TableView {
     /// Archive files of months with late rows, without the rows those override.
     fn overridden(
         &self,
-        archive: &LakeTable,
+        archive: &Arc<LakeTable>,
         files: &[Arc<DataFile>],
         projection: &[usize],
-        look_up: bool,
+        filters: &[Expr],
         late: Arc<LateKeys>,
         state: &dyn Session,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let key = scan::schema(&self.table).index_of(hidden::KEY)?;
         let mut with_key = projection.to_vec();
         with_key.push(key);
-        let scan = scan::plan(archive, ARCHIVE, files, &with_key, look_up, state)?;
+        let scan = scan::plan(archive, ARCHIVE, files, &with_key, filters, state)?;
         let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(hidden::KEY, projection.len()));
         let kept = Arc::new(FilterExec::try_new(Arc::new(NotLate::new(column, late)), scan)?);
         let schema = kept.schema();
