@@ -345,8 +345,35 @@ async fn queries(warehouse: &Path) -> Outcome<()> {
         let mean = (ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / ratios.len() as f64).exp();
         println!("{:28} {:>10} {:>10} {mean:>7.2}", "geometric mean", "", "");
     }
+    histories(&engine).await?;
     let status = std::fs::read_to_string("/proc/self/status")?;
     println!("{:28} peak {} MiB", "all queries, in process", high_water_kib(&status).unwrap_or(0) / 1024);
+    Ok(())
+}
+
+/// The histories of contacts who were written to on one day, whoever they are: the busiest one is not the common case.
+async fn histories(engine: &Engine) -> Outcome<()> {
+    let day = "SELECT date_trunc('month', min(sent_date)) + INTERVAL '9 days' FROM ier";
+    let sql = format!(
+        "SELECT person_id FROM ier WHERE sent_date = ({day}) AND contact_id IS NOT NULL GROUP BY 1 ORDER BY reverse(person_id) LIMIT 200"
+    );
+    let batches: Vec<_> = engine.sql(&sql).await?.try_collect().await?;
+    let people: Vec<String> =
+        batches.iter().flat_map(|batch| batch.column(0).as_string_view().iter().flatten().map(str::to_owned)).collect();
+    let mut times = Vec::new();
+    let mut rows = 0;
+    for person in &people {
+        let started = Instant::now();
+        let batches: Vec<_> = engine.history(person).await?.try_collect().await?;
+        times.push(started.elapsed().as_secs_f64() * 1000.0);
+        rows += batches.iter().map(arrow::array::RecordBatch::num_rows).sum::<usize>();
+    }
+    times.sort_by(f64::total_cmp);
+    if let (Some(slow), false) = (times.get(times.len() * 95 / 100), times.is_empty()) {
+        let (people, each) = (people.len(), rows as f64 / people.len() as f64);
+        let middle = median(times.clone());
+        println!("{people} histories, {each:.0} rows each: median {middle:.1} ms, 95 of 100 within {slow:.1} ms");
+    }
     Ok(())
 }
 

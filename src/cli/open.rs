@@ -1,5 +1,6 @@
 //! What a verb works on, opened as the settings say.
 
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,9 +20,14 @@ impl Session {
         Warehouse::open(&self.settings.warehouse, &self.settings.store, self.clock.clone())
     }
 
-    /// The engine over it.
+    /// The engine over it. Where nothing is, says so: a mistyped name would look like a warehouse that knows nobody.
     pub async fn engine(&self) -> Result<Engine> {
-        Engine::open(self.warehouse()?, self.limits()).await
+        let warehouse = self.warehouse()?;
+        if !self.global.quiet && warehouse.is_empty().await? {
+            let place = warehouse.url();
+            writeln!(io::stderr(), "note: there is nothing at {place} yet; `ier load` fills it, --warehouse names another")?;
+        }
+        Engine::open(warehouse, self.limits()).await
     }
 
     /// What statements may use.

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, new_null_array};
+use arrow::array::{Array, BooleanArray, RecordBatch, new_null_array};
 use arrow::compute::{concat_batches, filter_record_batch};
-use arrow::datatypes::{DataType, Date32Type};
+use arrow::datatypes::DataType;
 use chrono::{Duration, NaiveDate};
 use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::human;
 use crate::lake::commit::{ATTEMPTS, Change, commit, lost_race};
-use crate::lake::fold::{Changes, Folded, fold, fold_through, keys, locate};
+use crate::lake::fold::{Changes, Folded, fold, fold_through, locate};
 use crate::lake::parallel::in_parallel;
 use crate::lake::paths::{Role, date_of};
 use crate::lake::read;
@@ -246,7 +246,8 @@ impl Run {
         let archive = &self.tiers.archive;
         let until = boundary(pinned, self.until);
         let files = going(pinned, until);
-        let late = self.late(pinned).await?;
+        // Those that go replace the archived ones, those that stay (their date was moved past the boundary) remove them.
+        let late = pinned.late_keys(&self.tiers.hot).await?;
         let wanted: HashSet<&str> = late.iter().map(String::as_str).collect();
         let archive_files: Vec<Arc<DataFile>> = pinned.archive.files().cloned().collect();
         let located = locate(archive, &archive_files, &wanted).await?;
@@ -281,22 +282,6 @@ impl Run {
             change.removes.extend(folded.replaced);
         }
         Ok((change, report))
-    }
-
-    /// The keys of all late rows: those that go replace the archived ones, those that stay (their date was moved past the
-    /// boundary) remove them.
-    async fn late(&self, pinned: &Pinned) -> Result<HashSet<String>> {
-        let mut late = HashSet::new();
-        for file in pinned.hot.files().filter(|file| pinned.is_late(file)) {
-            let before = file.partition.0.is_some_and(|day| pinned.archived_until().is_some_and(|until| day < until));
-            let mut rows = read::open(&self.tiers.hot, file).await?.stream(Some(&[hidden::KEY, hidden::LATE]), None)?;
-            while let Some(batch) = rows.try_next().await? {
-                let marks = batch.column(1).as_primitive::<Date32Type>();
-                let keys = keys(&batch)?;
-                late.extend((0..keys.len()).filter(|row| before || marks.is_valid(*row)).map(|row| keys.value(row).to_owned()));
-            }
-        }
-        Ok(late)
     }
 
     /// Drops from hot what the archive now holds, and the marks of rows whose archived copy is gone.
@@ -351,9 +336,8 @@ impl Run {
         let then = all_rows(hot, archived.hot.partition(partition)).await?;
         let now = all_rows(hot, files).await?;
         let versions = concat_batches(&schema, [&then, &now])?;
-        let (order, ends) = group_by_key(&versions)?;
-        let groups: Vec<&[u32]> =
-            std::iter::once(0).chain(ends.iter().copied()).zip(&ends).map(|(from, &to)| &order[from..to]).collect();
+        let by_key = group_by_key(&versions)?;
+        let groups = by_key.groups();
         let resolved = resolve(&hot.table, &versions, &groups)?;
         let known = then.num_rows() as u32;
         let mut stay = vec![false; now.num_rows()];
@@ -373,17 +357,7 @@ impl Run {
     /// Writes a file anew without late marks: the archive no longer holds the keys of its rows.
     async fn clear_marks(&self, partition: Partition, file: &Arc<DataFile>, change: &mut Change) -> Result<()> {
         let hot = &self.tiers.hot;
-        let at = hot.table.lake_schema().index_of(hidden::LATE)?;
-        let rows: Sorted = read::open(hot, file)
-            .await?
-            .stream(None, None)?
-            .map(move |batch| {
-                let batch = batch?;
-                let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
-                columns[at] = new_null_array(&DataType::Date32, batch.num_rows());
-                Ok(RecordBatch::try_new(batch.schema(), columns)?)
-            })
-            .boxed();
+        let rows = unmarked(read::open(hot, file).await?.stream(None, None)?);
         let changes = Changes { streams: vec![rows], ..Changes::default() };
         let folded = fold(hot, partition, changes, self.now_millis(), &|_| {}).await?;
         change.adds.extend(folded.adds);
@@ -442,7 +416,7 @@ pub(super) fn sum_of(sum: &Mutex<RowSum>) -> Result<RowSum> {
     Ok(*sum.lock().map_err(|_| Error::internal("a sum's lock is poisoned"))?)
 }
 
-/// Archived rows carry no late mark.
+/// The rows without late marks: archived ones carry none.
 fn unmarked(rows: Sorted) -> Sorted {
     rows.map(|batch| {
         let batch = batch?;

@@ -88,6 +88,11 @@ impl LoadReport {
     pub fn changed(&self) -> bool {
         self.tables.iter().any(|table| table.inserted + table.updated > 0)
     }
+
+    /// Was every row refused?
+    pub fn all_rejected(&self) -> bool {
+        self.tables.iter().any(|table| table.read > 0) && self.tables.iter().all(|table| table.rejected == table.read)
+    }
 }
 
 impl fmt::Display for LoadReport {
@@ -118,8 +123,7 @@ impl fmt::Display for LoadReport {
         if let Some(path) = &self.rejects_file {
             write!(f, "\nrejected rows, with file, line and reason: {}", path.display())?;
         }
-        let rejected: u64 = self.tables.iter().map(|table| table.rejected).sum();
-        if rows > 0 && rejected == rows {
+        if self.all_rejected() {
             write!(f, "\nnothing changed: every row was rejected")?;
         } else if !self.changed() {
             write!(f, "\nnothing changed: all of this was here already")?;
@@ -265,15 +269,23 @@ impl Loading {
         let mut counts = Vec::with_capacity(self.tables.len());
         for load in self.tables {
             let name = load.counts.table.clone();
-            let mut upsert = match load.rows {
-                Rows::Upsert(upsert) => *upsert,
-                Rows::Links(spill) => enriched(&self.warehouse, &spill, self.buffer_bytes).await?,
+            let looked_up_at = links::ier_version(&self.warehouse).await?;
+            let (mut upsert, links) = match load.rows {
+                Rows::Upsert(upsert) => (*upsert, None),
+                Rows::Links(spill) => (enriched(&self.warehouse, &spill, self.buffer_bytes).await?, Some(spill)),
             };
             progress.say(&format!("writing {name}"));
             progress.total(upsert.rows());
             let done = run(&self.warehouse, &mut upsert, name == ier, progress)
                 .await
                 .context(|| format!("cannot load {name}; files read so far are committed up to the table before it"))?;
+            if let Some(links) = links
+                && links::ier_version(&self.warehouse).await? != looked_up_at
+            {
+                for piece in links.pieces(Partition(None)) {
+                    links::settle_anew(&self.warehouse, links::ier_ids(&piece?)?).await?;
+                }
+            }
             let Counts { inserted, updated, unchanged, late } = done;
             counts.push(TableCounts { inserted, updated, unchanged, late, ..load.counts });
         }
@@ -345,14 +357,23 @@ async fn enriched(warehouse: &Arc<Warehouse>, spill: &Spill, buffer_bytes: usize
 
 /// Folds and commits one table, again as long as others come first.
 async fn run(warehouse: &Arc<Warehouse>, upsert: &mut Upsert, ier: bool, progress: &Arc<dyn Progress>) -> Result<Counts> {
+    // IERs whose links were moved, by this attempt or by one that lost: a move of the winner's may make it void.
+    let mut followed: Vec<String> = Vec::new();
     for _ in 0..ATTEMPTS {
         let prepared = upsert.prepare(progress).await?;
         if ier {
             links::follow(warehouse, &prepared.moved).await?;
+            followed.extend(prepared.moved.iter().map(|moved| moved.ier_id.clone()));
         }
         match upsert.commit(prepared).await {
             Err(error) if lost_race(&error) => progress.say("somebody else wrote first: writing again"),
-            done => return done,
+            done => {
+                let counts = done?;
+                if !followed.is_empty() {
+                    links::settle_anew(warehouse, &followed.iter().map(Some).collect()).await?;
+                }
+                return Ok(counts);
+            }
         }
     }
     Err(Error::conflict("others change the table all the time: try again when they are done"))

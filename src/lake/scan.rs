@@ -64,8 +64,8 @@ pub fn prune(
     Ok(files.into_iter().zip(keep).filter_map(|(file, keep)| keep.then_some(file)).collect())
 }
 
-/// Do these filters look somebody or something up by id? Then columns are decoded only where the filters hold: rows of one
-/// person stand together, so nearly all pages are skipped. For wide filters that costs more than it saves.
+/// Do these filters look something up by id? (People have a [`PeopleExec`].) Then columns are decoded only where the filters
+/// hold: an IER or a send is in few places, so most pages are skipped. For wide filters that costs more than it saves.
 fn is_look_up(table: &Table, filters: &[Expr]) -> bool {
     let is_id = |expression: &Expr| match expression {
         Expr::Column(column) => table.field(&column.name).is_some_and(|field| matches!(field.kind, Kind::Id | Kind::Text)),

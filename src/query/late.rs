@@ -6,20 +6,17 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
-use arrow::datatypes::{DataType, Date32Type, Schema};
+use arrow::datatypes::{DataType, Schema};
 use datafusion::common::{Result as DfResult, ScalarValue, internal_err};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::PhysicalExpr;
-use futures::TryStreamExt;
 use hashbrown::HashSet;
 
 use crate::error::Result;
 use crate::lake::layout::tags::ANYWHERE;
 use crate::lake::paths::{Role, first_of_month};
-use crate::lake::read;
 use crate::lake::snapshot::{DataFile, Partition};
 use crate::lake::table::LakeTable;
-use crate::record::fields::hidden;
 use crate::tiers::pin::Pinned;
 
 /// The keys of late rows, and the archive's months that may hold them.
@@ -31,13 +28,12 @@ pub struct LateKeys {
 }
 
 impl LateKeys {
-    /// Reads the keys of the late rows of a pinned pair: all rows of days before the boundary, marked rows of others.
+    /// Reads the keys of the late rows of a pinned pair.
     pub async fn read(hot: &LakeTable, pinned: &Pinned) -> Result<Self> {
-        let mut late = Self::default();
+        let mut late = Self { keys: pinned.late_keys(hot).await?, ..Self::default() };
         for file in pinned.hot.files().filter(|file| pinned.is_late(file)) {
-            let before = file.partition.0.filter(|day| pinned.archived_until().is_some_and(|until| *day < until));
-            if let Some(day) = before {
-                late.months.insert(Role::Archive.partition_of(Some(day)));
+            if pinned.is_before(file) {
+                late.months.insert(Role::Archive.partition_of(file.partition.0));
             }
             for day in file.late_days() {
                 if day == ANYWHERE {
@@ -45,13 +41,6 @@ impl LateKeys {
                 } else {
                     late.months.insert(Partition(Some(first_of_month(day))));
                 }
-            }
-            let mut batches = read::open(hot, file).await?.stream(Some(&[hidden::KEY, hidden::LATE]), None)?;
-            while let Some(batch) = batches.try_next().await? {
-                let keys = batch.column(0).as_string::<i32>();
-                let marks = batch.column(1).as_primitive::<Date32Type>();
-                let wanted = (0..batch.num_rows()).filter(|row| before.is_some() || marks.is_valid(*row));
-                late.keys.extend(wanted.map(|row| keys.value(row).to_owned()));
             }
         }
         Ok(late)

@@ -365,8 +365,24 @@ fn parse_kept(kept: &str) -> Result<BTreeMap<&str, Register>> {
         .collect()
 }
 
-/// Groups the rows of a batch by key: a permutation of the rows, and where each group ends in it.
-pub fn group_by_key(batch: &RecordBatch) -> Result<(Vec<u32>, Vec<usize>)> {
+/// The rows of a batch by key. One allocation holds them all: most keys come once.
+pub struct ByKey {
+    /// All rows, those of a key together.
+    order: Vec<u32>,
+    /// Where each key's rows end in `order`.
+    ends: Vec<usize>,
+}
+
+impl ByKey {
+    /// Each key's rows, in order of first appearance.
+    pub fn groups(&self) -> Vec<&[u32]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| &self.order[start..end]).collect()
+    }
+}
+
+/// Groups the rows of a batch by key.
+pub fn group_by_key(batch: &RecordBatch) -> Result<ByKey> {
     let keys = batch.column_by_name(hidden::KEY).ok_or_else(|| Error::internal("batch without keys"))?.as_string::<i32>();
     let mut seen: hashbrown::HashMap<&str, u32> = hashbrown::HashMap::with_capacity(keys.len());
     // Chains the rows of one key through `next`, so that no per-key list is allocated for the many keys that come once.
@@ -395,23 +411,15 @@ pub fn group_by_key(batch: &RecordBatch) -> Result<(Vec<u32>, Vec<usize>)> {
         }
         ends.push(order.len());
     }
-    Ok((order, ends))
+    Ok(ByKey { order, ends })
 }
 
 /// Resolves all versions of a batch: one row per key, in order of first appearance.
 pub fn resolve_all(table: &Table, versions: &RecordBatch) -> Result<RecordBatch> {
-    let (order, ends) = group_by_key(versions)?;
-    if ends.len() == versions.num_rows() {
+    let by_key = group_by_key(versions)?;
+    let groups = by_key.groups();
+    if groups.len() == versions.num_rows() {
         return Ok(versions.clone());
     }
-    let mut start = 0;
-    let groups: Vec<&[u32]> = ends
-        .iter()
-        .map(|&end| {
-            let group = &order[start..end];
-            start = end;
-            group
-        })
-        .collect();
     Ok(resolve(table, versions, &groups)?.batch)
 }

@@ -91,9 +91,8 @@ pub fn settle(table: &Table, stored: &RecordBatch, archived: &RecordBatch, chang
     let versions = concat_batches(&table.lake_schema(), [stored, archived, changes])?;
     let in_lake = stored.num_rows() as u32;
     let known = in_lake + archived.num_rows() as u32;
-    let (order, ends) = group_by_key(&versions)?;
-    let groups: Vec<&[u32]> =
-        std::iter::once(0).chain(ends.iter().copied()).zip(&ends).map(|(from, &to)| &order[from..to]).collect();
+    let by_key = group_by_key(&versions)?;
+    let groups = by_key.groups();
     let resolved = resolve(table, &versions, &groups)?;
     let marks = Marks::new(table, &versions, &resolved.batch);
     let mut settled_rows: Vec<u32> = Vec::new();

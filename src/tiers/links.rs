@@ -4,6 +4,11 @@
 //! waits in the partition without a date and is looked up again after every load. When an IER's person or date changes,
 //! its links are written anew **before** the IER is committed: a crash between the two leaves the IER unchanged, so the
 //! same load, run again, moves the links again.
+//!
+//! IERs and links are two tables, so their commits can cross: one load looks an IER up for its link while another moves the
+//! IER and its links, of which that one is not yet any. So both look again when they are done: who moved IERs settles their
+//! links anew after the commit, who wrote links does where IERs have changed since they were looked up. Whichever commits
+//! last sees the other.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -43,7 +48,8 @@ pub async fn enrich(warehouse: &Arc<Warehouse>, links: &RecordBatch) -> Result<R
     settle_in(links, &homes)
 }
 
-fn ier_ids(links: &RecordBatch) -> Result<&StringArray> {
+/// The IERs that links name.
+pub fn ier_ids(links: &RecordBatch) -> Result<&StringArray> {
     let column = links.column_by_name("ier_id").ok_or_else(|| Error::internal("links without ier_id"))?;
     Ok(column.as_string::<i32>())
 }
@@ -104,9 +110,34 @@ pub async fn follow(warehouse: &Arc<Warehouse>, moved: &[Moved]) -> Result<()> {
     if moved.is_empty() {
         return Ok(());
     }
-    let mut wanted: Vec<&str> = moved.iter().map(|moved| moved.ier_id.as_str()).collect();
-    wanted.sort_unstable();
     let homes: HashMap<String, Home> = moved.iter().map(|moved| (moved.ier_id.clone(), moved.home.clone())).collect();
+    let links = links_of(warehouse, &homes).await?;
+    upsert(warehouse, &links).await?;
+    Ok(())
+}
+
+/// Gives the links of these IERs the homes their IERs have now, again as long as IERs change meanwhile.
+pub async fn settle_anew(warehouse: &Arc<Warehouse>, ids: &StringArray) -> Result<()> {
+    for _ in 0..ATTEMPTS {
+        let version = ier_version(warehouse).await?;
+        let homes = homes(warehouse, ids).await?;
+        upsert(warehouse, &links_of(warehouse, &homes).await?).await?;
+        if ier_version(warehouse).await? == version {
+            return Ok(());
+        }
+    }
+    Err(Error::conflict(format!("{} is changed by others all the time: try again", ier_table()?.name)))
+}
+
+/// The version of the hot table of IERs: as long as it is the same, no IER has moved.
+pub async fn ier_version(warehouse: &Arc<Warehouse>) -> Result<Option<u64>> {
+    Ok(warehouse.tiers(ier_table()?).await?.hot.snapshot().await?.version)
+}
+
+/// The links of IERs, with the homes given. Archived ones first: hot ones override them.
+async fn links_of(warehouse: &Arc<Warehouse>, homes: &HashMap<String, Home>) -> Result<Vec<RecordBatch>> {
+    let mut wanted: Vec<&str> = homes.keys().map(String::as_str).collect();
+    wanted.sort_unstable();
     let tiers = warehouse.tiers(table()?).await?;
     let pinned = pin(&tiers).await?;
     let mut links = Vec::new();
@@ -115,13 +146,12 @@ pub async fn follow(warehouse: &Arc<Warehouse>, moved: &[Moved]) -> Result<()> {
             links.extend(matching(lake, file, |id| homes.contains_key(id)).await?);
         }
     }
-    let links = links.iter().map(|links| settle_in(links, &homes)).collect::<Result<Vec<_>>>()?;
-    upsert(warehouse, &links).await?;
-    Ok(())
+    links.iter().map(|links| settle_in(links, homes)).collect()
 }
 
 /// Looks again for the IERs of links that had none.
-pub async fn adopt_orphans(warehouse: &Arc<Warehouse>) -> Result<Counts> {
+pub async fn adopt_orphans(warehouse: &Arc<Warehouse>) -> Result<()> {
+    let version = ier_version(warehouse).await?;
     let hot = warehouse.tiers(table()?).await?.hot;
     let snapshot = hot.snapshot().await?;
     let mut adopted = Vec::new();
@@ -134,7 +164,13 @@ pub async fn adopt_orphans(warehouse: &Arc<Warehouse>) -> Result<Counts> {
             adopted.push(settle_in(&filter_record_batch(&orphans, &found)?, &homes)?);
         }
     }
-    upsert(warehouse, &adopted).await
+    upsert(warehouse, &adopted).await?;
+    if adopted.iter().any(|links| links.num_rows() > 0) && ier_version(warehouse).await? != version {
+        for links in &adopted {
+            settle_anew(warehouse, ier_ids(links)?).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn matching(lake: &LakeTable, file: &DataFile, wanted: impl Fn(&str) -> bool) -> Result<Vec<RecordBatch>> {

@@ -2,10 +2,17 @@
 
 use std::sync::Arc;
 
+use arrow::array::Array;
+use futures::TryStreamExt;
+use hashbrown::HashSet;
+
 use super::warehouse::Tiers;
 use crate::error::{Error, Result};
-use crate::lake::snapshot::Snapshot;
-use crate::lake::table::{ARCHIVED_UNTIL, HOT_VERSION};
+use crate::lake::fold::keys;
+use crate::lake::read;
+use crate::lake::snapshot::{DataFile, Snapshot};
+use crate::lake::table::{ARCHIVED_UNTIL, HOT_VERSION, LakeTable};
+use crate::record::fields::hidden;
 
 /// Snapshots of both tiers that together hold every row exactly once.
 #[derive(Clone, Debug)]
@@ -23,9 +30,28 @@ impl Pinned {
     }
 
     /// Does the hot tier's file hold late rows?
-    pub fn is_late(&self, file: &crate::lake::snapshot::DataFile) -> bool {
-        let before = file.partition.0.is_some_and(|day| self.archived_until().is_some_and(|until| day < until));
-        before || file.late_days().next().is_some()
+    pub fn is_late(&self, file: &DataFile) -> bool {
+        self.is_before(file) || file.late_days().next().is_some()
+    }
+
+    /// Does the hot tier's file hold a day that belongs to the archive, so that all its rows are late?
+    pub fn is_before(&self, file: &DataFile) -> bool {
+        file.partition.0.is_some_and(|day| self.archived_until().is_some_and(|until| day < until))
+    }
+
+    /// The keys of all late rows: those of days before the boundary, and marked ones of others.
+    pub async fn late_keys(&self, hot: &LakeTable) -> Result<HashSet<String>> {
+        let mut late = HashSet::new();
+        for file in self.hot.files().filter(|file| self.is_late(file)) {
+            let before = self.is_before(file);
+            let mut rows = read::open(hot, file).await?.stream(Some(&[hidden::KEY, hidden::LATE]), None)?;
+            while let Some(batch) = rows.try_next().await? {
+                let keys = keys(&batch)?;
+                let marks = batch.column(1);
+                late.extend((0..keys.len()).filter(|row| before || marks.is_valid(*row)).map(|row| keys.value(row).to_owned()));
+            }
+        }
+        Ok(late)
     }
 }
 

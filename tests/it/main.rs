@@ -30,7 +30,10 @@ mod slt;
 /// The binary as a person or a script meets it: transcripts, exit codes, pipes, a load killed in the middle.
 mod cli;
 
-/// Statements that want too much time or memory, and the pages a look-up may not read.
+/// The short way to a few people's rows finds what a scan finds, and reads hardly anything.
+mod people;
+
+/// Statements that want too much time or memory.
 mod limits;
 
 /// A store that fails at each call of a job, in every way a store can: nobody sees half of it, and running it again ends it.

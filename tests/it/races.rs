@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ier::error::Result;
 
 use crate::faults::{Job, Seen, archive_job, base, before_archive, before_compact, compact_job};
-use crate::world::records::{ier, link};
+use crate::world::records::{contact_id, ier, link};
 use crate::world::store::Call;
 use crate::world::{World, day};
 
@@ -278,4 +278,59 @@ async fn a_fork_leaves_its_origin_alone() {
     let before = Seen::by(&world).await;
     world.fork(None).archive("2026-10-01").await;
     assert_eq!(Seen::by(&world.another()).await, before);
+}
+
+/// A link is loaded while its IER moves: whichever commits last, the link ends where its IER is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_finds_its_ier_although_it_moves_meanwhile() {
+    let row = ier(1).contact(1).sent("2026-09-05 08:00").stamp("2026-09-06 00:00").unopened();
+    let moved = row.clone().contact(2).sent("2026-09-20 08:00").stamp("2026-09-07 00:00");
+    let (known, new) = (link(1, 1).stamp("2026-09-06 00:00"), link(2, 1).stamp("2026-09-06 00:00"));
+    for (held_records, at, others) in [
+        (new.clone(), "hot/individual_link", moved.clone()),
+        (moved.clone(), "hot/individual_link", new.clone()),
+        (moved.clone(), "hot/individual_email_result", new.clone()),
+    ] {
+        let world = World::on("2026-11-01");
+        world.load(std::slice::from_ref(&row)).await;
+        world.load(std::slice::from_ref(&known)).await;
+        let file = world.file("held.csv", &[held_records]);
+        let job: Job = Arc::new(move |world: &World| {
+            let file = file.clone();
+            Box::pin(async move { world.load_files(&[file]).await.map(drop) })
+        });
+        let loading = held(&world, job, commit_to(at)).await;
+        world.another().load(&[others]).await;
+        loading.goes_on().await.expect("the load");
+        let after = world.another();
+        let homes =
+            after.ask("SELECT DISTINCT l.person_id, l.sent_date, i.person_id FROM ier i JOIN individual_link l USING (ier_id)");
+        assert_eq!(homes.await, [[contact_id(2), "2026-09-20".to_owned(), contact_id(2)]], "held at {at}");
+        assert_eq!(after.line("SELECT count(*) FROM individual_link").await, "2");
+        after.rows_stand_where_they_belong().await;
+    }
+}
+
+/// Two loads move the same IER to different people: the newer version wins, and the links go with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn links_follow_the_newest_of_two_moves() {
+    let version = |contact, stamp: &str| ier(1).contact(contact).sent("2026-09-05 08:00").stamp(stamp).unopened();
+    for (slow, fast) in [((2, "2026-10-01"), (3, "2026-10-02")), ((3, "2026-10-02"), (2, "2026-10-01"))] {
+        for at in ["hot/individual_link", "hot/individual_email_result"] {
+            let world = World::on("2026-11-01");
+            world.load(&[version(1, "2026-09-06")]).await;
+            world.load(&[link(1, 1).stamp("2026-09-06")]).await;
+            let file = world.file("slow.csv", &[version(slow.0, slow.1)]);
+            let job: Job = Arc::new(move |world: &World| {
+                let file = file.clone();
+                Box::pin(async move { world.load_files(&[file]).await.map(drop) })
+            });
+            let loading = held(&world, job, commit_to(at)).await;
+            world.another().load(&[version(fast.0, fast.1)]).await;
+            loading.goes_on().await.expect("the load");
+            let people =
+                world.another().line("SELECT i.person_id, l.person_id FROM ier i JOIN individual_link l USING (ier_id)").await;
+            assert_eq!(people, [contact_id(3), contact_id(3)].join(" "), "held at {at}, {slow:?} beside {fast:?}");
+        }
+    }
 }
