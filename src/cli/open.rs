@@ -23,7 +23,7 @@ impl Session {
     /// The engine over it. Where nothing is, says so: a mistyped name would look like a warehouse that knows nobody.
     pub async fn engine(&self) -> Result<Engine> {
         let warehouse = self.warehouse()?;
-        if !self.global.quiet && warehouse.is_empty().await? {
+        if !self.global.quiet && !self.global.json && warehouse.is_empty().await? {
             let place = warehouse.url();
             writeln!(io::stderr(), "note: there is nothing at {place} yet; `ier load` fills it, --warehouse names another")?;
         }

@@ -95,7 +95,7 @@ async fn looking_up_finds_what_scanning_finds() {
     for table in ["ier", "individual_link"] {
         let all = format!("SELECT DISTINCT person_id FROM {table} WHERE person_id IS NOT NULL ORDER BY 1");
         let people: Vec<String> = house.ask(&all).await;
-        assert!(people.len() > 50);
+        assert!(people.len() > 10, "{}", people.len());
         let scan = |filter: &str| format!("SELECT * FROM {table} WHERE {filter} ORDER BY system_modstamp, 1, 2");
         let together: BTreeSet<&str> = people.iter().step_by(3).map(String::as_str).collect();
         let list = together.iter().map(|person| format!("'{person}'")).collect::<Vec<_>>().join(", ");
