@@ -65,6 +65,7 @@ pub enum Verb {
     Demo(Demo),
     Sql(Sql),
     History(History),
+    Audit(Audit),
     Status(Status),
     Load(Load),
     Archive(Archive),
@@ -141,6 +142,47 @@ pub struct History {
     /// Show times of a table in UTC
     #[arg(long)]
     pub utc: bool,
+}
+
+/// Was this person told? For each send in question, what is proved, and by which record
+///
+/// A send is found by words of its name, subject or sender (--about), by the id of its e-mail (--email-id), or by its own id or
+/// job number (--send). The verdict is SENT, NOT SENT (somebody recorded that it was withheld) or NO EVIDENCE, with the reason.
+#[derive(Debug, clap::Args)]
+#[command(
+    group(clap::ArgGroup::new("sends").required(true).args(["about", "email_id", "send"])),
+    after_help = "\
+Examples:
+  ier audit 003f400000JJbuPAAT --about 'open enrollment'
+  ier audit 003f400000JJbuP --about 'open enrollment' --from 2025-10-01 --to 2025-11-30
+  ier audit 003f400000JJbuPAAT --email-id 31001
+  ier audit 003f400000JJbuPAAT --send a0Bf40000000001EAA --json
+
+NO EVIDENCE does not mean that nothing was sent."
+)]
+pub struct Audit {
+    /// A contact's or lead's id; all other ids of the person are found by it
+    pub id: String,
+
+    /// Words that all occur in the e-mail's name, subject or sender; without regard to case and accents
+    #[arg(long, value_name = "TEXT")]
+    pub about: Option<String>,
+
+    /// The e-mail's id in Marketing Cloud: the \"Email ID\" of a ticket
+    #[arg(long, value_name = "ID")]
+    pub email_id: Option<String>,
+
+    /// The id of the send, or the number of its job
+    #[arg(long, value_name = "ID")]
+    pub send: Option<String>,
+
+    /// Sent on this day or later, in your zone
+    #[arg(long, value_name = "DATE")]
+    pub from: Option<NaiveDate>,
+
+    /// Sent on this day or earlier, in your zone
+    #[arg(long, value_name = "DATE")]
+    pub to: Option<NaiveDate>,
 }
 
 /// How an answer is written, and where.

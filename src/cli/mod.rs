@@ -6,6 +6,8 @@ mod answer;
 
 mod archive;
 
+mod audit;
+
 mod compact;
 
 mod demo;

@@ -92,11 +92,11 @@ impl Engine {
         Ok(Box::pin(Timed::new(Box::pin(stream), deadline, limit)))
     }
 
-    /// A contact's or lead's mails, newest first, under this one id.
+    /// The ids of the person who has this one.
     ///
     /// # Errors
     /// Invalid when the text is no id, or the id of something else than a contact or lead.
-    pub async fn history(&self, id: &str) -> Result<SendableRecordBatchStream> {
+    pub async fn person(&self, id: &str) -> Result<Vec<SfId>> {
         let person = SfId::parse(id).map_err(|error| {
             Error::invalid(format!("{id:?} is no Salesforce id: {error}; a contact's id looks like 003f400000JJbuPAAT"))
         })?;
@@ -106,6 +106,15 @@ impl Engine {
                 &person.as_str()[..3]
             )));
         }
+        Ok(vec![person])
+    }
+
+    /// A contact's or lead's mails, newest first, under this one id.
+    ///
+    /// # Errors
+    /// As those of [`Engine::person`].
+    pub async fn history(&self, id: &str) -> Result<SendableRecordBatchStream> {
+        let person = self.person(id).await?[0];
         let value = ScalarValue::Utf8View(Some(person.as_str().to_owned()));
         self.sql_with(HISTORY, ParamValues::from(vec![value])).await
     }

@@ -17,3 +17,5 @@ pub mod limits;
 mod workers;
 
 pub mod output;
+
+pub mod audit;

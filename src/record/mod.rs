@@ -9,3 +9,5 @@ pub mod id;
 pub mod key;
 
 pub mod resolve;
+
+pub mod words;

@@ -1,0 +1,7 @@
+-- What span of records was ever loaded.
+-- Columns: the first and the last moment of sending among them.
+SELECT
+    min(first_sent) AS first_sent,
+    max(last_sent) AS last_sent
+FROM load_coverage
+WHERE object = 'individual_email_result'

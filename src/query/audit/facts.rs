@@ -1,0 +1,210 @@
+//! What the tables say that an audit needs, row by row.
+
+use std::collections::HashMap;
+
+use arrow::array::RecordBatch;
+use arrow::json::ArrayWriter;
+use arrow::json::writer::WriterBuilder;
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use datafusion::common::{ParamValues, ScalarValue};
+use futures::TryStreamExt;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Context, Error, Result};
+use crate::query::engine::Engine;
+use crate::record::id::SfId;
+
+const SENDS: &str = include_str!("../../../sql/audit/sends.sql");
+const RECORDS: &str = include_str!("../../../sql/audit/records.sql");
+const CLICKS: &str = include_str!("../../../sql/audit/clicks.sql");
+const WITHHELD: &str = include_str!("../../../sql/audit/withheld.sql");
+const SEEN: &str = include_str!("../../../sql/audit/seen.sql");
+const LOADED: &str = include_str!("../../../sql/audit/loaded.sql");
+
+/// A recipient's mail may carry a date a little before its send's own.
+const EARLY_DAYS: u64 = 2;
+
+/// Where a send is known from.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SendKind {
+    /// The table of e-mail sends.
+    EmailSend,
+    /// The table of triggered sends: mails that go out one by one when something happens.
+    TriggeredSend,
+    /// The person's records only: the send itself was deleted, or never loaded.
+    RecordsOnly,
+}
+
+/// A send.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Send {
+    /// Where it is known from.
+    pub kind: SendKind,
+    /// Its id.
+    pub id: Option<String>,
+    /// Marketing Cloud's number of the job.
+    pub job_id: Option<String>,
+    /// Marketing Cloud's number of the e-mail: the "Email ID" of a ticket.
+    pub email_id: Option<String>,
+    /// The e-mail's name.
+    pub email_name: Option<String>,
+    /// Its subject line.
+    pub subject: Option<String>,
+    /// From whom it came.
+    pub from_name: Option<String>,
+    /// For which unit.
+    pub business_unit: Option<String>,
+    /// When the send began.
+    pub date_sent: Option<DateTime<Utc>>,
+    /// To how many it went, as Marketing Cloud counted.
+    pub number_sent: Option<i64>,
+    /// Was the recording of individual results switched off?
+    pub tracking_disabled: Option<bool>,
+    /// The day after which opens and clicks were no longer recorded.
+    pub tracking_expires: Option<NaiveDate>,
+}
+
+/// A record of one e-mail to the person.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the columns of `ier`")]
+pub struct Record {
+    pub ier_id: Option<String>,
+    pub person_id: Option<String>,
+    pub send_definition_id: Option<String>,
+    pub triggered_send_definition_id: Option<String>,
+    pub job_id: Option<String>,
+    pub email_id: Option<String>,
+    pub email_name: Option<String>,
+    pub subject: Option<String>,
+    pub from_name: Option<String>,
+    pub from_address: Option<String>,
+    pub date_sent: Option<DateTime<Utc>>,
+    pub opened: Option<bool>,
+    pub date_opened: Option<DateTime<Utc>>,
+    pub clicked: Option<bool>,
+    pub clicks: Option<i64>,
+    pub hard_bounce: Option<bool>,
+    pub soft_bounce: Option<bool>,
+    pub date_bounced: Option<DateTime<Utc>>,
+    pub date_unsubscribed: Option<DateTime<Utc>>,
+    pub tracking_as_of: Option<DateTime<Utc>>,
+    pub system_modstamp: Option<DateTime<Utc>>,
+    pub is_deleted: Option<bool>,
+    pub tier: Option<String>,
+}
+
+/// A link the person clicked.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Click {
+    /// In which e-mail.
+    pub ier_id: Option<String>,
+    /// The link's name.
+    pub link_name: Option<String>,
+    /// Where it leads.
+    pub link_url: Option<String>,
+    /// How often.
+    pub clicks: Option<i64>,
+    /// When last.
+    pub last_clicked: Option<DateTime<Utc>>,
+}
+
+/// Marketing Cloud's record that a mail was withheld.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Withheld {
+    /// Of which job.
+    pub job_id: Option<String>,
+    /// The subscriber as the record names them.
+    pub subscriber_key: Option<String>,
+    /// The address it was not sent to.
+    pub email_address: Option<String>,
+    /// When.
+    pub event_date: Option<DateTime<Utc>>,
+    /// Why, in Marketing Cloud's words.
+    pub reason: Option<String>,
+}
+
+/// The span of all records ever loaded.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Loaded {
+    /// The earliest moment of sending among them.
+    pub first_sent: Option<DateTime<Utc>>,
+    /// The latest.
+    pub last_sent: Option<DateTime<Utc>>,
+}
+
+/// All there is about one person.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Life {
+    /// Their records, newest first.
+    pub records: Vec<Record>,
+    /// Their clicks, by the record's id.
+    pub clicks: HashMap<String, Vec<Click>>,
+    /// Mails withheld from them.
+    pub withheld: Vec<Withheld>,
+}
+
+/// Reads a person's life.
+pub async fn life(engine: &Engine, ids: &[SfId]) -> Result<Life> {
+    let records = of_person(engine, RECORDS, ids).await?;
+    let mut clicks: HashMap<String, Vec<Click>> = HashMap::new();
+    for click in of_person::<Click>(engine, CLICKS, ids).await? {
+        if let Some(ier) = &click.ier_id {
+            clicks.entry(ier.clone()).or_default().push(click);
+        }
+    }
+    Ok(Life { records, clicks, withheld: of_person(engine, WITHHELD, ids).await? })
+}
+
+/// The sends of this id or job, and of this e-mail; all where neither is given.
+pub async fn sends(engine: &Engine, send: Option<&str>, email_id: Option<&str>) -> Result<Vec<Send>> {
+    rows(engine, SENDS, vec![text(send), text(email_id)]).await
+}
+
+/// How many records of a send there are, whoever they belong to.
+pub async fn seen(engine: &Engine, send: &Send) -> Result<i64> {
+    #[derive(Deserialize)]
+    struct Seen {
+        seen: i64,
+    }
+    let first = send.date_sent.and_then(|at| at.date_naive().checked_sub_days(Days::new(EARLY_DAYS)));
+    let first = first.unwrap_or(NaiveDate::MIN).to_epoch_days();
+    let rows: Vec<Seen> = rows(engine, SEEN, vec![text(send.id.as_deref()), ScalarValue::Date32(Some(first))]).await?;
+    Ok(rows.first().map_or(0, |row| row.seen))
+}
+
+/// The span of all records ever loaded.
+pub async fn loaded(engine: &Engine) -> Result<Loaded> {
+    Ok(rows(engine, LOADED, Vec::new()).await?.into_iter().next().unwrap_or_default())
+}
+
+fn text(value: Option<&str>) -> ScalarValue {
+    ScalarValue::Utf8View(value.map(str::to_owned))
+}
+
+/// A statement about a person: `$ids` in it stands for one parameter an id, because a list is no value that can be bound.
+async fn of_person<T: DeserializeOwned>(engine: &Engine, sql: &str, ids: &[SfId]) -> Result<Vec<T>> {
+    let places: Vec<String> = (1..=ids.len()).map(|place| format!("${place}")).collect();
+    let values = ids.iter().map(|id| text(Some(id.as_str()))).collect();
+    rows(engine, &without_comments(sql).replace("$ids", &places.join(", ")), values).await
+}
+
+/// A statement's head comment names its parameters too.
+fn without_comments(sql: &str) -> String {
+    sql.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n")
+}
+
+async fn rows<T: DeserializeOwned>(engine: &Engine, sql: &str, values: Vec<ScalarValue>) -> Result<Vec<T>> {
+    let batches: Vec<RecordBatch> = engine.sql_with(sql, ParamValues::from(values)).await?.try_collect().await?;
+    let mut writer: ArrayWriter<_> = WriterBuilder::new().with_explicit_nulls(true).build(Vec::new());
+    writer.write_batches(&batches.iter().collect::<Vec<_>>())?;
+    writer.finish()?;
+    let json = writer.into_inner();
+    if json.is_empty() {
+        return Ok(Vec::new());
+    }
+    serde_json::from_slice(&json)
+        .map_err(|error| Error::internal("an answer has not the columns its SQL names").with_source(error))
+        .context(|| sql.lines().next().unwrap_or_default().to_owned())
+}

@@ -1,0 +1,186 @@
+//! What the records prove about one send, and what they do not.
+//!
+//! Pure: facts in, verdict out. The words never claim more than a record shows. A record of a mail proves that it was sent;
+//! a record of its being withheld, that it was not; without either nothing is proved, and the verdict says why.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::facts::{Click, Life, Loaded, Record, Send, SendKind, Withheld};
+
+/// What is proved.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
+    /// At least one mail of this send went to the person.
+    Sent {
+        /// Each of them.
+        mails: Vec<Mail>,
+    },
+    /// It was withheld, and that is on record.
+    NotSent {
+        /// The records that say so.
+        withheld: Vec<Withheld>,
+    },
+    /// Neither is on record.
+    NoEvidence {
+        /// Why that proves nothing.
+        reason: Reason,
+    },
+}
+
+/// One mail that was sent.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Mail {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// What was recorded about it, in order of time.
+    pub events: Vec<Event>,
+    /// The record.
+    pub record: Record,
+    /// The links clicked in it.
+    pub clicks: Vec<Click>,
+}
+
+/// How a mail arrived, as far as is recorded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// No bounce was recorded, or something only a delivered mail allows was recorded after it.
+    Delivered,
+    /// The address does not exist, or refuses for good.
+    BouncedHard,
+    /// Refused for a time, and nothing later tells of a delivery.
+    BouncedSoft,
+    /// A bounce of no recorded kind, or of both.
+    Bounced,
+}
+
+/// Something that was recorded about a mail.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Event {
+    /// What.
+    pub what: What,
+    /// When it happened; null where that was not recorded.
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// What can be recorded about a mail.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "their names say it")]
+pub enum What {
+    Sent,
+    HardBounce,
+    SoftBounce,
+    Bounce,
+    Opened,
+    Clicked,
+    Unsubscribed,
+}
+
+/// Why there being no record proves nothing.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum Reason {
+    /// The recording of individual results was switched off for the send.
+    TrackingOff,
+    /// A triggered send: nobody counts whom it should have reached.
+    Triggered,
+    /// No record of the send was ever loaded, whoever it belongs to.
+    NeverLoaded(Loaded),
+    /// Fewer records are here than mails were sent.
+    Incomplete {
+        /// Records here.
+        seen: i64,
+        /// Mails sent.
+        number_sent: i64,
+    },
+    /// It is not known how many mails were sent.
+    ExtentUnknown {
+        /// Records here.
+        seen: i64,
+    },
+    /// No mail of any send is on record for any id of the person: their subscriber key may be no Salesforce id.
+    NeverASubscriber {
+        /// Records of the send here.
+        seen: i64,
+    },
+    /// As many records are here as mails were sent, and none is the person's.
+    NotAmongAll {
+        /// Records here.
+        seen: i64,
+        /// Mails sent.
+        number_sent: i64,
+    },
+}
+
+/// What is proved about a send by the person's records of it and the mails of it that were withheld; `None` when nothing
+/// is, and it takes [`reason`] to say why.
+pub fn proved(records: Vec<Record>, withheld: Vec<Withheld>, life: &Life) -> Option<Verdict> {
+    if !records.is_empty() {
+        let mails = records.into_iter().map(|record| mail(record, life)).collect();
+        return Some(Verdict::Sent { mails });
+    }
+    (!withheld.is_empty()).then_some(Verdict::NotSent { withheld })
+}
+
+/// Why nothing is proved about a send of which `seen` records are here.
+pub fn reason(send: &Send, seen: i64, loaded: Loaded, person_has_records: bool) -> Reason {
+    match send.number_sent {
+        _ if send.tracking_disabled == Some(true) => Reason::TrackingOff,
+        _ if seen == 0 => Reason::NeverLoaded(loaded),
+        _ if send.kind == SendKind::TriggeredSend => Reason::Triggered,
+        Some(number_sent) if seen < number_sent => Reason::Incomplete { seen, number_sent },
+        _ if !person_has_records => Reason::NeverASubscriber { seen },
+        Some(number_sent) => Reason::NotAmongAll { seen, number_sent },
+        None => Reason::ExtentUnknown { seen },
+    }
+}
+
+fn mail(record: Record, life: &Life) -> Mail {
+    let clicks = record.ier_id.as_ref().and_then(|ier| life.clicks.get(ier)).cloned().unwrap_or_default();
+    let events = events(&record, &clicks);
+    Mail { outcome: outcome(&record, &events), events, record, clicks }
+}
+
+fn outcome(record: &Record, events: &[Event]) -> Outcome {
+    let bounced = |event: &Event| matches!(event.what, What::HardBounce | What::SoftBounce | What::Bounce);
+    if !events.iter().any(bounced) {
+        return Outcome::Delivered;
+    }
+    // Whoever opens, clicks or unsubscribes has got the mail; a hard bounce is believed all the same: machines open too.
+    let used = |event: &Event| matches!(event.what, What::Opened | What::Clicked | What::Unsubscribed);
+    let later = |event: &Event| match (record.date_bounced, event.at) {
+        (Some(bounced), Some(at)) => at >= bounced,
+        _ => true,
+    };
+    match (record.hard_bounce == Some(true), record.soft_bounce == Some(true)) {
+        (true, false) => Outcome::BouncedHard,
+        (false, true) if events.iter().any(|event| used(event) && later(event)) => Outcome::Delivered,
+        (false, true) => Outcome::BouncedSoft,
+        _ => Outcome::Bounced,
+    }
+}
+
+/// What a record tells, in order of time; what has no time comes last.
+fn events(record: &Record, clicks: &[Click]) -> Vec<Event> {
+    let yes = |flag: Option<bool>| flag == Some(true);
+    let bounce = match (yes(record.hard_bounce), yes(record.soft_bounce)) {
+        (true, true) => Some(What::Bounce),
+        (true, false) => Some(What::HardBounce),
+        (false, true) => Some(What::SoftBounce),
+        (false, false) => record.date_bounced.map(|_| What::Bounce),
+    };
+    let clicked = yes(record.clicked) || !clicks.is_empty();
+    let last_click = clicks.iter().filter_map(|click| click.last_clicked).max();
+    let mut events = vec![Event { what: What::Sent, at: record.date_sent }];
+    events.extend(bounce.map(|what| Event { what, at: record.date_bounced }));
+    events.extend(
+        (yes(record.opened) || record.date_opened.is_some()).then_some(Event { what: What::Opened, at: record.date_opened }),
+    );
+    events.extend(clicked.then_some(Event { what: What::Clicked, at: last_click }));
+    events.extend(record.date_unsubscribed.map(|at| Event { what: What::Unsubscribed, at: Some(at) }));
+    events.sort_by_key(|event| (event.what != What::Sent, event.at.is_none(), event.at, event.what));
+    events
+}
