@@ -30,6 +30,9 @@ mod slt;
 /// The binary as a person or a script meets it: transcripts, exit codes, pipes, a load killed in the middle.
 mod cli;
 
+/// Was this person told? Each case as an auditor meets it.
+mod audit;
+
 /// The short way to a few people's rows finds what a scan finds, and reads hardly anything.
 mod people;
 

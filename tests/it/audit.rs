@@ -1,0 +1,285 @@
+//! Was this person told? Each case as an auditor meets it, its verdict in words and as JSON.
+
+use ier::query::audit::{About, Audit, Question, audit};
+use ier::query::engine::Engine;
+use ier::query::limits::Limits;
+use serde_json::Value;
+
+use crate::world::World;
+use crate::world::records::{Record, contact_id, id, ier, link, send};
+
+/// Send 1: "CU Connections", one of three mails on record unless a case says otherwise.
+fn connections() -> Record {
+    send(1, 3)
+        .set("EmailName", "CU Connections")
+        .set("SubjectLine", "Open enrollment ends Friday")
+        .set("FromName", "Employee Services")
+        .set("EmailId", "31001")
+        .set("JobId", "9001")
+        .set("DateSent", "2026-08-06T15:00:00.000Z")
+        .set("Individual_Tracking_Disabled", "false")
+}
+
+/// The mail of send 1 to a contact.
+fn mail(number: u32, contact: u32) -> Record {
+    ier(number).contact(contact).of_send(1).set("JobId", "9001").sent("2026-08-06 15:05").stamp("2026-08-07 09:00")
+}
+
+async fn world(records: &[Record]) -> World {
+    let world = World::on("2026-08-20");
+    world.load(&[connections()]).await;
+    if !records.is_empty() {
+        world.load(records).await;
+    }
+    world
+}
+
+async fn ask(world: &World, who: &str, about: About) -> Audit {
+    let limits = Limits { statement: None, threads: 2, ..Limits::default() };
+    let engine = Engine::open(world.house.clone(), limits).await.expect("an engine");
+    let question = Question { about, from: None, to: None, zone: chrono_tz::America::Denver };
+    let ids = engine.person(who).await.expect("a person");
+    audit(&engine, &ids, question).await.expect("an answer")
+}
+
+/// The one send's verdict as JSON, and the whole answer as people read it.
+async fn verdict(world: &World, who: &str) -> (Value, String) {
+    let answer = ask(world, who, About::Text("open ENROLLMENT".to_owned())).await;
+    let json = serde_json::to_value(&answer).expect("json");
+    assert_eq!(json["sends"].as_array().map(Vec::len), Some(1), "{json:#}");
+    (json["sends"][0].clone(), answer.to_string())
+}
+
+fn has(text: &str, sentences: &[&str]) {
+    for sentence in sentences {
+        assert!(text.contains(sentence), "{sentence:?} is not in:\n{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sent_and_opened() {
+    let world = world(&[mail(1, 1).opened("2026-08-06 16:20").clicks(2, 1)]).await;
+    world.load(&[link(1, 1).set("Last_Clicked", "2026-08-06T16:25:00.000Z").stamp("2026-08-07")]).await;
+    let (json, text) = verdict(&world, &contact_id(1)).await;
+    assert_eq!((&json["verdict"], &json["mails"][0]["outcome"]), (&"sent".into(), &"delivered".into()));
+    assert_eq!(json["matched"][0]["field"], "subject");
+    has(
+        &text,
+        &[
+            "SENT: CU Connections",
+            "matched: subject \"Open enrollment ends Friday\"",
+            "sent 2026-08-06 09:05:00 MDT (2026-08-06 15:05:00 UTC)",
+            "an open was recorded 2026-08-06 10:20:00 MDT",
+            "a click was recorded 2026-08-06 10:25:00 MDT",
+            "clicked link: Read more, 1 time",
+            "delivered, as far as is recorded: no bounce was",
+            "as it stood in Salesforce at 2026-08-07 03:00:00 MDT",
+        ],
+    );
+    assert!(!text.contains("read the"), "an open is not called a reading");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hard_bounce() {
+    let bounced = mail(1, 1).unopened().set("HardBounce", "true").set("DateBounced", "2026-08-06T15:06:00.000Z");
+    let (json, text) = verdict(&world(&[bounced]).await, &contact_id(1)).await;
+    assert_eq!((&json["verdict"], &json["mails"][0]["outcome"]), (&"sent".into(), &"bounced_hard".into()));
+    has(&text, &["a hard bounce was recorded 2026-08-06 09:06:00 MDT", "not delivered: the address refused it for good"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn soft_bounce_later_delivered() {
+    let bounced = mail(1, 1).set("SoftBounce", "true").set("DateBounced", "2026-08-06T15:06:00.000Z");
+    let world = world(&[bounced.clone().unopened()]).await;
+    let (json, text) = verdict(&world, &contact_id(1)).await;
+    assert_eq!(json["mails"][0]["outcome"], "bounced_soft");
+    has(&text, &["not delivered, as far as is recorded: the address refused it for a time"]);
+
+    world.load(&[bounced.opened("2026-08-07 10:00").stamp("2026-08-08")]).await;
+    let (json, text) = verdict(&world, &contact_id(1)).await;
+    assert_eq!(json["mails"][0]["outcome"], "delivered");
+    has(&text, &["a soft bounce was recorded", "delivered: what was recorded after the soft bounce needs a mail that arrived"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bounce_of_no_clear_kind() {
+    let both = mail(1, 1).unopened().set("HardBounce", "true").set("SoftBounce", "true");
+    let neither = mail(2, 2).unopened().set("DateBounced", "2026-08-06T15:06:00.000Z");
+    let world = world(&[both, neither]).await;
+    for contact in [1, 2] {
+        let (json, text) = verdict(&world, &contact_id(contact)).await;
+        assert_eq!(json["mails"][0]["outcome"], "bounced", "contact {contact}");
+        has(&text, &["whether it was delivered is unclear"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clicked_but_never_opened() {
+    let (json, text) = verdict(&world(&[mail(1, 1).unopened().clicks(1, 1)]).await, &contact_id(1)).await;
+    assert_eq!(json["mails"][0]["events"][1], serde_json::json!({ "what": "clicked", "at": null }));
+    has(&text, &["a click was recorded at a time that was not recorded", "no open was recorded beside the click"]);
+    assert!(!text.contains("an open was recorded"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn contact_deleted_in_salesforce() {
+    let world = world(&[mail(1, 1).opened("2026-08-06 16:20")]).await;
+    world.load(&[mail(1, 1).opened("2026-08-06 16:20").set("Contact", "").set("IsDeleted", "true").stamp("2026-08-12")]).await;
+    let (json, text) = verdict(&world, &contact_id(1)).await;
+    assert_eq!(json["verdict"], "sent", "a deleted contact takes nothing with it");
+    has(&text, &["an open was recorded", "deleted in Salesforce since"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opened_after_archiving() {
+    let world = world(&[mail(1, 1).unopened()]).await;
+    world.days_pass(120);
+    world.archive("2026-09-01").await;
+    world.load(&[mail(1, 1).opened("2026-12-10 08:00").stamp("2026-12-11")]).await;
+    for stage in ["late", "folded in"] {
+        let (json, text) = verdict(&world, &contact_id(1)).await;
+        assert_eq!(json["mails"].as_array().map(Vec::len), Some(1), "{stage}: one mail, told once");
+        has(&text, &["an open was recorded 2026-12-10 01:00:00 MST (2026-12-10 08:00:00 UTC)"]);
+        world.archive("2026-09-01").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partial_sync() {
+    let world = world(&[mail(1, 1), mail(2, 2)]).await;
+    world.load(&[ier(9).contact(3).of_send(2).sent("2026-08-01 09:00").stamp("2026-08-02")]).await;
+    let (json, text) = verdict(&world, &contact_id(3)).await;
+    assert_eq!(json["verdict"], "no_evidence");
+    assert_eq!(json["reason"], serde_json::json!({ "reason": "incomplete", "seen": 2, "number_sent": 3 }));
+    has(&text, &["NO EVIDENCE", "the records are incomplete: 2 of 3 mails are on record"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_are_on_record_and_none_is_theirs() {
+    let world = world(&[mail(1, 1), mail(2, 2), mail(3, 4)]).await;
+    let (json, text) = verdict(&world, &contact_id(3)).await;
+    assert_eq!(json["reason"]["reason"], "never_a_subscriber", "nothing of any send is on record for them");
+    has(&text, &["their subscriber key in Marketing Cloud may not be a Salesforce id"]);
+
+    world.load(&[ier(9).contact(3).of_send(2).sent("2026-08-01 09:00").stamp("2026-08-02")]).await;
+    let (json, text) = verdict(&world, &contact_id(3)).await;
+    assert_eq!((&json["verdict"], &json["reason"]["reason"]), (&"no_evidence".into(), &"not_among_all".into()));
+    has(&text, &["3 mails were sent and 3 are on record; none of them is this person's"]);
+    assert!(!text.contains("NOT SENT"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tracking_off() {
+    let world = World::on("2026-08-20");
+    world.load(&[connections().set("Individual_Tracking_Disabled", "true")]).await;
+    let (json, text) = verdict(&world, &contact_id(1)).await;
+    assert_eq!((&json["verdict"], &json["reason"]["reason"]), (&"no_evidence".into(), &"tracking_off".into()));
+    has(&text, &["individual tracking was switched off for this send"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outside_what_was_ever_loaded() {
+    let world = world(&[]).await;
+    world.load(&[ier(9).contact(3).of_send(2).sent("2026-05-01 09:00").stamp("2026-05-02")]).await;
+    let (json, text) = verdict(&world, &contact_id(3)).await;
+    assert_eq!(json["reason"]["reason"], "never_loaded");
+    has(&text, &["no record of this send was ever loaded; what was loaded was sent from 2026-05-01 03:00:00 MDT"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn suppressed() {
+    let world = world(&[mail(1, 1)]).await;
+    let path = world.file("not_sent.csv", &[]);
+    let header = "ClientID,SendID,SubscriberKey,EmailAddress,SubscriberID,ListID,EventDate,EventType,BatchID,TriggeredSendExternalKey,Reason";
+    let key = &contact_id(2)[..15];
+    let row =
+        format!("7001001,9001,{key},ben@example.edu,410000002,501,08/06/2026 09:05:00 AM,NotSent,1,,List Detective exclusion");
+    std::fs::write(&path, format!("{header}\n{row}\n")).expect("a file");
+    world.load_files(&[path]).await.expect("the load");
+    let (json, text) = verdict(&world, &contact_id(2)).await;
+    assert_eq!(json["verdict"], "not_sent");
+    has(
+        &text,
+        &[
+            "NOT SENT: CU Connections",
+            "withheld 2026-08-06 09:05:00 MDT (2026-08-06 15:05:00 UTC)",
+            "reason given: List Detective exclusion",
+        ],
+    );
+    // Whoever has a record of the mail was sent it, whatever else was withheld.
+    assert_eq!(verdict(&world, &contact_id(1)).await.0["verdict"], "sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn merged_twice_and_asked_by_the_oldest_id() {
+    let world = world(&[mail(1, 3).unopened()]).await;
+    let merged = |loser: u32, winner: u32| {
+        let row = Record::default().set("Id", contact_id(loser)).set("Name", format!("Contact {loser}"));
+        row.set("MasterRecordId", contact_id(winner)).set("IsDeleted", "true").stamp("2026-08-10")
+    };
+    world.load(&[merged(1, 2)]).await;
+    world.load(&[merged(2, 3)]).await;
+    let (json, text) = verdict(&world, &contact_id(1)[..15]).await;
+    assert_eq!(json["verdict"], "sent");
+    has(&text, &[&contact_id(1), &contact_id(2), &contact_id(3), &format!("of {}", contact_id(3))]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn converted_lead() {
+    let lead = id("00Q", 7);
+    let world = world(&[mail(1, 0).set("Contact", "").set("Lead", &lead).unopened()]).await;
+    let converted = Record::default().set("Id", &lead).set("IsConverted", "true").set("ConvertedContactId", contact_id(1));
+    world.load(&[converted.set("Name", "Fay Lund").stamp("2026-08-10")]).await;
+    for who in [contact_id(1), lead] {
+        assert_eq!(verdict(&world, &who).await.0["verdict"], "sent", "{who}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_such_send() {
+    let world = world(&[mail(1, 1)]).await;
+    let answer = ask(&world, &contact_id(1), About::Text("parking permits".to_owned())).await;
+    assert!(answer.sends.is_empty());
+    has(&answer.to_string(), &["0 sends", "NO EVIDENCE: no such send is known here", "the 1 mails on record for this person"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_send_is_found_by_each_of_its_names() {
+    // A send that was deleted is known from the records; accents and case do not count.
+    let gone = ier(5).contact(1).set("SendDefinition", id("a0B", 77)).set("JobId", "7700").set("Name", "Año Nuevo — Saludos");
+    let world = world(&[mail(1, 1), gone.sent("2026-01-02 10:00").stamp("2026-01-03")]).await;
+    for (about, job) in [
+        (About::Send(id("a0B", 1)[..15].to_owned()), "9001"),
+        (About::Send("9001".to_owned()), "9001"),
+        (About::EmailId("31001".to_owned()), "9001"),
+        (About::Text("employee services".to_owned()), "9001"),
+        (About::Text("ano NUEVO".to_owned()), "7700"),
+        (About::Send(id("a0B", 77)), "7700"),
+    ] {
+        let answer = ask(&world, &contact_id(1), about.clone()).await;
+        let found: Vec<_> = answer.sends.iter().map(|send| send.send.job_id.as_deref()).collect();
+        assert_eq!(found, [Some(job)], "{about:?}");
+        assert_eq!(serde_json::to_value(&answer).expect("json")["sends"][0]["verdict"], "sent");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn days_are_those_of_people() {
+    // 23:30 in Denver is the next day in UTC.
+    let late = connections().set("DateSent", "2026-08-07T05:30:00.000Z");
+    let world = World::on("2026-08-20");
+    world.load(&[late]).await;
+    world.load(&[mail(1, 1).sent("2026-08-07 05:31")]).await;
+    let limits = Limits { statement: None, threads: 2, ..Limits::default() };
+    let engine = Engine::open(world.house.clone(), limits).await.expect("an engine");
+    let ids = engine.person(&contact_id(1)).await.expect("a person");
+    for (from, to, found) in [(Some(6), Some(6), 1), (Some(7), None, 0), (None, Some(5), 0), (Some(1), Some(31), 1)] {
+        let day = |day| chrono::NaiveDate::from_ymd_opt(2026, 8, day);
+        let about = About::Text("connections".to_owned());
+        let question = Question { about, from: from.and_then(day), to: to.and_then(day), zone: chrono_tz::America::Denver };
+        let answer = audit(&engine, &ids, question).await.expect("an answer");
+        assert_eq!(answer.sends.len(), found, "{from:?} to {to:?}");
+    }
+    let backwards = Question { about: About::Text(" ".to_owned()), from: None, to: None, zone: chrono_tz::America::Denver };
+    assert!(audit(&engine, &ids, backwards).await.expect_err("refused").to_string().contains("names nothing"));
+}
