@@ -62,6 +62,8 @@ pub struct Query {
 pub struct Load {
     /// Rows gathered before they are folded into the tables, in MiB.
     pub buffer_mb: u64,
+    /// Keep which versions of an IER were seen, and when.
+    pub keep_versions: bool,
 }
 
 /// The interactive shell.
@@ -117,6 +119,7 @@ struct QueryLayer {
 #[serde(deny_unknown_fields, default)]
 struct LoadLayer {
     buffer_mb: Option<u64>,
+    keep_versions: Option<bool>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -182,7 +185,7 @@ impl Settings {
                 metadata_cache_mb: 256,
                 threads: std::thread::available_parallelism().map_or(1, usize::from),
             },
-            load: Load { buffer_mb: 512 },
+            load: Load { buffer_mb: 512, keep_versions: true },
             shell: Shell { history: None },
             store: BTreeMap::new(),
         }
@@ -247,6 +250,9 @@ impl Settings {
         }
         if let Some(mb) = layer.load.buffer_mb {
             self.load.buffer_mb = number("load.buffer_mb", mb, 16, 1 << 20)?;
+        }
+        if let Some(keep) = layer.load.keep_versions {
+            self.load.keep_versions = keep;
         }
         if let Some(path) = layer.shell.history.filter(|path| !path.as_os_str().is_empty()) {
             self.shell.history = Some(path);

@@ -75,6 +75,7 @@ pub async fn run(session: &Session, args: &Demo) -> Result<()> {
         zone: session.settings.zone,
         rejects: Some(folder.join("rejects.csv")),
         buffer_bytes: session.load_buffer_bytes(),
+        keep_versions: session.settings.load.keep_versions,
     };
     let loaded = load::load(&lake, request, session.progress(Unit::Bytes)?).await?;
     talk.say(&loaded.to_string())?;

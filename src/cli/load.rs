@@ -15,6 +15,7 @@ pub async fn run(session: &Session, args: &Load) -> Result<()> {
         zone: session.settings.zone,
         rejects: args.rejects.clone(),
         buffer_bytes: session.load_buffer_bytes(),
+        keep_versions: session.settings.load.keep_versions,
     };
     let report = load(&session.warehouse()?, request, session.progress(Unit::Bytes)?).await?;
     session.report(&report, LoadReport::to_string)?;

@@ -47,6 +47,8 @@ pub struct LoadRequest {
     pub rejects: Option<PathBuf>,
     /// Memory for rows on their way, in bytes; what exceeds it waits in the temporary folder.
     pub buffer_bytes: usize,
+    /// Keep which versions of an IER were seen, and when.
+    pub keep_versions: bool,
 }
 
 /// What a load did to one table.
@@ -149,7 +151,12 @@ pub async fn load(warehouse: &Arc<Warehouse>, request: LoadRequest, progress: Ar
         .clone()
         .unwrap_or_else(|| PathBuf::from(format!("ier-rejects-{}-{}.csv", started.format("%Y%m%d-%H%M%S"), std::process::id())));
     let rejects = Arc::new(Mutex::new(RejectFile::create(rejects_path.clone())));
-    let mut loading = Loading { warehouse: warehouse.clone(), buffer_bytes: request.buffer_bytes, tables: Vec::new() };
+    let mut loading = Loading {
+        warehouse: warehouse.clone(),
+        buffer_bytes: request.buffer_bytes,
+        keep_versions: request.keep_versions,
+        tables: Vec::new(),
+    };
     loading.read(inputs, &request, &rejects, &progress).await?;
     let rejected = {
         let mut rejects = rejects.lock().unwrap_or_else(PoisonError::into_inner);
@@ -180,6 +187,7 @@ enum Rows {
 struct Loading {
     warehouse: Arc<Warehouse>,
     buffer_bytes: usize,
+    keep_versions: bool,
     /// In the order of commits.
     tables: Vec<TableLoad>,
 }
@@ -254,7 +262,9 @@ impl Loading {
         let rows = if table.name == links::table()?.name {
             Rows::Links(Spill::new(table.clone(), Role::Hot, buffer_bytes))
         } else {
-            Rows::Upsert(Box::new(Upsert::new(&self.warehouse, table, buffer_bytes).await?))
+            let mut upsert = Upsert::new(&self.warehouse, table, buffer_bytes).await?;
+            upsert.keep_versions(self.keep_versions);
+            Rows::Upsert(Box::new(upsert))
         };
         let counts = TableCounts { table: table.name.to_string(), ..TableCounts::default() };
         self.tables.push(TableLoad { counts, rows });

@@ -13,7 +13,8 @@ use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 use super::provider::TableView;
 use crate::error::Result;
 use crate::lake::paths::Role;
-use crate::record::fields::{Source, TABLES, known};
+use crate::record::fields::{Source, TABLES, hidden, known};
+use crate::tiers::links;
 use crate::tiers::warehouse::Warehouse;
 
 /// The catalog's name.
@@ -23,16 +24,22 @@ pub const PUBLIC: &str = "public";
 /// Schema of Salesforce's names.
 pub const SALESFORCE: &str = "salesforce";
 
+/// The table of IERs with the raw observations of their versions.
+const OBSERVED: &str = "ier_observed";
+
 /// The views every warehouse has, in an order in which each uses only earlier ones: name and SQL.
 pub const VIEWS: &[(&str, &str)] = &[
     ("ier_with_send", include_str!("../../sql/views/ier_with_send.sql")),
     ("rates_by_send", include_str!("../../sql/views/rates_by_send.sql")),
     ("rates_by_month", include_str!("../../sql/views/rates_by_month.sql")),
     ("flat_report", include_str!("../../sql/views/flat_report.sql")),
+    ("ier_versions", include_str!("../../sql/views/ier_versions.sql")),
 ];
 
 /// Tables of a warehouse under our names.
 pub struct PublicSchema {
+    /// IERs with what the engine saw of them.
+    pub observed: Arc<TableView>,
     warehouse: Arc<Warehouse>,
     tables: HashMap<String, Arc<TableView>>,
     views: Mutex<BTreeMap<String, Arc<dyn TableProvider>>>,
@@ -59,7 +66,10 @@ impl PublicSchema {
             tables.extend(table.short.map(|short| (short.to_owned(), view.clone())));
             tables.insert(table.name.to_string(), view);
         }
-        let schema = Self { warehouse, tables, views: Mutex::default(), attributes: Mutex::default() };
+        let observed = TableView::tiered(warehouse.tiers(links::ier_table()?).await?).showing(hidden::OBSERVED);
+        let observed = Arc::new(observed);
+        tables.insert(OBSERVED.to_owned(), observed.clone());
+        let schema = Self { observed, warehouse, tables, views: Mutex::default(), attributes: Mutex::default() };
         schema.refresh().await?;
         Ok(schema)
     }

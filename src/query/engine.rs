@@ -14,6 +14,7 @@ use datafusion::logical_expr::TableType;
 use datafusion::prelude::SessionConfig;
 use url::Url;
 
+use super::as_of::{IER_AS_OF, IerAsOf};
 use super::ask::Ask;
 use super::catalog::{CATALOG, PUBLIC, PublicSchema, SALESFORCE, SalesforceSchema, VIEWS};
 use super::functions;
@@ -54,6 +55,7 @@ impl Engine {
         let context = SessionContext::new_with_config_rt(config, runtime);
         functions::register(&context)?;
         let public = Arc::new(PublicSchema::new(warehouse).await?);
+        context.register_udtf(IER_AS_OF, Arc::new(IerAsOf { observed: public.observed.clone() }));
         let catalog = Arc::new(MemoryCatalogProvider::new());
         catalog.register_schema(PUBLIC, public.clone())?;
         catalog.register_schema(SALESFORCE, Arc::new(SalesforceSchema::new(&public)?))?;

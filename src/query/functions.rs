@@ -15,6 +15,7 @@ use datafusion::logical_expr::{
     Volatility,
 };
 
+use super::versions::ObservedVersions;
 use crate::record::fields::UTC;
 use crate::record::id::SfId;
 
@@ -24,6 +25,7 @@ pub fn register(context: &SessionContext) -> DfResult<()> {
         context.register_udf(ScalarUDF::from(SfIdFunction::new(what)));
     }
     context.register_udf(ScalarUDF::from(CustomField::new()));
+    context.register_udf(ScalarUDF::from(ObservedVersions::new()));
     for name in ["date_trunc", "date_part"] {
         let inner = FunctionRegistry::udf(context, name)?;
         context.register_udf(ScalarUDF::from(InUtc { inner }));

@@ -10,6 +10,10 @@ pub mod provider;
 
 pub mod late;
 
+pub mod as_of;
+
+mod versions;
+
 pub mod functions;
 
 pub mod limits;

@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::lake::scan;
 use crate::lake::snapshot::DataFile;
 use crate::lake::table::LakeTable;
-use crate::record::fields::{Table, hidden};
+use crate::record::fields::{Source, Table, hidden};
 use crate::tiers::pin::{Pinned, pin};
 use crate::tiers::warehouse::Tiers;
 
@@ -35,6 +35,8 @@ const ARCHIVE: &str = "archive";
 pub struct TableView {
     table: Arc<Table>,
     schema: SchemaRef,
+    /// Where its columns stand in [`scan::schema`].
+    places: Vec<usize>,
     lakes: Lakes,
 }
 
@@ -55,14 +57,27 @@ impl fmt::Debug for TableView {
 impl TableView {
     /// A reference table.
     pub fn reference(lake: Arc<LakeTable>) -> Self {
-        let table = lake.table.clone();
-        Self { schema: visible_schema(&table), table, lakes: Lakes::Reference(lake) }
+        Self::new(lake.table.clone(), Lakes::Reference(lake))
     }
 
     /// A tiered table.
     pub fn tiered(tiers: Tiers) -> Self {
-        let table = tiers.hot.table.clone();
-        Self { schema: visible_schema(&table), table, lakes: Lakes::Tiered { tiers, late: Mutex::default() } }
+        Self::new(tiers.hot.table.clone(), Lakes::Tiered { tiers, late: Mutex::default() })
+    }
+
+    /// The columns SQL shows: those of the files without the hidden ones, and the tier of tiered tables.
+    fn new(table: Arc<Table>, lakes: Lakes) -> Self {
+        let visible = table.fields.iter().enumerate().filter(|(_, field)| field.source != Source::Hidden).map(|(place, _)| place);
+        let tier = table.tiered.then_some(table.fields.len());
+        let places: Vec<usize> = visible.chain(tier).collect();
+        Self { schema: schema_of(&table, &places), places, table, lakes }
+    }
+
+    /// The same with a hidden column shown, as the last one.
+    pub fn showing(mut self, hidden: &str) -> Self {
+        self.places.extend(self.table.fields.iter().position(|field| field.name == hidden));
+        self.schema = schema_of(&self.table, &self.places);
+        self
     }
 
     async fn plan(&self, projection: &[usize], filters: &[Expr], state: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
@@ -137,16 +152,9 @@ async fn late_keys(tiers: &Tiers, pinned: &Pinned, cache: &Mutex<Option<CachedLa
     Ok(late)
 }
 
-/// The columns SQL shows: those of the files without the hidden ones, and the tier of tiered tables.
-///
-/// **Invariant**: hidden columns come last in a table, so a visible column has the same place here and in the files.
-fn visible_schema(table: &Table) -> SchemaRef {
+fn schema_of(table: &Table, places: &[usize]) -> SchemaRef {
     let all = scan::schema(table);
-    let mut fields: Vec<_> = all.fields()[..table.visible().count()].to_vec();
-    if table.tiered {
-        fields.extend(all.fields().last().cloned());
-    }
-    Arc::new(Schema::new(fields))
+    Arc::new(Schema::new(places.iter().map(|place| all.fields()[*place].clone()).collect::<Vec<_>>()))
 }
 
 #[async_trait]
@@ -171,11 +179,9 @@ impl TableProvider for TableView {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        let visible = self.table.visible().count();
-        let place = |at: usize| if at < visible { at } else { self.table.fields.len() };
         let projection: Vec<usize> = match projection {
-            Some(columns) => columns.iter().map(|at| place(*at)).collect(),
-            None => (0..self.schema.fields().len()).map(place).collect(),
+            Some(columns) => columns.iter().map(|at| self.places[*at]).collect(),
+            None => self.places.clone(),
         };
         let doing = |error: Error| error.context(format!("cannot read {}", self.table.name));
         Ok(self.plan(&projection, filters, state).await.map_err(doing)?)

@@ -187,11 +187,13 @@ pub mod hidden {
     pub const KEPT: &str = "kept_stamps";
     /// Hot rows only: the day under which the archive may hold the same key although the row's own day does not say so.
     pub const LATE: &str = "late_from";
+    /// IERs only: which versions the engine saw, and when; null where that is not kept. See [`crate::record::observed`].
+    pub const OBSERVED: &str = "observed";
 }
 
 /// Is this the name of a bookkeeping column?
 pub fn is_hidden(name: &str) -> bool {
-    [hidden::KEY, hidden::KEPT, hidden::LATE].contains(&name)
+    [hidden::KEY, hidden::KEPT, hidden::LATE, hidden::OBSERVED].contains(&name)
 }
 
 /// Name of the column that tells where a row lives; not stored.
@@ -382,6 +384,9 @@ fn table(
     fields.push(Field::hidden(hidden::KEPT, Kind::Label));
     if tiered {
         fields.push(Field::hidden(hidden::LATE, Kind::Date));
+    }
+    if key == KeyRule::Ier {
+        fields.push(Field::hidden(hidden::OBSERVED, Kind::Text));
     }
     Table {
         name: Cow::Borrowed(name),

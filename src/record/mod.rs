@@ -10,4 +10,6 @@ pub mod key;
 
 pub mod resolve;
 
+pub mod observed;
+
 pub mod words;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, Date32Array, RecordBatch, UInt32Array};
+use arrow::array::{Array, AsArray, Date32Array, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{Date32Type, TimestampMicrosecondType};
 use serde::Serialize;
@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::lake::fold::keys;
 use crate::lake::layout::tags::ANYWHERE;
 use crate::record::fields::{KeyRule, Table, hidden};
+use crate::record::observed;
 use crate::record::resolve::{Outcome, group_by_key, resolve};
 
 /// What became of the rows of a load.
@@ -71,6 +72,38 @@ impl Home {
     }
 }
 
+/// Is it kept which versions the engine saw? Then with which moment those of now are noted.
+#[derive(Clone, Copy, Debug)]
+pub struct Observing {
+    /// Now, in milliseconds; `None` when versions are not kept.
+    pub now_millis: Option<i64>,
+}
+
+impl Observing {
+    /// Notes rows that nobody had before.
+    pub fn note_first(self, table: &Table, rows: RecordBatch) -> Result<RecordBatch> {
+        match self.now_millis.filter(|_| table.field(hidden::OBSERVED).is_some()) {
+            Some(now) => observed::first(&rows, now),
+            None => Ok(rows),
+        }
+    }
+
+    /// Notes rows that come, each with the version (of `versions`) that was stored before. Where versions are not kept, what
+    /// was noted earlier goes: it would no longer lead back.
+    fn note(self, table: &Table, versions: &RecordBatch, befores: &[Option<u32>], comes: RecordBatch) -> Result<RecordBatch> {
+        if table.field(hidden::OBSERVED).is_none() {
+            return Ok(comes);
+        }
+        let Some(now) = self.now_millis else { return observed::none(&comes) };
+        let changes = observed::Changes::new(table, versions, &comes)?;
+        let noted = befores.iter().enumerate().map(|(after, before)| match before {
+            Some(before) => changes.noted(*before as usize, after, now),
+            None => Ok(now.to_string()),
+        });
+        observed::with(&comes, StringArray::from(noted.collect::<Result<Vec<_>>>()?))
+    }
+}
+
 /// Rows settled against what is stored.
 pub struct Settled {
     /// Rows to write, complete, one per key, with their late marks.
@@ -87,7 +120,15 @@ pub struct Settled {
 ///
 /// A row that leaves its day is marked with it: the archive may hold it there already, or be about to (an archive run that
 /// read the row before it moved); a mark too many costs a look, a mark too few would show a row twice.
-pub fn settle(table: &Table, stored: &RecordBatch, archived: &RecordBatch, changes: &RecordBatch) -> Result<Settled> {
+///
+/// What the engine saw is noted where that is kept.
+pub fn settle(
+    table: &Table,
+    stored: &RecordBatch,
+    archived: &RecordBatch,
+    changes: &RecordBatch,
+    observing: Observing,
+) -> Result<Settled> {
     let versions = concat_batches(&table.lake_schema(), [stored, archived, changes])?;
     let in_lake = stored.num_rows() as u32;
     let known = in_lake + archived.num_rows() as u32;
@@ -98,6 +139,7 @@ pub fn settle(table: &Table, stored: &RecordBatch, archived: &RecordBatch, chang
     let mut settled_rows: Vec<u32> = Vec::new();
     let mut late: Vec<Option<i32>> = Vec::new();
     let mut replaces = Vec::new();
+    let mut befores: Vec<Option<u32>> = Vec::new();
     let mut counts = Counts::default();
     let mut moved = Vec::new();
     for (place, (group, outcome)) in groups.iter().zip(&resolved.outcomes).enumerate() {
@@ -116,10 +158,12 @@ pub fn settle(table: &Table, stored: &RecordBatch, archived: &RecordBatch, chang
             moved.extend(marks.moved(before, place)?);
         }
         settled_rows.push(place as u32);
+        befores.push(before);
         late.push(marks.late(before, place));
         replaces.push(group.iter().any(|row| *row < in_lake));
     }
     let mut comes = take_record_batch(&resolved.batch, &UInt32Array::from(settled_rows))?;
+    comes = observing.note(table, &versions, &befores, comes)?;
     if table.tiered {
         let mut columns = comes.columns().to_vec();
         columns[comes.schema().index_of(hidden::LATE)?] = Arc::new(Date32Array::from(late));

@@ -11,7 +11,7 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use deltalake_core::kernel::Add;
 
-use super::carry::{Counts, Moved, filter_keys, settle};
+use super::carry::{Counts, Moved, Observing, filter_keys, settle};
 use super::pin::{Pinned, pin};
 use super::warehouse::{Tiers, Warehouse};
 use crate::error::{Context, Error, Result};
@@ -40,6 +40,7 @@ pub struct Upsert {
     tiers: Option<Tiers>,
     spill: Arc<Spill>,
     wanderers: Option<Arc<Wanderers>>,
+    keep_versions: bool,
 }
 
 /// An upsert whose files are written and whose commit is not.
@@ -63,7 +64,12 @@ impl Upsert {
         };
         let role = if table.tiered { Role::Hot } else { Role::Reference };
         let spill = Arc::new(Spill::new(target.table.clone(), role, buffer_bytes));
-        Ok(Self { warehouse: warehouse.clone(), target, tiers, spill, wanderers: None })
+        Ok(Self { warehouse: warehouse.clone(), target, tiers, spill, wanderers: None, keep_versions: true })
+    }
+
+    /// Whether to keep which versions of an IER were seen, and when (it is).
+    pub fn keep_versions(&mut self, keep: bool) {
+        self.keep_versions = keep;
     }
 
     /// The table as it will be: an attribute table has the columns of its files and of the lake.
@@ -123,8 +129,10 @@ impl Upsert {
                 self.wanderers.insert(Arc::new(spill.wanderers())).clone()
             }
         };
+        let now_millis = self.warehouse.clock().now().timestamp_millis();
         let work = Work {
-            now_millis: self.warehouse.clock().now().timestamp_millis(),
+            now_millis,
+            observing: Observing { now_millis: self.keep_versions.then_some(now_millis) },
             target: self.target.clone(),
             archive: self.tiers.as_ref().map(|tiers| tiers.archive.clone()),
             spill: self.spill.clone(),
@@ -203,6 +211,7 @@ struct Survey {
 /// One attempt at an upsert.
 struct Work {
     now_millis: i64,
+    observing: Observing,
     target: Arc<LakeTable>,
     archive: Option<Arc<LakeTable>>,
     spill: Arc<Spill>,
@@ -360,9 +369,10 @@ impl Work {
         if located.is_empty() && archived.num_rows() == 0 {
             // Nothing is known of any of them: the common case of a bulk load.
             let counts = Counts { inserted: rows.num_rows() as u64, unchanged: outdone, ..Counts::default() };
+            let rows = self.observing.note_first(table, rows)?;
             return Ok(Here { comes: rows, counts, moved: Vec::new(), goes: Located::default() });
         }
-        let settled = settle(table, &located.fetch(&self.target).await?, &archived, &rows)?;
+        let settled = settle(table, &located.fetch(&self.target).await?, &archived, &rows, self.observing)?;
         let mut counts = settled.counts;
         counts.unchanged += outdone;
         let replaced: HashSet<&str> = keys(&settled.comes)?
@@ -418,7 +428,7 @@ impl Work {
                 locate(archive, &archive_files, &wanted).await?.fetch(archive).await?
             }
         };
-        let settled = settle(&table, &stored, &archived, &rows)?;
+        let settled = settle(&table, &stored, &archived, &rows, self.observing)?;
         counts.add(settled.counts);
         moved.extend(settled.moved);
         // Every touched partition: where the rows are now, and where they were.

@@ -75,6 +75,7 @@ impl House {
             zone: chrono_tz::America::Denver,
             rejects: Some(self.rejects()),
             buffer_bytes: 64 << 20,
+            keep_versions: true,
         };
         load(&self.warehouse, request, Arc::new(Silent)).await
     }

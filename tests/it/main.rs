@@ -33,6 +33,9 @@ mod cli;
 /// Was this person told? Each case as an auditor meets it.
 mod audit;
 
+/// What was known when: every state the table ever showed can be asked for again.
+mod as_of;
+
 /// The short way to a few people's rows finds what a scan finds, and reads hardly anything.
 mod people;
 

@@ -105,6 +105,7 @@ impl World {
             zone: chrono_tz::America::Denver,
             rejects: Some(self.folder.path().join("rejects.csv")),
             buffer_bytes: 64 << 20,
+            keep_versions: true,
         };
         jobs::load::load(&self.house, request, silent()).await
     }
