@@ -156,6 +156,7 @@ Examples:
   ier audit 003f400000JJbuPAAT --about 'open enrollment'
   ier audit 003f400000JJbuP --about 'open enrollment' --from 2025-10-01 --to 2025-11-30
   ier audit 003f400000JJbuPAAT --email-id 31001
+  ier audit 003f400000JJbuPAAT --about 'open enrollment' --as-of 2025-12-31
   ier audit 003f400000JJbuPAAT --send a0Bf40000000001EAA --json
 
 NO EVIDENCE does not mean that nothing was sent."
@@ -183,6 +184,10 @@ pub struct Audit {
     /// Sent on this day or earlier, in your zone
     #[arg(long, value_name = "DATE")]
     pub to: Option<NaiveDate>,
+
+    /// Answer from what was known here at the end of this day, in your zone
+    #[arg(long, value_name = "DATE")]
+    pub as_of: Option<NaiveDate>,
 }
 
 /// How an answer is written, and where.

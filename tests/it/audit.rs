@@ -37,7 +37,7 @@ async fn world(records: &[Record]) -> World {
 async fn ask(world: &World, who: &str, about: About) -> Audit {
     let limits = Limits { statement: None, threads: 2, ..Limits::default() };
     let engine = Engine::open(world.house.clone(), limits).await.expect("an engine");
-    let question = Question { about, from: None, to: None, zone: chrono_tz::America::Denver };
+    let question = Question { about, from: None, to: None, as_of: None, zone: chrono_tz::America::Denver };
     let ids = engine.person(who).await.expect("a person");
     audit(&engine, &ids, question).await.expect("an answer")
 }
@@ -116,7 +116,10 @@ async fn a_bounce_of_no_clear_kind() {
 #[tokio::test(flavor = "multi_thread")]
 async fn clicked_but_never_opened() {
     let (json, text) = verdict(&world(&[mail(1, 1).unopened().clicks(1, 1)]).await, &contact_id(1)).await;
-    assert_eq!(json["mails"][0]["events"][1], serde_json::json!({ "what": "clicked", "at": null }));
+    assert_eq!(
+        json["mails"][0]["events"][1],
+        serde_json::json!({ "what": "clicked", "at": null, "learned_at": "2026-08-20T12:00:00Z" })
+    );
     has(&text, &["a click was recorded at a time that was not recorded", "no open was recorded beside the click"]);
     assert!(!text.contains("an open was recorded"), "{text}");
 }
@@ -276,10 +279,49 @@ async fn days_are_those_of_people() {
     for (from, to, found) in [(Some(6), Some(6), 1), (Some(7), None, 0), (None, Some(5), 0), (Some(1), Some(31), 1)] {
         let day = |day| chrono::NaiveDate::from_ymd_opt(2026, 8, day);
         let about = About::Text("connections".to_owned());
-        let question = Question { about, from: from.and_then(day), to: to.and_then(day), zone: chrono_tz::America::Denver };
+        let question =
+            Question { about, from: from.and_then(day), to: to.and_then(day), as_of: None, zone: chrono_tz::America::Denver };
         let answer = audit(&engine, &ids, question).await.expect("an answer");
         assert_eq!(answer.sends.len(), found, "{from:?} to {to:?}");
     }
-    let backwards = Question { about: About::Text(" ".to_owned()), from: None, to: None, zone: chrono_tz::America::Denver };
+    let backwards =
+        Question { about: About::Text(" ".to_owned()), from: None, to: None, as_of: None, zone: chrono_tz::America::Denver };
     assert!(audit(&engine, &ids, backwards).await.expect_err("refused").to_string().contains("names nothing"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_known_on_a_day() {
+    let world = world(&[mail(1, 1).unopened()]).await;
+    world.days_pass(5);
+    world.load(&[mail(1, 1).opened("2026-08-07 10:00").stamp("2026-08-24")]).await;
+    world.load(&[mail(2, 1).set("SendDefinition", id("a0B", 2)).set("JobId", "9002").set("Name", "Enrollment II")]).await;
+    world.days_pass(120);
+    world.archive("2026-12-01").await;
+    let limits = Limits { statement: None, threads: 2, ..Limits::default() };
+    let engine = Engine::open(world.house.clone(), limits).await.expect("an engine");
+    let ids = engine.person(&contact_id(1)).await.expect("a person");
+    for (as_of, opened, sends, since) in
+        [("2026-08-19T12:00:00Z", false, 1, 2), ("2026-08-24T12:00:00Z", false, 1, 1), ("2026-08-25T12:00:00Z", true, 2, 0)]
+    {
+        let question = Question {
+            about: About::Text("enrollment".to_owned()),
+            from: None,
+            to: None,
+            as_of: Some(as_of.parse().expect("a moment")),
+            zone: chrono_tz::America::Denver,
+        };
+        let answer = audit(&engine, &ids, question).await.expect("an answer");
+        let text = answer.to_string();
+        assert_eq!((answer.sends.len(), answer.learned_since), (sends, since), "{text}");
+        assert_eq!(text.contains("an open was recorded"), opened, "{text}");
+        has(&text, &[&format!("left out, being learned later: {since} of the person's records")]);
+        if opened {
+            has(
+                &text,
+                &[
+                    "an open was recorded 2026-08-07 04:00:00 MDT (2026-08-07 10:00:00 UTC); known here since 2026-08-25 06:00:00 MDT",
+                ],
+            );
+        }
+    }
 }

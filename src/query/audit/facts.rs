@@ -10,10 +10,15 @@ use datafusion::common::{ParamValues, ScalarValue};
 use futures::TryStreamExt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
+use crate::lake::paths::date_of;
 use crate::query::engine::Engine;
+use crate::record::fields::{Kind, UTC};
 use crate::record::id::SfId;
+use crate::record::observed::{Then, then};
+use crate::tiers::links;
 
 const SENDS: &str = include_str!("../../../sql/audit/sends.sql");
 const RECORDS: &str = include_str!("../../../sql/audit/records.sql");
@@ -77,14 +82,14 @@ pub struct Record {
     pub job_id: Option<String>,
     pub email_id: Option<String>,
     pub email_name: Option<String>,
-    pub subject: Option<String>,
+    pub subject_line: Option<String>,
     pub from_name: Option<String>,
     pub from_address: Option<String>,
     pub date_sent: Option<DateTime<Utc>>,
     pub opened: Option<bool>,
     pub date_opened: Option<DateTime<Utc>>,
     pub clicked: Option<bool>,
-    pub clicks: Option<i64>,
+    pub number_of_total_clicks: Option<i64>,
     pub hard_bounce: Option<bool>,
     pub soft_bounce: Option<bool>,
     pub date_bounced: Option<DateTime<Utc>>,
@@ -93,6 +98,8 @@ pub struct Record {
     pub system_modstamp: Option<DateTime<Utc>>,
     pub is_deleted: Option<bool>,
     pub tier: Option<String>,
+    #[serde(skip_serializing)]
+    pub observed: Option<String>,
 }
 
 /// A link the person clicked.
@@ -143,18 +150,48 @@ pub struct Life {
     pub clicks: HashMap<String, Vec<Click>>,
     /// Mails withheld from them.
     pub withheld: Vec<Withheld>,
+    /// Records left out because they were not known yet at the moment asked about.
+    pub learned_since: usize,
 }
 
-/// Reads a person's life.
-pub async fn life(engine: &Engine, ids: &[SfId]) -> Result<Life> {
-    let records = of_person(engine, RECORDS, ids).await?;
-    let mut clicks: HashMap<String, Vec<Click>> = HashMap::new();
-    for click in of_person::<Click>(engine, CLICKS, ids).await? {
-        if let Some(ier) = &click.ier_id {
-            clicks.entry(ier.clone()).or_default().push(click);
+/// Reads a person's life, as it was known at a moment where one is given. Of clicks and withheld mails it is not kept when
+/// they were learned: those that had happened by then are taken.
+pub async fn life(engine: &Engine, ids: &[SfId], as_of: Option<DateTime<Utc>>) -> Result<Life> {
+    let all: Vec<Map<String, Value>> = of_person(engine, RECORDS, ids).await?;
+    let mut life = Life::default();
+    for row in all {
+        match as_of.map_or_else(|| Ok(Some(row.clone())), |at| known_at(row.clone(), at))? {
+            Some(row) => life.records.push(read(Value::Object(row))?),
+            None => life.learned_since += 1,
         }
     }
-    Ok(Life { records, clicks, withheld: of_person(engine, WITHHELD, ids).await? })
+    let by_then = |at: Option<DateTime<Utc>>| as_of.is_none_or(|as_of| at.is_some_and(|at| at <= as_of));
+    for click in of_person::<Click>(engine, CLICKS, ids).await?.into_iter().filter(|click| by_then(click.last_clicked)) {
+        if let Some(ier) = &click.ier_id {
+            life.clicks.entry(ier.clone()).or_default().push(click);
+        }
+    }
+    let withheld = of_person::<Withheld>(engine, WITHHELD, ids).await?;
+    life.withheld = withheld.into_iter().filter(|withheld| by_then(withheld.event_date)).collect();
+    Ok(life)
+}
+
+/// A record as it was known at a moment; `None` when it was not.
+fn known_at(mut row: Map<String, Value>, at: DateTime<Utc>) -> Result<Option<Map<String, Value>>> {
+    let observed = row.get("observed").and_then(Value::as_str);
+    let Then::Known(was) = then(observed, at.timestamp_millis())? else { return Ok(None) };
+    for (name, value) in was {
+        let kind = links::ier_table()?.field(&name).map(|field| field.kind);
+        let value = match (kind, value.as_i64()) {
+            (Some(Kind::Time), Some(micros)) => DateTime::from_timestamp_micros(micros).map(|at| at.to_rfc3339()).into(),
+            (Some(Kind::Date), Some(day)) => i32::try_from(day).ok().map(|day| date_of(day).to_string()).into(),
+            _ => value,
+        };
+        if row.contains_key(&name) {
+            row.insert(name, value);
+        }
+    }
+    Ok(Some(row))
 }
 
 /// The sends of this id or job, and of this e-mail; all where neither is given.
@@ -174,9 +211,10 @@ pub async fn seen(engine: &Engine, send: &Send) -> Result<i64> {
     Ok(rows.first().map_or(0, |row| row.seen))
 }
 
-/// The span of all records ever loaded.
-pub async fn loaded(engine: &Engine) -> Result<Loaded> {
-    Ok(rows(engine, LOADED, Vec::new()).await?.into_iter().next().unwrap_or_default())
+/// The span of all records ever loaded, or loaded by a moment.
+pub async fn loaded(engine: &Engine, as_of: Option<DateTime<Utc>>) -> Result<Loaded> {
+    let by = ScalarValue::TimestampMicrosecond(as_of.map(|at| at.timestamp_micros()), Some(UTC.clone()));
+    Ok(rows(engine, LOADED, vec![by]).await?.into_iter().next().unwrap_or_default())
 }
 
 fn text(value: Option<&str>) -> ScalarValue {
@@ -204,7 +242,9 @@ async fn rows<T: DeserializeOwned>(engine: &Engine, sql: &str, values: Vec<Scala
     if json.is_empty() {
         return Ok(Vec::new());
     }
-    serde_json::from_slice(&json)
-        .map_err(|error| Error::internal("an answer has not the columns its SQL names").with_source(error))
-        .context(|| sql.lines().next().unwrap_or_default().to_owned())
+    read(serde_json::from_slice(&json).map_err(|error| Error::internal(format!("an answer is no JSON: {error}")))?)
+}
+
+fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
+    serde_json::from_value(value).map_err(|error| Error::internal(format!("an answer has other columns than its SQL: {error}")))
 }

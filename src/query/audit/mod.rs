@@ -40,6 +40,8 @@ pub struct Question {
     pub from: Option<NaiveDate>,
     /// Sent on this day or earlier, in `zone`.
     pub to: Option<NaiveDate>,
+    /// Answer from what was known at this moment.
+    pub as_of: Option<DateTime<Utc>>,
     /// The zone of days and of local times.
     #[serde(serialize_with = "zone_name")]
     pub zone: Tz,
@@ -60,6 +62,8 @@ pub struct Audit {
     pub sends: Vec<SendAudit>,
     /// Mails on record for the person in all, whatever their send.
     pub records_of_person: usize,
+    /// Mails on record for the person that were not known yet at the moment asked about.
+    pub learned_since: usize,
 }
 
 /// A send and what is proved about it.
@@ -89,7 +93,7 @@ pub struct Match {
 /// Invalid for a question that names nothing, or whose days are in the wrong order.
 pub async fn audit(engine: &Engine, ids: &[SfId], question: Question) -> Result<Audit> {
     question.check()?;
-    let life = facts::life(engine, ids).await?;
+    let life = facts::life(engine, ids, question.as_of).await?;
     let (send, email_id) = match &question.about {
         About::Text(_) => (None, None),
         About::EmailId(id) => (None, Some(id.trim())),
@@ -110,13 +114,13 @@ pub async fn audit(engine: &Engine, ids: &[SfId], question: Question) -> Result<
             continue;
         }
         let withheld: Vec<Withheld> = life.withheld.iter().filter(|withheld| send.withheld(withheld)).cloned().collect();
-        let verdict = match verdict::proved(own, withheld, &life) {
+        let verdict = match verdict::proved(own, withheld, &life)? {
             Some(verdict) => verdict,
             None => {
                 let reason = if send.tracking_disabled == Some(true) {
                     Reason::TrackingOff
                 } else {
-                    let (seen, loaded) = (facts::seen(engine, &send).await?, facts::loaded(engine).await?);
+                    let (seen, loaded) = (facts::seen(engine, &send).await?, facts::loaded(engine, question.as_of).await?);
                     verdict::reason(&send, seen, loaded, !life.records.is_empty())
                 };
                 Verdict::NoEvidence { reason }
@@ -125,7 +129,13 @@ pub async fn audit(engine: &Engine, ids: &[SfId], question: Question) -> Result<
         sends.push(SendAudit { send, matched, verdict });
     }
     sends.sort_by_key(|audit| std::cmp::Reverse(audit.sent_at()));
-    Ok(Audit { question, person_ids: ids.iter().map(SfId::to_string).collect(), sends, records_of_person: life.records.len() })
+    Ok(Audit {
+        question,
+        person_ids: ids.iter().map(SfId::to_string).collect(),
+        sends,
+        records_of_person: life.records.len(),
+        learned_since: life.learned_since,
+    })
 }
 
 /// Sends the person's records name and no table of sends does: deleted since, or never loaded.
@@ -141,7 +151,7 @@ fn unlisted(life: &Life, known: &[Send]) -> Vec<Send> {
             job_id: record.job_id.clone(),
             email_id: record.email_id.clone(),
             email_name: record.email_name.clone(),
-            subject: record.subject.clone(),
+            subject: record.subject_line.clone(),
             from_name: record.from_name.clone(),
             business_unit: None,
             date_sent: record.date_sent,

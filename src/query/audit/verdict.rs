@@ -5,8 +5,11 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::facts::{Click, Life, Loaded, Record, Send, SendKind, Withheld};
+use crate::error::Result;
+use crate::record::observed::{Seen, parse};
 
 /// What is proved.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -63,6 +66,8 @@ pub struct Event {
     pub what: What,
     /// When it happened; null where that was not recorded.
     pub at: Option<DateTime<Utc>>,
+    /// When the engine learned it; null where that is not kept.
+    pub learned_at: Option<DateTime<Utc>>,
 }
 
 /// What can be recorded about a mail.
@@ -117,12 +122,12 @@ pub enum Reason {
 
 /// What is proved about a send by the person's records of it and the mails of it that were withheld; `None` when nothing
 /// is, and it takes [`reason`] to say why.
-pub fn proved(records: Vec<Record>, withheld: Vec<Withheld>, life: &Life) -> Option<Verdict> {
+pub fn proved(records: Vec<Record>, withheld: Vec<Withheld>, life: &Life) -> Result<Option<Verdict>> {
     if !records.is_empty() {
-        let mails = records.into_iter().map(|record| mail(record, life)).collect();
-        return Some(Verdict::Sent { mails });
+        let mails = records.into_iter().map(|record| mail(record, life)).collect::<Result<_>>()?;
+        return Ok(Some(Verdict::Sent { mails }));
     }
-    (!withheld.is_empty()).then_some(Verdict::NotSent { withheld })
+    Ok((!withheld.is_empty()).then_some(Verdict::NotSent { withheld }))
 }
 
 /// Why nothing is proved about a send of which `seen` records are here.
@@ -138,10 +143,10 @@ pub fn reason(send: &Send, seen: i64, loaded: Loaded, person_has_records: bool) 
     }
 }
 
-fn mail(record: Record, life: &Life) -> Mail {
+fn mail(record: Record, life: &Life) -> Result<Mail> {
     let clicks = record.ier_id.as_ref().and_then(|ier| life.clicks.get(ier)).cloned().unwrap_or_default();
-    let events = events(&record, &clicks);
-    Mail { outcome: outcome(&record, &events), events, record, clicks }
+    let events = events(&record, &clicks)?;
+    Ok(Mail { outcome: outcome(&record, &events), events, record, clicks })
 }
 
 fn outcome(record: &Record, events: &[Event]) -> Outcome {
@@ -164,23 +169,35 @@ fn outcome(record: &Record, events: &[Event]) -> Outcome {
 }
 
 /// What a record tells, in order of time; what has no time comes last.
-fn events(record: &Record, clicks: &[Click]) -> Vec<Event> {
+fn events(record: &Record, clicks: &[Click]) -> Result<Vec<Event>> {
     let yes = |flag: Option<bool>| flag == Some(true);
     let bounce = match (yes(record.hard_bounce), yes(record.soft_bounce)) {
-        (true, true) => Some(What::Bounce),
-        (true, false) => Some(What::HardBounce),
-        (false, true) => Some(What::SoftBounce),
-        (false, false) => record.date_bounced.map(|_| What::Bounce),
+        (true, true) => Some((What::Bounce, "hard_bounce")),
+        (true, false) => Some((What::HardBounce, "hard_bounce")),
+        (false, true) => Some((What::SoftBounce, "soft_bounce")),
+        (false, false) => record.date_bounced.map(|_| (What::Bounce, "date_bounced")),
     };
-    let clicked = yes(record.clicked) || !clicks.is_empty();
     let last_click = clicks.iter().filter_map(|click| click.last_clicked).max();
-    let mut events = vec![Event { what: What::Sent, at: record.date_sent }];
-    events.extend(bounce.map(|what| Event { what, at: record.date_bounced }));
-    events.extend(
-        (yes(record.opened) || record.date_opened.is_some()).then_some(Event { what: What::Opened, at: record.date_opened }),
-    );
-    events.extend(clicked.then_some(Event { what: What::Clicked, at: last_click }));
-    events.extend(record.date_unsubscribed.map(|at| Event { what: What::Unsubscribed, at: Some(at) }));
+    let opened = yes(record.opened) || record.date_opened.is_some();
+    let happened = [
+        Some((What::Sent, "", record.date_sent)),
+        bounce.map(|(what, column)| (what, column, record.date_bounced)),
+        opened.then_some((What::Opened, if yes(record.opened) { "opened" } else { "date_opened" }, record.date_opened)),
+        (yes(record.clicked) || !clicks.is_empty()).then_some((What::Clicked, "clicked", last_click)),
+        record.date_unsubscribed.map(|at| (What::Unsubscribed, "date_unsubscribed", Some(at))),
+    ];
+    let seen = record.observed.as_deref().map(parse).transpose()?.unwrap_or_default();
+    let told = happened.into_iter().flatten();
+    let mut events: Vec<Event> =
+        told.map(|(what, column, at)| Event { what, at, learned_at: learned_at(&seen, column) }).collect();
     events.sort_by_key(|event| (event.what != What::Sent, event.at.is_none(), event.at, event.what));
-    events
+    Ok(events)
+}
+
+/// When it was learned what a column tells: with the last version before which it told nothing, else with the first.
+fn learned_at(seen: &[Seen], column: &str) -> Option<DateTime<Utc>> {
+    let told_nothing =
+        |was: &Map<String, Value>| was.get(column).is_some_and(|was| matches!(was, Value::Null | Value::Bool(false)));
+    let later = seen.iter().rev().find(|seen| seen.was.as_ref().is_some_and(told_nothing));
+    later.or(seen.first())?.at_millis.and_then(DateTime::from_timestamp_millis)
 }

@@ -14,6 +14,14 @@ impl fmt::Display for Audit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.headline())?;
         writeln!(f, "person: {}", self.person_ids.join(", "))?;
+        if let Some(at) = self.question.as_of {
+            let since = count(self.learned_since as u64);
+            writeln!(
+                f,
+                "as known here at {}; left out, being learned later: {since} of the person's records",
+                both(at, self.question.zone)
+            )?;
+        }
         for send in &self.sends {
             writeln!(f)?;
             send.write(f, self.question.zone)?;
@@ -164,7 +172,8 @@ impl Event {
             What::Clicked => "a click was recorded",
             What::Unsubscribed => "an unsubscription was recorded",
         };
-        format!("{what} {when}")
+        let learned = self.learned_at.map_or(String::new(), |at| format!("; known here since {}", both(at, zone)));
+        format!("{what} {when}{learned}")
     }
 }
 
