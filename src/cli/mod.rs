@@ -16,6 +16,8 @@ mod history;
 
 mod load;
 
+mod log;
+
 mod open;
 
 mod run;
