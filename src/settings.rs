@@ -16,6 +16,9 @@ use crate::error::{Context, Error, Result};
 /// The settings file looked for where `--config` and `IER_CONFIG` name none.
 pub const FILE_NAME: &str = "ier.toml";
 
+/// A shorter key could be found by trying.
+const KEY_LENGTH_MIN: usize = 16;
+
 /// Every knob, checked. [`Settings::template`] says what each means, its default and its price.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Settings {
@@ -31,6 +34,8 @@ pub struct Settings {
     pub load: Load,
     /// The interactive shell.
     pub shell: Shell,
+    /// The log of look-ups.
+    pub audit: Audit,
     /// Options of the object store, by its own names (`aws_endpoint`, …). May hold secrets: never printed.
     pub store: BTreeMap<String, String>,
 }
@@ -73,6 +78,20 @@ pub struct Shell {
     pub history: Option<PathBuf>,
 }
 
+/// The log of look-ups: who asked for whose history.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Audit {
+    /// Who looks, as the log names them. The user's name on this machine unless set: a claim, not a proof.
+    pub who: String,
+    /// Looking without a stated reason is refused.
+    pub reason_required: bool,
+    /// Under which key people's ids are hashed in the log and its entries sealed; `None` = a random one kept in the warehouse
+    /// beside the log. That one keeps people's names from who sees entries alone (a copy, a printout). It does not keep
+    /// who can read the whole warehouse from finding out who was looked up, nor who can write there from making
+    /// entries that pass: only a key kept elsewhere does. Never printed.
+    pub key: Option<String>,
+}
+
 /// What flags said; `None` = nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
@@ -87,7 +106,7 @@ pub struct Overrides {
 }
 
 /// One source of settings; what it does not name, the one below decides. Doubles as the shape of the file.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Layer {
     warehouse: Option<String>,
@@ -96,6 +115,7 @@ struct Layer {
     query: QueryLayer,
     load: LoadLayer,
     shell: ShellLayer,
+    audit: AuditLayer,
     store: BTreeMap<String, String>,
 }
 
@@ -126,6 +146,14 @@ struct LoadLayer {
 #[serde(deny_unknown_fields, default)]
 struct ShellLayer {
     history: Option<PathBuf>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct AuditLayer {
+    who: Option<String>,
+    reason_required: Option<bool>,
+    key: Option<String>,
 }
 
 /// The environment's variables; those that are not UTF-8 are no settings of ours.
@@ -187,12 +215,13 @@ impl Settings {
             },
             load: Load { buffer_mb: 512, keep_versions: true },
             shell: Shell { history: None },
+            audit: Audit { who: "unknown".to_owned(), reason_required: false, key: None },
             store: BTreeMap::new(),
         }
     }
 
-    /// Takes from the system's own variables what they are for: the temporary folder, the home of the shell's history, and
-    /// the credentials cloud tools share (`AWS_*`, `AZURE_*`, `GOOGLE_*`), below everything a settings file says.
+    /// Takes from the system's own variables what they are for: the temporary folder, the home of the shell's history, who
+    /// is at work, and the credentials cloud tools share (`AWS_*`, `AZURE_*`, `GOOGLE_*`), below everything a settings file says.
     fn surroundings(&mut self, env: &[(String, String)]) {
         let get = |wanted: &str| env.iter().find(|(name, value)| name == wanted && !value.is_empty()).map(|(_, v)| v.as_str());
         if let Some(folder) = get("TMPDIR").or_else(|| get("TEMP")) {
@@ -201,6 +230,9 @@ impl Settings {
         let data = get("XDG_DATA_HOME").map(PathBuf::from);
         let home = get("HOME").or_else(|| get("USERPROFILE")).map(|home| Path::new(home).join(".local/share"));
         self.shell.history = data.or(home).map(|folder| folder.join("ier").join("history"));
+        if let Some(user) = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(get) {
+            self.audit.who = user.to_owned();
+        }
         for (name, value) in env {
             if ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|prefix| name.starts_with(prefix)) {
                 self.store.insert(name.to_ascii_lowercase(), value.clone());
@@ -257,6 +289,19 @@ impl Settings {
         if let Some(path) = layer.shell.history.filter(|path| !path.as_os_str().is_empty()) {
             self.shell.history = Some(path);
         }
+        if let Some(who) = layer.audit.who.filter(|who| !who.trim().is_empty()) {
+            self.audit.who = who.trim().to_owned();
+        }
+        if let Some(required) = layer.audit.reason_required {
+            self.audit.reason_required = required;
+        }
+        if let Some(key) = layer.audit.key.filter(|key| !key.is_empty()) {
+            if key.len() < KEY_LENGTH_MIN {
+                let right = "give at least 16, such as the 64 of `openssl rand -hex 32`";
+                return Err(Error::invalid(format!("{} has {} characters; {right}", place("audit.key"), key.len())));
+            }
+            self.audit.key = Some(key);
+        }
         // Two spellings of one option must not both reach the store.
         self.store.extend(layer.store.into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value)));
         Ok(())
@@ -305,7 +350,11 @@ impl Layer {
                 "QUERY_METADATA_CACHE_MB" => layer.query.metadata_cache_mb = number()?,
                 "QUERY_THREADS" => layer.query.threads = number()?,
                 "LOAD_BUFFER_MB" => layer.load.buffer_mb = number()?,
+                "LOAD_KEEP_VERSIONS" => layer.load.keep_versions = Some(truth(name, value)?),
                 "SHELL_HISTORY" => layer.shell.history = Some(PathBuf::from(value)),
+                "AUDIT_WHO" => layer.audit.who = Some(value.clone()),
+                "AUDIT_REASON_REQUIRED" => layer.audit.reason_required = Some(truth(name, value)?),
+                "AUDIT_KEY" => layer.audit.key = Some(value.clone()),
                 key => match key.strip_prefix("STORE_") {
                     Some(option) if !option.is_empty() => {
                         layer.store.insert(option.to_ascii_lowercase(), value.clone());
@@ -314,14 +363,23 @@ impl Layer {
                         return Err(Error::invalid(format!(
                             "environment variable {name} is no setting; unset it, or give one of IER_CONFIG, IER_WAREHOUSE, \
                              IER_ZONE, IER_ARCHIVE_OLDER_THAN_DAYS, IER_QUERY_MEMORY_MB, IER_QUERY_SPILL_FOLDER, \
-                             IER_QUERY_TIMEOUT_SECS, IER_QUERY_METADATA_CACHE_MB, IER_QUERY_THREADS, IER_LOAD_BUFFER_MB, \
-                             IER_SHELL_HISTORY, IER_STORE_<OPTION>"
+                             IER_QUERY_TIMEOUT_SECS, IER_QUERY_METADATA_CACHE_MB, IER_QUERY_THREADS, IER_LOAD_BUFFER_MB, IER_LOAD_KEEP_VERSIONS, \
+                             IER_SHELL_HISTORY, IER_AUDIT_WHO, IER_AUDIT_REASON_REQUIRED, IER_AUDIT_KEY, IER_STORE_<OPTION>"
                         )));
                     }
                 },
             }
         }
         Ok(layer)
+    }
+}
+
+/// Yes or no from a variable.
+fn truth(name: &str, value: &str) -> Result<bool> {
+    match value.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" => Ok(true),
+        "false" | "0" | "no" => Ok(false),
+        _ => Err(Error::invalid(format!("environment variable {name} is \"{value}\"; give true or false"))),
     }
 }
 
@@ -339,6 +397,7 @@ impl fmt::Debug for Settings {
             .field("query", &self.query)
             .field("load", &self.load)
             .field("shell", &self.shell)
+            .field("audit", &(&self.audit.who, self.audit.reason_required, self.audit.key.is_some()))
             .field("store", &self.store.keys())
             .finish()
     }
@@ -403,9 +462,22 @@ mod tests {
 
     #[test]
     fn secrets_of_the_store_are_not_printed() {
-        let settings = Settings::resolve(None, env(&[("AWS_SECRET_ACCESS_KEY", "hush")]), Overrides::default()).unwrap();
+        let secrets = [("AWS_SECRET_ACCESS_KEY", "hush"), ("IER_AUDIT_KEY", "hush hush hush hush")];
+        let settings = Settings::resolve(None, env(&secrets), Overrides::default()).unwrap();
         let told = format!("{settings:?}");
         assert!(told.contains("aws_secret_access_key") && !told.contains("hush"), "{told}");
+    }
+
+    #[test]
+    fn who_looks_is_the_user_unless_said() {
+        let user = ("USER", "ann");
+        let who = |text: &str, variables: &[_]| from_file(text, variables, Overrides::default()).unwrap().audit.who;
+        assert_eq!(who("", &[]), "unknown");
+        assert_eq!(who("", &[user]), "ann");
+        assert_eq!(who("audit.who = ' desk 3 '", &[user]), "desk 3");
+        assert_eq!(who("audit.who = 'desk 3'", &[user, ("IER_AUDIT_WHO", "bob")]), "bob");
+        let required = from_file("", &[("IER_AUDIT_REASON_REQUIRED", "Yes")], Overrides::default()).unwrap();
+        assert!(required.audit.reason_required);
     }
 
     #[test]
@@ -419,6 +491,8 @@ mod tests {
             ("", &[("IER_QUERY_MEMORY_MB", "2G")], "IER_QUERY_MEMORY_MB is \"2G\"; give a whole number"),
             ("", &[("IER_QUERY_MEMORY_MB", "2")], "environment variable IER_QUERY_MEMORY_MB is 2; give"),
             ("", &[("IER_MEMORY", "2")], "IER_MEMORY is no setting"),
+            ("", &[("IER_AUDIT_REASON_REQUIRED", "maybe")], "IER_AUDIT_REASON_REQUIRED is \"maybe\"; give true or false"),
+            ("[audit]\nkey = 'short'\n", &[], "audit.key has 5 characters; give at least 16"),
             ("", &[("IER_ARCHIVE_OLDER_THAN_DAYS", "0")], "IER_ARCHIVE_OLDER_THAN_DAYS is 0; give a number from 1"),
         ] {
             let message = refusal(file, variables);

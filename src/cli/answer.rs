@@ -3,8 +3,11 @@
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
+use arrow::array::RecordBatch;
 use chrono_tz::Tz;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::TryStreamExt;
 
 use crate::error::{Error, Result};
 use crate::human;
@@ -41,6 +44,15 @@ impl Output {
     pub fn options(&self, zone: Option<Tz>) -> Options {
         Options { zone, max_rows_table: self.max_rows.unwrap_or(usize::MAX) }
     }
+}
+
+/// The whole of a small answer, held until it may be shown: its number of rows, and the rows.
+pub async fn hold(stream: SendableRecordBatchStream) -> Result<(u64, SendableRecordBatchStream)> {
+    let schema = stream.schema();
+    let batches: Vec<RecordBatch> = stream.try_collect().await?;
+    let rows = batches.iter().map(|batch| batch.num_rows() as u64).sum();
+    let again = futures::stream::iter(batches.into_iter().map(Ok));
+    Ok((rows, Box::pin(RecordBatchStreamAdapter::new(schema, again))))
 }
 
 /// Writes an answer where `output` says and returns its number of rows. A file is reported when it is whole.

@@ -66,6 +66,7 @@ pub enum Verb {
     Sql(Sql),
     History(History),
     Audit(Audit),
+    Log(Log),
     Status(Status),
     Load(Load),
     Archive(Archive),
@@ -129,8 +130,10 @@ Examples:
   ier history 003f400000JJbuPAAT
   ier history 003f400000JJbuP -o evidence.csv
   ier history 00Qf400000JJbuPEAT --json
+  ier history 003f400000JJbuP --reason \"ticket 4711\"
 
-No record here does not prove that nothing was sent: tracking may have been off for the send.")]
+No record here does not prove that nothing was sent: tracking may have been off for the send.
+Each look-up is recorded: see `ier log`.")]
 pub struct History {
     /// A contact's or lead's id
     pub id: String,
@@ -140,6 +143,35 @@ pub struct History {
     pub output: Output,
 
     /// Show times of a table in UTC
+    #[arg(long)]
+    pub utc: bool,
+
+    /// Why you look, for the log of look-ups
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// Who looked up whose records, and why: the newest look-ups, after a check that none was altered or removed
+///
+/// Whose is kept as a hash: --subject finds the look-ups of a person you can name. Exit code 6 says that the log is damaged.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ier log
+  ier log --last 100 --json
+  ier log --subject 003f400000JJbuPAAT        who looked this person up
+
+Note the last number and hash somewhere else now and then: they prove that nothing was cut off later.")]
+pub struct Log {
+    /// Show at most this many
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub last: usize,
+
+    /// Only those about this contact's or lead's id
+    #[arg(long, value_name = "ID")]
+    pub subject: Option<String>,
+
+    /// Show times in UTC
     #[arg(long)]
     pub utc: bool,
 }

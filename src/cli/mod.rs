@@ -18,6 +18,8 @@ mod history;
 
 mod load;
 
+mod log;
+
 mod open;
 
 mod run;

@@ -4,9 +4,10 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::query::engine::Engine;
 use crate::query::limits::Limits;
+use crate::tiers::lookups::LookUpLog;
 use crate::tiers::warehouse::Warehouse;
 
 use super::Session;
@@ -28,6 +29,21 @@ impl Session {
             writeln!(io::stderr(), "note: there is nothing at {place} yet; `ier load` fills it, --warehouse names another")?;
         }
         Engine::open(warehouse, self.limits()).await
+    }
+
+    /// The log of look-ups, for this run's user.
+    pub async fn look_ups(&self) -> Result<LookUpLog> {
+        let audit = &self.settings.audit;
+        LookUpLog::open(&*self.warehouse()?, &audit.who, audit.key.as_deref()).await
+    }
+
+    /// Why somebody looks, as stated. Refuses silence where the settings want a reason.
+    pub fn reason<'a>(&self, stated: Option<&'a str>) -> Result<Option<&'a str>> {
+        let stated = stated.map(str::trim).filter(|reason| !reason.is_empty());
+        if stated.is_none() && self.settings.audit.reason_required {
+            return Err(Error::invalid("say why you look, with --reason TEXT: audit.reason_required asks for it"));
+        }
+        Ok(stated)
     }
 
     /// What statements may use.

@@ -1,18 +1,20 @@
 //! `ier load`: export files into the hot tier and the reference tables.
 //!
 //! Every file is read to its end before anything is committed: a file that turns out broken changes nothing. Then each
-//! table changes in one commit: IERs, then their links (which take person and date from them), then the rest. A run killed
-//! between two commits is finished by running it again: what is already there is found unchanged.
+//! table changes in one commit: IERs, then their links (which take person and date from them), then the rest, and last the
+//! ledger of loads. A run killed between two commits is finished by running it again: what is already there is found
+//! unchanged.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono_tz::Tz;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use super::coverage::{self, Covered};
 use crate::error::{Context, Error, Result};
 use crate::human;
 use crate::lake::commit::{ATTEMPTS, lost_race};
@@ -21,7 +23,7 @@ use crate::lake::snapshot::Partition;
 use crate::lake::spill::Spill;
 use crate::progress::Progress;
 use crate::record::fields::{TABLES, Table};
-use crate::source::export::{self, Export, ReadOptions};
+use crate::source::export::{self, ReadOptions};
 use crate::source::inputs::{self, Input};
 use crate::source::reject::{Reject, RejectFile, RejectSink};
 use crate::tiers::carry::Counts;
@@ -156,6 +158,7 @@ pub async fn load(warehouse: &Arc<Warehouse>, request: LoadRequest, progress: Ar
         buffer_bytes: request.buffer_bytes,
         keep_versions: request.keep_versions,
         tables: Vec::new(),
+        covered: Vec::new(),
     };
     loading.read(inputs, &request, &rejects, &progress).await?;
     let rejected = {
@@ -163,7 +166,11 @@ pub async fn load(warehouse: &Arc<Warehouse>, request: LoadRequest, progress: Ar
         rejects.finish()?;
         rejects.count()
     };
+    let covered = std::mem::take(&mut loading.covered);
     let tables = loading.commit(&progress).await?;
+    coverage::record(warehouse, covered)
+        .await
+        .context(|| "all rows are loaded, but the ledger of loads does not say so: load the files again")?;
     Ok(LoadReport {
         tables,
         rejects_file: (rejected > 0).then_some(rejects_path),
@@ -190,12 +197,15 @@ struct Loading {
     keep_versions: bool,
     /// In the order of commits.
     tables: Vec<TableLoad>,
+    /// What was read, for the ledger.
+    covered: Vec<Covered>,
 }
 
 /// What a parser sends.
 enum Parsed {
     Rows(Arc<Table>, arrow::array::RecordBatch),
     End { table: Arc<Table>, rows_read: u64, rejected: u64 },
+    Input(Vec<Covered>),
 }
 
 impl Loading {
@@ -244,6 +254,7 @@ impl Loading {
                     counts.read += rows_read;
                     counts.rejected += rejected;
                 }
+                Parsed::Input(covered) => self.covered.extend(covered),
             }
         }
         Ok(())
@@ -314,19 +325,21 @@ fn parse(
     sender: &mpsc::Sender<Result<Parsed>>,
 ) -> Result<()> {
     let stopped = |_| Error::interrupted("loading was stopped");
-    for mut export in export::open(input, options)? {
+    let file_name = input.path.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+    let mut covering = coverage::Covering::of(file_name.unwrap_or_else(|| input.name.clone()));
+    let opened = export::open(input, options)?;
+    for mut export in opened.exports {
         let mut sink = Rejects { file: rejects.clone(), count: 0 };
-        while let Some(batch) = next(&mut export, &mut sink)? {
+        while let Some(batch) = export.next(&mut sink)? {
+            covering.rows(&export.table, &batch);
             sender.blocking_send(Ok(Parsed::Rows(export.table.clone(), batch))).map_err(stopped)?;
         }
-        let end = Parsed::End { table: export.table.clone(), rows_read: export.rows_read(), rejected: sink.count };
-        sender.blocking_send(Ok(end)).map_err(stopped)?;
+        let (rows_read, rejected) = (export.rows_read(), sink.count);
+        covering.end(&export.table, rows_read, rejected);
+        sender.blocking_send(Ok(Parsed::End { table: export.table.clone(), rows_read, rejected })).map_err(stopped)?;
     }
-    Ok(())
-}
-
-fn next(export: &mut Export, sink: &mut Rejects) -> Result<Option<arrow::array::RecordBatch>> {
-    export.next(sink)
+    let covered = covering.finish(&opened.digest.finish()?);
+    sender.blocking_send(Ok(Parsed::Input(covered))).map_err(stopped)
 }
 
 /// One file's way into the shared rejects file.

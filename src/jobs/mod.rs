@@ -2,6 +2,8 @@
 
 pub mod load;
 
+pub mod coverage;
+
 pub mod archive;
 
 pub mod compact;

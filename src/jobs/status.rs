@@ -1,4 +1,5 @@
-//! `ier status`: what the warehouse holds, by table, tier and month, and what it costs beside Salesforce. Reads logs only.
+//! `ier status`: what the warehouse holds, by table, tier and month, how far that reaches, and what it costs beside Salesforce.
+//! Reads logs, and the ledger of loads.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use serde::Serialize;
 
+use super::coverage::{self, IerCoverage};
 use crate::error::Result;
 use crate::human;
 use crate::lake::paths::{Role, date_of};
@@ -27,6 +29,8 @@ pub struct Status {
     pub archive_bytes_per_ier: Option<f64>,
     /// Bytes an IER takes in Salesforce.
     pub salesforce_bytes_per_ier: u64,
+    /// How far the IERs reach, by the ledger of loads.
+    pub iers_loaded: Option<IerCoverage>,
 }
 
 /// One table in one tier.
@@ -70,6 +74,7 @@ pub async fn status(warehouse: &Arc<Warehouse>) -> Result<Status> {
     let mut status = Status {
         warehouse: warehouse.url().to_owned(),
         salesforce_bytes_per_ier: SALESFORCE_BYTES_PER_RECORD,
+        iers_loaded: coverage::of_iers(warehouse).await?,
         ..Status::default()
     };
     for lake in warehouse.existing().await? {
@@ -141,6 +146,12 @@ impl fmt::Display for Status {
                 table.table,
                 human::counted(table.late_rows, "row")
             )?;
+        }
+        if let Some(loaded) = &self.iers_loaded {
+            write!(f, "\nIERs come from {}", human::counted(loaded.files, "file"))?;
+            if let (Some(first), Some(last)) = (loaded.first_sent, loaded.last_sent) {
+                write!(f, ", sent {} to {}", first.format("%Y-%m-%d"), last.format("%Y-%m-%d"))?;
+            }
         }
         if let Some(bytes) = self.archive_bytes_per_ier {
             let times = self.salesforce_bytes_per_ier as f64 / bytes;

@@ -5,9 +5,12 @@
 //! hot/individual_email_result/sent_day=2026-10-31/part-….parquet
 //! archive/individual_email_result/sent_month=2026-05-01/part-….parquet
 //! reference/email_send/part-….parquet
+//! lookups/00000000000000000001.json
+//! lookups/key
 //! ```
 
 use chrono::{Datelike, NaiveDate};
+use object_store::path::Path;
 use uuid::Uuid;
 
 use super::snapshot::Partition;
@@ -70,6 +73,30 @@ pub fn date_of(day: i32) -> NaiveDate {
 /// The folder of a table, below the warehouse's.
 pub fn table(role: Role, name: &str) -> String {
     format!("{}/{name}", role.folder())
+}
+
+/// The folder of the look-up log, beside those of the tables: no table's vacuum looks into it.
+pub const LOOKUPS: &str = "lookups";
+
+/// An entry of the look-up log, by its number: names sort as numbers do.
+pub fn lookup(sequence: u64) -> String {
+    format!("{LOOKUPS}/{sequence:020}.json")
+}
+
+/// Where the log's own key is kept when the settings name none.
+pub fn lookup_key() -> String {
+    format!("{LOOKUPS}/key")
+}
+
+/// The number of the entry with this file name; none for what is no entry.
+pub fn lookup_sequence(file_name: &str) -> Option<u64> {
+    let digits = file_name.strip_suffix(".json").filter(|digits| digits.len() == 20)?;
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+/// Is this the place of an object of the look-up log?
+pub fn is_lookup(place: &Path) -> bool {
+    place.parts().rev().nth(1).is_some_and(|folder| folder.as_ref() == LOOKUPS)
 }
 
 /// A new data file's path below its table. Names are never used twice, so a file is never overwritten.

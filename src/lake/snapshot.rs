@@ -136,6 +136,7 @@ fn scalar(kind: Kind, value: &Value) -> ScalarValue {
         Kind::Id | Kind::Text | Kind::Label | Kind::LabelId => ScalarValue::Utf8View(value.as_str().map(str::to_owned)),
         Kind::Bool => ScalarValue::Boolean(value.as_bool()),
         Kind::Int => ScalarValue::Int32(value.as_i64().and_then(|value| value.try_into().ok())),
+        Kind::Long => ScalarValue::Int64(value.as_i64()),
         Kind::Time => {
             let micros =
                 value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok()).map(|time| time.timestamp_micros());

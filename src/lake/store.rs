@@ -16,6 +16,7 @@ use object_store::{
 use url::Url;
 
 use super::footers::Footers;
+use super::paths::is_lookup;
 use crate::error::{Context, Error, Result};
 
 /// A store and the folder in it that holds the warehouse.
@@ -80,7 +81,7 @@ fn folder(path: PathBuf) -> Result<Url> {
 
 /// A local file system whose commits survive a power cut: before a log entry is written, all data files it may name are
 /// synced, with their folders; after it, the entry and its folder. `LocalFileSystem` alone never syncs, so a commit
-/// could survive that its data did not.
+/// could survive that its data did not. Entries of the look-up log are synced when they are written.
 ///
 /// Data files are not synced one by one as they are written: a load writes a file a day, and syncing many at once lets the
 /// file system share the work.
@@ -100,9 +101,9 @@ impl DurableLocal {
         Self { inner: Arc::from(inner), unsynced: Arc::default() }
     }
 
-    /// Notes a file just written; a log entry is synced at once.
+    /// Notes a file just written; an entry of a table's log or of the look-up log is synced at once.
     async fn written(&self, location: &Path) -> StoreResult<()> {
-        if is_log(location) {
+        if is_log(location) || is_lookup(location) {
             return sync(vec![location.clone()]).await;
         }
         self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).insert(location.clone());

@@ -13,7 +13,7 @@ use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 use super::provider::TableView;
 use crate::error::Result;
 use crate::lake::paths::Role;
-use crate::record::fields::{Source, TABLES, hidden, known};
+use crate::record::fields::{Source, TABLES, hidden};
 use crate::tiers::links;
 use crate::tiers::warehouse::Warehouse;
 
@@ -32,6 +32,7 @@ pub const VIEWS: &[(&str, &str)] = &[
     ("ier_with_send", include_str!("../../sql/views/ier_with_send.sql")),
     ("rates_by_send", include_str!("../../sql/views/rates_by_send.sql")),
     ("rates_by_month", include_str!("../../sql/views/rates_by_month.sql")),
+    ("send_coverage", include_str!("../../sql/views/send_coverage.sql")),
     ("flat_report", include_str!("../../sql/views/flat_report.sql")),
     ("ier_versions", include_str!("../../sql/views/ier_versions.sql")),
 ];
@@ -132,7 +133,7 @@ impl SalesforceSchema {
     /// Renames the tables of the public schema.
     pub fn new(public: &PublicSchema) -> DfResult<Self> {
         let mut tables = HashMap::new();
-        for table in TABLES.iter() {
+        for table in TABLES.iter().filter(|table| table.is_salesforce()) {
             let Some(ours) = public.tables.get(table.name.as_ref()) else { continue };
             let source = provider_as_source(ours.clone());
             let columns: Vec<Expr> = ours
@@ -158,7 +159,8 @@ impl SalesforceSchema {
 #[async_trait]
 impl SchemaProvider for SalesforceSchema {
     fn table_names(&self) -> Vec<String> {
-        let mut names: Vec<String> = TABLES.iter().map(|table| table.api_name().to_lowercase()).collect();
+        let objects = TABLES.iter().filter(|table| table.is_salesforce());
+        let mut names: Vec<String> = objects.map(|table| table.api_name().to_lowercase()).collect();
         names.sort();
         names
     }
@@ -168,6 +170,6 @@ impl SchemaProvider for SalesforceSchema {
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        known(name).is_some()
+        self.tables.contains_key(&name.to_lowercase())
     }
 }

@@ -9,6 +9,8 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit};
 
+mod evidence;
+
 /// What a column holds; decides parsing, Arrow type and Parquet encoding.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
@@ -24,6 +26,8 @@ pub enum Kind {
     Bool,
     /// A whole number of up to nine digits.
     Int,
+    /// A whole number of any length: bytes, rows of a file.
+    Long,
     /// A moment, in UTC microseconds.
     Time,
     /// A day.
@@ -43,6 +47,7 @@ impl Kind {
             Self::Label | Self::LabelId => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
             Self::Bool => DataType::Boolean,
             Self::Int => DataType::Int32,
+            Self::Long => DataType::Int64,
             Self::Time => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.clone())),
             Self::Date => DataType::Date32,
         }
@@ -176,6 +181,8 @@ pub enum KeyRule {
     ColumnElseId(&'static str),
     /// The Id, or the whole row where an export has none.
     IdElseRow,
+    /// The named columns together, or the whole row where it lacks one of them.
+    ColumnsElseRow(&'static [&'static str]),
 }
 
 /// Names of the bookkeeping columns.
@@ -209,7 +216,7 @@ pub struct Table {
     pub name: Cow<'static, str>,
     /// A second, shorter name.
     pub short: Option<&'static str>,
-    /// The API name without prefix and suffix.
+    /// The API name without prefix and suffix; empty for what is no object of Salesforce.
     pub api: Cow<'static, str>,
     /// An object of the managed package: the API name carries prefix and suffix.
     pub packaged: bool,
@@ -223,6 +230,11 @@ pub struct Table {
     pub fields: Vec<Field>,
     /// Normalised headers of which an export of this object has at least one, and no other object's has.
     pub telltales: &'static [&'static str],
+    /// Columns an export of this object always has, and no other feed has together: without any of them it is something else,
+    /// however many of its headers are known. Empty for objects that telltales tell.
+    pub signature: &'static [&'static str],
+    /// Kept by the engine itself: no export is taken for it, and none can be loaded into it.
+    pub ledger: bool,
 }
 
 impl Table {
@@ -234,6 +246,11 @@ impl Table {
     /// The full API name: `et4ae5__IndividualEmailResult__c`.
     pub fn api_name(&self) -> String {
         if self.packaged { format!("{PACKAGE}{}{CUSTOM_SUFFIX}", self.api) } else { self.api.to_string() }
+    }
+
+    /// Is it an object of Salesforce, with an API name?
+    pub fn is_salesforce(&self) -> bool {
+        !self.api.is_empty()
     }
 
     /// The columns exports carry (not derived, not hidden).
@@ -311,6 +328,8 @@ impl Table {
             id: "id",
             fields,
             telltales: &[],
+            signature: &[],
+            ledger: false,
         }
     }
 }
@@ -357,6 +376,11 @@ static SYSTEM: [Field; 7] = [
     Field::system("is_deleted", "IsDeleted", Kind::Bool).labels(&["Deleted"]),
 ];
 
+/// Is this one of the system columns, which say nothing about the object?
+pub fn is_system(name: &str) -> bool {
+    SYSTEM.iter().any(|field| field.name == name)
+}
+
 /// Builds a table: its own columns, the system columns, `custom`, the bookkeeping.
 fn table(
     name: &'static str,
@@ -374,12 +398,7 @@ fn table(
     };
     let tiered = id != "id";
     fields.extend(SYSTEM.iter().cloned());
-    fields.push(Field::hidden(CUSTOM, Kind::Label));
-    if let Some(custom) = fields.last_mut() {
-        custom.source = Source::Derived;
-        // An export without the org's own fields erases none of them.
-        custom.sticky = true;
-    }
+    fields.push(custom_fields());
     fields.push(Field::hidden(hidden::KEY, Kind::Text));
     fields.push(Field::hidden(hidden::KEPT, Kind::Label));
     if tiered {
@@ -398,7 +417,14 @@ fn table(
         id,
         fields,
         telltales,
+        signature: &[],
+        ledger: false,
     }
+}
+
+/// The column of the org's own fields. An export without any erases none of them.
+const fn custom_fields() -> Field {
+    Field::derived(CUSTOM, Kind::Label).sticky()
 }
 
 /// Individual Email Results: one row per e-mail and recipient.
@@ -645,7 +671,7 @@ pub fn lead() -> Table {
 }
 
 /// The tables every warehouse knows, in the order they are listed.
-pub static TABLES: LazyLock<[Arc<Table>; 8]> = LazyLock::new(|| {
+pub static TABLES: LazyLock<[Arc<Table>; 10]> = LazyLock::new(|| {
     [
         individual_email_result(),
         individual_link(),
@@ -655,6 +681,8 @@ pub static TABLES: LazyLock<[Arc<Table>; 8]> = LazyLock::new(|| {
         business_unit(),
         contact(),
         lead(),
+        evidence::not_sent(),
+        evidence::load_coverage(),
     ]
     .map(Arc::new)
 });
@@ -664,8 +692,7 @@ pub fn known(name: &str) -> Option<&'static Arc<Table>> {
     TABLES.iter().find(|table| {
         table.name.eq_ignore_ascii_case(name)
             || table.short.is_some_and(|short| short.eq_ignore_ascii_case(name))
-            || table.api.eq_ignore_ascii_case(name)
-            || table.api_name().eq_ignore_ascii_case(name)
+            || (table.is_salesforce() && (table.api.eq_ignore_ascii_case(name) || table.api_name().eq_ignore_ascii_case(name)))
     })
 }
 

@@ -13,6 +13,7 @@ use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Date32Type, Int32Type, TimestampMicrosecondType};
 
 use super::fields::{Field, KeyRule, Source, Table, hidden};
+use super::id::{CONTACT_PREFIX, LEAD_PREFIX, SfId};
 use super::resolve::never_provided;
 use crate::error::{Error, Result};
 
@@ -79,9 +80,12 @@ pub fn complete(table: &Table, told: &RecordBatch) -> Result<Completed> {
     Ok(Completed { batch: derive(table, batch)?, keyless })
 }
 
-/// Recomputes the derived columns of an IER: person, day, click. Other tables pass through: a link's person and day are its
-/// IER's, also where that day is not the one its date says.
+/// Recomputes the derived columns of an IER: person, day, click; and the person a subscriber key names. Other tables pass
+/// through: a link's person and day are its IER's, also where that day is not the one its date says.
 pub fn derive(table: &Table, batch: RecordBatch) -> Result<RecordBatch> {
+    if table.field("subscriber_key").is_some() {
+        return derive_subscriber(batch);
+    }
     if table.key != KeyRule::Ier {
         return Ok(batch);
     }
@@ -105,6 +109,22 @@ pub fn derive(table: &Table, batch: RecordBatch) -> Result<RecordBatch> {
     let created = column("created_date")?.as_primitive::<TimestampMicrosecondType>();
     let days: Date32Array = sent.iter().zip(created).map(|(sent, created)| sent.or(created).map(day_of)).collect();
     columns[schema.index_of("sent_date")?] = Arc::new(days);
+    Ok(RecordBatch::try_new(schema, columns)?)
+}
+
+/// The person of a row of Marketing Cloud's: its subscriber key, where that is the id of a contact or lead. Any other
+/// subscriber key, an address say, names nobody Salesforce knows.
+fn derive_subscriber(batch: RecordBatch) -> Result<RecordBatch> {
+    let schema = batch.schema();
+    let subscribers = batch.column(schema.index_of("subscriber_key")?).as_string::<i32>();
+    let person =
+        |text: &str| SfId::parse(text).ok().filter(|id| [CONTACT_PREFIX, LEAD_PREFIX].iter().any(|prefix| id.has_prefix(prefix)));
+    let mut people = StringBuilder::with_capacity(batch.num_rows(), batch.num_rows() * 18);
+    for subscriber in subscribers {
+        people.append_option(subscriber.and_then(person).as_ref().map(SfId::as_str));
+    }
+    let mut columns = batch.columns().to_vec();
+    columns[schema.index_of("person_id")?] = Arc::new(people.finish());
     Ok(RecordBatch::try_new(schema, columns)?)
 }
 
@@ -164,11 +184,18 @@ fn keys(table: &Table, told: &RecordBatch) -> Result<StringArray> {
                 match value(&ids, row) {
                     Some(id) => keys.append_value(id),
                     None if columns.is_empty() => keys.append_null(),
-                    None => {
-                        let text: Vec<&str> =
-                            columns.iter().map(|column| if column.is_null(row) { "" } else { column.value(row) }).collect();
-                        keys.append_value(format!("\u{3}{}", blake3::hash(text.join("\u{1}").as_bytes()).to_hex()));
-                    }
+                    None => keys.append_value(row_key(&columns, row)),
+                }
+            }
+        }
+        KeyRule::ColumnsElseRow(names) => {
+            let parts =
+                names.iter().map(|name| told.column_by_name(name).map(key_text).transpose()).collect::<Result<Vec<_>>>()?;
+            let columns = row_texts(table, told)?;
+            for row in 0..rows {
+                match parts.iter().map(|part| value(part, row)).collect::<Option<Vec<&str>>>() {
+                    Some(parts) => keys.append_value(format!("\u{1}{}", parts.join("\u{1}"))),
+                    None => keys.append_value(row_key(&columns, row)),
                 }
             }
         }
@@ -178,6 +205,18 @@ fn keys(table: &Table, told: &RecordBatch) -> Result<StringArray> {
 
 fn value(column: &Option<StringArray>, row: usize) -> Option<&str> {
     column.as_ref().filter(|column| column.is_valid(row)).map(|column| column.value(row)).filter(|text| !text.is_empty())
+}
+
+/// The key of a row that has nothing better: the whole of it.
+fn row_key(columns: &[StringArray], row: usize) -> String {
+    let text: Vec<&str> = columns.iter().map(|column| if column.is_null(row) { "" } else { column.value(row) }).collect();
+    format!("\u{3}{}", blake3::hash(text.join("\u{1}").as_bytes()).to_hex())
+}
+
+/// A column as parts of keys; a moment as its number, which no way of writing dates can change.
+fn key_text(column: &ArrayRef) -> Result<StringArray> {
+    let number = matches!(column.data_type(), DataType::Timestamp(..)).then(|| cast(column, &DataType::Int64)).transpose()?;
+    Ok(cast(number.as_ref().unwrap_or(column), &DataType::Utf8)?.as_string::<i32>().clone())
 }
 
 /// All told columns as text, in the table's order: the identity of a row that has no id.

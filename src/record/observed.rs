@@ -17,7 +17,7 @@ use std::fmt::Write;
 
 use arrow::array::{Array, ArrayRef, AsArray, DynComparator, RecordBatch, StringArray, make_comparator};
 use arrow::compute::{SortOptions, cast};
-use arrow::datatypes::{DataType, Date32Type, Int32Type, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Date32Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use serde_json::{Map, Value};
 
 use super::fields::{Field, Kind, Table, hidden};
@@ -127,6 +127,7 @@ fn value(kind: Kind, column: &ArrayRef, row: usize) -> Result<Value> {
     Ok(match kind {
         Kind::Bool => one.as_boolean().value(0).into(),
         Kind::Int => one.as_primitive::<Int32Type>().value(0).into(),
+        Kind::Long => one.as_primitive::<Int64Type>().value(0).into(),
         Kind::Date => one.as_primitive::<Date32Type>().value(0).into(),
         Kind::Time => one.as_primitive::<TimestampMicrosecondType>().value(0).into(),
         Kind::Id | Kind::Text | Kind::Label | Kind::LabelId => cast(&one, &DataType::Utf8)?.as_string::<i32>().value(0).into(),

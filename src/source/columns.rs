@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Date32Builder, DictionaryArray, Int32Builder, StringArray, StringBuilder,
+    ArrayRef, BooleanBuilder, Date32Builder, DictionaryArray, Int32Builder, Int64Builder, StringArray, StringBuilder,
     TimestampMicrosecondBuilder,
 };
 use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
@@ -30,6 +30,7 @@ pub(super) enum Unfit {
     Prefix(&'static [&'static str]),
     Bool,
     Int,
+    Long,
     Time,
     Date,
 }
@@ -41,6 +42,7 @@ impl fmt::Display for Unfit {
             Self::Prefix(prefixes) => write!(f, "the id is of another object, ids here begin with {}", prefixes.join(" or ")),
             Self::Bool => f.write_str("not a checkbox; understood are true, false, 1, 0, yes, no"),
             Self::Int => f.write_str("not a whole number of 32 bits; understood are 12, 12.0, 1.2E1, 1,200"),
+            Self::Long => f.write_str("not a whole number; understood is 12"),
             Self::Time => f.write_str(
                 "not a moment; understood are 2026-08-06T12:13:00.000Z, 2026-08-06 06:13:00, 08/06/2026 06:13:00 AM, 2026-08-06",
             ),
@@ -69,6 +71,7 @@ enum Store {
     LabelId(Labels),
     Bool(BooleanBuilder),
     Int(Int32Builder),
+    Long(Int64Builder),
     Time(TimestampMicrosecondBuilder, Moments),
     Date(Date32Builder),
 }
@@ -82,6 +85,7 @@ impl Column {
             Kind::LabelId => Store::LabelId(Labels::new(rows)),
             Kind::Bool => Store::Bool(BooleanBuilder::with_capacity(rows)),
             Kind::Int => Store::Int(Int32Builder::with_capacity(rows)),
+            Kind::Long => Store::Long(Int64Builder::with_capacity(rows)),
             Kind::Time => Store::Time(TimestampMicrosecondBuilder::with_capacity(rows), Moments::new(zone)),
             Kind::Date => Store::Date(Date32Builder::with_capacity(rows)),
         };
@@ -110,6 +114,7 @@ impl Column {
             }
             Store::Bool(builder) => builder.append_value(values::boolean(text).ok_or(Unfit::Bool)?),
             Store::Int(builder) => builder.append_value(values::integer(text).ok_or(Unfit::Int)?),
+            Store::Long(builder) => builder.append_value(text.parse().map_err(|_| Unfit::Long)?),
             Store::Time(builder, moments) => builder.append_value(moments.parse(text).ok_or(Unfit::Time)?),
             Store::Date(builder) => builder.append_value(values::day(text).ok_or(Unfit::Date)?),
         }
@@ -124,6 +129,7 @@ impl Column {
             Store::Label(labels) | Store::LabelId(labels) => labels.keys.append_null(),
             Store::Bool(builder) => builder.append_null(),
             Store::Int(builder) => builder.append_null(),
+            Store::Long(builder) => builder.append_null(),
             Store::Time(builder, _) => builder.append_null(),
             Store::Date(builder) => builder.append_null(),
         }
@@ -136,6 +142,7 @@ impl Column {
             Store::Label(labels) | Store::LabelId(labels) => labels.finish()?,
             Store::Bool(builder) => Arc::new(builder.finish()),
             Store::Int(builder) => Arc::new(builder.finish()),
+            Store::Long(builder) => Arc::new(builder.finish()),
             Store::Time(builder, _) => Arc::new(builder.finish().with_timezone(UTC.clone())),
             Store::Date(builder) => Arc::new(builder.finish()),
         })

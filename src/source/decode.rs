@@ -12,6 +12,7 @@ use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
 use encoding_rs_io::DecodeReaderBytesBuilder;
 use flate2::bufread::MultiGzDecoder;
 
+use super::digest::Digest;
 use super::inputs::Input;
 use super::zip;
 use crate::error::{Context, Error, Result};
@@ -43,10 +44,11 @@ pub(super) enum Content {
     Parquet(Chunks),
 }
 
-/// What an input holds: one export, or one for each member of a zip.
-pub(super) fn find(input: &Input, progress: &Progress) -> Result<Vec<Found>> {
+/// What an input holds (one export, or one for each member of a zip), and the digest of its bytes.
+pub(super) fn find(input: &Input, progress: &Progress) -> Result<(Vec<Found>, Digest)> {
     let Some(path) = &input.path else {
-        return read(&input.name, Box::new(io::stdin()), progress);
+        let (digest, stream) = Digest::passing(io::stdin());
+        return Ok((read(&input.name, stream, progress)?, digest));
     };
     let file = File::open(path).context(|| format!("opening {}", input.name))?;
     let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -57,16 +59,18 @@ pub(super) fn find(input: &Input, progress: &Progress) -> Result<Vec<Found>> {
         let length = fill(&mut file, &mut head).context(|| format!("reading {}", input.name))?;
         file.seek(SeekFrom::Start(0)).context(|| format!("reading {}", input.name))?;
         if is_zip(&head[..length]) {
-            return zip::members(&input.name, zip::Archive::Path(path.clone()), progress, 0);
+            let members = zip::members(&input.name, zip::Archive::Path(path.clone()), progress, 0)?;
+            return Ok((members, Digest::File(path.clone())));
         }
         if is_parquet(&head[..length]) {
             let chunks =
                 Chunks { file: file.try_clone().context(|| format!("opening {}", input.name))?, progress: progress.clone() };
-            return Ok(vec![Found { name: input.name.clone(), file_name, content: Content::Parquet(chunks) }]);
+            let found = Found { name: input.name.clone(), file_name, content: Content::Parquet(chunks) };
+            return Ok((vec![found], Digest::File(path.clone())));
         }
     }
-    let stream = Box::new(Counted { inner: file, progress: progress.clone() });
-    sniff(&input.name, &file_name, stream, 0)
+    let (digest, stream) = Digest::passing(Counted { inner: file, progress: progress.clone() });
+    Ok((sniff(&input.name, &file_name, stream, 0)?, digest))
 }
 
 /// What a stream without a name holds, such as standard input.

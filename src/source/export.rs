@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 
 use super::csv::CsvRows;
 use super::decode::{self, Content, Found};
+use super::digest::Digest;
 use super::inputs::Input;
 use super::layout::Layout;
 use super::parquet::ParquetRows;
@@ -88,13 +89,22 @@ impl Export {
     }
 }
 
-/// Opens an input and recognises what it holds: one export, or one for each member of a zip.
+/// An input, opened.
+pub struct Opened {
+    /// What it holds: one export, or one for each member of a zip.
+    pub exports: Vec<Export>,
+    /// Its size and hash, to be asked when the exports are read.
+    pub digest: Digest,
+}
+
+/// Opens an input and recognises what it holds.
 ///
 /// # Errors
 /// Not found or unavailable when it cannot be read, invalid when it is empty or of no known table, corrupt when it is
 /// damaged.
-pub fn open(input: &Input, options: &ReadOptions) -> Result<Vec<Export>> {
-    decode::find(input, &options.progress)?.into_iter().map(|found| export(found, options)).collect()
+pub fn open(input: &Input, options: &ReadOptions) -> Result<Opened> {
+    let (found, digest) = decode::find(input, &options.progress)?;
+    Ok(Opened { exports: found.into_iter().map(|found| export(found, options)).collect::<Result<_>>()?, digest })
 }
 
 fn export(found: Found, options: &ReadOptions) -> Result<Export> {

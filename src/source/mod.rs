@@ -4,6 +4,8 @@ pub mod inputs;
 
 mod decode;
 
+pub mod digest;
+
 mod zip;
 
 pub mod recognise;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::layout;
 use crate::error::{Error, Result};
-use crate::record::fields::{Field, KeyRule, PACKAGE, Source, TABLES, Table, known, normalise, snake_case};
+use crate::record::fields::{Field, KeyRule, PACKAGE, Source, TABLES, Table, is_system, known, normalise, snake_case};
 
 /// Headers (compared as [`normalise`] does) by which a file of people's attributes names the person.
 const PERSON_HEADERS: [&str; 9] =
@@ -73,9 +73,10 @@ fn by_header(headers: &[String]) -> Option<&'static Arc<Table>> {
     let mut told: Option<(usize, &Arc<Table>)> = None;
     let mut fullest: Option<(usize, &Arc<Table>)> = None;
     let mut tied = false;
-    for table in TABLES.iter() {
+    for table in TABLES.iter().filter(|table| !table.ledger && missing_of_signature(table, headers).next().is_none()) {
         let count = known_headers(table);
-        if normal.iter().any(|header| table.telltales.contains(&header.as_str())) && told.is_none_or(|(best, _)| count > best) {
+        let is_told = !table.signature.is_empty() || normal.iter().any(|header| table.telltales.contains(&header.as_str()));
+        if is_told && told.is_none_or(|(best, _)| count > best) {
             told = Some((count, table));
         }
         tied = fullest.is_some_and(|(best, _)| count == best) || (tied && fullest.is_some_and(|(best, _)| count < best));
@@ -96,8 +97,17 @@ fn by_header(headers: &[String]) -> Option<&'static Arc<Table>> {
 
 /// How many headers are fields of this object and not of every object.
 fn own_headers(table: &Table, headers: &[String]) -> usize {
-    let everywhere = |field: &Field| TABLES.iter().all(|table| table.field(&field.name).is_some());
-    headers.iter().filter_map(|header| layout::column_of(table, header)).filter(|&at| !everywhere(&table.fields[at])).count()
+    headers.iter().filter_map(|header| layout::column_of(table, header)).filter(|&at| !is_system(&table.fields[at].name)).count()
+}
+
+/// The columns of a table's signature for which there is no header.
+fn missing_of_signature<'a>(table: &'a Table, headers: &'a [String]) -> impl Iterator<Item = &'static str> + use<'a> {
+    let has = |column: &str| has_column(table, headers, column);
+    table.signature.iter().copied().filter(move |column| !has(column))
+}
+
+fn has_column(table: &Table, headers: &[String], column: &str) -> bool {
+    headers.iter().filter_map(|header| layout::column_of(table, header)).any(|at| table.fields[at].name == column)
 }
 
 /// A known table by any of its names, in the singular or plural.
@@ -193,21 +203,19 @@ pub(super) fn is_api(header: &str) -> bool {
     header.ends_with("__c") || header.ends_with("__r.id")
 }
 
-/// A known table, if rows of this header can have its key.
+/// A known table, if an export of this header can be one of its: its rows have a key, and nothing of its signature is missing.
 fn with_key(table: &Arc<Table>, headers: &[String]) -> Result<Arc<Table>> {
-    let has = |column: &str| {
-        headers.iter().filter_map(|header| layout::column_of(table, header)).any(|at| table.fields[at].name == column)
-    };
-    let keyed = key_columns(table).iter().any(|columns| columns.iter().all(|column| has(column)));
-    if keyed {
+    if table.ledger {
+        return Err(Error::invalid(format!("{} is kept by ier itself: nothing can be loaded into it", table.name)));
+    }
+    let keyed = key_columns(table).iter().any(|columns| columns.iter().all(|column| has_column(table, headers, column)));
+    let missing: Vec<String> = missing_of_signature(table, headers).map(|column| api(table, column)).collect();
+    if keyed && missing.is_empty() {
         return Ok(table.clone());
     }
-    Err(Error::invalid(format!(
-        "wrong header for {}: no key, {}; the headers are {}",
-        table.name,
-        key_needs(table),
-        listed_headers(headers)
-    )))
+    let lacks = if keyed { format!("no {}", missing.join(", no ")) } else { format!("no key, {}", key_needs(table)) };
+    let listed = listed_headers(headers);
+    Err(Error::invalid(format!("wrong header for {}: {lacks}; the headers are {listed}", table.name)))
 }
 
 /// The columns that give a row of this table its key: any of the lists, whole.
@@ -216,15 +224,20 @@ pub(super) fn key_columns(table: &Table) -> Vec<Vec<&'static str>> {
         KeyRule::Ier => vec![vec!["merge_id"], vec!["job_id", "list_id", "batch_id", "subscriber_id"], vec![table.id]],
         KeyRule::ColumnElseId(column) => vec![vec![column], vec![table.id]],
         KeyRule::IdElseRow => vec![vec![table.id]],
+        // At worst the whole row.
+        KeyRule::ColumnsElseRow(_) => vec![Vec::new()],
     }
 }
 
 /// What a row needs to have a key, in the words of the exports.
 pub(super) fn key_needs(table: &Table) -> String {
-    let api = |column: &str| table.field(column).map_or_else(|| column.to_owned(), |field| field.api.replace("__c", ""));
-    let lists: Vec<String> =
-        key_columns(table).iter().map(|columns| columns.iter().map(|column| api(column)).collect::<Vec<_>>().join("+")).collect();
-    format!("it needs {}", lists.join(", or "))
+    let list = |columns: &Vec<&str>| columns.iter().map(|column| api(table, column)).collect::<Vec<_>>().join("+");
+    format!("it needs {}", key_columns(table).iter().map(list).collect::<Vec<_>>().join(", or "))
+}
+
+/// A column's name in the exports.
+fn api(table: &Table, column: &str) -> String {
+    table.field(column).map_or_else(|| column.to_owned(), |field| field.api.replace("__c", ""))
 }
 
 fn listed_headers(headers: &[String]) -> String {
@@ -247,6 +260,10 @@ mod tests {
         let headers: Vec<String> = headers.split(',').map(str::to_owned).collect();
         recognise(&headers, as_table, file_name).map(|table| table.name.to_string())
     }
+
+    /// What all tracking extracts begin with.
+    const COMMON: &str = "ClientID,SendID,SubscriberKey,EmailAddress,SubscriberID,ListID,EventDate,EventType,BatchID,\
+        TriggeredSendExternalKey";
 
     #[test]
     fn by_header_by_name_or_as_told() {
@@ -280,6 +297,9 @@ mod tests {
             ("LeadId,Campus", None, "EnrolmentTerm.csv", "enrolment_term"),
             ("Id,Campus", Some("Campus_Sites"), "x.csv", "campus_sites"),
             ("Id,Name", Some("IER"), "x.csv", "individual_email_result"),
+            (&format!("{COMMON},Reason"), None, "x.csv", "not_sent"),
+            ("job_id,subscriber_key,event_date,reason", None, "", "not_sent"),
+            ("ContactId,Reason", None, "opt_out.csv", "opt_out"),
             ("Id,Name", Some("et4ae5__SendDefinition__c"), "x.csv", "email_send"),
             ("Id,Name", Some("contacts"), "affiliation.csv", "contact"),
         ] {
@@ -299,6 +319,13 @@ mod tests {
             ("Campus,Name", Some("contact"), "", "wrong header for contact: no key, it needs Id; the headers are Campus, Name"),
             ("Email Name,Hard Bounce", None, "", "it needs MergeId, or JobId+ListId+BatchId+SubscriberId, or Id"),
             ("Name,Email", None, "Contact.csv", "wrong header for contact"),
+            // Other tracking extracts share nearly all headers with non-sends, and say something else.
+            (COMMON, None, "Sent.csv", "no known object"),
+            (&format!("{COMMON},BounceCategory,SMTPCode,BounceReason"), None, "Bounces.csv", "no known object"),
+            (&format!("{COMMON},UnsubReason"), None, "Unsubs.csv", "no known object"),
+            (COMMON, Some("not_sent"), "Sent.csv", "wrong header for not_sent: no Reason; the headers are ClientID"),
+            ("ContactId,Source", Some("load_coverage"), "", "kept by ier itself"),
+            ("source,object,loaded_at,rows_read,file_blake3", None, "load_coverage.csv", "kept by ier itself"),
         ] {
             let error = table(headers, as_table, file_name).expect_err(headers);
             assert_eq!(error.kind(), Kind::Invalid);

@@ -9,3 +9,5 @@ pub mod upsert;
 pub mod carry;
 
 pub mod links;
+
+pub mod lookups;

@@ -30,6 +30,10 @@ use crate::record::resolve::resolve_all;
 /// upserted every few minutes stays one file.
 const ABSORB_BYTES: u64 = 32 << 20;
 
+/// The same for ledgers, which grow by a few rows a load and are never changed: some ten thousand rows, so that a load
+/// writes no more than that anew however old the ledger is.
+const ABSORB_BYTES_LEDGER: u64 = 1 << 20;
+
 /// Keys looked for at once beyond their own day.
 const SURVEY_KEYS: usize = 2_000_000;
 
@@ -405,7 +409,8 @@ impl Work {
         if goes.is_empty() && comes.num_rows() == 0 {
             return Ok(Folded::default());
         }
-        let absorb = files.iter().filter(|file| file.bytes() < ABSORB_BYTES).cloned().collect();
+        let absorb_bytes = if self.target.table.ledger { ABSORB_BYTES_LEDGER } else { ABSORB_BYTES };
+        let absorb = files.iter().filter(|file| file.bytes() < absorb_bytes).cloned().collect();
         let changes = Changes { goes, comes: vec![comes], absorb, ..Changes::default() };
         let name = self.target.name();
         fold(&self.target, partition, changes, self.now_millis, &|_| {})

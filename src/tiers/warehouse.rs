@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 use crate::error::{Context, Error, Result};
-use crate::lake::paths::Role;
+use crate::lake::paths::{Role, is_lookup};
 use crate::lake::store::Root;
 use crate::lake::table::LakeTable;
 use crate::record::fields::{self, TABLES, Table};
@@ -138,10 +138,11 @@ impl Warehouse {
         Ok(existing)
     }
 
-    /// Is there nothing under the root?
+    /// Is there nothing under the root? The log of who looked there does not count.
     pub async fn is_empty(&self) -> Result<bool> {
-        let mut listed = self.root.store.list(Some(&self.root.base));
-        Ok(listed.try_next().await.context(|| format!("cannot list {}", self.root.url))?.is_none())
+        let listed = self.root.store.list(Some(&self.root.base));
+        let mut records = listed.try_filter(|object| std::future::ready(!is_lookup(&object.location)));
+        Ok(records.try_next().await.context(|| format!("cannot list {}", self.root.url))?.is_none())
     }
 }
 

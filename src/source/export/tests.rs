@@ -61,9 +61,14 @@ fn read_all(mut export: Export) -> Result<Read> {
 
 fn try_read(name: &str, bytes: impl AsRef<[u8]>, options: &ReadOptions) -> Result<Read> {
     let folder = Folder::new();
-    let mut exports = open(&input(&folder.file(name, bytes)), options)?;
-    assert_eq!(exports.len(), 1);
-    read_all(exports.remove(0))
+    let bytes = bytes.as_ref();
+    let mut opened = open(&input(&folder.file(name, bytes)), options)?;
+    assert_eq!(opened.exports.len(), 1);
+    let read = read_all(opened.exports.remove(0))?;
+    let fingerprint = opened.digest.finish()?;
+    assert_eq!(fingerprint.bytes, bytes.len() as u64, "{name} is hashed as it is on disk");
+    assert_eq!(fingerprint.blake3, blake3::hash(bytes).to_hex().as_str(), "{name} is hashed as it is on disk");
+    Ok(read)
 }
 
 /// Table, one batch, rejects.
@@ -182,7 +187,7 @@ fn a_zip_has_an_export_for_each_member() {
     let affiliation = format!("ContactId,School\n{CONTACT},Law\n");
     let path =
         folder.file("all.zip", zip(&[("in/Contact_2026.csv", contacts.as_bytes()), ("Affiliation.csv", affiliation.as_bytes())]));
-    let exports = open(&input(&path), &options()).expect("open");
+    let exports = open(&input(&path), &options()).expect("open").exports;
     let names: Vec<_> =
         exports.iter().map(|export| (export.name.rsplit('/').next().expect("name"), export.table.name.as_ref())).collect();
     assert_eq!(names, [("all.zip!Affiliation.csv", "affiliation"), ("Contact_2026.csv", "contact")]);
@@ -343,7 +348,8 @@ fn progress_counts_the_bytes_on_disk() {
         let progress: Progress = Some(Arc::new(move |bytes| {
             counter.fetch_add(bytes, Ordering::Relaxed);
         }));
-        let export = open(&input(&folder.file(name, &bytes)), &ReadOptions { progress, ..options() }).expect("open").remove(0);
+        let export =
+            open(&input(&folder.file(name, &bytes)), &ReadOptions { progress, ..options() }).expect("open").exports.remove(0);
         read_all(export).expect("rows");
         assert_eq!(seen.load(Ordering::Relaxed), bytes.len() as u64, "{name}");
     }

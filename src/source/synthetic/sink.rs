@@ -190,7 +190,7 @@ impl Column {
             Kind::Bool => Self::Bool(BooleanBuilder::with_capacity(BATCH_ROWS)),
             Kind::Int => Self::Int(Int32Builder::with_capacity(BATCH_ROWS)),
             Kind::Time => Self::Time(TimestampMicrosecondBuilder::with_capacity(BATCH_ROWS).with_timezone(UTC.clone())),
-            Kind::Date => return Err(Error::internal("no bulk table has days")),
+            Kind::Date | Kind::Long => return Err(Error::internal("no bulk table has days or long numbers")),
         })
     }
 
