@@ -220,6 +220,10 @@ pub struct Audit {
     /// Answer from what was known here at the end of this day, in your zone
     #[arg(long, value_name = "DATE")]
     pub as_of: Option<NaiveDate>,
+
+    /// Why you look, for the log of look-ups
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// How an answer is written, and where.

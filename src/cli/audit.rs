@@ -1,13 +1,15 @@
-//! `ier audit`: was this person told? A verdict for each send, with what proves it.
+//! `ier audit`: was this person told? A verdict for each send, with what proves it, after the look-up was recorded.
 
 use chrono::{DateTime, Duration, NaiveDate, TimeZone, Utc};
 use chrono_tz::Tz;
 
 use crate::error::{Error, Result};
 use crate::query::audit::{About, Question, audit};
+use crate::tiers::lookups::LookUp;
 
 use super::Session;
 use super::args::Audit;
+use super::history::person;
 
 /// Asks, and prints the answer.
 pub async fn run(session: &Session, args: &Audit) -> Result<()> {
@@ -20,9 +22,12 @@ pub async fn run(session: &Session, args: &Audit) -> Result<()> {
     let zone = session.settings.zone;
     let as_of = args.as_of.map(|day| end_of(day, zone)).transpose()?;
     let question = Question { about, from: args.from, to: args.to, as_of, zone };
+    let reason = session.reason(args.reason.as_deref())?;
     let engine = session.engine().await?;
     let ids = engine.person(&args.id).await?;
-    session.answer(&audit(&engine, &ids, question).await?)
+    let (answer, log) = tokio::try_join!(audit(&engine, &ids, question), session.look_ups())?;
+    log.append(LookUp { verb: "audit", person: person(&args.id)?, reason, rows: answer.sends.len() as u64 }).await?;
+    session.answer(&answer)
 }
 
 /// The last moment of a day in a zone.
