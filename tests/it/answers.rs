@@ -42,6 +42,7 @@ async fn rows_per_table() {
         ("SELECT count(*) FROM lead", &["2"]),
         ("SELECT count(*) FROM affiliation", &["6"]),
         ("SELECT count(*) FROM employment", &["3"]),
+        ("SELECT count(*) FROM not_sent", &["4"]),
         ("SELECT count(DISTINCT contact_id) FROM affiliation", &["4"]),
         ("SELECT department FROM employment WHERE title = 'Professor'", &["\"Honors\" Program, Physics"]),
     ])
@@ -194,6 +195,35 @@ async fn rates_of_open_enrolment() {
             &["a0Df40000000008EAA"],
         ),
     ])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_recorded_as_not_sent() {
+    always(&[(
+        "SELECT job_id, person_id, event_date, reason FROM not_sent ORDER BY event_date",
+        &[
+            "9001 | - | 2026-08-06 15:00:00 | List exclusion",
+            "9002 | 003f4000000000AAAQ | 2026-10-20 16:00:05 | Subscriber unsubscribed",
+            "7001 | 003f40000000003AAA | 2026-11-01 05:30:00 | Subscriber held: earlier bounces",
+            "7001 | 003f40000000003AAA | 2026-11-02 16:00:00 | Subscriber held: earlier bounces",
+        ],
+    )])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_much_of_each_send_is_here() {
+    always(&[(
+        "SELECT send_definition_id, job_id, number_sent, iers_seen, share_seen, tracking_disabled, last_modstamp
+         FROM send_coverage ORDER BY date_sent",
+        &[
+            "a0Bf40000000003EAA | 8001 | 3 | 3 | 1 | false | 2025-12-01 15:15:40",
+            "a0Bf40000000001EAA | 9001 | 6 | 6 | 1 | false | 2026-11-10 14:15:40",
+            "a0Bf40000000004EAA | 9003 | 1200 | 0 | 0 | true | -",
+            "a0Bf40000000002EAA | 9002 | 5 | 4 | 0.8 | false | 2026-11-01 08:00:40",
+        ],
+    )])
     .await;
 }
 

@@ -24,6 +24,12 @@ mod exports;
 /// The hand-checked answers of `data/README.md`, before and after every job.
 mod answers;
 
+/// How far the records reach: the ledger of loads, sends seen in part, e-mails recorded as not sent.
+mod coverage;
+
+/// Who looked up whom: every look-up is in the log before it is shown, and nothing in the log can be altered unseen.
+mod lookups;
+
 /// SQL as text: answers, refusals, and plans that open only what they must.
 mod slt;
 

@@ -43,6 +43,8 @@ mod sink;
 
 mod tally;
 
+mod withheld;
+
 mod wording;
 
 /// Threads that write months side by side. More would gain little: the disk is next.
@@ -141,6 +143,7 @@ pub fn generate(recipe: &Recipe, folder: &Path, progress: &dyn Fn(u64, u64)) -> 
         tallies.push(month.tallies);
     }
     files.extend(objects::write_sends(&plan, folder, &tallies)?);
+    files.extend(withheld::write(&plan, folder)?);
     files.sort();
     Ok(Made { files })
 }

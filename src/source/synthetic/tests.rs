@@ -184,6 +184,9 @@ fn misbehaviour_is_there() {
         .map(|row| (value(row, "Id"), value(row, "MasterRecordId")))
         .collect();
     assert!(!losers.is_empty(), "merges");
+    let withheld = made.files.iter().find(|file| file.table == "not_sent").map(rows).expect("e-mails withheld");
+    let share = withheld.len() as f64 / expected_iers(&Recipe::default()) as f64;
+    assert!((0.000_5..0.02).contains(&share), "{share} withheld");
     let late = made.files.iter().find(|file| file.path.ends_with("late-2026-10.csv.gz")).expect("late");
     assert!(late.rows > 10 && late.rows < iers.len() as u64 / 20, "{}", late.rows);
 }
@@ -247,6 +250,7 @@ fn the_hand_made_exports_have_the_rows_their_readme_names() {
         ("lead.csv", 2),
         ("affiliation.csv", 6),
         ("employment.csv", 3),
+        ("not_sent.csv", 5),
     ] {
         let mut reader = csv::Reader::from_path(folder.join(name)).expect(name);
         let mut rows = 0;
