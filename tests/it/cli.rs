@@ -156,7 +156,8 @@ fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-const VERBS: [&str; 10] = ["demo", "sql", "history", "status", "load", "archive", "compact", "vacuum", "generate", "completions"];
+const VERBS: [&str; 11] =
+    ["demo", "sql", "history", "log", "status", "load", "archive", "compact", "vacuum", "generate", "completions"];
 
 #[test]
 fn help_teaches_every_verb() {
