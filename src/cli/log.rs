@@ -10,10 +10,11 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use crate::error::{Error, Result};
 use crate::query::output::{self, Format, Options};
 use crate::record::fields::UTC;
+use crate::record::id::SfId;
 use crate::tiers::lookups::Entry;
 
 use super::args::Log;
-use super::{Session, history, print};
+use super::{Session, print};
 
 /// How much of a hash tells one person from another in a table; JSON has it whole.
 const SUBJECT_CHARS: usize = 12;
@@ -21,7 +22,7 @@ const SUBJECT_CHARS: usize = 12;
 /// Shows the newest entries, newest first, and the outcome of the check. A damaged log is an error, after it was shown.
 pub async fn run(session: &Session, args: &Log) -> Result<()> {
     let log = session.look_ups().await?;
-    let subject = args.subject.as_deref().map(history::person).transpose()?.map(|person| log.subject(&person));
+    let subject = args.subject.as_deref().map(SfId::of_person).transpose()?.map(|person| log.subject(&person));
     // A warehouse without a key has no entry about anybody.
     let asked = |entry: &Entry| subject.as_ref().is_none_or(|subject| subject.as_deref() == Some(entry.subject.as_str()));
     let mut newest: VecDeque<Entry> = VecDeque::new();
