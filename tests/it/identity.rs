@@ -34,12 +34,8 @@ fn mails(numbers: &[u32]) -> Vec<String> {
 }
 
 async fn alias(world: &World, from: &str, to: &str, reason: &str) -> Result<AliasReport> {
-    let request = AliasRequest {
-        alias_id: from.to_owned(),
-        person_id: to.to_owned(),
-        reason: reason.to_owned(),
-        author: Some("ann".to_owned()),
-    };
+    let request =
+        AliasRequest { alias_id: from.to_owned(), person_id: to.to_owned(), reason: reason.to_owned(), author: "ann".to_owned() };
     add(&world.house, &request).await
 }
 
@@ -214,8 +210,6 @@ async fn an_alias_by_hand() {
         let error = alias(&world, &from, &to, reason).await.unwrap_err();
         assert!(error.kind() == Kind::Invalid && error.to_string().contains(&says), "{error}");
     }
-    let nobody = AliasRequest { alias_id: contact_id(7), person_id: contact_id(8), reason: "r".to_owned(), author: None };
-    assert!(add(&world.house, &nobody).await.unwrap_err().to_string().contains("IER_AUTHOR"));
     assert_eq!(history(&world, &contact_id(3)).await, mails(&[4, 3, 2, 1]));
 }
 
@@ -306,7 +300,8 @@ async fn people_are_found_by_address() {
     for address in ["ana.ortiz@example.edu", "ana.ortiz2@example.com", " ANA.O@example.com "] {
         let ana = house.engine.person(address).await.unwrap();
         assert_eq!(ana.canonical_id(), "003f40000000001AAA", "{address}");
-        assert_eq!(ana.ids(), ["003f40000000001AAA", "003f40000000002AAA", "00Qf40000000001EAA"]);
+        let ids: Vec<&str> = ana.ids().iter().map(|id| id.as_str()).collect();
+        assert_eq!(ids, ["003f40000000001AAA", "003f40000000002AAA", "00Qf40000000001EAA"]);
         assert_eq!(ana.edges().len(), 2);
         let rows = texts(house.engine.history(address).await.unwrap()).await.unwrap();
         assert_eq!(rows.len(), 6, "{address}");
@@ -342,7 +337,7 @@ async fn people_are_found_by_address() {
         alias_id: "003f40000000007".to_owned(),
         person_id: "003f40000000008".to_owned(),
         reason: "the same employee number".to_owned(),
-        author: Some("ann".to_owned()),
+        author: "ann".to_owned(),
     };
     add(&house.warehouse, &request).await.unwrap();
     assert_eq!(house.engine.person("office@example.edu").await.unwrap().canonical_id(), "003f40000000008AAA");
