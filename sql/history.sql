@@ -1,6 +1,6 @@
--- A person's mails, newest first.
--- $1  text  the person's 18-character id (contact or lead)
--- Columns: when it was sent, what, from whom, what became of it, which tier holds the row.
+-- A person's mails under all their ids, newest first.
+-- $1  text  one of the person's ids (contact or lead)
+-- Columns: when it was sent, what, from whom, what became of it, under which id, which tier holds the row.
 SELECT
     date_sent,
     email_name,
@@ -15,8 +15,8 @@ SELECT
     date_unsubscribed,
     is_deleted,
     ier_id,
+    person_id,
     send_definition_id,
     tier
-FROM ier
-WHERE person_id = $1
+FROM contact_history($1)
 ORDER BY date_sent DESC NULLS LAST, ier_id

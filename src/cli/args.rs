@@ -31,6 +31,7 @@ Examples:
   ier load exports/*.csv.gz                   take in exports; safe to run again
   ier sql \"SELECT count(*) FROM ier\"          ask; without a query, a shell
   ier history 003f400000JJbuPAAT              one person's mails, newest first
+  ier who ortiz                               whose name or address has this in it
   ier archive --older-than 90d --dry-run      what would move to the archive
   ier status                                  what is stored, and what it costs
 
@@ -65,6 +66,8 @@ pub enum Verb {
     Demo(Demo),
     Sql(Sql),
     History(History),
+    Who(Who),
+    Alias(Alias),
     Audit(Audit),
     Log(Log),
     Status(Status),
@@ -123,19 +126,23 @@ pub struct Sql {
 
 /// One person's mails, newest first: what was sent, and what became of it
 ///
-/// Takes a contact's or lead's id of 15 or 18 characters. Times are shown in your zone, with its offset.
+/// Takes a contact's or lead's id of 15 or 18 characters, or an e-mail address that only one person has. Finds the mails
+/// under all ids of the person: contacts merged into them, leads converted into them, whatever `ier alias` says. Times are
+/// shown in your zone, with its offset.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   ier history 003f400000JJbuPAAT
   ier history 003f400000JJbuP -o evidence.csv
   ier history 00Qf400000JJbuPEAT --json
+  ier history ana.ortiz@example.edu
   ier history 003f400000JJbuP --reason \"ticket 4711\"
 
 No record here does not prove that nothing was sent: tracking may have been off for the send.
 Each look-up is recorded: see `ier log`.")]
 pub struct History {
-    /// A contact's or lead's id
+    /// A contact's or lead's id, or an e-mail address
+    #[arg(value_name = "ID")]
     pub id: String,
 
     /// How and where the answer goes.
@@ -224,6 +231,88 @@ pub struct Audit {
     /// Why you look, for the log of look-ups
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+}
+
+/// Find people by name or address: their ids
+///
+/// All words must occur in the name or the address of a contact or lead, in any order, as parts of words too, without case
+/// and accents. Each person is listed once, under the id by which they are counted, with their other ids.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ier who ortiz
+  ier who \"jose nunez\"                       also finds Núñez, José
+  ier who @example.org --limit 500 --json")]
+pub struct Who {
+    /// Parts of a name or an address
+    #[arg(required = true, value_name = "TEXT")]
+    pub text: Vec<String>,
+
+    /// List at most this many people (all are counted)
+    #[arg(long, value_name = "N", default_value = "50")]
+    pub limit: usize,
+}
+
+/// Which ids are one person: list what is known, add what is not
+///
+/// Merges and conversions are learned from contacts and leads as they are loaded, and never forgotten. What Salesforce no
+/// longer shows can be added by hand, with a reason. Nothing takes an alias back.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ier alias list
+  ier alias list 003f400000JJbuPAAT
+  ier alias add 003f400000JJbuP 003f400000JJbuQ --reason \"same badge number, ticket 4711\"")]
+pub struct Alias {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: AliasVerb,
+}
+
+/// What to do with aliases.
+#[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "a verb's help is the documentation of its arguments")]
+pub enum AliasVerb {
+    Add(AliasAdd),
+    List(AliasList),
+}
+
+/// Say that an id became another, and why
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ier alias add 003f400000JJbuP 003f400000JJbuQ --reason \"same badge number, ticket 4711\"
+
+Your name is recorded: the setting audit.who, else the system's user.")]
+pub struct AliasAdd {
+    /// The id that was given up, a contact's or lead's
+    #[arg(value_name = "FROM")]
+    pub from: String,
+
+    /// The id it became
+    #[arg(value_name = "TO")]
+    pub to: String,
+
+    /// Why they are one person
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+/// List which id became which, how that is known, and since when
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  ier alias list\n  ier alias list 003f400000JJbuPAAT --json")]
+pub struct AliasList {
+    /// One of a person's ids, to list only what concerns them
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+
+    /// How and where the answer goes.
+    #[command(flatten)]
+    pub output: Output,
+
+    /// Show times of a table in UTC
+    #[arg(long)]
+    pub utc: bool,
 }
 
 /// How an answer is written, and where.
@@ -443,67 +532,4 @@ fn days(text: &str) -> Result<u32, String> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    fn parse(line: &str) -> Result<Args, String> {
-        Args::try_parse_from(line.split_whitespace()).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn the_words_do_not_contradict_each_other() {
-        Args::command().debug_assert();
-    }
-
-    #[test]
-    fn every_verb_teaches_with_an_example() {
-        for verb in Args::command().get_subcommands() {
-            let example = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(example.contains(&format!("ier {}", verb.get_name())), "{}", verb.get_name());
-        }
-    }
-
-    #[test]
-    fn global_flags_stand_before_or_after_the_verb() {
-        for line in ["ier --warehouse w --json status", "ier status --json -w w"] {
-            let args = parse(line).unwrap();
-            assert!(args.global.json && args.overrides().warehouse.as_deref() == Some("w"), "{line}");
-        }
-        assert!(parse("ier").unwrap().verb.is_none());
-    }
-
-    #[test]
-    fn flags_become_overrides() {
-        assert_eq!(parse("ier archive --older-than 12w").unwrap().overrides().older_than_days, Some(84));
-        assert_eq!(parse("ier sql --timeout 5m x").unwrap().overrides().timeout_secs, Some(300));
-        assert_eq!(parse("ier load --zone UTC x").unwrap().overrides().zone.as_deref(), Some("UTC"));
-    }
-
-    #[test]
-    fn dates_and_formats_are_read() {
-        let Some(Verb::Archive(archive)) = parse("ier archive --until 2026-08-01 -n").unwrap().verb else { panic!() };
-        assert_eq!((archive.until, archive.dry_run), (NaiveDate::from_ymd_opt(2026, 8, 1), true));
-        let Some(Verb::Sql(sql)) = parse("ier sql -f q.sql --format ndjson -o out").unwrap().verb else { panic!() };
-        assert_eq!((sql.output.format, sql.output.output), (Some(Format::Ndjson), Some(PathBuf::from("out"))));
-    }
-
-    #[test]
-    fn wrong_words_are_refused() {
-        for line in [
-            "ier archive --older-than 90",
-            "ier archive --older-than 36h",
-            "ier archive --older-than 0d",
-            "ier archive --until 01/08/2026",
-            "ier archive --until 2026-08-01 --older-than 90d",
-            "ier vacuum --dry-run --confirm",
-            "ier sql -f q.sql x",
-            "ier sql --format xls x",
-            "ier sql --timeout 99999999999999999999d x",
-            "ier load",
-        ] {
-            assert!(parse(line).is_err(), "{line}");
-        }
-    }
-}
+mod tests;

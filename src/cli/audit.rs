@@ -9,7 +9,6 @@ use crate::tiers::lookups::LookUp;
 
 use super::Session;
 use super::args::Audit;
-use super::history::person;
 
 /// Asks, and prints the answer.
 pub async fn run(session: &Session, args: &Audit) -> Result<()> {
@@ -24,9 +23,9 @@ pub async fn run(session: &Session, args: &Audit) -> Result<()> {
     let question = Question { about, from: args.from, to: args.to, as_of, zone };
     let reason = session.reason(args.reason.as_deref())?;
     let engine = session.engine().await?;
-    let ids = engine.person(&args.id).await?;
-    let (answer, log) = tokio::try_join!(audit(&engine, &ids, question), session.look_ups())?;
-    log.append(LookUp { verb: "audit", person: person(&args.id)?, reason, rows: answer.sends.len() as u64 }).await?;
+    let person = engine.person(&args.id).await?;
+    let (answer, log) = tokio::try_join!(audit(&engine, &person, question), session.look_ups())?;
+    log.append(LookUp { verb: "audit", person: *person.id(), reason, rows: answer.sends.len() as u64 }).await?;
     session.answer(&answer)
 }
 

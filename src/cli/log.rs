@@ -13,7 +13,7 @@ use crate::record::fields::UTC;
 use crate::tiers::lookups::Entry;
 
 use super::args::Log;
-use super::{Session, history, print};
+use super::{Session, print};
 
 /// How much of a hash tells one person from another in a table; JSON has it whole.
 const SUBJECT_CHARS: usize = 12;
@@ -21,9 +21,12 @@ const SUBJECT_CHARS: usize = 12;
 /// Shows the newest entries, newest first, and the outcome of the check. A damaged log is an error, after it was shown.
 pub async fn run(session: &Session, args: &Log) -> Result<()> {
     let log = session.look_ups().await?;
-    let subject = args.subject.as_deref().map(history::person).transpose()?.map(|person| log.subject(&person));
-    // A warehouse without a key has no entry about anybody.
-    let asked = |entry: &Entry| subject.as_ref().is_none_or(|subject| subject.as_deref() == Some(entry.subject.as_str()));
+    // Whichever of a person's ids they were looked up by. A warehouse without a key has no entry about anybody.
+    let subjects: Option<Vec<String>> = match &args.subject {
+        None => None,
+        Some(id) => Some(session.engine().await?.person(id).await?.ids().iter().filter_map(|id| log.subject(id)).collect()),
+    };
+    let asked = |entry: &Entry| subjects.as_ref().is_none_or(|subjects| subjects.contains(&entry.subject));
     let mut newest: VecDeque<Entry> = VecDeque::new();
     let report = log
         .read(|entry| {

@@ -2,6 +2,8 @@
 //!
 //! Everything a verb needs (settings, clock, whether to speak JSON) is decided once, in [`Session`].
 
+mod alias;
+
 mod answer;
 
 mod archive;
@@ -27,6 +29,8 @@ mod run;
 mod status;
 
 mod vacuum;
+
+mod who;
 
 pub mod args;
 

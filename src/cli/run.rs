@@ -9,7 +9,9 @@ use crate::settings;
 
 use super::args::{Args, Verb};
 use super::interrupt::or_interrupted;
-use super::{Session, archive, audit, compact, completions, demo, generate, history, load, log, print, sql, status, vacuum};
+use super::{
+    Session, alias, archive, audit, compact, completions, demo, generate, history, load, log, print, sql, status, vacuum, who,
+};
 
 /// After the result is known, tasks that were stopped get this long to remove their temporary files.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -37,6 +39,8 @@ async fn run(args: Args, session: Session) -> Result<()> {
             Verb::Demo(args) => demo::run(&session, &args).await,
             Verb::Sql(args) => sql::run(&session, &session.engine().await?, &args).await,
             Verb::History(args) => history::run(&session, &args).await,
+            Verb::Who(args) => who::run(&session, &args).await,
+            Verb::Alias(args) => alias::run(&session, &args).await,
             Verb::Audit(args) => audit::run(&session, &args).await,
             Verb::Log(args) => log::run(&session, &args).await,
             Verb::Status(_) => status::run(&session).await,

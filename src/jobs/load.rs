@@ -1,8 +1,8 @@
 //! `ier load`: export files into the hot tier and the reference tables.
 //!
 //! Every file is read to its end before anything is committed: a file that turns out broken changes nothing. Then each
-//! table changes in one commit: IERs, then their links (which take person and date from them), then the rest, and last the
-//! ledger of loads. A run killed between two commits is finished by running it again: what is already there is found
+//! table changes in one commit: IERs, then their links (which take person and date from them), then the rest, then the ledger
+//! of aliases with what contacts and leads show, and last the ledger of loads. A run killed between two commits is finished by running it again: what is already there is found
 //! unchanged.
 
 use std::collections::{BTreeMap, HashSet};
@@ -26,6 +26,7 @@ use crate::record::fields::{TABLES, Table};
 use crate::source::export::{self, ReadOptions};
 use crate::source::inputs::{self, Input};
 use crate::source::reject::{Reject, RejectFile, RejectSink};
+use crate::tiers::aliases;
 use crate::tiers::carry::Counts;
 use crate::tiers::links;
 use crate::tiers::upsert::Upsert;
@@ -79,6 +80,8 @@ pub struct TableCounts {
 pub struct LoadReport {
     /// By table, in the order they were committed.
     pub tables: Vec<TableCounts>,
+    /// Merges and conversions of people that were not known before.
+    pub aliases_learned: u64,
     /// Where the rejected rows are, if there are any.
     pub rejects_file: Option<PathBuf>,
     /// Bytes of the files.
@@ -90,7 +93,7 @@ pub struct LoadReport {
 impl LoadReport {
     /// Did any row change anything?
     pub fn changed(&self) -> bool {
-        self.tables.iter().any(|table| table.inserted + table.updated > 0)
+        self.aliases_learned > 0 || self.tables.iter().any(|table| table.inserted + table.updated > 0)
     }
 
     /// Was every row refused?
@@ -123,6 +126,10 @@ impl fmt::Display for LoadReport {
                 "\n{} rows are older than the archive's boundary; the next `ier archive` folds them in",
                 human::count(late)
             )?;
+        }
+        if self.aliases_learned > 0 {
+            let aliases = if self.aliases_learned == 1 { "alias" } else { "aliases" };
+            write!(f, "\n{} {aliases} of people learned, from merges and conversions", human::count(self.aliases_learned))?;
         }
         if let Some(path) = &self.rejects_file {
             write!(f, "\nrejected rows, with file, line and reason: {}", path.display())?;
@@ -168,11 +175,18 @@ pub async fn load(warehouse: &Arc<Warehouse>, request: LoadRequest, progress: Ar
     };
     let covered = std::mem::take(&mut loading.covered);
     let tables = loading.commit(&progress).await?;
+    let aliases_learned = match tables.iter().any(|counts| aliases::shows(&counts.table)) {
+        true => aliases::learn(warehouse)
+            .await
+            .context(|| "all rows are loaded, but the ledger of aliases lacks what they show: load the files again")?,
+        false => 0,
+    };
     coverage::record(warehouse, covered)
         .await
         .context(|| "all rows are loaded, but the ledger of loads does not say so: load the files again")?;
     Ok(LoadReport {
         tables,
+        aliases_learned,
         rejects_file: (rejected > 0).then_some(rejects_path),
         bytes,
         seconds: (clock.now() - started).num_milliseconds() as f64 / 1000.0,

@@ -2,6 +2,8 @@
 
 pub mod load;
 
+pub mod alias;
+
 pub mod coverage;
 
 pub mod archive;

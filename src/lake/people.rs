@@ -58,35 +58,40 @@ pub fn named_people(table: &Table, filters: &[Expr]) -> Option<Vec<String>> {
     if !table.tiered {
         return None;
     }
-    let names = |column: &Expr| match column {
-        Expr::Column(column) => column.name == PERSON || column.name == "contact_id",
-        _ => false,
-    };
-    let text = |value: &Expr| match value {
-        Expr::Literal(value, _) => value.try_as_str().flatten().map(str::to_owned),
-        _ => None,
-    };
     filters.iter().find_map(|filter| {
-        let mut people = match filter {
-            Expr::BinaryExpr(binary) if binary.op == Operator::Eq => {
-                let value = if names(&binary.left) {
-                    &binary.right
-                } else if names(&binary.right) {
-                    &binary.left
-                } else {
-                    return None;
-                };
-                vec![text(value)?]
+        let mut people = Vec::new();
+        // A list of two or three comes as an OR of comparisons.
+        let mut alternatives = vec![filter];
+        while let Some(alternative) = alternatives.pop() {
+            match alternative {
+                Expr::BinaryExpr(binary) if binary.op == Operator::Or => alternatives.extend([&*binary.left, &*binary.right]),
+                Expr::BinaryExpr(binary) if binary.op == Operator::Eq && names(&binary.left) => people.push(text(&binary.right)?),
+                Expr::BinaryExpr(binary) if binary.op == Operator::Eq && names(&binary.right) => people.push(text(&binary.left)?),
+                Expr::InList(list) if !list.negated && names(&list.expr) => {
+                    people.extend(list.list.iter().map(text).collect::<Option<Vec<String>>>()?);
+                }
+                _ => return None,
             }
-            Expr::InList(list) if !list.negated && list.list.len() <= PEOPLE_MAX && names(&list.expr) => {
-                list.list.iter().map(text).collect::<Option<Vec<String>>>()?
-            }
-            _ => return None,
-        };
+        }
         people.sort_unstable();
         people.dedup();
-        Some(people)
+        (people.len() <= PEOPLE_MAX).then_some(people)
     })
+}
+
+/// Is it a column that names a row's person?
+fn names(column: &Expr) -> bool {
+    match column {
+        Expr::Column(column) => column.name == PERSON || column.name == "contact_id",
+        _ => false,
+    }
+}
+
+fn text(value: &Expr) -> Option<String> {
+    match value {
+        Expr::Literal(value, _) => value.try_as_str().flatten().map(str::to_owned),
+        _ => None,
+    }
 }
 
 /// Reads the rows of a few people from a tier's files.

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result as DfResult, ScalarValue};
+use datafusion::common::{ParamValues, Result as DfResult, ScalarValue};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
@@ -38,12 +38,15 @@ pub const IER_AS_OF: &str = "ier_as_of";
 pub struct IerAsOf {
     /// IERs with their observations.
     pub observed: Arc<TableView>,
+    /// The values of the statement's parameters.
+    pub parameters: ParamValues,
 }
 
 impl TableFunctionImpl for IerAsOf {
     fn call_with_args(&self, args: TableFunctionArgs) -> DfResult<Arc<dyn TableProvider>> {
         let moment = match args.exprs() {
             [Expr::Literal(value, _)] => moment(value),
+            [Expr::Placeholder(parameter)] => moment(&self.parameters.get_placeholders_with_values(&parameter.id)?.value),
             _ => None,
         };
         let at = moment.ok_or_else(|| {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use async_trait::async_trait;
-use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider};
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider, TableProvider};
 use datafusion::common::{ParamValues, ScalarValue, TableReference};
+use datafusion::dataframe::DataFrame;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::{SQLOptions, SessionContext};
 use datafusion::execution::memory_pool::FairSpillPool;
@@ -18,20 +19,29 @@ use super::as_of::{IER_AS_OF, IerAsOf};
 use super::ask::Ask;
 use super::catalog::{CATALOG, PUBLIC, PublicSchema, SALESFORCE, SalesforceSchema, VIEWS};
 use super::functions;
+use super::identity;
 use super::limits::{Limits, Timed, timed_out};
+use super::who::Person;
 use super::workers::Workers;
 use crate::error::{Context, Error, Result};
 use crate::lake::scan::STORE;
-use crate::record::id::{CONTACT_PREFIX, LEAD_PREFIX, SfId};
+use crate::record::id::SfId;
+use crate::record::identity::Identities;
+use crate::tiers::aliases::Aliases;
 use crate::tiers::warehouse::Warehouse;
 
-/// The SQL of a person's history, newest first; its parameter is the 18-character id.
+/// The SQL of a person's history, newest first; its parameter is one of their ids.
 pub const HISTORY: &str = include_str!("../../sql/history.sql");
+
+/// The SQL of the ledger of aliases; its parameter is an id of the person it shall concern, or null.
+const ALIASES: &str = include_str!("../../sql/aliases.sql");
 
 /// Answers SQL over a warehouse. Cheap to keep, made once.
 pub struct Engine {
     context: SessionContext,
     public: Arc<PublicSchema>,
+    ier: Arc<dyn TableProvider>,
+    aliases: Aliases,
     limits: Limits,
     workers: Workers,
 }
@@ -54,8 +64,9 @@ impl Engine {
             .with_target_partitions(limits.threads.max(1));
         let context = SessionContext::new_with_config_rt(config, runtime);
         functions::register(&context)?;
+        let aliases = Aliases::open(&warehouse).await?;
         let public = Arc::new(PublicSchema::new(warehouse).await?);
-        context.register_udtf(IER_AS_OF, Arc::new(IerAsOf { observed: public.observed.clone() }));
+        let ier = public.table("ier").await?.ok_or_else(|| Error::internal("there is no table ier"))?;
         let catalog = Arc::new(MemoryCatalogProvider::new());
         catalog.register_schema(PUBLIC, public.clone())?;
         catalog.register_schema(SALESFORCE, Arc::new(SalesforceSchema::new(&public)?))?;
@@ -65,7 +76,7 @@ impl Engine {
             public.add_view(name, view.into_view());
         }
         let workers = Workers::start(limits.threads)?;
-        Ok(Self { context, public, limits, workers })
+        Ok(Self { context, public, ier, aliases, limits, workers })
     }
 
     /// Runs one read-only statement. Rows come as they are found; the statement's time runs from now on.
@@ -79,9 +90,30 @@ impl Engine {
 
     /// [`Engine::sql`] with values for `$1`, `$2` …: values are bound, never pasted.
     pub async fn sql_with(&self, query: &str, parameters: ParamValues) -> Result<SendableRecordBatchStream> {
-        let (context, query) = (self.context.clone(), query.to_owned());
+        let identities = match identity::names_people(query) {
+            true => Some(self.identities().await?),
+            false => None,
+        };
+        self.run(query, parameters, identities).await
+    }
+
+    /// Runs a statement that may ask who is one person where `identities` are given.
+    async fn run(
+        &self,
+        query: &str,
+        parameters: ParamValues,
+        identities: Option<Arc<Identities>>,
+    ) -> Result<SendableRecordBatchStream> {
+        let (mut state, query, ier) = (self.context.state(), query.to_owned(), self.ier.clone());
+        let as_of = IerAsOf { observed: self.public.observed.clone(), parameters: parameters.clone() };
         let running = self.workers.run(async move {
-            let frame = context.sql_with_options(&query, read_only()).await?;
+            state.register_udtf(IER_AS_OF, Arc::new(as_of));
+            if let Some(identities) = identities {
+                identity::register(&mut state, &identities, &ier, &parameters)?;
+            }
+            let plan = state.create_logical_plan(&query).await?;
+            read_only().verify_plan(&plan)?;
+            let frame = DataFrame::new(state, plan);
             let bound = match &parameters {
                 ParamValues::List(values) if values.is_empty() => frame,
                 _ => frame.with_param_values(parameters)?,
@@ -94,31 +126,24 @@ impl Engine {
         Ok(Box::pin(Timed::new(Box::pin(stream), deadline, limit)))
     }
 
-    /// The ids of the person who has this one.
-    ///
-    /// # Errors
-    /// Invalid when the text is no id, or the id of something else than a contact or lead.
-    pub async fn person(&self, id: &str) -> Result<Vec<SfId>> {
-        let person = SfId::parse(id).map_err(|error| {
-            Error::invalid(format!("{id:?} is no Salesforce id: {error}; a contact's id looks like 003f400000JJbuPAAT"))
-        })?;
-        if !person.has_prefix(CONTACT_PREFIX) && !person.has_prefix(LEAD_PREFIX) {
-            return Err(Error::invalid(format!(
-                "{person} is neither a contact ({CONTACT_PREFIX}…) nor a lead ({LEAD_PREFIX}…): its prefix is {}",
-                &person.as_str()[..3]
-            )));
-        }
-        Ok(vec![person])
+    /// Who is one person, as the ledger of aliases says now.
+    pub async fn identities(&self) -> Result<Arc<Identities>> {
+        self.aliases.identities().await
     }
 
-    /// A contact's or lead's mails, newest first, under this one id.
+    /// A person's e-mails under all their ids, newest first.
+    pub async fn history_of(&self, person: &Person) -> Result<SendableRecordBatchStream> {
+        let id = ScalarValue::Utf8View(Some(person.id().to_string()));
+        self.run(HISTORY, ParamValues::from(vec![id]), Some(person.identities().clone())).await
+    }
+
+    /// The ledger of aliases, oldest first: all of it, or what concerns the person who has an id.
     ///
     /// # Errors
-    /// As those of [`Engine::person`].
-    pub async fn history(&self, id: &str) -> Result<SendableRecordBatchStream> {
-        let person = self.person(id).await?[0];
-        let value = ScalarValue::Utf8View(Some(person.as_str().to_owned()));
-        self.sql_with(HISTORY, ParamValues::from(vec![value])).await
+    /// Invalid when the text is no person's id.
+    pub async fn alias_ledger(&self, of: Option<&str>) -> Result<SendableRecordBatchStream> {
+        let id = of.map(|of| SfId::of_person(of).map(|id| id.to_string())).transpose()?;
+        self.sql_with(ALIASES, ParamValues::from(vec![ScalarValue::Utf8View(id)])).await
     }
 
     /// The catalog, for those who plan around it (tests compare plans).

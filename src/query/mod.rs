@@ -16,6 +16,10 @@ mod versions;
 
 pub mod functions;
 
+pub mod identity;
+
+pub mod who;
+
 pub mod limits;
 
 mod workers;

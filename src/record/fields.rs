@@ -233,7 +233,7 @@ pub struct Table {
     /// Columns an export of this object always has, and no other feed has together: without any of them it is something else,
     /// however many of its headers are known. Empty for objects that telltales tell.
     pub signature: &'static [&'static str],
-    /// Kept by the engine itself: no export is taken for it, and none can be loaded into it.
+    /// Kept by the engine itself: no export is taken for it, none can be loaded into it, and a row stays as first written.
     pub ledger: bool,
 }
 
@@ -671,7 +671,7 @@ pub fn lead() -> Table {
 }
 
 /// The tables every warehouse knows, in the order they are listed.
-pub static TABLES: LazyLock<[Arc<Table>; 10]> = LazyLock::new(|| {
+pub static TABLES: LazyLock<[Arc<Table>; 11]> = LazyLock::new(|| {
     [
         individual_email_result(),
         individual_link(),
@@ -683,6 +683,7 @@ pub static TABLES: LazyLock<[Arc<Table>; 10]> = LazyLock::new(|| {
         lead(),
         evidence::not_sent(),
         evidence::load_coverage(),
+        evidence::person_alias(),
     ]
     .map(Arc::new)
 });

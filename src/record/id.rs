@@ -3,7 +3,10 @@
 //! The engine stores the 18-character form, everywhere: it compares safely without regard to case and is what Salesforce
 //! accepts back. What cannot be a valid id is refused with the reason; nothing is guessed.
 
+use std::borrow::Borrow;
 use std::fmt;
+
+use crate::error::{Error, Result};
 
 /// Checksum digits: the suffix character of a chunk is `DIGITS[bits]`.
 const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
@@ -47,6 +50,36 @@ impl SfId {
         Self::parse_bytes(text.trim().as_bytes())
     }
 
+    /// Reads the id of a person, a contact's or a lead's, as people paste it.
+    ///
+    /// # Errors
+    /// Invalid, with a sentence that says what the text is instead: an e-mail address, no id at all, another object's.
+    pub fn of_person(text: &str) -> Result<Self> {
+        if text.contains('@') {
+            return Err(Error::invalid(format!("{text:?} is an e-mail address, no id; `ier who` finds the ids of people by it")));
+        }
+        let id = Self::parse(text).map_err(|error| {
+            Error::invalid(format!("{text:?} is no Salesforce id: {error}; a contact's id looks like 003f400000JJbuPAAT"))
+        })?;
+        if id.is_person() {
+            return Ok(id);
+        }
+        let prefix = &id.as_str()[..3];
+        let what = match prefix {
+            "001" => ", an account's",
+            "005" => ", a user's",
+            "00D" => ", an organisation's",
+            "00v" => ", a campaign member's",
+            "701" => ", a campaign's",
+            // Packages number their objects anew in every org, so which of them it is cannot be told.
+            custom if custom.starts_with('a') => ", as the ids of sends, business units and IERs do",
+            _ => "",
+        };
+        Err(Error::invalid(format!(
+            "{id} is neither a contact's id ({CONTACT_PREFIX}…) nor a lead's ({LEAD_PREFIX}…): it begins with {prefix}{what}"
+        )))
+    }
+
     /// [`SfId::parse`] on bytes without blanks.
     pub fn parse_bytes(text: &[u8]) -> Result<Self, IdError> {
         if text.len() != 15 && text.len() != 18 {
@@ -76,9 +109,21 @@ impl SfId {
         &self.as_str()[..15]
     }
 
+    /// Is it a contact's or a lead's?
+    pub fn is_person(&self) -> bool {
+        self.has_prefix(CONTACT_PREFIX) || self.has_prefix(LEAD_PREFIX)
+    }
+
     /// Does it begin with this object's key prefix?
     pub fn has_prefix(&self, prefix: &str) -> bool {
         self.0.starts_with(prefix.as_bytes())
+    }
+}
+
+/// So that a map by id can be asked with a stored text.
+impl Borrow<[u8]> for SfId {
+    fn borrow(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -147,6 +192,25 @@ mod tests {
             assert_eq!(SfId::parse(&id.as_str().to_lowercase()), Ok(id), "case destroyed downwards");
             assert_eq!(SfId::parse(&id.as_str().to_uppercase()), Ok(id), "case destroyed upwards");
             assert_eq!(id.as_str15(), id15);
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_no_persons_id_is_told_what_it_is() {
+        for (text, says) in [
+            ("003f40000000001AA", "this has 17"),
+            ("003f40000000001AAB", "the last three characters do not fit"),
+            ("ana.ortiz@example.edu", "is an e-mail address, no id"),
+            ("Ana Ortiz", "is no Salesforce id"),
+            ("a0Bf40000000001", "begins with a0B, as the ids of sends, business units and IERs do"),
+            ("005f40000000001", "begins with 005, a user's"),
+            ("500f40000000001", "begins with 500"),
+        ] {
+            let error = SfId::of_person(text).expect_err(text);
+            assert!(error.kind() == crate::error::Kind::Invalid && error.to_string().contains(says), "{error}");
+        }
+        for text in ["003f40000000001", " 00Qf40000000001EAA\n", "003F40000000001AAA"] {
+            assert!(SfId::of_person(text).is_ok(), "{text}");
         }
     }
 

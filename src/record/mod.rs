@@ -6,6 +6,8 @@ pub mod fields;
 
 pub mod id;
 
+pub mod identity;
+
 pub mod key;
 
 pub mod resolve;

@@ -71,6 +71,12 @@ pub struct Resolved {
 /// # Errors
 /// Only when the batch does not have the table's columns.
 pub fn resolve(table: &Table, versions: &RecordBatch, groups: &[&[u32]]) -> Result<Resolved> {
+    if table.ledger {
+        // What is stored comes first in its group: a ledger's row stays as it was first written.
+        let first: Vec<u32> = groups.iter().map(|group| group[0]).collect();
+        let outcomes = first.iter().map(|row| Outcome::Version(*row)).collect();
+        return Ok(Resolved { batch: take_rows(versions, first)?, outcomes });
+    }
     let registers = Registers::new(table, versions)?;
     let mut base: Vec<u32> = Vec::with_capacity(groups.len());
     let mut outcomes: Vec<Outcome> = Vec::with_capacity(groups.len());

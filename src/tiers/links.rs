@@ -22,11 +22,10 @@ use super::pin::pin;
 use super::upsert::Upsert;
 use super::warehouse::Warehouse;
 use crate::error::{Error, Result};
-use crate::lake::commit::{ATTEMPTS, lost_race};
+use crate::lake::commit::ATTEMPTS;
 use crate::lake::read;
 use crate::lake::snapshot::{DataFile, Partition};
 use crate::lake::table::LakeTable;
-use crate::progress::{Progress, Silent};
 use crate::record::fields::{Table, UTC, known};
 
 /// Links looked up at once.
@@ -194,13 +193,5 @@ async fn upsert(warehouse: &Arc<Warehouse>, links: &[RecordBatch]) -> Result<Cou
     for batch in links.iter().filter(|links| links.num_rows() > 0) {
         upsert.push(batch)?;
     }
-    let silent: Arc<dyn Progress> = Arc::new(Silent);
-    for _ in 0..ATTEMPTS {
-        let prepared = upsert.prepare(&silent).await?;
-        match upsert.commit(prepared).await {
-            Err(error) if lost_race(&error) => {}
-            done => return done,
-        }
-    }
-    Err(Error::conflict(format!("{} is changed by others all the time: try again", table()?.name)))
+    upsert.write().await
 }

@@ -10,4 +10,6 @@ pub mod carry;
 
 pub mod links;
 
+pub mod aliases;
+
 pub mod lookups;

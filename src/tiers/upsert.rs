@@ -15,14 +15,14 @@ use super::carry::{Counts, Moved, Observing, filter_keys, settle};
 use super::pin::{Pinned, pin};
 use super::warehouse::{Tiers, Warehouse};
 use crate::error::{Context, Error, Result};
-use crate::lake::commit::{Change, commit};
+use crate::lake::commit::{ATTEMPTS, Change, commit, lost_race};
 use crate::lake::fold::{Changes, Folded, Located, fold, keys, locate};
 use crate::lake::parallel::in_parallel;
 use crate::lake::paths::Role;
 use crate::lake::snapshot::{DataFile, Partition, Snapshot};
 use crate::lake::spill::{Spill, Wanderers};
 use crate::lake::table::LakeTable;
-use crate::progress::Progress;
+use crate::progress::{Progress, Silent};
 use crate::record::fields::Table;
 use crate::record::resolve::resolve_all;
 
@@ -147,6 +147,19 @@ impl Upsert {
         let (overlay, counts, moved) = Arc::new(work).run().await?;
         let base = overlay.base.clone();
         Ok(Prepared { base, change: overlay.into_change(), counts, moved })
+    }
+
+    /// Prepares and commits, again as long as others come first.
+    pub async fn write(&mut self) -> Result<Counts> {
+        let silent: Arc<dyn Progress> = Arc::new(Silent);
+        for _ in 0..ATTEMPTS {
+            let prepared = self.prepare(&silent).await?;
+            match self.commit(prepared).await {
+                Err(error) if lost_race(&error) => {}
+                done => return done,
+            }
+        }
+        Err(Error::conflict(format!("{} is changed by others all the time: try again", self.target.table.name)))
     }
 
     /// Makes a prepared upsert visible; a conflict means: prepare again.

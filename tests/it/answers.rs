@@ -349,10 +349,18 @@ async fn history_takes_either_form_of_an_id_and_values_are_bound() {
         let batches: Vec<RecordBatch> = stream.try_collect().await.unwrap();
         cells(&batches)
     };
-    for id in ["003f40000000001", "003f40000000001AAA", " 003f40000000001AAA\n", "003F40000000001AAA"] {
+    for id in ["003f40000000001", "003f40000000001AAA", " 003f40000000001AAA\n", "003F40000000001AAA", "00Qf40000000001"] {
         let history = rows(house.engine.history(id).await.unwrap()).await;
         let sent: Vec<&str> = history.iter().map(|row| row[0].as_str()).collect();
-        assert_eq!(sent, ["2026-10-20 16:00:00", "2026-08-06 15:00:00", "2025-12-01 05:30:00"], "newest first: {id:?}");
+        let expected = [
+            "2026-10-20 16:00:00",
+            "2026-08-06 15:01:00",
+            "2026-08-06 15:00:00",
+            "2025-12-01 05:30:01",
+            "2025-12-01 05:30:00",
+            "2025-12-01 05:30:00",
+        ];
+        assert_eq!(sent, expected, "newest first, under all ids: {id:?}");
     }
     for (id, says) in [("Ana Ortiz", "no Salesforce id"), ("003f40000000001AAB", "do not fit"), ("a0Bf40000000001EAA", "a0B")] {
         let error = house.engine.history(id).await.map(|_| ()).unwrap_err();

@@ -38,8 +38,8 @@ async fn ask(world: &World, who: &str, about: About) -> Audit {
     let limits = Limits { statement: None, threads: 2, ..Limits::default() };
     let engine = Engine::open(world.house.clone(), limits).await.expect("an engine");
     let question = Question { about, from: None, to: None, as_of: None, zone: chrono_tz::America::Denver };
-    let ids = engine.person(who).await.expect("a person");
-    audit(&engine, &ids, question).await.expect("an answer")
+    let person = engine.person(who).await.expect("a person");
+    audit(&engine, &person, question).await.expect("an answer")
 }
 
 /// The one send's verdict as JSON, and the whole answer as people read it.
@@ -275,18 +275,18 @@ async fn days_are_those_of_people() {
     world.load(&[mail(1, 1).sent("2026-08-07 05:31")]).await;
     let limits = Limits { statement: None, threads: 2, ..Limits::default() };
     let engine = Engine::open(world.house.clone(), limits).await.expect("an engine");
-    let ids = engine.person(&contact_id(1)).await.expect("a person");
+    let person = engine.person(&contact_id(1)).await.expect("a person");
     for (from, to, found) in [(Some(6), Some(6), 1), (Some(7), None, 0), (None, Some(5), 0), (Some(1), Some(31), 1)] {
         let day = |day| chrono::NaiveDate::from_ymd_opt(2026, 8, day);
         let about = About::Text("connections".to_owned());
         let question =
             Question { about, from: from.and_then(day), to: to.and_then(day), as_of: None, zone: chrono_tz::America::Denver };
-        let answer = audit(&engine, &ids, question).await.expect("an answer");
+        let answer = audit(&engine, &person, question).await.expect("an answer");
         assert_eq!(answer.sends.len(), found, "{from:?} to {to:?}");
     }
     let backwards =
         Question { about: About::Text(" ".to_owned()), from: None, to: None, as_of: None, zone: chrono_tz::America::Denver };
-    assert!(audit(&engine, &ids, backwards).await.expect_err("refused").to_string().contains("names nothing"));
+    assert!(audit(&engine, &person, backwards).await.expect_err("refused").to_string().contains("names nothing"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -299,7 +299,7 @@ async fn what_was_known_on_a_day() {
     world.archive("2026-12-01").await;
     let limits = Limits { statement: None, threads: 2, ..Limits::default() };
     let engine = Engine::open(world.house.clone(), limits).await.expect("an engine");
-    let ids = engine.person(&contact_id(1)).await.expect("a person");
+    let person = engine.person(&contact_id(1)).await.expect("a person");
     for (as_of, opened, sends, since) in
         [("2026-08-19T12:00:00Z", false, 1, 2), ("2026-08-24T12:00:00Z", false, 1, 1), ("2026-08-25T12:00:00Z", true, 2, 0)]
     {
@@ -310,7 +310,7 @@ async fn what_was_known_on_a_day() {
             as_of: Some(as_of.parse().expect("a moment")),
             zone: chrono_tz::America::Denver,
         };
-        let answer = audit(&engine, &ids, question).await.expect("an answer");
+        let answer = audit(&engine, &person, question).await.expect("an answer");
         let text = answer.to_string();
         assert_eq!((answer.sends.len(), answer.learned_since), (sends, since), "{text}");
         assert_eq!(text.contains("an open was recorded"), opened, "{text}");
@@ -323,5 +323,28 @@ async fn what_was_known_on_a_day() {
                 ],
             );
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_incomplete_then_is_told_so_although_it_is_complete_now() {
+    let world = world(&[mail(1, 1), mail(2, 2)]).await;
+    world.load(&[ier(9).contact(5).of_send(2).sent("2026-08-01 09:00").stamp("2026-08-02")]).await;
+    world.days_pass(5);
+    world.load(&[mail(3, 3)]).await;
+    let limits = Limits { statement: None, threads: 2, ..Limits::default() };
+    let engine = Engine::open(world.house.clone(), limits).await.expect("an engine");
+    let person = engine.person(&contact_id(5)).await.expect("a person");
+    for (as_of, reason) in [("2026-08-21T00:00:00Z", "incomplete"), ("2026-08-26T00:00:00Z", "not_among_all")] {
+        let question = Question {
+            about: About::Send("9001".to_owned()),
+            from: None,
+            to: None,
+            as_of: Some(as_of.parse().expect("a moment")),
+            zone: chrono_tz::America::Denver,
+        };
+        let answer = audit(&engine, &person, question).await.expect("an answer");
+        let json = serde_json::to_value(&answer).expect("json");
+        assert_eq!(json["sends"][0]["reason"]["reason"], reason, "{json:#}");
     }
 }

@@ -42,6 +42,7 @@ impl Room {
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ier"));
         command.args(words).current_dir(self.path()).env_clear().env("HOME", self.path()).env("COLUMNS", "100");
+        command.env("USER", "tester");
         command.stdin(Stdio::null());
         command
     }
@@ -156,8 +157,22 @@ fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-const VERBS: [&str; 11] =
-    ["demo", "sql", "history", "log", "status", "load", "archive", "compact", "vacuum", "generate", "completions"];
+const VERBS: [&str; 14] = [
+    "demo",
+    "sql",
+    "history",
+    "audit",
+    "who",
+    "alias",
+    "log",
+    "status",
+    "load",
+    "archive",
+    "compact",
+    "vacuum",
+    "generate",
+    "completions",
+];
 
 #[test]
 fn help_teaches_every_verb() {
@@ -166,6 +181,7 @@ fn help_teaches_every_verb() {
     for verb in VERBS {
         room.tell(&[verb, "--help"]);
     }
+    room.tell(&["alias", "add", "--help"]).tell(&["alias", "list", "--help"]);
     insta::assert_snapshot!("help", room.transcript);
     assert_eq!(out(&room.run(&[])), out(&room.run(&["--help"])), "no words at all ask for help");
 }
@@ -189,6 +205,49 @@ fn a_day_at_work() {
         .tell(&["history", "003f40000000001AAA", "--utc", "--max-rows", "1"])
         .tell(&["history", "003f40000000009AAA"]);
     insta::assert_snapshot!("a_day_at_work", room.transcript);
+}
+
+#[test]
+fn one_person_under_all_their_ids() {
+    let mut room = Room::new();
+    assert!(room.run(&["load", "data", "--rejects", "rejects.csv"]).status.success());
+    let ledger = &["alias", "list", "-F", "csv"];
+    room.tell(&["who", "ortiz"])
+        .tell(&["who", "fay", "peak"])
+        .tell(&["who", "example", "--limit", "2"])
+        .tell(&["who", "reed", "--json"])
+        .tell(&["history", "00Qf40000000001", "--max-rows", "1"])
+        .tell(&["history", "00Qf40000000001", "--max-rows", "1", "--quiet"])
+        .tell(&["history", "ANA.ORTIZ2@example.com", "--max-rows", "1", "--utc"])
+        .tell(&["history", "nobody@example.edu"])
+        .tell(&["alias", "add", "00Qf40000000002", "003f40000000003", "--reason", "same badge, ticket 4711"])
+        .tell(&["alias", "add", "003f40000000003", "00Qf40000000002", "--reason", "the other way"])
+        .tell(&["alias", "add", "003f40000000003", "003f40000000003AAA", "--reason", "itself"])
+        .tell(&["alias", "add", "003f40000000003", "003f40000000004"])
+        .tell(&["alias", "add", "003f40000000003", "003f40000000004", "--reason", " "])
+        .tell(&["alias", "add", "003f40000000003", "a0Bf40000000001", "--reason", "a send"])
+        .tell(&["history", "003f40000000003", "--max-rows", "1"]);
+    // When something was learned differs from run to run.
+    let list = room.run(ledger);
+    let told: Vec<String> = out(&list)
+        .lines()
+        .map(|line| line.split(',').enumerate().filter(|(at, _)| *at != 3).map(|(_, cell)| cell).collect::<Vec<_>>().join(","))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "alias_id,person_id,how,author,reason",
+            "003f40000000002AAA,003f40000000001AAA,merge,,",
+            "00Qf40000000001EAA,003f40000000001AAA,conversion,,",
+            "00Qf40000000002EAA,003f40000000003AAA,hand,tester,\"same badge, ticket 4711\"",
+        ]
+    );
+    let of_ben: Value = serde_json::from_slice(&room.run(&["alias", "list", "00Qf40000000002", "--json"]).stdout).unwrap();
+    assert_eq!((of_ben.as_array().unwrap().len(), &of_ben[0]["how"]), (1, &Value::from("hand")));
+    let words = ["alias", "add", "00Qf40000000002", "003f40000000003", "--reason", "once more", "--json"];
+    let again: Value = serde_json::from_slice(&room.run(&words).stdout).unwrap();
+    assert_eq!((&again["added"], &again["reason"]), (&Value::from(false), &Value::from("same badge, ticket 4711")));
+    insta::assert_snapshot!("people", room.transcript);
 }
 
 #[test]
@@ -270,6 +329,7 @@ fn mistakes_are_told_with_what_to_do() {
         .tell(&["history", "003f4000000000"])
         .tell(&["history", "003f40000000001AAB"])
         .tell(&["history", "a0Bf40000000001EAA"])
+        .tell(&["load", "reserved.csv", "--as", "person_alias"])
         .tell(&["sql", "SELEC 1"])
         .tell(&["sql", "SELECT * FROM nowhere"])
         .tell(&["sql", "SELECT nothing FROM business_unit"])

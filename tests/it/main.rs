@@ -45,6 +45,9 @@ mod as_of;
 /// The short way to a few people's rows finds what a scan finds, and reads hardly anything.
 mod people;
 
+/// One person under all their ids: merges, conversions, aliases by hand, whoever asks by whatever they have.
+mod identity;
+
 /// Statements that want too much time or memory.
 mod limits;
 

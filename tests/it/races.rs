@@ -11,7 +11,7 @@ use crate::world::store::Call;
 use crate::world::{World, day};
 
 /// The commit of a tier's table.
-fn commit_to(table: &'static str) -> impl Fn(&Call) -> bool + Send + Sync {
+pub fn commit_to(table: &'static str) -> impl Fn(&Call) -> bool + Send + Sync {
     move |call: &Call| call.what == "put new" && call.path.starts_with(table) && call.path.contains("_delta_log")
 }
 
@@ -27,7 +27,7 @@ async fn september() -> World {
 
 /// Starts a job in a process of its own and waits until it stands before the chosen call; returns how to let it go on and
 /// what will have become of it.
-async fn held(world: &World, job: Job, at: impl Fn(&Call) -> bool + Send + Sync + 'static) -> Held {
+pub async fn held(world: &World, job: Job, at: impl Fn(&Call) -> bool + Send + Sync + 'static) -> Held {
     let process = world.another();
     let gate = process.store.hold(at);
     let running = tokio::spawn(async move { job(&process).await });
@@ -35,13 +35,15 @@ async fn held(world: &World, job: Job, at: impl Fn(&Call) -> bool + Send + Sync 
     Held { gate, running }
 }
 
-struct Held {
+/// A job that stands before a call.
+pub struct Held {
     gate: crate::world::store::Gate,
     running: tokio::task::JoinHandle<Result<()>>,
 }
 
 impl Held {
-    async fn goes_on(self) -> Result<()> {
+    /// Lets it go on; what became of it.
+    pub async fn goes_on(self) -> Result<()> {
         self.gate.open();
         self.running.await.expect("a job that does not panic")
     }

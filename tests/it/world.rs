@@ -149,10 +149,14 @@ impl World {
         jobs::vacuum::execute(plan, silent()).await.expect("the vacuum")
     }
 
+    /// The engine, opened when it is first asked.
+    pub async fn engine(&self) -> Result<&Engine> {
+        self.engine.get_or_try_init(|| Engine::open(self.house.clone(), limits())).await
+    }
+
     /// The answer to a question, as rows of text.
     pub async fn try_ask(&self, sql: &str) -> Result<Rows> {
-        let engine = self.engine.get_or_try_init(|| Engine::open(self.house.clone(), limits())).await?;
-        texts(engine.sql(sql).await?).await
+        texts(self.engine().await?.sql(sql).await?).await
     }
 
     pub async fn ask(&self, sql: &str) -> Rows {

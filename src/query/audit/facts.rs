@@ -25,6 +25,7 @@ const RECORDS: &str = include_str!("../../../sql/audit/records.sql");
 const CLICKS: &str = include_str!("../../../sql/audit/clicks.sql");
 const WITHHELD: &str = include_str!("../../../sql/audit/withheld.sql");
 const SEEN: &str = include_str!("../../../sql/audit/seen.sql");
+const SEEN_AS_OF: &str = include_str!("../../../sql/audit/seen_as_of.sql");
 const LOADED: &str = include_str!("../../../sql/audit/loaded.sql");
 
 /// A recipient's mail may carry a date a little before its send's own.
@@ -199,22 +200,27 @@ pub async fn sends(engine: &Engine, send: Option<&str>, email_id: Option<&str>) 
     rows(engine, SENDS, vec![text(send), text(email_id)]).await
 }
 
-/// How many records of a send there are, whoever they belong to.
-pub async fn seen(engine: &Engine, send: &Send) -> Result<i64> {
+/// How many records of a send there are, or were known at a moment, whoever they belong to.
+pub async fn seen(engine: &Engine, send: &Send, as_of: Option<DateTime<Utc>>) -> Result<i64> {
     #[derive(Deserialize)]
     struct Seen {
         seen: i64,
     }
     let first = send.date_sent.and_then(|at| at.date_naive().checked_sub_days(Days::new(EARLY_DAYS)));
     let first = first.unwrap_or(NaiveDate::MIN).to_epoch_days();
-    let rows: Vec<Seen> = rows(engine, SEEN, vec![text(send.id.as_deref()), ScalarValue::Date32(Some(first))]).await?;
+    let mut values = vec![text(send.id.as_deref()), ScalarValue::Date32(Some(first))];
+    values.extend(as_of.map(|at| moment(Some(at))));
+    let rows: Vec<Seen> = rows(engine, if as_of.is_some() { SEEN_AS_OF } else { SEEN }, values).await?;
     Ok(rows.first().map_or(0, |row| row.seen))
 }
 
 /// The span of all records ever loaded, or loaded by a moment.
 pub async fn loaded(engine: &Engine, as_of: Option<DateTime<Utc>>) -> Result<Loaded> {
-    let by = ScalarValue::TimestampMicrosecond(as_of.map(|at| at.timestamp_micros()), Some(UTC.clone()));
-    Ok(rows(engine, LOADED, vec![by]).await?.into_iter().next().unwrap_or_default())
+    Ok(rows(engine, LOADED, vec![moment(as_of)]).await?.into_iter().next().unwrap_or_default())
+}
+
+fn moment(at: Option<DateTime<Utc>>) -> ScalarValue {
+    ScalarValue::TimestampMicrosecond(at.map(|at| at.timestamp_micros()), Some(UTC.clone()))
 }
 
 fn text(value: Option<&str>) -> ScalarValue {

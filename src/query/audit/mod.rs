@@ -15,8 +15,10 @@ use serde::{Serialize, Serializer};
 use self::facts::{Life, Record, Send, SendKind, Withheld};
 use self::verdict::{Reason, Verdict};
 use super::engine::Engine;
+use super::who::Person;
 use crate::error::{Error, Result};
 use crate::record::id::SfId;
+use crate::record::identity::Edge;
 use crate::record::words::{Words, folded};
 
 /// Which sends are asked about.
@@ -56,14 +58,48 @@ fn zone_name<S: Serializer>(zone: &Tz, serializer: S) -> std::result::Result<S::
 pub struct Audit {
     /// What was asked.
     pub question: Question,
-    /// Every id of the person; the one asked for among them.
+    /// The id asked by.
+    pub person: String,
+    /// Every id of the person; the one asked by among them.
     pub person_ids: Vec<String>,
+    /// How it is known that these ids are one person's, as of now.
+    pub aliases: Vec<Alias>,
     /// Each matching send with its verdict, newest first. None: no such send is known.
     pub sends: Vec<SendAudit>,
     /// Mails on record for the person in all, whatever their send.
     pub records_of_person: usize,
     /// Mails on record for the person that were not known yet at the moment asked about.
     pub learned_since: usize,
+}
+
+/// An id of the person that became another.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Alias {
+    /// The id that was given up.
+    pub alias_id: String,
+    /// What it became.
+    pub person_id: String,
+    /// How that is known: `merge`, `conversion` or `hand`.
+    pub how: &'static str,
+    /// When it was learned.
+    pub learned_at: DateTime<Utc>,
+    /// Why, where somebody said so.
+    pub reason: Option<String>,
+    /// Who said so.
+    pub author: Option<String>,
+}
+
+impl Alias {
+    fn of(edge: &Edge) -> Self {
+        Self {
+            alias_id: edge.alias.to_string(),
+            person_id: edge.person.to_string(),
+            how: edge.how.name(),
+            learned_at: edge.learned_at,
+            reason: edge.reason.as_deref().map(str::to_owned),
+            author: edge.author.as_deref().map(str::to_owned),
+        }
+    }
 }
 
 /// A send and what is proved about it.
@@ -87,13 +123,13 @@ pub struct Match {
     pub value: String,
 }
 
-/// Asks about a person, who has these ids.
+/// Asks about a person.
 ///
 /// # Errors
 /// Invalid for a question that names nothing, or whose days are in the wrong order.
-pub async fn audit(engine: &Engine, ids: &[SfId], question: Question) -> Result<Audit> {
+pub async fn audit(engine: &Engine, person: &Person, question: Question) -> Result<Audit> {
     question.check()?;
-    let life = facts::life(engine, ids, question.as_of).await?;
+    let life = facts::life(engine, person.ids(), question.as_of).await?;
     let (send, email_id) = match &question.about {
         About::Text(_) => (None, None),
         About::EmailId(id) => (None, Some(id.trim())),
@@ -120,7 +156,8 @@ pub async fn audit(engine: &Engine, ids: &[SfId], question: Question) -> Result<
                 let reason = if send.tracking_disabled == Some(true) {
                     Reason::TrackingOff
                 } else {
-                    let (seen, loaded) = (facts::seen(engine, &send).await?, facts::loaded(engine, question.as_of).await?);
+                    let (seen, loaded) =
+                        (facts::seen(engine, &send, question.as_of).await?, facts::loaded(engine, question.as_of).await?);
                     verdict::reason(&send, seen, loaded, !life.records.is_empty())
                 };
                 Verdict::NoEvidence { reason }
@@ -131,7 +168,9 @@ pub async fn audit(engine: &Engine, ids: &[SfId], question: Question) -> Result<
     sends.sort_by_key(|audit| std::cmp::Reverse(audit.sent_at()));
     Ok(Audit {
         question,
-        person_ids: ids.iter().map(SfId::to_string).collect(),
+        person: person.id().to_string(),
+        person_ids: person.ids().iter().map(SfId::to_string).collect(),
+        aliases: person.edges().iter().map(Alias::of).collect(),
         sends,
         records_of_person: life.records.len(),
         learned_since: life.learned_since,

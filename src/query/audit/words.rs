@@ -7,13 +7,16 @@ use chrono_tz::Tz;
 
 use super::facts::{Loaded, Send, SendKind, Withheld};
 use super::verdict::{Event, Mail, Outcome, Reason, Verdict, What};
-use super::{About, Audit, SendAudit};
+use super::{About, Alias, Audit, SendAudit};
 use crate::human::count;
 
 impl fmt::Display for Audit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.headline())?;
         writeln!(f, "person: {}", self.person_ids.join(", "))?;
+        for alias in &self.aliases {
+            writeln!(f, "  {}", alias.sentence(self.question.zone))?;
+        }
         if let Some(at) = self.question.as_of {
             let since = count(self.learned_since as u64);
             writeln!(
@@ -56,6 +59,21 @@ impl Audit {
             "NO EVIDENCE: no such send is known here, among all sends loaded and the {records} mails on record for this person. \
              It may have another name, may not have been loaded, or may not have been tracked."
         )
+    }
+}
+
+impl Alias {
+    /// How one id became another.
+    pub fn sentence(&self, zone: Tz) -> String {
+        let became = match self.how {
+            "merge" => "was merged into",
+            "conversion" => "was converted into",
+            _ => "is the same person as",
+        };
+        let author = self.author.as_ref().map_or(String::new(), |author| format!(", says {author}"));
+        let reason = self.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+        let learned = both(self.learned_at, zone);
+        format!("{} {became} {}{author}{reason}; known here since {learned}", self.alias_id, self.person_id)
     }
 }
 

@@ -1,5 +1,5 @@
-//! Tables that are no objects of Salesforce but say what its records are worth: e-mails that were withheld, and what was
-//! loaded. They have none of the system columns.
+//! Tables that are no objects of Salesforce but say what its records are worth: e-mails that were withheld, what was loaded,
+//! and which ids are one person. They have none of the system columns.
 
 use std::borrow::Cow;
 
@@ -56,6 +56,26 @@ pub(super) fn load_coverage() -> Table {
                 Field::system("highest_modstamp", "highest_modstamp", Time),
                 Field::system("bytes", "bytes", Long),
                 Field::system("file_blake3", "file_blake3", Text),
+            ],
+        )
+    }
+}
+
+/// The ledger of aliases, which id became which: a row an edge of [`crate::record::identity`].
+pub(super) fn person_alias() -> Table {
+    use Kind::{Id, Label, Time};
+    Table {
+        ledger: true,
+        ..reference(
+            "person_alias",
+            KeyRule::ColumnsElseRow(&["alias_id", "person_id", "how"]),
+            [
+                Field::system("alias_id", "alias_id", Id).stats(),
+                Field::system("person_id", "person_id", Id).stats(),
+                Field::system("how", "how", Label),
+                Field::system("learned_at", "learned_at", Time).shared(),
+                Field::system("reason", "reason", Label),
+                Field::system("author", "author", Label),
             ],
         )
     }

@@ -64,6 +64,20 @@ pub fn send(number: u32, number_sent: u32) -> Record {
         .set("NumberSent", number_sent.to_string())
 }
 
+/// A contact, not merged.
+pub fn contact(number: u32) -> Record {
+    Record::default().set("Id", contact_id(number)).set("MasterRecordId", "").set("IsDeleted", "false")
+}
+
+/// A lead, not converted.
+pub fn lead(number: u32) -> Record {
+    Record::default()
+        .set("Id", lead_id(number))
+        .set("IsConverted", "false")
+        .set("ConvertedContactId", "")
+        .set("MasterRecordId", "")
+}
+
 /// The 18-character id of an object's nth record: digits and small letters only have the checksum `AAA` or similar.
 pub fn id(prefix: &str, number: u32) -> String {
     ier::record::id::SfId::parse(&format!("{prefix}f4{number:010}")).expect("a well-formed id").as_str().to_owned()
@@ -77,6 +91,11 @@ pub fn ier_id(number: u32) -> String {
 /// The nth contact's id.
 pub fn contact_id(number: u32) -> String {
     id("003", number)
+}
+
+/// The nth lead's id.
+pub fn lead_id(number: u32) -> String {
+    id("00Q", number)
 }
 
 /// `2026-08-06 15:00` (UTC) as exports write it; a bare day means noon.
@@ -112,6 +131,21 @@ impl Record {
     /// The contact written to.
     pub fn contact(self, number: u32) -> Self {
         self.set("Contact", contact_id(number))
+    }
+
+    /// The lead written to.
+    pub fn lead(self, number: u32) -> Self {
+        self.set("Lead", lead_id(number))
+    }
+
+    /// Merged into a contact, and so deleted.
+    pub fn merged_into(self, winner: u32) -> Self {
+        self.set("MasterRecordId", contact_id(winner)).set("IsDeleted", "true")
+    }
+
+    /// Converted into a contact.
+    pub fn converted_into(self, contact: u32) -> Self {
+        self.set("IsConverted", "true").set("ConvertedContactId", contact_id(contact))
     }
 
     /// When it was sent (and the record made).

@@ -1,0 +1,66 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use clap::CommandFactory;
+
+fn parse(line: &str) -> Result<Args, String> {
+    Args::try_parse_from(line.split_whitespace()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_words_do_not_contradict_each_other() {
+    Args::command().debug_assert();
+}
+
+#[test]
+fn every_verb_teaches_with_an_example() {
+    for verb in Args::command().get_subcommands() {
+        let example = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+        assert!(example.contains(&format!("ier {}", verb.get_name())), "{}", verb.get_name());
+    }
+}
+
+#[test]
+fn global_flags_stand_before_or_after_the_verb() {
+    for line in ["ier --warehouse w --json status", "ier status --json -w w"] {
+        let args = parse(line).unwrap();
+        assert!(args.global.json && args.overrides().warehouse.as_deref() == Some("w"), "{line}");
+    }
+    assert!(parse("ier").unwrap().verb.is_none());
+}
+
+#[test]
+fn flags_become_overrides() {
+    assert_eq!(parse("ier archive --older-than 12w").unwrap().overrides().older_than_days, Some(84));
+    assert_eq!(parse("ier sql --timeout 5m x").unwrap().overrides().timeout_secs, Some(300));
+    assert_eq!(parse("ier load --zone UTC x").unwrap().overrides().zone.as_deref(), Some("UTC"));
+}
+
+#[test]
+fn dates_and_formats_are_read() {
+    let Some(Verb::Archive(archive)) = parse("ier archive --until 2026-08-01 -n").unwrap().verb else { panic!() };
+    assert_eq!((archive.until, archive.dry_run), (NaiveDate::from_ymd_opt(2026, 8, 1), true));
+    let Some(Verb::Sql(sql)) = parse("ier sql -f q.sql --format ndjson -o out").unwrap().verb else { panic!() };
+    assert_eq!((sql.output.format, sql.output.output), (Some(Format::Ndjson), Some(PathBuf::from("out"))));
+}
+
+#[test]
+fn wrong_words_are_refused() {
+    for line in [
+        "ier archive --older-than 90",
+        "ier archive --older-than 36h",
+        "ier archive --older-than 0d",
+        "ier archive --until 01/08/2026",
+        "ier archive --until 2026-08-01 --older-than 90d",
+        "ier vacuum --dry-run --confirm",
+        "ier sql -f q.sql x",
+        "ier sql --format xls x",
+        "ier sql --timeout 99999999999999999999d x",
+        "ier load",
+        "ier alias",
+        "ier alias add 003f40000000001 003f40000000002",
+        "ier who",
+    ] {
+        assert!(parse(line).is_err(), "{line}");
+    }
+}

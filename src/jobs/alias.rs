@@ -1,0 +1,115 @@
+//! `ier alias add`: somebody says that two ids are one person, and why.
+//!
+//! What Salesforce shows is learned by loads; this is for what it no longer shows, or never did. Nothing takes an alias back.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::record::id::SfId;
+use crate::record::identity::{Edge, How};
+use crate::tiers::aliases::{self, Aliases};
+use crate::tiers::warehouse::Warehouse;
+
+/// What somebody says.
+#[derive(Clone, Debug)]
+pub struct AliasRequest {
+    /// The id that was given up.
+    pub alias_id: String,
+    /// The id it became.
+    pub person_id: String,
+    /// Why they are one person.
+    pub reason: String,
+    /// Who says so.
+    pub author: String,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct AliasReport {
+    /// The id that was given up.
+    pub alias_id: String,
+    /// The id it became.
+    pub person_id: String,
+    /// When that was learned.
+    pub learned_at: String,
+    /// Why they are one person.
+    pub reason: Option<String>,
+    /// Who said so.
+    pub author: Option<String>,
+    /// Is it new? Otherwise the ledger holds what was said first, and nothing was changed.
+    pub added: bool,
+    /// The id by which the person is counted now.
+    pub canonical_id: String,
+    /// All ids of the person now.
+    pub ids: Vec<String>,
+}
+
+impl fmt::Display for AliasReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nobody = || "somebody".to_owned();
+        let (author, reason) = (self.author.clone().unwrap_or_else(nobody), self.reason.clone().unwrap_or_default());
+        if self.added {
+            write!(f, "{} became {}: {reason} ({author})", self.alias_id, self.person_id)?;
+        } else {
+            write!(f, "known already, nothing changed: {} became {}, ", self.alias_id, self.person_id)?;
+            write!(f, "says {author} since {}: {reason}", self.learned_at)?;
+        }
+        write!(f, "\none person, {}, with {} ids: {}", self.canonical_id, self.ids.len(), self.ids.join(", "))
+    }
+}
+
+/// Adds an alias to the ledger.
+///
+/// # Errors
+/// Invalid for what is no person's id, an id and itself, no reason, and where the second id is known to
+/// have become the first: that would close a loop.
+pub async fn add(warehouse: &Arc<Warehouse>, request: &AliasRequest) -> Result<AliasReport> {
+    let (alias, person) = (SfId::of_person(&request.alias_id)?, SfId::of_person(&request.person_id)?);
+    let reason = request.reason.trim();
+    if reason.is_empty() {
+        return Err(Error::invalid("an alias needs a reason: say with --reason why the two are one person"));
+    }
+    if alias == person {
+        return Err(Error::invalid(format!("{alias} is given twice: an alias is between two ids")));
+    }
+    let ledger = Aliases::open(warehouse).await?;
+    let identities = ledger.identities().await?;
+    let back = identities.way(&person, &alias);
+    if !back.is_empty() {
+        let told =
+            |edge: &&Edge| format!("{} became {} ({}, learned {})", edge.alias, edge.person, edge.how.name(), moment(edge));
+        let steps: Vec<String> = back.iter().map(told).collect();
+        return Err(Error::invalid(format!(
+            "{alias} cannot become {person}, it is the other way round: {}; the two are one person already",
+            steps.join(", ")
+        )));
+    }
+    let edge = Edge {
+        learned_at: warehouse.clock().now(),
+        alias,
+        person,
+        how: How::Hand,
+        reason: Some(reason.into()),
+        author: Some(request.author.as_str().into()),
+    };
+    let added = aliases::record(warehouse, &[edge]).await? > 0;
+    let identities = ledger.identities().await?;
+    let edge = identities.find(&alias, &person, How::Hand).ok_or_else(|| Error::internal("the ledger lacks what was added"))?;
+    Ok(AliasReport {
+        alias_id: alias.to_string(),
+        person_id: person.to_string(),
+        learned_at: moment(edge),
+        reason: edge.reason.as_deref().map(str::to_owned),
+        author: edge.author.as_deref().map(str::to_owned),
+        added,
+        canonical_id: identities.canonical(alias.as_str()).to_owned(),
+        ids: identities.ids_of(alias.as_str()).into_iter().map(str::to_owned).collect(),
+    })
+}
+
+fn moment(edge: &Edge) -> String {
+    edge.learned_at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

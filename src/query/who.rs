@@ -1,0 +1,231 @@
+//! Finding a person: by id, by e-mail address, by words of a name.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, StringViewArray};
+use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::execution::SendableRecordBatchStream;
+use futures::TryStreamExt;
+use serde::Serialize;
+
+use super::engine::Engine;
+use crate::error::{Error, Result};
+use crate::human;
+use crate::record::id::SfId;
+use crate::record::identity::{Edge, Identities};
+use crate::record::words::{Words, folded};
+
+/// The SQL of all contacts and leads by name and address.
+const PEOPLE: &str = include_str!("../../sql/people.sql");
+
+/// The SQL of those whose e-mails name an address; its parameter is the address in small letters.
+const WRITTEN_TO: &str = include_str!("../../sql/written_to.sql");
+
+/// People an error lists.
+const LISTED: usize = 20;
+
+/// Somebody asked for, and all that is known of their ids, at the moment of asking.
+#[derive(Clone, Debug)]
+pub struct Person {
+    id: SfId,
+    ids: Vec<SfId>,
+    identities: Arc<Identities>,
+}
+
+impl Person {
+    /// The id asked by, or the canonical one of somebody asked for by address.
+    pub fn id(&self) -> &SfId {
+        &self.id
+    }
+
+    /// The id by which they are counted.
+    pub fn canonical_id(&self) -> &str {
+        self.identities.canonical(self.id.as_str())
+    }
+
+    /// All their ids, ascending.
+    pub fn ids(&self) -> &[SfId] {
+        &self.ids
+    }
+
+    /// All their ids but the one asked by.
+    pub fn other_ids(&self) -> impl Iterator<Item = &SfId> {
+        self.ids.iter().filter(|id| **id != self.id)
+    }
+
+    /// Which of the ids became which, how, and when that was learned.
+    pub fn edges(&self) -> &[Edge] {
+        self.identities.edges_of(self.id.as_str())
+    }
+
+    /// Who is one person, as was known when this one was asked for.
+    pub fn identities(&self) -> &Arc<Identities> {
+        &self.identities
+    }
+}
+
+/// People found.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Found {
+    /// How many there are.
+    pub found: u64,
+    /// The first of them, by name.
+    pub people: Vec<Face>,
+}
+
+/// What somebody is recognised by.
+#[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct Face {
+    /// The name that goes with the canonical id, or else with an id that was found.
+    pub name: Option<String>,
+    /// The address that goes with it.
+    pub email: Option<String>,
+    /// The canonical id.
+    pub id: String,
+    /// The person's other ids.
+    pub other_ids: Vec<String>,
+}
+
+impl fmt::Display for Face {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}  {}", self.id, self.name.as_deref().unwrap_or("(no name)"))?;
+        if let Some(email) = &self.email {
+            write!(f, "  {email}")?;
+        }
+        if !self.other_ids.is_empty() {
+            write!(f, "  also {}", self.other_ids.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let titles = ["id", "name", "email", "other ids"].map(str::to_owned);
+        let cells = |face: &Face| {
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            [face.id.clone(), text(&face.name), text(&face.email), face.other_ids.join(" ")]
+        };
+        let rows: Vec<[String; 4]> = std::iter::once(titles).chain(self.people.iter().map(cells)).collect();
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths = [width(0), width(1), width(2)];
+        if !self.people.is_empty() {
+            for [id, name, email, others] in &rows {
+                let line = format!("{id:0$}  {name:1$}  {email:2$}  {others}", widths[0], widths[1], widths[2]);
+                writeln!(f, "{}", line.trim_end())?;
+            }
+        }
+        write!(f, "({} found", if self.found == 1 { "1 person".to_owned() } else { human::count(self.found) + " people" })?;
+        let shown = self.people.len() as u64;
+        if shown < self.found {
+            write!(f, ", the first {} shown: add words, or raise --limit", human::count(shown))?;
+        }
+        f.write_str(")")
+    }
+}
+
+impl Engine {
+    /// Somebody, by an id of 15 or 18 characters or by an e-mail address that nobody else has.
+    ///
+    /// # Errors
+    /// Invalid when the text is no person's id, or an address that several people share: the message lists them. Not found
+    /// when nobody has the address.
+    pub async fn person(&self, who: &str) -> Result<Person> {
+        let identities = self.identities().await?;
+        let id = if who.contains('@') { self.by_address(who, &identities).await? } else { SfId::of_person(who)? };
+        Ok(Person { id, ids: identities.all_of(&id), identities })
+    }
+
+    /// A person's e-mails under all their ids, newest first; [`Engine::person`] says by what they may be asked for.
+    pub async fn history(&self, who: &str) -> Result<SendableRecordBatchStream> {
+        self.history_of(&self.person(who).await?).await
+    }
+
+    /// People in whose name and address, as a contact's or lead's record has them, all words of a text occur: in any order,
+    /// without case and accents. At most `limit` of them, by name.
+    ///
+    /// # Errors
+    /// Invalid when there is no word.
+    pub async fn who(&self, text: &str, limit: usize) -> Result<Found> {
+        let words = Words::of(text);
+        if words.is_empty() {
+            return Err(Error::invalid("nobody is asked for; give a part of a name or an address, such as ier who ortiz"));
+        }
+        let identities = self.identities().await?;
+        let matches = |name: &str, email: &str| words.occur_in(&folded(&format!("{name} {email}")));
+        let mut people = self.faces(&identities, &matches, BTreeMap::new()).await?;
+        let found = people.len() as u64;
+        people.truncate(limit);
+        Ok(Found { found, people })
+    }
+
+    /// The one person who has an address: as a contact, as a lead, or by the e-mails they were sent.
+    async fn by_address(&self, address: &str, identities: &Identities) -> Result<SfId> {
+        let address = address.trim();
+        let wanted = address.to_lowercase();
+        let value = ParamValues::from(vec![ScalarValue::Utf8View(Some(wanted.clone()))]);
+        let mut rows = self.sql_with(WRITTEN_TO, value).await?;
+        let mut found = BTreeMap::new();
+        while let Some(batch) = rows.try_next().await? {
+            for id in batch.column(0).as_string_view().iter().flatten() {
+                found.insert(identities.canonical(id).to_owned(), Face::default());
+            }
+        }
+        let people = self.faces(identities, &|_, email| email.trim().to_lowercase() == wanted, found).await?;
+        match people.as_slice() {
+            [] => Err(Error::not_found(format!("nobody has the address {address}; ier who finds people by parts of it"))),
+            [person] => SfId::of_person(&person.id),
+            several => {
+                let mut list: Vec<String> = several.iter().take(LISTED).map(|face| format!("\n  {face}")).collect();
+                if several.len() > LISTED {
+                    list.push(format!("\n  and {} more", several.len() - LISTED));
+                }
+                let (many, list) = (several.len(), list.concat());
+                Err(Error::invalid(format!("{many} people share the address {address}; name one by id:{list}")))
+            }
+        }
+    }
+
+    /// Contacts and leads whose name and address match, and those found already, each person once, by name.
+    async fn faces(
+        &self,
+        identities: &Identities,
+        matches: &dyn Fn(&str, &str) -> bool,
+        mut found: BTreeMap<String, Face>,
+    ) -> Result<Vec<Face>> {
+        // Of somebody with several ids the canonical one's record may come before or after the one that matches.
+        let mut canonical: BTreeMap<String, (Option<String>, Option<String>)> = BTreeMap::new();
+        let mut rows = self.sql(PEOPLE).await?;
+        while let Some(batch) = rows.try_next().await? {
+            let [ids, names, emails] = [0, 1, 2].map(|at| batch.column(at).as_string_view());
+            for row in 0..batch.num_rows() {
+                let text = |column: &StringViewArray| column.is_valid(row).then(|| column.value(row).to_owned());
+                let (name, email) = (text(names), text(emails));
+                let id = ids.value(row);
+                let person = identities.canonical(id);
+                let is_match = matches(name.as_deref().unwrap_or_default(), email.as_deref().unwrap_or_default());
+                if is_match {
+                    let face = found.entry(person.to_owned()).or_default();
+                    if face.name.is_none() && face.email.is_none() {
+                        (face.name, face.email) = (name.clone(), email.clone());
+                    }
+                }
+                if id == person && (identities.has_others(id) || found.contains_key(id)) {
+                    canonical.insert(id.to_owned(), (name, email));
+                }
+            }
+        }
+        let mut faces: Vec<Face> = Vec::with_capacity(found.len());
+        for (id, mut face) in found {
+            if let Some((name, email)) = canonical.remove(&id) {
+                (face.name, face.email) = (name.or(face.name), email.or(face.email));
+            }
+            face.other_ids = identities.ids_of(&id).into_iter().filter(|other| *other != id).map(str::to_owned).collect();
+            faces.push(Face { id, ..face });
+        }
+        faces.sort_unstable();
+        Ok(faces)
+    }
+}
