@@ -142,7 +142,7 @@ async fn the_next_load_learns_what_a_crash_left_out() {
             assert_eq!(history(&after, &contact_id(1)).await, mails(&[2, 1]), "{mode:?} at {call}");
             assert_eq!(after.line("SELECT count(*) FROM person_alias").await, "1");
             if !struck {
-                assert!(call > 10, "a load makes more calls than {call}");
+                assert!(call > 5, "a load makes more calls than {call}");
                 break;
             }
         }
@@ -166,13 +166,14 @@ async fn two_loads_at_once_lose_no_edge() {
     other.load(&[merged]).await;
     let lead = world.another();
     lead.load(&[self::lead(4).converted_into(2).stamp("2026-10-11 00:00")]).await;
+    // What the held load would have dated a day earlier, the others found in the tables and wrote first.
     loading.goes_on().await.unwrap();
     let after = world.another();
     assert_eq!(
         after.ask("SELECT alias_id, person_id, how, to_char(learned_at, '%Y-%m-%d') FROM person_alias ORDER BY 1").await,
         [
             [&contact_id(1), &contact_id(2), "merge", "2026-11-02"],
-            [&contact_id(3), &contact_id(2), "merge", "2026-11-01"],
+            [&contact_id(3), &contact_id(2), "merge", "2026-11-02"],
             [&lead_id(4), &contact_id(2), "conversion", "2026-11-02"],
         ]
     );
@@ -382,7 +383,7 @@ async fn nothing_is_loaded_into_the_ledger() {
     let file = house.file("person_alias.csv", "alias_id,person_id,how\n003f40000000001,003f40000000002,merge\n");
     for table in [None, Some("person_alias"), Some("Person_Alias")] {
         let error = house.load_as([&file], table).await.unwrap_err();
-        assert!(error.kind() == Kind::Invalid && error.to_string().contains("ledger ier keeps itself"), "{error}");
+        assert!(error.kind() == Kind::Invalid && error.to_string().contains("kept by ier itself"), "{error}");
     }
     assert_eq!(house.ask("SELECT count(*) FROM person_alias").await, ["0"]);
 }
