@@ -76,14 +76,14 @@ pub struct Found {
 }
 
 /// What somebody is recognised by.
-#[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Face {
+    /// The canonical id.
+    pub id: String,
     /// The name that goes with the canonical id, or else with an id that was found.
     pub name: Option<String>,
     /// The address that goes with it.
     pub email: Option<String>,
-    /// The canonical id.
-    pub id: String,
     /// The person's other ids.
     pub other_ids: Vec<String>,
 }
@@ -225,7 +225,7 @@ impl Engine {
             face.other_ids = identities.ids_of(&id).into_iter().filter(|other| *other != id).map(str::to_owned).collect();
             faces.push(Face { id, ..face });
         }
-        faces.sort_unstable();
+        faces.sort_by(|a, b| (a.name.is_none(), &a.name, &a.id).cmp(&(b.name.is_none(), &b.name, &b.id)));
         Ok(faces)
     }
 }
