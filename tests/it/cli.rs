@@ -251,6 +251,37 @@ fn one_person_under_all_their_ids() {
 }
 
 #[test]
+fn evidence_is_kept_and_verified() {
+    let mut room = Room::new();
+    assert!(room.run(&["load", "data", "--rejects", "rejects.csv"]).status.success());
+    room.tell(&["audit", "003f40000000001", "--about", "stories", "--evidence", "ticket-4711.zip", "--reason", "ticket 4711"])
+        .tell(&["audit", "003f40000000001", "--about", "stories", "--evidence", "ticket-4711.zip"])
+        .tell(&["audit", "verify", "ticket-4711.zip"])
+        .tell(&["audit", "verify", "ticket-4711.zip", "--alone"])
+        .tell(&["audit", "verify", "ticket-4711.zip", "-w", "elsewhere"])
+        .tell(&["audit", "verify", "missing.zip"])
+        .tell(&["audit", "verify", "rejects.csv"])
+        .tell(&["audit", "003f40000000001", "--about", "stories", "--evidence", "ticket-4711", "--quiet"]);
+    let records = room.path().join("ticket-4711/records.csv");
+    let text = std::fs::read_to_string(&records).unwrap();
+    std::fs::write(&records, text.replacen("true", "True", 1)).unwrap();
+    room.file("ticket-4711/note.txt", "checked");
+    room.tell(&["audit", "verify", "ticket-4711"]).tell(&["log"]);
+    insta::assert_snapshot!("evidence", room.transcript);
+
+    let json = |words: &[&str]| -> Value { serde_json::from_slice(&room.run(words).stdout).unwrap() };
+    let kept = json(&["audit", "003f40000000001", "--about", "stories", "--evidence", "other.zip", "--json"]);
+    assert_eq!((&kept["evidence"]["path"], &kept["sends"][0]["verdict"]), (&"other.zip".into(), &"sent".into()));
+    let seal = kept["evidence"]["seal"].as_str().unwrap();
+    let report = json(&["audit", "verify", "other.zip", "--seal", seal, "--json"]);
+    assert!(report["wrong"].as_array().is_some_and(Vec::is_empty) && report["archive"]["asked_again"] == true, "{report}");
+    let altered = room.run(&["audit", "verify", "other.zip", "--seal", "00", "--json"]);
+    assert_eq!(code(&altered), 6);
+    let report: Value = serde_json::from_slice(&altered.stdout).unwrap();
+    assert_eq!(report["wrong"][0]["file"], "manifest.json");
+}
+
+#[test]
 fn an_answer_in_every_format() {
     let mut room = Room::new();
     assert!(room.run(&["load", "data", "--rejects", "rejects.csv"]).status.success());
