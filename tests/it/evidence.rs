@@ -201,7 +201,7 @@ async fn the_page_stands_alone_and_lets_nothing_through() {
         "<span class=\"verdict\">SENT</span>",
         "<svg class=\"timeline\"",
         "an open was recorded, 2026-08-06 10:20:00 MDT</text>",
-        "<li>an open was recorded 2026-08-06 10:20:00 MDT (2026-08-06 16:20:00 UTC)</li>",
+        "<li>an open was recorded 2026-08-06 10:20:00 MDT (2026-08-06 16:20:00 UTC); known here since 2026-08-20 06:00:00 MDT",
         "delivered, as far as is recorded: no bounce was",
         ASKER,
     ] {
