@@ -266,7 +266,11 @@ async fn a_person_of_several_ids_is_packed_with_how_that_is_known() {
             (&json!(contact_id(4)), &json!(contact_id(1)), &json!("merge"))
         );
         assert_eq!(parsed(&pack, "audit.json")["sends"][0]["verdict"], "sent");
-        assert!(text(&pack, "evidence.html").contains(&format!("{} became {} (merge), learned", contact_id(4), contact_id(1))));
+        assert!(text(&pack, "evidence.html").contains(&format!(
+            "{} was merged into {}; known here since",
+            contact_id(4),
+            contact_id(1)
+        )));
         let (_room, path) = kept(&pack);
         assert!(against(&world, &path).await.wrong.is_empty());
     }

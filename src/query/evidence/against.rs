@@ -255,9 +255,9 @@ impl fmt::Display for Against {
             "source file",
             "no longer there (compacted or vacuumed): its records are looked for by key",
         )?;
-        line(rows(|state| *state == RowState::InPlace), "record", "in its place, with the same values")?;
-        line(rows(|state| *state == RowState::Contradicted), "record", "not what stands in its place")?;
-        line(rows(|state| *state == RowState::Moved), "record", "in another place, with the same values")?;
+        line(rows(|state| *state == RowState::InPlace), "record", "where the pack says, with the same values")?;
+        line(rows(|state| *state == RowState::Contradicted), "record", "contradicted by what stands there")?;
+        line(rows(|state| *state == RowState::Moved), "record", "elsewhere by now, with the same values")?;
         line(
             rows(|state| matches!(state, RowState::ChangedSince { .. })),
             "record",

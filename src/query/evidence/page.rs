@@ -116,22 +116,16 @@ impl Page {
             self.fact("Sent on or before", to);
         }
         if let Some(at) = question.as_of {
-            let zone = self.zone;
-            self.fact("As it was known here at", both(at, zone));
+            self.fact("As it was known here at", both(at, answer.question.zone));
         }
         let person = &manifest.person;
         self.fact("Person asked about", &person.asked).fact("Looked under", person.ids.join(", "));
-        for alias in &person.aliases {
-            let reason = alias.reason.as_ref().map_or(String::new(), |reason| format!(", because: {reason}"));
-            let learned = both(alias.learned_at, self.zone);
-            self.fact(
-                "Known to be one person",
-                format!("{} became {} ({}{reason}), learned {learned}", alias.alias_id, alias.person_id, alias.how),
-            );
+        let zone = self.zone;
+        for alias in &answer.aliases {
+            self.fact("Known to be one person", alias.sentence(zone));
         }
         let mails = counted(answer.records_of_person as u64, "mail");
         self.fact("On record for the person in all", mails);
-        let zone = self.zone;
         self.fact("Asked by", &manifest.asked_by).fact("Asked at", both(manifest.made_at, zone));
         self.fact("Answered by", &manifest.engine).fact("Time zone of local times", zone.name());
         self.raw("</table>\n");
