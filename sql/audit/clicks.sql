@@ -9,4 +9,4 @@ SELECT
     last_clicked
 FROM individual_link
 WHERE person_id IN ($ids)
-ORDER BY last_clicked NULLS LAST, link_id
+ORDER BY last_clicked NULLS LAST, link_id, unique_link_id

@@ -28,4 +28,4 @@ SELECT
     observed
 FROM ier_observed
 WHERE person_id IN ($ids)
-ORDER BY date_sent DESC NULLS LAST, ier_id
+ORDER BY date_sent DESC NULLS LAST, ier_id, merge_id, job_id, list_id, batch_id, subscriber_id

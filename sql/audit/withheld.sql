@@ -9,4 +9,4 @@ SELECT
     reason
 FROM not_sent
 WHERE person_id IN ($ids)
-ORDER BY event_date NULLS LAST, job_id
+ORDER BY event_date NULLS LAST, job_id, subscriber_key, email_address, reason

@@ -6,8 +6,11 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
+pub use self::evidence::{AuditVerb, AuditVerify};
 use crate::query::output::Format;
 use crate::settings::Overrides;
+
+mod evidence;
 
 /// Archived e-mail engagement, answered in SQL
 ///
@@ -189,6 +192,9 @@ pub struct Log {
 /// job number (--send). The verdict is SENT, NOT SENT (somebody recorded that it was withheld) or NO EVIDENCE, with the reason.
 #[derive(Debug, clap::Args)]
 #[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true,
     group(clap::ArgGroup::new("sends").required(true).args(["about", "email_id", "send"])),
     after_help = "\
 Examples:
@@ -197,12 +203,19 @@ Examples:
   ier audit 003f400000JJbuPAAT --email-id 31001
   ier audit 003f400000JJbuPAAT --about 'open enrollment' --as-of 2025-12-31
   ier audit 003f400000JJbuPAAT --send a0Bf40000000001EAA --json
+  ier audit 003f400000JJbuPAAT --about 'open enrollment' --evidence ticket-4711.zip
+  ier audit verify ticket-4711.zip
 
 NO EVIDENCE does not mean that nothing was sent."
 )]
 pub struct Audit {
     /// A contact's or lead's id; all other ids of the person are found by it
-    pub id: String,
+    #[arg(required = true)]
+    pub id: Option<String>,
+
+    /// What to do with an answer given before.
+    #[command(subcommand)]
+    pub verb: Option<AuditVerb>,
 
     /// Words that all occur in the e-mail's name, subject or sender; without regard to case and accents
     #[arg(long, value_name = "TEXT")]
@@ -231,6 +244,10 @@ pub struct Audit {
     /// Why you look, for the log of look-ups
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+
+    /// Also keep the evidence, in a new folder or (NAME.zip) a zip: page, records, and a manifest that proves them
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub evidence: Option<PathBuf>,
 }
 
 /// Find people by name or address: their ids

@@ -1,32 +1,88 @@
-//! `ier audit`: was this person told? A verdict for each send, with what proves it, after the look-up was recorded.
+//! `ier audit`: was this person told? A verdict for each send, with what proves it, after the look-up was recorded; and
+//! whether an answer kept as evidence is what it was.
 
 use chrono::{DateTime, Duration, NaiveDate, TimeZone, Utc};
 use chrono_tz::Tz;
+use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::human::counted;
 use crate::query::audit::{About, Question, audit};
+use crate::query::evidence::verify::verify;
+use crate::query::evidence::{Inquiry, pack, pack::check_free};
+use crate::record::id::SfId;
 use crate::tiers::lookups::LookUp;
 
-use super::Session;
-use super::args::Audit;
+use super::args::{Audit, AuditVerb, AuditVerify};
+use super::{Session, print};
 
-/// Asks, and prints the answer.
+/// Asks, keeps the evidence where that is wanted, and prints the answer.
 pub async fn run(session: &Session, args: &Audit) -> Result<()> {
+    if let Some(AuditVerb::Verify(args)) = &args.verb {
+        return check(session, args).await;
+    }
     let about = match (&args.about, &args.email_id, &args.send) {
         (Some(text), None, None) => About::Text(text.clone()),
         (None, Some(id), None) => About::EmailId(id.clone()),
         (None, None, Some(id)) => About::Send(id.clone()),
         _ => return Err(Error::invalid("name the sends with one of --about, --email-id and --send")),
     };
+    let who = args.id.as_ref().ok_or_else(|| Error::invalid("name the person by a contact's or lead's id"))?;
     let zone = session.settings.zone;
     let as_of = args.as_of.map(|day| end_of(day, zone)).transpose()?;
     let question = Question { about, from: args.from, to: args.to, as_of, zone };
     let reason = session.reason(args.reason.as_deref())?;
-    let engine = session.engine().await?;
-    let person = engine.person(&args.id).await?;
-    let (answer, log) = tokio::try_join!(audit(&engine, &person, question), session.look_ups())?;
-    log.append(LookUp { verb: "audit", person: *person.id(), reason, rows: answer.sends.len() as u64 }).await?;
-    session.answer(&answer)
+    args.evidence.as_deref().map(check_free).transpose()?;
+    let (warehouse, engine) = session.house().await?;
+    let person = engine.person(who).await?;
+    let look_up = |rows: usize| LookUp { verb: "audit", person: *person.id(), reason, rows: rows as u64 };
+    let Some(path) = &args.evidence else {
+        let (answer, log) = tokio::try_join!(audit(&engine, &person, question), session.look_ups())?;
+        log.append(look_up(answer.sends.len())).await?;
+        return session.answer(&answer);
+    };
+    let inquiry = Inquiry { who: who.clone(), question, asked_by: session.settings.audit.who.clone() };
+    let packing = pack(&warehouse, &engine, &inquiry, session.clock.now());
+    let ((answer, pack), log) = tokio::try_join!(packing, session.look_ups())?;
+    log.append(look_up(answer.sends.len())).await?;
+    pack.write(path)?;
+    let records = counted(pack.manifest.rows().count() as u64, "record");
+    let kept = Kept { path: path.display().to_string(), seal: pack.manifest.seal };
+    print::report(session.global.json, &WithEvidence { answer: &answer, evidence: &kept }, |_| {
+        format!("{answer}\n\nevidence: {}, resting on {records}\nseal: {}", kept.path, kept.seal)
+    })
+}
+
+/// The answer, and where its evidence is.
+#[derive(Serialize)]
+struct WithEvidence<'a> {
+    #[serde(flatten)]
+    answer: &'a crate::query::audit::Audit,
+    evidence: &'a Kept,
+}
+
+#[derive(Serialize)]
+struct Kept {
+    path: String,
+    seal: String,
+}
+
+/// Checks a pack, records that its person was looked up, and fails when it was altered.
+async fn check(session: &Session, args: &AuditVerify) -> Result<()> {
+    let house = if args.alone { None } else { session.house_if_any().await? };
+    let reason = if house.is_some() { session.reason(args.reason.as_deref())? } else { None };
+    let archive = house.as_ref().map(|(warehouse, engine)| (warehouse, engine));
+    let report = verify(&args.pack, args.seal.as_deref(), archive).await?;
+    if let (Some(archive), Some(says)) = (&report.archive, &report.says) {
+        let person = SfId::of_person(&says.person)?;
+        let look_up = LookUp { verb: "audit verify", person, reason, rows: archive.records.len() as u64 };
+        session.look_ups().await?.append(look_up).await?;
+    }
+    session.answer(&report)?;
+    match report.wrong.len() as u64 {
+        0 => Ok(()),
+        wrong => Err(Error::corrupt(format!("{}: {} wrong", args.pack.display(), counted(wrong, "thing")))),
+    }
 }
 
 /// The last moment of a day in a zone.

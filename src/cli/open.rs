@@ -21,14 +21,34 @@ impl Session {
         Warehouse::open(&self.settings.warehouse, &self.settings.store, self.clock.clone())
     }
 
-    /// The engine over it. Where nothing is, says so: a mistyped name would look like a warehouse that knows nobody.
+    /// The engine over it.
     pub async fn engine(&self) -> Result<Engine> {
+        Ok(self.house().await?.1)
+    }
+
+    /// The warehouse and the engine over it. Where nothing is, says so: a mistyped name would look like a warehouse that
+    /// knows nobody.
+    pub async fn house(&self) -> Result<(Arc<Warehouse>, Engine)> {
         let warehouse = self.warehouse()?;
         if !self.global.quiet && !self.global.json && warehouse.is_empty().await? {
             let place = warehouse.url();
             writeln!(io::stderr(), "note: there is nothing at {place} yet; `ier load` fills it, --warehouse names another")?;
         }
-        Engine::open(warehouse, self.limits()).await
+        let engine = Engine::open(warehouse.clone(), self.limits()).await?;
+        Ok((warehouse, engine))
+    }
+
+    /// The warehouse and the engine over it, if there is one; refuses a place named by flag where nothing is.
+    pub async fn house_if_any(&self) -> Result<Option<(Arc<Warehouse>, Engine)>> {
+        let warehouse = self.warehouse()?;
+        if warehouse.is_empty().await? {
+            return match &self.global.warehouse {
+                Some(_) => Err(Error::not_found(format!("there is nothing at {}", warehouse.url()))),
+                None => Ok(None),
+            };
+        }
+        let engine = Engine::open(warehouse.clone(), self.limits()).await?;
+        Ok(Some((warehouse, engine)))
     }
 
     /// The log of look-ups, for this run's user.

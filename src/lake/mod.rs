@@ -39,4 +39,6 @@ pub mod pages;
 
 pub mod people;
 
+pub mod placed;
+
 pub mod vacuum;

@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::concat_batches;
 use arrow::datatypes::{Fields, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result as DfResult, ScalarValue, internal_err};
@@ -201,8 +202,8 @@ impl ExecutionPlan for PeopleExec {
                 let (reading, inflater, counts) = (reading.clone(), inflater.clone(), counts.clone());
                 async move {
                     let name = file.path(&reading.lake.folder);
-                    let batches = reading.rows_of(&file, &inflater, &counts).await.context(|| format!("cannot read {name}"))?;
-                    Ok::<_, Error>(stream::iter(batches.into_iter().map(Ok)))
+                    let own = reading.rows_of(&file, &inflater, &counts).await.context(|| format!("cannot read {name}"))?;
+                    Ok::<_, Error>(stream::iter(own.batches.into_iter().map(Ok)))
                 }
             })
             .buffered(FILES_AHEAD)
@@ -236,8 +237,33 @@ impl Counts {
     }
 }
 
+/// A few people's rows in one file.
+#[derive(Default)]
+struct Own {
+    batches: Vec<RecordBatch>,
+    /// Where in the file they stand, in the same order.
+    places: Vec<Range<usize>>,
+}
+
+/// These people's rows in one file, with some columns (places in [`schema`]), and the place in the file of each: by the
+/// same way as the plan's.
+pub(super) async fn with_places(
+    lake: &Arc<LakeTable>,
+    tier: &str,
+    file: &DataFile,
+    projection: &[usize],
+    people: Vec<String>,
+) -> Result<(RecordBatch, Vec<u32>)> {
+    let plan = PeopleExec::new(lake, tier, Vec::new(), projection, people)?;
+    let name = file.path(&lake.folder);
+    let own = plan.reading.rows_of(file, &Inflater::new()?, &Counts::new(&plan.metrics, 0)).await;
+    let own = own.context(|| format!("cannot read {name}"))?;
+    let places = own.places.into_iter().flatten().map(|place| place as u32).collect();
+    Ok((concat_batches(&plan.reading.schema, &own.batches)?, places))
+}
+
 impl Reading {
-    async fn rows_of(&self, file: &DataFile, inflater: &Inflater, counts: &Counts) -> Result<Vec<RecordBatch>> {
+    async fn rows_of(&self, file: &DataFile, inflater: &Inflater, counts: &Counts) -> Result<Own> {
         let mut reader = Reader::new(self.lake.store.clone(), file.path(&self.lake.folder), file.bytes());
         let metadata = self.lake.footers.load(&mut reader).await?;
         let stored = metadata.file_metadata().schema_descr();
@@ -255,7 +281,7 @@ impl Reading {
             candidates.iter().flat_map(|(group, rows)| pages::ranges(&metadata, *group, &fetched_columns, rows)).collect();
         ranges.sort_unstable_by_key(|range| range.start);
         if ranges.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Own::default());
         }
         counts.files_read.add(1);
         counts.bytes_scanned.add(ranges.iter().map(|range| (range.end - range.start) as usize).sum());
@@ -264,20 +290,23 @@ impl Reading {
 
         let searched = self.decoding(stored, &[person])?;
         let decoded = if columns.is_empty() { searched.clone() } else { self.decoding(stored, &columns)? };
-        let mut batches = Vec::new();
+        let mut own = Own::default();
         for (group, rows) in candidates {
+            let before: usize = metadata.row_groups()[..group].iter().map(|group| group.num_rows().max(0) as usize).sum();
             let group = FetchedGroup { metadata: &metadata, group, fetched: fetched.clone(), inflater: inflater.clone() };
             counts.rows_searched.add(rows.row_count());
-            let rows = self.own_rows(&searched, &group, &rows)?;
+            let owned = self.own_rows(&searched, &group, &rows)?;
+            let rows = RowSelection::from_consecutive_ranges(owned.iter().cloned(), group.num_rows());
+            own.places.extend(owned.into_iter().map(|run| before + run.start..before + run.end));
             if rows.selects_any() {
                 for batch in ParquetRecordBatchReader::try_new_with_row_groups(&decoded, &group, BATCH_ROWS, Some(rows))? {
                     let batch = self.with_tier(pad(&batch?, &self.stored)?)?;
                     counts.output_rows.add(batch.num_rows());
-                    batches.push(batch);
+                    own.batches.push(batch);
                 }
             }
         }
-        Ok(batches)
+        Ok(own)
     }
 
     /// How some columns of a file are decoded: as SQL shows them.
@@ -310,7 +339,7 @@ impl Reading {
     }
 
     /// Of the candidates, the rows that belong to somebody wanted.
-    fn own_rows(&self, searched: &FieldLevels, group: &FetchedGroup<'_>, candidates: &RowSelection) -> Result<RowSelection> {
+    fn own_rows(&self, searched: &FieldLevels, group: &FetchedGroup<'_>, candidates: &RowSelection) -> Result<Vec<Range<usize>>> {
         let reader = ParquetRecordBatchReader::try_new_with_row_groups(searched, group, BATCH_ROWS, Some(candidates.clone()))?;
         let mut owned: Vec<Range<usize>> = Vec::new();
         let mut places = candidates
@@ -334,7 +363,7 @@ impl Reading {
                 }
             }
         }
-        Ok(RowSelection::from_consecutive_ranges(owned.into_iter(), group.num_rows()))
+        Ok(owned)
     }
 
     fn with_tier(&self, batch: RecordBatch) -> Result<RecordBatch> {

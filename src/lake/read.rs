@@ -35,7 +35,8 @@ pub async fn open(table: &LakeTable, file: &DataFile) -> Result<OpenFile> {
     open_at(table.table.clone(), table.store.clone(), file.path(&table.folder), file.bytes()).await
 }
 
-async fn open_at(table: Arc<Table>, store: Arc<dyn ObjectStore>, path: Path, bytes: u64) -> Result<OpenFile> {
+/// Opens a file of a table that its log need not name any more.
+pub(super) async fn open_at(table: Arc<Table>, store: Arc<dyn ObjectStore>, path: Path, bytes: u64) -> Result<OpenFile> {
     let name = path.to_string();
     let mut reader = Reader::new(store, path, bytes);
     let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);

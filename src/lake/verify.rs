@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
 use futures::{StreamExt, TryStreamExt};
-use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::layout::tags;
 use super::parallel::in_parallel;
@@ -100,14 +101,19 @@ pub async fn read_back(table: &Arc<LakeTable>, files: Vec<DataFile>, expected: R
 
 async fn check_bytes(table: &LakeTable, file: &DataFile) -> Result<()> {
     let path = file.path(&table.folder);
-    let mut parts = table.store.get(&path).await.context(|| format!("cannot read back {path}"))?.into_stream();
-    let mut hasher = blake3::Hasher::new();
-    while let Some(part) = parts.try_next().await.context(|| format!("cannot read back {path}"))? {
-        hasher.update(&part);
-    }
-    let found = hasher.finalize().to_hex();
+    let (_, found) = fingerprint(&table.store, &path).await.context(|| format!("cannot read back {path}"))?;
     match file.tag(tags::BLAKE3) {
-        Some(expected) if expected == found.as_str() => Ok(()),
+        Some(expected) if expected == found => Ok(()),
         _ => Err(Error::corrupt(format!("{path} does not have the hash it was written with"))),
     }
+}
+
+/// Size and blake3 hash (in hexadecimal) of a file as it is in the store now.
+pub async fn fingerprint(store: &Arc<dyn ObjectStore>, path: &Path) -> Result<(u64, String)> {
+    let mut parts = store.get(path).await?.into_stream();
+    let mut hasher = blake3::Hasher::new();
+    while let Some(part) = parts.try_next().await? {
+        hasher.update(&part);
+    }
+    Ok((hasher.count(), hasher.finalize().to_hex().to_string()))
 }

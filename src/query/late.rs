@@ -56,6 +56,11 @@ impl LateKeys {
         self.keys.is_empty()
     }
 
+    /// Does a late row override the archived one of this key?
+    pub fn overrides(&self, key: &str) -> bool {
+        self.keys.contains(key)
+    }
+
     /// May an archive file hold overridden rows?
     pub fn touches(&self, file: &DataFile) -> bool {
         !self.keys.is_empty() && (self.anywhere || self.months.contains(&file.partition))
@@ -107,7 +112,7 @@ impl PhysicalExpr for NotLate {
     }
 
     fn evaluate(&self, batch: &RecordBatch) -> DfResult<ColumnarValue> {
-        let passes = |key: Option<&str>| key.is_none_or(|key| !self.late.keys.contains(key));
+        let passes = |key: Option<&str>| key.is_none_or(|key| !self.late.overrides(key));
         match self.key.evaluate(batch)? {
             ColumnarValue::Array(keys) => {
                 let keep: BooleanArray = match keys.data_type() {

@@ -27,3 +27,5 @@ mod workers;
 pub mod output;
 
 pub mod audit;
+
+pub mod evidence;

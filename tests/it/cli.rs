@@ -145,6 +145,20 @@ fn without_measures(line: &str) -> String {
     out.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("  ")
 }
 
+/// Seals and the moments of this run, which differ from run to run.
+fn without_today(transcript: &str) -> String {
+    let line = |line: &str| {
+        let mut told = line.to_owned();
+        for before in ["known here since ", " by tester at ", "seal: ", "  seal ", "its seal is "] {
+            let Some(start) = told.find(before).map(|at| at + before.len()) else { continue };
+            let end = told[start..].find(')').map_or(told.len(), |end| start + end + 1);
+            told.replace_range(start..end, "TODAY");
+        }
+        told + "\n"
+    };
+    transcript.lines().map(line).collect()
+}
+
 fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
@@ -181,7 +195,7 @@ fn help_teaches_every_verb() {
     for verb in VERBS {
         room.tell(&[verb, "--help"]);
     }
-    room.tell(&["alias", "add", "--help"]).tell(&["alias", "list", "--help"]);
+    room.tell(&["alias", "add", "--help"]).tell(&["alias", "list", "--help"]).tell(&["audit", "verify", "--help"]);
     insta::assert_snapshot!("help", room.transcript);
     assert_eq!(out(&room.run(&[])), out(&room.run(&["--help"])), "no words at all ask for help");
 }
@@ -252,6 +266,37 @@ fn one_person_under_all_their_ids() {
     let again: Value = serde_json::from_slice(&room.run(&words).stdout).unwrap();
     assert_eq!((&again["added"], &again["reason"]), (&Value::from(false), &Value::from("same badge, ticket 4711")));
     insta::assert_snapshot!("people", room.transcript);
+}
+
+#[test]
+fn evidence_is_kept_and_verified() {
+    let mut room = Room::new();
+    assert!(room.run(&["load", "data", "--rejects", "rejects.csv"]).status.success());
+    room.tell(&["audit", "003f40000000001", "--about", "stories", "--evidence", "ticket-4711.zip", "--reason", "ticket 4711"])
+        .tell(&["audit", "003f40000000001", "--about", "stories", "--evidence", "ticket-4711.zip"])
+        .tell(&["audit", "verify", "ticket-4711.zip"])
+        .tell(&["audit", "verify", "ticket-4711.zip", "--alone"])
+        .tell(&["audit", "verify", "ticket-4711.zip", "-w", "elsewhere"])
+        .tell(&["audit", "verify", "missing.zip"])
+        .tell(&["audit", "verify", "rejects.csv"])
+        .tell(&["audit", "003f40000000001", "--about", "stories", "--evidence", "ticket-4711", "--quiet"]);
+    let records = room.path().join("ticket-4711/records.csv");
+    let text = std::fs::read_to_string(&records).unwrap();
+    std::fs::write(&records, text.replacen("true", "True", 1)).unwrap();
+    room.file("ticket-4711/note.txt", "checked");
+    room.tell(&["audit", "verify", "ticket-4711"]);
+    insta::assert_snapshot!("evidence", without_today(&room.transcript));
+
+    let json = |words: &[&str]| -> Value { serde_json::from_slice(&room.run(words).stdout).unwrap() };
+    let kept = json(&["audit", "003f40000000001", "--about", "stories", "--evidence", "other.zip", "--json"]);
+    assert_eq!((&kept["evidence"]["path"], &kept["sends"][0]["verdict"]), (&"other.zip".into(), &"sent".into()));
+    let seal = kept["evidence"]["seal"].as_str().unwrap();
+    let report = json(&["audit", "verify", "other.zip", "--seal", seal, "--json"]);
+    assert!(report["wrong"].as_array().is_some_and(Vec::is_empty) && report["archive"]["asked_again"] == true, "{report}");
+    let altered = room.run(&["audit", "verify", "other.zip", "--seal", "00", "--json"]);
+    assert_eq!(code(&altered), 6);
+    let report: Value = serde_json::from_slice(&altered.stdout).unwrap();
+    assert_eq!(report["wrong"][0]["file"], "manifest.json");
 }
 
 #[test]

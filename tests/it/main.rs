@@ -42,6 +42,9 @@ mod audit;
 /// What was known when: every state the table ever showed can be asked for again.
 mod as_of;
 
+/// The evidence pack: the same question gives the same bytes, and no byte of it can change unseen.
+mod evidence;
+
 /// The short way to a few people's rows finds what a scan finds, and reads hardly anything.
 mod people;
 

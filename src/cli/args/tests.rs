@@ -45,6 +45,16 @@ fn dates_and_formats_are_read() {
 }
 
 #[test]
+fn a_pack_is_verified_by_a_word_of_its_own() {
+    let Some(Verb::Audit(audit)) = parse("ier audit verify a.zip --alone -w w").unwrap().verb else { panic!() };
+    let Some(AuditVerb::Verify(verify)) = audit.verb else { panic!() };
+    assert_eq!((verify.pack, verify.alone, audit.id), (PathBuf::from("a.zip"), true, None));
+    let line = "ier audit 003f400000JJbuPAAT --about x --evidence a.zip";
+    let Some(Verb::Audit(audit)) = parse(line).unwrap().verb else { panic!() };
+    assert_eq!((audit.id.is_some(), audit.verb.is_none(), audit.evidence), (true, true, Some(PathBuf::from("a.zip"))));
+}
+
+#[test]
 fn wrong_words_are_refused() {
     for line in [
         "ier archive --older-than 90",
@@ -53,6 +63,10 @@ fn wrong_words_are_refused() {
         "ier archive --until 01/08/2026",
         "ier archive --until 2026-08-01 --older-than 90d",
         "ier vacuum --dry-run --confirm",
+        "ier audit 003f400000JJbuPAAT",
+        "ier audit --about x",
+        "ier audit verify",
+        "ier audit 003f400000JJbuPAAT --about x verify pack",
         "ier sql -f q.sql x",
         "ier sql --format xls x",
         "ier sql --timeout 99999999999999999999d x",

@@ -29,7 +29,7 @@ const SEEN_AS_OF: &str = include_str!("../../../sql/audit/seen_as_of.sql");
 const LOADED: &str = include_str!("../../../sql/audit/loaded.sql");
 
 /// A recipient's mail may carry a date a little before its send's own.
-const EARLY_DAYS: u64 = 2;
+pub const EARLY_DAYS: u64 = 2;
 
 /// Where a send is known from.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -161,8 +161,8 @@ pub async fn life(engine: &Engine, ids: &[SfId], as_of: Option<DateTime<Utc>>) -
     let all: Vec<Map<String, Value>> = of_person(engine, RECORDS, ids).await?;
     let mut life = Life::default();
     for row in all {
-        match as_of.map_or_else(|| Ok(Some(row.clone())), |at| known_at(row.clone(), at))? {
-            Some(row) => life.records.push(read(Value::Object(row))?),
+        match Record::known(row, as_of)? {
+            Some(record) => life.records.push(record),
             None => life.learned_since += 1,
         }
     }
@@ -175,6 +175,17 @@ pub async fn life(engine: &Engine, ids: &[SfId], as_of: Option<DateTime<Utc>>) -
     let withheld = of_person::<Withheld>(engine, WITHHELD, ids).await?;
     life.withheld = withheld.into_iter().filter(|withheld| by_then(withheld.event_date)).collect();
     Ok(life)
+}
+
+impl Record {
+    /// A row's record, as it was known at a moment where one is given; `None` when it was not.
+    pub fn known(row: Map<String, Value>, as_of: Option<DateTime<Utc>>) -> Result<Option<Self>> {
+        let row = match as_of {
+            None => Some(row),
+            Some(at) => known_at(row, at)?,
+        };
+        row.map(|row| read(Value::Object(row))).transpose()
+    }
 }
 
 /// A record as it was known at a moment; `None` when it was not.

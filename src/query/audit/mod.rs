@@ -10,7 +10,7 @@ pub mod words;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use self::facts::{Life, Record, Send, SendKind, Withheld};
 use self::verdict::{Reason, Verdict};
@@ -22,7 +22,7 @@ use crate::record::identity::Edge;
 use crate::record::words::{Words, folded};
 
 /// Which sends are asked about.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(tag = "by", content = "value", rename_all = "snake_case")]
 pub enum About {
     /// All words of this text occur in the e-mail's name, its subject or its sender.
@@ -34,7 +34,7 @@ pub enum About {
 }
 
 /// A question.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Question {
     /// Which sends.
     pub about: About,
@@ -45,12 +45,16 @@ pub struct Question {
     /// Answer from what was known at this moment.
     pub as_of: Option<DateTime<Utc>>,
     /// The zone of days and of local times.
-    #[serde(serialize_with = "zone_name")]
+    #[serde(serialize_with = "zone_name", deserialize_with = "zone_named")]
     pub zone: Tz,
 }
 
 fn zone_name<S: Serializer>(zone: &Tz, serializer: S) -> std::result::Result<S::Ok, S::Error> {
     serializer.serialize_str(zone.name())
+}
+
+fn zone_named<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Tz, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
 }
 
 /// The answer.
@@ -270,7 +274,7 @@ impl Send {
 
 impl SendAudit {
     /// When the send began, or its first mail to the person went out.
-    fn sent_at(&self) -> Option<DateTime<Utc>> {
+    pub fn sent_at(&self) -> Option<DateTime<Utc>> {
         let mails: &[verdict::Mail] = if let Verdict::Sent { mails } = &self.verdict { mails } else { &[] };
         self.send.date_sent.or_else(|| mails.iter().filter_map(|mail| mail.record.date_sent).min())
     }

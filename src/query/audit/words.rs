@@ -181,17 +181,23 @@ impl Event {
     /// What was recorded, and when it happened.
     pub fn sentence(&self, zone: Tz) -> String {
         let when = self.at.map_or_else(|| "at a time that was not recorded".to_owned(), |at| both(at, zone));
-        let what = match self.what {
-            What::Sent => "sent",
-            What::HardBounce => "a hard bounce was recorded",
-            What::SoftBounce => "a soft bounce was recorded",
-            What::Bounce => "a bounce was recorded",
-            What::Opened => "an open was recorded",
-            What::Clicked => "a click was recorded",
-            What::Unsubscribed => "an unsubscription was recorded",
-        };
         let learned = self.learned_at.map_or(String::new(), |at| format!("; known here since {}", both(at, zone)));
-        format!("{what} {when}{learned}")
+        format!("{} {when}{learned}", self.what.words())
+    }
+}
+
+impl What {
+    /// As a sentence begins.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::HardBounce => "a hard bounce was recorded",
+            Self::SoftBounce => "a soft bounce was recorded",
+            Self::Bounce => "a bounce was recorded",
+            Self::Opened => "an open was recorded",
+            Self::Clicked => "a click was recorded",
+            Self::Unsubscribed => "an unsubscription was recorded",
+        }
     }
 }
 
