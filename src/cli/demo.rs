@@ -161,6 +161,7 @@ fn next(folder: &Path, warehouse: &Path, busy: &str, seconds: f64) -> String {
         (format!("ier -w {at} sql"), "a shell; \\d lists the tables"),
         (format!("ier -w {at} status"), "what is stored, and what it costs"),
         (format!("ier -w {at} history {busy}"), "this person's mails"),
+        (format!("ier -w {at} audit {busy} --about giving"), "were they told, and what proves it?"),
         (format!("ier -w {at} sql -o sent.csv \"SELECT * FROM ier WHERE opened\""), "an answer in a file"),
         (format!("ier -w {at} load {folder}/exports"), "once more: nothing changes"),
         (format!("rm -r {folder}"), "when you have seen enough"),

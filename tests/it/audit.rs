@@ -1,5 +1,6 @@
 //! Was this person told? Each case as an auditor meets it, its verdict in words and as JSON.
 
+use ier::error::Result;
 use ier::query::audit::{About, Audit, Question, audit};
 use ier::query::engine::Engine;
 use ier::query::limits::Limits;
@@ -34,17 +35,21 @@ async fn world(records: &[Record]) -> World {
     world
 }
 
-async fn ask(world: &World, who: &str, about: About) -> Audit {
+/// A question about these sends, whenever they were sent, from all that is known.
+fn question(about: About) -> Question {
+    Question { about, from: None, to: None, as_of: None, zone: chrono_tz::America::Denver }
+}
+
+async fn ask(world: &World, who: &str, question: Question) -> Result<Audit> {
     let limits = Limits { statement: None, threads: 2, ..Limits::default() };
-    let engine = Engine::open(world.house.clone(), limits).await.expect("an engine");
-    let question = Question { about, from: None, to: None, as_of: None, zone: chrono_tz::America::Denver };
-    let person = engine.person(who).await.expect("a person");
-    audit(&engine, &person, question).await.expect("an answer")
+    let engine = Engine::open(world.house.clone(), limits).await?;
+    let person = engine.person(who).await?;
+    audit(&engine, &person, question).await
 }
 
 /// The one send's verdict as JSON, and the whole answer as people read it.
 async fn verdict(world: &World, who: &str) -> (Value, String) {
-    let answer = ask(world, who, About::Text("open ENROLLMENT".to_owned())).await;
+    let answer = ask(world, who, question(About::Text("open ENROLLMENT".to_owned()))).await.expect("an answer");
     let json = serde_json::to_value(&answer).expect("json");
     assert_eq!(json["sends"].as_array().map(Vec::len), Some(1), "{json:#}");
     (json["sends"][0].clone(), answer.to_string())
@@ -241,7 +246,8 @@ async fn converted_lead() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_such_send() {
     let world = world(&[mail(1, 1)]).await;
-    let answer = ask(&world, &contact_id(1), About::Text("parking permits".to_owned())).await;
+    let permits = question(About::Text("parking permits".to_owned()));
+    let answer = ask(&world, &contact_id(1), permits).await.expect("an answer");
     assert!(answer.sends.is_empty());
     has(&answer.to_string(), &["0 sends", "NO EVIDENCE: no such send is known here", "the 1 mails on record for this person"]);
 }
@@ -259,7 +265,7 @@ async fn a_send_is_found_by_each_of_its_names() {
         (About::Text("ano NUEVO".to_owned()), "7700"),
         (About::Send(id("a0B", 77)), "7700"),
     ] {
-        let answer = ask(&world, &contact_id(1), about.clone()).await;
+        let answer = ask(&world, &contact_id(1), question(about.clone())).await.expect("an answer");
         let found: Vec<_> = answer.sends.iter().map(|send| send.send.job_id.as_deref()).collect();
         assert_eq!(found, [Some(job)], "{about:?}");
         assert_eq!(serde_json::to_value(&answer).expect("json")["sends"][0]["verdict"], "sent");
@@ -273,20 +279,19 @@ async fn days_are_those_of_people() {
     let world = World::on("2026-08-20");
     world.load(&[late]).await;
     world.load(&[mail(1, 1).sent("2026-08-07 05:31")]).await;
-    let limits = Limits { statement: None, threads: 2, ..Limits::default() };
-    let engine = Engine::open(world.house.clone(), limits).await.expect("an engine");
-    let person = engine.person(&contact_id(1)).await.expect("a person");
     for (from, to, found) in [(Some(6), Some(6), 1), (Some(7), None, 0), (None, Some(5), 0), (Some(1), Some(31), 1)] {
         let day = |day| chrono::NaiveDate::from_ymd_opt(2026, 8, day);
-        let about = About::Text("connections".to_owned());
-        let question =
-            Question { about, from: from.and_then(day), to: to.and_then(day), as_of: None, zone: chrono_tz::America::Denver };
-        let answer = audit(&engine, &person, question).await.expect("an answer");
+        let all = question(About::Text("connections".to_owned()));
+        let question = Question { from: from.and_then(day), to: to.and_then(day), ..all };
+        let answer = ask(&world, &contact_id(1), question).await.expect("an answer");
         assert_eq!(answer.sends.len(), found, "{from:?} to {to:?}");
     }
-    let backwards =
-        Question { about: About::Text(" ".to_owned()), from: None, to: None, as_of: None, zone: chrono_tz::America::Denver };
-    assert!(audit(&engine, &person, backwards).await.expect_err("refused").to_string().contains("names nothing"));
+    let nothing = ask(&world, &contact_id(1), question(About::Text(" ".to_owned()))).await;
+    assert!(nothing.expect_err("refused").to_string().contains("names nothing"));
+    let day = |day| chrono::NaiveDate::from_ymd_opt(2026, 8, day);
+    let backwards = Question { from: day(7), to: day(6), ..question(About::Send("9001".to_owned())) };
+    let refused = ask(&world, &contact_id(1), backwards).await.expect_err("refused");
+    assert!(refused.to_string().contains("no days from 2026-08-07 to 2026-08-06"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -297,20 +302,12 @@ async fn what_was_known_on_a_day() {
     world.load(&[mail(2, 1).set("SendDefinition", id("a0B", 2)).set("JobId", "9002").set("Name", "Enrollment II")]).await;
     world.days_pass(120);
     world.archive("2026-12-01").await;
-    let limits = Limits { statement: None, threads: 2, ..Limits::default() };
-    let engine = Engine::open(world.house.clone(), limits).await.expect("an engine");
-    let person = engine.person(&contact_id(1)).await.expect("a person");
     for (as_of, opened, sends, since) in
         [("2026-08-19T12:00:00Z", false, 1, 2), ("2026-08-24T12:00:00Z", false, 1, 1), ("2026-08-25T12:00:00Z", true, 2, 0)]
     {
-        let question = Question {
-            about: About::Text("enrollment".to_owned()),
-            from: None,
-            to: None,
-            as_of: Some(as_of.parse().expect("a moment")),
-            zone: chrono_tz::America::Denver,
-        };
-        let answer = audit(&engine, &person, question).await.expect("an answer");
+        let as_of = Some(as_of.parse().expect("a moment"));
+        let question = Question { as_of, ..question(About::Text("enrollment".to_owned())) };
+        let answer = ask(&world, &contact_id(1), question).await.expect("an answer");
         let text = answer.to_string();
         assert_eq!((answer.sends.len(), answer.learned_since), (sends, since), "{text}");
         assert_eq!(text.contains("an open was recorded"), opened, "{text}");
@@ -332,18 +329,10 @@ async fn what_was_incomplete_then_is_told_so_although_it_is_complete_now() {
     world.load(&[ier(9).contact(5).of_send(2).sent("2026-08-01 09:00").stamp("2026-08-02")]).await;
     world.days_pass(5);
     world.load(&[mail(3, 3)]).await;
-    let limits = Limits { statement: None, threads: 2, ..Limits::default() };
-    let engine = Engine::open(world.house.clone(), limits).await.expect("an engine");
-    let person = engine.person(&contact_id(5)).await.expect("a person");
     for (as_of, reason) in [("2026-08-21T00:00:00Z", "incomplete"), ("2026-08-26T00:00:00Z", "not_among_all")] {
-        let question = Question {
-            about: About::Send("9001".to_owned()),
-            from: None,
-            to: None,
-            as_of: Some(as_of.parse().expect("a moment")),
-            zone: chrono_tz::America::Denver,
-        };
-        let answer = audit(&engine, &person, question).await.expect("an answer");
+        let as_of = Some(as_of.parse().expect("a moment"));
+        let question = Question { as_of, ..question(About::Send("9001".to_owned())) };
+        let answer = ask(&world, &contact_id(5), question).await.expect("an answer");
         let json = serde_json::to_value(&answer).expect("json");
         assert_eq!(json["sends"][0]["reason"]["reason"], reason, "{json:#}");
     }

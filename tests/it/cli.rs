@@ -572,4 +572,8 @@ fn the_demo_ends_in_a_table_and_says_what_to_try_next() {
     let words: Vec<&str> = history.trim().split("   ").next().unwrap().split_whitespace().skip(1).collect();
     let answer = out(&room.run(&words));
     assert!(answer.lines().last().unwrap().ends_with("rows)"), "{answer}");
+    let audit = next.iter().find(|line| line.contains(" audit ")).unwrap();
+    let words: Vec<&str> = audit.trim().split("   ").next().unwrap().split_whitespace().skip(1).collect();
+    let answer = out(&room.run(&words));
+    assert!(answer.contains("SENT: ") && answer.contains("matched: "), "{answer}");
 }
