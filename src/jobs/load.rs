@@ -304,17 +304,19 @@ impl Loading {
         let mut counts = Vec::with_capacity(self.tables.len());
         for load in self.tables {
             let name = load.counts.table.clone();
-            let looked_up_at = links::ier_version(&self.warehouse).await?;
             let (mut upsert, links) = match load.rows {
                 Rows::Upsert(upsert) => (*upsert, None),
-                Rows::Links(spill) => (enriched(&self.warehouse, &spill, self.buffer_bytes).await?, Some(spill)),
+                Rows::Links(spill) => {
+                    let looked_up_at = links::ier_version(&self.warehouse).await?;
+                    (enriched(&self.warehouse, &spill, self.buffer_bytes).await?, Some((spill, looked_up_at)))
+                }
             };
             progress.say(&format!("writing {name}"));
             progress.total(upsert.rows());
             let done = run(&self.warehouse, &mut upsert, name == ier, progress)
                 .await
                 .context(|| format!("cannot load {name}; files read so far are committed up to the table before it"))?;
-            if let Some(links) = links
+            if let Some((links, looked_up_at)) = links
                 && links::ier_version(&self.warehouse).await? != looked_up_at
             {
                 for piece in links.pieces(Partition(None)) {

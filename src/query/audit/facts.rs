@@ -113,6 +113,7 @@ pub struct Click {
     /// Where it leads.
     pub link_url: Option<String>,
     /// How often.
+    #[serde(alias = "number_of_total_clicks")]
     pub clicks: Option<i64>,
     /// When last.
     pub last_clicked: Option<DateTime<Utc>>,
@@ -252,6 +253,11 @@ fn without_comments(sql: &str) -> String {
 
 async fn rows<T: DeserializeOwned>(engine: &Engine, sql: &str, values: Vec<ScalarValue>) -> Result<Vec<T>> {
     let batches: Vec<RecordBatch> = engine.sql_with(sql, ParamValues::from(values)).await?.try_collect().await?;
+    told(&batches)
+}
+
+/// Rows as what they tell, by the names of their columns; nulls are told too.
+pub fn told<T: DeserializeOwned>(batches: &[RecordBatch]) -> Result<Vec<T>> {
     let mut writer: ArrayWriter<_> = WriterBuilder::new().with_explicit_nulls(true).build(Vec::new());
     writer.write_batches(&batches.iter().collect::<Vec<_>>())?;
     writer.finish()?;

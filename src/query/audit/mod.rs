@@ -141,6 +141,8 @@ pub async fn audit(engine: &Engine, person: &Person, question: Question) -> Resu
     };
     let known = facts::sends(engine, send, email_id).await?;
     let mut sends = Vec::new();
+    // Of no one send, so asked once.
+    let mut loaded = None;
     for send in known.iter().cloned().chain(unlisted(&life, &known)) {
         let Some(matched) = question.matches(&send) else { continue };
         let own: Vec<Record> = life.records.iter().filter(|record| send.has(record)).cloned().collect();
@@ -160,8 +162,11 @@ pub async fn audit(engine: &Engine, person: &Person, question: Question) -> Resu
                 let reason = if send.tracking_disabled == Some(true) {
                     Reason::TrackingOff
                 } else {
-                    let (seen, loaded) =
-                        (facts::seen(engine, &send, question.as_of).await?, facts::loaded(engine, question.as_of).await?);
+                    let seen = facts::seen(engine, &send, question.as_of).await?;
+                    let loaded = match loaded {
+                        Some(loaded) => loaded,
+                        None => *loaded.insert(facts::loaded(engine, question.as_of).await?),
+                    };
                     verdict::reason(&send, seen, loaded, !life.records.is_empty())
                 };
                 Verdict::NoEvidence { reason }

@@ -130,10 +130,9 @@ pub fn proved(records: Vec<Record>, withheld: Vec<Withheld>, life: &Life) -> Res
     Ok((!withheld.is_empty()).then_some(Verdict::NotSent { withheld }))
 }
 
-/// Why nothing is proved about a send of which `seen` records are here.
+/// Why nothing is proved about a send that was tracked and of which `seen` records are here.
 pub fn reason(send: &Send, seen: i64, loaded: Loaded, person_has_records: bool) -> Reason {
     match send.number_sent {
-        _ if send.tracking_disabled == Some(true) => Reason::TrackingOff,
         _ if seen == 0 => Reason::NeverLoaded(loaded),
         _ if send.kind == SendKind::TriggeredSend => Reason::Triggered,
         Some(number_sent) if seen < number_sent => Reason::Incomplete { seen, number_sent },

@@ -6,8 +6,6 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::json::ArrayWriter;
-use arrow::json::writer::WriterBuilder;
 use chrono::{DateTime, Days, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::de::DeserializeOwned;
@@ -18,7 +16,7 @@ use crate::error::{Context, Error, Result};
 use crate::lake::placed::{self, Placed};
 use crate::lake::snapshot::DataFile;
 use crate::query::audit::Audit;
-use crate::query::audit::facts::{Click, EARLY_DAYS, Record, Send, SendKind, Withheld};
+use crate::query::audit::facts::{Click, EARLY_DAYS, Record, Send, SendKind, Withheld, told};
 use crate::query::audit::verdict::Verdict;
 use crate::record::fields::hidden;
 
@@ -70,7 +68,7 @@ pub async fn behind(held: &Held, answer: &Audit) -> Result<Behind> {
                     let then = |row: &Row| Record::known(row.values.clone(), answer.question.as_of);
                     chosen.extend(equal(&mails, &Some(mail.record.clone()), then, "individual_email_result")?);
                     for click in &mail.clicks {
-                        chosen.extend(equal(&links, click, Click::of, "individual_link")?);
+                        chosen.extend(equal(&links, click, fact::<Click>, "individual_link")?);
                     }
                 }
             }
@@ -102,26 +100,10 @@ fn equal<T: PartialEq>(rows: &[Row], told: &T, fact: impl Fn(&Row) -> Result<T>,
 
 /// A row as the SQL of audits tells it.
 fn fact<T: DeserializeOwned>(row: &Row) -> Result<T> {
-    renamed(row, &[])
-}
-
-fn renamed<T: DeserializeOwned>(row: &Row, names: &[(&str, &str)]) -> Result<T> {
-    let mut values = row.values.clone();
-    for (column, name) in names {
-        if let Some(value) = values.get(*column).cloned() {
-            values.insert((*name).to_owned(), value);
-        }
-    }
-    serde_json::from_value(Value::Object(values)).map_err(|error| {
+    serde_json::from_value(Value::Object(row.values.clone())).map_err(|error| {
         Error::internal(format!("row {} of {} has other columns than audits ask for", row.position, row.file.add.path))
             .with_source(error)
     })
-}
-
-impl Click {
-    fn of(row: &Row) -> Result<Self> {
-        renamed(row, &[("number_of_total_clicks", "clicks")])
-    }
 }
 
 /// By table, then newest first, then by key; each row once.
@@ -209,13 +191,5 @@ fn rows_of(held: usize, placed: Placed) -> Result<Vec<Row>> {
 
 /// Rows as JSON objects, nulls included.
 pub fn objects(rows: &RecordBatch) -> Result<Vec<Map<String, Value>>> {
-    if rows.num_rows() == 0 {
-        return Ok(Vec::new());
-    }
-    let mut writer: ArrayWriter<_> = WriterBuilder::new().with_explicit_nulls(true).build(Vec::new());
-    writer.write(rows)?;
-    writer.finish()?;
-    serde_json::from_slice(&writer.into_inner())
-        .map_err(|error| Error::internal("rows do not become JSON").with_source(error))
-        .context(|| "cannot write records")
+    told(std::slice::from_ref(rows)).context(|| "cannot write records")
 }
