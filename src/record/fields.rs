@@ -11,6 +11,8 @@ use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUni
 
 mod evidence;
 
+mod work;
+
 /// What a column holds; decides parsing, Arrow type and Parquet encoding.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
@@ -671,7 +673,7 @@ pub fn lead() -> Table {
 }
 
 /// The tables every warehouse knows, in the order they are listed.
-pub static TABLES: LazyLock<[Arc<Table>; 11]> = LazyLock::new(|| {
+pub static TABLES: LazyLock<[Arc<Table>; 17]> = LazyLock::new(|| {
     [
         individual_email_result(),
         individual_link(),
@@ -684,6 +686,12 @@ pub static TABLES: LazyLock<[Arc<Table>; 11]> = LazyLock::new(|| {
         evidence::not_sent(),
         evidence::load_coverage(),
         evidence::person_alias(),
+        work::job_run(),
+        work::legal_hold(),
+        work::erased(),
+        work::erasure(),
+        work::released(),
+        work::expired_total(),
     ]
     .map(Arc::new)
 });

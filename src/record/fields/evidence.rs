@@ -82,7 +82,7 @@ pub(super) fn person_alias() -> Table {
 }
 
 /// A table of its own columns and the bookkeeping.
-fn reference(name: &'static str, key: KeyRule, own: impl IntoIterator<Item = Field>) -> Table {
+pub(super) fn reference(name: &'static str, key: KeyRule, own: impl IntoIterator<Item = Field>) -> Table {
     let bookkeeping = [Field::hidden(hidden::KEY, Kind::Text), Field::hidden(hidden::KEPT, Kind::Label)];
     Table {
         name: Cow::Borrowed(name),

@@ -1,0 +1,128 @@
+//! Tables in which jobs keep what they did and what they must heed: runs, legal holds, erasures, ids given out for deletion,
+//! totals of what retention removed. All are ledgers: a row stays as it was first written.
+
+use super::evidence::reference;
+use super::{Field, KeyRule, Kind, Table};
+
+/// The runs of jobs, a row each, written when the run ends.
+pub(super) fn job_run() -> Table {
+    use Kind::{Label, Long, Text, Time};
+    ledger(
+        "job_run",
+        &["run_id"],
+        [
+            Field::system("run_id", "run_id", Text),
+            Field::system("job", "job", Label),
+            Field::system("started_at", "started_at", Time),
+            Field::system("finished_at", "finished_at", Time),
+            // `done`, `nothing` (there was nothing to do) or `failed`.
+            Field::system("outcome", "outcome", Label),
+            Field::system("rows", "rows", Long),
+            Field::system("who", "who", Label),
+            Field::system("engine", "engine", Label),
+            // The report, as JSON; never a person's data.
+            Field::system("report", "report", Text),
+            Field::system("error", "error", Text),
+        ],
+    )
+}
+
+/// Legal holds: a row when one is placed, another when it is released.
+pub(super) fn legal_hold() -> Table {
+    use Kind::{Date, Id, Label, Text, Time};
+    ledger(
+        "legal_hold",
+        &["hold_id", "action"],
+        [
+            Field::system("hold_id", "hold_id", Text),
+            // `placed` or `released`.
+            Field::system("action", "action", Label),
+            Field::system("at", "at", Time),
+            // What is held: `person`, `send`, `unit` or `span`.
+            Field::system("kind", "kind", Label),
+            Field::system("person_id", "person_id", Id),
+            Field::system("send", "send", Label),
+            Field::system("unit", "unit", Label),
+            Field::system("from_date", "from_date", Date),
+            Field::system("until_date", "until_date", Date),
+            Field::system("reason", "reason", Label),
+            Field::system("author", "author", Label),
+        ],
+    )
+}
+
+/// The list of what was erased, as keyed hashes: later loads of the same are refused.
+pub(super) fn erased() -> Table {
+    use Kind::{Label, Text, Time};
+    ledger(
+        "erased",
+        &["kind", "subject"],
+        [
+            // `person` (an id of theirs) or `record` (the key of a record of theirs).
+            Field::system("kind", "kind", Label),
+            Field::system("subject", "subject", Text),
+            Field::system("erased_at", "erased_at", Time),
+            Field::system("erasure_id", "erasure_id", Label),
+        ],
+    )
+}
+
+/// Erasures, a row a step: `begun`, `removed` (no table shows the rows any more), `purged` (no object holds them any more).
+pub(super) fn erasure() -> Table {
+    use Kind::{Label, Text, Time};
+    ledger(
+        "erasure",
+        &["erasure_id", "step"],
+        [
+            Field::system("erasure_id", "erasure_id", Text),
+            Field::system("step", "step", Label),
+            Field::system("at", "at", Time),
+            Field::system("due", "due", Time),
+            Field::system("reason", "reason", Label),
+            Field::system("author", "author", Label),
+            // The receipt, as JSON: hashed people, files before and after, counts.
+            Field::system("receipt", "receipt", Text),
+        ],
+    )
+}
+
+/// Ids of archived IERs given out for deletion in Salesforce.
+pub(super) fn released() -> Table {
+    use Kind::{Id, Label, Time};
+    ledger(
+        "released",
+        &["ier_id"],
+        [
+            Field::system("ier_id", "ier_id", Id).stats(),
+            Field::system("released_at", "released_at", Time).shared(),
+            Field::system("release_id", "release_id", Label),
+        ],
+    )
+}
+
+/// What retention removed, by send and month: totals outlive the records.
+pub(super) fn expired_total() -> Table {
+    use Kind::{Date, Label, LabelId, Long, Text};
+    ledger(
+        "expired_total",
+        &["run_id", "object", "month", "send_definition_id", "triggered_send_definition_id", "job_id"],
+        [
+            Field::system("run_id", "run_id", Text),
+            Field::system("object", "object", Label),
+            Field::system("month", "month", Date),
+            Field::system("send_definition_id", "send_definition_id", LabelId),
+            Field::system("triggered_send_definition_id", "triggered_send_definition_id", LabelId),
+            Field::system("job_id", "job_id", Label),
+            Field::system("rows", "rows", Long),
+            Field::system("opened", "opened", Long),
+            Field::system("clicked", "clicked", Long),
+            Field::system("hard_bounced", "hard_bounced", Long),
+            Field::system("soft_bounced", "soft_bounced", Long),
+            Field::system("unsubscribed", "unsubscribed", Long),
+        ],
+    )
+}
+
+fn ledger(name: &'static str, key: &'static [&'static str], own: impl IntoIterator<Item = Field>) -> Table {
+    Table { ledger: true, ..reference(name, KeyRule::ColumnsElseRow(key), own) }
+}
