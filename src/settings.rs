@@ -28,6 +28,8 @@ pub struct Settings {
     pub zone: Tz,
     /// When records move to the archive.
     pub archive: Archive,
+    /// How archive files are merged.
+    pub compact: Compact,
     /// What a statement may use.
     pub query: Query,
     /// What a load may use.
@@ -45,6 +47,15 @@ pub struct Settings {
 pub struct Archive {
     /// Records sent longer ago than this move.
     pub older_than_days: u32,
+}
+
+/// How archive files are merged.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Compact {
+    /// Memory for the months being merged, in MiB.
+    pub memory_mb: u64,
+    /// A month whose files are this old is written once more, with the best compression; 0 = never.
+    pub best_after_days: u32,
 }
 
 /// What a statement may use.
@@ -112,6 +123,7 @@ struct Layer {
     warehouse: Option<String>,
     zone: Option<String>,
     archive: ArchiveLayer,
+    compact: CompactLayer,
     query: QueryLayer,
     load: LoadLayer,
     shell: ShellLayer,
@@ -123,6 +135,13 @@ struct Layer {
 #[serde(deny_unknown_fields, default)]
 struct ArchiveLayer {
     older_than_days: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct CompactLayer {
+    memory_mb: Option<u64>,
+    best_after_days: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -206,6 +225,7 @@ impl Settings {
             warehouse: "./warehouse".to_owned(),
             zone: Tz::America__Denver,
             archive: Archive { older_than_days: 90 },
+            compact: Compact { memory_mb: 1024, best_after_days: 365 },
             query: Query {
                 memory_mb: 2048,
                 spill_folder: PathBuf::from("/tmp"),
@@ -264,6 +284,12 @@ impl Settings {
         if let Some(days) = layer.archive.older_than_days {
             // 100 years: more is a slip of the finger.
             self.archive.older_than_days = number("archive.older_than_days", days, 1, 36_500)? as u32;
+        }
+        if let Some(mb) = layer.compact.memory_mb {
+            self.compact.memory_mb = number("compact.memory_mb", mb, 256, 1 << 20)?;
+        }
+        if let Some(days) = layer.compact.best_after_days {
+            self.compact.best_after_days = number("compact.best_after_days", days, 0, 36_500)? as u32;
         }
         if let Some(mb) = layer.query.memory_mb {
             self.query.memory_mb = number("query.memory_mb", mb, 64, 1 << 24)?;
@@ -344,6 +370,8 @@ impl Layer {
                 "WAREHOUSE" => layer.warehouse = Some(value.clone()),
                 "ZONE" => layer.zone = Some(value.clone()),
                 "ARCHIVE_OLDER_THAN_DAYS" => layer.archive.older_than_days = number()?,
+                "COMPACT_MEMORY_MB" => layer.compact.memory_mb = number()?,
+                "COMPACT_BEST_AFTER_DAYS" => layer.compact.best_after_days = number()?,
                 "QUERY_MEMORY_MB" => layer.query.memory_mb = number()?,
                 "QUERY_SPILL_FOLDER" => layer.query.spill_folder = Some(PathBuf::from(value)),
                 "QUERY_TIMEOUT_SECS" => layer.query.timeout_secs = number()?,
@@ -362,7 +390,8 @@ impl Layer {
                     _ => {
                         return Err(Error::invalid(format!(
                             "environment variable {name} is no setting; unset it, or give one of IER_CONFIG, IER_WAREHOUSE, \
-                             IER_ZONE, IER_ARCHIVE_OLDER_THAN_DAYS, IER_QUERY_MEMORY_MB, IER_QUERY_SPILL_FOLDER, \
+                             IER_ZONE, IER_ARCHIVE_OLDER_THAN_DAYS, IER_COMPACT_MEMORY_MB, IER_COMPACT_BEST_AFTER_DAYS, \
+                             IER_QUERY_MEMORY_MB, IER_QUERY_SPILL_FOLDER, \
                              IER_QUERY_TIMEOUT_SECS, IER_QUERY_METADATA_CACHE_MB, IER_QUERY_THREADS, IER_LOAD_BUFFER_MB, IER_LOAD_KEEP_VERSIONS, \
                              IER_SHELL_HISTORY, IER_AUDIT_WHO, IER_AUDIT_REASON_REQUIRED, IER_AUDIT_KEY, IER_STORE_<OPTION>"
                         )));

@@ -408,13 +408,18 @@ pub struct Archive {
 
 /// Rewrite many small files as few sorted ones
 ///
-/// Answers do not change; the files left behind are removed by `ier vacuum`.
+/// Late rows are folded in first. Then the months of many, small or overlapping files, the worst first, and those left alone for a
+/// year, which get the best compression. Answers do not change; the files left behind are removed by `ier vacuum`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  ier compact --dry-run\n  ier compact")]
+#[command(after_help = "Examples:\n  ier compact --dry-run\n  ier compact\n  ier compact --budget 10m")]
 pub struct Compact {
     /// Say what would be done, and do nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+
+    /// Begin no month after this long: 10m, 2h; the rest waits for the next run
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub budget: Option<Duration>,
 }
 
 /// Delete files that no table uses any more

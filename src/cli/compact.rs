@@ -1,7 +1,9 @@
 //! `ier compact`: many small files become few sorted ones.
 
-use crate::error::Result;
-use crate::jobs::compact::{execute, plan};
+use chrono::Duration;
+
+use crate::error::{Error, Result};
+use crate::jobs::compact::{CompactOptions, execute, plan};
 
 use super::Session;
 use super::args::Compact;
@@ -9,11 +11,14 @@ use super::progress::Unit;
 
 /// Plans, and unless it is only to be shown, rewrites.
 pub async fn run(session: &Session, args: &Compact) -> Result<()> {
+    let budget = args.budget.map(Duration::from_std).transpose();
+    let budget = budget.map_err(|error| Error::invalid("--budget is out of range").with_source(error))?;
+    let options = CompactOptions { budget, ..session.compact_options() };
     let warehouse = session.warehouse()?;
-    let plan = plan(&warehouse).await?;
+    let plan = plan(&warehouse, &options).await?;
     if args.dry_run {
         return session.answer(&plan);
     }
-    let report = execute(&warehouse, plan, session.progress(Unit::Rows)?).await?;
+    let report = execute(&warehouse, plan, &options, session.progress(Unit::Rows)?).await?;
     session.report(&report, ToString::to_string)
 }

@@ -86,7 +86,9 @@ pub async fn run(session: &Session, args: &Demo) -> Result<()> {
     talk.say(&archived.to_string())?;
 
     talk.say("\n4. Rewrite small files as few sorted ones")?;
-    let compacted = compact::execute(&lake, compact::plan(&lake).await?, session.progress(Unit::Rows)?).await?;
+    let options = session.compact_options();
+    let plan = compact::plan(&lake, &options).await?;
+    let compacted = compact::execute(&lake, plan, &options, session.progress(Unit::Rows)?).await?;
     talk.say(&compacted.to_string())?;
 
     let engine = session.engine().await?;

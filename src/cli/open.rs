@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::jobs::compact::CompactOptions;
 use crate::query::engine::Engine;
 use crate::query::limits::Limits;
 use crate::tiers::lookups::LookUpLog;
@@ -75,6 +76,16 @@ impl Session {
             statement: (query.timeout_secs > 0).then(|| Duration::from_secs(query.timeout_secs)),
             metadata_cache_bytes: (query.metadata_cache_mb * MIB) as usize,
             threads: query.threads,
+        }
+    }
+
+    /// How months are compacted, without a limit of time.
+    pub fn compact_options(&self) -> CompactOptions {
+        let compact = &self.settings.compact;
+        CompactOptions {
+            budget: None,
+            memory_bytes: compact.memory_mb * MIB,
+            best_after: (compact.best_after_days > 0).then(|| chrono::Duration::days(compact.best_after_days.into())),
         }
     }
 

@@ -198,6 +198,26 @@ pub async fn execute(warehouse: &Arc<Warehouse>, plan: ArchivePlan, progress: Ar
     Ok(ArchiveReport { until: plan.until, tables, seconds })
 }
 
+/// Folds late rows into the archive and moves no boundary: what a run until today's boundary does. Tables without late rows
+/// are left alone.
+pub(super) async fn fold_late(warehouse: &Arc<Warehouse>, progress: &Arc<dyn Progress>) -> Result<Vec<TableReport>> {
+    let mut folded = Vec::new();
+    for table in TABLES.iter().filter(|table| table.tiered) {
+        let tiers = warehouse.tiers(table).await?;
+        let pinned = pin(&tiers).await?;
+        let Some(until) = pinned.archived_until().filter(|_| late_rows(&pinned) > 0) else { continue };
+        progress.say(&format!("folding late rows into {}", table.name));
+        let run = Run { warehouse: warehouse.clone(), tiers, until: date_of(until), progress: progress.clone() };
+        folded.push(run.table().await?);
+    }
+    Ok(folded)
+}
+
+/// Rows in hot files that hold late rows.
+pub(super) fn late_rows(pinned: &Pinned) -> u64 {
+    pinned.hot.files().filter(|file| pinned.is_late(file)).map(|file| file.rows).sum()
+}
+
 struct Run {
     warehouse: Arc<Warehouse>,
     tiers: Tiers,

@@ -1,34 +1,93 @@
-//! `ier compact`: a month of many or overlapping archive files becomes few sorted ones that do not overlap.
+//! `ier compact`: a month of many or overlapping archive files becomes few sorted ones that do not overlap; one that has been
+//! left alone for a year is written once more, as small as it gets.
 //!
-//! Changes no answer: the same rows, in other files, one commit a month. Safe to run twice and beside other jobs: a month
-//! that changed meanwhile is left for the next run.
+//! Changes no answer: the same rows, in other files. First late rows are folded in, as `ier archive` does, because they would
+//! have their months written anew soon after. Then the months that need it, the worst first, one commit a month. Safe to
+//! run twice and beside other jobs: the commit is made only while every file it replaces is still live, and a month
+//! that changed meanwhile is left for the next run. So a file in which a row was erased, or from which one was moved, can
+//! never be replaced by what was read before that.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use chrono::NaiveDate;
+use arrow::compute::concat_batches;
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use datafusion::common::ScalarValue;
+use futures::TryStreamExt;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
-use super::archive::sum_of;
+use super::archive::{fold_late, late_rows, sum_of};
 use crate::error::{Error, Result};
 use crate::human;
-use crate::lake::commit::{Change, commit, lost_race};
+use crate::lake::commit::{ATTEMPTS, Change, commit, lost_race};
 use crate::lake::fold::{Changes, fold_through};
-use crate::lake::layout::FILE_BYTES;
+use crate::lake::layout::{Effort, FILE_BYTES, ROW_GROUP_ROWS, tags};
 use crate::lake::parallel::in_parallel;
-use crate::lake::paths::{Role, date_of};
+use crate::lake::paths::{date_of, first_of_month};
+use crate::lake::read;
 use crate::lake::snapshot::{DataFile, Partition};
+use crate::lake::sort::{BATCH_ROWS, Sorted, sort};
 use crate::lake::table::LakeTable;
 use crate::lake::verify::{RowSum, read_back, summed};
 use crate::progress::Progress;
-use crate::record::fields::TABLES;
+use crate::record::fields::{TABLES, known};
+use crate::tiers::pin::pin;
 use crate::tiers::warehouse::Warehouse;
+
+/// Files a month may have while archive runs still add to it: one a day comes, and written anew each time it would cost
+/// more than it saves.
+const OPEN_MONTH_FILES: usize = 8;
+
+/// What a file that is merged takes beside its row group, in bytes: a batch of rows decoded, and dictionaries.
+const STREAM_BYTES: u64 = 8 << 20;
+
+/// What writing takes, in bytes: an encoded row group, its filter, and the parts on their way to the store.
+const WRITER_BYTES: u64 = 150 << 20;
+
+/// What a run may use, and what it is to reach.
+#[derive(Clone, Copy, Debug)]
+pub struct CompactOptions {
+    /// No month is begun after this long.
+    pub budget: Option<Duration>,
+    /// Memory for the months being merged, in bytes.
+    pub memory_bytes: u64,
+    /// A month whose files are this old is written once more, as small as it gets; `None` = never.
+    pub best_after: Option<Duration>,
+}
+
+/// Why a month is written anew.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Need {
+    /// A file that was not written here: its order is unknown.
+    Foreign,
+    /// Its files overlap: a look-up has to open them all.
+    Overlapping,
+    /// Two or more of its files would fit into one.
+    Small,
+    /// Left alone for long: worth the smallest form.
+    Old,
+}
+
+impl Need {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Foreign => "a file of unknown order",
+            Self::Overlapping => "overlapping files",
+            Self::Small => "small files",
+            Self::Old => "old enough for best compression",
+        }
+    }
+}
 
 /// What a run would do.
 #[derive(Clone, Debug, Serialize)]
 pub struct CompactPlan {
-    /// Months that need it.
+    /// Late rows that would be folded in first.
+    pub late_rows: u64,
+    /// Months that need it, in the order in which they are done.
     pub months: Vec<MonthPlan>,
 }
 
@@ -39,6 +98,8 @@ pub struct MonthPlan {
     pub table: String,
     /// The month's first day; none for rows without a date.
     pub month: Option<NaiveDate>,
+    /// Why.
+    pub need: Need,
     /// Its files.
     pub files: u64,
     /// Their rows.
@@ -50,11 +111,15 @@ pub struct MonthPlan {
 /// What a run did.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct CompactReport {
+    /// Late rows folded in first.
+    pub late_rows: u64,
     /// Months made anew.
     pub months: u64,
     /// Months left for the next run because they changed meanwhile.
     pub months_left: u64,
-    /// Files and bytes before.
+    /// Months left for the next run because the time was up.
+    pub months_out_of_time: u64,
+    /// Files before.
     pub files_before: u64,
     /// Bytes before.
     pub bytes_before: u64,
@@ -68,16 +133,21 @@ pub struct CompactReport {
     pub seconds: f64,
 }
 
+const NOTHING: &str = "nothing to compact: every month is in few, sorted files";
+
 impl fmt::Display for CompactPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.months.is_empty() {
-            return f.write_str("nothing to compact: every month is in few, sorted files");
+        if self.months.is_empty() && self.late_rows == 0 {
+            return f.write_str(NOTHING);
         }
         write!(f, "compact {}", human::counted(self.months.len() as u64, "month"))?;
+        if self.late_rows > 0 {
+            write!(f, "\nfirst fold in up to {}", human::counted(self.late_rows, "late row"))?;
+        }
         for month in &self.months {
             let name = month.month.map_or_else(|| "without date".to_owned(), |month| month.format("%Y-%m").to_string());
-            let files = human::counted(month.files, "file");
-            write!(f, "\n{} {name}: {files}, {}, {}", month.table, human::counted(month.rows, "row"), human::bytes(month.bytes))?;
+            let (files, rows) = (human::counted(month.files, "file"), human::counted(month.rows, "row"));
+            write!(f, "\n{} {name}: {files}, {rows}, {}: {}", month.table, human::bytes(month.bytes), month.need.words())?;
         }
         Ok(())
     }
@@ -85,8 +155,11 @@ impl fmt::Display for CompactPlan {
 
 impl fmt::Display for CompactReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.months + self.months_left == 0 {
-            return f.write_str("nothing to compact: every month is in few, sorted files");
+        if self.late_rows > 0 {
+            writeln!(f, "folded in up to {}", human::counted(self.late_rows, "late row"))?;
+        }
+        if self.months + self.months_left + self.months_out_of_time == 0 {
+            return f.write_str(NOTHING);
         }
         write!(
             f,
@@ -101,20 +174,27 @@ impl fmt::Display for CompactReport {
         if self.months_left > 0 {
             write!(f, "\n{} changed meanwhile and wait for the next run", human::counted(self.months_left, "month"))?;
         }
+        if self.months_out_of_time > 0 {
+            write!(f, "\nthe time was up: {} wait for the next run", human::counted(self.months_out_of_time, "month"))?;
+        }
         Ok(())
     }
 }
 
-/// Looks for months whose files overlap, or of which two would fit into one.
-pub async fn plan(warehouse: &Arc<Warehouse>) -> Result<CompactPlan> {
-    let mut months = Vec::new();
+/// Looks for months that need it.
+pub async fn plan(warehouse: &Arc<Warehouse>, options: &CompactOptions) -> Result<CompactPlan> {
+    let now = warehouse.clock().now();
+    let mut plan = CompactPlan { late_rows: 0, months: Vec::new() };
     for table in TABLES.iter().filter(|table| table.tiered) {
-        let archive = warehouse.table(Role::Archive, table).await?;
-        for (partition, files) in &archive.snapshot().await?.partitions {
-            if needs_it(files) {
-                months.push(MonthPlan {
+        let pinned = pin(&warehouse.tiers(table).await?).await?;
+        plan.late_rows += late_rows(&pinned);
+        let open_from = pinned.archived_until().map(first_of_month);
+        for (partition, files) in &pinned.archive.partitions {
+            if let Some(need) = need(files, open_from, now, options) {
+                plan.months.push(MonthPlan {
                     table: table.name.to_string(),
                     month: partition.0.map(date_of),
+                    need,
                     files: files.len() as u64,
                     rows: files.iter().map(|file| file.rows).sum(),
                     bytes: files.iter().map(|file| file.bytes()).sum(),
@@ -122,13 +202,40 @@ pub async fn plan(warehouse: &Arc<Warehouse>) -> Result<CompactPlan> {
             }
         }
     }
-    Ok(CompactPlan { months })
+    // The time may not be enough for all: first those that cost readers most.
+    plan.months.sort_by_key(|month| (month.need == Need::Old, Reverse(month.files), month.month, month.table.clone()));
+    Ok(plan)
 }
 
-fn needs_it(files: &[Arc<DataFile>]) -> bool {
-    if files.len() < 2 {
-        return false;
+/// Why these files of one month should be written anew, if they should. Months from `open_from` on still get files.
+fn need(files: &[Arc<DataFile>], open_from: Option<i32>, now: DateTime<Utc>, options: &CompactOptions) -> Option<Need> {
+    let first = files.first()?;
+    if files.iter().any(|file| file.tag(tags::BLAKE3).is_none()) {
+        return Some(Need::Foreign);
     }
+    let is_open = first.partition.0.is_some_and(|day| open_from.is_some_and(|from| day >= from));
+    if is_open && files.len() < OPEN_MONTH_FILES {
+        return None;
+    }
+    if overlap(files) {
+        return Some(Need::Overlapping);
+    }
+    if small(files) {
+        return Some(Need::Small);
+    }
+    let newest = files.iter().map(|file| file.add.modification_time).max()?;
+    let is_old = options.best_after.is_some_and(|age| newest <= (now - age).timestamp_millis());
+    let is_best = files.iter().all(|file| file.tag(tags::EFFORT) == Effort::Best.tag());
+    (is_old && !is_best).then_some(Need::Old)
+}
+
+/// Would two of these files fit into one?
+fn small(files: &[Arc<DataFile>]) -> bool {
+    files.iter().filter(|file| file.bytes() < FILE_BYTES / 2).count() > 1
+}
+
+/// Do the people of two of these files overlap? Neighbours may share the person at whom one file ended.
+fn overlap(files: &[Arc<DataFile>]) -> bool {
     let mut ranges: Vec<Option<(&str, &str)>> = files
         .iter()
         .map(|file| match file.ranges.get("person_id").map(|range| (&range.min, &range.max)) {
@@ -137,106 +244,198 @@ fn needs_it(files: &[Arc<DataFile>]) -> bool {
         })
         .collect();
     ranges.sort();
-    // Two neighbours may share the person at whom one file ended.
-    let overlap =
-        ranges.windows(2).any(|pair| matches!(pair, [Some((_, end)), Some((start, _))] if end > start) || pair[1].is_none());
-    let small = files.iter().filter(|file| file.bytes() < FILE_BYTES / 2).count();
-    overlap || small > 1
+    ranges.windows(2).any(|pair| matches!(pair, [Some((_, end)), Some((start, _))] if end > start) || pair[1].is_none())
 }
 
-/// Does what was planned, month by month.
-pub async fn execute(warehouse: &Arc<Warehouse>, plan: CompactPlan, progress: Arc<dyn Progress>) -> Result<CompactReport> {
+/// Does what was planned, month by month, two at once where the memory allows.
+pub async fn execute(
+    warehouse: &Arc<Warehouse>,
+    plan: CompactPlan,
+    options: &CompactOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<CompactReport> {
     let started = warehouse.clock().now();
+    let deadline = options.budget.map(|budget| started + budget);
+    let late_rows = plan.late_rows;
+    if late_rows > 0 {
+        fold_late(warehouse, &progress).await?;
+    }
     progress.say("compacting");
     progress.total(plan.months.iter().map(|month| month.rows).sum());
-    let house = warehouse.clone();
+    let run = Arc::new(Run {
+        warehouse: warehouse.clone(),
+        options: *options,
+        memory: Semaphore::new(mib(options.memory_bytes) as usize),
+        progress,
+    });
     let done = in_parallel(plan.months, move |month| {
-        let (warehouse, progress) = (house.clone(), progress.clone());
-        async move { compact_month(&warehouse, month, &progress).await }
-    })
-    .await?;
-    let mut report = CompactReport::default();
-    for month in done {
-        match month {
-            None => report.months_left += 1,
-            Some(month) => {
-                report.months += 1;
-                report.files_before += month.files_before;
-                report.bytes_before += month.bytes_before;
-                report.files_after += month.files_after;
-                report.bytes_after += month.bytes_after;
-                report.rows += month.rows;
+        let run = run.clone();
+        async move {
+            if deadline.is_some_and(|deadline| run.warehouse.clock().now() >= deadline) {
+                return Ok(CompactReport { months_out_of_time: 1, ..CompactReport::default() });
             }
+            run.month(month).await
         }
+    });
+    let mut report = CompactReport { late_rows, ..CompactReport::default() };
+    for month in done.await? {
+        report.months += month.months;
+        report.months_left += month.months_left;
+        report.months_out_of_time += month.months_out_of_time;
+        report.files_before += month.files_before;
+        report.bytes_before += month.bytes_before;
+        report.files_after += month.files_after;
+        report.bytes_after += month.bytes_after;
+        report.rows += month.rows;
     }
     report.seconds = (warehouse.clock().now() - started).num_milliseconds() as f64 / 1000.0;
     Ok(report)
 }
 
-/// `None` when the month changed while it was worked on.
-async fn compact_month(
-    warehouse: &Arc<Warehouse>,
-    month: MonthPlan,
-    progress: &Arc<dyn Progress>,
-) -> Result<Option<CompactReport>> {
-    let table =
-        crate::record::fields::known(&month.table).ok_or_else(|| Error::not_found(format!("no table {}", month.table)))?;
-    let archive = warehouse.table(Role::Archive, table).await?;
-    let partition = Partition(month.month.map(|day| day.to_epoch_days()));
-    let base = archive.snapshot().await?;
-    let files = base.partition(partition).to_vec();
-    if !needs_it(&files) {
-        return Ok(Some(CompactReport::default()));
-    }
-    let rows: u64 = files.iter().map(|file| file.rows).sum();
-    let sum = Arc::new(Mutex::new(RowSum::default()));
-    let summing = sum.clone();
-    let changes = Changes { absorb: files.clone(), ..Changes::default() };
-    let now = warehouse.clock().now().timestamp_millis();
-    let told = progress.clone();
-    let through = |rows| summed(rows, summing);
-    let folded = fold_through(&archive, partition, changes, now, &move |rows| told.advance(rows), through).await?;
-    let written = sum_of(&sum)?;
-    if written.rows != rows {
-        return Err(Error::internal(format!("{}: {rows} rows in, {} rows out", archive.name(), written.rows)));
-    }
-    let new = folded.adds.iter().map(|add| DataFile::new(&archive.table, archive.role, add.clone())).collect::<Result<_>>()?;
-    read_back(&archive, new, written).await?;
-    let report = CompactReport {
-        files_before: files.len() as u64,
-        bytes_before: files.iter().map(|file| file.bytes()).sum(),
-        files_after: folded.adds.len() as u64,
-        bytes_after: folded.adds.iter().map(|add| add.size.max(0) as u64).sum(),
-        rows,
-        ..CompactReport::default()
-    };
-    let change =
-        Change { adds: folded.adds, removes: folded.replaced, same_rows: true, operation: "compact", ..Change::default() };
-    Ok(swap(warehouse, &archive, partition, &files, change).await?.then_some(report))
+/// Memory is counted in MiB: a semaphore's permits are 32-bit numbers.
+fn mib(bytes: u64) -> u32 {
+    u32::try_from((bytes >> 20).max(1)).unwrap_or(u32::MAX)
 }
 
-/// Commits the swap on the newest snapshot in which the month's files are all still the same; `false` when they are not.
-async fn swap(
-    warehouse: &Arc<Warehouse>,
-    archive: &LakeTable,
-    partition: Partition,
-    files: &[Arc<DataFile>],
-    change: Change,
-) -> Result<bool> {
-    let Change { adds, removes, .. } = change;
-    for _ in 0..crate::lake::commit::ATTEMPTS {
-        let newest = archive.snapshot().await?;
-        let same = |(a, b): (&Arc<DataFile>, &Arc<DataFile>)| a.add.path == b.add.path;
-        let now = newest.partition(partition);
-        if now.len() != files.len() || !now.iter().zip(files).all(same) {
-            return Ok(false);
+struct Run {
+    warehouse: Arc<Warehouse>,
+    options: CompactOptions,
+    /// What is free, in MiB.
+    memory: Semaphore,
+    progress: Arc<dyn Progress>,
+}
+
+impl Run {
+    /// Writes a month anew: in one step where the memory allows, else some files at a time, smallest first, until they are few.
+    async fn month(&self, month: MonthPlan) -> Result<CompactReport> {
+        let table = known(&month.table).ok_or_else(|| Error::not_found(format!("no table {}", month.table)))?;
+        let tiers = self.warehouse.tiers(table).await?;
+        let partition = Partition(month.month.map(|day| day.to_epoch_days()));
+        let mut report = CompactReport::default();
+        for step in 0.. {
+            let pinned = pin(&tiers).await?;
+            let files = pinned.archive.partition(partition);
+            let open_from = pinned.archived_until().map(first_of_month);
+            let Some(need) = need(files, open_from, self.warehouse.clock().now(), &self.options) else { break };
+            let mut some = fitting(files, self.options.memory_bytes);
+            if need != Need::Old && !overlap(&some) && !small(&some) {
+                // Those that fit have been merged already; the rest costs what it costs.
+                some = files.to_vec();
+            }
+            if step == 0 {
+                report.files_before = files.len() as u64;
+                report.bytes_before = files.iter().map(|file| file.bytes()).sum();
+            }
+            let whole = some.len() == files.len();
+            if !self.rewrite(&tiers.archive, partition, &some, need).await? {
+                return Ok(CompactReport { months_left: 1, ..CompactReport::default() });
+            }
+            if whole {
+                break;
+            }
         }
-        let change =
-            Change { adds: adds.clone(), removes: removes.clone(), same_rows: true, operation: "compact", ..Change::default() };
-        match commit(archive, &newest, change, warehouse.clock().as_ref()).await {
-            Err(error) if lost_race(&error) => {}
-            done => return done.map(|_| true),
-        }
+        let after = tiers.archive.snapshot().await?;
+        let files = after.partition(partition);
+        report.months = u64::from(report.files_before > 0);
+        report.files_after = files.len() as u64;
+        report.bytes_after = files.iter().map(|file| file.bytes()).sum();
+        report.rows = files.iter().map(|file| file.rows).sum();
+        Ok(report)
     }
-    Ok(false)
+
+    /// Merges some files of a month and commits; `false` when one of them was changed meanwhile.
+    async fn rewrite(&self, archive: &Arc<LakeTable>, partition: Partition, files: &[Arc<DataFile>], need: Need) -> Result<bool> {
+        let wanted = mib(files.iter().map(merge_bytes).sum::<u64>() + WRITER_BYTES);
+        let permits = self.memory.acquire_many(wanted.min(mib(self.options.memory_bytes))).await;
+        let _held = permits.map_err(|error| Error::internal(format!("the memory budget is closed: {error}")))?;
+        let rows: u64 = files.iter().map(|file| file.rows).sum();
+        let mut changes = Changes { effort: self.effort(files, need), ..Changes::default() };
+        let mut foreign = Vec::new();
+        for file in files {
+            match file.tag(tags::BLAKE3) {
+                Some(_) => changes.absorb.push(file.clone()),
+                None => {
+                    changes.streams.push(sorted(archive, file).await?);
+                    foreign.push(file.clone());
+                }
+            }
+        }
+        let sum = Arc::new(Mutex::new(RowSum::default()));
+        let (summing, told) = (sum.clone(), self.progress.clone());
+        let through = |rows| summed(rows, summing);
+        let now = self.warehouse.clock().now().timestamp_millis();
+        let mut folded = fold_through(archive, partition, changes, now, &move |rows| told.advance(rows), through).await?;
+        folded.replaced.extend(foreign);
+        let written = sum_of(&sum)?;
+        if written.rows != rows {
+            return Err(Error::internal(format!("{}: {rows} rows in, {} rows out", archive.name(), written.rows)));
+        }
+        let new =
+            folded.adds.iter().map(|add| DataFile::new(&archive.table, archive.role, add.clone())).collect::<Result<_>>()?;
+        read_back(archive, new, written).await?;
+        let change =
+            Change { adds: folded.adds, removes: folded.replaced, same_rows: true, operation: "compact", ..Change::default() };
+        self.swap(archive, partition, change).await
+    }
+
+    /// The most effort for files nobody has touched for long, the tier's own for others.
+    fn effort(&self, files: &[Arc<DataFile>], need: Need) -> Option<Effort> {
+        let best = need == Need::Old || files.iter().all(|file| file.tag(tags::EFFORT) == Effort::Best.tag());
+        best.then_some(Effort::Best)
+    }
+
+    /// Commits the swap on the newest snapshot in which the files are all still live; `false` when they are not.
+    async fn swap(&self, archive: &LakeTable, partition: Partition, change: Change) -> Result<bool> {
+        let Change { adds, removes, .. } = change;
+        for _ in 0..ATTEMPTS {
+            let newest = archive.snapshot().await?;
+            let is_live = |file: &Arc<DataFile>| newest.partition(partition).iter().any(|live| live.add.path == file.add.path);
+            if !removes.iter().all(is_live) {
+                return Ok(false);
+            }
+            let change = Change {
+                adds: adds.clone(),
+                removes: removes.clone(),
+                same_rows: true,
+                operation: "compact",
+                ..Change::default()
+            };
+            match commit(archive, &newest, change, self.warehouse.clock().as_ref()).await {
+                Err(error) if lost_race(&error) => {}
+                done => return done.map(|_| true),
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// What merging a file takes, in bytes: its largest row group, which is read whole, and what is decoded of it.
+fn merge_bytes(file: &Arc<DataFile>) -> u64 {
+    let groups = file.rows.div_ceil(ROW_GROUP_ROWS as u64).max(1);
+    file.bytes() / groups + STREAM_BYTES
+}
+
+/// As many files as can be merged at once in so much memory, the smallest first; never less than two.
+fn fitting(files: &[Arc<DataFile>], memory_bytes: u64) -> Vec<Arc<DataFile>> {
+    let mut by_size: Vec<Arc<DataFile>> = files.to_vec();
+    by_size.sort_by_key(|file| file.bytes());
+    let mut needed = WRITER_BYTES;
+    let fits = by_size.iter().take_while(|file| {
+        needed += merge_bytes(file);
+        needed <= memory_bytes
+    });
+    let count = fits.count().max(2);
+    by_size.truncate(count);
+    by_size
+}
+
+/// The rows of a file that was not written here, in order. They are sorted in memory.
+async fn sorted(archive: &LakeTable, file: &DataFile) -> Result<Sorted> {
+    let batches: Vec<_> = read::open(archive, file).await?.stream(None, None)?.try_collect().await?;
+    let rows = sort(&archive.table, &concat_batches(&archive.table.lake_schema(), &batches)?)?;
+    let pieces = (0..rows.num_rows()).step_by(BATCH_ROWS).map(move |from| {
+        let length = BATCH_ROWS.min(rows.num_rows() - from);
+        Ok(rows.slice(from, length))
+    });
+    Ok(Box::pin(futures::stream::iter(pieces.collect::<Vec<_>>())))
 }

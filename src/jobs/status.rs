@@ -8,6 +8,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use serde::Serialize;
 
+use super::archive;
 use super::coverage::{self, IerCoverage};
 use crate::error::Result;
 use crate::human;
@@ -93,7 +94,7 @@ pub async fn status(warehouse: &Arc<Warehouse>) -> Result<Status> {
             let pinned = pin(&warehouse.tiers(&lake.table).await?).await?;
             archived_until = pinned.archived_until().map(date_of);
             if lake.role == Role::Hot {
-                late_rows = pinned.hot.files().filter(|file| pinned.is_late(file)).map(|file| file.rows).sum();
+                late_rows = archive::late_rows(&pinned);
             }
         }
         let table = TableStatus {

@@ -12,6 +12,7 @@ use arrow::compute::filter_record_batch;
 use deltalake_core::kernel::Add;
 use futures::{StreamExt, TryStreamExt};
 
+use super::layout::Effort;
 use super::read::{self, OpenFile};
 use super::snapshot::{DataFile, Partition};
 use super::sort::{BATCH_ROWS, Sorted, merge, sort};
@@ -122,6 +123,8 @@ pub struct Changes {
     pub streams: Vec<Sorted>,
     /// Files of the partition to write anew although none of their rows go: small ones, to keep files few.
     pub absorb: Vec<Arc<DataFile>>,
+    /// How much effort goes into the new files, where that is not what the tier's files get as a rule.
+    pub effort: Option<Effort>,
 }
 
 /// Writes the new files of one partition. `progress` is told the rows written.
@@ -149,6 +152,7 @@ pub async fn fold_through(
     for file in changes.absorb {
         replaced.entry(file.add.path.clone()).or_insert_with(|| (file, Vec::new()));
     }
+    let effort = changes.effort.unwrap_or_else(|| Effort::of(table.role));
     let mut inputs = changes.streams;
     for (file, goes) in replaced.values() {
         let open = read::open(table, file).await?;
@@ -170,7 +174,7 @@ pub async fn fold_through(
             rows.fetch_add(written, std::sync::atomic::Ordering::Relaxed);
             progress(written);
         };
-        write::write(table, partition, through(merge(table.table.clone(), inputs)), now_millis, &count).await?
+        write::write(table, partition, effort, through(merge(table.table.clone(), inputs)), now_millis, &count).await?
     };
     let replaced = replaced.into_values().map(|(file, _)| file).collect();
     Ok(Folded { adds, replaced, rows: rows.into_inner() })

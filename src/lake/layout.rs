@@ -10,6 +10,7 @@ use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{BloomFilterProperties, EnabledStatistics, WriterProperties, WriterVersion};
 use parquet::schema::types::ColumnPath;
 
+use super::paths::Role;
 use crate::error::{Error, Result};
 use crate::record::fields::{Kind, Table, hidden};
 
@@ -19,6 +20,8 @@ pub mod tags {
     pub const BLAKE3: &str = "ier.blake3";
     /// For hot files with marked rows: the days (since 1970, comma-separated) under which the archive may hold their keys.
     pub const LATE: &str = "ier.late_from";
+    /// How much effort went into a file's compression, where that is more than its tier's own.
+    pub const EFFORT: &str = "ier.effort";
     /// The mark of a row whose key the archive may hold under any day.
     pub const ANYWHERE: i32 = i32::MIN;
 }
@@ -44,6 +47,8 @@ pub enum Effort {
     Hot,
     /// Kept for years.
     Archive,
+    /// Kept for years more, and not expected to change again.
+    Best,
 }
 
 impl Effort {
@@ -51,7 +56,18 @@ impl Effort {
         match self {
             Self::Hot => 1,
             Self::Archive => 3,
+            Self::Best => 9,
         }
+    }
+
+    /// What the log says of it in [`tags::EFFORT`].
+    pub fn tag(self) -> Option<&'static str> {
+        (self == Self::Best).then_some("best")
+    }
+
+    /// What a tier's files get as a rule.
+    pub fn of(role: Role) -> Self {
+        if role == Role::Hot { Self::Hot } else { Self::Archive }
     }
 }
 

@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 
 use super::commit::partition_values;
 use super::layout::{self, Effort, FILE_BYTES, tags};
-use super::paths::{self, Role, date_of};
+use super::paths::{self, date_of};
 use super::snapshot::Partition;
 use super::sort::Sorted;
 use super::table::LakeTable;
@@ -38,6 +38,7 @@ const PART_BYTES: usize = 8 << 20;
 pub async fn write(
     table: &LakeTable,
     partition: Partition,
+    effort: Effort,
     mut rows: Sorted,
     now_millis: i64,
     written: &(dyn Fn(u64) + Send + Sync),
@@ -50,7 +51,7 @@ pub async fn write(
         }
         let file = match &mut open {
             Some(file) => file,
-            None => open.insert(OpenFile::create(table, partition)?),
+            None => open.insert(OpenFile::create(table, partition, effort)?),
         };
         file.write(&batch).await?;
         written(batch.num_rows() as u64);
@@ -69,22 +70,22 @@ pub async fn write(
 struct OpenFile {
     /// Path below the table.
     path: String,
+    effort: Effort,
     writer: AsyncArrowWriter<HashingWriter>,
     late_days: BTreeSet<i32>,
 }
 
 impl OpenFile {
-    fn create(table: &LakeTable, partition: Partition) -> Result<Self> {
+    fn create(table: &LakeTable, partition: Partition, effort: Effort) -> Result<Self> {
         let path = paths::data_file(table.role, partition);
         let location = Path::from_iter(table.folder.parts().chain(Path::from(path.as_str()).parts()));
-        let effort = if table.role == Role::Hot { Effort::Hot } else { Effort::Archive };
         let options = ArrowWriterOptions::new()
             .with_properties(layout::writer_properties(&table.table, effort)?)
             // Other engines see plain columns; our own types follow from the table of columns.
             .with_skip_arrow_metadata(true);
         let sink = HashingWriter::new(table.store.clone(), location);
         let writer = AsyncArrowWriter::try_new_with_options(sink, table.table.lake_schema(), options)?;
-        Ok(Self { path, writer, late_days: BTreeSet::new() })
+        Ok(Self { path, effort, writer, late_days: BTreeSet::new() })
     }
 
     async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -110,6 +111,7 @@ impl OpenFile {
             let days: Vec<String> = self.late_days.iter().map(i32::to_string).collect();
             file_tags.insert(tags::LATE.to_owned(), Some(days.join(",")));
         }
+        file_tags.extend(self.effort.tag().map(|effort| (tags::EFFORT.to_owned(), Some(effort.to_owned()))));
         Ok(Add {
             path: self.path,
             partition_values: partition_values(table, partition),

@@ -327,6 +327,6 @@ async fn the_scenes_have_everything_in_them() {
     let archived = Seen::by(&world).await;
     assert!(archived.same_rows(&after), "{}", difference(&archived, &after));
     assert_eq!(world.line("SELECT count(*) FROM ier WHERE tier = 'hot'").await, "2");
-    let plan = ier::jobs::compact::plan(&before_compact().await.house).await.expect("a plan");
+    let plan = ier::jobs::compact::plan(&before_compact().await.house, &crate::world::COMPACT).await.expect("a plan");
     assert!(plan.months.len() >= 2, "{plan}");
 }

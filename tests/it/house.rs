@@ -23,6 +23,8 @@ use ier::query::limits::Limits;
 use ier::tiers::warehouse::Warehouse;
 use tempfile::TempDir;
 
+use crate::world::COMPACT;
+
 /// The hand-made exports.
 pub fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data")
@@ -100,8 +102,8 @@ impl House {
 
     /// Compacts the archive.
     pub async fn compact(&self) -> CompactReport {
-        let plan = compact::plan(&self.warehouse).await.unwrap();
-        compact::execute(&self.warehouse, plan, Arc::new(Silent)).await.unwrap()
+        let plan = compact::plan(&self.warehouse, &COMPACT).await.unwrap();
+        compact::execute(&self.warehouse, plan, &COMPACT, Arc::new(Silent)).await.unwrap()
     }
 
     /// The answer, a line a row.

@@ -24,6 +24,9 @@ mod exports;
 /// The hand-checked answers of `data/README.md`, before and after every job.
 mod answers;
 
+/// Which months are compacted, in what order, within what limits.
+mod compact;
+
 /// How far the records reach: the ledger of loads, sends seen in part, e-mails recorded as not sent.
 mod coverage;
 

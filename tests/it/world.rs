@@ -9,7 +9,7 @@ use ier::clock::ManualClock;
 use ier::error::Result;
 use ier::jobs;
 use ier::jobs::archive::ArchiveReport;
-use ier::jobs::compact::CompactReport;
+use ier::jobs::compact::{CompactOptions, CompactReport};
 use ier::jobs::load::{LoadReport, LoadRequest, TableCounts};
 use ier::jobs::vacuum::VacuumReport;
 use ier::lake::layout::tags;
@@ -24,6 +24,9 @@ use tempfile::TempDir;
 
 use self::records::{Record, csv};
 use self::store::FaultStore;
+
+/// How months are compacted where a test does not say.
+pub const COMPACT: CompactOptions = CompactOptions { budget: None, memory_bytes: 1 << 30, best_after: Some(Duration::days(365)) };
 
 pub mod records;
 
@@ -135,8 +138,8 @@ impl World {
     }
 
     pub async fn try_compact(&self) -> Result<CompactReport> {
-        let plan = jobs::compact::plan(&self.house).await?;
-        jobs::compact::execute(&self.house, plan, silent()).await
+        let plan = jobs::compact::plan(&self.house, &COMPACT).await?;
+        jobs::compact::execute(&self.house, plan, &COMPACT, silent()).await
     }
 
     pub async fn compact(&self) -> CompactReport {
