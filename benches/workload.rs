@@ -1,4 +1,4 @@
-//! The workload, measured: load, archive, upsert, compact, and the queries beside DuckDB on the same files.
+//! The workload, measured: load, archive, compact, upsert, and the queries beside DuckDB on the same files.
 //!
 //! `cargo bench --bench workload -- --scale s` (about a minute), `m` (40 million IERs: about half an hour and 20 GB of
 //! disk), `--folder DIR` to keep and reuse the data. Jobs run as the real binary, with their peak memory; queries run in
@@ -84,6 +84,9 @@ async fn main() -> Outcome<()> {
         }
         jobs(&exports, &warehouse, &scale)?;
     }
+    if wanted("compact") {
+        compact(&exports, &folder.join("daily"), &scale).await?;
+    }
     if wanted("upsert") {
         upsert(&exports, &folder, &scale).await?;
     }
@@ -162,6 +165,48 @@ fn jobs(exports: &Path, warehouse: &Path, scale: &Scale) -> Outcome<()> {
     line("compact", took, report["rows"].as_u64().unwrap_or(0), Some(peak));
     let (_, _, status) = ier(warehouse, &["status"])?;
     println!("{:28} {:8.2} bytes an IER", "archive, all columns", status["archive_bytes_per_ier"].as_f64().unwrap_or(f64::NAN));
+    Ok(())
+}
+
+/// One archive file a day, as daily archive runs would leave them if nobody ever compacted, to its final form.
+async fn compact(exports: &Path, warehouse: &Path, scale: &Scale) -> Outcome<()> {
+    if warehouse.exists() {
+        std::fs::remove_dir_all(warehouse)?;
+    }
+    let files = ier_files(exports)?;
+    let mut args = vec!["load"];
+    args.extend(files.iter().map(String::as_str));
+    ier(warehouse, &args)?;
+    let started = Instant::now();
+    let house = Warehouse::open(&warehouse.to_string_lossy(), &BTreeMap::new(), Arc::new(SystemClock))?;
+    let first = scale.recipe.end - chrono::Months::new(scale.recipe.months);
+    let mut runs = 0;
+    for day in first.iter_days().skip(1).take_while(|day| *day <= scale.recipe.end) {
+        let plan = ier::jobs::archive::plan(&house, Some(day), 90).await?;
+        ier::jobs::archive::execute(&house, plan, Arc::new(ier::progress::Silent)).await?;
+        runs += 1;
+    }
+    println!("{:28} {:8.2} s  {runs} archive runs, one a day", "daily archive files", started.elapsed().as_secs_f64());
+    let answers = async || -> Outcome<String> {
+        let engine = open(warehouse, None).await?;
+        let sql = "SELECT concat_ws(' ', count(*), count(DISTINCT person_id), sum(CAST(opened AS INT)), sum(number_of_total_clicks), \
+            min(date_sent), max(date_opened)) FROM ier";
+        scalar(&engine, sql).await
+    };
+    let before = answers().await?;
+    let (took, peak, report) = ier(warehouse, &["compact"])?;
+    line("compact daily files", took, report["rows"].as_u64().unwrap_or(0), Some(peak));
+    println!(
+        "{:28} {} files, {:.0} MB became {} files, {:.0} MB; answers {}",
+        "",
+        report["files_before"],
+        report["bytes_before"].as_f64().unwrap_or(f64::NAN) / 1e6,
+        report["files_after"],
+        report["bytes_after"].as_f64().unwrap_or(f64::NAN) / 1e6,
+        if answers().await? == before { "unchanged" } else { "CHANGED" }
+    );
+    let (took, _, report) = ier(warehouse, &["compact"])?;
+    println!("{:28} {:8.2} s  {} months", "compact again", took.as_secs_f64(), report["months"]);
     Ok(())
 }
 

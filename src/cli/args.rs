@@ -7,10 +7,12 @@ use chrono::NaiveDate;
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use self::evidence::{AuditVerb, AuditVerify};
+pub use self::reconcile::Reconcile;
 use crate::query::output::Format;
 use crate::settings::Overrides;
 
 mod evidence;
+mod reconcile;
 
 /// Archived e-mail engagement, answered in SQL
 ///
@@ -78,6 +80,7 @@ pub enum Verb {
     Archive(Archive),
     Compact(Compact),
     Vacuum(Vacuum),
+    Reconcile(Reconcile),
     Generate(Generate),
     Completions(Completions),
 }

@@ -24,6 +24,8 @@ mod log;
 
 mod open;
 
+mod reconcile;
+
 mod run;
 
 mod status;

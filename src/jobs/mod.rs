@@ -13,3 +13,5 @@ pub mod compact;
 pub mod vacuum;
 
 pub mod status;
+
+pub mod reconcile;

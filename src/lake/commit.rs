@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::snapshot::{DataFile, Snapshot};
 use super::table::{COMMIT, LakeTable};
+use super::tally::{self, TALLY, Tally};
 use crate::clock::Clock;
 use crate::error::{Context, Error, Kind, Result};
 
@@ -24,6 +25,8 @@ pub struct Change {
     pub removes: Vec<Arc<DataFile>>,
     /// Application transactions to set.
     pub transactions: Vec<(&'static str, i64)>,
+    /// Rows taken in and given up for good, by month.
+    pub tally: Tally,
     /// The rows stay the same, only files change (compaction): streaming readers of the table need not look.
     pub same_rows: bool,
     /// What is being done, for the table's history: `upsert`, `archive` … never a person's data.
@@ -55,7 +58,12 @@ pub async fn commit(table: &LakeTable, base: &Snapshot, change: Change, clock: &
     }
     actions.extend(change.removes.iter().map(|file| Action::Remove(remove(file, !change.same_rows, now))));
     actions.extend(change.adds.into_iter().map(|add| Action::Add(Add { data_change: !change.same_rows, ..add })));
-    let transactions = std::iter::once((COMMIT, nonce)).chain(change.transactions);
+    let counted = !change.tally.is_empty();
+    if counted {
+        tally::write(table, base, &change.tally, nonce).await?;
+    }
+    let tallied = counted.then_some((TALLY, nonce));
+    let transactions = std::iter::once((COMMIT, nonce)).chain(tallied).chain(change.transactions);
     let properties = CommitProperties::default()
         .with_max_retries(0)
         .with_metadata([("ier.operation".to_owned(), change.operation.into())])

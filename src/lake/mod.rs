@@ -27,6 +27,8 @@ pub mod parallel;
 
 pub mod fold;
 
+pub mod tally;
+
 pub mod commit;
 
 pub mod verify;

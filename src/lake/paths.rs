@@ -3,6 +3,7 @@
 //! ```text
 //! hot/individual_email_result/_delta_log/…
 //! hot/individual_email_result/sent_day=2026-10-31/part-….parquet
+//! hot/individual_email_result/_tally/….json
 //! archive/individual_email_result/sent_month=2026-05-01/part-….parquet
 //! reference/email_send/part-….parquet
 //! lookups/00000000000000000001.json
@@ -97,6 +98,11 @@ pub fn lookup_sequence(file_name: &str) -> Option<u64> {
 /// Is this the place of an object of the look-up log?
 pub fn is_lookup(place: &Path) -> bool {
     place.parts().rev().nth(1).is_some_and(|folder| folder.as_ref() == LOOKUPS)
+}
+
+/// A tally's path below its table. The underscore keeps other engines from taking it for data.
+pub fn tally_file(number: i64) -> String {
+    format!("_tally/{number}.json")
 }
 
 /// A new data file's path below its table. Names are never used twice, so a file is never overwritten.

@@ -8,6 +8,7 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 
 use super::table::LakeTable;
+use super::tally;
 use crate::clock::Clock;
 use crate::error::{Context, Result};
 
@@ -18,7 +19,8 @@ pub async fn plan(table: &LakeTable, retain: Duration, clock: &dyn Clock) -> Res
     let doing = || format!("cannot list {}", table.name());
     let objects: Vec<ObjectMeta> = table.store.list(Some(&table.folder)).try_collect().await.context(doing)?;
     let snapshot = table.snapshot().await?;
-    let live: HashSet<Path> = snapshot.files().map(|file| file.path(&table.folder)).collect();
+    let mut live: HashSet<Path> = snapshot.files().map(|file| file.path(&table.folder)).collect();
+    live.extend(tally::live(table, &snapshot).await?);
     let cutoff = clock.now() - retain;
     let removed_lately = removed_since(table, &snapshot, cutoff.timestamp_millis()).await?;
     let log = table.folder.clone().join("_delta_log");

@@ -33,6 +33,7 @@ pub const VIEWS: &[(&str, &str)] = &[
     ("rates_by_send", include_str!("../../sql/views/rates_by_send.sql")),
     ("rates_by_month", include_str!("../../sql/views/rates_by_month.sql")),
     ("send_coverage", include_str!("../../sql/views/send_coverage.sql")),
+    ("send_reconciliation", include_str!("../../sql/views/send_reconciliation.sql")),
     ("flat_report", include_str!("../../sql/views/flat_report.sql")),
     ("ier_versions", include_str!("../../sql/views/ier_versions.sql")),
 ];

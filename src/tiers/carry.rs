@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::lake::fold::keys;
 use crate::lake::layout::tags::ANYWHERE;
+use crate::lake::tally::Tally;
 use crate::record::fields::{KeyRule, Table, hidden};
 use crate::record::observed;
 use crate::record::resolve::{Outcome, group_by_key, resolve};
@@ -114,6 +115,8 @@ pub struct Settled {
     pub counts: Counts,
     /// IERs whose links must follow.
     pub moved: Vec<Moved>,
+    /// Rows that came into a month, and left one.
+    pub tally: Tally,
 }
 
 /// Resolves `changes` (any number of versions a key) with the rows `stored` in this lake and those only `archived`.
@@ -142,6 +145,7 @@ pub fn settle(
     let mut befores: Vec<Option<u32>> = Vec::new();
     let mut counts = Counts::default();
     let mut moved = Vec::new();
+    let mut tally = Tally::default();
     for (place, (group, outcome)) in groups.iter().zip(&resolved.outcomes).enumerate() {
         let told = group.iter().filter(|row| **row >= known).count() as u64;
         let before = group.iter().copied().find(|row| *row < known);
@@ -156,7 +160,9 @@ pub fn settle(
         }
         if let Some(before) = before {
             moved.extend(marks.moved(before, place)?);
+            tally.month(Marks::day(&versions, "sent_date", before as usize)).taken_in -= 1;
         }
+        tally.month(Marks::day(&resolved.batch, "sent_date", place)).taken_in += 1;
         settled_rows.push(place as u32);
         befores.push(before);
         late.push(marks.late(before, place));
@@ -169,7 +175,7 @@ pub fn settle(
         columns[comes.schema().index_of(hidden::LATE)?] = Arc::new(Date32Array::from(late));
         comes = RecordBatch::try_new(comes.schema(), columns)?;
     }
-    Ok(Settled { comes, replaces, counts, moved })
+    Ok(Settled { comes, replaces, counts, moved, tally })
 }
 
 /// Days, marks, persons and dates before and after.

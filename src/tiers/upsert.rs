@@ -22,6 +22,7 @@ use crate::lake::paths::Role;
 use crate::lake::snapshot::{DataFile, Partition, Snapshot};
 use crate::lake::spill::{Spill, Wanderers};
 use crate::lake::table::LakeTable;
+use crate::lake::tally::Tally;
 use crate::progress::{Progress, Silent};
 use crate::record::fields::Table;
 use crate::record::resolve::resolve_all;
@@ -144,9 +145,15 @@ impl Upsert {
             wanderers,
             progress: progress.clone(),
         };
+        let tiered = self.tiers.is_some();
         let (overlay, counts, moved) = Arc::new(work).run().await?;
         let base = overlay.base.clone();
-        Ok(Prepared { base, change: overlay.into_change(), counts, moved })
+        let mut change = overlay.into_change();
+        if !tiered {
+            // Rows of reference tables are told by no month.
+            change.tally = Tally::default();
+        }
+        Ok(Prepared { base, change, counts, moved })
     }
 
     /// Prepares and commits, again as long as others come first.
@@ -177,11 +184,12 @@ struct Overlay {
     adds: BTreeMap<String, Add>,
     removes: BTreeMap<String, Arc<DataFile>>,
     files: BTreeMap<Partition, Vec<Arc<DataFile>>>,
+    tally: Tally,
 }
 
 impl Overlay {
     fn new(base: Arc<Snapshot>) -> Self {
-        Self { base, adds: BTreeMap::new(), removes: BTreeMap::new(), files: BTreeMap::new() }
+        Self { base, adds: BTreeMap::new(), removes: BTreeMap::new(), files: BTreeMap::new(), tally: Tally::default() }
     }
 
     fn files(&self, partition: Partition) -> Vec<Arc<DataFile>> {
@@ -208,6 +216,7 @@ impl Overlay {
         Change {
             adds: self.adds.into_values().collect(),
             removes: self.removes.into_values().collect(),
+            tally: self.tally,
             operation: "upsert",
             ..Change::default()
         }
@@ -243,6 +252,7 @@ struct Done {
     folded: Folded,
     counts: Counts,
     moved: Vec<Moved>,
+    tally: Tally,
     /// Rows that must be settled across partitions.
     carried: RecordBatch,
 }
@@ -252,6 +262,7 @@ struct Here {
     comes: RecordBatch,
     counts: Counts,
     moved: Vec<Moved>,
+    tally: Tally,
     goes: Located,
 }
 
@@ -272,6 +283,7 @@ impl Work {
             overlay.apply(&self.target, done.partition, done.folded)?;
             counts.add(done.counts);
             moved.extend(done.moved);
+            overlay.tally.add(&done.tally);
             carried.push(done.carried);
         }
         let carried = concat_batches(&self.target.table.lake_schema(), &carried)?;
@@ -364,11 +376,11 @@ impl Work {
             here = self.settle_here(partition, &own, survey).await?;
         }
         drop(own);
-        let Here { comes, mut counts, moved, goes } = here;
+        let Here { comes, mut counts, moved, tally, goes } = here;
         counts.late = self.late(&comes, partition)?;
         let folded = self.fold(partition, self.pinned.hot.partition(partition), goes, comes).await?;
         self.progress.advance(told);
-        Ok(Done { partition, folded, counts, moved, carried })
+        Ok(Done { partition, folded, counts, moved, tally, carried })
     }
 
     /// Settles rows of one partition whose keys are stored in that partition, archived, or new.
@@ -387,7 +399,9 @@ impl Work {
             // Nothing is known of any of them: the common case of a bulk load.
             let counts = Counts { inserted: rows.num_rows() as u64, unchanged: outdone, ..Counts::default() };
             let rows = self.observing.note_first(table, rows)?;
-            return Ok(Here { comes: rows, counts, moved: Vec::new(), goes: Located::default() });
+            let mut tally = Tally::default();
+            tally.month(partition.0).taken_in += rows.num_rows() as i64;
+            return Ok(Here { comes: rows, counts, moved: Vec::new(), tally, goes: Located::default() });
         }
         let settled = settle(table, &located.fetch(&self.target).await?, &archived, &rows, self.observing)?;
         let mut counts = settled.counts;
@@ -400,7 +414,7 @@ impl Work {
             .collect();
         let goes = located.only(|key| replaced.contains(key));
         drop(replaced);
-        Ok(Here { comes: settled.comes, counts, moved: settled.moved, goes })
+        Ok(Here { comes: settled.comes, counts, moved: settled.moved, tally: settled.tally, goes })
     }
 
     /// Keys of rows that, settled, belong to another partition than the one they came in by: their date was kept from
@@ -449,6 +463,7 @@ impl Work {
         let settled = settle(&table, &stored, &archived, &rows, self.observing)?;
         counts.add(settled.counts);
         moved.extend(settled.moved);
+        overlay.tally.add(&settled.tally);
         // Every touched partition: where the rows are now, and where they were.
         let coming: HashSet<&str> = keys(&settled.comes)?.iter().flatten().collect();
         let leaving = filter_keys(&stored, |key| coming.contains(key))?;

@@ -54,6 +54,9 @@ mod people;
 /// One person under all their ids: merges, conversions, aliases by hand, whoever asks by whatever they have.
 mod identity;
 
+/// The books balance: rows taken in are there, erased or expired.
+mod reconcile;
+
 /// Statements that want too much time or memory.
 mod limits;
 

@@ -310,6 +310,7 @@ async fn run(steps: &[Step]) -> Result<(), TestCaseError> {
         prop_assert_eq!(rows(&world).await, model.rows(), "after step {}", number);
     }
     world.rows_stand_where_they_belong().await;
+    world.the_books_balance().await;
     world.files_are_sound().await;
     Ok(())
 }

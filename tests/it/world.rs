@@ -210,6 +210,13 @@ impl World {
         }
     }
 
+    /// Every row taken in is there, erased or expired.
+    pub async fn the_books_balance(&self) {
+        let engine = self.engine().await.expect("an engine");
+        let report = jobs::reconcile::reconcile(&self.house, engine).await.expect("the books");
+        report.check().unwrap_or_else(|error| panic!("{error}\n{report}"));
+    }
+
     /// No key twice, in either table, over both tiers.
     pub async fn no_key_twice(&self) {
         let twice =

@@ -1,0 +1,247 @@
+//! `ier reconcile`: do the books balance? Changes nothing.
+//!
+//! For IERs and links, month by month: rows taken in = rows in hot + in the archive + erased + expired. The left side and the
+//! last two stand in tallies that were committed with the rows themselves ([`crate::lake::tally`]), the middle is
+//! counted from the files, so a row lost or doubled anywhere shows. Rows read = rows rejected + records + further versions of
+//! them, by the ledger of loads. And each send's own counters beside what its records tell, with the reason of the difference.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::common::ParamValues;
+use futures::TryStreamExt;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::human;
+use crate::lake::commit::ATTEMPTS;
+use crate::lake::tally::{self, Tally};
+use crate::query::audit::facts::told;
+use crate::query::engine::Engine;
+use crate::record::fields::known;
+use crate::tiers::warehouse::{Tiers, Warehouse};
+
+const LOADED: &str = include_str!("../../sql/reconcile/loaded.sql");
+const SENDS: &str = include_str!("../../sql/reconcile/sends.sql");
+
+/// The tables whose rows are counted, and how.
+const COUNTED: [(&str, &str); 2] = [
+    ("individual_email_result", include_str!("../../sql/reconcile/iers.sql")),
+    ("individual_link", include_str!("../../sql/reconcile/links.sql")),
+];
+
+/// What was found.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReconcileReport {
+    /// By table.
+    pub objects: Vec<ObjectReport>,
+    /// Sends by how their counters and their records compare.
+    pub sends: Vec<SendsReport>,
+}
+
+/// One table's rows.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ObjectReport {
+    /// The table.
+    pub object: String,
+    /// Files loaded into it.
+    pub files: i64,
+    /// Rows read from them.
+    pub rows_read: i64,
+    /// Of these: rejected.
+    pub rows_rejected: i64,
+    /// All months together.
+    pub total: MonthReport,
+    /// By month sent.
+    pub months: Vec<MonthReport>,
+}
+
+/// One month's rows.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct MonthReport {
+    /// The month; `none` for rows without a date.
+    pub month: String,
+    /// Rows taken in.
+    pub taken_in: i64,
+    /// Rows in hot.
+    pub hot: i64,
+    /// Rows in the archive.
+    pub archive: i64,
+    /// Rows erased on request.
+    pub erased: i64,
+    /// Rows retention removed.
+    pub expired: i64,
+    /// Rows there are beyond those there should be; below zero, rows that are missing.
+    pub difference: i64,
+}
+
+/// Sends of which the same is to be said.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct SendsReport {
+    /// `agree`, or why not.
+    pub explanation: String,
+    /// How many.
+    pub sends: i64,
+    /// Mails they counted.
+    pub number_sent: i64,
+    /// Records there are, or were until retention.
+    pub iers: i64,
+}
+
+impl ReconcileReport {
+    /// Months that do not balance: table and month.
+    pub fn unbalanced(&self) -> impl Iterator<Item = (&str, &MonthReport)> {
+        self.objects.iter().flat_map(|object| {
+            object.months.iter().filter(|month| month.difference != 0).map(|month| (object.object.as_str(), month))
+        })
+    }
+
+    /// An error that names the months that do not balance, when there are any.
+    pub fn check(&self) -> Result<()> {
+        let wrong: Vec<String> = self.unbalanced().map(|(object, month)| format!("{object} {}", month.month)).collect();
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        Err(Error::corrupt(format!("the books do not balance for {}: `ier verify` looks at every file", wrong.join(", "))))
+    }
+}
+
+impl fmt::Display for ReconcileReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let titles = ["taken in", "hot", "archive", "erased", "expired", "difference"];
+        write!(f, "{:32}", "rows")?;
+        titles.iter().try_for_each(|title| write!(f, "  {title:>12}"))?;
+        for object in &self.objects {
+            write_row(f, &object.object, &object.total)?;
+            for month in object.months.iter().filter(|month| month.difference != 0) {
+                write_row(f, &format!("  {}", month.month), month)?;
+            }
+        }
+        for object in self.objects.iter().filter(|object| object.files > 0) {
+            let further = object.rows_read - object.rows_rejected - object.total.taken_in;
+            write!(
+                f,
+                "\n{}: {} read from {}: {} rejected, {} records, {} further versions of them",
+                object.object,
+                human::counted(object.rows_read.max(0) as u64, "row"),
+                human::counted(object.files.max(0) as u64, "file"),
+                human::count(object.rows_rejected.max(0) as u64),
+                human::count(object.total.taken_in.max(0) as u64),
+                human::count(further.max(0) as u64),
+            )?;
+        }
+        let sends: i64 = self.sends.iter().map(|group| group.sends).sum();
+        write!(f, "\n{} with counters of their own", human::counted(sends.max(0) as u64, "send"))?;
+        for group in &self.sends {
+            let [number, sent, iers] =
+                [group.sends, group.number_sent, group.iers].map(|number| human::count(number.max(0) as u64));
+            write!(f, "\n  {number:>8}  {} (sent {sent}, records {iers})", group.explanation)?;
+        }
+        match self.unbalanced().count() {
+            0 => write!(f, "\nthe books balance: every row taken in is here, erased or expired"),
+            months => write!(f, "\nthe books do not balance in {}", human::counted(months as u64, "month")),
+        }
+    }
+}
+
+fn write_row(f: &mut fmt::Formatter<'_>, name: &str, row: &MonthReport) -> fmt::Result {
+    write!(f, "\n{name:32}")?;
+    [row.taken_in, row.hot, row.archive, row.erased, row.expired, row.difference].iter().try_for_each(|number| {
+        let sign = if *number < 0 { "-" } else { "" };
+        write!(f, "  {:>12}", format!("{sign}{}", human::count(number.unsigned_abs())))
+    })
+}
+
+/// Holds what is there against what was taken in, and sends against their records.
+///
+/// # Errors
+/// Conflict when the tables change all the time while they are counted.
+pub async fn reconcile(warehouse: &Arc<Warehouse>, engine: &Engine) -> Result<ReconcileReport> {
+    #[derive(Deserialize)]
+    struct Loaded {
+        object: String,
+        files: i64,
+        rows_read: i64,
+        rows_rejected: i64,
+    }
+    let loaded: Vec<Loaded> = rows(engine, LOADED).await?;
+    let mut objects = Vec::new();
+    for (name, sql) in COUNTED {
+        let months = months(warehouse, engine, name, sql).await?;
+        let mut object = ObjectReport { object: name.to_owned(), total: total(&months), months, ..ObjectReport::default() };
+        if let Some(loaded) = loaded.iter().find(|loaded| loaded.object == name) {
+            (object.files, object.rows_read, object.rows_rejected) = (loaded.files, loaded.rows_read, loaded.rows_rejected);
+        }
+        objects.push(object);
+    }
+    Ok(ReconcileReport { objects, sends: rows(engine, SENDS).await? })
+}
+
+fn total(months: &[MonthReport]) -> MonthReport {
+    let sum = |of: fn(&MonthReport) -> i64| months.iter().map(of).sum();
+    MonthReport {
+        month: "all".to_owned(),
+        taken_in: sum(|month| month.taken_in),
+        hot: sum(|month| month.hot),
+        archive: sum(|month| month.archive),
+        erased: sum(|month| month.erased),
+        expired: sum(|month| month.expired),
+        difference: sum(|month| month.difference),
+    }
+}
+
+/// A table's months, tallies and rows read at one moment: again when a commit came between.
+async fn months(warehouse: &Arc<Warehouse>, engine: &Engine, name: &str, sql: &str) -> Result<Vec<MonthReport>> {
+    #[derive(Deserialize)]
+    struct There {
+        month: String,
+        hot: i64,
+        archive: i64,
+    }
+    let table = known(name).ok_or_else(|| Error::internal(format!("there is no table {name}")))?;
+    let tiers = warehouse.tiers(table).await?;
+    for _ in 0..ATTEMPTS {
+        let (before, tally) = tallied(&tiers).await?;
+        let there: Vec<There> = rows(engine, sql).await?;
+        if versions(&tiers).await? != before {
+            continue;
+        }
+        let there: BTreeMap<&str, &There> = there.iter().map(|row| (row.month.as_str(), row)).collect();
+        let counts: BTreeMap<&str, tally::Counts> = tally.months().collect();
+        let names: BTreeSet<&str> = there.keys().chain(counts.keys()).copied().collect();
+        let month = |name: &str| {
+            let counts = counts.get(name).copied().unwrap_or_default();
+            let (hot, archive) = there.get(name).map_or((0, 0), |row| (row.hot, row.archive));
+            MonthReport {
+                month: name.to_owned(),
+                taken_in: counts.taken_in,
+                hot,
+                archive,
+                erased: counts.erased,
+                expired: counts.expired,
+                difference: hot + archive - counts.left(),
+            }
+        };
+        return Ok(names.into_iter().map(month).collect());
+    }
+    Err(Error::conflict(format!("{name} is changed by others all the time: try again when they are done")))
+}
+
+/// Versions of hot and archive, and both tallies together.
+async fn tallied(tiers: &Tiers) -> Result<((Option<u64>, Option<u64>), Tally)> {
+    let (hot, archive) = (tiers.hot.snapshot().await?, tiers.archive.snapshot().await?);
+    let mut both = tally::read(&tiers.hot, &hot).await?;
+    both.add(&tally::read(&tiers.archive, &archive).await?);
+    Ok(((hot.version, archive.version), both))
+}
+
+async fn versions(tiers: &Tiers) -> Result<(Option<u64>, Option<u64>)> {
+    Ok((tiers.hot.snapshot().await?.version, tiers.archive.snapshot().await?.version))
+}
+
+async fn rows<T: DeserializeOwned>(engine: &Engine, sql: &str) -> Result<Vec<T>> {
+    let batches: Vec<_> = engine.sql_with(sql, ParamValues::List(Vec::new())).await?.try_collect().await?;
+    told(&batches)
+}

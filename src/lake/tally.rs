@@ -1,0 +1,126 @@
+//! How many rows a table ever took in and gave up for good, by month: what `ier reconcile` holds the rows that are there
+//! against.
+//!
+//! A small JSON object beside the data files, `_tally/<number>.json`, named by an application transaction of the very commit
+//! that changed the rows. So it commits with them and can never disagree with what was done; it can only disagree with
+//! what is there, and that is what it is for. Numbers are totals since the table's first commit; a commit that changes them
+//! writes a new object, and vacuum sweeps the old ones.
+
+use std::collections::BTreeMap;
+
+use object_store::path::Path;
+use object_store::{ObjectStoreExt, PutPayload};
+use serde::{Deserialize, Serialize};
+
+use super::paths::{date_of, first_of_month, tally_file};
+use super::snapshot::Snapshot;
+use super::table::LakeTable;
+use crate::error::{Context, Error, Result};
+
+/// Application transaction: the number of the tally that holds since this commit.
+pub const TALLY: &str = "ier.tally";
+
+/// Rows by month sent (`2026-05`); those without a date are under `none`.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tally {
+    months: BTreeMap<String, Counts>,
+}
+
+/// What became of a month's rows. A row whose date is corrected leaves one month and comes into another: taken in there, and
+/// one less taken in here.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Rows that came in.
+    pub taken_in: i64,
+    /// Rows that were erased on request.
+    pub erased: i64,
+    /// Rows that retention removed.
+    pub expired: i64,
+}
+
+impl Counts {
+    /// Rows that must still be there.
+    pub fn left(self) -> i64 {
+        self.taken_in - self.erased - self.expired
+    }
+
+    fn add(&mut self, other: Self) {
+        self.taken_in += other.taken_in;
+        self.erased += other.erased;
+        self.expired += other.expired;
+    }
+}
+
+impl Tally {
+    /// Does it count nothing?
+    pub fn is_empty(&self) -> bool {
+        self.months.values().all(|counts| *counts == Counts::default())
+    }
+
+    /// The counts of the month of a day (since 1970); of rows without a date where there is none.
+    pub fn month(&mut self, day: Option<i32>) -> &mut Counts {
+        self.months.entry(month_name(day)).or_default()
+    }
+
+    /// Adds the counts of another.
+    pub fn add(&mut self, other: &Self) {
+        for (month, counts) in &other.months {
+            self.months.entry(month.clone()).or_default().add(*counts);
+        }
+    }
+
+    /// All months, in order.
+    pub fn months(&self) -> impl Iterator<Item = (&str, Counts)> {
+        self.months.iter().map(|(month, counts)| (month.as_str(), *counts))
+    }
+}
+
+/// The name under which a day's month is counted.
+pub fn month_name(day: Option<i32>) -> String {
+    day.map_or_else(|| "none".to_owned(), |day| date_of(first_of_month(day)).format("%Y-%m").to_string())
+}
+
+/// The tally that holds at a version of a table; an empty one when nothing was ever counted.
+///
+/// # Errors
+/// Conflict when it was swept because the table has moved on since.
+pub async fn read(table: &LakeTable, snapshot: &Snapshot) -> Result<Tally> {
+    let Some(number) = number(table, snapshot).await? else { return Ok(Tally::default()) };
+    let path = place(table, number);
+    let bytes = match table.store.get(&path).await {
+        Ok(found) => found.bytes().await.context(|| format!("cannot read {path}"))?,
+        Err(object_store::Error::NotFound { .. }) if table.snapshot().await?.version != snapshot.version => {
+            return Err(Error::conflict(format!("{} has moved on from version {:?}", table.name(), snapshot.version)));
+        }
+        Err(error) => return Err(Error::from(error).context(format!("cannot read {path}"))),
+    };
+    serde_json::from_slice(&bytes).map_err(|error| Error::corrupt(format!("{path} is no tally: {error}")))
+}
+
+/// The place of the tally that holds at a version of a table.
+pub(super) async fn live(table: &LakeTable, snapshot: &Snapshot) -> Result<Option<Path>> {
+    Ok(number(table, snapshot).await?.map(|number| place(table, number)))
+}
+
+async fn number(table: &LakeTable, snapshot: &Snapshot) -> Result<Option<i64>> {
+    match &snapshot.state {
+        Some(state) => Ok(state.transaction_version(table.log_store.as_ref(), TALLY).await?),
+        None => Ok(None),
+    }
+}
+
+fn place(table: &LakeTable, number: i64) -> Path {
+    Path::from_iter(table.folder.parts().chain(Path::from(tally_file(number)).parts()))
+}
+
+/// Writes the tally as it will be after a commit on `base` that changes it by `change`, under a number nobody else uses.
+pub(super) async fn write(table: &LakeTable, base: &Snapshot, change: &Tally, number: i64) -> Result<()> {
+    let mut tally = read(table, base).await?;
+    tally.add(change);
+    let bytes = serde_json::to_vec(&tally).map_err(|error| Error::internal(format!("a tally cannot be written: {error}")))?;
+    let path = place(table, number);
+    table.store.put(&path, PutPayload::from(bytes)).await.context(|| format!("cannot write {path}"))?;
+    Ok(())
+}
