@@ -101,6 +101,12 @@ impl Error {
         self
     }
 
+    /// The same error, with what else went wrong behind it.
+    pub fn also(mut self, what: impl fmt::Display) -> Self {
+        self.message = format!("{}; {what}", self.message);
+        self
+    }
+
     /// The same error with another below it.
     pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(source));

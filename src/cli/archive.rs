@@ -10,10 +10,10 @@ use super::progress::Unit;
 /// Plans, and unless it is only to be shown, moves.
 pub async fn run(session: &Session, args: &Archive) -> Result<()> {
     let warehouse = session.warehouse()?;
-    let plan = plan(&warehouse, args.until, session.settings.archive.older_than_days).await?;
+    let planned = plan(&warehouse, args.until, session.settings.archive.older_than_days);
     if args.dry_run {
-        return session.answer(&plan);
+        return session.answer(&planned.await?);
     }
-    let report = execute(&warehouse, plan, session.progress(Unit::Rows)?).await?;
-    session.report(&report, ToString::to_string)
+    let progress = session.progress(Unit::Rows)?;
+    session.job(&warehouse, "archive", |_| async { execute(&warehouse, planned.await?, progress).await }).await
 }

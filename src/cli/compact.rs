@@ -15,10 +15,11 @@ pub async fn run(session: &Session, args: &Compact) -> Result<()> {
     let budget = budget.map_err(|error| Error::invalid("--budget is out of range").with_source(error))?;
     let options = CompactOptions { budget, ..session.compact_options() };
     let warehouse = session.warehouse()?;
-    let plan = plan(&warehouse, &options).await?;
+    let planned = plan(&warehouse, &options);
     if args.dry_run {
-        return session.answer(&plan);
+        return session.answer(&planned.await?);
     }
-    let report = execute(&warehouse, plan, &options, session.progress(Unit::Rows)?).await?;
-    session.report(&report, ToString::to_string)
+    let progress = session.progress(Unit::Rows)?;
+    let work = |_| async { execute(&warehouse, planned.await?, &options, progress).await };
+    session.job(&warehouse, "compact", work).await
 }

@@ -21,6 +21,11 @@ pub fn line(text: &str) -> Result<()> {
     forgiving(writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()))
 }
 
+/// Prints a warning on standard error: what was asked for is done, but something beside it is not.
+pub fn warning(text: &str) -> Result<()> {
+    Ok(writeln!(io::stderr().lock(), "warning: {text}")?)
+}
+
 /// Output whose reader went away (`| head`) has done its duty.
 pub fn forgiving(outcome: io::Result<()>) -> Result<()> {
     match outcome {

@@ -8,8 +8,10 @@ use serde::Serialize;
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::Result;
+use crate::jobs::record::{Report, recorded};
 use crate::progress::Progress;
 use crate::settings::Settings;
+use crate::tiers::warehouse::Warehouse;
 
 use super::args::{Args, Global};
 use super::print;
@@ -37,6 +39,25 @@ impl Session {
     /// A bar for a job, when somebody is there to see it.
     pub fn progress(&self, unit: Unit) -> Result<Arc<dyn Progress>> {
         progress::start(unit, self.global.quiet || self.global.json)
+    }
+
+    /// Does a job's work, which is handed the run's number, and prints its report. The run is written down in `job_run`; where
+    /// it cannot be, that is a warning, since the work is done.
+    ///
+    /// # Errors
+    /// The work's own, or what its report complains of.
+    pub async fn job<R: Report, F: Future<Output = Result<R>>>(
+        &self,
+        warehouse: &Arc<Warehouse>,
+        job: &str,
+        work: impl FnOnce(String) -> F,
+    ) -> Result<()> {
+        let ended = recorded(warehouse, job, &self.settings.audit.who, work).await?;
+        self.report(&ended.report, R::to_string)?;
+        if let Some(error) = &ended.unrecorded {
+            print::warning(&format!("{job} has done its work, but job_run does not tell of it: {error}"))?;
+        }
+        ended.report.complaint().map_or(Ok(()), Err)
     }
 
     /// Prints what was asked for, even when told to be quiet.

@@ -14,11 +14,11 @@ pub async fn run(session: &Session, args: &Vacuum) -> Result<()> {
     let retain = Duration::from_std(args.retain);
     let retain = retain.map_err(|error| Error::invalid("--retain is out of range").with_source(error))?;
     let warehouse = session.warehouse()?;
-    let plan = plan(&warehouse, retain).await?;
+    let planned = plan(&warehouse, retain);
     if !args.confirm {
-        session.answer(&plan)?;
+        session.answer(&planned.await?)?;
         return if session.global.json { Ok(()) } else { print::line("nothing was deleted; add --confirm to delete") };
     }
-    let report = execute(plan, session.progress(Unit::Rows)?).await?;
-    session.report(&report, ToString::to_string)
+    let progress = session.progress(Unit::Rows)?;
+    session.job(&warehouse, "vacuum", |_| async { execute(planned.await?, progress).await }).await
 }

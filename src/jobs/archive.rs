@@ -15,6 +15,7 @@ use chrono::{Duration, NaiveDate};
 use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
 
+use super::record::Report;
 use crate::error::{Error, Result};
 use crate::human;
 use crate::lake::commit::{ATTEMPTS, Change, commit, lost_race};
@@ -114,6 +115,16 @@ impl fmt::Display for ArchivePlan {
             write!(f, "\nnothing to archive")?;
         }
         Ok(())
+    }
+}
+
+impl Report for ArchiveReport {
+    fn rows(&self) -> u64 {
+        self.tables.iter().map(|table| table.rows).sum()
+    }
+
+    fn changed(&self) -> bool {
+        self.tables.iter().any(|table| table.rows + table.files_written + table.files_replaced > 0)
     }
 }
 

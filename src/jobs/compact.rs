@@ -19,6 +19,7 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use super::archive::{fold_late, late_rows, sum_of};
+use super::record::Report;
 use crate::error::{Error, Result};
 use crate::human;
 use crate::lake::commit::{ATTEMPTS, Change, commit, lost_race};
@@ -150,6 +151,16 @@ impl fmt::Display for CompactPlan {
             write!(f, "\n{} {name}: {files}, {rows}, {}: {}", month.table, human::bytes(month.bytes), month.need.words())?;
         }
         Ok(())
+    }
+}
+
+impl Report for CompactReport {
+    fn rows(&self) -> u64 {
+        self.late_rows + self.rows
+    }
+
+    fn changed(&self) -> bool {
+        self.late_rows + self.files_before > 0
     }
 }
 

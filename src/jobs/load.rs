@@ -15,6 +15,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::coverage::{self, Covered};
+use super::record::Report;
 use crate::error::{Context, Error, Result};
 use crate::human;
 use crate::lake::commit::{ATTEMPTS, lost_race};
@@ -99,6 +100,21 @@ impl LoadReport {
     /// Was every row refused?
     pub fn all_rejected(&self) -> bool {
         self.tables.iter().any(|table| table.read > 0) && self.tables.iter().all(|table| table.rejected == table.read)
+    }
+}
+
+impl Report for LoadReport {
+    fn rows(&self) -> u64 {
+        self.tables.iter().map(|table| table.inserted + table.updated).sum()
+    }
+
+    fn changed(&self) -> bool {
+        LoadReport::changed(self)
+    }
+
+    /// A load of which nothing was accepted is a failed one.
+    fn complaint(&self) -> Option<Error> {
+        self.all_rejected().then(|| Error::invalid("every row was rejected: the rejects file says why"))
     }
 }
 

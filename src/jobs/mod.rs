@@ -1,5 +1,7 @@
 //! What runs unattended, one verb a file: plan, then execute, then report.
 
+pub mod record;
+
 pub mod load;
 
 pub mod alias;

@@ -7,6 +7,7 @@ use chrono::Duration;
 use object_store::ObjectMeta;
 use serde::Serialize;
 
+use super::record::Report;
 use crate::error::Result;
 use crate::human;
 use crate::lake::table::LakeTable;
@@ -57,6 +58,17 @@ impl fmt::Display for VacuumPlan {
             write!(f, "\nnone")?;
         }
         Ok(())
+    }
+}
+
+impl Report for VacuumReport {
+    /// Files, not rows, are what it deletes.
+    fn rows(&self) -> u64 {
+        0
+    }
+
+    fn changed(&self) -> bool {
+        self.files > 0
     }
 }
 

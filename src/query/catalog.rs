@@ -36,6 +36,7 @@ pub const VIEWS: &[(&str, &str)] = &[
     ("send_reconciliation", include_str!("../../sql/views/send_reconciliation.sql")),
     ("flat_report", include_str!("../../sql/views/flat_report.sql")),
     ("ier_versions", include_str!("../../sql/views/ier_versions.sql")),
+    ("jobs", include_str!("../../sql/views/jobs.sql")),
 ];
 
 /// Tables of a warehouse under our names.

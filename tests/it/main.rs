@@ -27,6 +27,9 @@ mod answers;
 /// Which months are compacted, in what order, within what limits.
 mod compact;
 
+/// The ledger of runs: how each job ended, whatever else happened.
+mod jobs;
+
 /// How far the records reach: the ledger of loads, sends seen in part, e-mails recorded as not sent.
 mod coverage;
 
