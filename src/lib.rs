@@ -18,6 +18,8 @@ pub mod error;
 
 pub mod clock;
 
+pub mod calendar;
+
 pub mod settings;
 
 pub mod human;

@@ -11,7 +11,11 @@ use std::path::{Path, PathBuf};
 use chrono_tz::Tz;
 use serde::Deserialize;
 
+use self::run::RunLayer;
+pub use self::run::{RUN_JOBS, Run};
 use crate::error::{Context, Error, Result};
+
+mod run;
 
 /// The settings file looked for where `--config` and `IER_CONFIG` name none.
 pub const FILE_NAME: &str = "ier.toml";
@@ -38,6 +42,8 @@ pub struct Settings {
     pub shell: Shell,
     /// The log of look-ups.
     pub audit: Audit,
+    /// What `ier run` does.
+    pub run: Run,
     /// Options of the object store, by its own names (`aws_endpoint`, …). May hold secrets: never printed.
     pub store: BTreeMap<String, String>,
 }
@@ -128,6 +134,7 @@ struct Layer {
     load: LoadLayer,
     shell: ShellLayer,
     audit: AuditLayer,
+    run: RunLayer,
     store: BTreeMap<String, String>,
 }
 
@@ -236,6 +243,7 @@ impl Settings {
             load: Load { buffer_mb: 512, keep_versions: true },
             shell: Shell { history: None },
             audit: Audit { who: "unknown".to_owned(), reason_required: false, key: None },
+            run: Run::defaults(),
             store: BTreeMap::new(),
         }
     }
@@ -253,6 +261,7 @@ impl Settings {
         if let Some(user) = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(get) {
             self.audit.who = user.to_owned();
         }
+        self.run.host = ["HOSTNAME", "COMPUTERNAME"].into_iter().find_map(get).map(str::to_owned);
         for (name, value) in env {
             if ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|prefix| name.starts_with(prefix)) {
                 self.store.insert(name.to_ascii_lowercase(), value.clone());
@@ -328,6 +337,7 @@ impl Settings {
             }
             self.audit.key = Some(key);
         }
+        self.run.lay(layer.run, place)?;
         // Two spellings of one option must not both reach the store.
         self.store.extend(layer.store.into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value)));
         Ok(())
@@ -348,6 +358,7 @@ impl Layer {
         let join = |path: PathBuf| if path.as_os_str().is_empty() { path } else { folder.join(path) };
         self.query.spill_folder = self.query.spill_folder.map(join);
         self.shell.history = self.shell.history.map(join);
+        self.run.metrics_file = self.run.metrics_file.map(join);
         let is_folder = |warehouse: &String| !warehouse.contains("://") && !warehouse.trim().is_empty();
         if let Some(warehouse) = self.warehouse.take_if(|warehouse| is_folder(warehouse)) {
             self.warehouse = Some(folder.join(warehouse).to_string_lossy().into_owned());
@@ -383,6 +394,11 @@ impl Layer {
                 "AUDIT_WHO" => layer.audit.who = Some(value.clone()),
                 "AUDIT_REASON_REQUIRED" => layer.audit.reason_required = Some(truth(name, value)?),
                 "AUDIT_KEY" => layer.audit.key = Some(value.clone()),
+                "RUN_CONFIRM" => layer.run.confirm = Some(truth(name, value)?),
+                "RUN_METRICS_FILE" => layer.run.metrics_file = Some(PathBuf::from(value)),
+                key if key.strip_prefix("RUN_").is_some_and(is_job) => {
+                    layer.run.jobs.insert(key["RUN_".len()..].to_ascii_lowercase(), value.clone());
+                }
                 key => match key.strip_prefix("STORE_") {
                     Some(option) if !option.is_empty() => {
                         layer.store.insert(option.to_ascii_lowercase(), value.clone());
@@ -393,7 +409,8 @@ impl Layer {
                              IER_ZONE, IER_ARCHIVE_OLDER_THAN_DAYS, IER_COMPACT_MEMORY_MB, IER_COMPACT_BEST_AFTER_DAYS, \
                              IER_QUERY_MEMORY_MB, IER_QUERY_SPILL_FOLDER, \
                              IER_QUERY_TIMEOUT_SECS, IER_QUERY_METADATA_CACHE_MB, IER_QUERY_THREADS, IER_LOAD_BUFFER_MB, IER_LOAD_KEEP_VERSIONS, \
-                             IER_SHELL_HISTORY, IER_AUDIT_WHO, IER_AUDIT_REASON_REQUIRED, IER_AUDIT_KEY, IER_STORE_<OPTION>"
+                             IER_SHELL_HISTORY, IER_AUDIT_WHO, IER_AUDIT_REASON_REQUIRED, IER_AUDIT_KEY, IER_RUN_<JOB>, IER_RUN_CONFIRM, \
+                             IER_RUN_METRICS_FILE, IER_STORE_<OPTION>"
                         )));
                     }
                 },
@@ -401,6 +418,11 @@ impl Layer {
         }
         Ok(layer)
     }
+}
+
+/// Is this, in capitals, a job that can be scheduled?
+fn is_job(name: &str) -> bool {
+    RUN_JOBS.iter().any(|(job, _)| job.eq_ignore_ascii_case(name))
 }
 
 /// Yes or no from a variable.
@@ -427,6 +449,7 @@ impl fmt::Debug for Settings {
             .field("load", &self.load)
             .field("shell", &self.shell)
             .field("audit", &(&self.audit.who, self.audit.reason_required, self.audit.key.is_some()))
+            .field("run", &self.run)
             .field("store", &self.store.keys())
             .finish()
     }
@@ -521,6 +544,10 @@ mod tests {
             ("", &[("IER_QUERY_MEMORY_MB", "2")], "environment variable IER_QUERY_MEMORY_MB is 2; give"),
             ("", &[("IER_MEMORY", "2")], "IER_MEMORY is no setting"),
             ("", &[("IER_AUDIT_REASON_REQUIRED", "maybe")], "IER_AUDIT_REASON_REQUIRED is \"maybe\"; give true or false"),
+            ("[run]\narchive = 'dayly at 2'\n", &[], "ier.toml: run.archive is \"dayly at 2\"; give off, every 15m"),
+            ("[run]\narchvie = 'off'\n", &[], "ier.toml: run.archvie is no setting; give one of run.archive, run.compact"),
+            ("", &[("IER_RUN_ARCHIVE", "never")], "environment variable IER_RUN_ARCHIVE is \"never\"; give off"),
+            ("", &[("IER_RUN_AWAY", "off")], "IER_RUN_AWAY is no setting"),
             ("[audit]\nkey = 'short'\n", &[], "audit.key has 5 characters; give at least 16"),
             ("", &[("IER_ARCHIVE_OLDER_THAN_DAYS", "0")], "IER_ARCHIVE_OLDER_THAN_DAYS is 0; give a number from 1"),
         ] {
@@ -530,6 +557,16 @@ mod tests {
         let missing = Settings::resolve(Some(Path::new("/no/such.toml")), env(&[]), Overrides::default()).unwrap_err();
         assert_eq!(missing.kind(), crate::error::Kind::NotFound);
         assert!(missing.to_string().contains("/no/such.toml"));
+    }
+
+    #[test]
+    fn jobs_run_when_it_is_said() {
+        let file = "[run]\narchive = 'daily at 01:15'\nvacuum = 'off'\nconfirm = true\nmetrics_file = 'ier.prom'\n";
+        let settings = from_file(file, &[("IER_RUN_VACUUM", "every 6h"), ("HOSTNAME", "ark")], Overrides::default()).unwrap();
+        let told: Vec<String> = settings.run.jobs.values().map(ToString::to_string).collect();
+        assert_eq!(told, ["daily at 01:15", "weekly on sunday at 03:00", "every 6h"]);
+        assert!(settings.run.confirm && settings.run.metrics_file.unwrap().ends_with("ier.prom"));
+        assert_eq!(settings.run.host.as_deref(), Some("ark"));
     }
 
     #[test]

@@ -8,11 +8,17 @@ use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use self::evidence::{AuditVerb, AuditVerify};
 pub use self::reconcile::Reconcile;
+pub use self::release::{Release, ReleaseObject};
+pub use self::run::Run;
 use crate::query::output::Format;
 use crate::settings::Overrides;
 
 mod evidence;
 mod reconcile;
+
+mod release;
+
+mod run;
 
 /// Archived e-mail engagement, answered in SQL
 ///
@@ -81,6 +87,8 @@ pub enum Verb {
     Compact(Compact),
     Vacuum(Vacuum),
     Reconcile(Reconcile),
+    Release(Release),
+    Run(Run),
     Generate(Generate),
     Completions(Completions),
 }
@@ -353,8 +361,12 @@ pub struct Output {
 
 /// What is stored: rows, files and bytes by table, tier and month, and what an IER costs here and in Salesforce
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  ier status\n  ier status --json | jq .")]
-pub struct Status {}
+#[command(after_help = "Examples:\n  ier status\n  ier status --json | jq .\n  ier status --metrics")]
+pub struct Status {
+    /// Figures for a monitor instead, in Prometheus' text format: jobs, tiers, lease
+    #[arg(long)]
+    pub metrics: bool,
+}
 
 /// Take in exports: CSV or Parquet, gzip or zip, of the package's objects or of people's attributes
 ///

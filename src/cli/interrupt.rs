@@ -14,7 +14,7 @@ pub async fn or_interrupted<T>(work: impl Future<Output = Result<T>>) -> Result<
 }
 
 /// Waits for Ctrl-C or SIGTERM.
-async fn stopped() -> Error {
+pub async fn stopped() -> Error {
     match wait().await {
         Ok(()) => Error::interrupted("interrupted"),
         Err(error) => error,

@@ -26,7 +26,11 @@ mod open;
 
 mod reconcile;
 
+mod release;
+
 mod run;
+
+mod scheduler;
 
 mod status;
 

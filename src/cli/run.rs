@@ -10,8 +10,8 @@ use crate::settings;
 use super::args::{Args, Verb};
 use super::interrupt::or_interrupted;
 use super::{
-    Session, alias, archive, audit, compact, completions, demo, generate, history, load, log, print, reconcile, sql, status,
-    vacuum, who,
+    Session, alias, archive, audit, compact, completions, demo, generate, history, load, log, print, reconcile, release,
+    scheduler, sql, status, vacuum, who,
 };
 
 /// After the result is known, tasks that were stopped get this long to remove their temporary files.
@@ -29,12 +29,14 @@ pub fn start(args: Args) -> Result<()> {
     outcome
 }
 
-/// Does what the arguments say. Ctrl-C stops it, except in the shell, where it stops a statement.
+/// Does what the arguments say. Ctrl-C stops it, except in the shell, where it stops a statement; the
+/// scheduler first gives its lease back.
 async fn run(args: Args, session: Session) -> Result<()> {
     let Some(verb) = args.verb else {
         return print::line(&Args::command().render_long_help().to_string());
     };
-    let is_sql = matches!(verb, Verb::Sql(_));
+    // They listen for signals themselves.
+    let listens = matches!(verb, Verb::Sql(_) | Verb::Run(_));
     let work = async {
         match verb {
             Verb::Demo(args) => demo::run(&session, &args).await,
@@ -44,15 +46,17 @@ async fn run(args: Args, session: Session) -> Result<()> {
             Verb::Alias(args) => alias::run(&session, &args).await,
             Verb::Audit(args) => audit::run(&session, &args).await,
             Verb::Log(args) => log::run(&session, &args).await,
-            Verb::Status(_) => status::run(&session).await,
+            Verb::Status(args) => status::run(&session, &args).await,
             Verb::Load(args) => load::run(&session, &args).await,
             Verb::Archive(args) => archive::run(&session, &args).await,
             Verb::Compact(args) => compact::run(&session, &args).await,
             Verb::Vacuum(args) => vacuum::run(&session, &args).await,
             Verb::Reconcile(_) => reconcile::run(&session).await,
+            Verb::Run(args) => scheduler::run(&session, &args).await,
+            Verb::Release(args) => release::run(&session, &args).await,
             Verb::Generate(args) => generate::run(&session, &args).await,
             Verb::Completions(args) => completions::run(&args),
         }
     };
-    if is_sql { work.await } else { or_interrupted(work).await }
+    if listens { work.await } else { or_interrupted(work).await }
 }

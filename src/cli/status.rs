@@ -1,11 +1,17 @@
 //! `ier status`: what is stored, and what it costs.
 
 use crate::error::Result;
+use crate::jobs::metrics::metrics;
 use crate::jobs::status::status;
+use crate::tiers::lease::Terms;
 
-use super::Session;
+use super::args::Status;
+use super::{Session, print};
 
 /// Counts and prints.
-pub async fn run(session: &Session) -> Result<()> {
+pub async fn run(session: &Session, args: &Status) -> Result<()> {
+    if args.metrics {
+        return print::line(&metrics(&session.warehouse()?, Terms::default()).await?);
+    }
     session.answer(&status(&session.warehouse()?).await?)
 }

@@ -1,4 +1,4 @@
-//! What runs unattended, one verb a file: plan, then execute, then report.
+//! What runs unattended, one verb a file: plan, then execute, then report. Each run is recorded; the scheduler does them by itself.
 
 pub mod record;
 
@@ -13,6 +13,14 @@ pub mod archive;
 pub mod compact;
 
 pub mod vacuum;
+
+pub mod release;
+
+pub mod schedule;
+
+pub mod metrics;
+
+pub mod scheduler;
 
 pub mod status;
 

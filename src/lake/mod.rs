@@ -33,6 +33,8 @@ pub mod commit;
 
 pub mod verify;
 
+pub mod proof;
+
 pub mod footers;
 
 pub mod scan;

@@ -8,6 +8,7 @@
 //! reference/email_send/part-….parquet
 //! lookups/00000000000000000001.json
 //! lookups/key
+//! lease/00000000000000000001.json
 //! ```
 
 use chrono::{Datelike, NaiveDate};
@@ -91,6 +92,11 @@ pub fn lookup_key() -> String {
 
 /// The number of the entry with this file name; none for what is no entry.
 pub fn lookup_sequence(file_name: &str) -> Option<u64> {
+    numbered(file_name)
+}
+
+/// The number that is a file's name.
+pub fn numbered(file_name: &str) -> Option<u64> {
     let digits = file_name.strip_suffix(".json").filter(|digits| digits.len() == 20)?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
@@ -103,6 +109,19 @@ pub fn is_lookup(place: &Path) -> bool {
 /// A tally's path below its table. The underscore keeps other engines from taking it for data.
 pub fn tally_file(number: i64) -> String {
     format!("_tally/{number}.json")
+}
+
+/// The folder of the schedulers' lease.
+pub const LEASE: &str = "lease";
+
+/// An entry of the lease, by its number.
+pub fn lease(number: u64) -> String {
+    format!("{LEASE}/{number:020}.json")
+}
+
+/// Is this the place of an entry of the lease? (A table may be called `lease`, too; its files have other names.)
+pub fn is_lease(place: &Path) -> bool {
+    place.parts().rev().nth(1).is_some_and(|folder| folder.as_ref() == LEASE) && place.filename().and_then(numbered).is_some()
 }
 
 /// A new data file's path below its table. Names are never used twice, so a file is never overwritten.

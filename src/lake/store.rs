@@ -16,7 +16,7 @@ use object_store::{
 use url::Url;
 
 use super::footers::Footers;
-use super::paths::is_lookup;
+use super::paths::{is_lease, is_lookup};
 use crate::error::{Context, Error, Result};
 
 /// A store and the folder in it that holds the warehouse.
@@ -105,6 +105,10 @@ impl DurableLocal {
     async fn written(&self, location: &Path) -> StoreResult<()> {
         if is_log(location) || is_lookup(location) {
             return sync(vec![location.clone()]).await;
+        }
+        // A lease need not survive a power cut: nobody does who held it.
+        if is_lease(location) {
+            return Ok(());
         }
         self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).insert(location.clone());
         Ok(())

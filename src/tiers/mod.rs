@@ -13,3 +13,5 @@ pub mod links;
 pub mod aliases;
 
 pub mod lookups;
+
+pub mod lease;

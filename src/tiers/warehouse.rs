@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 use crate::error::{Context, Error, Result};
-use crate::lake::paths::{Role, is_lookup};
+use crate::lake::paths::{Role, is_lease, is_lookup};
 use crate::lake::store::Root;
 use crate::lake::table::LakeTable;
 use crate::record::fields::{self, TABLES, Table};
@@ -138,10 +138,11 @@ impl Warehouse {
         Ok(existing)
     }
 
-    /// Is there nothing under the root? The log of who looked there does not count.
+    /// Is there nothing under the root? The log of who looked there does not count, nor who would have worked.
     pub async fn is_empty(&self) -> Result<bool> {
         let listed = self.root.store.list(Some(&self.root.base));
-        let mut records = listed.try_filter(|object| std::future::ready(!is_lookup(&object.location)));
+        let mut records =
+            listed.try_filter(|object| std::future::ready(!is_lookup(&object.location) && !is_lease(&object.location)));
         Ok(records.try_next().await.context(|| format!("cannot list {}", self.root.url))?.is_none())
     }
 }

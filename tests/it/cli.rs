@@ -171,7 +171,7 @@ fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-const VERBS: [&str; 14] = [
+const VERBS: [&str; 16] = [
     "demo",
     "sql",
     "history",
@@ -184,6 +184,8 @@ const VERBS: [&str; 14] = [
     "archive",
     "compact",
     "vacuum",
+    "release",
+    "run",
     "generate",
     "completions",
 ];

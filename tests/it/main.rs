@@ -60,6 +60,12 @@ mod identity;
 /// The books balance: rows taken in are there, erased or expired.
 mod reconcile;
 
+/// Ids given out for deletion: only what was read back, each once, none lost.
+mod release;
+
+/// The lease of a warehouse, and the schedulers: of all of them one works.
+mod lease;
+
 /// Statements that want too much time or memory.
 mod limits;
 

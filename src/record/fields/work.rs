@@ -86,15 +86,18 @@ pub(super) fn erasure() -> Table {
     )
 }
 
-/// Ids of archived IERs given out for deletion in Salesforce.
+/// Ids of archived IERs and links given out for deletion in Salesforce.
 pub(super) fn released() -> Table {
     use Kind::{Id, Label, Time};
     ledger(
         "released",
-        &["ier_id"],
+        &["record_id"],
         [
-            Field::system("ier_id", "ier_id", Id).stats(),
+            Field::system("record_id", "record_id", Id).stats(),
+            // The table the record is archived in.
+            Field::system("object", "object", Label),
             Field::system("released_at", "released_at", Time).shared(),
+            // The run that gave it out: its number in `job_run`, too.
             Field::system("release_id", "release_id", Label),
         ],
     )

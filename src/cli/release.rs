@@ -1,0 +1,30 @@
+//! `ier release`: ids that may be deleted in Salesforce, as lists.
+
+use crate::error::Result;
+use crate::jobs::release::{ReleaseRequest, execute, plan};
+
+use super::Session;
+use super::args::{Release, ReleaseObject};
+use super::progress::Unit;
+
+/// Plans, and unless it is only to be shown, reads back and hands out.
+pub async fn run(session: &Session, args: &Release) -> Result<()> {
+    let object = match args.object {
+        ReleaseObject::IndividualEmailResult => "individual_email_result",
+        ReleaseObject::IndividualLink => "individual_link",
+    };
+    let request = ReleaseRequest {
+        object: object.to_owned(),
+        older_than_days: args.older_than,
+        limit: args.limit,
+        again: args.again.clone(),
+        out: args.out.clone(),
+    };
+    let warehouse = session.warehouse()?;
+    let planned = plan(&warehouse, request);
+    if args.dry_run {
+        return session.answer(&planned.await?);
+    }
+    let progress = session.progress(Unit::Bytes)?;
+    session.job(&warehouse, "release", |run_id| async { execute(&warehouse, planned.await?, run_id, progress).await }).await
+}

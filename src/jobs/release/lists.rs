@@ -1,0 +1,202 @@
+//! The lists a release hands out: written under hidden names, synced, and only then given their own.
+//!
+//! As Data Loader's delete takes them: a header `Id`, then an id of 18 characters a line, at most five million of them a file,
+//! which is what one of its jobs takes (and, at 19 bytes each, stays below the 100 MB the Bulk API wants of an upload).
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::error::{Context, Error, Result};
+use crate::record::id::SfId;
+
+/// Ids in a list.
+const LIST_IDS: u64 = 5_000_000;
+const HEADER: &str = "Id\n";
+
+pub(super) struct Lists {
+    out: PathBuf,
+    parts: Vec<Part>,
+    ids_per_list: u64,
+    ids: u64,
+}
+
+struct Part {
+    file: BufWriter<NamedTempFile>,
+    ids: u64,
+}
+
+/// Refuses to write over what is there: an earlier list may not have been used yet.
+pub(super) fn refuse_existing(out: &Path) -> Result<()> {
+    if out.is_dir() {
+        return Err(Error::invalid(format!("{} is a folder; name a file in it", out.display())));
+    }
+    for path in [out.to_owned(), numbered(out, 1)?] {
+        if path.exists() {
+            return Err(Error::invalid(format!("{} is there already: name a new file, an earlier list stays", path.display())));
+        }
+    }
+    Ok(())
+}
+
+/// `ids.csv` as `ids-2.csv`.
+fn numbered(out: &Path, number: usize) -> Result<PathBuf> {
+    let stem = out.file_stem().ok_or_else(|| Error::invalid(format!("{} names no file", out.display())))?;
+    let mut name = format!("{}-{number}", stem.to_string_lossy());
+    if let Some(ending) = out.extension() {
+        name = format!("{name}.{}", ending.to_string_lossy());
+    }
+    Ok(out.with_file_name(name))
+}
+
+fn folder_of(out: &Path) -> &Path {
+    out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+impl Lists {
+    pub(super) fn create(out: &Path) -> Result<Self> {
+        refuse_existing(out)?;
+        Ok(Self { out: out.to_owned(), parts: Vec::new(), ids_per_list: LIST_IDS, ids: 0 })
+    }
+
+    /// Ids in all lists.
+    pub(super) fn ids(&self) -> u64 {
+        self.ids
+    }
+
+    fn writing(&self) -> String {
+        format!("cannot write {}", self.out.display())
+    }
+
+    fn begin(&self) -> Result<Part> {
+        let name = self.out.file_name().unwrap_or_default().to_string_lossy();
+        let prefix = format!(".{name}.");
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).suffix(".part");
+        let file = builder.tempfile_in(folder_of(&self.out)).context(|| self.writing())?;
+        let mut file = BufWriter::with_capacity(1 << 18, file);
+        file.write_all(HEADER.as_bytes()).context(|| self.writing())?;
+        Ok(Part { file, ids: 0 })
+    }
+
+    /// Writes ids behind those there are.
+    pub(super) fn write(&mut self, ids: &[SfId]) -> Result<()> {
+        for id in ids {
+            if self.parts.last().is_none_or(|part| part.ids == self.ids_per_list) {
+                let part = self.begin()?;
+                self.parts.push(part);
+            }
+            let writing = self.writing();
+            let part = self.parts.last_mut().ok_or_else(|| Error::internal("a list just begun is missing"))?;
+            part.file.write_all(id.as_str().as_bytes()).and_then(|()| part.file.write_all(b"\n")).context(|| writing)?;
+            part.ids += 1;
+            self.ids += 1;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that what was written is on the disk.
+    pub(super) fn sync(&mut self) -> Result<()> {
+        let writing = self.writing();
+        for part in &mut self.parts {
+            part.file.flush().and_then(|()| part.file.get_ref().as_file().sync_all()).context(|| writing.clone())?;
+        }
+        Ok(())
+    }
+
+    /// The ids as they were written, some at a time.
+    pub(super) fn chunks(&self, at_once: usize) -> Result<impl Iterator<Item = Result<Vec<SfId>>> + use<>> {
+        let files = self.parts.iter().map(|part| Ok(part.file.get_ref().reopen()?)).collect::<Result<Vec<File>>>();
+        let files = files.context(|| format!("cannot read back the list for {}", self.out.display()))?;
+        let lines = files.into_iter().flat_map(|file| BufReader::with_capacity(1 << 18, file).lines().skip(1));
+        let mut ids = lines.map(|line| {
+            let line = line?;
+            SfId::parse(&line).map_err(|error| Error::corrupt(format!("the list does not hold what was written: {error}")))
+        });
+        Ok(std::iter::from_fn(move || {
+            let chunk: Result<Vec<SfId>> = ids.by_ref().take(at_once).collect();
+            (!matches!(&chunk, Ok(chunk) if chunk.is_empty())).then_some(chunk)
+        }))
+    }
+
+    /// Writes the lists anew with only the ids marked.
+    pub(super) fn keep_only(&mut self, marked: &[bool]) -> Result<()> {
+        let mut kept = Self { out: self.out.clone(), parts: Vec::new(), ids_per_list: self.ids_per_list, ids: 0 };
+        let mut marks = marked.iter();
+        for chunk in self.chunks(64 * 1024)? {
+            let chunk: Vec<SfId> = chunk?.into_iter().zip(marks.by_ref()).filter(|(_, mark)| **mark).map(|(id, _)| id).collect();
+            kept.write(&chunk)?;
+        }
+        kept.sync()?;
+        *self = kept;
+        Ok(())
+    }
+
+    /// Gives the lists their names: the one asked for, or that with numbers where there are several. Nothing is written over.
+    pub(super) fn hand_out(self) -> Result<Vec<PathBuf>> {
+        let several = self.parts.len() > 1;
+        let mut handed = Vec::with_capacity(self.parts.len());
+        for (at, part) in self.parts.into_iter().enumerate() {
+            let path = if several { numbered(&self.out, at + 1)? } else { self.out.clone() };
+            let writing = || format!("cannot write {}", path.display());
+            let file = part.file.into_inner().map_err(std::io::IntoInnerError::into_error).context(writing)?;
+            file.persist_noclobber(&path).map_err(|error| error.error).context(writing)?;
+            handed.push(path);
+        }
+        if !handed.is_empty() {
+            let folder = folder_of(&self.out);
+            File::open(folder).and_then(|folder| folder.sync_all()).context(|| format!("cannot sync {}", folder.display()))?;
+        }
+        Ok(handed)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn ids(numbers: std::ops::Range<u32>) -> Vec<SfId> {
+        numbers.map(|number| SfId::parse(&format!("a0Df4{number:010}")).unwrap()).collect()
+    }
+
+    fn lines(path: &Path) -> Vec<String> {
+        std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn long_lists_are_split_and_numbered() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("ids.csv");
+        let mut lists = Lists { ids_per_list: 4, ..Lists::create(&out).unwrap() };
+        lists.write(&ids(0..3)).unwrap();
+        lists.write(&ids(3..10)).unwrap();
+        lists.sync().unwrap();
+        let told: Vec<Vec<SfId>> = lists.chunks(7).unwrap().map(Result::unwrap).collect();
+        assert_eq!(told, [ids(0..7), ids(7..10)]);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "under hidden names");
+        assert!(!out.exists());
+        lists.keep_only(&[true, true, false, true, true, true, false, true, true, true]).unwrap();
+        assert_eq!(lists.ids(), 8);
+        let handed = lists.hand_out().unwrap();
+        assert_eq!(handed, [1, 2].map(|number| folder.path().join(format!("ids-{number}.csv"))));
+        assert_eq!(lines(&handed[0])[..2], ["Id".to_owned(), ids(0..1)[0].to_string()]);
+        assert_eq!((lines(&handed[0]).len(), lines(&handed[1]).len()), (5, 5));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing hidden is left");
+        assert!(Lists::create(&out).is_err(), "an earlier list stays");
+        assert!(Lists::create(&handed[1]).is_err() && Lists::create(folder.path()).is_err());
+    }
+
+    #[test]
+    fn a_list_without_ids_is_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut lists = Lists::create(&folder.path().join("ids")).unwrap();
+        lists.sync().unwrap();
+        assert_eq!(lists.hand_out().unwrap(), Vec::<PathBuf>::new());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        let two = Lists { ids_per_list: 1, ..Lists::create(&folder.path().join("ids")).unwrap() };
+        assert_eq!(numbered(&two.out, 2).unwrap(), folder.path().join("ids-2"));
+    }
+}

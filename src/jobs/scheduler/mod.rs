@@ -1,0 +1,399 @@
+//! `ier run`: all jobs on their schedules, in one process, under the warehouse's [lease].
+//!
+//! What is due is asked of the ledger of runs each time, so a restart forgets nothing, and a run by hand counts. One job runs
+//! at a time. The lease is renewed before each job and during it; when it is lost the job is dropped where it waits, which leaves
+//! nothing half done: a table changes in one commit. What the lease guarantees, and that no table depends on it, is said there.
+//!
+//! What a run came to is also kept in memory: where the ledger cannot be told, a failed job waits for its next try all the
+//! same, and one that has done its work is not done again at once.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use serde::Serialize;
+use tokio::time::{sleep, timeout};
+
+pub use self::events::{Event, Ran};
+pub use self::table::{Done, JOBS, Scheduled, Shift};
+use super::metrics;
+use super::record::{History, Outcome, histories};
+use super::schedule;
+use crate::calendar::Schedule;
+use crate::error::{Error, Kind, Result};
+use crate::tiers::lease::{self, Attempt, Contender, Lease, Terms};
+
+mod events;
+
+mod table;
+
+/// How often who has nothing to do looks at the clock and says how things stand.
+pub const LOOK: Duration = Duration::from_secs(60);
+/// How often who waits for the lease looks whether it is free.
+const LOOK_LEASE: Duration = Duration::from_secs(10);
+/// How often metrics are written when nothing happens.
+const METRICS: TimeDelta = TimeDelta::minutes(5);
+/// How long a scheduler that was told to stop tries to give its lease back.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// All jobs of a warehouse.
+pub struct Scheduler {
+    /// What the jobs need to know.
+    pub shift: Shift,
+    /// When each job runs.
+    pub schedules: BTreeMap<String, Schedule>,
+    /// In which zone that is meant.
+    pub zone: Tz,
+    /// Also run jobs that destroy.
+    pub confirm: bool,
+    /// The jobs.
+    pub jobs: &'static [Scheduled],
+    /// Who works, for people: the lease names them.
+    pub holder: String,
+    /// For how long the lease holds.
+    pub terms: Terms,
+    /// How often to look at the clock when nothing is due, and to say how things stand.
+    pub look: Duration,
+    /// Where metrics go.
+    pub metrics_file: Option<PathBuf>,
+    /// What became of the jobs this process did.
+    pub memory: Memory,
+}
+
+/// What a process knows of the jobs it did.
+#[derive(Debug, Default)]
+pub struct Memory(Mutex<BTreeMap<&'static str, History>>);
+
+/// What is due, and what will be.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunPlan {
+    /// Who holds the lease.
+    pub lease: Option<String>,
+    /// The jobs, in their order.
+    pub jobs: Vec<JobPlan>,
+}
+
+/// When a job ran, and will run.
+#[derive(Clone, Debug, Serialize)]
+pub struct JobPlan {
+    /// Which.
+    pub job: &'static str,
+    /// Its schedule.
+    pub schedule: String,
+    /// When its newest run ended,
+    pub last: Option<DateTime<Utc>>,
+    /// and how.
+    pub outcome: Option<String>,
+    /// When it begins next; not after now where it is due.
+    pub next: Option<DateTime<Utc>>,
+    /// Is it due?
+    pub due: bool,
+    /// It destroys, and nobody has confirmed: it does not run.
+    pub unconfirmed: bool,
+}
+
+/// What one look at the schedules came to.
+#[derive(Debug, Serialize)]
+pub struct OnceReport {
+    /// Who was at work already: then nothing was done.
+    pub held_by: Option<String>,
+    /// What ran.
+    pub ran: Vec<Ran>,
+    /// The jobs, after that.
+    pub jobs: Vec<JobPlan>,
+    /// The first job's error.
+    #[serde(skip)]
+    pub error: Option<Error>,
+}
+
+impl fmt::Display for JobPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.job)?;
+        match (&self.outcome, self.last) {
+            (Some(outcome), Some(last)) => write!(f, " {outcome} {}", events::moment(last))?,
+            _ => f.write_str(" never ran")?,
+        }
+        match self.next {
+            _ if self.unconfirmed => f.write_str(", waits for run.confirm = true"),
+            None => f.write_str(", off"),
+            Some(_) if self.due => f.write_str(", due"),
+            Some(next) => write!(f, ", next {}", events::moment(next)),
+        }
+    }
+}
+
+impl fmt::Display for RunPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.lease {
+            Some(holder) => write!(f, "at work: {holder}")?,
+            None => f.write_str("nobody is at work")?,
+        }
+        self.jobs.iter().try_for_each(|job| write!(f, "\n{job} ({})", job.schedule))
+    }
+}
+
+impl fmt::Display for OnceReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(holder) = &self.held_by {
+            return write!(f, "nothing done: {holder} is at work");
+        }
+        if self.ran.is_empty() {
+            f.write_str("nothing is due")?;
+        }
+        for (at, ran) in self.ran.iter().enumerate() {
+            write!(f, "{}{ran}", if at > 0 { "\n" } else { "" })?;
+        }
+        self.jobs.iter().try_for_each(|job| write!(f, "\n{job}"))
+    }
+}
+
+impl Scheduler {
+    fn now(&self) -> DateTime<Utc> {
+        self.shift.warehouse.clock().now()
+    }
+
+    /// What is due now, and what will be. Writes nothing.
+    pub async fn plan(&self) -> Result<RunPlan> {
+        let lease = lease::newest(&self.shift.warehouse, self.terms).await?;
+        let holder = lease.filter(|lease| lease.until > self.now()).and_then(|lease| lease.holder().map(str::to_owned));
+        Ok(RunPlan { lease: holder, jobs: self.jobs().await? })
+    }
+
+    async fn jobs(&self) -> Result<Vec<JobPlan>> {
+        let now = self.now();
+        let mut known = histories(&self.shift.warehouse).await?;
+        for (job, run) in self.memory.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            if known.get(*job).is_none_or(|known| known.started_at < run.started_at) {
+                known.insert((*job).to_owned(), run.clone());
+            }
+        }
+        let plan = |job: &Scheduled| {
+            let schedule = self.schedules.get(job.name).copied().unwrap_or(Schedule::Off);
+            let history = known.get(job.name);
+            let next = schedule::next(&schedule, history, now, self.zone);
+            let unconfirmed = job.destroys && !self.confirm && next.is_some();
+            JobPlan {
+                job: job.name,
+                schedule: schedule.to_string(),
+                last: history.map(|run| run.finished_at),
+                outcome: history.map(|run| run.outcome.clone()),
+                next,
+                due: !unconfirmed && next.is_some_and(|next| next <= now),
+                unconfirmed,
+            }
+        };
+        Ok(self.jobs.iter().map(plan).collect())
+    }
+
+    /// Does one job, and remembers what became of it.
+    async fn work(&self, job: &'static str) -> Result<(Ran, Option<Error>)> {
+        let scheduled = self.jobs.iter().find(|scheduled| scheduled.name == job);
+        let scheduled = scheduled.ok_or_else(|| Error::internal(format!("no job {job}")))?;
+        let started_at = self.now();
+        let before = histories(&self.shift.warehouse).await?.remove(job);
+        let done = (scheduled.work)(self.shift.clone()).await;
+        let finished_at = self.now();
+        let (outcome, rows, report, error, warning) = match done {
+            Ok(done) => (done.outcome, done.rows, Some(done.told), done.complaint, done.unrecorded),
+            Err(error) => (Outcome::Failed, 0, None, Some(error), None),
+        };
+        let failed = outcome == Outcome::Failed;
+        let mut memory = self.memory.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = memory.get(job).cloned().into_iter().chain(before).max_by_key(|run| run.started_at);
+        let success = |moment: DateTime<Utc>, earlier: fn(&History) -> Option<DateTime<Utc>>| match failed {
+            true => before.as_ref().and_then(earlier),
+            false => Some(moment),
+        };
+        let history = History {
+            started_at,
+            finished_at,
+            outcome: outcome.name().to_owned(),
+            rows,
+            succeeded_started_at: success(started_at, |run| run.succeeded_started_at),
+            succeeded_at: success(finished_at, |run| run.succeeded_at),
+            failures: if failed { before.as_ref().map_or(0, |run| run.failures) + 1 } else { 0 },
+        };
+        let seconds = history.seconds();
+        memory.insert(scheduled.name, history);
+        let ran = Ran {
+            job: scheduled.name,
+            outcome,
+            rows,
+            seconds,
+            report,
+            error: error.as_ref().map(ToString::to_string),
+            warning: warning.map(|error| format!("job_run does not tell of this run: {error}")),
+        };
+        Ok((ran, error))
+    }
+
+    async fn write_metrics(&self) -> Result<()> {
+        let Some(path) = &self.metrics_file else { return Ok(()) };
+        metrics::write(&metrics::metrics(&self.shift.warehouse, self.terms).await?, path)
+    }
+
+    /// Does everything that is due, in order, and returns. Where another is at work it does nothing.
+    ///
+    /// # Errors
+    /// When the store does not answer, when the lease is lost, or `stop` says so. A job's failure is in the report.
+    pub async fn once(&self, stop: impl Future<Output = Error>) -> Result<OnceReport> {
+        let mut contender = Contender::new(&self.shift.warehouse, &self.holder, self.terms);
+        let mut lease = match contender.take().await? {
+            Attempt::Ours(lease) => lease,
+            Attempt::Held(newest) => {
+                let held_by = newest.holder().map(str::to_owned);
+                return Ok(OnceReport { held_by, ran: Vec::new(), jobs: self.jobs().await?, error: None });
+            }
+        };
+        let done = tokio::select! {
+            stopped = stop => Err(stopped),
+            done = self.all_due(&mut lease) => done,
+        };
+        let released = timeout(FAREWELL, lease.release()).await;
+        let report = done?;
+        released.unwrap_or_else(|_elapsed| Err(Error::unavailable("the lease could not be given back: it expires by itself")))?;
+        Ok(report)
+    }
+
+    async fn all_due(&self, lease: &mut Lease) -> Result<OnceReport> {
+        let mut report = OnceReport { held_by: None, ran: Vec::new(), jobs: Vec::new(), error: None };
+        for job in self.jobs().await?.into_iter().filter(|job| job.due) {
+            lease.renew().await?;
+            let (ran, error) = tokio::select! {
+                biased;
+                lost = lease.keep() => return Err(lost),
+                done = self.work(job.job) => done?,
+            };
+            report.ran.push(ran);
+            report.error = report.error.or(error);
+        }
+        report.jobs = self.jobs().await?;
+        if let Err(error) = self.write_metrics().await {
+            report.error.get_or_insert(error);
+        }
+        Ok(report)
+    }
+
+    /// Works, or waits for its turn, until `stop` says why to stop. `tell` hears what happens, and once a minute how things
+    /// stand. Trouble with the store ends nothing: it is told, and tried again.
+    pub async fn forever(&self, stop: impl Future<Output = Error>, tell: &(dyn Fn(&Event) -> Result<()> + Sync)) -> Result<()> {
+        let mut held: Option<Lease> = None;
+        let stopped = tokio::select! {
+            biased;
+            stopped = stop => stopped,
+            failed = self.shifts(&mut held, tell) => match failed {
+                Ok(never) => match never {},
+                Err(error) => error,
+            },
+        };
+        if let Some(lease) = held {
+            match timeout(FAREWELL, lease.release()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tell(&Event::Trouble { error: error.to_string() })?,
+                Err(_elapsed) => tell(&Event::Trouble { error: "the lease could not be given back: it expires".to_owned() })?,
+            }
+        }
+        if stopped.kind() != Kind::Interrupted {
+            return Err(stopped);
+        }
+        tell(&Event::Stopped)
+    }
+
+    async fn shifts(
+        &self,
+        held: &mut Option<Lease>,
+        tell: &(dyn Fn(&Event) -> Result<()> + Sync),
+    ) -> Result<std::convert::Infallible> {
+        let mut contender = Contender::new(&self.shift.warehouse, &self.holder, self.terms);
+        let mut told: Option<DateTime<Utc>> = None;
+        let mut waits_for: Option<String> = None;
+        let mut measured: Option<DateTime<Utc>> = None;
+        let look_lease = LOOK_LEASE.min(self.terms.ttl);
+        loop {
+            let Some(lease) = held.as_mut() else {
+                match contender.take().await {
+                    Ok(Attempt::Ours(lease)) => {
+                        tell(&Event::Took { term: lease.term() })?;
+                        (*held, told, waits_for) = (Some(lease), None, None);
+                    }
+                    Ok(Attempt::Held(newest)) => {
+                        let holder = newest.holder().map(str::to_owned);
+                        if holder != waits_for || self.is_over(told, self.look) {
+                            (waits_for, told) = (holder.clone(), Some(self.now()));
+                            tell(&Event::Waiting { holder: holder.unwrap_or_default(), until: newest.until })?;
+                        }
+                        sleep(look_lease).await;
+                    }
+                    Err(error) => {
+                        tell(&Event::Trouble { error: error.to_string() })?;
+                        sleep(look_lease).await;
+                    }
+                }
+                continue;
+            };
+            let step = match lease.renew().await {
+                Ok(()) => {
+                    let term = lease.term();
+                    tokio::select! {
+                        biased;
+                        lost = lease.keep() => Err(lost),
+                        done = self.step(term, &mut told, &mut measured, tell) => done,
+                    }
+                }
+                Err(error) => Err(error),
+            };
+            match step {
+                Ok(()) => {}
+                Err(error) if error.kind() == Kind::Conflict => {
+                    tell(&Event::Lost { why: error.to_string() })?;
+                    *held = None;
+                }
+                Err(error) => {
+                    tell(&Event::Trouble { error: error.to_string() })?;
+                    sleep(look_lease).await;
+                }
+            }
+        }
+    }
+
+    fn is_over(&self, since: Option<DateTime<Utc>>, span: Duration) -> bool {
+        since.is_none_or(|since| self.now() - since >= TimeDelta::from_std(span).unwrap_or(TimeDelta::MAX))
+    }
+
+    /// Does what is due first; or says how things stand, and waits until something may be.
+    async fn step(
+        &self,
+        term: u64,
+        told: &mut Option<DateTime<Utc>>,
+        measured: &mut Option<DateTime<Utc>>,
+        tell: &(dyn Fn(&Event) -> Result<()> + Sync),
+    ) -> Result<()> {
+        let jobs = self.jobs().await?;
+        if let Some(due) = jobs.iter().find(|job| job.due) {
+            tell(&Event::Began { job: due.job })?;
+            let (ran, _) = self.work(due.job).await?;
+            tell(&Event::Ended(ran))?;
+            (*told, *measured) = (None, None);
+            return Ok(());
+        }
+        if measured.is_none_or(|at| self.now() - at >= METRICS) {
+            *measured = Some(self.now());
+            if let Err(error) = self.write_metrics().await {
+                tell(&Event::Trouble { error: error.to_string() })?;
+            }
+        }
+        let next = jobs.iter().filter(|job| !job.unconfirmed).filter_map(|job| job.next).min();
+        if self.is_over(*told, self.look) {
+            *told = Some(self.now());
+            tell(&Event::Health { term, jobs })?;
+        }
+        let until = next.and_then(|next| (next - self.now()).to_std().ok()).unwrap_or(self.look);
+        sleep(until.max(Duration::from_millis(10)).min(self.look)).await;
+        Ok(())
+    }
+}

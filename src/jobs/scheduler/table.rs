@@ -1,0 +1,114 @@
+//! The jobs `ier run` can do: **add one here**, and its name to the settings.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use chrono::Duration;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use crate::error::{Error, Result};
+use crate::jobs::record::{Outcome, Report, recorded};
+use crate::jobs::{archive, compact, vacuum};
+use crate::progress::{Progress, Silent};
+use crate::tiers::warehouse::Warehouse;
+
+/// Files unused for less than this stay when nobody says otherwise.
+const VACUUM_RETAIN_DAYS: i64 = 7;
+
+/// The jobs, in the order in which they are done when several are due: what moves rows before what tidies up behind it.
+pub const JOBS: &[Scheduled] = &[
+    Scheduled {
+        name: "archive",
+        destroys: false,
+        work: |shift| {
+            as_run("archive", shift, |shift, _| async move {
+                let plan = archive::plan(&shift.warehouse, None, shift.archive_older_than_days).await?;
+                archive::execute(&shift.warehouse, plan, silent()).await
+            })
+        },
+    },
+    Scheduled {
+        name: "compact",
+        destroys: false,
+        work: |shift| {
+            as_run("compact", shift, |shift, _| async move {
+                compact::execute(&shift.warehouse, compact::plan(&shift.warehouse).await?, silent()).await
+            })
+        },
+    },
+    Scheduled {
+        name: "vacuum",
+        destroys: true,
+        work: |shift| {
+            as_run("vacuum", shift, |shift, _| async move {
+                vacuum::execute(vacuum::plan(&shift.warehouse, Duration::days(VACUUM_RETAIN_DAYS)).await?, silent()).await
+            })
+        },
+    },
+];
+
+/// A job that can be scheduled.
+pub struct Scheduled {
+    /// Its name, in the settings and in the ledger.
+    pub name: &'static str,
+    /// Does it destroy anything? Then it wants a confirmation.
+    pub destroys: bool,
+    /// Does it, and writes the run down.
+    pub work: fn(Shift) -> BoxFuture<'static, Result<Done>>,
+}
+
+/// What the jobs need to know.
+#[derive(Clone, Debug)]
+pub struct Shift {
+    /// Where.
+    pub warehouse: Arc<Warehouse>,
+    /// For whom, as the ledger names them.
+    pub who: String,
+    /// What goes to the archive.
+    pub archive_older_than_days: u32,
+}
+
+/// What became of a job.
+#[derive(Debug)]
+pub struct Done {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Its rows.
+    pub rows: u64,
+    /// Its report, for people.
+    pub told: String,
+    /// What the report complains of.
+    pub complaint: Option<Error>,
+    /// Why the ledger does not tell of it, where it does not.
+    pub unrecorded: Option<Error>,
+}
+
+fn silent() -> Arc<dyn Progress> {
+    Arc::new(Silent)
+}
+
+/// Does a job's work as a run of the ledger.
+fn as_run<R, F>(
+    job: &'static str,
+    shift: Shift,
+    work: impl FnOnce(Shift, String) -> F + Send + 'static,
+) -> BoxFuture<'static, Result<Done>>
+where
+    R: Report + Send + Sync,
+    F: Future<Output = Result<R>> + Send,
+{
+    async move {
+        let (warehouse, who) = (shift.warehouse.clone(), shift.who.clone());
+        let ended = recorded(&warehouse, job, &who, |run_id| work(shift, run_id)).await?;
+        let complaint = ended.report.complaint();
+        let outcome = match (&complaint, ended.report.changed()) {
+            (Some(_), _) => Outcome::Failed,
+            (None, true) => Outcome::Done,
+            (None, false) => Outcome::Nothing,
+        };
+        let (rows, told) = (ended.report.rows(), ended.report.to_string());
+        Ok(Done { outcome, rows, told, complaint, unrecorded: ended.unrecorded })
+    }
+    .boxed()
+}
