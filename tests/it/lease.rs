@@ -479,7 +479,7 @@ async fn the_jobs_of_the_table_do_their_work_and_figures_are_written() {
         "# TYPE ier_rows gauge",
         "ier_rows{table=\"individual_email_result\",tier=\"archive\"} 1",
         "ier_rows{table=\"individual_email_result\",tier=\"hot\"} 1",
-        "ier_late_rows{table=\"individual_email_result\"} 0",
+        "ier_late_rows{table=\"individual_email_result\",tier=\"hot\"} 0",
         &format!("ier_job_last_success_timestamp_seconds{{job=\"archive\"}} {now}"),
         "ier_job_last_rows{job=\"archive\"} 1",
         "ier_job_last_failed{job=\"vacuum\"} 0",

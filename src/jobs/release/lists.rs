@@ -75,6 +75,9 @@ impl Lists {
         let prefix = format!(".{name}.");
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).suffix(".part");
+        // As any new file of the user's; temporary files are for their owner alone otherwise.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let file = builder.tempfile_in(folder_of(&self.out)).context(|| self.writing())?;
         let mut file = BufWriter::with_capacity(1 << 18, file);
         file.write_all(HEADER.as_bytes()).context(|| self.writing())?;

@@ -172,7 +172,8 @@ impl fmt::Display for ReleasePlan {
 
 fn tell_unfinished(f: &mut fmt::Formatter<'_>, unfinished: &[String]) -> fmt::Result {
     unfinished.iter().try_for_each(|run| {
-        write!(f, "\nno run says that the list of {run} was handed out: `ier release --again {run} --out FILE` writes it")
+        write!(f, "\nno run says that the list of {run} was handed out; unless that one is still at work, ")?;
+        write!(f, "`ier release --again {run} --out FILE` writes it")
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeZone, Utc};
 use serde::Serialize;
 
 use super::JobPlan;
@@ -107,7 +107,7 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Took { term } => write!(f, "at work, lease {term}"),
-            Self::Waiting { holder, until } => write!(f, "waiting: {holder} is at work, until {} at least", moment(*until)),
+            Self::Waiting { holder, until } => write!(f, "waiting: {holder} is at work, until {} at least", moment(until)),
             Self::Lost { why } => write!(f, "stopped work: {why}"),
             Self::Began { job } => write!(f, "{job} begins"),
             Self::Ended(ran) => write!(f, "{ran}"),
@@ -121,6 +121,6 @@ impl fmt::Display for Event {
     }
 }
 
-pub(super) fn moment(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+pub(super) fn moment<Z: TimeZone<Offset: fmt::Display>>(at: &DateTime<Z>) -> String {
+    at.format("%Y-%m-%d %H:%M:%S%:z").to_string()
 }

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 use tokio::time::{sleep, timeout};
@@ -78,7 +78,7 @@ pub struct RunPlan {
     pub jobs: Vec<JobPlan>,
 }
 
-/// When a job ran, and will run.
+/// When a job ran, and will run, in the schedules' zone.
 #[derive(Clone, Debug, Serialize)]
 pub struct JobPlan {
     /// Which.
@@ -86,11 +86,11 @@ pub struct JobPlan {
     /// Its schedule.
     pub schedule: String,
     /// When its newest run ended,
-    pub last: Option<DateTime<Utc>>,
+    pub last: Option<DateTime<FixedOffset>>,
     /// and how.
     pub outcome: Option<String>,
     /// When it begins next; not after now where it is due.
-    pub next: Option<DateTime<Utc>>,
+    pub next: Option<DateTime<FixedOffset>>,
     /// Is it due?
     pub due: bool,
     /// It destroys, and nobody has confirmed: it does not run.
@@ -115,14 +115,14 @@ impl fmt::Display for JobPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.job)?;
         match (&self.outcome, self.last) {
-            (Some(outcome), Some(last)) => write!(f, " {outcome} {}", events::moment(last))?,
+            (Some(outcome), Some(last)) => write!(f, " {outcome} {}", events::moment(&last))?,
             _ => f.write_str(" never ran")?,
         }
         match self.next {
             _ if self.unconfirmed => f.write_str(", waits for run.confirm = true"),
             None => f.write_str(", off"),
             Some(_) if self.due => f.write_str(", due"),
-            Some(next) => write!(f, ", next {}", events::moment(next)),
+            Some(next) => write!(f, ", next {}", events::moment(&next)),
         }
     }
 }
@@ -172,6 +172,7 @@ impl Scheduler {
                 known.insert((*job).to_owned(), run.clone());
             }
         }
+        let here = |moment: DateTime<Utc>| moment.with_timezone(&self.zone).fixed_offset();
         let plan = |job: &Scheduled| {
             let schedule = self.schedules.get(job.name).copied().unwrap_or(Schedule::Off);
             let history = known.get(job.name);
@@ -180,9 +181,9 @@ impl Scheduler {
             JobPlan {
                 job: job.name,
                 schedule: schedule.to_string(),
-                last: history.map(|run| run.finished_at),
+                last: history.map(|run| here(run.finished_at)),
                 outcome: history.map(|run| run.outcome.clone()),
-                next,
+                next: next.map(here),
                 due: !unconfirmed && next.is_some_and(|next| next <= now),
                 unconfirmed,
             }
@@ -255,8 +256,11 @@ impl Scheduler {
             done = self.all_due(&mut lease) => done,
         };
         let released = timeout(FAREWELL, lease.release()).await;
-        let report = done?;
-        released.unwrap_or_else(|_elapsed| Err(Error::unavailable("the lease could not be given back: it expires by itself")))?;
+        let mut report = done?;
+        let late = |_elapsed| Err(Error::unavailable("the lease could not be given back: it expires by itself"));
+        if let Err(error) = released.unwrap_or_else(late) {
+            report.error.get_or_insert(error);
+        }
         Ok(report)
     }
 
@@ -392,7 +396,7 @@ impl Scheduler {
             *told = Some(self.now());
             tell(&Event::Health { term, jobs })?;
         }
-        let until = next.and_then(|next| (next - self.now()).to_std().ok()).unwrap_or(self.look);
+        let until = next.and_then(|next| next.signed_duration_since(self.now()).to_std().ok()).unwrap_or(self.look);
         sleep(until.max(Duration::from_millis(10)).min(self.look)).await;
         Ok(())
     }
