@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::house::data;
 use crate::world::records::ier;
 use crate::world::store::Mode;
-use crate::world::{World, day, silent};
+use crate::world::{COMPACT, World, day, silent};
 
 const RUNS: &str = "SELECT job, outcome, rows, who, engine, error FROM job_run ORDER BY started_at, job";
 
@@ -110,9 +110,8 @@ async fn every_job_says_whether_it_changed_anything() {
     world.load(&[ier(3).sent("2026-05-07 08:00")]).await;
     world.archive("2026-08-01").await;
     for expected in ["compact done", "compact nothing"] {
-        recorded(house, "compact", "ann", |_| async { compact::execute(house, compact::plan(house).await?, silent()).await })
-            .await
-            .unwrap();
+        let work = |_| async { compact::execute(house, compact::plan(house, &COMPACT).await?, &COMPACT, silent()).await };
+        recorded(house, "compact", "ann", work).await.unwrap();
         assert_eq!(newest(&world).await, expected);
         world.clock.tick(chrono::Duration::minutes(1));
     }

@@ -20,9 +20,9 @@ use object_store::path::Path;
 use tempfile::TempDir;
 
 use crate::house::data;
-use crate::world::World;
 use crate::world::records::ier;
 use crate::world::store::{Call, Mode};
+use crate::world::{COMPACT, World};
 
 fn contender(world: &World, name: &str) -> Contender {
     Contender::new(&world.house, name, Terms::default())
@@ -302,7 +302,7 @@ impl Work {
 }
 
 fn scheduler(world: &World, name: &str, schedule: &str, jobs: &'static [Scheduled]) -> Scheduler {
-    let shift = Shift { warehouse: world.house.clone(), who: "ann".to_owned(), archive_older_than_days: 90 };
+    let shift = Shift { warehouse: world.house.clone(), who: "ann".to_owned(), archive_older_than_days: 90, compact: COMPACT };
     Scheduler {
         shift,
         schedules: jobs.iter().map(|job| (job.name.to_owned(), schedule.parse().unwrap())).collect(),

@@ -8,6 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use crate::error::{Error, Result};
+use crate::jobs::compact::CompactOptions;
 use crate::jobs::record::{Outcome, Report, recorded};
 use crate::jobs::{archive, compact, vacuum};
 use crate::progress::{Progress, Silent};
@@ -33,7 +34,8 @@ pub const JOBS: &[Scheduled] = &[
         destroys: false,
         work: |shift| {
             as_run("compact", shift, |shift, _| async move {
-                compact::execute(&shift.warehouse, compact::plan(&shift.warehouse).await?, silent()).await
+                let plan = compact::plan(&shift.warehouse, &shift.compact).await?;
+                compact::execute(&shift.warehouse, plan, &shift.compact, silent()).await
             })
         },
     },
@@ -67,6 +69,8 @@ pub struct Shift {
     pub who: String,
     /// What goes to the archive.
     pub archive_older_than_days: u32,
+    /// How far compaction goes.
+    pub compact: CompactOptions,
 }
 
 /// What became of a job.
