@@ -71,6 +71,8 @@ pub struct TableCounts {
     pub unchanged: u64,
     /// Rows refused, each with its reason in the rejects file.
     pub rejected: u64,
+    /// Rows refused because they are somebody's who was erased on request.
+    pub erased: u64,
     /// Of the inserted and updated: rows older than the archive's boundary, waiting in hot for the next archive run.
     pub late: u64,
 }
@@ -126,6 +128,10 @@ impl fmt::Display for LoadReport {
                 "\n{} rows are older than the archive's boundary; the next `ier archive` folds them in",
                 human::count(late)
             )?;
+        }
+        let erased: u64 = self.tables.iter().map(|table| table.erased).sum();
+        if erased > 0 {
+            write!(f, "\n{} refused: of people erased on request", human::counted(erased, "row"))?;
         }
         if self.aliases_learned > 0 {
             let aliases = if self.aliases_learned == 1 { "alias" } else { "aliases" };
@@ -323,8 +329,8 @@ impl Loading {
                     links::settle_anew(&self.warehouse, links::ier_ids(&piece?)?).await?;
                 }
             }
-            let Counts { inserted, updated, unchanged, late } = done;
-            counts.push(TableCounts { inserted, updated, unchanged, late, ..load.counts });
+            let Counts { inserted, updated, unchanged, late, erased } = done;
+            counts.push(TableCounts { inserted, updated, unchanged, late, erased, ..load.counts });
         }
         if touched.contains(ier) || touched.contains(links::table()?.name.as_ref()) {
             links::adopt_orphans(&self.warehouse).await?;

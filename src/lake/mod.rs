@@ -29,6 +29,8 @@ pub mod fold;
 
 pub mod tally;
 
+pub mod splice;
+
 pub mod commit;
 
 pub mod verify;
@@ -44,3 +46,5 @@ pub mod people;
 pub mod placed;
 
 pub mod vacuum;
+
+pub mod purge;

@@ -8,6 +8,7 @@
 //! reference/email_send/part-….parquet
 //! lookups/00000000000000000001.json
 //! lookups/key
+//! erased/key
 //! ```
 
 use chrono::{Datelike, NaiveDate};
@@ -103,6 +104,27 @@ pub fn is_lookup(place: &Path) -> bool {
 /// A tally's path below its table. The underscore keeps other engines from taking it for data.
 pub fn tally_file(number: i64) -> String {
     format!("_tally/{number}.json")
+}
+
+/// Where the key stands under which the list of what was erased is hashed.
+pub const ERASED_KEY: &str = "erased/key";
+
+/// Is this the place of that key?
+pub fn is_erased_key(place: &Path) -> bool {
+    place.as_ref() == ERASED_KEY || place.as_ref().ends_with(&format!("/{ERASED_KEY}"))
+}
+
+/// The folder of a table's log, below the table's.
+pub const LOG: &str = "_delta_log";
+
+/// The version of the log entry or checkpoint with this file name, and whether it is a checkpoint.
+pub fn log_version(file_name: &str) -> Option<(u64, bool)> {
+    let (digits, ending) = file_name.split_at_checked(20)?;
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let is_checkpoint = ending.starts_with(".checkpoint");
+    (is_checkpoint || ending == ".json").then_some((digits.parse().ok()?, is_checkpoint))
 }
 
 /// A new data file's path below its table. Names are never used twice, so a file is never overwritten.

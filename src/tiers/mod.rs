@@ -12,4 +12,6 @@ pub mod links;
 
 pub mod aliases;
 
+pub mod suppressed;
+
 pub mod lookups;
