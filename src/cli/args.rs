@@ -6,13 +6,20 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
+pub use self::erase::Erase;
 pub use self::evidence::{AuditVerb, AuditVerify};
 pub use self::reconcile::Reconcile;
+pub use self::traces::Traces;
 use crate::query::output::Format;
 use crate::settings::Overrides;
 
+mod erase;
+
 mod evidence;
+
 mod reconcile;
+
+mod traces;
 
 /// Archived e-mail engagement, answered in SQL
 ///
@@ -81,6 +88,9 @@ pub enum Verb {
     Compact(Compact),
     Vacuum(Vacuum),
     Reconcile(Reconcile),
+    Erase(Erase),
+    #[command(hide = true)]
+    Traces(Traces),
     Generate(Generate),
     Completions(Completions),
 }

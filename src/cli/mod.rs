@@ -14,6 +14,8 @@ mod compact;
 
 mod demo;
 
+mod erase;
+
 mod generate;
 
 mod history;
@@ -29,6 +31,8 @@ mod reconcile;
 mod run;
 
 mod status;
+
+mod traces;
 
 mod vacuum;
 

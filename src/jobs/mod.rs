@@ -12,6 +12,10 @@ pub mod compact;
 
 pub mod vacuum;
 
+pub mod erase;
+
+pub mod traces;
+
 pub mod status;
 
 pub mod reconcile;

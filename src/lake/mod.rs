@@ -48,3 +48,5 @@ pub mod placed;
 pub mod vacuum;
 
 pub mod purge;
+
+pub mod search;

@@ -19,7 +19,7 @@ use deltalake_core::protocol::checkpoints::create_checkpoint;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::paths::{self, LOG};
@@ -32,7 +32,7 @@ use crate::error::{Context, Error, Kind, Result};
 const READS: usize = 16;
 
 /// What a purge did to one table.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Purged {
     /// Data files deleted.
     pub files: u64,
@@ -99,15 +99,23 @@ async fn rewrite_entries(
     purged: &mut Purged,
 ) -> Result<HashMap<String, u64>> {
     let version = |object: &ObjectMeta| object.location.filename().and_then(paths::log_version);
-    let entries =
-        log.iter().filter_map(|object| Some((version(object).filter(|(_, checkpoint)| !checkpoint)?.0, &object.location)));
-    let mut read = futures::stream::iter(entries.collect::<Vec<_>>())
-        .map(|(version, place)| async move {
-            match async { table.store.get(place).await?.bytes().await }.await {
-                Ok(bytes) => Ok(Some((version, place, bytes))),
-                // Cleaned up by somebody's checkpoint since.
-                Err(object_store::Error::NotFound { .. }) => Ok(None),
-                Err(error) => Err(Error::from(error).context(format!("cannot read {place}"))),
+    let entries: Vec<(u64, Path)> = log
+        .iter()
+        .filter_map(|object| match version(object)? {
+            (version, false) => Some((version, object.location.clone())),
+            _ => None,
+        })
+        .collect();
+    let mut read = futures::stream::iter(entries)
+        .map(|(version, place)| {
+            let store = table.store.clone();
+            async move {
+                match async { store.get(&place).await?.bytes().await }.await {
+                    Ok(bytes) => Ok(Some((version, place, bytes))),
+                    // Cleaned up by somebody's checkpoint since.
+                    Err(object_store::Error::NotFound { .. }) => Ok(None),
+                    Err(error) => Err(Error::from(error).context(format!("cannot read {place}"))),
+                }
             }
         })
         .buffered(READS);
@@ -132,7 +140,7 @@ async fn rewrite_entries(
         }
         if changed {
             let text = lines.join("\n") + "\n";
-            table.store.put(place, text.into_bytes().into()).await.context(|| format!("cannot write {place}"))?;
+            table.store.put(&place, text.into_bytes().into()).await.context(|| format!("cannot write {place}"))?;
             purged.log_entries += 1;
         }
     }
@@ -178,13 +186,13 @@ async fn is_garbage(table: &LakeTable, object: &ObjectMeta, columns: &[&str], re
         let mut rows = file.stream(Some(columns), None)?;
         while let Some(batch) = rows.try_next().await? {
             if refuses(&batch)? {
-                return Ok(true);
+                return Ok::<_, Error>(true);
             }
         }
         Ok(false)
     };
     match search.await {
-        Err(error) if [Kind::Corrupt, Kind::Internal].contains(&Error::kind(&error)) => Ok(true),
+        Err(error) if error.kind() == Kind::Corrupt => Ok(true),
         // Deleted by somebody else since it was listed.
         Err(error) if error.kind() == Kind::NotFound => Ok(false),
         found => found,

@@ -337,7 +337,7 @@ pub fn naming(table: &Table) -> impl Iterator<Item = &Field> {
 }
 
 /// The columns of a table that can hold the address of somebody no id in the row names.
-pub fn addressed(table: &Table) -> impl Iterator<Item = &'static str> {
+pub fn addressed(table: &Table) -> impl Iterator<Item = &'static str> + use<'_> {
     let by_address = table.name == "not_sent" || fields::known(&table.name).is_none();
     ADDRESS_COLUMNS.into_iter().filter(move |name| by_address && table.field(name).is_some())
 }
