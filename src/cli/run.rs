@@ -10,8 +10,8 @@ use crate::settings;
 use super::args::{Args, Verb};
 use super::interrupt::or_interrupted;
 use super::{
-    Session, alias, archive, audit, compact, completions, demo, erase, generate, history, load, log, print, reconcile, sql, status,
-    traces, vacuum, who,
+    Session, alias, archive, audit, compact, completions, demo, erase, generate, history, load, log, print, reconcile, sql,
+    status, traces, vacuum, who,
 };
 
 /// After the result is known, tasks that were stopped get this long to remove their temporary files.

@@ -2,9 +2,9 @@
 //! wants `--confirm`.
 //!
 //! **Order.** First the list of what was erased ([`crate::tiers::suppressed`]): from then on nothing of theirs comes in, once
-//! each table has seen a commit. Then a commit to the hot IERs that changes nothing, so that the ids of their e-mails, looked up
-//! after it, are all there are. Then rejects files, then rows: links before the IERs that say whose they are, hot before the
-//! archive, people before aliases, aliases last. So whatever is left after a crash can still be found by the same ids, and
+//! each table has seen a commit. Then rejects files, and a commit to the hot IERs that changes nothing, so that the ids of their
+//! e-mails, looked up after it, are all there are. Then rows: links before the IERs that say whose they are, of each
+//! the archive's, hot's, and the archive's again, people before aliases, aliases last. So whatever is left after a crash can still be found by the same ids, and
 //! the same command finishes: by the list it knows that it was begun. Where even the aliases are gone so is everything
 //! else, whatever id it was asked by; what is left then, the purge, needs no id.
 //!
@@ -13,8 +13,8 @@
 //! hot forgets. One that read hot before their rows went and has not committed loses to our commit to the archive, which is
 //! made after hot's, always; one that has committed brought rows that our search of the archive, on a snapshot after
 //! that, finds. What forgets writes only rows of the newest hot. A reader cannot join an older hot to the archive: our commit
-//! carries hot's version (`HOT_VERSION`). *Compact*: swaps a month only while all of its files are those it read; where rows of
-//! theirs are in a month its files change. *Vacuum* deletes what is not live; so do we. *Another erasure* is as any of these.
+//! carries hot's version (`HOT_VERSION`). *Compact*: swaps files only while all it read are live; those with rows of theirs
+//! are not any more. *Vacuum* deletes what is not live; so do we. *Another erasure* is as any of these.
 //! Whoever reads a version that is purged under it fails with *not found*, or begins anew where it is a job of ours.
 //!
 //! **What is theirs.** A row of IERs or links that names one of their ids as person, contact or lead, also where it is filed under
@@ -46,7 +46,7 @@ use self::find::{Letters, Rows, Sought};
 use self::held::held;
 use self::ledger::{ENGINE, Entry, Receipt, Step};
 use self::rejects::Mentions;
-use self::remove::{Remover, What};
+use self::remove::{Count, Remover, What};
 use crate::error::{Error, Result};
 use crate::human;
 use crate::lake::fold::keys;
@@ -360,7 +360,7 @@ pub async fn execute(warehouse: &Arc<Warehouse>, plan: ErasePlan, progress: Arc<
     if let Err(hold) = held(warehouse, &survey.sought.ids, &survey.letters).await {
         if begun.is_none() {
             let what = What::Holding("erasure_id", remover.erasure_id.clone());
-            remover.table(&warehouse.table(Role::Reference, suppressed::table()?).await?, &what, None, false).await?;
+            remover.table(&warehouse.table(Role::Reference, suppressed::table()?).await?, &what, Count::All, false).await?;
         }
         return Err(hold);
     }
@@ -424,7 +424,7 @@ async fn remove(remover: &Remover, ids: &[SfId], receipt: &mut Receipt) -> Resul
         let what = What::Refused(suppressed::list(warehouse).await?);
         let name = lake.table.name.as_ref();
         let fence = FENCED.contains(&name) || known(name).is_none();
-        receipt.tables.push(remover.table(&lake, &what, None, fence).await?);
+        receipt.tables.push(remover.table(&lake, &what, Count::All, fence).await?.receipt);
         done.insert(lake.name());
     }
     receipt.rows = receipt.tables.iter().map(|table| table.rows).sum();

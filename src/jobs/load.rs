@@ -405,7 +405,11 @@ async fn run(warehouse: &Arc<Warehouse>, upsert: &mut Upsert, ier: bool, progres
     // IERs whose links were moved, by this attempt or by one that lost: a move of the winner's may make it void.
     let mut followed: Vec<String> = Vec::new();
     for _ in 0..ATTEMPTS {
-        let prepared = upsert.prepare(progress).await?;
+        let prepared = match upsert.prepare(progress).await {
+            // Others committed and deleted files meanwhile.
+            Err(error) if lost_race(&error) => continue,
+            done => done?,
+        };
         if ier {
             links::follow(warehouse, &prepared.moved).await?;
             followed.extend(prepared.moved.iter().map(|moved| moved.ier_id.clone()));

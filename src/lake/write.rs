@@ -80,7 +80,7 @@ impl OpenFile {
         let path = paths::data_file(table.role, partition);
         let location = Path::from_iter(table.folder.parts().chain(Path::from(path.as_str()).parts()));
         let options = ArrowWriterOptions::new()
-            .with_properties(layout::writer_properties(&table.table, effort(table))?)
+            .with_properties(layout::writer_properties(&table.table, effort)?)
             // Other engines see plain columns; our own types follow from the table of columns.
             .with_skip_arrow_metadata(true);
         let sink = HashingWriter::new(table.store.clone(), location);

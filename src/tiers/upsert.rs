@@ -196,8 +196,11 @@ impl Upsert {
     pub async fn write(&mut self) -> Result<Counts> {
         let silent: Arc<dyn Progress> = Arc::new(Silent);
         for _ in 0..ATTEMPTS {
-            let prepared = self.prepare(&silent).await?;
-            match self.commit(prepared).await {
+            let done = match self.prepare(&silent).await {
+                Ok(prepared) => self.commit(prepared).await,
+                Err(error) => Err(error),
+            };
+            match done {
                 Err(error) if lost_race(&error) => {}
                 done => return done,
             }

@@ -130,7 +130,7 @@ mod tests {
             "a.csv,6,other,003f4000000000",
         ];
         std::fs::write(&path, lines.concat()).unwrap();
-        assert_eq!(files(&[folder.path().to_owned()]).unwrap(), [path.clone()]);
+        assert_eq!(files(&[folder.path().to_owned()]).unwrap(), std::slice::from_ref(&path));
         assert_eq!(sift(&path, &mentions, false).unwrap(), 4);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), lines.concat(), "looking changes nothing");
         assert_eq!(sift(&path, &mentions, true).unwrap(), 4);

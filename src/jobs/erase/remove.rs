@@ -2,9 +2,10 @@
 //! them, commit; again as long as others come first. Files made for an attempt that lost serve the next one where their
 //! origin is still live.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use arrow::array::Array;
 use chrono::{DateTime, Utc};
 
 use super::find::{self, Letters, Rows, Sought};
@@ -19,6 +20,7 @@ use crate::lake::splice::{Spliced, splice};
 use crate::lake::table::{HOT_VERSION, LakeTable};
 use crate::progress::Progress;
 use crate::record::fields::{KeyRule, hidden};
+use crate::record::key::sent_days;
 use crate::tiers::suppressed::{self, Key, List, Subject};
 use crate::tiers::warehouse::{Tiers, Warehouse};
 
@@ -45,16 +47,60 @@ pub enum What {
     Holding(&'static str, String),
 }
 
+impl What {
+    async fn rows(&self, lake: &Arc<LakeTable>, snapshot: &Snapshot) -> Result<Rows> {
+        match self {
+            Self::Of(sought) => find::tiered(lake, snapshot, sought).await,
+            Self::Refused(list) => find::refused(lake, snapshot, list).await,
+            Self::Holding(column, value) => find::holding(lake, snapshot, column, value).await,
+        }
+    }
+}
+
+/// Which of the rows that go from a tiered table are counted as erased.
+#[derive(Clone, Copy)]
+pub enum Count<'a> {
+    /// All.
+    All,
+    /// Those of the archive whose key hot does not have.
+    Beside(&'a Arc<LakeTable>),
+    /// Those of the archive whose key was not counted in hot, and these that were passed over before.
+    After(&'a Arc<LakeTable>, &'a HashSet<String>, &'a Days),
+}
+
+/// Keys of rows, with the day (since 1970) each was sent.
+pub type Days = BTreeMap<String, Option<i32>>;
+
+/// What went from a table.
+#[derive(Default)]
+pub struct Removed {
+    /// What proves it.
+    pub receipt: TableReceipt,
+    /// The keys of the rows.
+    keys: HashSet<String>,
+    /// Rows that were not counted.
+    uncounted: Days,
+}
+
 /// New files by the path of the old one, with the places of the rows they were made without.
 type Made = BTreeMap<String, (Vec<u32>, Spliced)>;
 
 impl Remover {
-    /// Removes rows from both tiers. The archive's commit carries the version of hot from which the rows were gone before: no
-    /// reader joins an older hot to it, and an archive run that read an older one loses to it.
-    pub async fn tiers(&self, tiers: &Tiers, what: &What) -> Result<[TableReceipt; 2]> {
-        let hot = self.table(&tiers.hot, what, None, true).await?;
-        let archive = self.table(&tiers.archive, what, Some(&tiers.hot), true).await?;
-        Ok([hot, archive])
+    /// Removes rows from both tiers: from the archive, from hot, and from the archive what was moved there meanwhile. The last
+    /// commit carries the version of hot from which the rows were gone before: no reader joins an older hot to it, and an archive
+    /// run that read an older one loses to it.
+    ///
+    /// A record that is in both (a late row overrides it) is counted once, as erased in the month under which it was counted when
+    /// it came in: hot's. So the archive's part goes first, uncounted where hot has the key, and hot's counts it: in
+    /// this order a run that was killed in between leaves nothing that the next one would count again. What an archive run made hot
+    /// forget before its turn came is counted at the end.
+    pub async fn tiers(&self, tiers: &Tiers, what: &What) -> Result<[TableReceipt; 3]> {
+        let archive = self.table(&tiers.archive, what, Count::Beside(&tiers.hot), false).await?;
+        let hot = self.table(&tiers.hot, what, Count::All, true).await?;
+        let mut owed = archive.uncounted;
+        owed.retain(|key, _| !hot.keys.contains(key));
+        let moved = self.table(&tiers.archive, what, Count::After(&tiers.hot, &hot.keys, &owed), true).await?;
+        Ok([archive.receipt, hot.receipt, moved.receipt])
     }
 
     /// Changes nothing, by a commit: whoever prepared on an older version prepares anew.
@@ -70,18 +116,12 @@ impl Remover {
     }
 
     /// Removes rows from a table; with `fence` it commits even when there are none.
-    pub async fn table(
-        &self,
-        lake: &Arc<LakeTable>,
-        what: &What,
-        hot: Option<&Arc<LakeTable>>,
-        fence: bool,
-    ) -> Result<TableReceipt> {
+    pub async fn table(&self, lake: &Arc<LakeTable>, what: &What, count: Count<'_>, fence: bool) -> Result<Removed> {
         self.progress.say(&format!("erasing from {}", lake.name()));
         let mut made = Made::new();
         for _ in 0..ATTEMPTS {
             let base = lake.snapshot().await?;
-            match self.attempt(lake, &base, what, hot, fence, &mut made).await {
+            match self.attempt(lake, &base, what, count, fence, &mut made).await {
                 Err(error) if lost_race(&error) => {}
                 // A file of the snapshot was deleted meanwhile, so there is a newer one.
                 Err(error) if error.kind() == Kind::NotFound && lake.snapshot().await?.version != base.version => {}
@@ -107,45 +147,56 @@ impl Remover {
         lake: &Arc<LakeTable>,
         base: &Snapshot,
         what: &What,
-        hot: Option<&Arc<LakeTable>>,
+        count: Count<'_>,
         fence: bool,
         made: &mut Made,
-    ) -> Result<TableReceipt> {
-        let rows = match what {
-            What::Of(sought) => find::tiered(lake, base, sought).await?,
-            What::Refused(list) => find::refused(lake, base, list).await?,
-            What::Holding(column, value) => find::holding(lake, base, column, value).await?,
-        };
-        self.suppress(lake, &rows, what).await?;
+    ) -> Result<Removed> {
+        let rows = what.rows(lake, base).await?;
+        let days = days_of(lake, &rows).await?;
+        self.suppress(lake, &rows, &days, what).await?;
         self.splice(lake, &rows, made).await?;
         let mut change = Change { operation: "erase", ..Change::default() };
-        let mut receipt = TableReceipt { table: lake.name(), rows: rows.rows(), ..TableReceipt::default() };
+        let mut removed = Removed { keys: days.keys().cloned().collect(), ..Removed::default() };
+        removed.receipt = TableReceipt { table: lake.name(), rows: rows.rows(), ..TableReceipt::default() };
         for (path, (file, places)) in rows.files {
             let (_, spliced) = made.get(&path).ok_or_else(|| Error::internal(format!("{path} was not written anew")))?;
-            receipt.files.push(told(lake, &file, places.len() as u64, spliced)?);
+            removed.receipt.files.push(told(lake, &file, places.len() as u64, spliced)?);
             change.adds.extend(spliced.add.clone());
             change.removes.push(file);
         }
-        if let Some(hot) = hot {
-            // Taken after the archive's snapshot, so never less than what that carries.
-            let version = hot.snapshot().await?.version;
-            change.transactions.push((HOT_VERSION, version.map_or(-1, |version| version as i64)));
+        let mut counted = if lake.table.tiered { days } else { BTreeMap::new() };
+        match count {
+            Count::All => {}
+            Count::Beside(hot) => {
+                // Hot after the archive's snapshot: what it no longer has by then was moved by a commit we lose to.
+                let in_hot = days_of(hot, &what.rows(hot, &*hot.snapshot().await?).await?).await?;
+                removed.uncounted = counted.clone().into_iter().filter(|(key, _)| in_hot.contains_key(key)).collect();
+                counted.retain(|key, _| !in_hot.contains_key(key));
+            }
+            Count::After(hot, done, owed) => {
+                counted.retain(|key, _| !done.contains(key));
+                counted.extend(owed.clone());
+                // Taken after the archive's snapshot, so never less than what that carries.
+                let version = hot.snapshot().await?.version;
+                change.transactions.push((HOT_VERSION, version.map_or(-1, |version| version as i64)));
+            }
+        }
+        for day in counted.into_values() {
+            change.tally.month(day).erased += 1;
         }
         if change.is_empty() && !fence {
-            return Ok(receipt);
+            return Ok(removed);
         }
-        receipt.version = commit(lake, base, change, self.warehouse.clock().as_ref()).await?.version;
-        Ok(receipt)
+        removed.receipt.version = commit(lake, base, change, self.warehouse.clock().as_ref()).await?.version;
+        Ok(removed)
     }
 
     /// Puts the keys of rows about to go on the list, where they are not yet.
-    async fn suppress(&self, lake: &Arc<LakeTable>, rows: &Rows, what: &What) -> Result<()> {
+    async fn suppress(&self, lake: &Arc<LakeTable>, rows: &Rows, days: &Days, what: &What) -> Result<()> {
         if rows.files.is_empty() || lake.table.ledger {
             return Ok(());
         }
-        let batch = rows.fetch(lake, &[hidden::KEY]).await?;
-        let mut subjects: Vec<Subject<'_>> =
-            keys(&batch)?.iter().flatten().map(|key| Subject::Record(&lake.table.name, key)).collect();
+        let mut subjects: Vec<Subject<'_>> = days.keys().map(|key| Subject::Record(&lake.table.name, key)).collect();
         let mut letters = Letters::default();
         if let (What::Of(sought), KeyRule::Ier) = (what, lake.table.key) {
             letters.add(lake, rows, sought).await?;
@@ -198,4 +249,15 @@ fn told(lake: &LakeTable, file: &DataFile, rows_removed: u64, spliced: &Spliced)
         groups_copied: spliced.groups_copied as u64,
         groups_encoded: spliced.groups_encoded as u64,
     })
+}
+
+async fn days_of(lake: &Arc<LakeTable>, rows: &Rows) -> Result<Days> {
+    if rows.files.is_empty() {
+        return Ok(Days::new());
+    }
+    let columns: &[&str] = if lake.table.tiered { &[hidden::KEY, "sent_date"] } else { &[hidden::KEY] };
+    let batch = rows.fetch(lake, columns).await?;
+    let sent = sent_days(&batch);
+    let day = |row: usize| sent.filter(|days| days.is_valid(row)).map(|days| days.value(row));
+    Ok(keys(&batch)?.iter().enumerate().filter_map(|(row, key)| Some((key?.to_owned(), day(row)))).collect())
 }
