@@ -6,19 +6,25 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
+pub use self::erase::Erase;
 pub use self::evidence::{AuditVerb, AuditVerify};
 pub use self::reconcile::Reconcile;
 pub use self::release::{Release, ReleaseObject};
 pub use self::run::Run;
+pub use self::traces::Traces;
 use crate::query::output::Format;
 use crate::settings::Overrides;
 
+mod erase;
+
 mod evidence;
+
 mod reconcile;
 
 mod release;
 
 mod run;
+mod traces;
 
 /// Archived e-mail engagement, answered in SQL
 ///
@@ -89,6 +95,9 @@ pub enum Verb {
     Reconcile(Reconcile),
     Release(Release),
     Run(Run),
+    Erase(Erase),
+    #[command(hide = true)]
+    Traces(Traces),
     Generate(Generate),
     Completions(Completions),
 }

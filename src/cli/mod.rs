@@ -14,6 +14,8 @@ mod compact;
 
 mod demo;
 
+mod erase;
+
 mod generate;
 
 mod history;
@@ -33,6 +35,8 @@ mod run;
 mod scheduler;
 
 mod status;
+
+mod traces;
 
 mod vacuum;
 

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::record::id::SfId;
 use crate::record::identity::{Edge, How};
 use crate::tiers::aliases::{self, Aliases};
+use crate::tiers::suppressed::{self, Subject};
 use crate::tiers::warehouse::Warehouse;
 
 /// What somebody says.
@@ -64,7 +65,7 @@ impl fmt::Display for AliasReport {
 /// Adds an alias to the ledger.
 ///
 /// # Errors
-/// Invalid for what is no person's id, an id and itself, no reason, and where the second id is known to
+/// Invalid for what is no person's id, an id and itself, no reason, an id that was erased, and where the second id is known to
 /// have become the first: that would close a loop.
 pub async fn add(warehouse: &Arc<Warehouse>, request: &AliasRequest) -> Result<AliasReport> {
     let (alias, person) = (SfId::of_person(&request.alias_id)?, SfId::of_person(&request.person_id)?);
@@ -74,6 +75,10 @@ pub async fn add(warehouse: &Arc<Warehouse>, request: &AliasRequest) -> Result<A
     }
     if alias == person {
         return Err(Error::invalid(format!("{alias} is given twice: an alias is between two ids")));
+    }
+    let erased = suppressed::list(warehouse).await?;
+    if let Some(gone) = [&alias, &person].into_iter().find(|id| erased.find(Subject::Person(id)).is_some()) {
+        return Err(Error::invalid(format!("{gone} was erased on request: nothing about it is kept")));
     }
     let ledger = Aliases::open(warehouse).await?;
     let identities = ledger.identities().await?;

@@ -16,9 +16,9 @@ use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
 
 use super::record::Report;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::human;
-use crate::lake::commit::{ATTEMPTS, Change, commit, lost_race};
+use crate::lake::commit::{ATTEMPTS, Change, commit, forsake, lost_race};
 use crate::lake::fold::{Changes, Folded, fold, fold_through, locate};
 use crate::lake::parallel::in_parallel;
 use crate::lake::paths::{Role, date_of};
@@ -240,9 +240,19 @@ impl Run {
     async fn table(&self) -> Result<TableReport> {
         for _ in 0..ATTEMPTS {
             let pinned = pin(&self.tiers).await?;
-            let (change, report) = self.fold_in(&pinned).await?;
+            let (change, report) = match self.fold_in(&pinned).await {
+                // Others committed and deleted files meanwhile.
+                Err(error) if error.kind() == Kind::NotFound && pin(&self.tiers).await?.versions() != pinned.versions() => {
+                    continue;
+                }
+                done => done?,
+            };
+            let adds = change.adds.clone();
             match self.commit_archive(&pinned, change).await {
-                Err(error) if lost_race(&error) => continue,
+                Err(error) if lost_race(&error) => {
+                    forsake(&self.tiers.archive, &adds).await;
+                    continue;
+                }
                 done => done?,
             }
             self.forget(&pinned).await?;
@@ -325,8 +335,9 @@ impl Run {
             if change.is_empty() {
                 return Ok(());
             }
+            let adds = change.adds.clone();
             match commit(hot, &newest, change, self.warehouse.clock().as_ref()).await {
-                Err(error) if lost_race(&error) => {}
+                Err(error) if lost_race(&error) => forsake(hot, &adds).await,
                 done => return done.map(|_| ()),
             }
         }

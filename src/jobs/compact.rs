@@ -22,7 +22,7 @@ use super::archive::{fold_late, late_rows, sum_of};
 use super::record::Report;
 use crate::error::{Error, Result};
 use crate::human;
-use crate::lake::commit::{ATTEMPTS, Change, commit, lost_race};
+use crate::lake::commit::{ATTEMPTS, Change, commit, forsake, lost_race};
 use crate::lake::fold::{Changes, fold_through};
 use crate::lake::layout::{Effort, FILE_BYTES, ROW_GROUP_ROWS, tags};
 use crate::lake::parallel::in_parallel;
@@ -386,7 +386,12 @@ impl Run {
         read_back(archive, new, written).await?;
         let change =
             Change { adds: folded.adds, removes: folded.replaced, same_rows: true, operation: "compact", ..Change::default() };
-        self.swap(archive, partition, change).await
+        let adds = change.adds.clone();
+        let swapped = self.swap(archive, partition, change).await?;
+        if !swapped {
+            forsake(archive, &adds).await;
+        }
+        Ok(swapped)
     }
 
     /// The most effort for files nobody has touched for long, the tier's own for others.

@@ -72,6 +72,8 @@ pub struct TableCounts {
     pub unchanged: u64,
     /// Rows refused, each with its reason in the rejects file.
     pub rejected: u64,
+    /// Rows refused because they are somebody's who was erased on request.
+    pub erased: u64,
     /// Of the inserted and updated: rows older than the archive's boundary, waiting in hot for the next archive run.
     pub late: u64,
 }
@@ -142,6 +144,10 @@ impl fmt::Display for LoadReport {
                 "\n{} rows are older than the archive's boundary; the next `ier archive` folds them in",
                 human::count(late)
             )?;
+        }
+        let erased: u64 = self.tables.iter().map(|table| table.erased).sum();
+        if erased > 0 {
+            write!(f, "\n{} refused: of people erased on request", human::counted(erased, "row"))?;
         }
         if self.aliases_learned > 0 {
             let aliases = if self.aliases_learned == 1 { "alias" } else { "aliases" };
@@ -339,8 +345,8 @@ impl Loading {
                     links::settle_anew(&self.warehouse, links::ier_ids(&piece?)?).await?;
                 }
             }
-            let Counts { inserted, updated, unchanged, late } = done;
-            counts.push(TableCounts { inserted, updated, unchanged, late, ..load.counts });
+            let Counts { inserted, updated, unchanged, late, erased } = done;
+            counts.push(TableCounts { inserted, updated, unchanged, late, erased, ..load.counts });
         }
         if touched.contains(ier) || touched.contains(links::table()?.name.as_ref()) {
             links::adopt_orphans(&self.warehouse).await?;
@@ -415,7 +421,11 @@ async fn run(warehouse: &Arc<Warehouse>, upsert: &mut Upsert, ier: bool, progres
     // IERs whose links were moved, by this attempt or by one that lost: a move of the winner's may make it void.
     let mut followed: Vec<String> = Vec::new();
     for _ in 0..ATTEMPTS {
-        let prepared = upsert.prepare(progress).await?;
+        let prepared = match upsert.prepare(progress).await {
+            // Others committed and deleted files meanwhile.
+            Err(error) if lost_race(&error) => continue,
+            done => done?,
+        };
         if ier {
             links::follow(warehouse, &prepared.moved).await?;
             followed.extend(prepared.moved.iter().map(|moved| moved.ier_id.clone()));

@@ -20,7 +20,10 @@ pub mod schedule;
 
 pub mod metrics;
 
+pub mod erase;
 pub mod scheduler;
+
+pub mod traces;
 
 pub mod status;
 

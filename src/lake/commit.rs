@@ -8,6 +8,8 @@ use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, TableReference};
 use deltalake_core::kernel::{Action, Add, Remove, StructType, Transaction};
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
 use uuid::Uuid;
 
 use super::snapshot::{DataFile, Snapshot};
@@ -78,6 +80,18 @@ pub async fn commit(table: &LakeTable, base: &Snapshot, change: Change, clock: &
     match outcome {
         Ok(done) => table.committed(done.snapshot()).await,
         Err(error) => settle(table, base, nonce, error.into()).await,
+    }
+}
+
+/// Deletes files written for a change that lost its race for good: no log will ever name them. What cannot be deleted now is left
+/// to vacuum.
+///
+/// They may hold rows that were erased meanwhile, so they should not wait for it.
+pub async fn forsake(table: &LakeTable, adds: &[Add]) {
+    for add in adds {
+        let path = Path::from_iter(table.folder.parts().chain(Path::from(add.path.as_str()).parts()));
+        // The change is made anew whatever becomes of its first files.
+        drop(table.store.delete(&path).await);
     }
 }
 

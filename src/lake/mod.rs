@@ -29,6 +29,8 @@ pub mod fold;
 
 pub mod tally;
 
+pub mod splice;
+
 pub mod commit;
 
 pub mod verify;
@@ -46,3 +48,7 @@ pub mod people;
 pub mod placed;
 
 pub mod vacuum;
+
+pub mod purge;
+
+pub mod search;

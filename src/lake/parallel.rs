@@ -15,12 +15,22 @@ where
     T: Send + 'static,
 {
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    at_most(cores, items, work).await
+}
+
+/// [`in_parallel`], but never more than `limit` at once: for work that holds much memory.
+pub async fn at_most<I, T, F, W>(limit: usize, items: impl IntoIterator<Item = I>, work: W) -> Result<Vec<T>>
+where
+    W: Fn(I) -> F,
+    F: Future<Output = Result<T>> + Send + 'static,
+    T: Send + 'static,
+{
     let mut items = items.into_iter();
     // Dropping the set, on an error or when the caller is cancelled, aborts what still runs.
     let mut running = JoinSet::new();
     let mut done = Vec::new();
     loop {
-        while running.len() < cores {
+        while running.len() < limit.max(1) {
             let Some(item) = items.next() else { break };
             running.spawn(work(item));
         }

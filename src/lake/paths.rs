@@ -9,6 +9,7 @@
 //! lookups/00000000000000000001.json
 //! lookups/key
 //! lease/00000000000000000001.json
+//! erased/key
 //! ```
 
 use chrono::{Datelike, NaiveDate};
@@ -122,6 +123,27 @@ pub fn lease(number: u64) -> String {
 /// Is this the place of an entry of the lease? (A table may be called `lease`, too; its files have other names.)
 pub fn is_lease(place: &Path) -> bool {
     place.parts().rev().nth(1).is_some_and(|folder| folder.as_ref() == LEASE) && place.filename().and_then(numbered).is_some()
+}
+
+/// Where the key stands under which the list of what was erased is hashed.
+pub const ERASED_KEY: &str = "erased/key";
+
+/// Is this the place of that key?
+pub fn is_erased_key(place: &Path) -> bool {
+    place.as_ref() == ERASED_KEY || place.as_ref().ends_with(&format!("/{ERASED_KEY}"))
+}
+
+/// The folder of a table's log, below the table's.
+pub const LOG: &str = "_delta_log";
+
+/// The version of the log entry or checkpoint with this file name, and whether it is a checkpoint.
+pub fn log_version(file_name: &str) -> Option<(u64, bool)> {
+    let (digits, ending) = file_name.split_at_checked(20)?;
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let is_checkpoint = ending.starts_with(".checkpoint");
+    (is_checkpoint || ending == ".json").then_some((digits.parse().ok()?, is_checkpoint))
 }
 
 /// A new data file's path below its table. Names are never used twice, so a file is never overwritten.

@@ -1,10 +1,11 @@
 //! Reading files for folding and verifying: whole rows or some columns, in file order, in lake types.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 use object_store::path::Path;
@@ -12,7 +13,8 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector};
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use parquet::bloom_filter::Sbbf;
-use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
 
 use super::layout::lake_schema_of;
 use super::reader::Reader;
@@ -126,6 +128,41 @@ impl OpenFile {
         Ok(())
     }
 
+    /// Places (ascending) of the rows in which a text column holds one of these values (ascending). Pages that cannot hold
+    /// one, as far as the page index tells, are not read.
+    pub async fn find_values(&self, column: &str, sorted: &[&str]) -> Result<Vec<u32>> {
+        let stored = self.metadata.parquet_schema();
+        let Some(at) = stored.columns().iter().position(|own| own.path().string() == column) else { return Ok(Vec::new()) };
+        let metadata = self.metadata.metadata();
+        let mut candidates: Vec<Range<usize>> = Vec::new();
+        let mut first = 0;
+        for group in 0..metadata.num_row_groups() {
+            let total = metadata.row_group(group).num_rows().max(0) as usize;
+            candidates.extend(pages_that_may_hold(metadata, group, at, sorted).map(|rows| first + rows.start..first + rows.end));
+            first += total;
+        }
+        if candidates.is_empty() {
+            return Ok(Vec::new());
+        }
+        let selection = RowSelection::from_consecutive_ranges(candidates.iter().cloned(), self.rows());
+        let mask = ProjectionMask::leaves(stored, [at]);
+        let stream = self.builder().with_projection(mask).with_row_selection(selection).build();
+        let mut stream = stream.context(|| format!("cannot read {}", self.name))?;
+        let mut places = candidates.into_iter().flatten();
+        let mut found = Vec::new();
+        while let Some(batch) = stream.try_next().await.context(|| format!("cannot read {}", self.name))? {
+            let values = arrow::compute::cast(batch.column(0), &DataType::Utf8)?;
+            for value in values.as_string::<i32>() {
+                let place = places.next();
+                let place = place.ok_or_else(|| Error::corrupt(format!("{} has more rows than its index says", self.name)))?;
+                if value.is_some_and(|value| sorted.binary_search(&value).is_ok()) {
+                    found.push(place as u32);
+                }
+            }
+        }
+        Ok(found)
+    }
+
     async fn key_filter(&self, group: usize) -> Result<Option<Sbbf>> {
         let at = self.column(hidden::KEY)?;
         self.builder().get_row_group_column_bloom_filter(group, at).await.context(|| format!("cannot read {}", self.name))
@@ -139,6 +176,34 @@ impl OpenFile {
             .position(|column| column.path().string() == name)
             .ok_or_else(|| Error::corrupt(format!("{} has no column {name}", self.name)))
     }
+}
+
+/// Rows (places in the row group) of the pages of a column that may hold one of these values; all where nothing is known of
+/// pages.
+fn pages_that_may_hold(
+    metadata: &ParquetMetaData,
+    group: usize,
+    column: usize,
+    sorted: &[&str],
+) -> impl Iterator<Item = Range<usize>> {
+    let total = metadata.row_group(group).num_rows().max(0) as usize;
+    let values = metadata.column_index().and_then(|index| index.get(group)?.get(column));
+    let pages = metadata.offset_index().and_then(|index| index.get(group)?.get(column));
+    let (Some(ColumnIndexMetaData::BYTE_ARRAY(values)), Some(pages)) = (values, pages) else {
+        return std::iter::once(0..total).collect::<Vec<_>>().into_iter();
+    };
+    let pages = pages.page_locations();
+    let first_row = |page: usize| pages.get(page).map_or(total, |at| at.first_row_index.max(0) as usize);
+    let may_hold = |page: &usize| match (values.min_value(*page), values.max_value(*page)) {
+        (Some(least), Some(greatest)) => {
+            let first = sorted.partition_point(|value| value.as_bytes() < least);
+            sorted.get(first).is_some_and(|value| value.as_bytes() <= greatest)
+        }
+        // A page without bounds holds nulls only.
+        _ => false,
+    };
+    let ranges: Vec<Range<usize>> = (0..pages.len()).filter(may_hold).map(|page| first_row(page)..first_row(page + 1)).collect();
+    ranges.into_iter()
 }
 
 /// Reads chosen rows of a file into one batch.

@@ -16,7 +16,7 @@ use object_store::{
 use url::Url;
 
 use super::footers::Footers;
-use super::paths::{is_lease, is_lookup};
+use super::paths::{is_erased_key, is_lease, is_lookup};
 use crate::error::{Context, Error, Result};
 
 /// A store and the folder in it that holds the warehouse.
@@ -101,9 +101,10 @@ impl DurableLocal {
         Self { inner: Arc::from(inner), unsynced: Arc::default() }
     }
 
-    /// Notes a file just written; an entry of a table's log or of the look-up log is synced at once.
+    /// Notes a file just written; an entry of a table's log or of the look-up log is synced at once, and so is a key that no
+    /// log names.
     async fn written(&self, location: &Path) -> StoreResult<()> {
-        if is_log(location) || is_lookup(location) {
+        if is_log(location) || is_lookup(location) || is_erased_key(location) {
             return sync(vec![location.clone()]).await;
         }
         // A lease need not survive a power cut: nobody does who held it.

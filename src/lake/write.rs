@@ -89,12 +89,7 @@ impl OpenFile {
     }
 
     async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        if let Some(late) = batch.column_by_name(hidden::LATE) {
-            let late = late.as_primitive::<Date32Type>();
-            if late.null_count() < late.len() {
-                self.late_days.extend(late.iter().flatten());
-            }
-        }
+        note_late_days(batch, &mut self.late_days);
         self.writer.write(batch).await.context(|| format!("cannot write {}", self.path))
     }
 
@@ -104,40 +99,68 @@ impl OpenFile {
 
     async fn finish(mut self, table: &LakeTable, partition: Partition, now_millis: i64) -> Result<Add> {
         let metadata = self.writer.finish().await.context(|| format!("cannot write {}", self.path))?;
-        let sink = self.writer.into_inner();
-        let mut file_tags =
-            std::collections::HashMap::from([(tags::BLAKE3.to_owned(), Some(sink.hasher.finalize().to_hex().to_string()))]);
-        if !self.late_days.is_empty() {
-            let days: Vec<String> = self.late_days.iter().map(i32::to_string).collect();
-            file_tags.insert(tags::LATE.to_owned(), Some(days.join(",")));
+        let digest = self.writer.into_inner().digest();
+        let place = (self.path, partition);
+        entry(table, place, self.effort, digest, &metadata, &self.late_days, now_millis)
+    }
+}
+
+/// The log entry of a file just written at `place`, with the hash and number of its bytes.
+pub(super) fn entry(
+    table: &LakeTable,
+    (path, partition): (String, Partition),
+    effort: Effort,
+    (blake3, bytes): (String, u64),
+    metadata: &ParquetMetaData,
+    late_days: &BTreeSet<i32>,
+    now_millis: i64,
+) -> Result<Add> {
+    let mut file_tags = std::collections::HashMap::from([(tags::BLAKE3.to_owned(), Some(blake3))]);
+    if !late_days.is_empty() {
+        let days: Vec<String> = late_days.iter().map(i32::to_string).collect();
+        file_tags.insert(tags::LATE.to_owned(), Some(days.join(",")));
+    }
+    file_tags.extend(effort.tag().map(|effort| (tags::EFFORT.to_owned(), Some(effort.to_owned()))));
+    Ok(Add {
+        path,
+        partition_values: partition_values(table, partition),
+        size: bytes as i64,
+        modification_time: now_millis,
+        data_change: true,
+        stats: Some(stats(&table.table, metadata)?.to_string()),
+        tags: Some(file_tags),
+        deletion_vector: None,
+        base_row_id: None,
+        default_row_commit_version: None,
+        clustering_provider: None,
+    })
+}
+
+/// The days of a batch's late marks.
+pub(super) fn note_late_days(batch: &RecordBatch, days: &mut BTreeSet<i32>) {
+    if let Some(late) = batch.column_by_name(hidden::LATE) {
+        let late = late.as_primitive::<Date32Type>();
+        if late.null_count() < late.len() {
+            days.extend(late.iter().flatten());
         }
-        file_tags.extend(self.effort.tag().map(|effort| (tags::EFFORT.to_owned(), Some(effort.to_owned()))));
-        Ok(Add {
-            path: self.path,
-            partition_values: partition_values(table, partition),
-            size: sink.bytes as i64,
-            modification_time: now_millis,
-            data_change: true,
-            stats: Some(stats(&table.table, &metadata)?.to_string()),
-            tags: Some(file_tags),
-            deletion_vector: None,
-            base_row_id: None,
-            default_row_commit_version: None,
-            clustering_provider: None,
-        })
     }
 }
 
 /// Sends what it is given to the store and hashes it on the way.
-struct HashingWriter {
+pub(super) struct HashingWriter {
     inner: BufWriter,
     hasher: blake3::Hasher,
     bytes: u64,
 }
 
 impl HashingWriter {
-    fn new(store: Arc<dyn ObjectStore>, location: Path) -> Self {
+    pub(super) fn new(store: Arc<dyn ObjectStore>, location: Path) -> Self {
         Self { inner: BufWriter::with_capacity(store, location, PART_BYTES), hasher: blake3::Hasher::new(), bytes: 0 }
+    }
+
+    /// blake3 hash (in hexadecimal) and number of the bytes written.
+    pub(super) fn digest(&self) -> (String, u64) {
+        (self.hasher.finalize().to_hex().to_string(), self.bytes)
     }
 }
 

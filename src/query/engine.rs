@@ -38,6 +38,7 @@ const ALIASES: &str = include_str!("../../sql/aliases.sql");
 
 /// Answers SQL over a warehouse. Cheap to keep, made once.
 pub struct Engine {
+    warehouse: Arc<Warehouse>,
     context: SessionContext,
     public: Arc<PublicSchema>,
     ier: Arc<dyn TableProvider>,
@@ -65,7 +66,7 @@ impl Engine {
         let context = SessionContext::new_with_config_rt(config, runtime);
         functions::register(&context)?;
         let aliases = Aliases::open(&warehouse).await?;
-        let public = Arc::new(PublicSchema::new(warehouse).await?);
+        let public = Arc::new(PublicSchema::new(warehouse.clone()).await?);
         let ier = public.table("ier").await?.ok_or_else(|| Error::internal("there is no table ier"))?;
         let catalog = Arc::new(MemoryCatalogProvider::new());
         catalog.register_schema(PUBLIC, public.clone())?;
@@ -76,7 +77,12 @@ impl Engine {
             public.add_view(name, view.into_view());
         }
         let workers = Workers::start(limits.threads)?;
-        Ok(Self { context, public, ier, aliases, limits, workers })
+        Ok(Self { warehouse, context, public, ier, aliases, limits, workers })
+    }
+
+    /// What it answers from.
+    pub fn warehouse(&self) -> &Arc<Warehouse> {
+        &self.warehouse
     }
 
     /// Runs one read-only statement. Rows come as they are found; the statement's time runs from now on.

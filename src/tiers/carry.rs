@@ -26,6 +26,8 @@ pub struct Counts {
     pub unchanged: u64,
     /// Of the inserted and updated: rows that override or belong before the archive's boundary.
     pub late: u64,
+    /// Rows refused because they are somebody's who was erased.
+    pub erased: u64,
 }
 
 impl Counts {
@@ -35,6 +37,7 @@ impl Counts {
         self.updated += other.updated;
         self.unchanged += other.unchanged;
         self.late += other.late;
+        self.erased += other.erased;
     }
 }
 

@@ -12,6 +12,8 @@ pub mod links;
 
 pub mod aliases;
 
+pub mod suppressed;
+
 pub mod lookups;
 
 pub mod lease;

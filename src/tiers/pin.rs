@@ -24,6 +24,11 @@ pub struct Pinned {
 }
 
 impl Pinned {
+    /// The versions pinned, of hot and archive.
+    pub fn versions(&self) -> (Option<u64>, Option<u64>) {
+        (self.hot.version, self.archive.version)
+    }
+
     /// Rows sent before this day (since 1970) belong to the archive; hot ones among them are late.
     pub fn archived_until(&self) -> Option<i32> {
         self.archive.transaction(ARCHIVED_UNTIL).and_then(|day| i32::try_from(day).ok())

@@ -13,9 +13,10 @@ use deltalake_core::kernel::Add;
 
 use super::carry::{Counts, Moved, Observing, filter_keys, settle};
 use super::pin::{Pinned, pin};
+use super::suppressed::{self, List};
 use super::warehouse::{Tiers, Warehouse};
-use crate::error::{Context, Error, Result};
-use crate::lake::commit::{ATTEMPTS, Change, commit, lost_race};
+use crate::error::{Context, Error, Kind, Result};
+use crate::lake::commit::{ATTEMPTS, Change, commit, forsake, lost_race};
 use crate::lake::fold::{Changes, Folded, Located, fold, keys, locate};
 use crate::lake::parallel::in_parallel;
 use crate::lake::paths::Role;
@@ -24,7 +25,7 @@ use crate::lake::spill::{Spill, Wanderers};
 use crate::lake::table::LakeTable;
 use crate::lake::tally::Tally;
 use crate::progress::{Progress, Silent};
-use crate::record::fields::Table;
+use crate::record::fields::{Table, known};
 use crate::record::resolve::resolve_all;
 
 /// Hot and reference files smaller than this are written anew together with the rows that come, so that a partition
@@ -122,11 +123,16 @@ impl Upsert {
     }
 
     /// Writes the files of the upsert on the newest snapshots. Nothing is visible until [`Upsert::commit`].
+    ///
+    /// Rows of what was erased are dropped and counted. The tables are pinned first and the list of what was erased is read
+    /// after that: see [`suppressed`](super::suppressed).
+    ///
+    /// # Errors
+    /// Conflict when a file of the snapshots vanished because others have committed and deleted meanwhile: prepare again.
     pub async fn prepare(&mut self, progress: &Arc<dyn Progress>) -> Result<Prepared> {
-        let pinned = match &self.tiers {
-            Some(tiers) => pin(tiers).await?,
-            None => Pinned { hot: self.target.snapshot().await?, archive: Arc::default() },
-        };
+        self.make_table().await?;
+        let pinned = self.pin().await?;
+        let list = suppressed::list(&self.warehouse).await?;
         let wanderers = match &self.wanderers {
             Some(wanderers) => wanderers.clone(),
             None => {
@@ -141,12 +147,18 @@ impl Upsert {
             target: self.target.clone(),
             archive: self.tiers.as_ref().map(|tiers| tiers.archive.clone()),
             spill: self.spill.clone(),
-            pinned,
+            pinned: pinned.clone(),
+            list,
             wanderers,
             progress: progress.clone(),
         };
         let tiered = self.tiers.is_some();
-        let (overlay, counts, moved) = Arc::new(work).run().await?;
+        let (overlay, counts, moved) = match Arc::new(work).run().await {
+            Err(error) if error.kind() == Kind::NotFound && self.pin().await?.versions() != pinned.versions() => {
+                return Err(Error::conflict(format!("{} changed meanwhile", self.target.name())).with_source(error));
+            }
+            done => done?,
+        };
         let base = overlay.base.clone();
         let mut change = overlay.into_change();
         if !tiered {
@@ -156,12 +168,39 @@ impl Upsert {
         Ok(Prepared { base, change, counts, moved })
     }
 
+    async fn pin(&self) -> Result<Pinned> {
+        match &self.tiers {
+            Some(tiers) => pin(tiers).await,
+            None => Ok(Pinned { hot: self.target.snapshot().await?, archive: Arc::default() }),
+        }
+    }
+
+    /// Commits a table of attributes that is not there yet without rows, so that an erasure can find it.
+    async fn make_table(&self) -> Result<()> {
+        if known(&self.target.table.name).is_some() {
+            return Ok(());
+        }
+        let base = self.target.snapshot().await?;
+        if base.version.is_some() {
+            return Ok(());
+        }
+        let change = Change { operation: "make table", ..Change::default() };
+        match commit(&self.target, &base, change, self.warehouse.clock().as_ref()).await {
+            // Somebody else made it.
+            Err(error) if lost_race(&error) => Ok(()),
+            done => done.map(|_| ()),
+        }
+    }
+
     /// Prepares and commits, again as long as others come first.
     pub async fn write(&mut self) -> Result<Counts> {
         let silent: Arc<dyn Progress> = Arc::new(Silent);
         for _ in 0..ATTEMPTS {
-            let prepared = self.prepare(&silent).await?;
-            match self.commit(prepared).await {
+            let done = match self.prepare(&silent).await {
+                Ok(prepared) => self.commit(prepared).await,
+                Err(error) => Err(error),
+            };
+            match done {
                 Err(error) if lost_race(&error) => {}
                 done => return done,
             }
@@ -171,10 +210,17 @@ impl Upsert {
 
     /// Makes a prepared upsert visible; a conflict means: prepare again.
     pub async fn commit(&self, prepared: Prepared) -> Result<Counts> {
-        if !prepared.change.is_empty() {
-            commit(&self.target, &prepared.base, prepared.change, self.warehouse.clock().as_ref()).await?;
+        if prepared.change.is_empty() {
+            return Ok(prepared.counts);
         }
-        Ok(prepared.counts)
+        let adds = prepared.change.adds.clone();
+        match commit(&self.target, &prepared.base, prepared.change, self.warehouse.clock().as_ref()).await {
+            Err(error) if lost_race(&error) => {
+                forsake(&self.target, &adds).await;
+                Err(error)
+            }
+            done => done.map(|_| prepared.counts),
+        }
     }
 }
 
@@ -242,6 +288,7 @@ struct Work {
     archive: Option<Arc<LakeTable>>,
     spill: Arc<Spill>,
     pinned: Pinned,
+    list: Arc<List>,
     wanderers: Arc<Wanderers>,
     progress: Arc<dyn Progress>,
 }
@@ -326,7 +373,7 @@ impl Work {
 
     /// Finds the keys of one day in the files of that day; returns those not found as well.
     async fn survey_own(&self, partition: Partition) -> Result<(Partition, Located, Vec<String>)> {
-        let rows = self.spill.read(partition)?;
+        let (rows, _) = self.read(partition)?;
         let wanted: HashSet<&str> = keys(&rows)?.iter().flatten().collect();
         let located = locate(&self.target, self.pinned.hot.partition(partition), &wanted).await?;
         let mut misses = Vec::new();
@@ -360,9 +407,14 @@ impl Work {
         Ok(())
     }
 
+    /// The rows of a partition that come, without those of what was erased, and how many these are.
+    fn read(&self, partition: Partition) -> Result<(RecordBatch, u64)> {
+        self.list.admitted(&self.target.table, self.spill.read(partition)?)
+    }
+
     async fn partition(&self, partition: Partition, survey: &Survey) -> Result<Done> {
-        let read = self.spill.read(partition)?;
-        let told = read.num_rows() as u64;
+        let (read, erased) = self.read(partition)?;
+        let told = read.num_rows() as u64 + erased;
         let carry = |key: &str| self.wanderers.may_hold(key) || survey.elsewhere.contains(key);
         let mut carried = filter_keys(&read, carry)?;
         let mut own = filter_keys(&read, |key| !carry(key))?;
@@ -378,6 +430,7 @@ impl Work {
         drop(own);
         let Here { comes, mut counts, moved, tally, goes } = here;
         counts.late = self.late(&comes, partition)?;
+        counts.erased = erased;
         let folded = self.fold(partition, self.pinned.hot.partition(partition), goes, comes).await?;
         self.progress.advance(told);
         Ok(Done { partition, folded, counts, moved, tally, carried })

@@ -8,6 +8,7 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use tokio::sync::Mutex;
 
+use super::suppressed;
 use crate::clock::Clock;
 use crate::error::{Context, Error, Result};
 use crate::lake::paths::{Role, is_lease, is_lookup};
@@ -20,6 +21,8 @@ pub struct Warehouse {
     root: Root,
     clock: Arc<dyn Clock>,
     tables: Mutex<HashMap<(Role, String), Arc<LakeTable>>>,
+    /// What was erased, as it was last read.
+    pub(super) suppressed: Mutex<suppressed::Read>,
 }
 
 impl fmt::Debug for Warehouse {
@@ -36,7 +39,7 @@ impl Warehouse {
 
     /// The warehouse under a root.
     pub fn at(root: Root, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { root, clock, tables: Mutex::default() })
+        Arc::new(Self { root, clock, tables: Mutex::default(), suppressed: Mutex::default() })
     }
 
     /// Where it is.

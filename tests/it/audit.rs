@@ -244,6 +244,22 @@ async fn converted_lead() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn erased_on_request() {
+    let (world, erasure_id) = crate::erase::audited().await;
+    let canary = contact_id(900);
+    let (json, text) = verdict(&world, &canary).await;
+    assert_eq!((&json["verdict"], &json["reason"]["reason"]), (&"no_evidence".into(), &"erased".into()));
+    assert_eq!(json["reason"]["erasure_id"], erasure_id);
+    has(&text, &["NO EVIDENCE: Open enrollment", &format!("erased on request on 2026-11-01 (erasure {erasure_id})")]);
+    // So does a question about no known send; and others are none the wiser.
+    let permits = ask(&world, &canary, question(About::Text("parking permits".to_owned()))).await.expect("an answer");
+    has(&permits.to_string(), &["NO EVIDENCE: erased on request on 2026-11-01"]);
+    let (json, text) = verdict(&world, &contact_id(1)).await;
+    assert_ne!(json["reason"]["reason"], "erased");
+    assert!(!text.contains("erased"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_such_send() {
     let world = world(&[mail(1, 1)]).await;
     let permits = question(About::Text("parking permits".to_owned()));

@@ -75,5 +75,8 @@ mod faults;
 /// Two jobs at once, at the worst moments.
 mod races;
 
+/// Erasure: afterwards no object holds the person, nobody else has changed, and nothing of theirs comes back.
+mod erase;
+
 /// What a machine can hold us to: arrows between rooms, time, environment, sizes, SQL files.
 mod tidy;

@@ -19,6 +19,7 @@ use crate::record::fields::{Kind, UTC};
 use crate::record::id::SfId;
 use crate::record::observed::{Then, then};
 use crate::tiers::links;
+use crate::tiers::suppressed::{self, Subject};
 
 const SENDS: &str = include_str!("../../../sql/audit/sends.sql");
 const RECORDS: &str = include_str!("../../../sql/audit/records.sql");
@@ -143,6 +144,15 @@ pub struct Loaded {
     pub last_sent: Option<DateTime<Utc>>,
 }
 
+/// An erasure on request.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Erasure {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Which; the ledger `erasure` has its receipt.
+    pub erasure_id: String,
+}
+
 /// All there is about one person.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Life {
@@ -205,6 +215,13 @@ fn known_at(mut row: Map<String, Value>, at: DateTime<Utc>) -> Result<Option<Map
         }
     }
     Ok(Some(row))
+}
+
+/// By which erasure a person was erased, where any of their ids was.
+pub async fn erasure(engine: &Engine, ids: &[SfId]) -> Result<Option<Erasure>> {
+    let list = suppressed::list(engine.warehouse()).await?;
+    let found = ids.iter().filter_map(|id| list.find(Subject::Person(id))).min_by_key(|erased| erased.at);
+    Ok(found.map(|erased| Erasure { at: erased.at, erasure_id: erased.erasure_id.to_string() }))
 }
 
 /// The sends of this id or job, and of this e-mail; all where neither is given.

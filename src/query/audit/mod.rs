@@ -12,7 +12,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use self::facts::{Life, Record, Send, SendKind, Withheld};
+use self::facts::{Erasure, Life, Record, Send, SendKind, Withheld};
 use self::verdict::{Reason, Verdict};
 use super::engine::Engine;
 use super::who::Person;
@@ -68,6 +68,9 @@ pub struct Audit {
     pub person_ids: Vec<String>,
     /// How it is known that these ids are one person's, as of now.
     pub aliases: Vec<Alias>,
+    /// Was the person erased on request, and when?
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub erased: Option<Erasure>,
     /// Each matching send with its verdict, newest first. None: no such send is known.
     pub sends: Vec<SendAudit>,
     /// Mails on record for the person in all, whatever their send.
@@ -134,6 +137,7 @@ pub struct Match {
 pub async fn audit(engine: &Engine, person: &Person, question: Question) -> Result<Audit> {
     question.check()?;
     let life = facts::life(engine, person.ids(), question.as_of).await?;
+    let erased = facts::erasure(engine, person.ids()).await?;
     let (send, email_id) = match &question.about {
         About::Text(_) => (None, None),
         About::EmailId(id) => (None, Some(id.trim())),
@@ -159,7 +163,9 @@ pub async fn audit(engine: &Engine, person: &Person, question: Question) -> Resu
         let verdict = match verdict::proved(own, withheld, &life)? {
             Some(verdict) => verdict,
             None => {
-                let reason = if send.tracking_disabled == Some(true) {
+                let reason = if let Some(erasure) = &erased {
+                    Reason::Erased(erasure.clone())
+                } else if send.tracking_disabled == Some(true) {
                     Reason::TrackingOff
                 } else {
                     let seen = facts::seen(engine, &send, question.as_of).await?;
@@ -180,6 +186,7 @@ pub async fn audit(engine: &Engine, person: &Person, question: Question) -> Resu
         person: person.id().to_string(),
         person_ids: person.ids().iter().map(SfId::to_string).collect(),
         aliases: person.edges().iter().map(Alias::of).collect(),
+        erased,
         sends,
         records_of_person: life.records.len(),
         learned_since: life.learned_since,

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::facts::{Click, Life, Loaded, Record, Send, SendKind, Withheld};
+use super::facts::{Click, Erasure, Life, Loaded, Record, Send, SendKind, Withheld};
 use crate::error::Result;
 use crate::record::observed::{Seen, parse};
 
@@ -88,6 +88,8 @@ pub enum What {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Reason {
+    /// The person was erased on request: whatever was on record is gone.
+    Erased(Erasure),
     /// The recording of individual results was switched off for the send.
     TrackingOff,
     /// A triggered send: nobody counts whom it should have reached.

@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use super::facts::{Loaded, Send, SendKind, Withheld};
+use super::facts::{Erasure, Loaded, Send, SendKind, Withheld};
 use super::verdict::{Event, Mail, Outcome, Reason, Verdict, What};
 use super::{About, Alias, Audit, SendAudit};
 use crate::human::count;
@@ -54,11 +54,23 @@ impl Audit {
 
     /// What there being no such send proves.
     pub fn nothing_known(&self) -> String {
+        if let Some(erasure) = &self.erased {
+            return format!("NO EVIDENCE: {}", erasure.sentence(self.question.zone));
+        }
         let records = count(self.records_of_person as u64);
         format!(
             "NO EVIDENCE: no such send is known here, among all sends loaded and the {records} mails on record for this person. \
              It may have another name, may not have been loaded, or may not have been tracked."
         )
+    }
+}
+
+impl Erasure {
+    /// When it was, and what it means.
+    pub fn sentence(&self, zone: Tz) -> String {
+        let day = self.at.with_timezone(&zone).format("%Y-%m-%d");
+        let id = &self.erasure_id;
+        format!("erased on request on {day} (erasure {id}): what was on record for this person was removed, whatever it proved")
     }
 }
 
@@ -216,6 +228,7 @@ impl Reason {
     pub fn sentence(&self, zone: Tz) -> String {
         let n = |number: &i64| count((*number).max(0) as u64);
         match self {
+            Self::Erased(erasure) => erasure.sentence(zone),
             Self::TrackingOff => "individual tracking was switched off for this send: no record of anybody was made".to_owned(),
             Self::Triggered => {
                 "a triggered send goes out when something happens; no record says that it did for this person".to_owned()

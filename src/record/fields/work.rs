@@ -58,7 +58,7 @@ pub(super) fn erased() -> Table {
         "erased",
         &["kind", "subject"],
         [
-            // `person` (an id of theirs) or `record` (the key of a record of theirs).
+            // `person` (an id of theirs), `address`, `ier` (the id of an e-mail's record) or `record` (the key of any record).
             Field::system("kind", "kind", Label),
             Field::system("subject", "subject", Text),
             Field::system("erased_at", "erased_at", Time),

@@ -1,0 +1,56 @@
+//! `ier erase`: people go for good, when confirmed.
+
+use chrono::Duration;
+
+use crate::error::{Error, Result};
+use crate::jobs::erase::{EraseRequest, execute, finish, plan};
+use crate::tiers::lookups::LookUp;
+
+use super::args::Erase;
+use super::progress::Unit;
+use super::{Session, print};
+
+/// Plans, and only when confirmed erases. To look at what would go is a look-up, and logged.
+pub async fn run(session: &Session, args: &Erase) -> Result<()> {
+    if args.finish {
+        return finish(session, args).await;
+    }
+    let (warehouse, engine) = session.house().await?;
+    let reason = args.reason.as_deref().unwrap_or_default();
+    let mut people = Vec::new();
+    for who in &args.ids {
+        people.push(*engine.person(who).await?.id());
+    }
+    let grace = Duration::from_std(args.grace);
+    let request = EraseRequest {
+        people: people.clone(),
+        reason: reason.to_owned(),
+        author: session.settings.audit.who.clone(),
+        grace: grace.map_err(|error| Error::invalid("--grace is out of range").with_source(error))?,
+        rejects: args.rejects.clone(),
+    };
+    let plan = plan(&warehouse, request).await?;
+    let log = session.look_ups().await?;
+    for person in people {
+        let rows = plan.tables.iter().map(|table| table.rows).sum();
+        log.append(LookUp { verb: "erase", person, reason: Some(reason), rows }).await?;
+    }
+    if !args.confirm {
+        session.answer(&plan)?;
+        return if session.global.json { Ok(()) } else { print::line("nothing was erased; add --confirm to erase") };
+    }
+    let report = execute(&warehouse, plan, session.progress(Unit::Rows)?).await?;
+    session.answer(&report)
+}
+
+/// Deletes the old versions of erasures whose time has come.
+async fn finish(session: &Session, args: &Erase) -> Result<()> {
+    let warehouse = session.warehouse()?;
+    let plan = finish::plan(&warehouse).await?;
+    if !args.confirm {
+        session.answer(&plan)?;
+        return if session.global.json { Ok(()) } else { print::line("nothing was deleted; add --confirm to delete") };
+    }
+    let report = finish::execute(&warehouse, plan, session.progress(Unit::Rows)?).await?;
+    session.report(&report, ToString::to_string)
+}

@@ -1,0 +1,211 @@
+//! Where a person's rows stand, and what of them has to be known before they go.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::{cast, concat_batches};
+use arrow::datatypes::{DataType, Date32Type};
+use futures::TryStreamExt;
+
+use crate::error::{Error, Result};
+use crate::lake::fold::keys;
+use crate::lake::parallel::in_parallel;
+use crate::lake::read;
+use crate::lake::snapshot::{DataFile, Snapshot};
+use crate::lake::table::LakeTable;
+use crate::record::fields::{Table, hidden};
+use crate::tiers::suppressed::{List, addressed, naming};
+
+/// Rows of a table's files that go.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    /// By the file's path: the file, and the places of the rows in it, ascending.
+    pub files: BTreeMap<String, (Arc<DataFile>, Vec<u32>)>,
+}
+
+impl Rows {
+    /// How many.
+    pub fn rows(&self) -> u64 {
+        self.files.values().map(|(_, places)| places.len() as u64).sum()
+    }
+
+    /// Rows in the files they stand in.
+    pub fn rows_in_files(&self) -> u64 {
+        self.files.values().map(|(file, _)| file.rows).sum()
+    }
+
+    /// Some columns of the rows.
+    pub async fn fetch(&self, lake: &Arc<LakeTable>, columns: &[&str]) -> Result<RecordBatch> {
+        let mut batches = Vec::new();
+        for (file, places) in self.files.values() {
+            let rows = read::open(lake, file).await?.stream(Some(columns), Some(places))?;
+            batches.extend(rows.try_collect::<Vec<_>>().await?);
+        }
+        let schema = lake.table.lake_schema();
+        let at: Vec<usize> = columns.iter().map(|name| schema.index_of(name)).collect::<Result<_, _>>()?;
+        Ok(concat_batches(&Arc::new(schema.project(&at)?), &batches)?)
+    }
+}
+
+/// Whose rows are looked for.
+#[derive(Clone, Debug, Default)]
+pub struct Sought {
+    /// All ids, ascending.
+    pub ids: Vec<String>,
+    /// The ids of their e-mails' records, ascending.
+    pub ier_ids: Vec<String>,
+}
+
+/// Columns of a tiered table by which its rows are somebody's. A row that names them in a lookup is theirs, also where it is filed under
+/// another id.
+fn columns(table: &Table) -> &'static [&'static str] {
+    if table.field("contact_id").is_some() { &["person_id", "contact_id", "lead_id"] } else { &["person_id", "ier_id"] }
+}
+
+/// The rows of a tiered table that are somebody's. Files and pages that cannot hold one are not read.
+pub async fn tiered(lake: &Arc<LakeTable>, snapshot: &Snapshot, sought: &Arc<Sought>) -> Result<Rows> {
+    let (table, sought) = (lake.clone(), sought.clone());
+    let found = in_parallel(snapshot.files().cloned().collect::<Vec<_>>(), move |file| {
+        let (table, sought) = (table.clone(), sought.clone());
+        async move { Ok((places(&table, &file, &sought).await?, file)) }
+    });
+    let found = found.await?.into_iter().filter(|(places, _)| !places.is_empty());
+    Ok(Rows { files: found.map(|(places, file)| (file.add.path.clone(), (file, places))).collect() })
+}
+
+async fn places(table: &LakeTable, file: &DataFile, sought: &Sought) -> Result<Vec<u32>> {
+    let mut places: BTreeSet<u32> = BTreeSet::new();
+    let mut open = None;
+    for column in columns(&table.table) {
+        let wanted = if *column == "ier_id" { &sought.ier_ids } else { &sought.ids };
+        let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+        if wanted.is_empty() || !file.may_hold(column, &wanted) {
+            continue;
+        }
+        let open = match &open {
+            Some(open) => open,
+            None => open.insert(read::open(table, file).await?),
+        };
+        places.extend(open.find_values(column, &wanted).await?);
+    }
+    Ok(places.into_iter().collect())
+}
+
+/// The columns by which [`List::refused`] tells rows of a table.
+pub fn telling(table: &Table) -> Vec<&str> {
+    let mut columns: Vec<&str> = naming(table).map(|field| field.name.as_ref()).collect();
+    for name in addressed(table).chain([hidden::KEY]) {
+        columns.push(name);
+    }
+    columns.extend(table.field("ier_id").map(|field| field.name.as_ref()));
+    columns.sort_unstable();
+    columns.dedup();
+    columns
+}
+
+/// The rows of a reference table that a list refuses.
+pub async fn refused(lake: &Arc<LakeTable>, snapshot: &Snapshot, list: &List) -> Result<Rows> {
+    let columns = telling(&lake.table);
+    let mut found = Rows::default();
+    for file in snapshot.files() {
+        let mut rows = read::open(lake, file).await?.stream(Some(&columns), None)?;
+        let (mut first, mut places) = (0u32, Vec::new());
+        while let Some(batch) = rows.try_next().await? {
+            if let Some(refused) = list.refused(&lake.table, &batch)? {
+                places.extend((0..refused.len()).filter(|row| refused.value(*row)).map(|row| first + row as u32));
+            }
+            first += batch.num_rows() as u32;
+        }
+        if !places.is_empty() {
+            found.files.insert(file.add.path.clone(), (file.clone(), places));
+        }
+    }
+    Ok(found)
+}
+
+/// The rows of a ledger in which a column holds a value.
+pub async fn holding(lake: &Arc<LakeTable>, snapshot: &Snapshot, column: &str, value: &str) -> Result<Rows> {
+    let mut found = Rows::default();
+    for file in snapshot.files() {
+        let places = read::open(lake, file).await?.find_values(column, &[value]).await?;
+        if !places.is_empty() {
+            found.files.insert(file.add.path.clone(), (file.clone(), places));
+        }
+    }
+    Ok(found)
+}
+
+/// What e-mails' records say that their erasure must know.
+#[derive(Clone, Debug, Default)]
+pub struct Letters {
+    /// Their ids.
+    pub ier_ids: BTreeSet<String>,
+    /// Their keys.
+    pub keys: BTreeSet<String>,
+    /// The addresses they name.
+    pub emails: BTreeSet<String>,
+    /// Their sends: ids of either kind, and jobs.
+    pub sends: BTreeSet<String>,
+    /// Days sent, since 1970.
+    pub days: BTreeSet<i32>,
+    /// Rows filed under somebody else, who name the person in a lookup.
+    pub filed_elsewhere: u64,
+}
+
+impl Letters {
+    /// Takes the rows found in a tier in.
+    pub async fn add(&mut self, lake: &Arc<LakeTable>, rows: &Rows, sought: &Sought) -> Result<()> {
+        if rows.files.is_empty() {
+            return Ok(());
+        }
+        const TEXTS: [&str; 7] =
+            [hidden::KEY, "ier_id", "person_id", "current_email", "send_definition_id", "triggered_send_definition_id", "job_id"];
+        let columns: Vec<&str> = TEXTS.into_iter().chain(["sent_date"]).collect();
+        let batch = rows.fetch(lake, &columns).await?;
+        self.keys.extend(keys(&batch)?.iter().flatten().map(str::to_owned));
+        for (at, column) in TEXTS.iter().enumerate().skip(1) {
+            let texts = cast(batch.column(at), &DataType::Utf8)?;
+            let texts = texts.as_string::<i32>().iter().flatten();
+            match *column {
+                "ier_id" => self.ier_ids.extend(texts.map(str::to_owned)),
+                "current_email" => self.emails.extend(texts.filter_map(crate::tiers::suppressed::address)),
+                "person_id" => {
+                    let others = texts.filter(|id| sought.ids.binary_search_by(|own| own.as_str().cmp(id)).is_err());
+                    self.filed_elsewhere += others.count() as u64;
+                }
+                _ => self.sends.extend(texts.map(str::to_owned)),
+            }
+        }
+        self.days.extend(batch.column(TEXTS.len()).as_primitive::<Date32Type>().iter().flatten());
+        Ok(())
+    }
+}
+
+/// The addresses that rows of a table of people name: those of the rows a list refuses, and those of all others.
+pub async fn addresses(
+    lake: &Arc<LakeTable>,
+    list: &List,
+    column: &str,
+    own: &mut BTreeSet<String>,
+    others: &mut BTreeSet<String>,
+) -> Result<()> {
+    let mut columns = telling(&lake.table);
+    columns.push(column);
+    columns.sort_unstable();
+    columns.dedup();
+    for file in lake.snapshot().await?.files() {
+        let mut rows = read::open(lake, file).await?.stream(Some(&columns), None)?;
+        while let Some(batch) = rows.try_next().await? {
+            let refused = list.refused(&lake.table, &batch)?;
+            let emails = batch.column_by_name(column).ok_or_else(|| Error::internal(format!("no column {column}")))?;
+            let emails = cast(emails, &DataType::Utf8)?;
+            for (row, email) in emails.as_string::<i32>().iter().enumerate() {
+                let is_own = refused.as_ref().is_some_and(|refused| refused.value(row));
+                let into = if is_own { &mut *own } else { &mut *others };
+                into.extend(email.and_then(crate::tiers::suppressed::address));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! The second half of an erasure: what old versions still hold is deleted, at once or when its time has come.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::find::telling;
+use super::ledger::{self, Entry, Receipt, Step};
+use crate::error::Result;
+use crate::human;
+use crate::lake::parallel::at_most;
+use crate::lake::purge::{Purged, purge};
+use crate::progress::Progress;
+use crate::tiers::suppressed;
+use crate::tiers::warehouse::Warehouse;
+
+/// Tables purged at once.
+const TABLES: usize = 2;
+
+/// Erasures and what is left to do for them.
+#[derive(Clone, Debug, Serialize)]
+pub struct FinishPlan {
+    /// Those whose old versions would be deleted now.
+    pub due: Vec<Pending>,
+    /// Those whose time has not come.
+    pub waiting: Vec<Pending>,
+    /// Those begun and not done: the same command again finishes them.
+    pub unfinished: Vec<Pending>,
+    #[serde(skip)]
+    receipts: Vec<Entry>,
+}
+
+/// An erasure that is not finished.
+#[derive(Clone, Debug, Serialize)]
+pub struct Pending {
+    /// The erasure.
+    pub erasure_id: String,
+    /// When it reached the step it is at.
+    pub at: DateTime<Utc>,
+    /// By when old versions are to be deleted.
+    pub due: DateTime<Utc>,
+}
+
+/// What was finished.
+#[derive(Clone, Debug, Serialize)]
+pub struct FinishReport {
+    /// Erasures whose rows no object holds any more.
+    pub finished: Vec<String>,
+    /// What was deleted, by table.
+    pub purged: BTreeMap<String, Purged>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl fmt::Display for FinishPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to finish", human::counted(self.due.len() as u64, "erasure"))?;
+        for (pending, what) in [(&self.due, "due since"), (&self.waiting, "waits until")] {
+            for erasure in pending {
+                write!(f, "\n{}: {what} {}", erasure.erasure_id, erasure.due.format("%Y-%m-%d %H:%M:%S UTC"))?;
+            }
+        }
+        for erasure in &self.unfinished {
+            let at = erasure.at.format("%Y-%m-%d %H:%M:%S UTC");
+            write!(f, "\n{}: begun {at} and not done: run the same `ier erase` again", erasure.erasure_id)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for FinishReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.finished.is_empty() {
+            return f.write_str("no erasure to finish");
+        }
+        write!(f, "finished {}: ", human::counted(self.finished.len() as u64, "erasure"))?;
+        write!(f, "{}", told(&self.purged))?;
+        write!(f, "\nin {}", human::seconds(self.seconds))
+    }
+}
+
+/// What a purge of all tables did, in a line.
+pub(super) fn told(purged: &BTreeMap<String, Purged>) -> String {
+    let sum = |of: fn(&Purged) -> u64| purged.values().map(of).sum::<u64>();
+    let (files, bytes) = (human::counted(sum(|one| one.files), "file"), human::bytes(sum(|one| one.bytes)));
+    let checkpoints = human::counted(sum(|one| one.checkpoints), "checkpoint");
+    let entries = sum(|one| one.log_entries);
+    let entries = if entries == 1 { "1 log entry".to_owned() } else { human::count(entries) + " log entries" };
+    format!("old versions are gone: {files} ({bytes}) and {checkpoints} deleted, {entries} written without their bounds")
+}
+
+/// Looks which erasures wait.
+pub async fn plan(warehouse: &Arc<Warehouse>) -> Result<FinishPlan> {
+    let now = warehouse.clock().now();
+    let mut plan = FinishPlan { due: Vec::new(), waiting: Vec::new(), unfinished: Vec::new(), receipts: Vec::new() };
+    for (erasure_id, mut steps) in ledger::all(warehouse).await? {
+        let Some(last) = steps.pop_last().map(|(_, entry)| entry).filter(|entry| entry.step != Step::Purged) else { continue };
+        let pending = Pending { erasure_id, at: last.at, due: last.due };
+        if last.step == Step::Begun {
+            plan.unfinished.push(pending);
+        } else if last.due > now {
+            plan.waiting.push(pending);
+        } else {
+            plan.due.push(pending);
+            plan.receipts.push(last);
+        }
+    }
+    Ok(plan)
+}
+
+/// Deletes what is due.
+pub async fn execute(warehouse: &Arc<Warehouse>, plan: FinishPlan, progress: Arc<dyn Progress>) -> Result<FinishReport> {
+    let started = warehouse.clock().now();
+    let mut until: BTreeMap<String, u64> = BTreeMap::new();
+    for entry in &plan.receipts {
+        for (table, version) in &entry.receipt.versions {
+            let latest = until.entry(table.clone()).or_default();
+            *latest = (*latest).max(*version);
+        }
+    }
+    let purged = if plan.receipts.is_empty() { BTreeMap::new() } else { purge_all(warehouse, &until, &progress).await? };
+    let mut finished = Vec::new();
+    for entry in plan.receipts {
+        finished.push(entry.receipt.erasure_id.clone());
+        let receipt = Receipt { purged: purged.clone(), ..entry.receipt };
+        ledger::enter(warehouse, &Entry { step: Step::Purged, at: warehouse.clock().now(), receipt, ..entry }).await?;
+    }
+    let seconds = (warehouse.clock().now() - started).num_milliseconds() as f64 / 1000.0;
+    Ok(FinishReport { finished, purged, seconds })
+}
+
+/// Purges every table of what it removed at or before these versions. A table's old versions may hold somebody whom its newest
+/// long does not: rows move from hot to the archive.
+pub(super) async fn purge_all(
+    warehouse: &Arc<Warehouse>,
+    until: &BTreeMap<String, u64>,
+    progress: &Arc<dyn Progress>,
+) -> Result<BTreeMap<String, Purged>> {
+    let tables = warehouse.all().await?;
+    progress.say("deleting old versions");
+    progress.total(tables.len() as u64);
+    let list = suppressed::list(warehouse).await?;
+    let work = tables.into_iter().map(|lake| (until.get(&lake.name()).copied(), lake));
+    let progress = progress.clone();
+    let done = at_most(TABLES, work, move |(until, lake)| {
+        let (list, progress) = (list.clone(), progress.clone());
+        async move {
+            let columns = telling(&lake.table);
+            let refuses = |batch: &arrow::array::RecordBatch| Ok(list.refused(&lake.table, batch)?.is_some());
+            let purged = purge(&lake, until, &columns, &refuses).await?;
+            progress.advance(1);
+            Ok((lake.name(), purged))
+        }
+    });
+    Ok(done.await?.into_iter().filter(|(_, purged)| *purged != Purged::default()).collect())
+}

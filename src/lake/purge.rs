@@ -1,0 +1,208 @@
+//! The purge: what a table once held and was made to forget goes from the store as well.
+//!
+//! A commit that removes rows leaves the files that held them, and the log says of those files what lay between which ids. So
+//! the files go, old checkpoints go once there is one of the newest version, and log entries are written anew without the
+//! bounds of files that are no longer live. **Invariant**: no log entry is deleted. A writer that has prepared a change on an
+//! old version commits by creating the next number's entry; were that gone, the commit would succeed where nobody looks, and
+//! a reader that waits for that number would wait for ever. Entries go in their own time, with a later checkpoint.
+//!
+//! What may go is told by the log. A file that an entry removed, at or before a version, goes: whoever still reads it has to
+//! ask again. A file that no entry names is either garbage of a run that failed or about to be committed by one at work, and
+//! age does not tell which. Its rows do: one that holds a row that is refused now can never be committed (see
+//! `tiers::suppressed`), so it goes; one that cannot be read at all, too. Others are left to vacuum.
+
+use std::collections::{HashMap, HashSet};
+
+use arrow::array::RecordBatch;
+use deltalake_core::DeltaTable;
+use deltalake_core::protocol::checkpoints::create_checkpoint;
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStoreExt};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::paths::{self, LOG};
+use super::read;
+use super::snapshot::Snapshot;
+use super::table::LakeTable;
+use crate::error::{Context, Error, Kind, Result};
+
+/// Log entries read at once.
+const READS: usize = 16;
+
+/// What a purge did to one table.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Purged {
+    /// Data files deleted.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Log entries written anew without the bounds of files that are gone.
+    pub log_entries: u64,
+    /// Checkpoints deleted.
+    pub checkpoints: u64,
+    /// Files no log entry names that were left: they hold nobody erased, and may be about to be committed.
+    pub files_left: u64,
+}
+
+/// Tells whether a batch holds a row that is refused.
+pub type Refuses<'a> = &'a (dyn Fn(&RecordBatch) -> Result<bool> + Send + Sync);
+
+/// Purges a table of what it removed at or before a version. `columns` are those `refuses` looks at.
+///
+/// Safe to run twice, and at once with any other: a reader of an older version may find its files gone.
+pub async fn purge(table: &LakeTable, until: Option<u64>, columns: &[&str], refuses: Refuses<'_>) -> Result<Purged> {
+    // The listing comes first: a file committed after it is not in it.
+    let listing = || format!("cannot list {}", table.name());
+    let objects: Vec<ObjectMeta> = table.store.list(Some(&table.folder)).try_collect().await.context(listing)?;
+    let snapshot = table.snapshot().await?;
+    let log = table.folder.clone().join(LOG);
+    let (log, data): (Vec<ObjectMeta>, Vec<ObjectMeta>) =
+        objects.into_iter().partition(|object| object.location.prefix_matches(&log));
+    let live: HashSet<&str> = snapshot.files().map(|file| file.add.path.as_str()).collect();
+    let mut purged = Purged::default();
+    let removed = rewrite_entries(table, &log, &live, &mut purged).await?;
+    drop_checkpoints(table, &log, &snapshot, &mut purged).await?;
+    for object in data {
+        let path = below(table, &object.location)?;
+        // What lies in folders of our own bookkeeping, tallies say, are no rows.
+        if live.contains(path.as_str()) || path.starts_with('_') {
+            continue;
+        }
+        let goes = match removed.get(&path) {
+            Some(version) => until.is_some_and(|until| *version <= until),
+            None => is_garbage(table, &object, columns, refuses).await?,
+        };
+        if goes {
+            delete(table, &object.location).await?;
+            purged.files += 1;
+            purged.bytes += object.size;
+        } else if !removed.contains_key(&path) {
+            purged.files_left += 1;
+        }
+    }
+    Ok(purged)
+}
+
+/// A place as the log names it.
+fn below(table: &LakeTable, location: &Path) -> Result<String> {
+    let parts = location.prefix_match(&table.folder);
+    let parts = parts.ok_or_else(|| Error::internal(format!("{location} is not below {}", table.folder)))?;
+    Ok(Path::from_iter(parts).to_string())
+}
+
+/// Takes the bounds of files that are not live out of the log's entries; returns which version removed which file.
+async fn rewrite_entries(
+    table: &LakeTable,
+    log: &[ObjectMeta],
+    live: &HashSet<&str>,
+    purged: &mut Purged,
+) -> Result<HashMap<String, u64>> {
+    let version = |object: &ObjectMeta| object.location.filename().and_then(paths::log_version);
+    let entries: Vec<(u64, Path)> = log
+        .iter()
+        .filter_map(|object| match version(object)? {
+            (version, false) => Some((version, object.location.clone())),
+            _ => None,
+        })
+        .collect();
+    let mut read = futures::stream::iter(entries)
+        .map(|(version, place)| {
+            let store = table.store.clone();
+            async move {
+                match async { store.get(&place).await?.bytes().await }.await {
+                    Ok(bytes) => Ok(Some((version, place, bytes))),
+                    // Cleaned up by somebody's checkpoint since.
+                    Err(object_store::Error::NotFound { .. }) => Ok(None),
+                    Err(error) => Err(Error::from(error).context(format!("cannot read {place}"))),
+                }
+            }
+        })
+        .buffered(READS);
+    let mut removed = HashMap::new();
+    while let Some(entry) = read.try_next().await? {
+        let Some((version, place, bytes)) = entry else { continue };
+        let mut lines: Vec<String> = Vec::new();
+        let mut changed = false;
+        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let mut action: Value =
+                serde_json::from_slice(line).map_err(|error| Error::corrupt(format!("unreadable log entry {place}: {error}")))?;
+            if let Some(path) = action["remove"]["path"].as_str() {
+                removed.insert(path.to_owned(), version);
+            }
+            if action["add"]["path"].as_str().is_some_and(|path| !live.contains(path))
+                && let Some(bare) = without_bounds(action["add"]["stats"].as_str())
+            {
+                action["add"]["stats"] = bare.into();
+                changed = true;
+            }
+            lines.push(action.to_string());
+        }
+        if changed {
+            let text = lines.join("\n") + "\n";
+            table.store.put(&place, text.into_bytes().into()).await.context(|| format!("cannot write {place}"))?;
+            purged.log_entries += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// Statistics with the number of rows only; `None` when they say no more than that.
+fn without_bounds(stats: Option<&str>) -> Option<String> {
+    let stats: Value = serde_json::from_str(stats?).ok()?;
+    let fields = stats.as_object()?;
+    (fields.len() > 1).then(|| serde_json::json!({ "numRecords": stats["numRecords"] }).to_string())
+}
+
+/// Deletes checkpoints of older versions, once there is one of the newest.
+async fn drop_checkpoints(table: &LakeTable, log: &[ObjectMeta], snapshot: &Snapshot, purged: &mut Purged) -> Result<()> {
+    let (Some(newest), Some(state)) = (snapshot.version, &snapshot.state) else { return Ok(()) };
+    let checkpoints: Vec<(u64, &Path)> = log
+        .iter()
+        .filter_map(|object| match object.location.filename().and_then(paths::log_version)? {
+            (version, true) => Some((version, &object.location)),
+            _ => None,
+        })
+        .collect();
+    if checkpoints.iter().all(|(version, _)| *version >= newest) {
+        return Ok(());
+    }
+    if checkpoints.iter().all(|(version, _)| *version != newest) {
+        let mut delta = DeltaTable::new(table.log_store.clone());
+        delta.state = Some(state.clone());
+        create_checkpoint(&delta, None).await.context(|| format!("cannot write a checkpoint of {}", table.name()))?;
+    }
+    for (_, place) in checkpoints.into_iter().filter(|(version, _)| *version < newest) {
+        delete(table, place).await?;
+        purged.checkpoints += 1;
+    }
+    Ok(())
+}
+
+/// Is a file no log entry names one that can never be committed?
+async fn is_garbage(table: &LakeTable, object: &ObjectMeta, columns: &[&str], refuses: Refuses<'_>) -> Result<bool> {
+    let search = async {
+        let file = read::open_at(table.table.clone(), table.store.clone(), object.location.clone(), object.size).await?;
+        let mut rows = file.stream(Some(columns), None)?;
+        while let Some(batch) = rows.try_next().await? {
+            if refuses(&batch)? {
+                return Ok::<_, Error>(true);
+            }
+        }
+        Ok(false)
+    };
+    match search.await {
+        Err(error) if error.kind() == Kind::Corrupt => Ok(true),
+        // Deleted by somebody else since it was listed.
+        Err(error) if error.kind() == Kind::NotFound => Ok(false),
+        found => found,
+    }
+}
+
+async fn delete(table: &LakeTable, place: &Path) -> Result<()> {
+    match table.store.delete(place).await {
+        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+        Err(error) => Err(Error::from(error).context(format!("cannot delete {place}"))),
+    }
+}
