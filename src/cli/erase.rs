@@ -10,6 +10,9 @@ use super::args::Erase;
 use super::progress::Unit;
 use super::{Session, print};
 
+/// What the ledger of runs, and the schedule, call the end of erasures.
+const FINISH: &str = "finish_erasures";
+
 /// Plans, and only when confirmed erases. To look at what would go is a look-up, and logged.
 pub async fn run(session: &Session, args: &Erase) -> Result<()> {
     if args.finish {
@@ -39,8 +42,8 @@ pub async fn run(session: &Session, args: &Erase) -> Result<()> {
         session.answer(&plan)?;
         return if session.global.json { Ok(()) } else { print::line("nothing was erased; add --confirm to erase") };
     }
-    let report = execute(&warehouse, plan, session.progress(Unit::Rows)?).await?;
-    session.answer(&report)
+    let progress = session.progress(Unit::Rows)?;
+    session.job(&warehouse, "erase", |_| execute(&warehouse, plan, progress)).await
 }
 
 /// Deletes the old versions of erasures whose time has come.
@@ -51,6 +54,6 @@ async fn finish(session: &Session, args: &Erase) -> Result<()> {
         session.answer(&plan)?;
         return if session.global.json { Ok(()) } else { print::line("nothing was deleted; add --confirm to delete") };
     }
-    let report = finish::execute(&warehouse, plan, session.progress(Unit::Rows)?).await?;
-    session.report(&report, ToString::to_string)
+    let progress = session.progress(Unit::Rows)?;
+    session.job(&warehouse, FINISH, |_| finish::execute(&warehouse, plan, progress)).await
 }

@@ -8,7 +8,5 @@ use super::Session;
 /// Reports, and fails when a month does not balance.
 pub async fn run(session: &Session) -> Result<()> {
     let (warehouse, engine) = session.house().await?;
-    let report = reconcile(&warehouse, &engine).await?;
-    session.answer(&report)?;
-    report.check()
+    session.job(&warehouse, "reconcile", |_| reconcile(&warehouse, &engine)).await
 }

@@ -47,6 +47,7 @@ use self::held::held;
 use self::ledger::{ENGINE, Entry, Receipt, Step};
 use self::rejects::Mentions;
 use self::remove::{Count, Remover, What};
+use super::record::Report;
 use crate::error::{Error, Result};
 use crate::human;
 use crate::lake::fold::keys;
@@ -125,6 +126,16 @@ pub struct EraseReport {
     pub people: u64,
     /// How long it took.
     pub seconds: f64,
+}
+
+impl Report for EraseReport {
+    fn rows(&self) -> u64 {
+        self.receipt.rows
+    }
+
+    fn changed(&self) -> bool {
+        true
+    }
 }
 
 impl fmt::Display for ErasePlan {

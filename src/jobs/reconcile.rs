@@ -14,6 +14,7 @@ use futures::TryStreamExt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::record::Report;
 use crate::error::{Error, Result};
 use crate::human;
 use crate::lake::commit::ATTEMPTS;
@@ -105,6 +106,21 @@ impl ReconcileReport {
             return Ok(());
         }
         Err(Error::corrupt(format!("the books do not balance for {}: `ier verify` looks at every file", wrong.join(", "))))
+    }
+}
+
+impl Report for ReconcileReport {
+    /// It changes none.
+    fn rows(&self) -> u64 {
+        0
+    }
+
+    fn changed(&self) -> bool {
+        false
+    }
+
+    fn complaint(&self) -> Option<Error> {
+        self.check().err()
     }
 }
 

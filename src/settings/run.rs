@@ -14,6 +14,8 @@ pub const RUN_JOBS: &[(&str, Schedule)] = &[
     ("archive", Schedule::Daily(at(2))),
     ("compact", Schedule::Weekly(Weekday::Sun, at(3))),
     ("vacuum", Schedule::Weekly(Weekday::Sun, at(5))),
+    ("finish_erasures", Schedule::Daily(at(4))),
+    ("reconcile", Schedule::Weekly(Weekday::Sun, at(6))),
 ];
 
 const fn at(hour: u32) -> NaiveTime {

@@ -11,6 +11,7 @@ use super::find::telling;
 use super::ledger::{self, Entry, Receipt, Step};
 use crate::error::Result;
 use crate::human;
+use crate::jobs::record::Report;
 use crate::lake::parallel::at_most;
 use crate::lake::purge::{Purged, purge};
 use crate::progress::Progress;
@@ -53,6 +54,17 @@ pub struct FinishReport {
     pub purged: BTreeMap<String, Purged>,
     /// How long it took.
     pub seconds: f64,
+}
+
+impl Report for FinishReport {
+    /// Files, not rows, are what it deletes.
+    fn rows(&self) -> u64 {
+        0
+    }
+
+    fn changed(&self) -> bool {
+        !self.finished.is_empty()
+    }
 }
 
 impl fmt::Display for FinishPlan {

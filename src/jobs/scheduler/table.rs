@@ -9,9 +9,12 @@ use futures::future::BoxFuture;
 
 use crate::error::{Error, Result};
 use crate::jobs::compact::CompactOptions;
+use crate::jobs::erase::finish;
 use crate::jobs::record::{Outcome, Report, recorded};
-use crate::jobs::{archive, compact, vacuum};
+use crate::jobs::{archive, compact, reconcile, vacuum};
 use crate::progress::{Progress, Silent};
+use crate::query::engine::Engine;
+use crate::query::limits::Limits;
 use crate::tiers::warehouse::Warehouse;
 
 /// Files unused for less than this stay when nobody says otherwise.
@@ -48,6 +51,25 @@ pub const JOBS: &[Scheduled] = &[
             })
         },
     },
+    Scheduled {
+        name: "finish_erasures",
+        destroys: true,
+        work: |shift| {
+            as_run("finish_erasures", shift, |shift, _| async move {
+                finish::execute(&shift.warehouse, finish::plan(&shift.warehouse).await?, silent()).await
+            })
+        },
+    },
+    Scheduled {
+        name: "reconcile",
+        destroys: false,
+        work: |shift| {
+            as_run("reconcile", shift, |shift, _| async move {
+                let engine = Engine::open(shift.warehouse.clone(), shift.limits).await?;
+                reconcile::reconcile(&shift.warehouse, &engine).await
+            })
+        },
+    },
 ];
 
 /// A job that can be scheduled.
@@ -71,6 +93,8 @@ pub struct Shift {
     pub archive_older_than_days: u32,
     /// How far compaction goes.
     pub compact: CompactOptions,
+    /// What the statements of jobs may use.
+    pub limits: Limits,
 }
 
 /// What became of a job.
