@@ -80,7 +80,10 @@ pub fn sift(path: &Path, mentions: &Mentions, remove: bool) -> Result<u64> {
     for record in reader.byte_records() {
         let record = record.map_err(|error| unreadable(path, error))?;
         let start = record.position().map(csv::Position::byte);
-        starts.push(start.ok_or_else(|| Error::internal("a record without position"))? as usize);
+        let start = start.ok_or_else(|| Error::internal("a record without position"))? as usize;
+        // Of a CR LF the reader takes the second half for the next record's.
+        let breaks = bytes[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        starts.push(start + breaks);
         goes.push(record.iter().any(|field| mentions.occur_in(&String::from_utf8_lossy(field))));
     }
     let gone = goes.iter().filter(|goes| **goes).count() as u64;
