@@ -7,8 +7,10 @@ use chrono::NaiveDate;
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use self::evidence::{AuditVerb, AuditVerify};
+pub use self::hold::{Hold, HoldVerb};
 pub use self::reconcile::Reconcile;
 pub use self::release::{Release, ReleaseObject};
+pub use self::retain::RetainArgs;
 pub use self::run::Run;
 use crate::query::output::Format;
 use crate::settings::Overrides;
@@ -19,6 +21,10 @@ mod reconcile;
 mod release;
 
 mod run;
+
+mod hold;
+
+mod retain;
 
 /// Archived e-mail engagement, answered in SQL
 ///
@@ -89,6 +95,8 @@ pub enum Verb {
     Reconcile(Reconcile),
     Release(Release),
     Run(Run),
+    Hold(Hold),
+    Retain(RetainArgs),
     Generate(Generate),
     Completions(Completions),
 }

@@ -18,6 +18,8 @@ mod generate;
 
 mod history;
 
+mod hold;
+
 mod load;
 
 mod log;
@@ -27,6 +29,8 @@ mod open;
 mod reconcile;
 
 mod release;
+
+mod retain;
 
 mod run;
 

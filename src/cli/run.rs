@@ -10,8 +10,8 @@ use crate::settings;
 use super::args::{Args, Verb};
 use super::interrupt::or_interrupted;
 use super::{
-    Session, alias, archive, audit, compact, completions, demo, generate, history, load, log, print, reconcile, release,
-    scheduler, sql, status, vacuum, who,
+    Session, alias, archive, audit, compact, completions, demo, generate, history, hold, load, log, print, reconcile, release,
+    retain, scheduler, sql, status, vacuum, who,
 };
 
 /// After the result is known, tasks that were stopped get this long to remove their temporary files.
@@ -54,6 +54,8 @@ async fn run(args: Args, session: Session) -> Result<()> {
             Verb::Reconcile(_) => reconcile::run(&session).await,
             Verb::Run(args) => scheduler::run(&session, &args).await,
             Verb::Release(args) => release::run(&session, &args).await,
+            Verb::Hold(args) => hold::run(&session, &args).await,
+            Verb::Retain(args) => retain::run(&session, &args).await,
             Verb::Generate(args) => generate::run(&session, &args).await,
             Verb::Completions(args) => completions::run(&args),
         }

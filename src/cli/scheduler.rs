@@ -33,6 +33,7 @@ fn scheduler(session: &Session) -> Result<Scheduler> {
             who: who.clone(),
             archive_older_than_days: settings.archive.older_than_days,
             compact: session.compact_options(),
+            retain: session.settings.retain.clone(),
         },
         schedules: settings.run.jobs.clone(),
         zone: settings.zone,

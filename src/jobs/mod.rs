@@ -25,3 +25,7 @@ pub mod scheduler;
 pub mod status;
 
 pub mod reconcile;
+
+pub mod hold;
+
+pub mod retain;

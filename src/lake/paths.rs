@@ -9,6 +9,7 @@
 //! lookups/00000000000000000001.json
 //! lookups/key
 //! lease/00000000000000000001.json
+//! retention/00000000004711000000.json
 //! ```
 
 use chrono::{Datelike, NaiveDate};
@@ -122,6 +123,21 @@ pub fn lease(number: u64) -> String {
 /// Is this the place of an entry of the lease? (A table may be called `lease`, too; its files have other names.)
 pub fn is_lease(place: &Path) -> bool {
     place.parts().rev().nth(1).is_some_and(|folder| folder.as_ref() == LEASE) && place.filename().and_then(numbered).is_some()
+}
+
+/// The folder of totals put down before the rows they sum up are removed, beside those of the tables: no table's vacuum looks
+/// into it.
+pub const RETENTION: &str = "retention";
+
+/// Totals put down under this number.
+pub fn retention(number: i64) -> String {
+    format!("{RETENTION}/{number:020}.json")
+}
+
+/// The number of the totals in the file of this name; none for what holds none.
+pub fn retention_number(file_name: &str) -> Option<i64> {
+    let digits = file_name.strip_suffix(".json").filter(|digits| digits.len() == 20)?;
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
 /// A new data file's path below its table. Names are never used twice, so a file is never overwritten.

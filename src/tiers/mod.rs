@@ -15,3 +15,9 @@ pub mod aliases;
 pub mod lookups;
 
 pub mod lease;
+
+pub mod claim;
+
+pub mod sends;
+
+pub mod holds;

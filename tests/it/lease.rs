@@ -302,7 +302,13 @@ impl Work {
 }
 
 fn scheduler(world: &World, name: &str, schedule: &str, jobs: &'static [Scheduled]) -> Scheduler {
-    let shift = Shift { warehouse: world.house.clone(), who: "ann".to_owned(), archive_older_than_days: 90, compact: COMPACT };
+    let shift = Shift {
+        warehouse: world.house.clone(),
+        who: "ann".to_owned(),
+        archive_older_than_days: 90,
+        compact: COMPACT,
+        retain: Default::default(),
+    };
     Scheduler {
         shift,
         schedules: jobs.iter().map(|job| (job.name.to_owned(), schedule.parse().unwrap())).collect(),

@@ -75,5 +75,14 @@ mod faults;
 /// Two jobs at once, at the worst moments.
 mod races;
 
+/// How long records are kept, and what holds keep longer.
+mod retain;
+
+/// Retention killed at any write, and beside every other job.
+mod retain_races;
+
+/// Random rules, holds, records and moments of archiving: exactly the right rows go.
+mod retain_model;
+
 /// What a machine can hold us to: arrows between rooms, time, environment, sizes, SQL files.
 mod tidy;

@@ -10,8 +10,9 @@ use futures::future::BoxFuture;
 use crate::error::{Error, Result};
 use crate::jobs::compact::CompactOptions;
 use crate::jobs::record::{Outcome, Report, recorded};
-use crate::jobs::{archive, compact, vacuum};
+use crate::jobs::{archive, compact, retain, vacuum};
 use crate::progress::{Progress, Silent};
+use crate::settings::retain::Retain;
 use crate::tiers::warehouse::Warehouse;
 
 /// Files unused for less than this stay when nobody says otherwise.
@@ -36,6 +37,16 @@ pub const JOBS: &[Scheduled] = &[
             as_run("compact", shift, |shift, _| async move {
                 let plan = compact::plan(&shift.warehouse, &shift.compact).await?;
                 compact::execute(&shift.warehouse, plan, &shift.compact, silent()).await
+            })
+        },
+    },
+    Scheduled {
+        name: "retain",
+        destroys: true,
+        work: |shift| {
+            as_run("retain", shift, |shift, _| async move {
+                let plan = retain::plan(&shift.warehouse, &shift.retain).await?;
+                retain::execute(&shift.warehouse, plan, silent()).await
             })
         },
     },
@@ -71,6 +82,8 @@ pub struct Shift {
     pub archive_older_than_days: u32,
     /// How far compaction goes.
     pub compact: CompactOptions,
+    /// How long records are kept.
+    pub retain: Retain,
 }
 
 /// What became of a job.
