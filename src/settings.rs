@@ -11,9 +11,12 @@ use std::path::{Path, PathBuf};
 use chrono_tz::Tz;
 use serde::Deserialize;
 
+use self::retain::{Length, Retain, RetainLayer};
 use self::run::RunLayer;
 pub use self::run::{RUN_JOBS, Run};
 use crate::error::{Context, Error, Result};
+
+pub mod retain;
 
 mod run;
 
@@ -34,6 +37,8 @@ pub struct Settings {
     pub archive: Archive,
     /// How archive files are merged.
     pub compact: Compact,
+    /// How long records are kept.
+    pub retain: Retain,
     /// What a statement may use.
     pub query: Query,
     /// What a load may use.
@@ -130,6 +135,7 @@ struct Layer {
     zone: Option<String>,
     archive: ArchiveLayer,
     compact: CompactLayer,
+    retain: RetainLayer,
     query: QueryLayer,
     load: LoadLayer,
     shell: ShellLayer,
@@ -233,6 +239,7 @@ impl Settings {
             zone: Tz::America__Denver,
             archive: Archive { older_than_days: 90 },
             compact: Compact { memory_mb: 1024, best_after_days: 365 },
+            retain: Retain::default(),
             query: Query {
                 memory_mb: 2048,
                 spill_folder: PathBuf::from("/tmp"),
@@ -300,6 +307,7 @@ impl Settings {
         if let Some(days) = layer.compact.best_after_days {
             self.compact.best_after_days = number("compact.best_after_days", days, 0, 36_500)? as u32;
         }
+        self.retain.lay(layer.retain, place)?;
         if let Some(mb) = layer.query.memory_mb {
             self.query.memory_mb = number("query.memory_mb", mb, 64, 1 << 24)?;
         }
@@ -383,6 +391,12 @@ impl Layer {
                 "ARCHIVE_OLDER_THAN_DAYS" => layer.archive.older_than_days = number()?,
                 "COMPACT_MEMORY_MB" => layer.compact.memory_mb = number()?,
                 "COMPACT_BEST_AFTER_DAYS" => layer.compact.best_after_days = number()?,
+                "RETAIN_YEARS" => {
+                    let years = Length::parse(value);
+                    let wrong =
+                        || Error::invalid(format!("environment variable {name} is \"{value}\"; give a whole number, or never"));
+                    layer.retain.years = Some(years.ok_or_else(wrong)?);
+                }
                 "QUERY_MEMORY_MB" => layer.query.memory_mb = number()?,
                 "QUERY_SPILL_FOLDER" => layer.query.spill_folder = Some(PathBuf::from(value)),
                 "QUERY_TIMEOUT_SECS" => layer.query.timeout_secs = number()?,
@@ -408,6 +422,7 @@ impl Layer {
                             "environment variable {name} is no setting; unset it, or give one of IER_CONFIG, IER_WAREHOUSE, \
                              IER_ZONE, IER_ARCHIVE_OLDER_THAN_DAYS, IER_COMPACT_MEMORY_MB, IER_COMPACT_BEST_AFTER_DAYS, \
                              IER_QUERY_MEMORY_MB, IER_QUERY_SPILL_FOLDER, \
+                             IER_ZONE, IER_ARCHIVE_OLDER_THAN_DAYS, IER_RETAIN_YEARS, IER_QUERY_MEMORY_MB, IER_QUERY_SPILL_FOLDER, \
                              IER_QUERY_TIMEOUT_SECS, IER_QUERY_METADATA_CACHE_MB, IER_QUERY_THREADS, IER_LOAD_BUFFER_MB, IER_LOAD_KEEP_VERSIONS, \
                              IER_SHELL_HISTORY, IER_AUDIT_WHO, IER_AUDIT_REASON_REQUIRED, IER_AUDIT_KEY, IER_RUN_<JOB>, IER_RUN_CONFIRM, \
                              IER_RUN_METRICS_FILE, IER_STORE_<OPTION>"
@@ -445,6 +460,7 @@ impl fmt::Debug for Settings {
             .field("warehouse", &self.warehouse)
             .field("zone", &self.zone)
             .field("archive", &self.archive)
+            .field("retain", &self.retain)
             .field("query", &self.query)
             .field("load", &self.load)
             .field("shell", &self.shell)
@@ -542,6 +558,9 @@ mod tests {
             ("warehouse = ''\n", &[], "warehouse is empty"),
             ("", &[("IER_QUERY_MEMORY_MB", "2G")], "IER_QUERY_MEMORY_MB is \"2G\"; give a whole number"),
             ("", &[("IER_QUERY_MEMORY_MB", "2")], "environment variable IER_QUERY_MEMORY_MB is 2; give"),
+            ("", &[("IER_RETAIN_YEARS", "0")], "environment variable IER_RETAIN_YEARS is 0; give a number from 1"),
+            ("", &[("IER_RETAIN_YEARS", "long")], "IER_RETAIN_YEARS is \"long\"; give a whole number, or never"),
+            ("[[retain.rules]]\nname = 'x'\nyears = 1\n", &[], "ier.toml: retain.rules.name \"x\" covers everything"),
             ("", &[("IER_MEMORY", "2")], "IER_MEMORY is no setting"),
             ("", &[("IER_AUDIT_REASON_REQUIRED", "maybe")], "IER_AUDIT_REASON_REQUIRED is \"maybe\"; give true or false"),
             ("[run]\narchive = 'dayly at 2'\n", &[], "ier.toml: run.archive is \"dayly at 2\"; give off, every 15m"),

@@ -8,8 +8,10 @@ use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use self::erase::Erase;
 pub use self::evidence::{AuditVerb, AuditVerify};
+pub use self::hold::{Hold, HoldVerb};
 pub use self::reconcile::Reconcile;
 pub use self::release::{Release, ReleaseObject};
+pub use self::retain::RetainArgs;
 pub use self::run::Run;
 pub use self::traces::Traces;
 use crate::query::output::Format;
@@ -25,6 +27,10 @@ mod release;
 
 mod run;
 mod traces;
+
+mod hold;
+
+mod retain;
 
 /// Archived e-mail engagement, answered in SQL
 ///
@@ -98,6 +104,8 @@ pub enum Verb {
     Erase(Erase),
     #[command(hide = true)]
     Traces(Traces),
+    Hold(Hold),
+    Retain(RetainArgs),
     Generate(Generate),
     Completions(Completions),
 }

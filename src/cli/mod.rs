@@ -20,6 +20,8 @@ mod generate;
 
 mod history;
 
+mod hold;
+
 mod load;
 
 mod log;
@@ -29,6 +31,8 @@ mod open;
 mod reconcile;
 
 mod release;
+
+mod retain;
 
 mod run;
 

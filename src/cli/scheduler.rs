@@ -34,6 +34,7 @@ fn scheduler(session: &Session) -> Result<Scheduler> {
             archive_older_than_days: settings.archive.older_than_days,
             limits: session.limits(),
             compact: session.compact_options(),
+            retain: session.settings.retain.clone(),
         },
         schedules: settings.run.jobs.clone(),
         zone: settings.zone,

@@ -2,7 +2,8 @@
 //!
 //! For each table: write the months' new files, read them back, commit them together with the boundary, then drop from hot
 //! exactly the versions the archive now holds (Rules 6 and 8). Killed anywhere, the answers stay the same and the next run
-//! finishes: rows the archive has and hot still shows are late rows, and late rows are what a run folds in.
+//! finishes: rows the archive has and hot still shows are late rows, and late rows are what a run folds in. Beside jobs that
+//! remove rows it heeds their claims ([`crate::tiers::claim`]).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -18,7 +19,7 @@ use serde::Serialize;
 use super::record::Report;
 use crate::error::{Error, Kind, Result};
 use crate::human;
-use crate::lake::commit::{ATTEMPTS, Change, commit, forsake, lost_race};
+use crate::lake::commit::{ATTEMPTS, Change, commit, fence, forsake, lost_race};
 use crate::lake::fold::{Changes, Folded, fold, fold_through, locate};
 use crate::lake::parallel::in_parallel;
 use crate::lake::paths::{Role, date_of};
@@ -30,6 +31,7 @@ use crate::lake::verify::{RowSum, read_back, summed};
 use crate::progress::Progress;
 use crate::record::fields::{TABLES, hidden};
 use crate::record::resolve::{Outcome, group_by_key, resolve};
+use crate::tiers::claim;
 use crate::tiers::pin::{Pinned, pin};
 use crate::tiers::warehouse::{Tiers, Warehouse};
 
@@ -240,6 +242,11 @@ impl Run {
     async fn table(&self) -> Result<TableReport> {
         for _ in 0..ATTEMPTS {
             let pinned = pin(&self.tiers).await?;
+            let claim = claim::of(&self.tiers, &pinned).await?;
+            if claim::is_on(claim, &pinned) {
+                fence(&self.tiers.hot, "archive", self.warehouse.clock().as_ref()).await?;
+                continue;
+            }
             let (change, report) = match self.fold_in(&pinned).await {
                 // Others committed and deleted files meanwhile.
                 Err(error) if error.kind() == Kind::NotFound && pin(&self.tiers).await?.versions() != pinned.versions() => {
@@ -255,8 +262,9 @@ impl Run {
                 }
                 done => done?,
             }
-            self.forget(&pinned).await?;
-            return Ok(report);
+            if self.forget(&pinned, claim).await? {
+                return Ok(report);
+            }
         }
         Err(Error::conflict(format!("{} is changed by others all the time: try again", self.tiers.archive.name())))
     }
@@ -325,20 +333,24 @@ impl Run {
         Ok((change, report))
     }
 
-    /// Drops from hot what the archive now holds, and the marks of rows whose archived copy is gone.
-    async fn forget(&self, archived: &Pinned) -> Result<()> {
+    /// Drops from hot what the archive now holds, and the marks of rows whose archived copy is gone. `false` when the archive
+    /// may not hold it any more, because somebody is about to remove rows.
+    async fn forget(&self, archived: &Pinned, claim: Option<i64>) -> Result<bool> {
         let hot = &self.tiers.hot;
         let until = boundary(archived, self.until);
         for _ in 0..ATTEMPTS {
             let newest = hot.snapshot().await?;
+            if claim::is_other(&self.tiers, claim).await? {
+                return Ok(false);
+            }
             let change = self.forgetting(archived, &newest, until).await?;
             if change.is_empty() {
-                return Ok(());
+                return Ok(true);
             }
             let adds = change.adds.clone();
             match commit(hot, &newest, change, self.warehouse.clock().as_ref()).await {
                 Err(error) if lost_race(&error) => forsake(hot, &adds).await,
-                done => return done.map(|_| ()),
+                done => return done.map(|_| true),
             }
         }
         Err(Error::conflict(format!("{} is changed by others all the time: run archive again to tidy up", hot.name())))

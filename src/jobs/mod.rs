@@ -28,3 +28,7 @@ pub mod traces;
 pub mod status;
 
 pub mod reconcile;
+
+pub mod hold;
+
+pub mod retain;

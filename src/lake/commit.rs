@@ -95,6 +95,22 @@ pub async fn forsake(table: &LakeTable, adds: &[Add]) {
     }
 }
 
+/// Commits nothing, so that whatever others have prepared on an earlier version of the table loses its race and looks again.
+/// A table that was never committed to has nothing prepared on it.
+pub async fn fence(table: &LakeTable, operation: &'static str, clock: &dyn Clock) -> Result<()> {
+    for _ in 0..ATTEMPTS {
+        let newest = table.snapshot().await?;
+        if newest.version.is_none() {
+            return Ok(());
+        }
+        match commit(table, &newest, Change { operation, ..Change::default() }, clock).await {
+            Err(error) if lost_race(&error) => {}
+            done => return done.map(drop),
+        }
+    }
+    Err(Error::conflict(format!("{} is changed by others all the time: try again", table.name())))
+}
+
 /// Finds out what became of a commit whose call failed.
 async fn settle(table: &LakeTable, base: &Snapshot, nonce: i64, error: Error) -> Result<Arc<Snapshot>> {
     let newest = table

@@ -10,6 +10,7 @@
 //! lookups/key
 //! lease/00000000000000000001.json
 //! erased/key
+//! retention/00000000004711000000.json
 //! ```
 
 use chrono::{Datelike, NaiveDate};
@@ -144,6 +145,21 @@ pub fn log_version(file_name: &str) -> Option<(u64, bool)> {
     }
     let is_checkpoint = ending.starts_with(".checkpoint");
     (is_checkpoint || ending == ".json").then_some((digits.parse().ok()?, is_checkpoint))
+}
+
+/// The folder of totals put down before the rows they sum up are removed, beside those of the tables: no table's vacuum looks
+/// into it.
+pub const RETENTION: &str = "retention";
+
+/// Totals put down under this number.
+pub fn retention(number: i64) -> String {
+    format!("{RETENTION}/{number:020}.json")
+}
+
+/// The number of the totals in the file of this name; none for what holds none.
+pub fn retention_number(file_name: &str) -> Option<i64> {
+    let digits = file_name.strip_suffix(".json").filter(|digits| digits.len() == 20)?;
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
 /// A new data file's path below its table. Names are never used twice, so a file is never overwritten.

@@ -24,6 +24,10 @@ use crate::record::fields::Table;
 pub const ARCHIVED_UNTIL: &str = "ier.archived_until";
 /// Application transaction of the archive: the version of the hot table its last run read.
 pub const HOT_VERSION: &str = "ier.hot_version";
+/// Application transaction of the archive: the version of the hot table from which somebody is about to remove rows.
+pub const HOT_CLAIM: &str = "ier.hot_claim";
+/// Application transaction of a commit that removed expired rows: the number under which their totals were put down before.
+pub const REMOVAL: &str = "ier.removal";
 /// Application transaction of every commit: a number nobody else uses, by which a writer knows its own commit again.
 pub const COMMIT: &str = "ier.commit";
 
@@ -95,6 +99,17 @@ impl LakeTable {
         let snapshot = Arc::new(self.snapshot_of(state).await?);
         *self.newest.lock().await = snapshot.clone();
         Ok(snapshot)
+    }
+
+    /// The value an application transaction had at a snapshot, also one that snapshots do not carry. Reads the log.
+    pub async fn transaction(&self, snapshot: &Snapshot, name: &str) -> Result<Option<i64>> {
+        match &snapshot.state {
+            None => Ok(None),
+            Some(state) => Ok(state
+                .transaction_version(self.log_store.as_ref(), name)
+                .await
+                .context(|| format!("cannot read the log of {}", self.name()))?),
+        }
     }
 
     /// Is there no commit after this version?

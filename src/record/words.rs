@@ -51,9 +51,70 @@ impl Words {
     }
 }
 
+/// A name with gaps: `*` stands for any letters or none, `?` for one. Case, accents and blanks around it do not count.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Pattern(Vec<char>);
+
+impl Pattern {
+    /// The pattern somebody wrote.
+    pub fn of(text: &str) -> Self {
+        Self(folded(text.trim()).chars().collect())
+    }
+
+    /// Is this name, all of it, of the pattern?
+    pub fn matches(&self, name: &str) -> bool {
+        let name: Vec<char> = folded(name.trim()).chars().collect();
+        let (mut at, mut place) = (0, 0);
+        // The last star, and where in the name it ends for now.
+        let mut star: Option<(usize, usize)> = None;
+        while place < name.len() {
+            match self.0.get(at) {
+                Some('*') => {
+                    star = Some((at, place));
+                    at += 1;
+                }
+                Some(letter) if *letter == '?' || *letter == name[place] => {
+                    at += 1;
+                    place += 1;
+                }
+                _ => match &mut star {
+                    None => return false,
+                    Some((star, end)) => {
+                        *end += 1;
+                        (at, place) = (*star + 1, *end);
+                    }
+                },
+            }
+        }
+        self.0[at..].iter().all(|letter| *letter == '*')
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn patterns_are_of_whole_names() {
+        for (pattern, name, is) in [
+            ("Law*", "LAW school news", true),
+            ("Law*", "Outlaw", false),
+            ("*law*", "Outlaw", true),
+            ("*", "", true),
+            ("", "", true),
+            ("", "a", false),
+            ("Zoe ?", "Zoë 7", true),
+            ("Zoe ?", "Zoe ", false),
+            ("a*b*c", "aXbXbXc", true),
+            ("a*b*c", "aXbXbX", false),
+            ("*final", "final final", true),
+            ("50%", " 50% ", true),
+            ("a**", "a", true),
+            ("?", "é", true),
+        ] {
+            assert_eq!(Pattern::of(pattern).matches(name), is, "{pattern} {name}");
+        }
+    }
 
     #[test]
     fn case_and_accents_do_not_count() {

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 pub const RUN_JOBS: &[(&str, Schedule)] = &[
     ("archive", Schedule::Daily(at(2))),
     ("compact", Schedule::Weekly(Weekday::Sun, at(3))),
+    ("retain", Schedule::Monthly(1, at(4))),
     ("vacuum", Schedule::Weekly(Weekday::Sun, at(5))),
     ("finish_erasures", Schedule::Daily(at(4))),
     ("reconcile", Schedule::Weekly(Weekday::Sun, at(6))),

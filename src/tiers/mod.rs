@@ -17,3 +17,9 @@ pub mod suppressed;
 pub mod lookups;
 
 pub mod lease;
+
+pub mod claim;
+
+pub mod sends;
+
+pub mod holds;

@@ -171,7 +171,7 @@ fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-const VERBS: [&str; 16] = [
+const VERBS: [&str; 18] = [
     "demo",
     "sql",
     "history",
@@ -186,6 +186,8 @@ const VERBS: [&str; 16] = [
     "vacuum",
     "release",
     "run",
+    "hold",
+    "retain",
     "generate",
     "completions",
 ];
@@ -198,6 +200,7 @@ fn help_teaches_every_verb() {
         room.tell(&[verb, "--help"]);
     }
     room.tell(&["alias", "add", "--help"]).tell(&["alias", "list", "--help"]).tell(&["audit", "verify", "--help"]);
+    room.tell(&["hold", "add", "--help"]).tell(&["hold", "list", "--help"]).tell(&["hold", "release", "--help"]);
     insta::assert_snapshot!("help", room.transcript);
     assert_eq!(out(&room.run(&[])), out(&room.run(&["--help"])), "no words at all ask for help");
 }
@@ -299,6 +302,56 @@ fn evidence_is_kept_and_verified() {
     assert_eq!(code(&altered), 6);
     let report: Value = serde_json::from_slice(&altered.stdout).unwrap();
     assert_eq!(report["wrong"][0]["file"], "manifest.json");
+}
+
+/// Days as this run counts them are replaced.
+fn without_days(transcript: &str) -> String {
+    let today = chrono::Utc::now().date_naive();
+    let mut told = transcript.replace(&today.to_string(), "TODAY");
+    for (months, word) in [(12, "A-YEAR-AGO"), (36, "THREE-YEARS-AGO")] {
+        told = told.replace(&(today - chrono::Months::new(months)).to_string(), word);
+    }
+    let line = |line: &str| match line.split_once("TODAYT").filter(|_| line.trim_start().contains("ed TODAYT")) {
+        Some((before, after)) => format!("{before}NOW{}\n", after.split_once('Z').map_or(after, |(_, rest)| rest)),
+        None => line.to_owned() + "\n",
+    };
+    told.lines().map(line).collect()
+}
+
+#[test]
+fn holds_and_retention() {
+    let mut room = Room::new();
+    let row = |number: u32, sent: &str| {
+        format!(
+            "a0Df4000000900{number},M-90{number},Old news,003f4000000000{number},{sent}T08:00:00.000Z,2025-01-01T00:00:00.000Z\n"
+        )
+    };
+    let header = "Id,et4ae5__MergeId__c,Name,et4ae5__Contact__c,et4ae5__DateSent__c,SystemModstamp\n";
+    room.file("old.csv", [header, &row(1, "2015-03-02"), &row(2, "2015-03-03"), &row(3, "2015-04-03")].concat());
+    room.file("short.toml", "[[retain.rules]]\nname = \"news\"\nemail_name = \"*news\"\nunit = \"Nowhere\"\nyears = 1\n");
+    assert!(room.run(&["load", "old.csv"]).status.success());
+    room.tell(&["retain"])
+        .tell(&["--config", "short.toml", "retain", "--dry-run"])
+        .tell(&["hold", "list"])
+        .tell(&["hold", "add", "--person", "003f40000000002", "--reason", "case 17"])
+        .tell(&["hold", "add", "--person", "003f40000000002", "--reason", "case 17"])
+        .tell(&["hold", "add", "--person", "a0Bf40000000001", "--reason", "a send"])
+        .tell(&["hold", "add", "--unit", "Nowhere", "--reason", "nobody"])
+        .tell(&["hold", "add", "--reason", "nothing"])
+        .tell(&["hold", "add", "--send", "4711"])
+        .tell(&["retain"])
+        .tell(&["retain", "--confirm"])
+        .tell(&["retain", "--confirm"])
+        .tell(&["sql", "-F", "csv", "SELECT object, month, rows, opened FROM expired_total ORDER BY month"])
+        .tell(&["hold", "list"])
+        .tell(&["hold", "release", "hold-1", "--reason", "closed"]);
+    let id = format!("hold-{}-1", chrono::Utc::now().date_naive());
+    room.tell(&["hold", "release", &id, "--reason", "closed"]).tell(&["hold", "list", "--all"]);
+    insta::assert_snapshot!("retention", without_days(&room.transcript));
+    let report: Value = serde_json::from_slice(&room.run(&["retain", "--confirm", "--json"]).stdout).unwrap();
+    assert_eq!((&report["rows"], report["run_ids"].as_array().map(Vec::len)), (&Value::from(1), Some(1)));
+    let plan: Value = serde_json::from_slice(&room.run(&["retain", "--json"]).stdout).unwrap();
+    assert_eq!((&plan["terms"][0]["term"], &plan["months"]), (&Value::from("3 years"), &Value::Array(Vec::new())));
 }
 
 #[test]

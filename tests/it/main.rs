@@ -77,6 +77,14 @@ mod races;
 
 /// Erasure: afterwards no object holds the person, nobody else has changed, and nothing of theirs comes back.
 mod erase;
+/// How long records are kept, and what holds keep longer.
+mod retain;
+
+/// Retention killed at any write, and beside every other job.
+mod retain_races;
+
+/// Random rules, holds, records and moments of archiving: exactly the right rows go.
+mod retain_model;
 
 /// What a machine can hold us to: arrows between rooms, time, environment, sizes, SQL files.
 mod tidy;

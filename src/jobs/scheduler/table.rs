@@ -11,10 +11,11 @@ use crate::error::{Error, Result};
 use crate::jobs::compact::CompactOptions;
 use crate::jobs::erase::finish;
 use crate::jobs::record::{Outcome, Report, recorded};
-use crate::jobs::{archive, compact, reconcile, vacuum};
+use crate::jobs::{archive, compact, reconcile, retain, vacuum};
 use crate::progress::{Progress, Silent};
 use crate::query::engine::Engine;
 use crate::query::limits::Limits;
+use crate::settings::retain::Retain;
 use crate::tiers::warehouse::Warehouse;
 
 /// Files unused for less than this stay when nobody says otherwise.
@@ -39,6 +40,16 @@ pub const JOBS: &[Scheduled] = &[
             as_run("compact", shift, |shift, _| async move {
                 let plan = compact::plan(&shift.warehouse, &shift.compact).await?;
                 compact::execute(&shift.warehouse, plan, &shift.compact, silent()).await
+            })
+        },
+    },
+    Scheduled {
+        name: "retain",
+        destroys: true,
+        work: |shift| {
+            as_run("retain", shift, |shift, _| async move {
+                let plan = retain::plan(&shift.warehouse, &shift.retain).await?;
+                retain::execute(&shift.warehouse, plan, silent()).await
             })
         },
     },
@@ -95,6 +106,8 @@ pub struct Shift {
     pub compact: CompactOptions,
     /// What the statements of jobs may use.
     pub limits: Limits,
+    /// How long records are kept.
+    pub retain: Retain,
 }
 
 /// What became of a job.

@@ -27,6 +27,7 @@ const CLICKS: &str = include_str!("../../../sql/audit/clicks.sql");
 const WITHHELD: &str = include_str!("../../../sql/audit/withheld.sql");
 const SEEN: &str = include_str!("../../../sql/audit/seen.sql");
 const SEEN_AS_OF: &str = include_str!("../../../sql/audit/seen_as_of.sql");
+const EXPIRED: &str = include_str!("../../../sql/audit/expired.sql");
 const LOADED: &str = include_str!("../../../sql/audit/loaded.sql");
 
 /// A recipient's mail may carry a date a little before its send's own.
@@ -153,6 +154,19 @@ pub struct Erasure {
     pub erasure_id: String,
 }
 
+/// What retention removed of a send.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Expired {
+    /// Records that were removed.
+    pub removed: i64,
+    /// The first day of the earliest month in which their mails were sent.
+    pub first_month: Option<NaiveDate>,
+    /// That of the latest.
+    pub last_month: Option<NaiveDate>,
+    /// When records were removed last.
+    pub removed_at: Option<DateTime<Utc>>,
+}
+
 /// All there is about one person.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Life {
@@ -241,6 +255,12 @@ pub async fn seen(engine: &Engine, send: &Send, as_of: Option<DateTime<Utc>>) ->
     values.extend(as_of.map(|at| moment(Some(at))));
     let rows: Vec<Seen> = rows(engine, if as_of.is_some() { SEEN_AS_OF } else { SEEN }, values).await?;
     Ok(rows.first().map_or(0, |row| row.seen))
+}
+
+/// What retention removed of a send's records, whoever they belonged to.
+pub async fn expired(engine: &Engine, send: &Send) -> Result<Expired> {
+    let values = vec![text(send.id.as_deref()), text(send.job_id.as_deref())];
+    Ok(rows(engine, EXPIRED, values).await?.into_iter().next().unwrap_or_default())
 }
 
 /// The span of all records ever loaded, or loaded by a moment.

@@ -168,12 +168,16 @@ pub async fn audit(engine: &Engine, person: &Person, question: Question) -> Resu
                 } else if send.tracking_disabled == Some(true) {
                     Reason::TrackingOff
                 } else {
+                    let expired = facts::expired(engine, &send).await?;
                     let seen = facts::seen(engine, &send, question.as_of).await?;
                     let loaded = match loaded {
                         Some(loaded) => loaded,
                         None => *loaded.insert(facts::loaded(engine, question.as_of).await?),
                     };
-                    verdict::reason(&send, seen, loaded, !life.records.is_empty())
+                    match expired.removed {
+                        0 => verdict::reason(&send, seen, loaded, !life.records.is_empty()),
+                        _ => Reason::Expired(expired),
+                    }
                 };
                 Verdict::NoEvidence { reason }
             }

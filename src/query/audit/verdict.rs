@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::facts::{Click, Erasure, Life, Loaded, Record, Send, SendKind, Withheld};
+use super::facts::{Click, Erasure, Expired, Life, Loaded, Record, Send, SendKind, Withheld};
 use crate::error::Result;
 use crate::record::observed::{Seen, parse};
 
@@ -120,6 +120,8 @@ pub enum Reason {
         /// Mails sent.
         number_sent: i64,
     },
+    /// Records of the send were removed when they had been kept long enough.
+    Expired(Expired),
 }
 
 /// What is proved about a send by the person's records of it and the mails of it that were withheld; `None` when nothing

@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use super::facts::{Erasure, Loaded, Send, SendKind, Withheld};
+use super::facts::{Erasure, Expired, Loaded, Send, SendKind, Withheld};
 use super::verdict::{Event, Mail, Outcome, Reason, Verdict, What};
 use super::{About, Alias, Audit, SendAudit};
 use crate::human::count;
@@ -60,7 +60,7 @@ impl Audit {
         let records = count(self.records_of_person as u64);
         format!(
             "NO EVIDENCE: no such send is known here, among all sends loaded and the {records} mails on record for this person. \
-             It may have another name, may not have been loaded, or may not have been tracked."
+             It may have another name, may not have been loaded, may not have been tracked, or may be older than records are kept."
         )
     }
 }
@@ -252,7 +252,25 @@ impl Reason {
             Self::NotAmongAll { seen, number_sent } => {
                 format!("{} mails were sent and {} are on record; none of them is this person's", n(number_sent), n(seen))
             }
+            Self::Expired(expired) => expired.sentence(zone),
         }
+    }
+}
+
+impl Expired {
+    /// What was removed, and what that leaves open.
+    fn sentence(&self, zone: Tz) -> String {
+        let removed = crate::human::counted(self.removed.max(0) as u64, "record");
+        let months = match (self.first_month, self.last_month) {
+            (Some(first), Some(last)) if first == last => format!(" of mails sent in {}", first.format("%Y-%m")),
+            (Some(first), Some(last)) => format!(" of mails sent from {} to {}", first.format("%Y-%m"), last.format("%Y-%m")),
+            _ => String::new(),
+        };
+        let last = self.removed_at.map_or(String::new(), |at| format!(", last at {}", both(at, zone)));
+        format!(
+            "removed by retention: {removed} of this send{months} had been kept as long as records are and were removed{last}; \
+             whether one of them was this person's is not known any more"
+        )
     }
 }
 

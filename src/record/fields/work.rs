@@ -105,13 +105,16 @@ pub(super) fn released() -> Table {
 
 /// What retention removed, by send and month: totals outlive the records.
 pub(super) fn expired_total() -> Table {
-    use Kind::{Date, Label, LabelId, Long, Text};
+    use Kind::{Date, Label, LabelId, Long, Text, Time};
     ledger(
         "expired_total",
         &["run_id", "object", "month", "send_definition_id", "triggered_send_definition_id", "job_id"],
         [
+            // Of the one commit that removed these rows.
             Field::system("run_id", "run_id", Text),
+            Field::system("removed_at", "removed_at", Time),
             Field::system("object", "object", Label),
+            // The first day of the month sent.
             Field::system("month", "month", Date),
             Field::system("send_definition_id", "send_definition_id", LabelId),
             Field::system("triggered_send_definition_id", "triggered_send_definition_id", LabelId),

@@ -1,0 +1,31 @@
+//! `ier hold`: what must not be removed.
+
+use crate::error::Result;
+use crate::jobs::hold::{HoldRequest, add, list, release};
+use crate::tiers::holds::Scope;
+
+use super::Session;
+use super::args::{Hold, HoldVerb};
+
+/// Places a hold, lists them, or releases one.
+pub async fn run(session: &Session, args: &Hold) -> Result<()> {
+    let warehouse = session.warehouse()?;
+    let author = &session.settings.audit.who;
+    match &args.verb {
+        HoldVerb::Add(args) => {
+            let scope = Scope {
+                person_id: args.person.clone(),
+                send: args.send.clone(),
+                unit: args.unit.clone(),
+                from_date: args.from,
+                until_date: args.until,
+            };
+            let request = HoldRequest { scope, reason: args.reason.clone(), author: author.clone() };
+            session.report(&add(&warehouse, &request).await?, ToString::to_string)
+        }
+        HoldVerb::List(args) => session.answer(&list(&warehouse, args.all).await?),
+        HoldVerb::Release(args) => {
+            session.report(&release(&warehouse, &args.hold, &args.reason, author).await?, ToString::to_string)
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! `ier retain`: what has outlived its term is removed, when confirmed.
+
+use crate::error::Result;
+use crate::jobs::retain::{execute, plan};
+
+use super::args::RetainArgs;
+use super::progress::Unit;
+use super::{Session, print};
+
+/// Plans, and only when confirmed removes.
+pub async fn run(session: &Session, args: &RetainArgs) -> Result<()> {
+    let warehouse = session.warehouse()?;
+    let planned = plan(&warehouse, &session.settings.retain);
+    if !args.confirm {
+        session.answer(&planned.await?)?;
+        return if session.global.json { Ok(()) } else { print::line("nothing was removed; add --confirm to remove") };
+    }
+    let progress = session.progress(Unit::Rows)?;
+    session.job(&warehouse, "retain", |_| async { execute(&warehouse, planned.await?, progress).await }).await
+}

@@ -1,0 +1,140 @@
+//! `ier hold add|list|release`: legal holds, which keep records from retention and erasure.
+//!
+//! Adds to the ledger of holds and changes no record. Safe to run twice: a hold that says the same and stands already is left
+//! as it is, a hold that was released stays released as it first was. When `add` reports, no removal can miss the hold any more.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::record::id::SfId;
+use crate::tiers::holds::{self, Act, Hold, Holds, Scope};
+use crate::tiers::sends::Sends;
+use crate::tiers::warehouse::Warehouse;
+
+/// What somebody says.
+#[derive(Clone, Debug)]
+pub struct HoldRequest {
+    /// What is to be held, as typed.
+    pub scope: Scope,
+    /// Why.
+    pub reason: String,
+    /// Who says so.
+    pub author: String,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct HoldReport {
+    /// The hold as it stands.
+    #[serde(flatten)]
+    pub hold: Hold,
+    /// Was the ledger changed? Otherwise it said so already.
+    pub changed: bool,
+}
+
+/// The holds there are.
+#[derive(Clone, Debug, Serialize)]
+pub struct HoldList {
+    /// Oldest first.
+    pub holds: Vec<Hold>,
+}
+
+impl fmt::Display for HoldReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Hold { hold_id, scope, released, .. } = &self.hold;
+        match (released, self.changed) {
+            (None, true) => write!(f, "{hold_id} holds {}; retention and erasure leave it alone", scope.words()),
+            (None, false) => write!(f, "nothing changed: {hold_id} holds {} already", scope.words()),
+            (Some(_), true) => write!(f, "{hold_id} is released: {}", scope.words()),
+            (Some(released), false) => write!(f, "nothing changed: {hold_id} was released already, {}", act(released)),
+        }
+    }
+}
+
+impl fmt::Display for HoldList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.holds.is_empty() {
+            return f.write_str("nothing is held");
+        }
+        for (number, hold) in self.holds.iter().enumerate() {
+            if number > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{}: {}\n  placed {}", hold.hold_id, hold.scope.words(), act(&hold.placed))?;
+            if let Some(released) = &hold.released {
+                write!(f, "\n  released {}", act(released))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn act(act: &Act) -> String {
+    format!("{} by {}: {}", act.at.format("%Y-%m-%dT%H:%M:%SZ"), act.author, act.reason)
+}
+
+/// Places a hold.
+///
+/// # Errors
+/// Invalid for no reason, for what names nothing, is no person's id, or whose days are in the wrong order. Not found where
+/// nothing is stored, and for a unit that neither the table of units nor any send knows: misspelt, it would hold nothing.
+pub async fn add(warehouse: &Arc<Warehouse>, request: &HoldRequest) -> Result<HoldReport> {
+    let scope = checked(&request.scope)?;
+    let reason = stated(&request.reason, "a hold needs a reason: say with --reason what it is for")?;
+    if warehouse.is_empty().await? {
+        return Err(Error::not_found(format!("there is nothing at {} to hold", warehouse.url())));
+    }
+    if let Some(unit) = &scope.unit {
+        let sends = Sends::read(warehouse).await?;
+        if !sends.knows_unit(&sends.unit(unit)) {
+            let right = "give its name, id or MID as in business_unit, or load the units first";
+            return Err(Error::not_found(format!("no unit \"{unit}\" is known here; {right}")));
+        }
+    }
+    let placed = holds::place(warehouse, scope, reason, &request.author).await?;
+    Ok(HoldReport { hold: placed.hold, changed: placed.now })
+}
+
+/// What is named, in its stored form.
+fn checked(scope: &Scope) -> Result<Scope> {
+    let text = |value: &Option<String>| value.as_deref().map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned);
+    let person = text(&scope.person_id).map(|id| SfId::of_person(&id)).transpose()?;
+    // An id is stored as ids are, a job's number as it is typed.
+    let send = text(&scope.send).map(|send| SfId::parse(&send).map_or(send, |id| id.to_string()));
+    let person_id = person.map(|id| id.to_string());
+    let scope = Scope { person_id, send, unit: text(&scope.unit), ..scope.clone() };
+    if scope == Scope::default() {
+        return Err(Error::invalid("the hold names nothing; give --person, --send, --unit, --from or --until"));
+    }
+    match (scope.from_date, scope.until_date) {
+        (Some(from), Some(until)) if from > until => Err(Error::invalid(format!("there are no days from {from} to {until}"))),
+        _ => Ok(scope),
+    }
+}
+
+fn stated<'a>(reason: &'a str, wanted: &str) -> Result<&'a str> {
+    match reason.trim() {
+        "" => Err(Error::invalid(wanted)),
+        reason => Ok(reason),
+    }
+}
+
+/// Releases a hold.
+///
+/// # Errors
+/// Invalid for no reason, not found where there is no such hold.
+pub async fn release(warehouse: &Arc<Warehouse>, hold_id: &str, reason: &str, author: &str) -> Result<HoldReport> {
+    let reason = stated(reason, "releasing a hold needs a reason: say with --reason why it may end")?;
+    let released = holds::release(warehouse, hold_id.trim(), reason, author).await?;
+    Ok(HoldReport { hold: released.hold, changed: released.now })
+}
+
+/// The holds that stand; all ever placed with `all`.
+pub async fn list(warehouse: &Arc<Warehouse>, all: bool) -> Result<HoldList> {
+    let holds = Holds::open(warehouse).await?;
+    let holds = if all { holds.all().to_vec() } else { holds.active().cloned().collect() };
+    Ok(HoldList { holds })
+}

@@ -1,0 +1,186 @@
+//! Removing what was judged: one commit to the archive, then one to hot.
+//!
+//! **Order.** The archive's commit first, because a late row in hot hides the archived row of its key. A crash between the two
+//! leaves rows in hot that were still to go, whole and visible; the next run removes them. Beside an archive run, claims keep
+//! the two apart: see [`crate::tiers::claim`].
+//!
+//! **Beside a load**: one that changes a row we remove from the archive writes it to hot anew, complete; that is as if it had
+//! come after us, and the next run removes it again (but the load calls it updated, not inserted, so that `ier reconcile` finds one
+//! row more than was taken in). **Beside compaction, erasure, another run**: whoever commits second to a
+//! table loses, pins again and judges again. **Beside a hold being placed**: see [`crate::tiers::holds`].
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use super::judge::{FileJudged, Judge, Judged, LakeJudged, Places};
+use super::totals::{PutDown, settle};
+use crate::error::{Error, Result};
+use crate::jobs::archive::sum_of;
+use crate::lake::commit::{Change, commit, lost_race};
+use crate::lake::fold::{Changes, Hits, Located, fold_through};
+use crate::lake::parallel::in_parallel;
+use crate::lake::snapshot::{DataFile, Partition};
+use crate::lake::table::LakeTable;
+use crate::lake::verify::{RowSum, read_back, summed};
+use crate::progress::Progress;
+use crate::tiers::claim;
+use crate::tiers::pin::Pinned;
+use crate::tiers::warehouse::Warehouse;
+
+/// What became of an attempt.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Places (in [`Judged::lakes`]) of the lakes whose removal was committed.
+    pub committed: Vec<usize>,
+    /// By what the ledger names the removals.
+    pub run_ids: Vec<String>,
+    /// Bytes of new files.
+    pub bytes_written: u64,
+    /// Others came first: judge again.
+    pub lost: bool,
+}
+
+/// A removal whose files are written and whose totals are put down.
+struct Prepared {
+    change: Change,
+    totals: Option<PutDown>,
+}
+
+/// Removes what was judged, unless others came first.
+pub async fn remove(
+    warehouse: &Arc<Warehouse>,
+    judge: &Judge,
+    judged: &Judged,
+    pinned: Option<&Pinned>,
+    progress: &Arc<dyn Progress>,
+) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    let mut prepared = Vec::with_capacity(judged.lakes.len());
+    for lake in &judged.lakes {
+        settle(warehouse, &lake.lake, &lake.base).await?;
+        let change = fold_out(warehouse, lake, progress).await?;
+        outcome.bytes_written += change.adds.iter().map(|add| add.size.max(0) as u64).sum::<u64>();
+        prepared.push(change);
+    }
+    let from_hot = judged.lakes.len() > 1 && judged.lakes.last().is_some_and(|hot| !hot.is_empty());
+    let mut done: Vec<PutDown> = Vec::new();
+    for (at, (lake, change)) in judged.lakes.iter().zip(prepared).enumerate() {
+        let mut change = Change { operation: "retain", ..change };
+        if pinned.is_some() {
+            // Rows of tables without months are told by none.
+            for (of, total) in &lake.totals {
+                change.tally.month(Some(of.month)).expired += total.rows;
+            }
+        }
+        match pinned.filter(|_| at == 0) {
+            Some(pinned) if from_hot => change.transactions.extend(claim::transactions(pinned)),
+            Some(pinned) if !change.is_empty() => change.transactions.push(claim::built_from(pinned)),
+            _ => {}
+        }
+        if change.is_empty() {
+            continue;
+        }
+        let totals = match lake.totals.is_empty() {
+            true => None,
+            false => Some(PutDown::new(warehouse, &lake.lake, lake.totals.clone()).await?),
+        };
+        change.transactions.extend(totals.as_ref().map(PutDown::transaction));
+        match commit_removal(warehouse, judge, lake, Prepared { change, totals }).await? {
+            None => {
+                outcome.lost = true;
+                break;
+            }
+            Some(totals) => {
+                outcome.committed.push(at);
+                done.extend(totals);
+            }
+        }
+    }
+    for totals in done {
+        outcome.run_ids.push(totals.run_id().to_owned());
+        totals.removed(warehouse).await?;
+    }
+    Ok(outcome)
+}
+
+/// Commits one removal. Nothing when others came first, a hold among them.
+async fn commit_removal(
+    warehouse: &Arc<Warehouse>,
+    judge: &Judge,
+    lake: &LakeJudged,
+    prepared: Prepared,
+) -> Result<Option<Option<PutDown>>> {
+    let Prepared { change, totals } = prepared;
+    let committed = match judge.holds.still_stand(warehouse).await? {
+        true => commit(&lake.lake, &lake.base, change, warehouse.clock().as_ref()).await.map(|_| true),
+        false => Ok(false),
+    };
+    match committed {
+        Ok(true) => Ok(Some(totals)),
+        Err(error) if !lost_race(&error) => Err(error),
+        Ok(false) | Err(_) => {
+            if let Some(totals) = totals {
+                totals.forget(warehouse).await?;
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// Writes the files that remain of those that lose rows; whole files are only named.
+async fn fold_out(warehouse: &Arc<Warehouse>, judged: &LakeJudged, progress: &Arc<dyn Progress>) -> Result<Change> {
+    let mut change = Change::default();
+    let mut partitions: BTreeMap<Partition, Vec<FileJudged>> = BTreeMap::new();
+    for file in judged.files.iter().filter(|file| file.loses()) {
+        match file.goes {
+            Places::All => {
+                progress.advance(file.file.rows);
+                change.removes.push(file.file.clone());
+            }
+            Places::Some(_) => partitions.entry(file.file.partition).or_default().push(file.clone()),
+        }
+    }
+    let (lake, progress, now) = (judged.lake.clone(), progress.clone(), warehouse.clock().now().timestamp_millis());
+    let folded = in_parallel(partitions, move |(partition, files)| {
+        let (lake, progress) = (lake.clone(), progress.clone());
+        async move { fold_partition(&lake, partition, files, now, &progress).await }
+    })
+    .await?;
+    for mut folded in folded {
+        change.adds.append(&mut folded.adds);
+        change.removes.append(&mut folded.removes);
+    }
+    Ok(change)
+}
+
+/// The rows of some files of a partition that stay, written anew and read back.
+async fn fold_partition(
+    lake: &Arc<LakeTable>,
+    partition: Partition,
+    files: Vec<FileJudged>,
+    now_millis: i64,
+    progress: &Arc<dyn Progress>,
+) -> Result<Change> {
+    let mut goes = Located::default();
+    let (mut stay, mut gone) = (0, 0);
+    for FileJudged { file, goes: places, .. } in files {
+        let Places::Some(rows) = places else { continue };
+        stay += file.rows - rows.len() as u64;
+        gone += rows.len() as u64;
+        goes.hits.insert(file.add.path.clone(), Hits { file, rows, keys: Vec::new() });
+    }
+    let sum = Arc::new(Mutex::new(RowSum::default()));
+    let summing = sum.clone();
+    let changes = Changes { goes, ..Changes::default() };
+    let told = progress.clone();
+    let through = |rows| summed(rows, summing);
+    let folded = fold_through(lake, partition, changes, now_millis, &move |rows| told.advance(rows), through).await?;
+    progress.advance(gone);
+    let written = sum_of(&sum)?;
+    if written.rows != stay {
+        return Err(Error::internal(format!("{}: {stay} rows were to stay, {} were written", lake.name(), written.rows)));
+    }
+    let new = folded.adds.iter().map(|add| DataFile::new(&lake.table, lake.role, add.clone())).collect::<Result<_>>()?;
+    read_back(lake, new, written).await?;
+    Ok(Change { adds: folded.adds, removes: folded.replaced, ..Change::default() })
+}
