@@ -359,22 +359,26 @@ pub async fn execute(warehouse: &Arc<Warehouse>, plan: ErasePlan, progress: Arc<
     let ids: Vec<SfId> = people.iter().flatten().copied().collect();
     let key = Key::made(warehouse).await?;
     let begun = begun_before(&*suppressed::list(warehouse).await?, &ids);
-    let remover = Remover {
+    let mut remover = Remover {
         warehouse: warehouse.clone(),
         key: key.clone(),
         erasure_id: begun.clone().unwrap_or_else(|| Uuid::new_v4().simple().to_string()),
         at: started,
         progress: progress.clone(),
+        unheld: None,
     };
     let survey = survey(warehouse, &ids).await?;
     suppress(warehouse, &key, &survey.subjects(&ids), started, &remover.erasure_id).await?;
-    if let Err(hold) = held(warehouse, &survey.sought.ids, &survey.letters).await {
-        if begun.is_none() {
-            let what = What::Holding("erasure_id", remover.erasure_id.clone());
-            remover.table(&warehouse.table(Role::Reference, suppressed::table()?).await?, &what, Count::All, false).await?;
+    remover.unheld = match held(warehouse, &survey.sought.ids, &survey.letters).await {
+        Ok(unheld) => Some(unheld),
+        Err(hold) => {
+            if begun.is_none() {
+                let what = What::Holding("erasure_id", remover.erasure_id.clone());
+                remover.table(&warehouse.table(Role::Reference, suppressed::table()?).await?, &what, Count::All, false).await?;
+            }
+            return Err(hold);
         }
-        return Err(hold);
-    }
+    };
     let hex = |id: &SfId| blake3::Hash::from_bytes(key.hash(Subject::Person(id))).to_hex().to_string();
     let mut receipt = Receipt {
         erasure_id: remover.erasure_id.clone(),

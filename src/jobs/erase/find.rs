@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::{cast, concat_batches};
-use arrow::datatypes::{DataType, Date32Type};
+use arrow::datatypes::DataType;
 use futures::TryStreamExt;
 
 use crate::error::{Error, Result};
@@ -145,10 +145,8 @@ pub struct Letters {
     pub keys: BTreeSet<String>,
     /// The addresses they name.
     pub emails: BTreeSet<String>,
-    /// Their sends: ids of either kind, and jobs.
-    pub sends: BTreeSet<String>,
-    /// Days sent, since 1970.
-    pub days: BTreeSet<i32>,
+    /// The columns of the records by which holds are told.
+    pub records: Vec<RecordBatch>,
     /// Rows filed under somebody else, who name the person in a lookup.
     pub filed_elsewhere: u64,
 }
@@ -159,9 +157,10 @@ impl Letters {
         if rows.files.is_empty() {
             return Ok(());
         }
-        const TEXTS: [&str; 7] =
-            [hidden::KEY, "ier_id", "person_id", "current_email", "send_definition_id", "triggered_send_definition_id", "job_id"];
-        let columns: Vec<&str> = TEXTS.into_iter().chain(["sent_date"]).collect();
+        const TEXTS: [&str; 4] = [hidden::KEY, "ier_id", "person_id", "current_email"];
+        const TELLING: [&str; 6] =
+            ["contact_id", "lead_id", "send_definition_id", "triggered_send_definition_id", "job_id", "sent_date"];
+        let columns: Vec<&str> = TEXTS.into_iter().chain(TELLING).collect();
         let batch = rows.fetch(lake, &columns).await?;
         self.keys.extend(keys(&batch)?.iter().flatten().map(str::to_owned));
         for (at, column) in TEXTS.iter().enumerate().skip(1) {
@@ -170,14 +169,13 @@ impl Letters {
             match *column {
                 "ier_id" => self.ier_ids.extend(texts.map(str::to_owned)),
                 "current_email" => self.emails.extend(texts.filter_map(crate::tiers::suppressed::address)),
-                "person_id" => {
+                _ => {
                     let others = texts.filter(|id| sought.ids.binary_search_by(|own| own.as_str().cmp(id)).is_err());
                     self.filed_elsewhere += others.count() as u64;
                 }
-                _ => self.sends.extend(texts.map(str::to_owned)),
             }
         }
-        self.days.extend(batch.column(TEXTS.len()).as_primitive::<Date32Type>().iter().flatten());
+        self.records.push(batch);
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use arrow::array::Array;
 use chrono::{DateTime, Utc};
 
 use super::find::{self, Letters, Rows, Sought};
+use super::held::Unheld;
 use super::ledger::{FileReceipt, FileState, TableReceipt};
 use crate::error::{Error, Kind, Result};
 use crate::lake::commit::{ATTEMPTS, Change, commit, forsake, lost_race};
@@ -34,6 +35,8 @@ pub struct Remover {
     pub erasure_id: String,
     pub at: DateTime<Utc>,
     pub progress: Arc<dyn Progress>,
+    /// No hold stood against it; nothing to ask where none can.
+    pub unheld: Option<Unheld>,
 }
 
 /// Which rows go.
@@ -151,6 +154,9 @@ impl Remover {
         fence: bool,
         made: &mut Made,
     ) -> Result<Removed> {
+        if let Some(unheld) = &self.unheld {
+            unheld.still(&self.warehouse).await?;
+        }
         let rows = what.rows(lake, base).await?;
         let days = days_of(lake, &rows).await?;
         self.suppress(lake, &rows, &days, what).await?;
