@@ -11,6 +11,8 @@ mod pairs;
 
 mod power;
 
+mod s3;
+
 pub mod scenes;
 
 pub mod seen;

@@ -32,6 +32,8 @@ pub mod records;
 
 pub mod power;
 
+pub mod s3;
+
 pub mod store;
 
 pub mod turns;

@@ -28,7 +28,7 @@ const JOBS: [Named; 4] = [
 ];
 
 /// Seeds a pair.
-const SEEDS: u64 = 16;
+const SEEDS: u64 = 24;
 const SEEDS_LONG: u64 = 400;
 
 /// Longer than any meeting takes: the two wait for each other.
