@@ -4,7 +4,7 @@
 use ier::error::Result;
 
 use crate::faults::scenes::{
-    Job, archive_job, base, before_archive_with_two_files, before_compact, compact_job, load_more, load_of,
+    Job, RETAIN_HOURS, archive_job, base, before_archive_with_two_files, before_compact, compact_job, load_more, load_of,
 };
 use crate::faults::seen::Seen;
 use crate::world::records::{contact_id, ier, link};
@@ -155,6 +155,24 @@ async fn compaction_and_vacuum_beside_an_upsert_that_looked_into_the_archive() {
     after.archive("2026-10-01").await;
     assert_eq!(after.line("SELECT tier, number_of_total_clicks FROM ier WHERE merge_id = 'M-1'").await, "archive 9");
     after.no_key_twice().await;
+}
+
+/// A reader that has chosen its files reads them to the end, although they are replaced meanwhile and vacuum comes by.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vacuum_leaves_the_files_a_reader_still_reads() {
+    let world = before_compact().await;
+    world.days_pass(3);
+    let before = Seen::by(&world.another()).await;
+    let reader = world.another();
+    let data = |call: &Call| call.path.starts_with("archive/individual_email_result/sent_month=");
+    let gate = reader.store.hold(move |call| !call.writes() && data(call));
+    let reading = tokio::spawn(async move { Seen::by(&reader).await });
+    gate.reached().await;
+    let other = world.another();
+    assert!(other.compact().await.months > 0);
+    assert!(other.vacuum(RETAIN_HOURS).await.files > 0, "older files go");
+    gate.open();
+    assert!(reading.await.expect("the reader finds its files").same_rows(&before));
 }
 
 /// An upsert that pinned before the archive ran commits after it: its rows are late, not lost and not doubled.
