@@ -5,6 +5,8 @@
 
 pub mod store;
 
+pub mod durable;
+
 pub mod paths;
 
 pub mod table;

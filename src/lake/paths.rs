@@ -108,9 +108,12 @@ pub fn is_lookup(place: &Path) -> bool {
     place.parts().rev().nth(1).is_some_and(|folder| folder.as_ref() == LOOKUPS)
 }
 
-/// A tally's path below its table. The underscore keeps other engines from taking it for data.
+/// The folder of a table's tallies. The underscore keeps other engines from taking them for data.
+pub const TALLIES: &str = "_tally";
+
+/// A tally's path below its table.
 pub fn tally_file(number: i64) -> String {
-    format!("_tally/{number}.json")
+    format!("{TALLIES}/{number}.json")
 }
 
 /// The folder of the schedulers' lease.
@@ -128,11 +131,6 @@ pub fn is_lease(place: &Path) -> bool {
 
 /// Where the key stands under which the list of what was erased is hashed.
 pub const ERASED_KEY: &str = "erased/key";
-
-/// Is this the place of that key?
-pub fn is_erased_key(place: &Path) -> bool {
-    place.as_ref() == ERASED_KEY || place.as_ref().ends_with(&format!("/{ERASED_KEY}"))
-}
 
 /// The folder of a table's log, below the table's.
 pub const LOG: &str = "_delta_log";
@@ -160,6 +158,37 @@ pub fn retention(number: i64) -> String {
 pub fn retention_number(file_name: &str) -> Option<i64> {
     let digits = file_name.strip_suffix(".json").filter(|digits| digits.len() == 20)?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+/// Is this the place of an object of a table's log?
+pub fn is_log(place: &Path) -> bool {
+    place.parts().any(|part| part.as_ref() == LOG)
+}
+
+/// The folder of the table whose log this object belongs to.
+pub fn table_of_log(place: &Path) -> Option<Path> {
+    let above: Vec<_> = place.parts().take_while(|part| part.as_ref() != LOG).collect();
+    is_log(place).then(|| Path::from_iter(above))
+}
+
+/// A new place beside an object, where it is written before it gets its name. Readers of Delta logs know such names and
+/// pass them by.
+pub fn aside(place: &Path) -> Path {
+    let parts: Vec<_> = place.parts().collect();
+    let folder = Path::from_iter(parts[..parts.len().saturating_sub(1)].iter().cloned());
+    folder.join(format!("_commit_{}.json.tmp", Uuid::new_v4().simple()))
+}
+
+/// Is this a file that counts for nothing until a commit names it: data, or a tally?
+pub fn is_named_by_commits(place: &Path) -> bool {
+    let name = place.filename().unwrap_or_default();
+    let tally = place.parts().rev().nth(1).is_some_and(|folder| folder.as_ref() == TALLIES);
+    tally || (name.starts_with("part-") && name.ends_with(".parquet"))
+}
+
+/// Is this what a writer left [`aside`] when it was stopped?
+pub fn is_aside(place: &Path) -> bool {
+    place.filename().is_some_and(|name| name.starts_with("_commit_") && name.ends_with(".json.tmp"))
 }
 
 /// A new data file's path below its table. Names are never used twice, so a file is never overwritten.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use deltalake_core::DeltaTable;
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use deltalake_core::table::state::DeltaTableState;
-use futures::StreamExt;
+use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -120,11 +120,10 @@ impl LakeTable {
             Ok(_) => Ok(false),
             // Version 0 may have been cleaned away after a checkpoint.
             Err(object_store::Error::NotFound { .. }) if version.is_none() => {
-                let mut log = store.list(Some(&Path::from("_delta_log")));
-                match log.next().await {
-                    None => Ok(true),
-                    Some(entry) => entry.map(|_| false).map_err(Error::from),
-                }
+                let log = store.list(Some(&Path::from("_delta_log")));
+                // What a writer was stopped at has no name of its own, and is no entry.
+                let mut entries = log.try_filter(|entry| std::future::ready(!paths::is_aside(&entry.location)));
+                Ok(entries.try_next().await?.is_none())
             }
             Err(object_store::Error::NotFound { .. }) => Ok(true),
             Err(error) => Err(Error::from(error).context(format!("cannot read the log of {}", self.name()))),

@@ -7,13 +7,15 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 
+use super::paths::{is_aside, is_log};
 use super::table::LakeTable;
 use super::tally;
 use crate::clock::Clock;
 use crate::error::{Context, Result};
 
-/// Objects under the table's folder that may go at `now`: not live, outside the log, and neither written nor removed
-/// from the table within `retain` (readers may still be reading them, writers may be about to commit them).
+/// Objects under the table's folder that may go at `now`: not live, outside the log (but for entries that never got their
+/// name), and neither written nor removed from the table within `retain` (readers may still be reading them, writers may be
+/// about to commit them).
 pub async fn plan(table: &LakeTable, retain: Duration, clock: &dyn Clock) -> Result<Vec<ObjectMeta>> {
     // The listing comes first: a file committed after it is not in it.
     let doing = || format!("cannot list {}", table.name());
@@ -23,10 +25,9 @@ pub async fn plan(table: &LakeTable, retain: Duration, clock: &dyn Clock) -> Res
     live.extend(tally::live(table, &snapshot).await?);
     let cutoff = clock.now() - retain;
     let removed_lately = removed_since(table, &snapshot, cutoff.timestamp_millis()).await?;
-    let log = table.folder.clone().join("_delta_log");
     Ok(objects
         .into_iter()
-        .filter(|object| !object.location.prefix_matches(&log))
+        .filter(|object| !is_log(&object.location) || is_aside(&object.location))
         .filter(|object| {
             object.last_modified < cutoff && !live.contains(&object.location) && !removed_lately.contains(&object.location)
         })

@@ -9,7 +9,7 @@ use ier::jobs::alias::{AliasReport, AliasRequest, add};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
-use crate::faults::Job;
+use crate::faults::scenes::Job;
 use crate::house::House;
 use crate::races::{commit_to, held};
 use crate::world::records::{Record, contact, contact_id, ier, lead, lead_id};

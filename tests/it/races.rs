@@ -1,11 +1,12 @@
 //! Two jobs at once, at the worst moments: one process is held before a call to the store while another runs from start to
 //! end. Whatever a reader asks meanwhile, each record is shown once; in the end both jobs have had their effect.
 
-use std::sync::Arc;
-
 use ier::error::Result;
 
-use crate::faults::{Job, Seen, archive_job, base, before_archive, before_compact, compact_job};
+use crate::faults::scenes::{
+    Job, RETAIN_HOURS, archive_job, base, before_archive_with_two_files, before_compact, compact_job, load_more, load_of,
+};
+use crate::faults::seen::Seen;
 use crate::world::records::{contact_id, ier, link};
 use crate::world::store::Call;
 use crate::world::{World, day};
@@ -144,10 +145,7 @@ async fn compaction_and_vacuum_beside_an_upsert_that_looked_into_the_archive() {
     let late = |stamp| ier(1).contact(1).sent("2026-06-10 08:00").stamp(stamp).opened("2026-10-29 10:00").clicks(9, 3);
     let row = late("2026-10-31 00:00");
     let file = world.file("late.csv", &[row]);
-    let job: Job = Arc::new(move |world: &World| {
-        let file = file.clone();
-        Box::pin(async move { world.load_files(&[file]).await.map(drop) })
-    });
+    let job = load_of(vec![file]);
     let loading = held(&world, job, commit_to("hot/individual_email_result")).await;
     let other = world.another();
     assert!(other.compact().await.months > 0);
@@ -157,6 +155,24 @@ async fn compaction_and_vacuum_beside_an_upsert_that_looked_into_the_archive() {
     after.archive("2026-10-01").await;
     assert_eq!(after.line("SELECT tier, number_of_total_clicks FROM ier WHERE merge_id = 'M-1'").await, "archive 9");
     after.no_key_twice().await;
+}
+
+/// A reader that has chosen its files reads them to the end, although they are replaced meanwhile and vacuum comes by.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vacuum_leaves_the_files_a_reader_still_reads() {
+    let world = before_compact().await;
+    world.days_pass(3);
+    let before = Seen::by(&world.another()).await;
+    let reader = world.another();
+    let data = |call: &Call| call.path.starts_with("archive/individual_email_result/sent_month=");
+    let gate = reader.store.hold(move |call| !call.writes() && data(call));
+    let reading = tokio::spawn(async move { Seen::by(&reader).await });
+    gate.reached().await;
+    let other = world.another();
+    assert!(other.compact().await.months > 0);
+    assert!(other.vacuum(RETAIN_HOURS).await.files > 0, "older files go");
+    gate.open();
+    assert!(reading.await.expect("the reader finds its files").same_rows(&before));
 }
 
 /// An upsert that pinned before the archive ran commits after it: its rows are late, not lost and not doubled.
@@ -169,10 +185,7 @@ async fn an_upsert_overtaken_by_an_archive_run() {
         ier(6).contact(2).sent("2026-09-07 09:00").stamp("2026-10-31 00:00").unopened(),
     ];
     let file = world.file("rows.csv", &rows);
-    let job: Job = Arc::new(move |world: &World| {
-        let file = file.clone();
-        Box::pin(async move { world.load_files(&[file]).await.map(drop) })
-    });
+    let job = load_of(vec![file]);
     let loading = held(&world, job, commit_to("hot/individual_email_result")).await;
     world.another().archive("2026-10-01").await;
     loading.goes_on().await.expect("the load");
@@ -243,36 +256,6 @@ async fn each_pair_of_jobs_at_each_write() {
     println!("pairs of jobs: {held_at} meetings");
 }
 
-/// Late rows, corrected dates, and a month in two files.
-async fn before_archive_with_two_files() -> World {
-    let world = before_archive().await;
-    world.archive("2026-08-02").await;
-    world.load(&[ier(31).contact(3).sent("2026-07-16 08:00").stamp("2026-10-30 00:00")]).await;
-    world.archive("2026-08-02").await;
-    world.load(&[ier(2).contact(2).sent("2026-06-10 08:00").stamp("2026-10-30 00:00").opened("2026-10-29 08:00")]).await;
-    world
-}
-
-/// Touches hot, late and archived rows, moves dates to and fro, finds a person.
-fn load_more(world: &World) -> Job {
-    let row =
-        |number: u32, sent: &str| ier(number).contact(number % 4).sent(sent).stamp("2026-10-31 06:00").unopened().clicks(3, 2);
-    let rows = [
-        row(2, "2026-06-10 08:00"),
-        row(3, "2026-06-11 08:00"),
-        row(4, "2026-10-02 08:00"),
-        row(5, "2026-07-15 08:00"),
-        row(7, "2026-09-21 08:00"),
-        row(40, "2026-09-22 08:00"),
-        row(41, "2026-06-22 08:00"),
-    ];
-    let files = vec![world.file("more.csv", &rows), world.file("more-links.csv", &[link(8, 40).stamp("2026-10-31 06:00")])];
-    Arc::new(move |world: &World| {
-        let files = files.clone();
-        Box::pin(async move { world.load_files(&files).await.map(drop) })
-    })
-}
-
 /// The base the pairs stand on is not touched by forks.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fork_leaves_its_origin_alone() {
@@ -297,10 +280,7 @@ async fn a_link_finds_its_ier_although_it_moves_meanwhile() {
         world.load(std::slice::from_ref(&row)).await;
         world.load(std::slice::from_ref(&known)).await;
         let file = world.file("held.csv", &[held_records]);
-        let job: Job = Arc::new(move |world: &World| {
-            let file = file.clone();
-            Box::pin(async move { world.load_files(&[file]).await.map(drop) })
-        });
+        let job = load_of(vec![file]);
         let loading = held(&world, job, commit_to(at)).await;
         world.another().load(&[others]).await;
         loading.goes_on().await.expect("the load");
@@ -323,10 +303,7 @@ async fn links_follow_the_newest_of_two_moves() {
             world.load(&[version(1, "2026-09-06")]).await;
             world.load(&[link(1, 1).stamp("2026-09-06")]).await;
             let file = world.file("slow.csv", &[version(slow.0, slow.1)]);
-            let job: Job = Arc::new(move |world: &World| {
-                let file = file.clone();
-                Box::pin(async move { world.load_files(&[file]).await.map(drop) })
-            });
+            let job = load_of(vec![file]);
             let loading = held(&world, job, commit_to(at)).await;
             world.another().load(&[version(fast.0, fast.1)]).await;
             loading.goes_on().await.expect("the load");

@@ -30,7 +30,13 @@ pub const COMPACT: CompactOptions = CompactOptions { budget: None, memory_bytes:
 
 pub mod records;
 
+pub mod power;
+
+pub mod s3;
+
 pub mod store;
+
+pub mod turns;
 
 /// Rows of an answer, each cell as text; null is `-`.
 pub type Rows = Vec<Vec<String>>;
@@ -72,6 +78,11 @@ impl World {
         Self::over(store, clock, Arc::new(TempDir::new().expect("a temporary folder")))
     }
 
+    /// Another warehouse, on the same day.
+    pub fn at(&self, house: Arc<Warehouse>) -> Self {
+        Self { house, ..self.another() }
+    }
+
     fn over(store: Arc<FaultStore>, clock: ManualClock, folder: Arc<TempDir>) -> Self {
         let house = house(&store, &clock);
         Self { store, clock, house, engine: tokio::sync::OnceCell::new(), folder }
@@ -79,13 +90,22 @@ impl World {
 
     /// The same objects in another world, in which one call may fail.
     pub fn fork(&self, fault: Option<(u64, store::Mode)>) -> Self {
-        let store = self.store.fork(self.clock.clone(), fault);
-        Self::over(store, self.clock.clone(), self.folder.clone())
+        self.with(self.store.fork(self.clock.clone(), fault))
     }
 
     /// Another process over the same store, which never fails it.
     pub fn another(&self) -> Self {
-        Self::over(self.store.healthy(), self.clock.clone(), self.folder.clone())
+        self.process(None, None)
+    }
+
+    /// Another process over the same store, in which one call may fail, or which calls when it is its turn.
+    pub fn process(&self, fault: Option<(u64, store::Mode)>, seat: Option<turns::Seat>) -> Self {
+        self.with(self.store.process_of(self.clock.clone(), fault, seat))
+    }
+
+    /// The same day and folder over another store.
+    pub fn with(&self, store: Arc<FaultStore>) -> Self {
+        Self::over(store, self.clock.clone(), self.folder.clone())
     }
 
     /// Lets so many days pass.
@@ -146,10 +166,14 @@ impl World {
         self.try_compact().await.expect("the compaction")
     }
 
+    pub async fn try_vacuum(&self, retain_hours: i64) -> Result<VacuumReport> {
+        let plan = jobs::vacuum::plan(&self.house, Duration::hours(retain_hours)).await?;
+        jobs::vacuum::execute(plan, silent()).await
+    }
+
     /// Deletes what has not been used for so many hours.
     pub async fn vacuum(&self, retain_hours: i64) -> VacuumReport {
-        let plan = jobs::vacuum::plan(&self.house, Duration::hours(retain_hours)).await.expect("the plan");
-        jobs::vacuum::execute(plan, silent()).await.expect("the vacuum")
+        self.try_vacuum(retain_hours).await.expect("the vacuum")
     }
 
     /// The engine, opened when it is first asked.
@@ -182,6 +206,14 @@ impl World {
                 let bytes = bytes.unwrap_or_else(|error| panic!("live file {path}: {error}"));
                 assert_eq!(file.tag(tags::BLAKE3), Some(blake3::hash(&bytes).to_hex().as_str()), "hash of {path}");
             }
+        }
+    }
+
+    /// Every log entry that a process was told it had written is there.
+    pub async fn every_commit_is_there(&self, process: &World) {
+        for entry in process.store.acknowledged() {
+            let found = self.store.head(&entry).await;
+            assert!(found.is_ok(), "{entry} was acknowledged: {found:?}");
         }
     }
 

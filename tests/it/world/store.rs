@@ -1,5 +1,6 @@
-//! A store in memory that counts its calls, fails one of them in a chosen way, holds one back until told to go on, and
-//! dates its objects by the test's clock.
+//! A store that counts its calls, fails one of them in a chosen way, holds one back until told to go on, lets several
+//! processes call in turns, and dates its objects by the test's clock. Mostly over objects in memory, of which it can show
+//! how they stood before and after each call; but over any other store, too.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,10 +19,12 @@ use ier::clock::{Clock, ManualClock};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode, PutMultipartOptions,
-    PutOptions, PutPayload, PutResult, Result, UploadPart,
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
 use tokio::sync::Notify;
+
+use super::turns::{Seat, Turn};
 
 /// How a call fails.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -54,10 +57,10 @@ impl Mode {
         Mode::AbortAfter,
     ];
 
-    /// Does the way make a difference to writes only? Then only they are counted: to a call that reads, a time-out is an
-    /// error that comes later, and to stop after it is to stop before the next.
+    /// Does the way make a difference to writes only? To a call that reads, a time-out is an error that comes later, one
+    /// that is done and reported failed has failed, and there is nothing to tear.
     pub fn concerns_writes_only(self) -> bool {
-        !matches!(self, Mode::ErrorOnce | Mode::ErrorForEver | Mode::AbortBefore)
+        matches!(self, Mode::DoneButFailed | Mode::TornWrite | Mode::TimeOut)
     }
 }
 
@@ -114,10 +117,40 @@ impl Gate {
     }
 }
 
+/// How the objects stood before or after a call: what is left of a process that is killed there.
+#[derive(Clone)]
+pub struct Moment {
+    /// The call, from 1.
+    pub call: u64,
+    /// Was it done?
+    pub after: bool,
+    memory: Arc<InMemory>,
+}
+
+/// The objects, which several processes share.
+#[derive(Clone)]
+struct Objects {
+    inner: Arc<dyn ObjectStore>,
+    /// The same, when they are in memory and can be copied.
+    memory: Option<Arc<InMemory>>,
+    dates: Arc<Mutex<HashMap<Path, DateTime<Utc>>>>,
+}
+
+impl Objects {
+    fn in_memory(memory: Arc<InMemory>, dates: HashMap<Path, DateTime<Utc>>) -> Self {
+        Self { inner: memory.clone(), memory: Some(memory), dates: Arc::new(Mutex::new(dates)) }
+    }
+
+    fn dates(&self) -> HashMap<Path, DateTime<Utc>> {
+        self.dates.lock().expect("no test panics with the lock").clone()
+    }
+}
+
+/// One process and what becomes of its calls.
 #[derive(Default)]
 struct State {
     counted: AtomicU64,
-    fault: Mutex<Option<(u64, Mode)>>,
+    fault: Option<(u64, Mode)>,
     broken: AtomicBool,
     stopped: AtomicBool,
     stop: Notify,
@@ -125,12 +158,16 @@ struct State {
     burial: Notify,
     log: Mutex<Vec<Call>>,
     held: Mutex<Vec<Arc<Held>>>,
-    dates: Mutex<HashMap<Path, DateTime<Utc>>>,
+    seat: Option<Seat>,
+    /// The objects to be copied before and after each call, and the copies.
+    watched: Option<Arc<InMemory>>,
+    moments: Mutex<Vec<Moment>>,
+    acknowledged: Mutex<Vec<Path>>,
 }
 
-/// The store.
+/// The store, as one process has it.
 pub struct FaultStore {
-    inner: Arc<InMemory>,
+    objects: Objects,
     clock: ManualClock,
     state: Arc<State>,
 }
@@ -148,28 +185,54 @@ impl fmt::Display for FaultStore {
 }
 
 impl FaultStore {
-    /// An empty store.
+    /// An empty store in memory.
     pub fn new(clock: ManualClock) -> Arc<Self> {
-        Arc::new(Self { inner: Arc::new(InMemory::new()), clock, state: Arc::default() })
+        Self::with(Objects::in_memory(Arc::default(), HashMap::new()), clock, State::default())
     }
 
-    /// A copy of the store, its count at 0, in which call `fault.0` (from 1; where only writes matter, that write) will fail.
+    /// Any other store.
+    pub fn over(inner: Arc<dyn ObjectStore>, clock: ManualClock) -> Arc<Self> {
+        Self::with(Objects { inner, memory: None, dates: Arc::default() }, clock, State::default())
+    }
+
+    fn with(objects: Objects, clock: ManualClock, state: State) -> Arc<Self> {
+        Arc::new(Self { objects, clock, state: Arc::new(state) })
+    }
+
+    fn memory(&self) -> &Arc<InMemory> {
+        self.objects.memory.as_ref().expect("only a store in memory can be copied")
+    }
+
+    fn copy(&self) -> Objects {
+        Objects::in_memory(Arc::new(self.memory().fork()), self.objects.dates())
+    }
+
+    /// A copy of the objects, in which call `fault.0` of the process, counted from 1, will fail.
     pub fn fork(&self, clock: ManualClock, fault: Option<(u64, Mode)>) -> Arc<Self> {
-        let state = State {
-            fault: Mutex::new(fault),
-            dates: Mutex::new(self.state.dates.lock().expect("no test panics with the lock").clone()),
-            ..State::default()
-        };
-        Arc::new(Self { inner: Arc::new(self.inner.fork()), clock, state: Arc::new(state) })
+        Self::with(self.copy(), clock, State { fault, ..State::default() })
     }
 
-    /// The same objects seen through a store that never fails: the next process.
-    pub fn healthy(&self) -> Arc<Self> {
-        let state = State {
-            dates: Mutex::new(self.state.dates.lock().expect("no test panics with the lock").clone()),
-            ..State::default()
-        };
-        Arc::new(Self { inner: self.inner.clone(), clock: self.clock.clone(), state: Arc::new(state) })
+    /// A copy of the objects that remembers how they stood before and after each call; see [`FaultStore::moments`].
+    pub fn watched(&self, clock: ManualClock) -> Arc<Self> {
+        let objects = self.copy();
+        let state = State { watched: objects.memory.clone(), ..State::default() };
+        Self::with(objects, clock, state)
+    }
+
+    /// The same objects, seen by the next process.
+    pub fn process_of(&self, clock: ManualClock, fault: Option<(u64, Mode)>, seat: Option<Seat>) -> Arc<Self> {
+        Self::with(self.objects.clone(), clock, State { fault, seat, ..State::default() })
+    }
+
+    /// The objects as they stood at a moment.
+    pub fn at(&self, moment: &Moment) -> Arc<Self> {
+        let objects = Objects::in_memory(Arc::new(moment.memory.fork()), self.objects.dates());
+        Self::with(objects, self.clock.clone(), State::default())
+    }
+
+    /// The moments of a watched process, in order.
+    pub fn moments(&self) -> Vec<Moment> {
+        self.state.moments.lock().expect("no test panics with the lock").clone()
     }
 
     /// The calls made so far.
@@ -177,10 +240,15 @@ impl FaultStore {
         self.state.log.lock().expect("no test panics with the lock").clone()
     }
 
+    /// Log entries this process was told it has written.
+    pub fn acknowledged(&self) -> Vec<Path> {
+        self.state.acknowledged.lock().expect("no test panics with the lock").clone()
+    }
+
     /// What stands in the store, by place and size; the random part of file names left out. Two states of the same job that
     /// agree in this hold the same.
     pub async fn objects(&self) -> Vec<(String, u64)> {
-        let listed: Vec<ObjectMeta> = self.inner.list(None).try_collect().await.expect("memory can be listed");
+        let listed: Vec<ObjectMeta> = self.objects.inner.list(None).try_collect().await.expect("objects can be listed");
         let name = |path: &Path| match path.as_ref().split_once("part-") {
             Some((folder, _)) => folder.to_owned(),
             None => path.to_string(),
@@ -192,13 +260,20 @@ impl FaultStore {
         objects
     }
 
+    /// All objects with their bytes.
+    pub async fn everything(&self) -> Vec<(String, Bytes)> {
+        let listed: Vec<ObjectMeta> = self.objects.inner.list(None).try_collect().await.expect("objects can be listed");
+        let mut all = Vec::with_capacity(listed.len());
+        for meta in listed {
+            let bytes = async { self.objects.inner.get(&meta.location).await?.bytes().await };
+            all.push((meta.location.to_string(), bytes.await.expect("an object")));
+        }
+        all
+    }
+
     /// Has the chosen call been made?
     pub fn fault_struck(&self) -> bool {
-        self.state
-            .fault
-            .lock()
-            .expect("no test panics with the lock")
-            .is_none_or(|(at, _)| self.state.counted.load(Ordering::SeqCst) >= at)
+        self.state.fault.is_none_or(|(at, _)| self.state.counted.load(Ordering::SeqCst) >= at)
     }
 
     /// Runs a job as a process of its own: when the fault stops the process, the job is dropped where it stands, nothing
@@ -228,7 +303,8 @@ fn failure(call: &Call) -> object_store::Error {
 }
 
 impl State {
-    async fn enter(&self, call: &Call) -> Step {
+    /// Lets a call in: its number and what it is to do.
+    async fn enter(&self, call: &Call) -> (u64, Step) {
         let held = self
             .held
             .lock()
@@ -242,18 +318,15 @@ impl State {
         }
         if self.stopped.load(Ordering::SeqCst) {
             self.wait_for_burial().await;
-            return Step::Fail;
+            return (0, Step::Fail);
         }
         self.log.lock().expect("no test panics with the lock").push(call.clone());
-        if self.broken.load(Ordering::SeqCst) {
-            return Step::Fail;
-        }
-        let fault = *self.fault.lock().expect("no test panics with the lock");
-        if fault.is_some_and(|(_, mode)| mode.concerns_writes_only()) && !call.writes() {
-            return Step::Go;
-        }
         let number = self.counted.fetch_add(1, Ordering::SeqCst) + 1;
-        match fault.filter(|(at, _)| *at == number).map(|(_, mode)| mode) {
+        self.remember(number, false);
+        if self.broken.load(Ordering::SeqCst) {
+            return (number, Step::Fail);
+        }
+        let step = match self.fault.filter(|(at, _)| *at == number).map(|(_, mode)| mode) {
             None => Step::Go,
             Some(Mode::ErrorOnce) => Step::Fail,
             Some(Mode::ErrorForEver) => {
@@ -265,6 +338,14 @@ impl State {
             Some(Mode::TimeOut) => Step::FailLater,
             Some(Mode::AbortBefore) => Step::StopBefore,
             Some(Mode::AbortAfter) => Step::StopAfter,
+        };
+        (number, step)
+    }
+
+    fn remember(&self, call: u64, after: bool) {
+        if let Some(memory) = &self.watched {
+            let moment = Moment { call, after, memory: Arc::new(memory.fork()) };
+            self.moments.lock().expect("no test panics with the lock").push(moment);
         }
     }
 
@@ -286,8 +367,17 @@ impl State {
 
     /// Makes a call, `act(torn)`, or fails it.
     async fn call<T, F: Future<Output = Result<T>>>(&self, call: Call, act: impl FnOnce(bool) -> F) -> Result<T> {
-        match self.enter(&call).await {
-            Step::Go => act(false).await,
+        let _turn: Option<Turn> = match &self.seat {
+            None => None,
+            Some(seat) => seat.turn(&call).await,
+        };
+        let (number, step) = self.enter(&call).await;
+        match step {
+            Step::Go => {
+                let done = act(false).await;
+                self.remember(number, true);
+                done
+            }
             Step::Fail => Err(failure(&call)),
             Step::FailLater => {
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -307,6 +397,15 @@ impl State {
         }
     }
 
+    /// The caller is told that a log entry of its own is there.
+    fn acknowledge(&self, location: &Path) {
+        if is_log(location) {
+            self.acknowledged.lock().expect("no test panics with the lock").push(location.clone());
+        }
+    }
+}
+
+impl Objects {
     fn date(&self, location: &Path, now: DateTime<Utc>) {
         self.dates.lock().expect("no test panics with the lock").insert(location.clone(), now);
     }
@@ -346,22 +445,26 @@ impl ObjectStore for FaultStore {
                 true => half(payload),
                 false => payload,
             };
-            let done = self.inner.put_opts(location, payload, opts).await?;
-            self.state.date(location, self.clock.now());
+            let done = self.objects.inner.put_opts(location, payload, opts).await?;
+            self.objects.date(location, self.clock.now());
             Ok(done)
         };
-        self.state.call(call(what, location), act).await
+        let done = self.state.call(call(what, location), act).await?;
+        if what == "put new" {
+            self.state.acknowledge(location);
+        }
+        Ok(done)
     }
 
     async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
         let act = |_| async {
-            let inner = self.inner.put_multipart_opts(location, opts).await?;
-            self.state.date(location, self.clock.now());
+            let inner = self.objects.inner.put_multipart_opts(location, opts).await?;
+            self.objects.date(location, self.clock.now());
             let upload = Upload {
                 inner,
                 parts: Vec::new(),
                 location: location.clone(),
-                store: self.inner.clone(),
+                store: self.objects.inner.clone(),
                 state: self.state.clone(),
             };
             Ok(Box::new(upload) as Box<dyn MultipartUpload>)
@@ -370,15 +473,15 @@ impl ObjectStore for FaultStore {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.state.call(call("get", location), |_| self.inner.get_opts(location, options)).await
+        self.state.call(call("get", location), |_| self.objects.inner.get_opts(location, options)).await
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        self.state.call(call("get_ranges", location), |_| self.inner.get_ranges(location, ranges)).await
+        self.state.call(call("get_ranges", location), |_| self.objects.inner.get_ranges(location, ranges)).await
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        let (inner, state) = (self.inner.clone(), self.state.clone());
+        let (inner, state) = (self.objects.inner.clone(), self.state.clone());
         locations
             .then(move |location| {
                 let (inner, state) = (inner.clone(), state.clone());
@@ -394,20 +497,20 @@ impl ObjectStore for FaultStore {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let (inner, state, prefix) = (self.inner.clone(), self.state.clone(), prefix.cloned());
+        let (objects, state, prefix) = (self.objects.clone(), self.state.clone(), prefix.cloned());
         let made = prefix_call("list", prefix.as_ref());
-        let dates = self.state.clone();
+        let inner = objects.inner.clone();
         let listed = async move { state.call(made, |_| async { Ok(inner.list(prefix.as_ref())) }).await };
-        futures::stream::once(listed).try_flatten().map_ok(move |meta| dates.dated(meta)).boxed()
+        futures::stream::once(listed).try_flatten().map_ok(move |meta| objects.dated(meta)).boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         let made = prefix_call("list_with_delimiter", prefix);
-        self.state.call(made, |_| self.inner.list_with_delimiter(prefix)).await
+        self.state.call(made, |_| self.objects.inner.list_with_delimiter(prefix)).await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.state.call(call("copy", to), |_| self.inner.copy_opts(from, to, options)).await
+        self.state.call(call("copy", to), |_| self.objects.inner.copy_opts(from, to, options)).await
     }
 }
 
@@ -416,7 +519,7 @@ struct Upload {
     inner: Box<dyn MultipartUpload>,
     parts: Vec<PutPayload>,
     location: Path,
-    store: Arc<InMemory>,
+    store: Arc<dyn ObjectStore>,
     state: Arc<State>,
 }
 
