@@ -12,6 +12,7 @@ pub use self::reconcile::Reconcile;
 pub use self::release::{Release, ReleaseObject};
 pub use self::run::Run;
 pub use self::traces::Traces;
+pub use self::verify::Verify;
 use crate::query::output::Format;
 use crate::settings::Overrides;
 
@@ -25,6 +26,8 @@ mod release;
 
 mod run;
 mod traces;
+
+mod verify;
 
 /// Archived e-mail engagement, answered in SQL
 ///
@@ -98,6 +101,7 @@ pub enum Verb {
     Erase(Erase),
     #[command(hide = true)]
     Traces(Traces),
+    Verify(Verify),
     Generate(Generate),
     Completions(Completions),
 }

@@ -40,6 +40,8 @@ mod traces;
 
 mod vacuum;
 
+mod verify;
+
 mod who;
 
 pub mod args;

@@ -37,6 +37,8 @@ pub mod verify;
 
 pub mod proof;
 
+pub mod inspect;
+
 pub mod footers;
 
 pub mod scan;

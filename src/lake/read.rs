@@ -37,6 +37,11 @@ pub async fn open(table: &LakeTable, file: &DataFile) -> Result<OpenFile> {
     open_at(table.table.clone(), table.store.clone(), file.path(&table.folder), file.bytes()).await
 }
 
+/// Opens a file of a table of which another store holds a copy, under the same path.
+pub(super) async fn open_in(table: &LakeTable, file: &DataFile, store: Arc<dyn ObjectStore>) -> Result<OpenFile> {
+    open_at(table.table.clone(), store, file.path(&table.folder), file.bytes()).await
+}
+
 /// Opens a file of a table that its log need not name any more.
 pub(super) async fn open_at(table: Arc<Table>, store: Arc<dyn ObjectStore>, path: Path, bytes: u64) -> Result<OpenFile> {
     let name = path.to_string();

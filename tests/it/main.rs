@@ -77,6 +77,8 @@ mod races;
 
 /// Erasure: afterwards no object holds the person, nobody else has changed, and nothing of theirs comes back.
 mod erase;
+/// `ier verify`: a story for each kind of damage it names, and that what is sound is called sound.
+mod verify;
 
 /// What a machine can hold us to: arrows between rooms, time, environment, sizes, SQL files.
 mod tidy;

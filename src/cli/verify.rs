@@ -1,0 +1,28 @@
+//! `ier verify`: reads everything, names what is damaged, and fails when anything is.
+
+use chrono::Duration;
+
+use crate::error::{Error, Result};
+use crate::jobs::verify::{Choices, execute, plan};
+
+use super::args::Verify;
+use super::progress::Unit;
+use super::{Session, print};
+
+/// Plans, reads, reports. The report comes before the error, so that each damaged object is named.
+pub async fn run(session: &Session, args: &Verify) -> Result<()> {
+    let retain = Duration::from_std(args.retain);
+    let retain = retain.map_err(|error| Error::invalid("--retain is out of range").with_source(error))?;
+    let warehouse = session.warehouse()?;
+    let plan = plan(&warehouse, args.table.as_deref()).await?;
+    if args.dry_run {
+        return session.answer(&plan);
+    }
+    let choices = Choices { look_up_key: session.settings.audit.key.clone(), retain, sweep: args.sweep && args.confirm };
+    let report = execute(&warehouse, plan, choices, session.progress(Unit::Bytes)?).await?;
+    session.answer(&report)?;
+    if args.sweep && !args.confirm && !report.leftovers.is_empty() && !session.global.json {
+        print::line("nothing was deleted; add --confirm to delete")?;
+    }
+    report.verdict()
+}
