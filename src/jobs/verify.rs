@@ -19,6 +19,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use chrono::Duration;
+use object_store::path::Path;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
@@ -26,11 +27,12 @@ use self::keys::{Fingerprints, fingerprint};
 pub use self::report::{Damage, Leftover, TableReport, VerifyReport};
 use crate::error::{Error, Kind, Result};
 use crate::human;
+use crate::lake::layout::tags;
 use crate::lake::parallel::in_parallel;
-use crate::lake::paths::Role;
+use crate::lake::paths::{self, Role};
 use crate::lake::snapshot::{DataFile, Snapshot};
 use crate::lake::table::LakeTable;
-use crate::lake::{fold, inspect, vacuum};
+use crate::lake::{fold, inspect, logs, vacuum};
 use crate::progress::Progress;
 use crate::record::fields::{TABLES, Table, hidden};
 use crate::tiers::lookups::LookUpLog;
@@ -211,12 +213,15 @@ pub async fn execute(
 ) -> Result<VerifyReport> {
     let started = warehouse.clock().now();
     progress.total(plan.bytes);
-    let mut report = VerifyReport { tables: plan.tables, damages: plan.damages, ..VerifyReport::default() };
+    let mut report = VerifyReport { tables: plan.tables, ..VerifyReport::default() };
     let memory = Arc::new(Semaphore::new(HELD_MIB));
     for group in plan.groups {
         progress.say(&format!("verifying {}", group.name));
         let before = report.damages.len();
         let run = Arc::new(Run::new(group, memory.clone(), progress.clone()));
+        let files = run.all_files();
+        report.without_checksums += files.iter().filter(|(_, file)| file.tag(tags::TAIL).is_none()).count() as u64;
+        report.damages.extend(run.logs(&mut report.log_objects).await);
         report.damages.extend(run.files().await?);
         report.damages.extend(run.keys_twice().await?);
         let sound = report.damages.len() == before && run.group.lakes.iter().all(|(_, snapshot)| snapshot.is_some());
@@ -239,6 +244,10 @@ pub async fn execute(
             }
         }
     }
+    // Why a log cannot be read is said best by the objects of it that are damaged.
+    let named = |table: &Option<String>| report.damages.iter().any(|damage| damage.table == *table);
+    let unread: Vec<Damage> = plan.damages.into_iter().filter(|damage| !named(&damage.table)).collect();
+    report.damages.extend(unread);
     if plan.whole {
         look_ups(warehouse, choices.look_up_key.as_deref(), &mut report).await;
     }
@@ -276,7 +285,12 @@ async fn look_ups(warehouse: &Warehouse, key: Option<&str>, report: &mut VerifyR
             }
             report.look_ups = Some(found);
         }
-        Err(error) => report.damages.push(Damage::of_error(None, warehouse.url(), &error, RESTORE_LOG)),
+        Err(error) => {
+            // Of what is read to open the log, only the key can be damaged.
+            let place = if error.kind() == Kind::Corrupt { paths::lookup_key() } else { paths::LOOKUPS.to_owned() };
+            let object = Path::from_iter(warehouse.root().base.parts().chain(Path::from(place).parts()));
+            report.damages.push(Damage::of_error(None, object, &error, RESTORE_LOG));
+        }
     }
 }
 
@@ -303,6 +317,25 @@ impl Run {
             snapshot.iter().flat_map(|snapshot| snapshot.files().map(|file| (lake.clone(), file.clone()))).collect()
         };
         self.group.lakes.iter().flat_map(of).collect()
+    }
+
+    /// Looks at every object of the logs; `objects` counts them.
+    async fn logs(&self, objects: &mut u64) -> Vec<Damage> {
+        let mut damages = Vec::new();
+        for (lake, _) in &self.group.lakes {
+            let name = lake.name();
+            match logs::look(lake).await {
+                Ok(found) => {
+                    *objects += found.objects;
+                    let wrong = found.wrong.into_iter().map(|(object, what)| Damage::corrupt(&name, object, what, RESTORE_LOG));
+                    damages.extend(wrong);
+                    let unread = found.unread.iter();
+                    damages.extend(unread.map(|(object, error)| Damage::of_error(Some(&name), object, error, RESTORE_LOG)));
+                }
+                Err(error) => damages.push(Damage::of_error(Some(&name), &lake.folder, &error, RESTORE_LOG)),
+            }
+        }
+        damages
     }
 
     /// Looks at every file.

@@ -7,6 +7,8 @@ pub mod store;
 
 pub mod paths;
 
+pub mod seal;
+
 pub mod table;
 
 pub mod snapshot;
@@ -14,6 +16,10 @@ pub mod snapshot;
 pub mod layout;
 
 pub mod sort;
+
+pub mod sums;
+
+mod sink;
 
 pub mod reader;
 
@@ -38,6 +44,8 @@ pub mod verify;
 pub mod proof;
 
 pub mod inspect;
+
+pub mod logs;
 
 pub mod footers;
 

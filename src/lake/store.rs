@@ -16,7 +16,7 @@ use object_store::{
 use url::Url;
 
 use super::footers::Footers;
-use super::paths::{is_erased_key, is_lease, is_lookup};
+use super::paths::{is_erased_key, is_lease, is_lookup, sealed_checkpoint};
 use crate::error::{Context, Error, Result};
 
 /// A store and the folder in it that holds the warehouse.
@@ -81,7 +81,7 @@ fn folder(path: PathBuf) -> Result<Url> {
 
 /// A local file system whose commits survive a power cut: before a log entry is written, all data files it may name are
 /// synced, with their folders; after it, the entry and its folder. `LocalFileSystem` alone never syncs, so a commit
-/// could survive that its data did not. Entries of the look-up log are synced when they are written.
+/// could survive that its data did not. Entries of the look-up log, and seals of checkpoints, are synced when they are written.
 ///
 /// Data files are not synced one by one as they are written: a load writes a file a day, and syncing many at once lets the
 /// file system share the work.
@@ -101,10 +101,11 @@ impl DurableLocal {
         Self { inner: Arc::from(inner), unsynced: Arc::default() }
     }
 
-    /// Notes a file just written; an entry of a table's log or of the look-up log is synced at once, and so is a key that no
-    /// log names.
+    /// Notes a file just written; an entry of a table's log or of the look-up log is synced at once, and so are a seal and a key
+    /// that no log names.
     async fn written(&self, location: &Path) -> StoreResult<()> {
-        if is_log(location) || is_lookup(location) || is_erased_key(location) {
+        let at_once = is_log(location) || is_lookup(location) || is_erased_key(location) || sealed_checkpoint(location).is_some();
+        if at_once {
             return sync(vec![location.clone()]).await;
         }
         // A lease need not survive a power cut: nobody does who held it.

@@ -7,6 +7,7 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 
+use super::paths;
 use super::table::LakeTable;
 use super::tally;
 use crate::clock::Clock;
@@ -23,10 +24,17 @@ pub async fn plan(table: &LakeTable, retain: Duration, clock: &dyn Clock) -> Res
     live.extend(tally::live(table, &snapshot).await?);
     let cutoff = clock.now() - retain;
     let removed_lately = removed_since(table, &snapshot, cutoff.timestamp_millis()).await?;
-    let log = table.folder.clone().join("_delta_log");
+    let log = table.folder.clone().join(paths::LOG);
+    // A seal is needed as long as its checkpoint is there.
+    let checkpoints: HashSet<String> = objects
+        .iter()
+        .filter(|object| object.location.prefix_matches(&log))
+        .filter_map(|object| object.location.filename().map(str::to_owned))
+        .collect();
+    let seals = |object: &ObjectMeta| paths::sealed_checkpoint(&object.location).is_some_and(|name| checkpoints.contains(&name));
     Ok(objects
         .into_iter()
-        .filter(|object| !object.location.prefix_matches(&log))
+        .filter(|object| !object.location.prefix_matches(&log) && !seals(object))
         .filter(|object| {
             object.last_modified < cutoff && !live.contains(&object.location) && !removed_lately.contains(&object.location)
         })

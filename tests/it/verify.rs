@@ -17,8 +17,8 @@ use ier::lake::{read, write};
 use ier::record::fields::known;
 use ier::record::id::SfId;
 use ier::tiers::lookups::{LookUp, LookUpLog};
-use object_store::ObjectStoreExt;
 use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::faults;
 use crate::world::records::{contact, contact_id, ier, send};
@@ -29,12 +29,27 @@ pub async fn sound() -> World {
     let world = faults::before_archive().await;
     world.load(&[send(1, 12).stamp("2026-10-01 00:00"), send(2, 3).stamp("2026-10-01 00:00")]).await;
     world.load(&[contact(1).merged_into(2).stamp("2026-10-01 00:00"), contact(2).stamp("2026-10-01 00:00")]).await;
+    look_at_some(&world).await;
+    world
+}
+
+/// A warehouse with a checkpoint in the log of hot IERs, and entries after it.
+pub async fn with_checkpoint() -> World {
+    let world = sound().await;
+    for number in 0..21 {
+        let row = ier(60 + number % 3).contact(1).sent("2026-10-22 08:00");
+        world.load(&[row.stamp("2026-10-23 00:00").clicks(number + 1, 1)]).await;
+    }
+    world
+}
+
+/// Enters three look-ups.
+pub async fn look_at_some(world: &World) {
     let log = LookUpLog::open(&world.house, "ann", None).await.expect("the log of look-ups");
     for reason in ["ticket 1", "ticket 2", "ticket 3"] {
         let person = SfId::parse(&contact_id(1)).expect("an id");
         log.append(LookUp { verb: "history", person, reason: Some(reason), rows: 3 }).await.expect("an entry");
     }
-    world
 }
 
 async fn lake(world: &World, role: Role) -> Arc<LakeTable> {
@@ -284,7 +299,61 @@ async fn an_altered_look_up_and_an_altered_key_are_found() {
     world.store.put(&key, other.into()).await.expect("altered");
     finds(&world, key.as_ref(), "none of the look-ups was made under this key").await;
     world.store.put(&key, bytes.slice(..40).into()).await.expect("cut");
-    finds(&world, "memory:", "lookups/key is no key").await;
+    finds(&world, key.as_ref(), "lookups/key is no key").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_misses_an_entry_or_holds_a_strangers_is_named() {
+    let world = with_checkpoint().await;
+    let log = Path::from("hot/individual_email_result/_delta_log");
+    let entry = |version: u64| log.clone().join(format!("{version:020}.json"));
+    let gap = world.fork(None);
+    gap.store.delete(&entry(7)).await.expect("gone");
+    finds(&gap, entry(7).as_ref(), "is missing").await;
+
+    let strange = world.fork(None);
+    let hot = lake(&world, Role::Hot).await;
+    let next = hot.snapshot().await.expect("a snapshot").version.expect("a version") + 1;
+    strange.store.put(&entry(next), "{\"commitInfo\":{\"operation\":\"OPTIMIZE\"}}\n".into()).await.expect("an entry");
+    finds(&strange, entry(next).as_ref(), "has no seal: it is damaged, or was not written by ier").await;
+    let error = strange.another().try_ask("SELECT count(*) FROM ier").await.expect_err("a stranger's entry");
+    assert!(error.kind() == Kind::Corrupt && error.to_string().contains(entry(next).as_ref()), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_seal_is_swept_when_its_checkpoint_is_gone_and_not_before() {
+    let world = with_checkpoint().await;
+    world.days_pass(40);
+    world.vacuum(24).await;
+    assert_eq!(world.is_sound().await.leftovers, [], "seals are needed as long as their checkpoints");
+    let log: Vec<_> = world.store.list(Some(&Path::from("hot/individual_email_result"))).try_collect().await.expect("a listing");
+    let places = |part: &str| {
+        log.iter().map(|object| &object.location).filter(|place| place.as_ref().contains(part)).cloned().collect::<Vec<_>>()
+    };
+    for place in places("_delta_log").iter().filter(|place| place.as_ref().contains("checkpoint")) {
+        world.store.delete(place).await.expect("gone");
+    }
+    let (report, seals) = (world.another().is_sound().await, places("_seals"));
+    let named: Vec<&str> = report.leftovers.iter().map(|leftover| leftover.object.as_str()).collect();
+    assert!(!seals.is_empty());
+    assert_eq!(named, seals.iter().map(Path::as_ref).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn seals_cost_no_request_where_nothing_has_changed() {
+    let world = with_checkpoint().await.another();
+    let hot = lake(&world, Role::Hot).await;
+    hot.snapshot().await.expect("a snapshot");
+    let before = world.store.calls();
+    let checkpoints = before.iter().filter(|call| call.path.contains("checkpoint.parquet")).collect::<Vec<_>>();
+    let of = |what: &str| checkpoints.iter().filter(|call| call.what == what).count();
+    assert_eq!(
+        (of("get"), of("get_ranges"), of("list")),
+        (1, 0, 1),
+        "a checkpoint is read once, its seals beside it: {before:?}"
+    );
+    hot.snapshot().await.expect("a snapshot");
+    assert_eq!(world.store.calls().len(), before.len() + 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

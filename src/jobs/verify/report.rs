@@ -92,6 +92,10 @@ pub struct Leftover {
 pub struct VerifyReport {
     /// What was looked at, by table.
     pub tables: Vec<TableReport>,
+    /// Objects of the tables' logs.
+    pub log_objects: u64,
+    /// Live files written before pages had checksums: what becomes of them is found by this job, and not by every reader.
+    pub without_checksums: u64,
     /// What is wrong.
     pub damages: Vec<Damage>,
     /// Objects that no table needs, left behind by runs that were killed or lost a race, or replaced long ago.
@@ -131,15 +135,23 @@ impl fmt::Display for VerifyReport {
         let sum = |of: fn(&TableReport) -> u64| self.tables.iter().map(of).sum::<u64>();
         write!(
             f,
-            "read {} of {}, {}, {}, in {}",
+            "read {} of {}, {}, {}, and {} of their logs, in {}",
             human::counted(sum(|table| table.files), "file"),
             human::counted(self.tables.len() as u64, "table"),
             human::counted(sum(|table| table.rows), "row"),
             human::bytes(sum(|table| table.bytes)),
+            human::counted(self.log_objects, "object"),
             human::seconds(self.seconds),
         )?;
         if let Some(look_ups) = self.look_ups.as_ref().filter(|log| log.entries > 0) {
             write!(f, "\n{look_ups}")?;
+        }
+        if self.without_checksums > 0 {
+            let files = human::counted(self.without_checksums, "file");
+            write!(
+                f,
+                "\n{files} without checksums of pages, from before there were any: only `ier verify` finds damage in these"
+            )?;
         }
         for damage in &self.damages {
             write!(f, "\nDAMAGED {damage}")?;
