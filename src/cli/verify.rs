@@ -9,7 +9,7 @@ use super::args::Verify;
 use super::progress::Unit;
 use super::{Session, print};
 
-/// Plans, reads, reports. The report comes before the error, so that each damaged object is named.
+/// Plans, reads, reports, also in the ledger of runs. The report comes before the error, so that each damaged object is named.
 pub async fn run(session: &Session, args: &Verify) -> Result<()> {
     let retain = Duration::from_std(args.retain);
     let retain = retain.map_err(|error| Error::invalid("--retain is out of range").with_source(error))?;
@@ -19,10 +19,10 @@ pub async fn run(session: &Session, args: &Verify) -> Result<()> {
         return session.answer(&plan);
     }
     let choices = Choices { look_up_key: session.settings.audit.key.clone(), retain, sweep: args.sweep && args.confirm };
-    let report = execute(&warehouse, plan, choices, session.progress(Unit::Bytes)?).await?;
-    session.answer(&report)?;
-    if args.sweep && !args.confirm && !report.leftovers.is_empty() && !session.global.json {
+    let progress = session.progress(Unit::Bytes)?;
+    let done = session.job(&warehouse, "verify", |_| execute(&warehouse, plan, choices, progress)).await;
+    if args.sweep && !args.confirm && !session.global.json && !session.global.quiet {
         print::line("nothing was deleted; add --confirm to delete")?;
     }
-    report.verdict()
+    done
 }

@@ -32,7 +32,7 @@ use crate::lake::parallel::in_parallel;
 use crate::lake::paths::{self, Role};
 use crate::lake::snapshot::{DataFile, Snapshot};
 use crate::lake::table::LakeTable;
-use crate::lake::{fold, inspect, logs, vacuum};
+use crate::lake::{fold, inspect, logs, tally, vacuum};
 use crate::progress::Progress;
 use crate::record::fields::{TABLES, Table, hidden};
 use crate::tiers::lookups::LookUpLog;
@@ -222,6 +222,7 @@ pub async fn execute(
         let files = run.all_files();
         report.without_checksums += files.iter().filter(|(_, file)| file.tag(tags::TAIL).is_none()).count() as u64;
         report.damages.extend(run.logs(&mut report.log_objects).await);
+        report.damages.extend(run.tallies().await);
         report.damages.extend(run.files().await?);
         report.damages.extend(run.keys_twice().await?);
         let sound = report.damages.len() == before && run.group.lakes.iter().all(|(_, snapshot)| snapshot.is_some());
@@ -333,6 +334,28 @@ impl Run {
                     damages.extend(unread.map(|(object, error)| Damage::of_error(Some(&name), object, error, RESTORE_LOG)));
                 }
                 Err(error) => damages.push(Damage::of_error(Some(&name), &lake.folder, &error, RESTORE_LOG)),
+            }
+        }
+        damages
+    }
+
+    /// Looks at the tallies that hold.
+    async fn tallies(&self) -> Vec<Damage> {
+        let mut damages = Vec::new();
+        for (lake, snapshot) in self.group.lakes.iter().filter_map(|(lake, snapshot)| Some((lake, snapshot.as_ref()?))) {
+            let place = match tally::live(lake, snapshot).await {
+                Ok(None) => continue,
+                Ok(Some(place)) => place,
+                Err(error) => {
+                    damages.push(Damage::of_error(Some(&lake.name()), &lake.folder, &error, RESTORE_LOG));
+                    continue;
+                }
+            };
+            match tally::read(lake, snapshot).await {
+                // Replaced and swept meanwhile.
+                Err(error) if error.kind() == Kind::Conflict => {}
+                Err(error) => damages.push(Damage::of_error(Some(&lake.name()), place, &error, RESTORE_LOG)),
+                Ok(_) => {}
             }
         }
         damages

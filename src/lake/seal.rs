@@ -34,7 +34,7 @@ use super::paths::{self, LogObject};
 use crate::error::Error;
 
 /// The field of a log entry that holds its seal.
-const FIELD: &str = "ier.seal";
+pub(super) const FIELD: &str = "ier.seal";
 
 /// Hexadecimal digits of a hash.
 const DIGITS: usize = 64;
@@ -76,7 +76,7 @@ fn hash_without(bytes: &[u8], digits: &Range<usize>) -> String {
 }
 
 /// The bytes with the seal in its place; none when there is no place for it.
-fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
     let digits = digits(bytes)?;
     let seal = hash_without(bytes, &digits);
     let mut sealed = bytes.to_vec();
@@ -84,14 +84,14 @@ fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(sealed)
 }
 
-/// Does a log entry, or what names the last checkpoint, bear out its seal?
+/// Does a log entry, or what else carries a seal in itself, bear it out?
 pub fn check(bytes: &[u8]) -> Result<(), Broken> {
     let digits = digits(bytes).ok_or(Broken::Unsealed)?;
     if bytes[digits.clone()] == *hash_without(bytes, &digits).as_bytes() { Ok(()) } else { Err(Broken::Altered) }
 }
 
 /// The error that a broken seal is.
-fn damage(location: &Path, broken: Broken) -> Error {
+pub(super) fn damage(location: &Path, broken: Broken) -> Error {
     Error::corrupt(format!(
         "{location} {broken}; restore it from a copy of the warehouse, and run `ier verify`, which names all that is damaged"
     ))
@@ -144,9 +144,14 @@ impl Sealed {
     /// whether to read again without what is damaged. It is told here because the error itself may be lost in other crates.
     pub fn end(&self) -> (Option<Error>, bool) {
         *locked(&self.state.checkpoint) = None;
-        let (found, avoidable) = std::mem::take(&mut *locked(&self.state.found));
+        let avoidable = locked(&self.state.found).1;
+        (self.damage_met(), avoidable)
+    }
+
+    /// The damage that made a call fail, if any did.
+    pub fn damage_met(&self) -> Option<Error> {
         let hidden = || locked(&self.state.hidden).iter().next().map(|(location, broken)| damage(location, *broken));
-        (found.or_else(hidden), avoidable)
+        locked(&self.state.found).0.take().or_else(hidden)
     }
 
     fn note(&self, location: &Path, broken: Broken, avoidable: bool) -> object_store::Error {

@@ -144,6 +144,15 @@ impl LakeTable {
         }
     }
 
+    /// The value of an application transaction at a version of the table.
+    ///
+    /// # Errors
+    /// Corrupt, naming the object, when the part of the log in which it is looked for is damaged.
+    pub(super) async fn transaction(&self, state: &DeltaTableState, name: &str) -> Result<Option<i64>> {
+        let found = state.transaction_version(self.log_store.as_ref(), name).await;
+        found.map_err(|error| self.sealed.damage_met().unwrap_or_else(|| error.into()))
+    }
+
     async fn snapshot_of(&self, state: DeltaTableState) -> Result<Snapshot> {
         let mut partitions: BTreeMap<_, Vec<Arc<DataFile>>> = BTreeMap::new();
         for view in state.log_data().iter() {
@@ -157,7 +166,7 @@ impl LakeTable {
         let mut snapshot = Snapshot { version: Some(state.version()), partitions, ..Snapshot::default() };
         if self.role == Role::Archive {
             for name in [ARCHIVED_UNTIL, HOT_VERSION] {
-                if let Some(value) = state.transaction_version(self.log_store.as_ref(), name).await? {
+                if let Some(value) = self.transaction(&state, name).await? {
                     snapshot.transactions.insert(name, value);
                 }
             }

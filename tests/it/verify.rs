@@ -10,6 +10,7 @@ use futures::{StreamExt, TryStreamExt};
 use ier::error::Kind;
 use ier::jobs::verify::VerifyReport;
 use ier::lake::commit::{Change, commit};
+use ier::lake::layout::Effort;
 use ier::lake::paths::Role;
 use ier::lake::snapshot::{DataFile, Partition};
 use ier::lake::table::LakeTable;
@@ -80,7 +81,7 @@ async fn rows(lake: &LakeTable, file: &DataFile) -> RecordBatch {
 /// Writes rows as they are, in whatever order, as a file of a partition.
 async fn written(lake: &LakeTable, partition: Partition, rows: RecordBatch) -> Add {
     let rows = futures::stream::iter([Ok(rows)]).boxed();
-    let mut adds = write::write(lake, partition, rows, 0, &|_| {}).await.expect("a file");
+    let mut adds = write::write(lake, partition, Effort::Hot, rows, 0, &|_| {}).await.expect("a file");
     adds.remove(0)
 }
 

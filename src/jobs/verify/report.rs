@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Kind};
 use crate::human;
+use crate::jobs::record::Report;
 use crate::tiers::lookups::LogReport;
 
 /// Something that is not as it was written.
@@ -106,6 +107,21 @@ pub struct VerifyReport {
     pub look_ups: Option<LogReport>,
     /// How long it took.
     pub seconds: f64,
+}
+
+impl Report for VerifyReport {
+    /// Nothing but leftovers is ever changed.
+    fn rows(&self) -> u64 {
+        0
+    }
+
+    fn changed(&self) -> bool {
+        self.swept > 0
+    }
+
+    fn complaint(&self) -> Option<Error> {
+        self.verdict().err()
+    }
 }
 
 /// How many leftovers people are shown; JSON has them all.
