@@ -11,7 +11,6 @@ pub use self::evidence::{AuditVerb, AuditVerify};
 pub use self::reconcile::Reconcile;
 pub use self::release::{Release, ReleaseObject};
 pub use self::run::Run;
-pub use self::traces::Traces;
 pub use self::verify::Verify;
 use crate::query::output::Format;
 use crate::settings::Overrides;
@@ -25,7 +24,6 @@ mod reconcile;
 mod release;
 
 mod run;
-mod traces;
 
 mod verify;
 
@@ -99,8 +97,6 @@ pub enum Verb {
     Release(Release),
     Run(Run),
     Erase(Erase),
-    #[command(hide = true)]
-    Traces(Traces),
     Verify(Verify),
     Generate(Generate),
     Completions(Completions),

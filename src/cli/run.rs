@@ -11,7 +11,7 @@ use super::args::{Args, Verb};
 use super::interrupt::or_interrupted;
 use super::{
     Session, alias, archive, audit, compact, completions, demo, erase, generate, history, load, log, print, reconcile, release,
-    scheduler, sql, status, traces, vacuum, verify, who,
+    scheduler, sql, status, vacuum, verify, who,
 };
 
 /// After the result is known, tasks that were stopped get this long to remove their temporary files.
@@ -55,7 +55,6 @@ async fn run(args: Args, session: Session) -> Result<()> {
             Verb::Run(args) => scheduler::run(&session, &args).await,
             Verb::Release(args) => release::run(&session, &args).await,
             Verb::Erase(args) => erase::run(&session, &args).await,
-            Verb::Traces(args) => traces::run(&session, &args).await,
             Verb::Verify(args) => verify::run(&session, &args).await,
             Verb::Generate(args) => generate::run(&session, &args).await,
             Verb::Completions(args) => completions::run(&args),

@@ -1,4 +1,4 @@
-//! `ier verify`: reads everything, names what is damaged, and fails when anything is.
+//! `ier verify`: reads everything, names what is damaged, and fails when anything is. With `--erased` it searches instead.
 
 use chrono::Duration;
 
@@ -7,10 +7,13 @@ use crate::jobs::verify::{Choices, execute, plan};
 
 use super::args::Verify;
 use super::progress::Unit;
-use super::{Session, print};
+use super::{Session, print, traces};
 
 /// Plans, reads, reports, also in the ledger of runs. The report comes before the error, so that each damaged object is named.
 pub async fn run(session: &Session, args: &Verify) -> Result<()> {
+    if !args.erased.is_empty() {
+        return traces::run(session, &args.erased).await;
+    }
     let retain = Duration::from_std(args.retain);
     let retain = retain.map_err(|error| Error::invalid("--retain is out of range").with_source(error))?;
     let warehouse = session.warehouse()?;

@@ -1,7 +1,6 @@
 //! Writing sorted rows as files: each is hashed while it is written, its pages get checksums, and it comes out as its log entry.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Date32Type;

@@ -14,9 +14,14 @@ Examples:
   ier verify --json | jq .damages
   ier verify --dry-run                        how much would be read
   ier verify --sweep --confirm                also delete what killed runs left behind
+  ier verify --erased 003f400000JJbuPAAT ana.ortiz@example.edu \"Ana Ortiz\"
 
 Changes nothing without --sweep and --confirm.")]
 pub struct Verify {
+    /// Search every object instead, decompressed, for ids (in both forms), addresses or names that should be gone
+    #[arg(long, value_name = "TEXT", num_args = 1.., conflicts_with_all = ["table", "dry_run", "sweep", "confirm"])]
+    pub erased: Vec<String>,
+
     /// Only this table
     #[arg(long, value_name = "TABLE")]
     pub table: Option<String>,
