@@ -151,6 +151,10 @@ impl From<std::io::Error> for Error {
 
 impl From<object_store::Error> for Error {
     fn from(error: object_store::Error) -> Self {
+        let error = match error {
+            object_store::Error::Generic { source, .. } if source.is::<Error>() => return unwrap_external(source),
+            error => error,
+        };
         let kind = match &error {
             object_store::Error::NotFound { .. } => Kind::NotFound,
             object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. } => Kind::Conflict,
@@ -235,11 +239,25 @@ impl Error {
             Df::SQL(..) | Df::Plan(_) | Df::SchemaError(..) | Df::NotImplemented(_) | Df::Execution(_) | Df::Configuration(_) => {
                 Kind::Invalid
             }
-            Df::ArrowError(..) => Kind::Invalid,
+            Df::ArrowError(inner, _) => match inner.as_ref() {
+                arrow::error::ArrowError::ExternalError(inner) => Self::kind_within(inner.as_ref()),
+                _ => Kind::Invalid,
+            },
             Df::ResourcesExhausted(_) | Df::IoError(_) | Df::ObjectStore(_) => Kind::Unavailable,
-            Df::ParquetError(_) => Kind::Corrupt,
+            Df::ParquetError(inner) => match inner.as_ref() {
+                parquet::errors::ParquetError::External(inner) => Self::kind_within(inner.as_ref()),
+                _ => Kind::Corrupt,
+            },
+            Df::External(inner) => Self::kind_within(inner.as_ref()),
             _ => Kind::Internal,
         }
+    }
+}
+
+impl Error {
+    /// The kind of an error that travels within a foreign one, and cannot be taken out.
+    fn kind_within(inner: &(dyn std::error::Error + Send + Sync + 'static)) -> Kind {
+        inner.downcast_ref::<Self>().map_or(Kind::Internal, Self::kind)
     }
 }
 

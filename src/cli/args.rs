@@ -13,7 +13,7 @@ pub use self::reconcile::Reconcile;
 pub use self::release::{Release, ReleaseObject};
 pub use self::retain::RetainArgs;
 pub use self::run::Run;
-pub use self::traces::Traces;
+pub use self::verify::Verify;
 use crate::query::output::Format;
 use crate::settings::Overrides;
 
@@ -26,7 +26,8 @@ mod reconcile;
 mod release;
 
 mod run;
-mod traces;
+
+mod verify;
 
 mod hold;
 
@@ -102,10 +103,9 @@ pub enum Verb {
     Release(Release),
     Run(Run),
     Erase(Erase),
-    #[command(hide = true)]
-    Traces(Traces),
     Hold(Hold),
     Retain(RetainArgs),
+    Verify(Verify),
     Generate(Generate),
     Completions(Completions),
 }

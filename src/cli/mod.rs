@@ -44,6 +44,8 @@ mod traces;
 
 mod vacuum;
 
+mod verify;
+
 mod who;
 
 pub mod args;

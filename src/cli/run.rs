@@ -11,7 +11,7 @@ use super::args::{Args, Verb};
 use super::interrupt::or_interrupted;
 use super::{
     Session, alias, archive, audit, compact, completions, demo, erase, generate, history, hold, load, log, print, reconcile,
-    release, retain, scheduler, sql, status, traces, vacuum, who,
+    release, retain, scheduler, sql, status, vacuum, verify, who,
 };
 
 /// After the result is known, tasks that were stopped get this long to remove their temporary files.
@@ -55,9 +55,9 @@ async fn run(args: Args, session: Session) -> Result<()> {
             Verb::Run(args) => scheduler::run(&session, &args).await,
             Verb::Release(args) => release::run(&session, &args).await,
             Verb::Erase(args) => erase::run(&session, &args).await,
-            Verb::Traces(args) => traces::run(&session, &args).await,
             Verb::Hold(args) => hold::run(&session, &args).await,
             Verb::Retain(args) => retain::run(&session, &args).await,
+            Verb::Verify(args) => verify::run(&session, &args).await,
             Verb::Generate(args) => generate::run(&session, &args).await,
             Verb::Completions(args) => completions::run(&args),
         }

@@ -1,17 +1,16 @@
-//! `ier traces`: does any object still hold what should be gone?
+//! `ier verify --erased`: does any object still hold what should be gone?
 
 use crate::error::{Error, Result};
 use crate::human::counted;
 use crate::jobs::traces::{execute, plan};
 
 use super::Session;
-use super::args::Traces;
 use super::progress::Unit;
 
-/// Searches, names each object that holds any of the texts, and fails when there is one.
-pub async fn run(session: &Session, args: &Traces) -> Result<()> {
+/// Searches for ids, addresses or names, names each object that holds any of the texts, and fails when there is one.
+pub async fn run(session: &Session, texts: &[String]) -> Result<()> {
     let warehouse = session.warehouse()?;
-    let plan = plan(&warehouse, &args.texts).await?;
+    let plan = plan(&warehouse, texts).await?;
     let report = execute(&warehouse, plan, session.progress(Unit::Bytes)?).await?;
     session.answer(&report)?;
     match (report.holding() as u64, report.unreadable.len() as u64) {

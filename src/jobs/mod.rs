@@ -25,6 +25,8 @@ pub mod scheduler;
 
 pub mod traces;
 
+pub mod verify;
+
 pub mod status;
 
 pub mod reconcile;

@@ -12,6 +12,7 @@ use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use uuid::Uuid;
 
+use super::seal;
 use super::snapshot::{DataFile, Snapshot};
 use super::table::{COMMIT, LakeTable};
 use super::tally::{self, TALLY, Tally};
@@ -68,7 +69,7 @@ pub async fn commit(table: &LakeTable, base: &Snapshot, change: Change, clock: &
     let transactions = std::iter::once((COMMIT, nonce)).chain(tallied).chain(change.transactions);
     let properties = CommitProperties::default()
         .with_max_retries(0)
-        .with_metadata([("ier.operation".to_owned(), change.operation.into())])
+        .with_metadata([("ier.operation".to_owned(), change.operation.into()), seal::place()])
         .with_application_transactions(transactions.map(|(name, value)| Transaction::new(name, value)).collect())
         // Entries older than a checkpoint and the table's log retention (30 days) go with the next checkpoint.
         .with_cleanup_expired_logs(Some(true));

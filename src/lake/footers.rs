@@ -23,6 +23,7 @@ use parquet::errors::Result;
 use parquet::file::metadata::ParquetMetaData;
 
 use super::reader::Reader;
+use super::sums::{Sums, Tail};
 
 /// Budget until an engine sets its own, in bytes.
 const DEFAULT_BUDGET_BYTES: usize = 256 << 20;
@@ -42,6 +43,8 @@ struct Held {
 
 struct Entry {
     metadata: Arc<ParquetMetaData>,
+    /// What proves the pages.
+    sums: Option<Arc<Sums>>,
     bytes: usize,
     used: u64,
 }
@@ -65,30 +68,32 @@ impl Footers {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).budget_bytes = budget_bytes;
     }
 
-    /// The footer of a file, always with its page index: decoded once, it serves all later look-ups.
+    /// The footer of a file, always with its page index: decoded once, it serves all later look-ups. From then on the reader
+    /// checks the pages it reads.
     pub async fn load(&self, reader: &mut Reader) -> Result<Arc<ParquetMetaData>> {
-        if let Some(metadata) = self.get(reader.path()) {
+        if let Some((metadata, sums)) = self.get(reader.path()) {
+            reader.set_sums(sums);
             return Ok(metadata);
         }
         let metadata = reader.get_metadata(None).await?;
-        self.put(reader.path().clone(), metadata.clone());
+        self.put(reader.path().clone(), metadata.clone(), reader.sums().cloned());
         Ok(metadata)
     }
 
-    fn get(&self, path: &Path) -> Option<Arc<ParquetMetaData>> {
+    fn get(&self, path: &Path) -> Option<(Arc<ParquetMetaData>, Option<Arc<Sums>>)> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.used += 1;
         let used = held.used;
         let entry = held.by_path.get_mut(path)?;
         entry.used = used;
-        Some(entry.metadata.clone())
+        Some((entry.metadata.clone(), entry.sums.clone()))
     }
 
-    fn put(&self, path: Path, metadata: Arc<ParquetMetaData>) {
-        let bytes = metadata.memory_size();
+    fn put(&self, path: Path, metadata: Arc<ParquetMetaData>, sums: Option<Arc<Sums>>) {
+        let bytes = metadata.memory_size() + sums.as_ref().map_or(0, |sums| sums.memory_bytes());
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.used += 1;
-        let entry = Entry { metadata, bytes, used: held.used };
+        let entry = Entry { metadata, sums, bytes, used: held.used };
         held.bytes += bytes;
         if let Some(before) = held.by_path.insert(path, entry) {
             held.bytes -= before.bytes;
@@ -118,10 +123,11 @@ impl ParquetFileReaderFactory for Readers {
         _footer_bytes: Option<usize>,
         metrics: &ExecutionPlanMetricsSet,
     ) -> DfResult<Box<dyn AsyncFileReader + Send>> {
+        let tail = file.extension::<Tail>().cloned();
         let path = file.object_meta.location;
         Ok(Box::new(Remembering {
             metrics: ParquetFileMetrics::new(partition, path.as_ref(), metrics),
-            reader: Reader::new(self.store.clone(), path, file.object_meta.size),
+            reader: Reader::new(self.store.clone(), path, file.object_meta.size, tail),
             footers: self.footers.clone(),
         }))
     }

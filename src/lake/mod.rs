@@ -9,6 +9,8 @@ pub mod durable;
 
 pub mod paths;
 
+pub mod seal;
+
 pub mod table;
 
 pub mod snapshot;
@@ -16,6 +18,10 @@ pub mod snapshot;
 pub mod layout;
 
 pub mod sort;
+
+pub mod sums;
+
+mod sink;
 
 pub mod reader;
 
@@ -38,6 +44,10 @@ pub mod commit;
 pub mod verify;
 
 pub mod proof;
+
+pub mod inspect;
+
+pub mod logs;
 
 pub mod footers;
 

@@ -1,7 +1,9 @@
 //! Every path in the warehouse is built, and read back, here.
 //!
 //! ```text
-//! hot/individual_email_result/_delta_log/…
+//! hot/individual_email_result/_delta_log/00000000000000000020.json
+//! hot/individual_email_result/_delta_log/00000000000000000020.checkpoint.parquet
+//! hot/individual_email_result/_seals/00000000000000000020.checkpoint.parquet/<blake3>
 //! hot/individual_email_result/sent_day=2026-10-31/part-….parquet
 //! hot/individual_email_result/_tally/….json
 //! archive/individual_email_result/sent_month=2026-05-01/part-….parquet
@@ -79,6 +81,57 @@ pub fn table(role: Role, name: &str) -> String {
     format!("{}/{name}", role.folder())
 }
 
+/// The folder of a table's log, below the table's.
+pub const LOG: &str = "_delta_log";
+
+/// The folder of the seals of a table's checkpoints. Other engines leave alone what begins with an underscore.
+pub const SEALS: &str = "_seals";
+
+/// What an object in the folder of a table's log is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogObject {
+    /// The entry of this version.
+    Entry(u64),
+    /// A checkpoint of this version.
+    Checkpoint(u64),
+    /// What says which checkpoint is the newest.
+    LastCheckpoint,
+}
+
+/// What this object is, if it is one of a table's log.
+pub fn log_object(place: &Path) -> Option<LogObject> {
+    let mut parts = place.parts().rev();
+    let name = parts.next()?;
+    if parts.next()?.as_ref() != LOG {
+        return None;
+    }
+    let name = name.as_ref();
+    if name == "_last_checkpoint" {
+        return Some(LogObject::LastCheckpoint);
+    }
+    let (digits, rest) = name.split_at_checked(20)?;
+    let version = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())??;
+    match rest {
+        ".json" => Some(LogObject::Entry(version)),
+        rest if rest.starts_with(".checkpoint.") && rest.ends_with("parquet") => Some(LogObject::Checkpoint(version)),
+        _ => None,
+    }
+}
+
+/// The folder of the seals of a checkpoint.
+pub fn seals_of(checkpoint: &Path) -> Path {
+    let parts: Vec<_> = checkpoint.parts().collect();
+    let (table, name) = parts.split_at(parts.len().saturating_sub(2));
+    Path::from_iter(table.iter().cloned()).join(SEALS).join(name.last().map_or("", |name| name.as_ref()))
+}
+
+/// The checkpoint a seal is of, as the file name in the log's folder; none for what is no seal.
+pub fn sealed_checkpoint(place: &Path) -> Option<String> {
+    let mut parts = place.parts().rev().skip(1);
+    let name = parts.next()?;
+    (parts.next()?.as_ref() == SEALS).then(|| name.as_ref().to_owned())
+}
+
 /// The folder of the look-up log, beside those of the tables: no table's vacuum looks into it.
 pub const LOOKUPS: &str = "lookups";
 
@@ -131,9 +184,6 @@ pub fn is_lease(place: &Path) -> bool {
 
 /// Where the key stands under which the list of what was erased is hashed.
 pub const ERASED_KEY: &str = "erased/key";
-
-/// The folder of a table's log, below the table's.
-pub const LOG: &str = "_delta_log";
 
 /// The version of the log entry or checkpoint with this file name, and whether it is a checkpoint.
 pub fn log_version(file_name: &str) -> Option<(u64, bool)> {

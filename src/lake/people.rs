@@ -264,7 +264,7 @@ pub(super) async fn with_places(
 
 impl Reading {
     async fn rows_of(&self, file: &DataFile, inflater: &Inflater, counts: &Counts) -> Result<Own> {
-        let mut reader = Reader::new(self.lake.store.clone(), file.path(&self.lake.folder), file.bytes());
+        let mut reader = Reader::new(self.lake.store.clone(), file.path(&self.lake.folder), file.bytes(), file.tail()?);
         let metadata = self.lake.footers.load(&mut reader).await?;
         let stored = metadata.file_metadata().schema_descr();
         let place = |name: &str| stored.columns().iter().position(|column| column.name() == name);

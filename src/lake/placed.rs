@@ -13,7 +13,7 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 
 use super::people;
-use super::read;
+use super::read::{self, OpenFile};
 use super::scan::schema;
 use super::snapshot::DataFile;
 use super::table::LakeTable;
@@ -71,18 +71,34 @@ pub async fn holding(lake: &LakeTable, tier: &str, file: &Arc<DataFile>, column:
             first += values.len() as u32;
         }
     }
-    let rows = at(lake, tier, &file.path(&lake.folder), file.bytes(), &places).await?;
+    let rows = in_live(lake, tier, file, &places).await?;
     Ok(Placed { file: file.clone(), places, rows })
 }
 
-/// The rows at these places (ascending) of a file of the table, be it live or not: key and columns as in [`Placed`].
+/// The rows at these places (ascending) of a live file: key and columns as in [`Placed`].
+///
+/// # Errors
+/// Corrupt when the file has no such rows, or is damaged; not found when it is not there.
+pub async fn in_live(lake: &LakeTable, tier: &str, file: &DataFile, places: &[u32]) -> Result<RecordBatch> {
+    let opened = if places.is_empty() { None } else { Some(read::open(lake, file).await?) };
+    rows_of(lake, tier, opened, &file.path(&lake.folder), places).await
+}
+
+/// The same of a file that need not be live any more. Its pages cannot be checked: hold its bytes against a hash first.
 ///
 /// # Errors
 /// Corrupt when the file has no such rows; not found when it is not there.
 pub async fn at(lake: &LakeTable, tier: &str, path: &Path, bytes: u64, places: &[u32]) -> Result<RecordBatch> {
+    let opened = match places {
+        [] => None,
+        _ => Some(read::open_at(lake.table.clone(), lake.store.clone(), path.clone(), bytes).await?),
+    };
+    rows_of(lake, tier, opened, path, places).await
+}
+
+async fn rows_of(lake: &LakeTable, tier: &str, opened: Option<OpenFile>, path: &Path, places: &[u32]) -> Result<RecordBatch> {
     let mut batches = Vec::new();
-    if let Some(last) = places.last() {
-        let file = read::open_at(lake.table.clone(), lake.store.clone(), path.clone(), bytes).await?;
+    if let (Some(file), Some(last)) = (opened, places.last()) {
         if *last as usize >= file.rows() {
             return Err(Error::corrupt(format!("{path} has no row {last}, but only {}", file.rows())));
         }

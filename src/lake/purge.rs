@@ -24,6 +24,7 @@ use serde_json::Value;
 
 use super::paths::{self, LOG};
 use super::read;
+use super::seal;
 use super::snapshot::Snapshot;
 use super::table::LakeTable;
 use crate::error::{Context, Error, Kind, Result};
@@ -123,6 +124,8 @@ async fn rewrite_entries(
     let mut removed = HashMap::new();
     while let Some(entry) = read.try_next().await? {
         let Some((version, place, bytes)) = entry else { continue };
+        // What is damaged is not to be sealed as if it were sound.
+        seal::check(&bytes).map_err(|broken| seal::damage(&place, broken))?;
         let mut lines: Vec<String> = Vec::new();
         let mut changed = false;
         for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
@@ -141,7 +144,9 @@ async fn rewrite_entries(
         }
         if changed {
             let text = lines.join("\n") + "\n";
-            table.store.put(&place, text.into_bytes().into()).await.context(|| format!("cannot write {place}"))?;
+            let sealed = seal::sealed(text.as_bytes());
+            let sealed = sealed.ok_or_else(|| Error::internal(format!("{place} has lost the place of its seal")))?;
+            table.store.put(&place, sealed.into()).await.context(|| format!("cannot write {place}"))?;
             purged.log_entries += 1;
         }
     }

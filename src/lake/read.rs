@@ -32,15 +32,23 @@ pub struct OpenFile {
     metadata: ArrowReaderMetadata,
 }
 
-/// Opens a file of a table: one request for footer and page index, a second where they are larger than guessed.
+/// Opens a file of a table: one request for footer and page index.
 pub async fn open(table: &LakeTable, file: &DataFile) -> Result<OpenFile> {
-    open_at(table.table.clone(), table.store.clone(), file.path(&table.folder), file.bytes()).await
+    open_in(table, file, table.store.clone()).await
 }
 
-/// Opens a file of a table that its log need not name any more.
+/// Opens a file of a table of which another store holds a copy, under the same path.
+pub(super) async fn open_in(table: &LakeTable, file: &DataFile, store: Arc<dyn ObjectStore>) -> Result<OpenFile> {
+    open_as(table.table.clone(), Reader::new(store, file.path(&table.folder), file.bytes(), file.tail()?)).await
+}
+
+/// Opens a file of a table that its log need not name any more; so nothing is known that would prove its pages.
 pub(super) async fn open_at(table: Arc<Table>, store: Arc<dyn ObjectStore>, path: Path, bytes: u64) -> Result<OpenFile> {
-    let name = path.to_string();
-    let mut reader = Reader::new(store, path, bytes);
+    open_as(table, Reader::new(store, path, bytes, None)).await
+}
+
+async fn open_as(table: Arc<Table>, mut reader: Reader) -> Result<OpenFile> {
+    let name = reader.path().to_string();
     let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
     let plain = ArrowReaderMetadata::load_async(&mut reader, options.clone()).await.context(|| format!("cannot read {name}"))?;
     let schema = lake_schema_of(&table, plain.schema());

@@ -1,8 +1,8 @@
-//! How a file's bytes are asked for: in as few requests as its layout allows.
+//! How a file's bytes are asked for: in as few requests as its layout allows, and none is passed on unchecked.
 //!
-//! A store is far away: a request costs tens of milliseconds, the bytes between two columns next to nothing. So the footer
-//! is guessed to be small and fetched with the page index in one request, and the columns of a row group are asked for
-//! together, so that the store joins neighbours.
+//! A store is far away: a request costs tens of milliseconds, the bytes between two columns next to nothing. So footer and page
+//! index are fetched in one request, and the columns of a row group are asked for together, so that the store joins
+//! neighbours. Whoever reads a file of a table reads it through here; see [`super::sums`] for how bytes are checked.
 
 use std::fmt;
 use std::ops::Range;
@@ -18,7 +18,10 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
-/// Bytes at a file's end that are fetched at once: footer and page index of most files.
+use super::sums::{Sums, Tail, damaged};
+use crate::error::Error;
+
+/// Bytes at the end of a file whose tail the log does not know that are fetched at once: footer and page index of most files.
 const FOOTER_BYTES: usize = 64 << 10;
 
 /// A file in the store.
@@ -27,6 +30,10 @@ pub struct Reader {
     store: Arc<dyn ObjectStore>,
     path: Path,
     bytes: u64,
+    /// What proves the footer; none for files written before there were checksums.
+    tail: Option<Tail>,
+    /// What proves the pages, once the footer was read.
+    sums: Option<Arc<Sums>>,
 }
 
 impl fmt::Debug for Reader {
@@ -36,37 +43,102 @@ impl fmt::Debug for Reader {
 }
 
 impl Reader {
-    /// A reader of the file at `path`, which is `bytes` long. Nothing is read yet.
-    pub fn new(store: Arc<dyn ObjectStore>, path: Path, bytes: u64) -> Self {
-        Self { store, path, bytes }
+    /// A reader of the file at `path`, which is `bytes` long and ends in `tail`. Nothing is read yet.
+    pub fn new(store: Arc<dyn ObjectStore>, path: Path, bytes: u64, tail: Option<Tail>) -> Self {
+        Self { store, path, bytes, tail, sums: None }
     }
 
     /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.path
     }
-}
 
-fn external(error: object_store::Error) -> ParquetError {
-    ParquetError::External(Box::new(error))
+    /// What proves the pages, once the footer was read.
+    pub fn sums(&self) -> Option<&Arc<Sums>> {
+        self.sums.as_ref()
+    }
+
+    /// Takes what proves the pages from a footer read before.
+    pub fn set_sums(&mut self, sums: Option<Arc<Sums>>) {
+        self.sums = sums;
+    }
+
+    /// Byte ranges as they are in the store.
+    async fn stored(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let parts = match self.store.get_ranges(&self.path, ranges).await {
+            Ok(parts) => parts,
+            Err(error) => return Err(self.explained(error).await),
+        };
+        for (range, part) in ranges.iter().zip(&parts) {
+            if part.len() as u64 != range.end - range.start {
+                return Err(self.named(damaged(format!("it ends before byte {}: it was cut short", range.end))));
+            }
+        }
+        Ok(parts)
+    }
+
+    /// Byte ranges, checked.
+    async fn checked(&mut self, ranges: Vec<Range<u64>>) -> Result<Vec<Bytes>> {
+        if self.tail.is_some() && self.sums.is_none() {
+            self.footer(PageIndexPolicy::Optional).await?;
+        }
+        let Some(sums) = &self.sums else { return self.stored(&ranges).await };
+        let whole: Vec<Range<u64>> = ranges.iter().map(|range| sums.whole(range)).collect();
+        let mut parts = self.stored(&whole).await?;
+        for ((part, whole), range) in parts.iter_mut().zip(&whole).zip(&ranges) {
+            if range.is_empty() {
+                continue;
+            }
+            sums.check(whole.start, part).map_err(|error| self.named(error))?;
+            *part = part.slice((range.start - whole.start) as usize..(range.end - whole.start) as usize);
+        }
+        Ok(parts)
+    }
+
+    async fn footer(&mut self, policy: PageIndexPolicy) -> Result<ParquetMetaData> {
+        let Some(tail) = &self.tail else {
+            let metadata = ParquetMetaDataReader::new().with_page_index_policy(policy).with_prefetch_hint(Some(FOOTER_BYTES));
+            let bytes = self.bytes;
+            return metadata.load_and_finish(self, bytes).await;
+        };
+        let start = self.bytes.checked_sub(tail.bytes).ok_or_else(|| self.named(damaged("it is shorter than its footer")))?;
+        let mut parts = self.stored(std::slice::from_ref(&(start..self.bytes))).await?;
+        let (metadata, sums) = tail.read(parts.remove(0), self.bytes).map_err(|error| self.named(error))?;
+        self.sums = Some(Arc::new(sums));
+        Ok(metadata)
+    }
+
+    /// The error with the file's name and what to do.
+    fn named(&self, error: ParquetError) -> ParquetError {
+        let error = Error::from(error).context(format!("{} is damaged", self.path));
+        damaged(format!(
+            "{error}; restore it from a copy of the warehouse, and run `ier verify`, which names all that is damaged"
+        ))
+    }
+
+    /// An error of the store, told apart from a file that is not as long as it should be.
+    async fn explained(&self, error: object_store::Error) -> ParquetError {
+        if matches!(error, object_store::Error::Generic { .. })
+            && let Ok(found) = self.store.head(&self.path).await
+            && found.size != self.bytes
+        {
+            return self.named(damaged(format!("it has {} bytes, and the log says {}", found.size, self.bytes)));
+        }
+        ParquetError::External(Box::new(error))
+    }
 }
 
 impl AsyncFileReader for Reader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
-        async move { self.store.get_range(&self.path, range).await.map_err(external) }.boxed()
+        async move { Ok(self.checked(vec![range]).await?.remove(0)) }.boxed()
     }
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
-        async move { self.store.get_ranges(&self.path, &ranges).await.map_err(external) }.boxed()
+        self.checked(ranges).boxed()
     }
 
     fn get_metadata<'a>(&'a mut self, options: Option<&'a ArrowReaderOptions>) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
         let policy = options.map_or(PageIndexPolicy::Optional, ArrowReaderOptions::offset_index_policy);
-        let bytes = self.bytes;
-        async move {
-            let metadata = ParquetMetaDataReader::new().with_page_index_policy(policy).with_prefetch_hint(Some(FOOTER_BYTES));
-            Ok(Arc::new(metadata.load_and_finish(self, bytes).await?))
-        }
-        .boxed()
+        async move { Ok(Arc::new(self.footer(policy).await?)) }.boxed()
     }
 }

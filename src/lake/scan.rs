@@ -105,7 +105,10 @@ pub fn plan(
         ParquetSource::new(TableSchema::builder(file_schema).with_table_partition_cols(vec![Arc::new(tier_field())]).build())
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(readers));
-    let groups = groups.into_iter().map(|files| files.iter().map(|file| partitioned(table, tier, file)).collect());
+    let groups: Vec<FileGroup> = groups
+        .into_iter()
+        .map(|files| Ok(FileGroup::new(files.iter().map(|file| partitioned(table, tier, file)).collect::<Result<_>>()?)))
+        .collect::<Result<_>>()?;
     let rows: u64 = files.iter().map(|file| file.rows).sum();
     let bytes: u64 = files.iter().map(|file| file.bytes()).sum();
     let statistics = Statistics {
@@ -114,7 +117,7 @@ pub fn plan(
         column_statistics: Statistics::unknown_column(&all),
     };
     let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE)?, Arc::new(source))
-        .with_file_groups(groups.map(FileGroup::new).collect())
+        .with_file_groups(groups)
         .with_statistics(statistics)
         .with_projection_indices(Some(projection.to_vec()))?
         .build();
@@ -135,7 +138,7 @@ fn groups(files: &[Arc<DataFile>], threads: usize) -> Vec<Vec<Arc<DataFile>>> {
     groups.into_iter().map(|(_, files)| files).collect()
 }
 
-fn partitioned(table: &LakeTable, tier: &str, file: &DataFile) -> PartitionedFile {
+fn partitioned(table: &LakeTable, tier: &str, file: &DataFile) -> Result<PartitionedFile> {
     let columns = table.table.fields.iter().map(|field| match file.ranges.get(field.name.as_ref()) {
         None => ColumnStatistics::new_unknown(),
         Some(range) => {
@@ -160,7 +163,11 @@ fn partitioned(table: &LakeTable, tier: &str, file: &DataFile) -> PartitionedFil
     };
     let mut partitioned = PartitionedFile::new_from_meta(file.object(&table.folder));
     partitioned.partition_values = vec![tier_value(tier)];
-    partitioned.with_statistics(Arc::new(statistics))
+    // What the reader proves the footer by.
+    if let Some(tail) = file.tail()? {
+        partitioned = partitioned.with_extension(tail);
+    }
+    Ok(partitioned.with_statistics(Arc::new(statistics)))
 }
 
 fn tier_value(tier: &str) -> ScalarValue {

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::layout::tags;
 use super::paths::{Role, date_of};
+use super::sums::Tail;
 use crate::error::{Error, Result};
 use crate::record::fields::{Kind, Table};
 
@@ -96,6 +97,18 @@ impl DataFile {
     /// The value of one of our tags.
     pub fn tag(&self, name: &str) -> Option<&str> {
         self.add.tags.as_ref()?.get(name)?.as_deref()
+    }
+
+    /// What proves the end of the file; none for a file written before that was kept.
+    ///
+    /// # Errors
+    /// Corrupt when the log says what cannot be read.
+    pub fn tail(&self) -> Result<Option<Tail>> {
+        let tail = self.tag(tags::TAIL).map(|text| Tail::parse(text).filter(|tail| tail.bytes <= self.bytes()));
+        match tail {
+            Some(None) => Err(Error::corrupt(format!("the log's {} of {} is unreadable", tags::TAIL, self.add.path))),
+            tail => Ok(tail.flatten()),
+        }
     }
 
     /// Days under which the archive may hold keys of this file's marked rows; see [`tags::LATE`].

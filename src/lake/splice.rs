@@ -21,7 +21,6 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
 };
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
-use parquet::arrow::async_writer::AsyncFileWriter;
 use parquet::bloom_filter::Sbbf;
 use parquet::column::writer::ColumnCloseResult;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
@@ -30,10 +29,11 @@ use parquet::file::writer::SerializedFileWriter;
 
 use super::layout::{self, Effort, lake_schema_of, tags};
 use super::paths;
+use super::sink::{Digest, Sink};
 use super::snapshot::DataFile;
 use super::sort::BATCH_ROWS;
 use super::table::LakeTable;
-use super::write::{self, HashingWriter};
+use super::write;
 use crate::error::{Context, Error, Result};
 use crate::record::fields::hidden;
 
@@ -86,7 +86,7 @@ struct Old {
 
 /// A file as it was written.
 struct Written {
-    digest: (String, u64),
+    digest: Digest,
     metadata: ParquetMetaData,
     rows: u64,
     /// For each row group made anew, the hash of its keys in order; none for those copied.
@@ -120,7 +120,7 @@ impl Old {
         let schema = old.file_metadata().schema_descr().root_schema_ptr();
         let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties.build()))?;
         let factory = ArrowRowGroupWriterFactory::new(&writer, self.metadata.schema().clone());
-        let mut sink = HashingWriter::new(table.store.clone(), to);
+        let mut sink = Sink::new(table.store.clone(), to);
         let (mut groups, mut rows, mut first) = (Vec::new(), 0, 0u32);
         let mut goes = goes;
         for group in 0..old.num_row_groups() {
@@ -141,15 +141,16 @@ impl Old {
                 false => Some(self.encode(group, &own, &factory, &mut writer)?),
             });
             writer.flush()?;
-            sink.write(std::mem::take(writer.inner_mut()).into()).await?;
+            let bytes = std::mem::take(writer.inner_mut());
+            sink.send(writer.flushed_row_groups(), bytes).await?;
         }
         if rows == 0 {
             return Ok(None);
         }
+        writer.write_all(sink.sums())?;
         let metadata = writer.finish()?;
-        sink.write(std::mem::take(writer.inner_mut()).into()).await?;
-        sink.complete().await?;
-        Ok(Some(Written { digest: sink.digest(), metadata, rows, groups }))
+        let digest = sink.end(std::mem::take(writer.inner_mut())).await?;
+        Ok(Some(Written { digest, metadata, rows, groups }))
     }
 
     /// Copies a row group with all that belongs to it.
@@ -223,7 +224,7 @@ impl Written {
             |what: &str| Error::corrupt(format!("{to} was written and reads back with other {what}: nothing was committed"));
         let bytes = async { table.store.get(to).await?.bytes().await }.await;
         let bytes = bytes.context(|| format!("cannot read back {to}"))?;
-        if blake3::hash(&bytes).to_hex().as_str() != self.digest.0 {
+        if blake3::hash(&bytes).to_hex().as_str() != self.digest.blake3 {
             return Err(unlike("bytes"));
         }
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);

@@ -15,9 +15,10 @@ use tokio::sync::Mutex;
 
 use super::footers::Footers;
 use super::paths::{self, Role};
+use super::seal::Sealed;
 use super::snapshot::{DataFile, Snapshot};
 use super::store::Root;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::record::fields::Table;
 
 /// Application transaction of the archive: days since 1970; rows sent before it belong to the archive.
@@ -44,6 +45,7 @@ pub struct LakeTable {
     /// Footers of its files.
     pub footers: Arc<Footers>,
     pub(super) log_store: LogStoreRef,
+    sealed: Sealed,
     newest: Mutex<Arc<Snapshot>>,
 }
 
@@ -62,10 +64,11 @@ impl LakeTable {
             .url
             .join(&format!("{name}/"))
             .map_err(|error| Error::internal(format!("cannot build the URL of {name}: {error}")))?;
-        let prefixed: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(root.store.clone(), folder.clone()));
-        let log_store = default_logstore(prefixed, root.store.clone(), &url, &StorageConfig::default());
+        let sealed = Sealed::new(root.store.clone());
+        let prefixed: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(sealed.clone(), folder.clone()));
+        let log_store = default_logstore(prefixed, Arc::new(sealed.clone()), &url, &StorageConfig::default());
         let newest = Mutex::new(Arc::default());
-        Ok(Self { table, role, folder, store: root.store.clone(), footers: root.footers.clone(), log_store, newest })
+        Ok(Self { table, role, folder, store: root.store.clone(), footers: root.footers.clone(), log_store, sealed, newest })
     }
 
     /// `hot/individual_email_result`: the name messages and reports use.
@@ -75,23 +78,48 @@ impl LakeTable {
 
     /// The newest snapshot. Costs one request when nothing has changed since the last call.
     ///
+    /// Where a checkpoint is damaged, the log entries it stands for are read instead, as long as they are there.
+    ///
     /// # Errors
-    /// Unavailable when the store does not answer, corrupt when the log cannot be read.
+    /// Unavailable when the store does not answer, corrupt when an object of the log is damaged.
     pub async fn snapshot(&self) -> Result<Arc<Snapshot>> {
         let mut newest = self.newest.lock().await;
         if self.is_newest(newest.version).await? {
             return Ok(newest.clone());
         }
+        let mut damage: Option<Error> = None;
+        loop {
+            self.sealed.begin();
+            let read = self.read_log(newest.state.as_ref().filter(|_| damage.is_none())).await;
+            let (found, avoided) = self.sealed.end();
+            match read {
+                Ok(snapshot) => {
+                    *newest = Arc::new(snapshot);
+                    return Ok(newest.clone());
+                }
+                // The damage itself says more than what became of it on its way through other crates.
+                Err(error) => {
+                    let first = damage.take().or(found).unwrap_or(error);
+                    if !avoided {
+                        return Err(first.context(format!("cannot read the log of {}", self.name())));
+                    }
+                    damage = Some(first);
+                }
+            }
+        }
+    }
+
+    async fn read_log(&self, known: Option<&DeltaTableState>) -> Result<Snapshot> {
         let mut delta = DeltaTable::new(self.log_store.clone());
-        if let Some(state) = &newest.state {
-            delta.state = Some(state.clone());
-            delta.update_incremental(None).await.context(|| format!("cannot read the log of {}", self.name()))?;
-        } else {
-            delta.load().await.context(|| format!("cannot read the log of {}", self.name()))?;
+        match known {
+            Some(state) => {
+                delta.state = Some(state.clone());
+                delta.update_incremental(None).await?;
+            }
+            None => delta.load().await?,
         }
         let state = delta.state.ok_or_else(|| Error::internal("a loaded table has no state"))?;
-        *newest = Arc::new(self.snapshot_of(state).await?);
-        Ok(newest.clone())
+        self.snapshot_of(state).await
     }
 
     /// Makes a snapshot of a state just committed the newest, and returns it.
@@ -102,13 +130,13 @@ impl LakeTable {
     }
 
     /// The value an application transaction had at a snapshot, also one that snapshots do not carry. Reads the log.
+    ///
+    /// # Errors
+    /// Corrupt, naming the object, when the part of the log in which it is looked for is damaged.
     pub async fn transaction(&self, snapshot: &Snapshot, name: &str) -> Result<Option<i64>> {
         match &snapshot.state {
             None => Ok(None),
-            Some(state) => Ok(state
-                .transaction_version(self.log_store.as_ref(), name)
-                .await
-                .context(|| format!("cannot read the log of {}", self.name()))?),
+            Some(state) => self.transaction_of(state, name).await,
         }
     }
 
@@ -130,6 +158,15 @@ impl LakeTable {
         }
     }
 
+    async fn transaction_of(&self, state: &DeltaTableState, name: &str) -> Result<Option<i64>> {
+        let found = state.transaction_version(self.log_store.as_ref(), name).await;
+        found.map_err(|error| {
+            self.sealed
+                .damage_met()
+                .unwrap_or_else(|| Error::from(error).context(format!("cannot read the log of {}", self.name())))
+        })
+    }
+
     async fn snapshot_of(&self, state: DeltaTableState) -> Result<Snapshot> {
         let mut partitions: BTreeMap<_, Vec<Arc<DataFile>>> = BTreeMap::new();
         for view in state.log_data().iter() {
@@ -143,7 +180,7 @@ impl LakeTable {
         let mut snapshot = Snapshot { version: Some(state.version()), partitions, ..Snapshot::default() };
         if self.role == Role::Archive {
             for name in [ARCHIVED_UNTIL, HOT_VERSION] {
-                if let Some(value) = state.transaction_version(self.log_store.as_ref(), name).await? {
+                if let Some(value) = self.transaction_of(&state, name).await? {
                     snapshot.transactions.insert(name, value);
                 }
             }

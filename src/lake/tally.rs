@@ -4,7 +4,7 @@
 //! A small JSON object beside the data files, `_tally/<number>.json`, named by an application transaction of the very commit
 //! that changed the rows. So it commits with them and can never disagree with what was done; it can only disagree with
 //! what is there, and that is what it is for. Numbers are totals since the table's first commit; a commit that changes them
-//! writes a new object, and vacuum sweeps the old ones.
+//! writes a new object, and vacuum sweeps the old ones. It carries a seal, as a log entry does ([`super::seal`]).
 
 use std::collections::BTreeMap;
 
@@ -13,6 +13,7 @@ use object_store::{ObjectStoreExt, PutPayload};
 use serde::{Deserialize, Serialize};
 
 use super::paths::{date_of, first_of_month, tally_file};
+use super::seal;
 use super::snapshot::Snapshot;
 use super::table::LakeTable;
 use crate::error::{Context, Error, Result};
@@ -87,7 +88,7 @@ pub fn month_name(day: Option<i32>) -> String {
 /// # Errors
 /// Conflict when it was swept because the table has moved on since.
 pub async fn read(table: &LakeTable, snapshot: &Snapshot) -> Result<Tally> {
-    let Some(number) = number(table, snapshot).await? else { return Ok(Tally::default()) };
+    let Some(number) = table.transaction(snapshot, TALLY).await? else { return Ok(Tally::default()) };
     let path = place(table, number);
     let bytes = match table.store.get(&path).await {
         Ok(found) => found.bytes().await.context(|| format!("cannot read {path}"))?,
@@ -96,19 +97,16 @@ pub async fn read(table: &LakeTable, snapshot: &Snapshot) -> Result<Tally> {
         }
         Err(error) => return Err(Error::from(error).context(format!("cannot read {path}"))),
     };
-    serde_json::from_slice(&bytes).map_err(|error| Error::corrupt(format!("{path} is no tally: {error}")))
+    seal::check(&bytes).map_err(|broken| seal::damage(&path, broken))?;
+    let unreadable = |error| Error::corrupt(format!("{path} is no tally: {error}"));
+    let mut tally: serde_json::Value = serde_json::from_slice(&bytes).map_err(unreadable)?;
+    tally.as_object_mut().map(|fields| fields.shift_remove(seal::FIELD));
+    serde_json::from_value(tally).map_err(unreadable)
 }
 
 /// The place of the tally that holds at a version of a table.
-pub(super) async fn live(table: &LakeTable, snapshot: &Snapshot) -> Result<Option<Path>> {
-    Ok(number(table, snapshot).await?.map(|number| place(table, number)))
-}
-
-async fn number(table: &LakeTable, snapshot: &Snapshot) -> Result<Option<i64>> {
-    match &snapshot.state {
-        Some(state) => Ok(state.transaction_version(table.log_store.as_ref(), TALLY).await?),
-        None => Ok(None),
-    }
+pub async fn live(table: &LakeTable, snapshot: &Snapshot) -> Result<Option<Path>> {
+    Ok(table.transaction(snapshot, TALLY).await?.map(|number| place(table, number)))
 }
 
 fn place(table: &LakeTable, number: i64) -> Path {
@@ -119,7 +117,12 @@ fn place(table: &LakeTable, number: i64) -> Path {
 pub(super) async fn write(table: &LakeTable, base: &Snapshot, change: &Tally, number: i64) -> Result<()> {
     let mut tally = read(table, base).await?;
     tally.add(change);
-    let bytes = serde_json::to_vec(&tally).map_err(|error| Error::internal(format!("a tally cannot be written: {error}")))?;
+    let unwritable = |error| Error::internal(format!("a tally cannot be written: {error}"));
+    let mut sealed = serde_json::to_value(&tally).map_err(unwritable)?;
+    let (field, place_of_seal) = seal::place();
+    sealed[field] = place_of_seal;
+    let bytes = seal::sealed(&serde_json::to_vec(&sealed).map_err(unwritable)?);
+    let bytes = bytes.ok_or_else(|| Error::internal("a tally has no place for its seal"))?;
     let path = place(table, number);
     table.store.put(&path, PutPayload::from(bytes)).await.context(|| format!("cannot write {path}"))?;
     Ok(())

@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 
-use super::paths::{is_aside, is_log};
+use super::paths::{self, is_aside, is_log};
 use super::table::LakeTable;
 use super::tally;
 use crate::clock::Clock;
@@ -25,9 +25,16 @@ pub async fn plan(table: &LakeTable, retain: Duration, clock: &dyn Clock) -> Res
     live.extend(tally::live(table, &snapshot).await?);
     let cutoff = clock.now() - retain;
     let removed_lately = removed_since(table, &snapshot, cutoff.timestamp_millis()).await?;
+    // A seal is needed as long as its checkpoint is there.
+    let checkpoints: HashSet<String> = objects
+        .iter()
+        .filter(|object| is_log(&object.location) && !is_aside(&object.location))
+        .filter_map(|object| object.location.filename().map(str::to_owned))
+        .collect();
+    let seals = |object: &ObjectMeta| paths::sealed_checkpoint(&object.location).is_some_and(|name| checkpoints.contains(&name));
     Ok(objects
         .into_iter()
-        .filter(|object| !is_log(&object.location) || is_aside(&object.location))
+        .filter(|object| (!is_log(&object.location) || is_aside(&object.location)) && !seals(object))
         .filter(|object| {
             object.last_modified < cutoff && !live.contains(&object.location) && !removed_lately.contains(&object.location)
         })

@@ -1,20 +1,14 @@
-//! Writing sorted rows as files: each is hashed while it is written and comes out as its log entry.
+//! Writing sorted rows as files: each is hashed while it is written, its pages get checksums, and it comes out as its log entry.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Date32Type;
-use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat};
 use deltalake_core::kernel::Add;
 use futures::TryStreamExt;
-use futures::future::{BoxFuture, FutureExt};
-use object_store::ObjectStore;
-use object_store::buffered::BufWriter;
 use object_store::path::Path;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::arrow::async_writer::{AsyncArrowWriter, AsyncFileWriter};
+use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
 use serde_json::{Map, Value};
@@ -22,14 +16,12 @@ use serde_json::{Map, Value};
 use super::commit::partition_values;
 use super::layout::{self, Effort, FILE_BYTES, tags};
 use super::paths::{self, date_of};
+use super::sink::{Digest, Sink};
 use super::snapshot::Partition;
 use super::sort::Sorted;
 use super::table::LakeTable;
 use crate::error::{Context, Error, Result};
 use crate::record::fields::{Kind, Table, hidden};
-
-/// Bytes a writer collects before it sends a part.
-const PART_BYTES: usize = 8 << 20;
 
 /// Writes sorted rows of one partition into files of at most about [`FILE_BYTES`]; returns their log entries, in order.
 ///
@@ -71,7 +63,9 @@ struct OpenFile {
     /// Path below the table.
     path: String,
     effort: Effort,
-    writer: AsyncArrowWriter<HashingWriter>,
+    /// What is encoded and not yet sent is in its buffer.
+    writer: ArrowWriter<Vec<u8>>,
+    sink: Sink,
     late_days: BTreeSet<i32>,
 }
 
@@ -83,14 +77,35 @@ impl OpenFile {
             .with_properties(layout::writer_properties(&table.table, effort)?)
             // Other engines see plain columns; our own types follow from the table of columns.
             .with_skip_arrow_metadata(true);
-        let sink = HashingWriter::new(table.store.clone(), location);
-        let writer = AsyncArrowWriter::try_new_with_options(sink, table.table.lake_schema(), options)?;
-        Ok(Self { path, effort, writer, late_days: BTreeSet::new() })
+        let writer = ArrowWriter::try_new_with_options(Vec::new(), table.table.lake_schema(), options)?;
+        let sink = Sink::new(table.store.clone(), location);
+        Ok(Self { path, effort, writer, sink, late_days: BTreeSet::new() })
     }
 
     async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         note_late_days(batch, &mut self.late_days);
-        self.writer.write(batch).await.context(|| format!("cannot write {}", self.path))
+        self.writer.write(batch).context(|| format!("cannot write {}", self.path))?;
+        if self.writer.flushed_row_groups().len() > self.sink.groups() {
+            self.send().await.context(|| format!("cannot write {}", self.path))?;
+        }
+        Ok(())
+    }
+
+    /// Sends the row groups that are complete.
+    async fn send(&mut self) -> Result<()> {
+        self.writer.sync()?;
+        let bytes = std::mem::take(self.writer.inner_mut());
+        self.sink.send(self.writer.flushed_row_groups(), bytes).await
+    }
+
+    /// Sends the rest, with the checksums before the footer.
+    async fn close(mut self) -> Result<(ParquetMetaData, Digest)> {
+        self.writer.flush()?;
+        self.send().await?;
+        self.writer.write_all(self.sink.sums())?;
+        let metadata = self.writer.finish()?;
+        let digest = self.sink.end(std::mem::take(self.writer.inner_mut())).await?;
+        Ok((metadata, digest))
     }
 
     fn bytes(&self) -> u64 {
@@ -98,24 +113,27 @@ impl OpenFile {
     }
 
     async fn finish(mut self, table: &LakeTable, partition: Partition, now_millis: i64) -> Result<Add> {
-        let metadata = self.writer.finish().await.context(|| format!("cannot write {}", self.path))?;
-        let digest = self.writer.into_inner().digest();
-        let place = (self.path, partition);
-        entry(table, place, self.effort, digest, &metadata, &self.late_days, now_millis)
+        let (place, effort) = ((self.path.clone(), partition), self.effort);
+        let late_days = std::mem::take(&mut self.late_days);
+        let (metadata, digest) = self.close().await.context(|| format!("cannot write {}", place.0))?;
+        entry(table, place, effort, digest, &metadata, &late_days, now_millis)
     }
 }
 
-/// The log entry of a file just written at `place`, with the hash and number of its bytes.
+/// The log entry of a file just written at `place`, with what proves its bytes.
 pub(super) fn entry(
     table: &LakeTable,
     (path, partition): (String, Partition),
     effort: Effort,
-    (blake3, bytes): (String, u64),
+    digest: Digest,
     metadata: &ParquetMetaData,
     late_days: &BTreeSet<i32>,
     now_millis: i64,
 ) -> Result<Add> {
-    let mut file_tags = std::collections::HashMap::from([(tags::BLAKE3.to_owned(), Some(blake3))]);
+    let mut file_tags = std::collections::HashMap::from([
+        (tags::BLAKE3.to_owned(), Some(digest.blake3)),
+        (tags::TAIL.to_owned(), Some(digest.tail.to_string())),
+    ]);
     if !late_days.is_empty() {
         let days: Vec<String> = late_days.iter().map(i32::to_string).collect();
         file_tags.insert(tags::LATE.to_owned(), Some(days.join(",")));
@@ -124,7 +142,7 @@ pub(super) fn entry(
     Ok(Add {
         path,
         partition_values: partition_values(table, partition),
-        size: bytes as i64,
+        size: digest.bytes as i64,
         modification_time: now_millis,
         data_change: true,
         stats: Some(stats(&table.table, metadata)?.to_string()),
@@ -143,39 +161,6 @@ pub(super) fn note_late_days(batch: &RecordBatch, days: &mut BTreeSet<i32>) {
         if late.null_count() < late.len() {
             days.extend(late.iter().flatten());
         }
-    }
-}
-
-/// Sends what it is given to the store and hashes it on the way.
-pub(super) struct HashingWriter {
-    inner: BufWriter,
-    hasher: blake3::Hasher,
-    bytes: u64,
-}
-
-impl HashingWriter {
-    pub(super) fn new(store: Arc<dyn ObjectStore>, location: Path) -> Self {
-        Self { inner: BufWriter::with_capacity(store, location, PART_BYTES), hasher: blake3::Hasher::new(), bytes: 0 }
-    }
-
-    /// blake3 hash (in hexadecimal) and number of the bytes written.
-    pub(super) fn digest(&self) -> (String, u64) {
-        (self.hasher.finalize().to_hex().to_string(), self.bytes)
-    }
-}
-
-impl AsyncFileWriter for HashingWriter {
-    fn write(&mut self, part: Bytes) -> BoxFuture<'_, parquet::errors::Result<()>> {
-        self.hasher.update(&part);
-        self.bytes += part.len() as u64;
-        async move { self.inner.put(part).await.map_err(|error| parquet::errors::ParquetError::External(Box::new(error))) }
-            .boxed()
-    }
-
-    fn complete(&mut self) -> BoxFuture<'_, parquet::errors::Result<()>> {
-        use tokio::io::AsyncWriteExt;
-        async move { self.inner.shutdown().await.map_err(|error| parquet::errors::ParquetError::External(Box::new(error))) }
-            .boxed()
     }
 }
 

@@ -17,6 +17,7 @@ pub const RUN_JOBS: &[(&str, Schedule)] = &[
     ("vacuum", Schedule::Weekly(Weekday::Sun, at(5))),
     ("finish_erasures", Schedule::Daily(at(4))),
     ("reconcile", Schedule::Weekly(Weekday::Sun, at(6))),
+    ("verify", Schedule::Monthly(1, at(5))),
 ];
 
 const fn at(hour: u32) -> NaiveTime {

@@ -167,6 +167,21 @@ impl LookUpLog {
         self.key.get().map(|key| key.hash(person.as_str().as_bytes()))
     }
 
+    /// Is there a key: one of the settings, or the warehouse's own?
+    pub fn has_key(&self) -> bool {
+        self.key.get().is_some()
+    }
+
+    /// The object of the entry with this number.
+    pub fn object(&self, sequence: u64) -> String {
+        self.place(&paths::lookup(sequence)).to_string()
+    }
+
+    /// The object of the warehouse's own key.
+    pub fn key_object(&self) -> String {
+        self.place(&paths::lookup_key()).to_string()
+    }
+
     /// Writes an entry. When this returns it is durable.
     ///
     /// Costs one conditional put as long as nobody else writes; after losing the number to another, the requests that find
@@ -319,7 +334,9 @@ impl LookUpLog {
     async fn stored_key(&self) -> Result<Option<Key>> {
         let place = self.place(&paths::lookup_key());
         let Some(bytes) = self.get(&place).await? else { return Ok(None) };
-        let key = std::str::from_utf8(&bytes).ok().and_then(|text| blake3::Hash::from_hex(text.trim()).ok());
+        let text = std::str::from_utf8(&bytes).unwrap_or_default().trim_end();
+        // Capital letters would do, too, but are not what was written.
+        let key = blake3::Hash::from_hex(text).ok().filter(|key| key.to_hex().as_str() == text);
         key.map(|key| Some(Key(*key.as_bytes()))).ok_or_else(|| Error::corrupt(format!("{place} is no key: restore it")))
     }
 

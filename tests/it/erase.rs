@@ -28,7 +28,7 @@ use object_store::path::Path;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 
-use crate::faults::{Job, archive_job, compact_job};
+use crate::faults::scenes::{Job, archive_job, compact_job};
 use crate::races::{commit_to, held};
 use crate::world::records::{Record, contact, contact_id, id, ier, lead, lead_id, link, send};
 use crate::world::store::{Call, Mode};

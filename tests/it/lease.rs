@@ -308,6 +308,7 @@ fn scheduler(world: &World, name: &str, schedule: &str, jobs: &'static [Schedule
         archive_older_than_days: 90,
         compact: COMPACT,
         limits: Default::default(),
+        look_up_key: None,
         retain: Default::default(),
     };
     Scheduler {

@@ -85,6 +85,11 @@ mod retain_races;
 
 /// Random rules, holds, records and moments of archiving: exactly the right rows go.
 mod retain_model;
+/// `ier verify`: a story for each kind of damage it names, and that what is sound is called sound.
+mod verify;
+
+/// Bit rot: bytes that change in the store give the right answer or a named error, never another answer, and verify names them.
+mod rot;
 
 /// What a machine can hold us to: arrows between rooms, time, environment, sizes, SQL files.
 mod tidy;

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use ier::error::Kind;
 use ier::tiers::holds::Scope;
 
-use crate::faults::{Job, archive_job, compact_job};
+use crate::faults::scenes::{Job, archive_job, compact_job};
 use crate::races::{commit_to, held};
 use crate::retain::rules;
 use crate::world::records::{Record, contact_id, ier, link};

@@ -12,6 +12,7 @@ use ier::jobs::archive::ArchiveReport;
 use ier::jobs::compact::{CompactOptions, CompactReport};
 use ier::jobs::load::{LoadReport, LoadRequest, TableCounts};
 use ier::jobs::vacuum::VacuumReport;
+use ier::jobs::verify::VerifyReport;
 use ier::lake::layout::tags;
 use ier::lake::paths::Role;
 use ier::lake::store::Root;
@@ -120,6 +121,13 @@ impl World {
         path.to_string_lossy().into_owned()
     }
 
+    /// Writes any other file.
+    pub fn text(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path.to_string_lossy().into_owned()
+    }
+
     /// Loads export files.
     pub async fn load_files(&self, files: &[String]) -> Result<LoadReport> {
         let request = LoadRequest {
@@ -174,6 +182,20 @@ impl World {
     /// Deletes what has not been used for so many hours.
     pub async fn vacuum(&self, retain_hours: i64) -> VacuumReport {
         self.try_vacuum(retain_hours).await.expect("the vacuum")
+    }
+
+    /// Reads everything and looks whether it is as it was written; deletes what is left over if told to.
+    pub async fn try_verify(&self, table: Option<&str>, sweep: bool) -> Result<VerifyReport> {
+        let plan = jobs::verify::plan(&self.house, table).await?;
+        let choices = jobs::verify::Choices { look_up_key: None, retain: Duration::days(7), sweep };
+        jobs::verify::execute(&self.house, plan, choices, silent()).await
+    }
+
+    /// Everything is as it was written, and nothing is left over that a vacuum would not have deleted, too.
+    pub async fn is_sound(&self) -> VerifyReport {
+        let report = self.try_verify(None, false).await.expect("the verification");
+        assert!(report.verdict().is_ok(), "{report}");
+        report
     }
 
     /// The engine, opened when it is first asked.

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::jobs::compact::CompactOptions;
 use crate::jobs::erase::finish;
 use crate::jobs::record::{Outcome, Report, recorded};
-use crate::jobs::{archive, compact, reconcile, retain, vacuum};
+use crate::jobs::{archive, compact, reconcile, retain, vacuum, verify};
 use crate::progress::{Progress, Silent};
 use crate::query::engine::Engine;
 use crate::query::limits::Limits;
@@ -72,6 +72,17 @@ pub const JOBS: &[Scheduled] = &[
         },
     },
     Scheduled {
+        name: "verify",
+        destroys: false,
+        work: |shift| {
+            as_run("verify", shift, |shift, _| async move {
+                let choices =
+                    verify::Choices { look_up_key: shift.look_up_key, retain: Duration::days(VACUUM_RETAIN_DAYS), sweep: false };
+                verify::execute(&shift.warehouse, verify::plan(&shift.warehouse, None).await?, choices, silent()).await
+            })
+        },
+    },
+    Scheduled {
         name: "reconcile",
         destroys: false,
         work: |shift| {
@@ -104,6 +115,8 @@ pub struct Shift {
     pub archive_older_than_days: u32,
     /// How far compaction goes.
     pub compact: CompactOptions,
+    /// The key of the log of look-ups, where the settings name one.
+    pub look_up_key: Option<String>,
     /// What the statements of jobs may use.
     pub limits: Limits,
     /// How long records are kept.

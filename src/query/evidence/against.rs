@@ -187,8 +187,7 @@ async fn today(found: &Found, held: &Held, table: &str, keys: &[&str]) -> Result
         let wanted: HashSet<&str> = keys.iter().copied().filter(|key| !now.contains_key(*key)).collect();
         let files: Vec<_> = snapshot.files().cloned().collect();
         for hits in locate(lake, &files, &wanted).await?.hits.values() {
-            let path = hits.file.path(&lake.folder);
-            let rows = objects(&placed::at(lake, lake.role.folder(), &path, hits.file.bytes(), &hits.rows).await?)?;
+            let rows = objects(&placed::in_live(lake, lake.role.folder(), &hits.file, &hits.rows).await?)?;
             now.extend(hits.keys.iter().cloned().zip(rows));
         }
     }

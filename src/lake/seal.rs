@@ -1,0 +1,393 @@
+//! Seals of a table's log: a byte of it that changes is found when it is read, and never becomes an answer.
+//!
+//! The log says which files are live and what is in them, so everything rests on it. [`Sealed`] stands between the Delta
+//! crates and the store:
+//! - **A log entry proves itself.** Its commit info has a field `ier.seal`: the blake3 hash of the entry's bytes with sixty-four zeros
+//!   in that place. To other engines it is one more field of free text. An entry without seal is refused: every
+//!   commit of ours has one, so somebody else wrote it, or the very name of the field was damaged.
+//! - **A checkpoint is proved by a second object** that is written before it, empty, and has the checkpoint's hash for a name:
+//!   `_seals/<checkpoint>/<blake3>`. What is empty cannot rot, and two processes that write the same checkpoint with different
+//!   bytes at once leave both seals, so that either outcome is proved. Checkpoint and seals are read in one wave of requests, the
+//!   checkpoint whole (it is small), and kept while one snapshot is made of it. A checkpoint that is not proved is hidden, and the log
+//!   entries are read instead; where they are gone, the error names it.
+//! - **`_last_checkpoint` is only a hint** where to begin to read. It carries a seal as an entry does; if that is wrong, it counts as
+//!   absent, and the log is listed instead.
+//!
+//! **Invariant**: a seal is in the store, and on the disk, before the checkpoint it proves.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetRange, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result as StoreResult, UploadPart,
+};
+
+use super::paths::{self, LogObject};
+use crate::error::Error;
+
+/// The field of a log entry that holds its seal.
+pub(super) const FIELD: &str = "ier.seal";
+
+/// Hexadecimal digits of a hash.
+const DIGITS: usize = 64;
+
+/// What a commit's info says in place of the seal, until the seal is known.
+pub(super) fn place() -> (String, serde_json::Value) {
+    (FIELD.to_owned(), "0".repeat(DIGITS).into())
+}
+
+/// How an object of the log contradicts its seal.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Broken {
+    /// It has none.
+    Unsealed,
+    /// Its bytes are not those that were sealed.
+    Altered,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unsealed => "has no seal: it is damaged, or was not written by ier",
+            Self::Altered => "is damaged: its bytes are not those that were sealed",
+        })
+    }
+}
+
+/// Where the digits of the seal stand.
+fn digits(bytes: &[u8]) -> Option<Range<usize>> {
+    let field = format!("\"{FIELD}\":\"");
+    let start = bytes.windows(field.len()).position(|window| window == field.as_bytes())? + field.len();
+    (bytes.get(start + DIGITS) == Some(&b'"')).then_some(start..start + DIGITS)
+}
+
+fn hash_without(bytes: &[u8], digits: &Range<usize>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&bytes[..digits.start]).update(&[b'0'; DIGITS]).update(&bytes[digits.end..]);
+    hasher.finalize().to_hex().to_string()
+}
+
+/// The bytes with the seal in its place; none when there is no place for it.
+pub(super) fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
+    let digits = digits(bytes)?;
+    let seal = hash_without(bytes, &digits);
+    let mut sealed = bytes.to_vec();
+    sealed[digits].copy_from_slice(seal.as_bytes());
+    Some(sealed)
+}
+
+/// Does a log entry, or what else carries a seal in itself, bear it out?
+pub fn check(bytes: &[u8]) -> Result<(), Broken> {
+    let digits = digits(bytes).ok_or(Broken::Unsealed)?;
+    if bytes[digits.clone()] == *hash_without(bytes, &digits).as_bytes() { Ok(()) } else { Err(Broken::Altered) }
+}
+
+/// The error that a broken seal is.
+pub(super) fn damage(location: &Path, broken: Broken) -> Error {
+    Error::corrupt(format!(
+        "{location} {broken}; restore it from a copy of the warehouse, and run `ier verify`, which names all that is damaged"
+    ))
+}
+
+/// An error of ours on its way through other crates.
+fn carried(error: Error) -> object_store::Error {
+    object_store::Error::Generic { store: "log", source: Box::new(error) }
+}
+
+fn absent(location: &Path) -> object_store::Error {
+    object_store::Error::NotFound { path: location.to_string(), source: "its seal is broken".into() }
+}
+
+/// A store whose logs are sealed as they are written, and checked as they are read. All else passes through.
+#[derive(Clone, Debug)]
+pub(super) struct Sealed {
+    inner: Arc<dyn ObjectStore>,
+    state: Arc<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The checkpoint read last.
+    checkpoint: Mutex<Option<(ObjectMeta, Bytes)>>,
+    /// Checkpoints that nothing proves.
+    hidden: Mutex<BTreeMap<Path, Broken>>,
+    /// The first damage found since reading began, and whether reading again may do without it.
+    found: Mutex<(Option<Error>, bool)>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Sealed {
+    /// Wraps a whole store; logs are known by their paths.
+    pub fn new(inner: Arc<dyn ObjectStore>) -> Self {
+        Self { inner, state: Arc::default() }
+    }
+
+    /// A snapshot is about to be read: a checkpoint is kept only as long as that takes, because one of the same name may
+    /// be written by another process.
+    pub fn begin(&self) {
+        *locked(&self.state.checkpoint) = None;
+        *locked(&self.state.found) = (None, false);
+    }
+
+    /// The snapshot was read: the first damage that was met, now or (a checkpoint, which was not looked at again) before, and
+    /// whether to read again without what is damaged. It is told here because the error itself may be lost in other crates.
+    pub fn end(&self) -> (Option<Error>, bool) {
+        *locked(&self.state.checkpoint) = None;
+        let avoidable = locked(&self.state.found).1;
+        (self.damage_met(), avoidable)
+    }
+
+    /// The damage that made a call fail, if any did.
+    pub fn damage_met(&self) -> Option<Error> {
+        let hidden = || locked(&self.state.hidden).iter().next().map(|(location, broken)| damage(location, *broken));
+        locked(&self.state.found).0.take().or_else(hidden)
+    }
+
+    fn note(&self, location: &Path, broken: Broken, avoidable: bool) -> object_store::Error {
+        let mut found = locked(&self.state.found);
+        found.0.get_or_insert_with(|| damage(location, broken));
+        if avoidable {
+            found.1 |= locked(&self.state.hidden).insert(location.clone(), broken).is_none();
+        }
+        carried(damage(location, broken))
+    }
+
+    fn is_hidden(&self, location: &Path) -> bool {
+        locked(&self.state.hidden).contains_key(location)
+    }
+
+    /// An object of a log, whole and checked.
+    async fn whole(&self, location: &Path, what: LogObject) -> StoreResult<(ObjectMeta, Bytes)> {
+        match what {
+            LogObject::Entry(_) => {
+                let (meta, bytes) = self.fetch(location).await?;
+                check(&bytes).map_err(|broken| self.note(location, broken, false))?;
+                Ok((meta, bytes))
+            }
+            LogObject::LastCheckpoint => {
+                if !locked(&self.state.hidden).is_empty() {
+                    return Err(absent(location));
+                }
+                let (meta, bytes) = self.fetch(location).await?;
+                check(&bytes).map_err(|_| absent(location))?;
+                Ok((meta, bytes))
+            }
+            LogObject::Checkpoint(_) => {
+                if self.is_hidden(location) {
+                    return Err(absent(location));
+                }
+                if let Some(kept) = locked(&self.state.checkpoint).clone().filter(|(meta, _)| meta.location == *location) {
+                    return Ok(kept);
+                }
+                let ((meta, bytes), seals) =
+                    futures::future::try_join(self.fetch(location), seals(&self.inner, location)).await?;
+                let hash = blake3::hash(&bytes).to_hex();
+                let is_proved = |seals: &[String]| seals.iter().any(|seal| *seal == *hash.as_str());
+                // Another process may have written seal and checkpoint after the seals were listed.
+                if !is_proved(&seals) {
+                    let again = self::seals(&self.inner, location).await?;
+                    if !is_proved(&again) {
+                        let broken = if again.is_empty() { Broken::Unsealed } else { Broken::Altered };
+                        return Err(self.note(location, broken, true));
+                    }
+                }
+                *locked(&self.state.checkpoint) = Some((meta.clone(), bytes.clone()));
+                Ok((meta, bytes))
+            }
+        }
+    }
+
+    async fn fetch(&self, location: &Path) -> StoreResult<(ObjectMeta, Bytes)> {
+        let found = self.inner.get(location).await?;
+        let meta = ObjectMeta { location: location.clone(), ..found.meta.clone() };
+        Ok((meta, found.bytes().await?))
+    }
+
+    /// Writes the seal of a checkpoint about to be written.
+    async fn prove(&self, checkpoint: &Path, hash: &blake3::Hash) -> StoreResult<()> {
+        *locked(&self.state.checkpoint) = None;
+        let seal = paths::seals_of(checkpoint).join(hash.to_hex().as_str());
+        self.inner.put(&seal, PutPayload::new()).await?;
+        Ok(())
+    }
+}
+
+/// The seals of a checkpoint: hashes in hexadecimal.
+pub(super) async fn seals(store: &Arc<dyn ObjectStore>, checkpoint: &Path) -> StoreResult<Vec<String>> {
+    let seals: Vec<ObjectMeta> = store.list(Some(&paths::seals_of(checkpoint))).try_collect().await?;
+    Ok(seals.into_iter().filter_map(|seal| seal.location.filename().map(str::to_owned)).collect())
+}
+
+impl fmt::Display for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sealed {}", self.inner)
+    }
+}
+
+/// The part of `size` bytes that is asked for.
+fn range_of(range: Option<&GetRange>, size: u64) -> Range<u64> {
+    match range {
+        None => 0..size,
+        Some(GetRange::Bounded(range)) => range.start.min(size)..range.end.min(size),
+        Some(GetRange::Offset(start)) => (*start).min(size)..size,
+        Some(GetRange::Suffix(bytes)) => size.saturating_sub(*bytes)..size,
+    }
+}
+
+fn slice(bytes: &Bytes, range: &Range<u64>) -> Bytes {
+    bytes.slice(range.start as usize..(range.end as usize).max(range.start as usize))
+}
+
+#[async_trait]
+impl ObjectStore for Sealed {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> StoreResult<PutResult> {
+        let payload = match paths::log_object(location) {
+            None => payload,
+            Some(LogObject::Entry(_)) => {
+                let sealed = sealed(&Bytes::from(payload));
+                let no_place = || carried(Error::internal(format!("{location} has no place for its seal")));
+                sealed.ok_or_else(no_place)?.into()
+            }
+            Some(LogObject::LastCheckpoint) => {
+                let bytes = Bytes::from(payload);
+                let open = bytes.trim_ascii_end().strip_suffix(b"}").unwrap_or(&bytes);
+                let with_place = [open, format!(",\"{FIELD}\":\"{}\"}}", "0".repeat(DIGITS)).as_bytes()].concat();
+                sealed(&with_place).unwrap_or(with_place).into()
+            }
+            Some(LogObject::Checkpoint(_)) => {
+                let bytes = Bytes::from(payload);
+                self.prove(location, &blake3::hash(&bytes)).await?;
+                bytes.into()
+            }
+        };
+        self.inner.put_opts(location, payload, opts).await
+    }
+
+    async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> StoreResult<Box<dyn MultipartUpload>> {
+        let inner = self.inner.put_multipart_opts(location, opts).await?;
+        match paths::log_object(location) {
+            Some(LogObject::Checkpoint(_)) => Ok(Box::new(SealedUpload {
+                inner,
+                store: self.clone(),
+                location: location.clone(),
+                hasher: blake3::Hasher::new(),
+            })),
+            _ => Ok(inner),
+        }
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> StoreResult<GetResult> {
+        let Some(what) = paths::log_object(location).filter(|_| !options.head) else {
+            return self.inner.get_opts(location, options).await;
+        };
+        let (meta, bytes) = self.whole(location, what).await?;
+        let range = range_of(options.range.as_ref(), bytes.len() as u64);
+        let part = slice(&bytes, &range);
+        let payload = GetResultPayload::Stream(futures::future::ready(Ok(part)).into_stream().boxed());
+        Ok(GetResult { payload, meta, range, attributes: Default::default() })
+    }
+
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> StoreResult<Vec<Bytes>> {
+        let Some(what) = paths::log_object(location) else { return self.inner.get_ranges(location, ranges).await };
+        let (_, bytes) = self.whole(location, what).await?;
+        let size = bytes.len() as u64;
+        Ok(ranges.iter().map(|range| slice(&bytes, &range_of(Some(&GetRange::Bounded(range.clone())), size))).collect())
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, StoreResult<Path>>) -> BoxStream<'static, StoreResult<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, StoreResult<ObjectMeta>> {
+        self.shown(self.inner.list(prefix))
+    }
+
+    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, StoreResult<ObjectMeta>> {
+        self.shown(self.inner.list_with_offset(prefix, offset))
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> StoreResult<ListResult> {
+        let mut listed = self.inner.list_with_delimiter(prefix).await?;
+        listed.objects.retain(|object| !self.is_hidden(&object.location));
+        Ok(listed)
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> StoreResult<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+
+    async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> StoreResult<()> {
+        self.inner.rename_opts(from, to, options).await
+    }
+}
+
+impl Sealed {
+    fn shown(&self, listed: BoxStream<'static, StoreResult<ObjectMeta>>) -> BoxStream<'static, StoreResult<ObjectMeta>> {
+        let store = self.clone();
+        listed.try_filter(move |object| futures::future::ready(!store.is_hidden(&object.location))).boxed()
+    }
+}
+
+/// A checkpoint sent in parts: its seal is written when the last part is known, before the parts become an object.
+#[derive(Debug)]
+struct SealedUpload {
+    inner: Box<dyn MultipartUpload>,
+    store: Sealed,
+    location: Path,
+    hasher: blake3::Hasher,
+}
+
+#[async_trait]
+impl MultipartUpload for SealedUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        data.iter().for_each(|part| {
+            self.hasher.update(part);
+        });
+        self.inner.put_part(data)
+    }
+
+    async fn complete(&mut self) -> StoreResult<PutResult> {
+        self.store.prove(&self.location, &self.hasher.finalize()).await?;
+        self.inner.complete().await
+    }
+
+    async fn abort(&mut self) -> StoreResult<()> {
+        self.inner.abort().await
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_of_an_entry_is_under_its_seal() {
+        let (field, zeros) = place();
+        let entry = format!("{{\"commitInfo\":{{\"{field}\":{zeros},\"x\":1}}}}\n{{\"add\":{{\"path\":\"a\"}}}}\n");
+        let good = sealed(entry.as_bytes()).unwrap();
+        assert_eq!(check(&good), Ok(()));
+        for at in 0..good.len() {
+            for bit in 0..8 {
+                let mut bad = good.clone();
+                bad[at] ^= 1 << bit;
+                assert!(check(&bad).is_err(), "bit {bit} of byte {at}");
+            }
+            assert!(check(&good[..at]).is_err(), "cut at {at}");
+        }
+        assert_eq!(check(entry.as_bytes()), Err(Broken::Altered), "zeros are no seal");
+        assert_eq!(check(b"{}"), Err(Broken::Unsealed));
+        assert!(sealed(b"{}").is_none());
+    }
+}
