@@ -196,7 +196,11 @@ async fn objects(world: &World) -> Vec<Object> {
 
 /// Another process's view of the same store.
 fn root(world: &World) -> Root {
-    Root::open("memory:///", &BTreeMap::new()).expect("memory is always there").with_store(world.store.healthy())
+    Root::open("memory:///", &BTreeMap::new()).expect("memory is always there").with_store(world.store.process_of(
+        world.clock.clone(),
+        None,
+        None,
+    ))
 }
 
 /// All a table's newest snapshot says.

@@ -238,8 +238,8 @@ fn a_warehouse_at_an_s3_url() {
         assert_eq!(loaded.iers.len(), 11);
         let archive = jobs::archive::plan(&open(), Some(day("2026-10-01")), 90).await.expect("a plan");
         jobs::archive::execute(&open(), archive, silent()).await.expect("an archive run");
-        let compact = jobs::compact::plan(&open()).await.expect("a plan");
-        jobs::compact::execute(&open(), compact, silent()).await.expect("a compaction");
+        let compact = jobs::compact::plan(&open(), &crate::world::COMPACT).await.expect("a plan");
+        jobs::compact::execute(&open(), compact, &crate::world::COMPACT, silent()).await.expect("a compaction");
         let after = like.at(open());
         let archived = Seen::by(&after).await;
         assert!(archived.same_rows(&loaded), "{}", archived.difference(&loaded));
