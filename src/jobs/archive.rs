@@ -19,7 +19,7 @@ use serde::Serialize;
 use super::record::Report;
 use crate::error::{Error, Kind, Result};
 use crate::human;
-use crate::lake::commit::{ATTEMPTS, Change, commit, fence, forsake, lost_race};
+use crate::lake::commit::{ATTEMPTS, Change, commit, fence, forsake, forsake_paths, lost_race};
 use crate::lake::fold::{Changes, Folded, fold, fold_through, locate};
 use crate::lake::parallel::in_parallel;
 use crate::lake::paths::{Role, date_of};
@@ -28,6 +28,7 @@ use crate::lake::snapshot::{DataFile, Partition, Snapshot};
 use crate::lake::sort::{Sorted, merge};
 use crate::lake::table::{ARCHIVED_UNTIL, HOT_VERSION, LakeTable};
 use crate::lake::verify::{RowSum, read_back, summed};
+use crate::lake::write::Begun;
 use crate::progress::Progress;
 use crate::record::fields::{TABLES, hidden};
 use crate::record::resolve::{Outcome, group_by_key, resolve};
@@ -247,12 +248,17 @@ impl Run {
                 fence(&self.tiers.hot, "archive", self.warehouse.clock().as_ref()).await?;
                 continue;
             }
-            let (change, report) = match self.fold_in(&pinned).await {
-                // Others committed and deleted files meanwhile.
-                Err(error) if error.kind() == Kind::NotFound && pin(&self.tiers).await?.versions() != pinned.versions() => {
-                    continue;
+            let begun = Arc::new(Begun::default());
+            let (change, report) = match self.fold_in(&pinned, &begun).await {
+                Ok(done) => done,
+                Err(error) => {
+                    forsake_paths(&self.tiers.archive, &begun.paths()).await;
+                    // Others committed and deleted files meanwhile.
+                    if error.kind() == Kind::NotFound && pin(&self.tiers).await?.versions() != pinned.versions() {
+                        continue;
+                    }
+                    return Err(error);
                 }
-                done => done?,
             };
             let adds = change.adds.clone();
             match self.commit_archive(&pinned, change).await {
@@ -291,7 +297,7 @@ impl Run {
 
     /// Writes the archive's new files: by month, the hot rows that go, merged with the archive files in which late rows
     /// replace or remove a row.
-    async fn fold_in(&self, pinned: &Pinned) -> Result<(Change, TableReport)> {
+    async fn fold_in(&self, pinned: &Pinned, begun: &Arc<Begun>) -> Result<(Change, TableReport)> {
         let archive = &self.tiers.archive;
         let until = boundary(pinned, self.until);
         let files = going(pinned, until);
@@ -309,7 +315,9 @@ impl Run {
         }
         let month_count = months.len() as u64;
         let (hot, lake, progress, now) = (self.tiers.hot.clone(), archive.clone(), self.progress.clone(), self.now_millis());
+        let begun = begun.clone();
         let folded = in_parallel(months, move |(month, (files, changes))| {
+            let changes = Changes { begun: begun.clone(), ..changes };
             let (hot, lake, progress) = (hot.clone(), lake.clone(), progress.clone());
             async move { month_fold(&hot, &lake, month, files, changes, now, &progress).await }
         })

@@ -89,8 +89,14 @@ pub async fn commit(table: &LakeTable, base: &Snapshot, change: Change, clock: &
 ///
 /// They may hold rows that were erased meanwhile, so they should not wait for it.
 pub async fn forsake(table: &LakeTable, adds: &[Add]) {
-    for add in adds {
-        let path = Path::from_iter(table.folder.parts().chain(Path::from(add.path.as_str()).parts()));
+    let paths: Vec<String> = adds.iter().map(|add| add.path.clone()).collect();
+    forsake_paths(table, &paths).await;
+}
+
+/// [`forsake`] by paths below the table; those that are not there are passed over.
+pub async fn forsake_paths(table: &LakeTable, paths: &[String]) {
+    for path in paths {
+        let path = Path::from_iter(table.folder.parts().chain(Path::from(path.as_str()).parts()));
         // The change is made anew whatever becomes of its first files.
         drop(table.store.delete(&path).await);
     }

@@ -17,7 +17,7 @@ use super::read::{self, OpenFile};
 use super::snapshot::{DataFile, Partition};
 use super::sort::{BATCH_ROWS, Sorted, merge, sort};
 use super::table::LakeTable;
-use super::write;
+use super::write::{self, Begun};
 use crate::error::{Error, Result};
 use crate::record::fields::hidden;
 
@@ -125,6 +125,8 @@ pub struct Changes {
     pub absorb: Vec<Arc<DataFile>>,
     /// How much effort goes into the new files, where that is not what the tier's files get as a rule.
     pub effort: Option<Effort>,
+    /// Where the new files are noted before they are written.
+    pub begun: Arc<Begun>,
 }
 
 /// Writes the new files of one partition. `progress` is told the rows written.
@@ -153,6 +155,7 @@ pub async fn fold_through(
         replaced.entry(file.add.path.clone()).or_insert_with(|| (file, Vec::new()));
     }
     let effort = changes.effort.unwrap_or_else(|| Effort::of(table.role));
+    let begun = changes.begun;
     let mut inputs = changes.streams;
     for (file, goes) in replaced.values() {
         let open = read::open(table, file).await?;
@@ -174,7 +177,7 @@ pub async fn fold_through(
             rows.fetch_add(written, std::sync::atomic::Ordering::Relaxed);
             progress(written);
         };
-        write::write(table, partition, effort, through(merge(table.table.clone(), inputs)), now_millis, &count).await?
+        write::write(table, partition, effort, &begun, through(merge(table.table.clone(), inputs)), now_millis, &count).await?
     };
     let replaced = replaced.into_values().map(|(file, _)| file).collect();
     Ok(Folded { adds, replaced, rows: rows.into_inner() })

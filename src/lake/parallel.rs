@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use crate::error::Result;
 
 /// Runs `work` on each item as tasks of their own, as many at once as the machine has cores; results come in the order in
-/// which they are done. The first error stops the rest.
+/// which they are done. The first error stops the rest, and is told when all have stopped.
 pub async fn in_parallel<I, T, F, W>(items: impl IntoIterator<Item = I>, work: W) -> Result<Vec<T>>
 where
     W: Fn(I) -> F,
@@ -26,7 +26,7 @@ where
     T: Send + 'static,
 {
     let mut items = items.into_iter();
-    // Dropping the set, on an error or when the caller is cancelled, aborts what still runs.
+    // Dropping the set, when the caller is cancelled, aborts what still runs.
     let mut running = JoinSet::new();
     let mut done = Vec::new();
     loop {
@@ -36,7 +36,12 @@ where
         }
         match running.join_next().await {
             None => return Ok(done),
-            Some(result) => done.push(result??),
+            Some(Ok(Ok(result))) => done.push(result),
+            Some(failed) => {
+                // Whoever clears up behind the error must not be overtaken by what still ran.
+                running.shutdown().await;
+                failed??;
+            }
         }
     }
 }

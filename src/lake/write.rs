@@ -1,6 +1,7 @@
 //! Writing sorted rows as files: each is hashed while it is written, its pages get checksums, and it comes out as its log entry.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Date32Type;
@@ -31,6 +32,7 @@ pub async fn write(
     table: &LakeTable,
     partition: Partition,
     effort: Effort,
+    begun: &Begun,
     mut rows: Sorted,
     now_millis: i64,
     written: &(dyn Fn(u64) + Send + Sync),
@@ -43,7 +45,7 @@ pub async fn write(
         }
         let file = match &mut open {
             Some(file) => file,
-            None => open.insert(OpenFile::create(table, partition, effort)?),
+            None => open.insert(OpenFile::create(table, partition, effort, begun)?),
         };
         file.write(&batch).await?;
         written(batch.num_rows() as u64);
@@ -59,6 +61,21 @@ pub async fn write(
     Ok(adds)
 }
 
+/// The files an attempt began to write, finished or not: what must go when it fails.
+#[derive(Debug, Default)]
+pub struct Begun(Mutex<Vec<String>>);
+
+impl Begun {
+    fn note(&self, path: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(path.to_owned());
+    }
+
+    /// Paths below the table.
+    pub fn paths(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 struct OpenFile {
     /// Path below the table.
     path: String,
@@ -70,8 +87,9 @@ struct OpenFile {
 }
 
 impl OpenFile {
-    fn create(table: &LakeTable, partition: Partition, effort: Effort) -> Result<Self> {
+    fn create(table: &LakeTable, partition: Partition, effort: Effort, begun: &Begun) -> Result<Self> {
         let path = paths::data_file(table.role, partition);
+        begun.note(&path);
         let location = Path::from_iter(table.folder.parts().chain(Path::from(path.as_str()).parts()));
         let options = ArrowWriterOptions::new()
             .with_properties(layout::writer_properties(&table.table, effort)?)

@@ -16,7 +16,7 @@ use super::pin::{Pinned, pin};
 use super::suppressed::{self, List};
 use super::warehouse::{Tiers, Warehouse};
 use crate::error::{Context, Error, Kind, Result};
-use crate::lake::commit::{ATTEMPTS, Change, commit, forsake, lost_race};
+use crate::lake::commit::{ATTEMPTS, Change, commit, forsake, forsake_paths, lost_race};
 use crate::lake::fold::{Changes, Folded, Located, fold, keys, locate};
 use crate::lake::parallel::in_parallel;
 use crate::lake::paths::Role;
@@ -24,6 +24,7 @@ use crate::lake::snapshot::{DataFile, Partition, Snapshot};
 use crate::lake::spill::{Spill, Wanderers};
 use crate::lake::table::LakeTable;
 use crate::lake::tally::Tally;
+use crate::lake::write::Begun;
 use crate::progress::{Progress, Silent};
 use crate::record::fields::{Table, known};
 use crate::record::resolve::resolve_all;
@@ -150,14 +151,19 @@ impl Upsert {
             pinned: pinned.clone(),
             list,
             wanderers,
+            begun: Arc::default(),
             progress: progress.clone(),
         };
-        let tiered = self.tiers.is_some();
+        let (tiered, begun) = (self.tiers.is_some(), work.begun.clone());
         let (overlay, counts, moved) = match Arc::new(work).run().await {
-            Err(error) if error.kind() == Kind::NotFound && self.pin().await?.versions() != pinned.versions() => {
-                return Err(Error::conflict(format!("{} changed meanwhile", self.target.name())).with_source(error));
+            Ok(done) => done,
+            Err(error) => {
+                forsake_paths(&self.target, &begun.paths()).await;
+                if error.kind() == Kind::NotFound && self.pin().await?.versions() != pinned.versions() {
+                    return Err(Error::conflict(format!("{} changed meanwhile", self.target.name())).with_source(error));
+                }
+                return Err(error);
             }
-            done => done?,
         };
         let base = overlay.base.clone();
         let mut change = overlay.into_change();
@@ -290,6 +296,7 @@ struct Work {
     pinned: Pinned,
     list: Arc<List>,
     wanderers: Arc<Wanderers>,
+    begun: Arc<Begun>,
     progress: Arc<dyn Progress>,
 }
 
@@ -491,7 +498,7 @@ impl Work {
         }
         let absorb_bytes = if self.target.table.ledger { ABSORB_BYTES_LEDGER } else { ABSORB_BYTES };
         let absorb = files.iter().filter(|file| file.bytes() < absorb_bytes).cloned().collect();
-        let changes = Changes { goes, comes: vec![comes], absorb, ..Changes::default() };
+        let changes = Changes { goes, comes: vec![comes], absorb, begun: self.begun.clone(), ..Changes::default() };
         let name = self.target.name();
         fold(&self.target, partition, changes, self.now_millis, &|_| {})
             .await

@@ -1,0 +1,143 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+fn env(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>().into_iter()
+}
+
+fn from_file(text: &str, variables: &[(&str, &str)], overrides: Overrides) -> Result<Settings> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join(FILE_NAME);
+    std::fs::write(&path, text)?;
+    Settings::resolve(Some(&path), env(variables), overrides)
+}
+
+fn refusal(text: &str, variables: &[(&str, &str)]) -> String {
+    from_file(text, variables, Overrides::default()).unwrap_err().to_string()
+}
+
+#[test]
+fn nothing_set_works_on_a_local_folder() {
+    let settings = Settings::resolve(None, env(&[("HOME", "/home/ann")]), Overrides::default()).unwrap();
+    assert_eq!(settings.warehouse, "./warehouse");
+    assert_eq!(settings.zone, Tz::America__Denver);
+    assert_eq!(settings.query.timeout_secs, 300);
+    assert_eq!(settings.shell.history, Some(PathBuf::from("/home/ann/.local/share/ier/history")));
+}
+
+#[test]
+fn the_template_parses_to_the_defaults() {
+    let mut settings = from_file(Settings::template(), &[], Overrides::default()).unwrap();
+    // The one default that is a folder beside the file.
+    assert!(settings.warehouse.ends_with("./warehouse"), "{}", settings.warehouse);
+    settings.warehouse = "./warehouse".to_owned();
+    assert_eq!(settings, Settings::defaults());
+}
+
+#[test]
+fn flags_beat_variables_beat_the_file() {
+    let file = "warehouse = 's3://a/b'\nzone = 'UTC'\n[query]\nmemory_mb = 100\ntimeout_secs = 1\n[store]\naws_region = 'x'\n";
+    let variables = [
+        ("IER_ZONE", "Europe/Berlin"),
+        ("IER_QUERY_TIMEOUT_SECS", "2"),
+        ("IER_STORE_AWS_REGION", "y"),
+        ("AWS_REGION", "ambient"),
+        ("AWS_ACCESS_KEY_ID", "k"),
+    ];
+    let overrides = Overrides { timeout_secs: Some(3), ..Overrides::default() };
+    let settings = from_file(file, &variables, overrides).unwrap();
+    assert_eq!(settings.warehouse, "s3://a/b");
+    assert_eq!(settings.zone, Tz::Europe__Berlin);
+    assert_eq!((settings.query.memory_mb, settings.query.timeout_secs), (100, 3));
+    assert_eq!((settings.store["aws_region"].as_str(), settings.store["aws_access_key_id"].as_str()), ("y", "k"));
+}
+
+#[test]
+fn secrets_of_the_store_are_not_printed() {
+    let secrets = [("AWS_SECRET_ACCESS_KEY", "hush"), ("IER_AUDIT_KEY", "hush hush hush hush")];
+    let settings = Settings::resolve(None, env(&secrets), Overrides::default()).unwrap();
+    let told = format!("{settings:?}");
+    assert!(told.contains("aws_secret_access_key") && !told.contains("hush"), "{told}");
+}
+
+#[test]
+fn who_looks_is_the_user_unless_said() {
+    let user = ("USER", "ann");
+    let who = |text: &str, variables: &[_]| from_file(text, variables, Overrides::default()).unwrap().audit.who;
+    assert_eq!(who("", &[]), "unknown");
+    assert_eq!(who("", &[user]), "ann");
+    assert_eq!(who("audit.who = ' desk 3 '", &[user]), "desk 3");
+    assert_eq!(who("audit.who = 'desk 3'", &[user, ("IER_AUDIT_WHO", "bob")]), "bob");
+    let required = from_file("", &[("IER_AUDIT_REASON_REQUIRED", "Yes")], Overrides::default()).unwrap();
+    assert!(required.audit.reason_required);
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_place() {
+    for (file, variables, said) in [
+        ("zone = 'UTC'\nwarehuose = 'x'\n", &[][..], "ier.toml line 2: unknown field `warehuose`"),
+        ("[query]\nmemory_mb = 'much'\n", &[], "ier.toml line 2: invalid type"),
+        ("[query]\nmemory_mb = 1\n", &[], "query.memory_mb is 1; give a number from 64 to"),
+        ("zone = 'Denver'\n", &[], "zone is \"Denver\", which is no time zone"),
+        ("warehouse = ''\n", &[], "warehouse is empty"),
+        ("", &[("IER_QUERY_MEMORY_MB", "2G")], "IER_QUERY_MEMORY_MB is \"2G\"; give a whole number"),
+        ("", &[("IER_QUERY_MEMORY_MB", "2")], "environment variable IER_QUERY_MEMORY_MB is 2; give"),
+        ("", &[("IER_RETAIN_YEARS", "0")], "environment variable IER_RETAIN_YEARS is 0; give a number from 1"),
+        ("", &[("IER_RETAIN_YEARS", "long")], "IER_RETAIN_YEARS is \"long\"; give a whole number, or never"),
+        ("[[retain.rules]]\nname = 'x'\nyears = 1\n", &[], "ier.toml: retain.rules.name \"x\" covers everything"),
+        ("", &[("IER_MEMORY", "2")], "IER_MEMORY is no setting"),
+        ("", &[("IER_AUDIT_REASON_REQUIRED", "maybe")], "IER_AUDIT_REASON_REQUIRED is \"maybe\"; give true or false"),
+        ("[run]\narchive = 'dayly at 2'\n", &[], "ier.toml: run.archive is \"dayly at 2\"; give off, every 15m"),
+        ("[run]\narchvie = 'off'\n", &[], "ier.toml: run.archvie is no setting; give one of run.archive, run.compact"),
+        ("", &[("IER_RUN_ARCHIVE", "never")], "environment variable IER_RUN_ARCHIVE is \"never\"; give off"),
+        ("", &[("IER_RUN_AWAY", "off")], "IER_RUN_AWAY is no setting"),
+        ("[audit]\nkey = 'short'\n", &[], "audit.key has 5 characters; give at least 16"),
+        ("", &[("IER_ARCHIVE_OLDER_THAN_DAYS", "0")], "IER_ARCHIVE_OLDER_THAN_DAYS is 0; give a number from 1"),
+    ] {
+        let message = refusal(file, variables);
+        assert!(message.contains(said), "{message}");
+    }
+    let missing = Settings::resolve(Some(Path::new("/no/such.toml")), env(&[]), Overrides::default()).unwrap_err();
+    assert_eq!(missing.kind(), crate::error::Kind::NotFound);
+    assert!(missing.to_string().contains("/no/such.toml"));
+}
+
+#[test]
+fn jobs_run_when_it_is_said() {
+    let file = "[run]\narchive = 'daily at 01:15'\nvacuum = 'off'\nconfirm = true\nmetrics_file = 'ier.prom'\n";
+    let settings = from_file(file, &[("IER_RUN_VACUUM", "every 6h"), ("HOSTNAME", "ark")], Overrides::default()).unwrap();
+    let told: Vec<String> = settings.run.jobs.values().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "daily at 01:15",
+            "weekly on sunday at 03:00",
+            "daily at 04:00",
+            "weekly on sunday at 06:00",
+            "monthly on 1 at 04:00",
+            "every 6h",
+            "monthly on 1 at 05:00"
+        ]
+    );
+    assert!(settings.run.confirm && settings.run.metrics_file.unwrap().ends_with("ier.prom"));
+    assert_eq!(settings.run.host.as_deref(), Some("ark"));
+}
+
+#[test]
+fn the_file_is_the_flags_then_the_variables_then_the_one_beside() {
+    let folder = tempfile::tempdir().unwrap();
+    let named: Vec<_> = env(&[("IER_CONFIG", "/c.toml")]).collect();
+    assert_eq!(Settings::locate(None, &[], folder.path()), None);
+    std::fs::write(folder.path().join(FILE_NAME), "").unwrap();
+    assert_eq!(Settings::locate(None, &[], folder.path()), Some(folder.path().join(FILE_NAME)));
+    assert_eq!(Settings::locate(None, &named, folder.path()), Some(PathBuf::from("/c.toml")));
+    assert_eq!(Settings::locate(Some(Path::new("f")), &named, folder.path()), Some(PathBuf::from("f")));
+}
+
+#[test]
+fn folders_in_a_file_are_meant_from_the_file() {
+    let settings = from_file("warehouse = 'data'\n[query]\nspill_folder = '/s'\n", &[], Overrides::default()).unwrap();
+    assert!(settings.warehouse.ends_with("/data") && settings.warehouse.len() > "/data".len());
+    assert_eq!(settings.query.spill_folder, PathBuf::from("/s"));
+}
