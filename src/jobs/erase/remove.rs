@@ -128,12 +128,8 @@ impl Remover {
                 Err(error) if lost_race(&error) => {}
                 // A file of the snapshot was deleted meanwhile, so there is a newer one.
                 Err(error) if error.kind() == Kind::NotFound && lake.snapshot().await?.version != base.version => {}
-                done => {
-                    if done.is_err() {
-                        self.forsake(lake, made.into_values()).await;
-                    }
-                    return done;
-                }
+                // After another error the commit may have landed, so its files must stay.
+                done => return done,
             }
         }
         self.forsake(lake, made.into_values()).await;
@@ -193,7 +189,13 @@ impl Remover {
         if change.is_empty() && !fence {
             return Ok(removed);
         }
-        removed.receipt.version = commit(lake, base, change, self.warehouse.clock().as_ref()).await?.version;
+        let committed = commit(lake, base, change, self.warehouse.clock().as_ref()).await;
+        // Only what is found to be missing before the commit lets us try again: after it, nobody may know whether it landed.
+        let unsure = |error: Error| match error.kind() {
+            Kind::NotFound => Error::unavailable(error.to_string()).with_source(error),
+            _ => error,
+        };
+        removed.receipt.version = committed.map_err(unsure)?.version;
         Ok(removed)
     }
 
