@@ -81,7 +81,7 @@ async fn rows(lake: &LakeTable, file: &DataFile) -> RecordBatch {
 /// Writes rows as they are, in whatever order, as a file of a partition.
 async fn written(lake: &LakeTable, partition: Partition, rows: RecordBatch) -> Add {
     let rows = futures::stream::iter([Ok(rows)]).boxed();
-    let mut adds = write::write(lake, partition, Effort::Hot, rows, 0, &|_| {}).await.expect("a file");
+    let mut adds = write::write(lake, partition, Effort::Hot, &write::Begun::default(), rows, 0, &|_| {}).await.expect("a file");
     adds.remove(0)
 }
 
