@@ -532,7 +532,7 @@ fn two_processes_at_once_do_each_job_once() {
         assert!(one.status.success(), "{}", text(&one));
     }
     let runs = room.out(&["sql", "-F", "csv", "SELECT job, count(*) FROM job_run GROUP BY 1 ORDER BY 1"]);
-    assert_eq!(runs, "job,count(*)\narchive,1\ncompact,1\nload,1\n");
+    assert_eq!(runs, "job,count(*)\narchive,1\ncompact,1\nload,1\nreconcile,1\nverify,1\n");
     let told = room.out(&["run", "--once"]);
     assert!(told.starts_with("nothing is due\n") && told.contains("vacuum never ran, waits for run.confirm = true"), "{told}");
     let figures = room.out(&["status", "--metrics"]);
@@ -559,7 +559,9 @@ fn a_service_works_says_so_and_stops_when_told() {
         assert!(line["at"].is_string());
         events.push(line["event"].as_str().unwrap().to_owned());
     }
-    assert_eq!(events, ["took", "began", "ended", "began", "ended", "health"]);
+    let jobs = ["archive", "compact", "verify", "reconcile"].iter().flat_map(|_| ["began", "ended"]);
+    let expected: Vec<&str> = std::iter::once("took").chain(jobs).chain(["health"]).collect();
+    assert_eq!(events, expected, "nothing that destroys runs unconfirmed");
     assert!(room.out(&["run", "--once"]).starts_with("nothing done: tester"), "it is at work");
     let pid = service.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::house::data;
 use crate::world::World;
-use crate::world::store::Mode;
+use crate::world::store::{Call, Mode};
 
 const ANA: &str = "003f40000000001AAA";
 const BEN: &str = "003f40000000003AAA";
@@ -199,9 +199,11 @@ async fn the_end_of_a_long_log_is_found_without_listing_it() {
 async fn a_put_whose_answer_was_lost_spoils_nothing() {
     let world = World::on("2026-11-15");
     log(&world).await.append(look_up(ANA, 1)).await.unwrap();
-    for mode in [Mode::ErrorOnce, Mode::DoneButFailed, Mode::TimeOut] {
-        let world = world.fork(Some((1, mode)));
-        // The fault strikes the first call (with two modes: the first write) of this log.
+    let clean = world.fork(None);
+    log(&clean).await.append(look_up(ANA, 2)).await.unwrap();
+    let put = clean.store.calls().iter().position(Call::writes).expect("an entry is written") as u64 + 1;
+    for (call, mode) in [(1, Mode::ErrorOnce), (put, Mode::DoneButFailed), (put, Mode::TimeOut)] {
+        let world = world.fork(Some((call, mode)));
         let opened = LookUpLog::open(&world.house, "ann", None).await;
         let lost = match &opened {
             Ok(log) => log.append(look_up(ANA, 2)).await.map(drop),
