@@ -66,6 +66,9 @@ const SYNCS: usize = 32;
 /// above are looked at once.
 const FOLDERS: usize = 5;
 
+/// Times a file is written aside again when somebody sweeps it before it has its name.
+const TRIES: usize = 5;
+
 impl DurableLocal {
     /// Wraps a local file system rooted at `/`, whose files lie on `disk`.
     pub fn new(inner: Arc<dyn ObjectStore>, disk: Arc<dyn Disk>) -> Self {
@@ -86,6 +89,28 @@ impl DurableLocal {
             unsynced.remove(file);
         });
         Ok(())
+    }
+
+    /// Writes a file that must never be found before it is whole.
+    async fn put_whole(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        opts: PutOptions,
+        target_mode: RenameTargetMode,
+    ) -> StoreResult<PutResult> {
+        let mut last = None;
+        for _ in 0..TRIES {
+            let aside = paths::aside(location);
+            let opts = PutOptions { mode: PutMode::Overwrite, ..opts.clone() };
+            self.inner.put_opts(&aside, payload.clone(), opts).await?;
+            match self.publish(&aside, location, target_mode).await {
+                // A purge swept what had no name yet.
+                Err(error @ object_store::Error::NotFound { .. }) => last = Some(error),
+                done => return done,
+            }
+        }
+        Err(last.unwrap_or_else(|| generic(format!("{location} was not tried"))))
     }
 
     /// Gives a file that has been written aside its own name, so that whoever finds the name finds the whole file, and
@@ -184,9 +209,7 @@ impl ObjectStore for DurableLocal {
             PutMode::Update(_) => return self.inner.put_opts(location, payload, opts).await,
         };
         if stands_alone(location) {
-            let aside = paths::aside(location);
-            self.inner.put_opts(&aside, payload, PutOptions { mode: PutMode::Overwrite, ..opts }).await?;
-            return self.publish(&aside, location, target_mode).await;
+            return self.put_whole(location, payload, opts, target_mode).await;
         }
         let result = self.inner.put_opts(location, payload, opts).await?;
         self.written(location).await?;

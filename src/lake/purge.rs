@@ -35,7 +35,7 @@ const READS: usize = 16;
 /// What a purge did to one table.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Purged {
-    /// Data files deleted.
+    /// Data files deleted, and log entries that never got their name.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
@@ -63,6 +63,12 @@ pub async fn purge(table: &LakeTable, until: Option<u64>, columns: &[&str], refu
         objects.into_iter().partition(|object| object.location.prefix_matches(&log));
     let live: HashSet<&str> = snapshot.files().map(|file| file.add.path.as_str()).collect();
     let mut purged = Purged::default();
+    // What was to become an entry holds the bounds of its files, too. Whoever is just about to give it its name writes it again.
+    for object in log.iter().filter(|object| paths::is_aside(&object.location)) {
+        delete(table, &object.location).await?;
+        purged.files += 1;
+        purged.bytes += object.size;
+    }
     let removed = rewrite_entries(table, &log, &live, &mut purged).await?;
     drop_checkpoints(table, &log, &snapshot, &mut purged).await?;
     for object in data {

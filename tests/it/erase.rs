@@ -54,7 +54,7 @@ fn theirs(number: u32, sent: &str) -> Record {
 }
 
 /// Others, among whom the canary is everywhere: hot, archive, late rows, links, people's tables, ledgers, old versions.
-async fn house() -> World {
+pub async fn house() -> World {
     let world = World::on("2026-11-01");
     let mut letters: Vec<Record> = Vec::new();
     for (number, sent) in [
@@ -135,7 +135,7 @@ async fn hold(world: &World, hold_id: &str, action: &str, kind: &str, person: Op
     upsert.write().await.expect("the hold");
 }
 
-fn request(who: &[&str]) -> EraseRequest {
+pub fn request(who: &[&str]) -> EraseRequest {
     EraseRequest {
         people: who.iter().map(|id| SfId::of_person(id).expect("an id")).collect(),
         reason: "ticket 4711".to_owned(),
@@ -145,7 +145,7 @@ fn request(who: &[&str]) -> EraseRequest {
     }
 }
 
-async fn erase_as(world: &World, request: EraseRequest) -> Result<EraseReport> {
+pub async fn erase_as(world: &World, request: EraseRequest) -> Result<EraseReport> {
     let plan = jobs::erase::plan(&world.house, request).await?;
     jobs::erase::execute(&world.house, plan, silent()).await
 }
@@ -154,12 +154,12 @@ async fn erase(world: &World) -> Result<EraseReport> {
     erase_as(world, request(&[&contact_id(CANARY)])).await
 }
 
-fn erase_job() -> Job {
+pub fn erase_job() -> Job {
     Arc::new(|world: &World| Box::pin(async move { erase(world).await.map(drop) }))
 }
 
 /// Objects that hold the canary's ids, addresses or name.
-async fn traces(world: &World) -> Vec<String> {
+pub async fn traces(world: &World) -> Vec<String> {
     let mut texts = canary_ids();
     texts.extend([ADDRESS, "old.canary@example.edu", NAME].map(str::to_owned));
     let plan = jobs::traces::plan(&world.house, &texts).await.expect("a plan");
@@ -215,7 +215,7 @@ async fn order(world: &World) -> BTreeMap<String, Vec<String>> {
 }
 
 /// Nothing of the canary is shown, by any table.
-async fn is_gone(world: &World) {
+pub async fn is_gone(world: &World) {
     let ids = canary_ids().iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", ");
     for sql in [
         format!("SELECT ier_id FROM ier WHERE person_id IN ({ids}) OR contact_id IN ({ids}) OR lead_id IN ({ids})"),

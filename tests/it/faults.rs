@@ -19,11 +19,14 @@ pub mod seen;
 
 use futures::future::BoxFuture;
 
+pub use self::scenes::{Job, archive_job, compact_job};
 use self::scenes::{
-    Job, archive_job, base, before_archive, before_checkpoint, before_compact, before_vacuum, compact_job, first_load_job,
-    load_job, load_one_job, nothing, vacuum_job,
+    base, before_archive, before_checkpoint, before_compact, before_vacuum, first_load_job, load_job, load_one_job, nothing,
+    vacuum_job,
 };
 use self::seen::Seen;
+use crate::erase;
+use crate::retain_races::{before_retain, retain_job};
 use crate::world::World;
 use crate::world::records::contact_id;
 
@@ -49,6 +52,8 @@ pub struct Look<'a> {
     pub seen: &'a Seen,
     /// What was seen before the job.
     pub before: &'a Seen,
+    /// What is seen after it.
+    pub after: &'a Seen,
 }
 
 /// The scenes, and a test for each.
@@ -68,17 +73,40 @@ macro_rules! scenes {
 }
 
 scenes! {
-    first_load: nothing, first_load_job, always [], in the end [];
-    load: base, load_job, always [], in the end [];
+    first_load: nothing, first_load_job, always [iers_change_at_once], in the end [];
+    load: base, load_job, always [iers_change_at_once], in the end [];
     archive: before_archive, |_| archive_job("2026-10-01"), always [no_row_changes], in the end [];
-    checkpoint: before_checkpoint, load_one_job, always [], in the end [];
+    checkpoint: before_checkpoint, load_one_job, always [iers_change_at_once], in the end [];
     compact: before_compact, |_| compact_job(), always [no_row_changes], in the end [];
     vacuum: before_vacuum, |_| vacuum_job(), always [nothing_changes], in the end [nothing_is_left_to_sweep];
+    erase: erase::house, |_| erase::erase_job(), always [], in the end [the_erased_are_gone];
+    retain: before_retain, |_| retain_job(), always [the_held_are_there], in the end [];
 }
 
 /// Does the long run, when `IER_TEST_FAULTS=long` says so.
 pub fn long() -> bool {
     std::env::var("IER_TEST_FAULTS").is_ok_and(|length| length == "long")
+}
+
+/// The IERs are all as before or all as after: one commit changes them.
+fn iers_change_at_once<'a>(look: &'a Look<'a>) -> BoxFuture<'a, ()> {
+    Box::pin(async move { look.seen.iers_are_one_of(&[look.before, look.after]) })
+}
+
+/// No object holds anything of the person erased, and no table shows it.
+fn the_erased_are_gone<'a>(look: &'a Look<'a>) -> BoxFuture<'a, ()> {
+    Box::pin(async move {
+        erase::is_gone(look.reader).await;
+        assert_eq!(erase::traces(look.reader).await, Vec::<String>::new());
+    })
+}
+
+/// Rows that a hold covers are there, however old.
+fn the_held_are_there<'a>(look: &'a Look<'a>) -> BoxFuture<'a, ()> {
+    Box::pin(async move {
+        assert_eq!(look.seen.iers.get("m-4"), look.before.iers.get("m-4"));
+        assert_eq!(look.seen.links.get("l-4"), look.before.links.get("l-4"));
+    })
 }
 
 /// The job moves rows, and changes none.

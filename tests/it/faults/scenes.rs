@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use ier::error::Result;
+use ier::jobs::erase::EraseRequest;
 use ier::lake::commit::{Change, commit};
 
-use crate::world::records::{contact, ier, lead, link};
+use crate::world::records::{contact, contact_id, ier, lead, link};
 use crate::world::store::Mode;
 use crate::world::{World, day};
 
@@ -201,4 +202,25 @@ pub async fn before_meeting() -> World {
     crashed_load(&world).await;
     world.days_pass(3);
     world
+}
+
+/// Erases contact 1, who is in every tier of [`before_meeting`]. What the commits leave behind is purged days later, so that
+/// those who read beside it find their files.
+pub fn erase_one_job() -> Job {
+    Arc::new(|world: &World| {
+        Box::pin(async move {
+            let request = EraseRequest { grace: chrono::Duration::days(2), ..crate::erase::request(&[&contact_id(1)]) };
+            crate::erase::erase_as(world, request).await.map(drop)
+        })
+    })
+}
+
+/// Removes what was sent before the middle of June: archived rows and late ones.
+pub fn retain_some_job() -> Job {
+    let rule = |object: &str| format!("[[retain.rules]]\nname = \"{object}\"\nobject = \"{object}\"\ndays = 140\n");
+    let rules = crate::retain::rules(&["individual_email_result", "individual_link"].map(rule).concat());
+    Arc::new(move |world: &World| {
+        let rules = rules.clone();
+        Box::pin(async move { world.try_retain(&rules).await.map(drop) })
+    })
 }

@@ -59,29 +59,33 @@ impl Seen {
         self.iers == other.iers && self.links == other.links && self.others == other.others
     }
 
-    /// Is this a moment between two states?
-    pub fn is_between(&self, before: &Self, after: &Self) {
-        self.is_one_of(&[before, after]);
+    /// Is this a moment on the way through these states: is every row as in one of them, and here what is in all of them?
+    pub fn is_one_of(&self, states: &[&Self]) {
+        for (key, rows) in self.rows() {
+            let told: Vec<_> = states.iter().map(|state| state.row(key)).collect();
+            assert!(told.contains(&Some(rows)), "{key} is {rows:?}, none of {told:?}");
+        }
+        for (key, _) in states[0].rows().filter(|(key, _)| states.iter().all(|state| state.row(key).is_some())) {
+            assert!(self.row(key).is_some(), "{key} is gone");
+        }
     }
 
-    /// Is this a moment on the way through these states: IERs all as in one of them (they change in one commit), every other
-    /// row as in one of them (links follow their IERs, small tables their own loads, in commits of their own)? What is in all
-    /// of them is here.
-    pub fn is_one_of(&self, states: &[&Self]) {
+    /// Are the IERs all as in one of these states?
+    pub fn iers_are_one_of(&self, states: &[&Self]) {
         if states.iter().all(|state| self.iers != state.iers) {
             let odd = self.iers.iter().filter(|(key, rows)| states.iter().any(|state| state.iers.get(*key) != Some(*rows)));
             let gone = states[0].missing_in(self);
             panic!("IERs are as in none of {} states: {:?}, gone {gone:?}", states.len(), odd.collect::<Vec<_>>());
         }
-        let rest = |state: &Self| state.links.clone().into_iter().chain(state.others.clone()).collect::<BTreeMap<_, _>>();
-        let (mine, theirs) = (rest(self), states.iter().map(|state| rest(state)).collect::<Vec<_>>());
-        for (key, rows) in &mine {
-            let told: Vec<_> = theirs.iter().map(|state| state.get(key)).collect();
-            assert!(told.contains(&Some(rows)), "{key} is {rows:?}, none of {told:?}");
-        }
-        for key in theirs[0].keys().filter(|key| theirs.iter().all(|state| state.contains_key(*key))) {
-            assert!(mine.contains_key(key), "{key} is gone");
-        }
+    }
+
+    fn rows(&self) -> impl Iterator<Item = (&String, &Rows)> {
+        self.iers.iter().chain(&self.links).chain(&self.others)
+    }
+
+    /// A row by its key; keys of different tables differ.
+    fn row(&self, key: &str) -> Option<&Rows> {
+        [&self.iers, &self.links, &self.others].into_iter().find_map(|table| table.get(key))
     }
 
     fn missing_in(&self, seen: &Self) -> Vec<String> {

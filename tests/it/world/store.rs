@@ -58,9 +58,9 @@ impl Mode {
     ];
 
     /// Does the way make a difference to writes only? To a call that reads, a time-out is an error that comes later, one
-    /// that is done and reported failed has failed, and there is nothing to tear.
+    /// that is done and reported failed has failed, there is nothing to tear, and to stop after it is to stop before the next.
     pub fn concerns_writes_only(self) -> bool {
-        matches!(self, Mode::DoneButFailed | Mode::TornWrite | Mode::TimeOut)
+        !matches!(self, Mode::ErrorOnce | Mode::ErrorForEver | Mode::AbortBefore)
     }
 }
 
@@ -146,11 +146,22 @@ impl Objects {
     }
 }
 
+/// Which call fails, and how.
+#[derive(Clone, Copy)]
+struct Fault {
+    /// From 1.
+    at: u64,
+    mode: Mode,
+    /// Only writes are counted.
+    of_writes: bool,
+}
+
 /// One process and what becomes of its calls.
 #[derive(Default)]
 struct State {
+    /// Calls that might have been the one that fails.
     counted: AtomicU64,
-    fault: Option<(u64, Mode)>,
+    fault: Option<Fault>,
     broken: AtomicBool,
     stopped: AtomicBool,
     stop: Notify,
@@ -207,8 +218,9 @@ impl FaultStore {
         Objects::in_memory(Arc::new(self.memory().fork()), self.objects.dates())
     }
 
-    /// A copy of the objects, in which call `fault.0` of the process, counted from 1, will fail.
+    /// A copy of the objects, in which call `fault.0` (from 1; where the way concerns writes only, that write) will fail.
     pub fn fork(&self, clock: ManualClock, fault: Option<(u64, Mode)>) -> Arc<Self> {
+        let fault = fault.map(|(at, mode)| Fault { at, mode, of_writes: mode.concerns_writes_only() });
         Self::with(self.copy(), clock, State { fault, ..State::default() })
     }
 
@@ -219,8 +231,9 @@ impl FaultStore {
         Self::with(objects, clock, state)
     }
 
-    /// The same objects, seen by the next process.
+    /// The same objects, seen by the next process, of which call `fault.0`, counted from 1, will fail.
     pub fn process_of(&self, clock: ManualClock, fault: Option<(u64, Mode)>, seat: Option<Seat>) -> Arc<Self> {
+        let fault = fault.map(|(at, mode)| Fault { at, mode, of_writes: false });
         Self::with(self.objects.clone(), clock, State { fault, seat, ..State::default() })
     }
 
@@ -273,7 +286,7 @@ impl FaultStore {
 
     /// Has the chosen call been made?
     pub fn fault_struck(&self) -> bool {
-        self.state.fault.is_none_or(|(at, _)| self.state.counted.load(Ordering::SeqCst) >= at)
+        self.state.fault.is_none_or(|fault| self.state.counted.load(Ordering::SeqCst) >= fault.at)
     }
 
     /// Runs a job as a process of its own: when the fault stops the process, the job is dropped where it stands, nothing
@@ -320,13 +333,20 @@ impl State {
             self.wait_for_burial().await;
             return (0, Step::Fail);
         }
-        self.log.lock().expect("no test panics with the lock").push(call.clone());
-        let number = self.counted.fetch_add(1, Ordering::SeqCst) + 1;
+        let number = {
+            let mut log = self.log.lock().expect("no test panics with the lock");
+            log.push(call.clone());
+            log.len() as u64
+        };
         self.remember(number, false);
         if self.broken.load(Ordering::SeqCst) {
             return (number, Step::Fail);
         }
-        let step = match self.fault.filter(|(at, _)| *at == number).map(|(_, mode)| mode) {
+        if self.fault.is_some_and(|fault| fault.of_writes) && !call.writes() {
+            return (number, Step::Go);
+        }
+        let counted = self.counted.fetch_add(1, Ordering::SeqCst) + 1;
+        let step = match self.fault.filter(|fault| fault.at == counted).map(|fault| fault.mode) {
             None => Step::Go,
             Some(Mode::ErrorOnce) => Step::Fail,
             Some(Mode::ErrorForEver) => {
