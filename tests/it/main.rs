@@ -69,7 +69,8 @@ mod lease;
 /// Statements that want too much time or memory.
 mod limits;
 
-/// A store that fails at each call of a job, in every way a store can: nobody sees half of it, and running it again ends it.
+/// Whatever fails, wherever and whenever: every call of every job in every way, pairs of jobs over seeds, power cuts, lost
+/// answers of S3, kills of the binary. `cargo test faults` runs it, `IER_TEST_FAULTS=long` for longer.
 mod faults;
 
 /// Two jobs at once, at the worst moments.
