@@ -258,17 +258,21 @@ impl FaultStore {
         self.state.acknowledged.lock().expect("no test panics with the lock").clone()
     }
 
-    /// What stands in the store, by place and size; the random part of file names left out. Two states of the same job that
-    /// agree in this hold the same.
+    /// What stands in the store, by place and size; the random part of names left out. Two states of the same job that agree
+    /// in this hold the same.
     pub async fn objects(&self) -> Vec<(String, u64)> {
         let listed: Vec<ObjectMeta> = self.objects.inner.list(None).try_collect().await.expect("objects can be listed");
-        let name = |path: &Path| match path.as_ref().split_once("part-") {
-            Some((folder, _)) => folder.to_owned(),
-            None => path.to_string(),
+        let object = |meta: &ObjectMeta| {
+            let path = meta.location.as_ref();
+            match RANDOM.iter().find_map(|mark| Some(&path[..path.find(mark)? + mark.len()])) {
+                // Of data the size tells torn files from whole ones; of what is small it depends on random numbers in it.
+                Some(place) if path.ends_with(".parquet") => (place.to_owned(), meta.size),
+                Some(place) => (place.to_owned(), 0),
+                None if is_log(&meta.location) => (path.to_owned(), 0),
+                None => (path.to_owned(), meta.size),
+            }
         };
-        // A log entry's size depends on random numbers in it.
-        let size = |meta: &ObjectMeta| if is_log(&meta.location) { 0 } else { meta.size };
-        let mut objects: Vec<(String, u64)> = listed.iter().map(|meta| (name(&meta.location), size(meta))).collect();
+        let mut objects: Vec<(String, u64)> = listed.iter().map(object).collect();
         objects.sort();
         objects
     }
@@ -310,6 +314,9 @@ impl FaultStore {
         Gate(held)
     }
 }
+
+/// What names go on at random after: data files, tallies, seals, totals put down.
+const RANDOM: [&str; 4] = ["part-", "_tally/", "_seals/", "retention/"];
 
 fn failure(call: &Call) -> object_store::Error {
     object_store::Error::Generic { store: "test", source: format!("{} {} was made to fail", call.what, call.path).into() }
