@@ -99,6 +99,9 @@ async fn main() -> Outcome<()> {
     if wanted("late") {
         late(&warehouse).await?;
     }
+    if wanted("erase") {
+        erase(&warehouse, &folder.join("erased")).await?;
+    }
     Ok(())
 }
 
@@ -448,6 +451,58 @@ async fn late(warehouse: &Path) -> Outcome<()> {
     println!("{:28} {before:8.1} ms before, {after:.1} ms with {count} late rows: {:.2}", "wide query (q01)", after / before);
     let (took, peak, report) = ier(warehouse, &["archive"])?;
     line("fold late rows in", took, report["tables"][0]["rows"].as_u64().unwrap_or(0), Some(peak));
+    Ok(())
+}
+
+/// One person out of a copy of the archive, and a search for what is left of them in every object.
+async fn erase(warehouse: &Path, copy: &Path) -> Outcome<()> {
+    if copy.exists() {
+        std::fs::remove_dir_all(copy)?;
+    }
+    copy_folder(warehouse, copy)?;
+    let engine = open(copy, None).await?;
+    let person = scalar(
+        &engine,
+        "SELECT person_id FROM (SELECT person_id, count(*) AS iers FROM ier WHERE contact_id IS NOT NULL GROUP BY 1 ORDER BY 2, 1) \
+         OFFSET 100 LIMIT 1",
+    )
+    .await?;
+    let all = live_files(copy).await?.len();
+    let count = async |filter: &str| -> Outcome<String> {
+        scalar(&open(copy, None).await?, &format!("SELECT CAST(count(*) AS VARCHAR) FROM ier WHERE {filter}")).await
+    };
+    let others = format!("person_id IS DISTINCT FROM '{person}'");
+    let before = count(&others).await?;
+    let args = ["erase", &person, "--reason", "measurement", "--confirm"];
+    let (took, peak, report) = ier(copy, &args)?;
+    let tables = report["receipt"]["tables"].as_array().cloned().unwrap_or_default();
+    let files: Vec<&serde_json::Value> = tables.iter().filter_map(|table| table["files"].as_array()).flatten().collect();
+    let sum = |name: &str| files.iter().filter_map(|file| file[name].as_u64()).sum::<u64>();
+    line("erase one person", took, report["receipt"]["rows"].as_u64().unwrap_or(0), Some(peak));
+    println!(
+        "{:28} {} of {all} files written anew, {} row groups copied, {} encoded; others' rows {}",
+        "",
+        files.len(),
+        sum("groups_copied"),
+        sum("groups_encoded"),
+        if count(&others).await? == before { "unchanged" } else { "CHANGED" }
+    );
+    let (took, peak, report) = ier(copy, &["verify", "--erased", &person])?;
+    line("search every object", took, 0, Some(peak));
+    println!("{:28} {report}", "");
+    Ok(())
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Outcome<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        match entry.file_type()?.is_dir() {
+            true => copy_folder(&entry.path(), &target)?,
+            false => drop(std::fs::copy(entry.path(), target)?),
+        }
+    }
     Ok(())
 }
 

@@ -1,12 +1,20 @@
-//! `ier reconcile`: do the books balance?
+//! `ier reconcile`: do the books balance, and is every record there once?
 
 use crate::error::Result;
 use crate::jobs::reconcile::reconcile;
 
-use super::Session;
+use super::args::Reconcile;
+use super::progress::Unit;
+use super::{Session, print};
 
-/// Reports, and fails when a month does not balance.
-pub async fn run(session: &Session) -> Result<()> {
+/// Reports, repairs only when confirmed, and fails when a month does not balance or a record is stored more than once.
+pub async fn run(session: &Session, args: &Reconcile) -> Result<()> {
     let (warehouse, engine) = session.house().await?;
-    session.job(&warehouse, "reconcile", |_| reconcile(&warehouse, &engine)).await
+    let progress = session.progress(Unit::Rows)?;
+    let repair = args.repair && args.confirm;
+    let done = session.job(&warehouse, "reconcile", |_| async { reconcile(&warehouse, &engine, repair, &progress).await }).await;
+    if args.repair && !args.confirm && !session.global.json && !session.global.quiet {
+        print::line("nothing was repaired; add --confirm to repair")?;
+    }
+    done
 }

@@ -51,7 +51,7 @@ async fn run(args: Args, session: Session) -> Result<()> {
             Verb::Archive(args) => archive::run(&session, &args).await,
             Verb::Compact(args) => compact::run(&session, &args).await,
             Verb::Vacuum(args) => vacuum::run(&session, &args).await,
-            Verb::Reconcile(_) => reconcile::run(&session).await,
+            Verb::Reconcile(args) => reconcile::run(&session, &args).await,
             Verb::Run(args) => scheduler::run(&session, &args).await,
             Verb::Release(args) => release::run(&session, &args).await,
             Verb::Erase(args) => erase::run(&session, &args).await,

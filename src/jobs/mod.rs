@@ -21,9 +21,14 @@ pub mod schedule;
 pub mod metrics;
 
 pub mod erase;
+
 pub mod scheduler;
 
 pub mod traces;
+
+pub mod doubles;
+
+pub mod repair;
 
 pub mod verify;
 

@@ -1,9 +1,10 @@
-//! `ier reconcile`: do the books balance? Changes nothing.
+//! `ier reconcile`: do the books balance, and is every record there once? Changes nothing unless it is to repair.
 //!
 //! For IERs and links, month by month: rows taken in = rows in hot + in the archive + erased + expired. The left side and the
 //! last two stand in tallies that were committed with the rows themselves ([`crate::lake::tally`]), the middle is
 //! counted from the files, so a row lost or doubled anywhere shows. Rows read = rows rejected + records + further versions of
 //! them, by the ledger of loads. And each send's own counters beside what its records tell, with the reason of the difference.
+//! Records stored more than once are found by their keys, and made one of where that is wished ([`super::repair`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,10 +16,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::record::Report;
+use super::repair::{self, Doubled};
 use crate::error::{Error, Result};
 use crate::human;
 use crate::lake::commit::ATTEMPTS;
 use crate::lake::tally::{self, Tally};
+use crate::progress::Progress;
 use crate::query::audit::facts::told;
 use crate::query::engine::Engine;
 use crate::record::fields::known;
@@ -36,7 +39,9 @@ const COUNTED: [(&str, &str); 2] = [
 /// What was found.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReconcileReport {
-    /// By table.
+    /// Records stored more than once, by table; before any were repaired.
+    pub doubled: Vec<Doubled>,
+    /// By table, after any repair.
     pub objects: Vec<ObjectReport>,
     /// Sends by how their counters and their records compare.
     pub sends: Vec<SendsReport>,
@@ -99,8 +104,16 @@ impl ReconcileReport {
         })
     }
 
-    /// An error that names the months that do not balance, when there are any.
+    /// An error that names what is wrong: months that do not balance, and records stored more than once.
     pub fn check(&self) -> Result<()> {
+        let doubled: Vec<String> =
+            self.doubled.iter().filter(|doubled| doubled.mended == 0).map(|doubled| doubled.lines().swap_remove(0)).collect();
+        if !doubled.is_empty() {
+            return Err(Error::corrupt(format!(
+                "{}: `ier reconcile --repair --confirm` makes one row of each",
+                doubled.join("; ")
+            )));
+        }
         let wrong: Vec<String> = self.unbalanced().map(|(object, month)| format!("{object} {}", month.month)).collect();
         if wrong.is_empty() {
             return Ok(());
@@ -110,13 +123,13 @@ impl ReconcileReport {
 }
 
 impl Report for ReconcileReport {
-    /// It changes none.
+    /// Rows that were made one each.
     fn rows(&self) -> u64 {
-        0
+        self.doubled.iter().filter(|doubled| doubled.mended > 0).map(|doubled| doubled.copies).sum()
     }
 
     fn changed(&self) -> bool {
-        false
+        self.rows() > 0
     }
 
     fn complaint(&self) -> Option<Error> {
@@ -155,6 +168,9 @@ impl fmt::Display for ReconcileReport {
                 [group.sends, group.number_sent, group.iers].map(|number| human::count(number.max(0) as u64));
             write!(f, "\n  {number:>8}  {} (sent {sent}, records {iers})", group.explanation)?;
         }
+        for line in self.doubled.iter().flat_map(Doubled::lines) {
+            write!(f, "\n{line}")?;
+        }
         match self.unbalanced().count() {
             0 => write!(f, "\nthe books balance: every row taken in is here, erased or expired"),
             months => write!(f, "\nthe books do not balance in {}", human::counted(months as u64, "month")),
@@ -170,11 +186,17 @@ fn write_row(f: &mut fmt::Formatter<'_>, name: &str, row: &MonthReport) -> fmt::
     })
 }
 
-/// Holds what is there against what was taken in, and sends against their records.
+/// Holds what is there against what was taken in, and sends against their records; with `repair`, first makes one row of each
+/// record that is stored more than once.
 ///
 /// # Errors
 /// Conflict when the tables change all the time while they are counted.
-pub async fn reconcile(warehouse: &Arc<Warehouse>, engine: &Engine) -> Result<ReconcileReport> {
+pub async fn reconcile(
+    warehouse: &Arc<Warehouse>,
+    engine: &Engine,
+    repair: bool,
+    progress: &Arc<dyn Progress>,
+) -> Result<ReconcileReport> {
     #[derive(Deserialize)]
     struct Loaded {
         object: String,
@@ -182,6 +204,11 @@ pub async fn reconcile(warehouse: &Arc<Warehouse>, engine: &Engine) -> Result<Re
         rows_read: i64,
         rows_rejected: i64,
     }
+    let mut doubled = repair::find(warehouse, progress).await?;
+    if repair {
+        repair::repair(warehouse, &mut doubled, progress).await?;
+    }
+    progress.say("holding the books against the rows");
     let loaded: Vec<Loaded> = rows(engine, LOADED).await?;
     let mut objects = Vec::new();
     for (name, sql) in COUNTED {
@@ -192,7 +219,7 @@ pub async fn reconcile(warehouse: &Arc<Warehouse>, engine: &Engine) -> Result<Re
         }
         objects.push(object);
     }
-    Ok(ReconcileReport { objects, sends: rows(engine, SENDS).await? })
+    Ok(ReconcileReport { doubled, objects, sends: rows(engine, SENDS).await? })
 }
 
 fn total(months: &[MonthReport]) -> MonthReport {

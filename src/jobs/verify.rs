@@ -12,19 +12,18 @@
 //! **At once with other jobs**: both tiers are pinned as a reader pins them, so no row is missed or seen twice. A file that a
 //! job replaces and a vacuum deletes meanwhile is not missed: before a file is called missing, the newest log is asked. An
 //! object of the log that clean-up removed meanwhile is not missed either: only what is there is looked at, and gaps among it.
-//! Memory is bounded: files are held whole, but only so many bytes of them at once; keys wait on disk ([`keys`]).
+//! Memory is bounded: files are held whole, but only so many bytes of them at once; keys wait on disk ([`super::doubles`]).
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use chrono::Duration;
 use object_store::path::Path;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use self::keys::{Fingerprints, fingerprint};
 pub use self::report::{Damage, Leftover, TableReport, VerifyReport};
+use super::doubles::Doubles;
 use crate::error::{Error, Kind, Result};
 use crate::human;
 use crate::lake::layout::tags;
@@ -32,14 +31,12 @@ use crate::lake::parallel::in_parallel;
 use crate::lake::paths::{self, Role};
 use crate::lake::snapshot::{DataFile, Snapshot};
 use crate::lake::table::LakeTable;
-use crate::lake::{fold, inspect, logs, tally, vacuum};
+use crate::lake::{inspect, logs, tally, vacuum};
 use crate::progress::Progress;
-use crate::record::fields::{TABLES, Table, hidden};
+use crate::record::fields::{TABLES, Table};
 use crate::tiers::lookups::LookUpLog;
 use crate::tiers::pin::{Pinned, pin};
 use crate::tiers::warehouse::Warehouse;
-
-mod keys;
 
 mod report;
 
@@ -300,17 +297,13 @@ struct Run {
     group: Group,
     memory: Arc<Semaphore>,
     progress: Arc<dyn Progress>,
-    /// Keys of hot rows; and of all rows that no other row may share its key with: archived ones and hot ones that are not late.
-    pools: [Mutex<Fingerprints>; 2],
+    doubles: Doubles,
 }
-
-/// Places in [`Run::pools`].
-const HOT: usize = 0;
-const WHOLE: usize = 1;
 
 impl Run {
     fn new(group: Group, memory: Arc<Semaphore>, progress: Arc<dyn Progress>) -> Self {
-        Self { group, memory, progress, pools: Default::default() }
+        let doubles = Doubles::new(group.pinned.clone());
+        Self { group, memory, progress, doubles }
     }
 
     fn all_files(&self) -> Vec<(Arc<LakeTable>, Arc<DataFile>)> {
@@ -393,7 +386,7 @@ impl Run {
         if let Some(wrong) = inspect::bytes_wrong(file, &bytes) {
             return Ok(vec![Damage::corrupt(&name, &path, wrong, RESTORE_FILE)]);
         }
-        let mut take = |batch: &arrow::array::RecordBatch| self.take_keys(lake, file, batch);
+        let mut take = |batch: &arrow::array::RecordBatch| self.doubles.take(lake, file, batch);
         Ok(match inspect::rows_wrong(lake, file, bytes, &mut take).await {
             Ok(wrong) => wrong.into_iter().map(|wrong| Damage::corrupt(&name, &path, wrong, REPORT)).collect(),
             Err(error) if error.kind() == Kind::Unavailable => return Err(error),
@@ -401,61 +394,21 @@ impl Run {
         })
     }
 
-    /// In which pools does a row of this file belong?
-    fn pools_of(&self, lake: &LakeTable, file: &DataFile) -> impl Fn(bool) -> [bool; 2] + use<> {
-        let hot = lake.role == Role::Hot;
-        let before = self.group.pinned.as_ref().is_some_and(|pinned| pinned.is_before(file));
-        // Where the archive cannot be read, hot rows are compared with each other only.
-        let alone = hot && self.group.pinned.is_none();
-        move |marked| [hot, !hot || !(before || marked || alone)]
-    }
-
-    fn take_keys(&self, lake: &LakeTable, file: &DataFile, batch: &arrow::array::RecordBatch) -> Result<()> {
-        let pools_of = self.pools_of(lake, file);
-        let marks = batch.column_by_name(hidden::LATE);
-        let rows = fold::keys(batch)?.iter().enumerate().filter_map(|(row, key)| Some((row, fingerprint(key?))));
-        let rows: Vec<(u64, [bool; 2])> =
-            rows.map(|(row, number)| (number, pools_of(marks.is_some_and(|marks| marks.is_valid(row))))).collect();
-        for (at, pool) in self.pools.iter().enumerate() {
-            let mut pool = pool.lock().map_err(|_| Error::internal("a pool of keys is poisoned"))?;
-            pool.add(rows.iter().filter(|(_, pools)| pools[at]).map(|(number, _)| *number))?;
-        }
-        Ok(())
-    }
-
     /// Keys that are twice, each with the files and rows in which it stands.
     async fn keys_twice(&self) -> Result<Vec<Damage>> {
+        let found = self.doubles.found(&self.all_files()).await?;
+        let name = &self.group.name;
         let mut damages = Vec::new();
-        for at in [HOT, WHOLE] {
-            let pool = std::mem::take(&mut *self.pools[at].lock().map_err(|_| Error::internal("a pool of keys is poisoned"))?);
-            let suspects = pool.twice()?;
-            if suspects.is_empty() {
-                continue;
-            }
-            let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
-            for (lake, file) in self.all_files() {
-                let pools_of = self.pools_of(&lake, &file);
-                let suspect = |key: &str, marked: bool| pools_of(marked)[at] && suspects.contains(&fingerprint(key));
-                // A file that cannot be read has been named.
-                let Ok(rows) = inspect::keys_of(&lake, &file, suspect).await else { continue };
-                for (row, key) in rows {
-                    places.entry(key).or_default().push(format!("row {row} of {}", file.path(&lake.folder)));
-                }
-            }
-            places.retain(|_, places| places.len() > 1);
-            let more = places.len().saturating_sub(KEYS_NAMED);
-            for (key, places) in places.into_iter().take(KEYS_NAMED) {
-                // Twice in hot is twice in the whole, too, and told once.
-                let what = format!("key {key} is there {} times: {}", places.len(), places.join(", "));
-                if !damages.iter().any(|damage: &Damage| damage.what == what) {
-                    let remedy = "`ier reconcile` repairs it; until then questions count the record more than once";
-                    damages.push(Damage::corrupt(&self.group.name, &self.group.name, what, remedy));
-                }
-            }
-            if more > 0 {
-                let what = format!("{} keys more are there more than once", human::count(more as u64));
-                damages.push(Damage::corrupt(&self.group.name, &self.group.name, what, "mend those named above first"));
-            }
+        for (key, places) in found.iter().take(KEYS_NAMED) {
+            let rows: Vec<String> = places.iter().map(|(file, row)| format!("row {row} of {file}")).collect();
+            let what = format!("key {key} is there {} times: {}", places.len(), rows.join(", "));
+            let remedy = "`ier reconcile --repair` mends it; until then questions count the record more than once";
+            damages.push(Damage::corrupt(name, name, what, remedy));
+        }
+        let more = found.len().saturating_sub(KEYS_NAMED);
+        if more > 0 {
+            let what = format!("{} keys more are there more than once", human::count(more as u64));
+            damages.push(Damage::corrupt(name, name, what, "`ier reconcile --repair` mends them all"));
         }
         Ok(damages)
     }

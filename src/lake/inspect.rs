@@ -230,22 +230,33 @@ pub fn unreadable(error: &Error) -> String {
     format!("its rows cannot be read: {error}")
 }
 
-/// Rows of these keys' fingerprints: the places in a file, with the keys themselves.
-pub async fn keys_of(
-    table: &LakeTable,
-    file: &DataFile,
-    mut wanted: impl FnMut(&str, bool) -> bool,
-) -> Result<Vec<(u64, String)>> {
-    let columns: &[&str] = if table.role == Role::Hot { &[hidden::KEY, hidden::LATE] } else { &[hidden::KEY] };
-    let mut rows = read::open(table, file).await?.stream(Some(columns), None)?;
+/// A row by its key.
+#[derive(Clone, Debug)]
+pub struct KeyedRow {
+    /// Its place in the file.
+    pub row: u64,
+    /// Its key.
+    pub key: String,
+    /// Does it carry a late mark?
+    pub marked: bool,
+}
+
+/// The columns that tell the keys of a table's rows, and which of them carry a late mark.
+pub fn key_columns(table: &LakeTable) -> &'static [&'static str] {
+    if table.role == Role::Hot { &[hidden::KEY, hidden::LATE] } else { &[hidden::KEY] }
+}
+
+/// The rows of a file that are wanted by their key, and by whether they carry a late mark.
+pub async fn keys_of(table: &LakeTable, file: &DataFile, wanted: impl Fn(&str, bool) -> bool) -> Result<Vec<KeyedRow>> {
+    let mut rows = read::open(table, file).await?.stream(Some(key_columns(table)), None)?;
     let (mut found, mut first) = (Vec::new(), 0u64);
     while let Some(batch) = rows.try_next().await.context(|| format!("cannot read {}", file.path(&table.folder)))? {
         let keys = super::fold::keys(&batch)?;
         let marks = batch.column_by_name(hidden::LATE);
         for (row, key) in keys.iter().enumerate() {
-            let Some(key) = key else { continue };
-            if wanted(key, marks.is_some_and(|marks| marks.is_valid(row))) {
-                found.push((first + row as u64, key.to_owned()));
+            let marked = marks.is_some_and(|marks| marks.is_valid(row));
+            if let Some(key) = key.filter(|key| wanted(key, marked)) {
+                found.push(KeyedRow { row: first + row as u64, key: key.to_owned(), marked });
             }
         }
         first += batch.num_rows() as u64;

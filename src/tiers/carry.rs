@@ -10,8 +10,12 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::lake::fold::keys;
 use crate::lake::layout::tags::ANYWHERE;
+use crate::lake::paths::Role;
+use crate::lake::snapshot::Partition;
+use crate::lake::table::LakeTable;
 use crate::lake::tally::Tally;
 use crate::record::fields::{KeyRule, Table, hidden};
+use crate::record::key::sent_days;
 use crate::record::observed;
 use crate::record::resolve::{Outcome, group_by_key, resolve};
 
@@ -235,4 +239,13 @@ pub fn filter_keys(batch: &RecordBatch, wanted: impl Fn(&str) -> bool) -> Result
         return Ok(batch.clone());
     }
     Ok(arrow::compute::filter_record_batch(batch, &mask)?)
+}
+
+/// The partition in which each of these rows belongs.
+pub fn partitions_of(lake: &LakeTable, rows: &RecordBatch) -> Result<Vec<Partition>> {
+    if lake.role == Role::Reference {
+        return Ok(vec![Partition(None); rows.num_rows()]);
+    }
+    let days = sent_days(rows).ok_or_else(|| Error::internal("tiered rows without a day"))?;
+    Ok((0..rows.num_rows()).map(|row| lake.role.partition_of(days.is_valid(row).then(|| days.value(row)))).collect())
 }

@@ -8,6 +8,8 @@ pub mod upsert;
 
 pub mod carry;
 
+pub mod mend;
+
 pub mod links;
 
 pub mod aliases;

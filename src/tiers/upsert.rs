@@ -11,7 +11,7 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use deltalake_core::kernel::Add;
 
-use super::carry::{Counts, Moved, Observing, filter_keys, settle};
+use super::carry::{Counts, Moved, Observing, filter_keys, partitions_of, settle};
 use super::pin::{Pinned, pin};
 use super::suppressed::{self, List};
 use super::warehouse::{Tiers, Warehouse};
@@ -480,7 +480,7 @@ impl Work {
     /// Keys of rows that, settled, belong to another partition than the one they came in by: their date was kept from
     /// another version, an archived one or one told without a date.
     fn strays(&self, partition: Partition, comes: &RecordBatch) -> Result<HashSet<String>> {
-        let places = self.partitions_of(comes)?;
+        let places = partitions_of(&self.target, comes)?;
         let astray = keys(comes)?.iter().zip(places).filter(|(_, place)| *place != partition);
         Ok(astray.filter_map(|(key, _)| key.map(str::to_owned)).collect())
     }
@@ -528,9 +528,9 @@ impl Work {
         let coming: HashSet<&str> = keys(&settled.comes)?.iter().flatten().collect();
         let leaving = filter_keys(&stored, |key| coming.contains(key))?;
         let mut touched: BTreeSet<Partition> = BTreeSet::new();
-        touched.extend(self.partitions_of(&settled.comes)?);
-        touched.extend(self.partitions_of(&leaving)?);
-        let places = self.partitions_of(&settled.comes)?;
+        touched.extend(partitions_of(&self.target, &settled.comes)?);
+        touched.extend(partitions_of(&self.target, &leaving)?);
+        let places = partitions_of(&self.target, &settled.comes)?;
         for partition in touched {
             let mask: arrow::array::BooleanArray = places.iter().map(|place| Some(*place == partition)).collect();
             let comes = arrow::compute::filter_record_batch(&settled.comes, &mask)?;
@@ -542,14 +542,5 @@ impl Work {
         }
         self.progress.advance(rows.num_rows() as u64);
         Ok(())
-    }
-
-    fn partitions_of(&self, rows: &RecordBatch) -> Result<Vec<Partition>> {
-        use arrow::array::Array;
-        if self.target.role == Role::Reference {
-            return Ok(vec![Partition(None); rows.num_rows()]);
-        }
-        let days = crate::record::key::sent_days(rows).ok_or_else(|| Error::internal("tiered rows without a day"))?;
-        Ok((0..rows.num_rows()).map(|row| self.target.role.partition_of(days.is_valid(row).then(|| days.value(row)))).collect())
     }
 }

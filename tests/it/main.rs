@@ -60,6 +60,9 @@ mod identity;
 /// The books balance: rows taken in are there, erased or expired.
 mod reconcile;
 
+/// Records stored more than once are found and made one of.
+mod repair;
+
 /// Ids given out for deletion: only what was read back, each once, none lost.
 mod release;
 
@@ -78,6 +81,7 @@ mod races;
 
 /// Erasure: afterwards no object holds the person, nobody else has changed, and nothing of theirs comes back.
 mod erase;
+
 /// How long records are kept, and what holds keep longer.
 mod retain;
 
@@ -86,6 +90,7 @@ mod retain_races;
 
 /// Random rules, holds, records and moments of archiving: exactly the right rows go.
 mod retain_model;
+
 /// `ier verify`: a story for each kind of damage it names, and that what is sound is called sound.
 mod verify;
 

@@ -430,8 +430,7 @@ async fn run(steps: &[Step]) -> Result<(), TestCaseError> {
     }
     world.rows_stand_where_they_belong().await;
     world.files_are_sound().await;
-    let engine = world.engine().await.expect("an engine");
-    let books = ier::jobs::reconcile::reconcile(&world.house, engine).await.expect("the books");
+    let books = world.try_reconcile(false).await.expect("the books");
     prop_assert!(books.check().is_ok(), "{}", books);
     prop_assert_eq!(books.objects.iter().map(|object| object.total.expired as usize).sum::<usize>(), removed[0] + removed[1]);
     Ok(())

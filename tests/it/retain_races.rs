@@ -240,8 +240,8 @@ async fn retain_beside_each_other_job() {
                 }
                 after.rows_stand_where_they_belong().await;
                 if *name != "load" {
-                    let books = ier::jobs::reconcile::reconcile(&after.house, after.engine().await.expect("an engine")).await;
-                    books.expect("the books").check().unwrap_or_else(|error| panic!("{told}: {error}"));
+                    let books = after.try_reconcile(false).await.expect("the books");
+                    books.check().unwrap_or_else(|error| panic!("{told}: {error}"));
                 }
             }
         }

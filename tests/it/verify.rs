@@ -53,7 +53,7 @@ pub async fn look_at_some(world: &World) {
     }
 }
 
-async fn lake(world: &World, role: Role) -> Arc<LakeTable> {
+pub async fn lake(world: &World, role: Role) -> Arc<LakeTable> {
     let table = known("individual_email_result").expect("IERs");
     world.house.table(role, table).await.expect("a table")
 }
@@ -65,27 +65,27 @@ async fn file(lake: &LakeTable, rows: u64) -> Arc<DataFile> {
 }
 
 /// The same, and none of them late: late ones may be in both tiers.
-async fn young(hot: &LakeTable, rows: u64) -> Arc<DataFile> {
+pub async fn young(hot: &LakeTable, rows: u64) -> Arc<DataFile> {
     let snapshot = hot.snapshot().await.expect("a snapshot");
     let boundary = Partition(Some(day("2026-08-01").to_epoch_days()));
     let young = |file: &&Arc<DataFile>| file.partition >= boundary && file.late_days().next().is_none() && file.rows >= rows;
     snapshot.files().find(young).expect("a file").clone()
 }
 
-async fn rows(lake: &LakeTable, file: &DataFile) -> RecordBatch {
+pub async fn rows(lake: &LakeTable, file: &DataFile) -> RecordBatch {
     let open = read::open(lake, file).await.expect("a file");
     let batches: Vec<RecordBatch> = open.stream(None, None).expect("rows").try_collect().await.expect("rows");
     concat_batches(&lake.table.lake_schema(), &batches).expect("one batch")
 }
 
 /// Writes rows as they are, in whatever order, as a file of a partition.
-async fn written(lake: &LakeTable, partition: Partition, rows: RecordBatch) -> Add {
+pub async fn written(lake: &LakeTable, partition: Partition, rows: RecordBatch) -> Add {
     let rows = futures::stream::iter([Ok(rows)]).boxed();
     let mut adds = write::write(lake, partition, Effort::Hot, &write::Begun::default(), rows, 0, &|_| {}).await.expect("a file");
     adds.remove(0)
 }
 
-async fn swap(world: &World, lake: &LakeTable, removes: Vec<Arc<DataFile>>, adds: Vec<Add>) {
+pub async fn swap(world: &World, lake: &LakeTable, removes: Vec<Arc<DataFile>>, adds: Vec<Add>) {
     let base = lake.snapshot().await.expect("a snapshot");
     let change = Change { adds, removes, operation: "test", ..Change::default() };
     commit(lake, &base, change, &world.clock).await.expect("a commit");

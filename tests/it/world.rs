@@ -11,6 +11,7 @@ use ier::jobs;
 use ier::jobs::archive::ArchiveReport;
 use ier::jobs::compact::{CompactOptions, CompactReport};
 use ier::jobs::load::{LoadReport, LoadRequest, TableCounts};
+use ier::jobs::reconcile::ReconcileReport;
 use ier::jobs::vacuum::VacuumReport;
 use ier::jobs::verify::VerifyReport;
 use ier::lake::layout::tags;
@@ -191,6 +192,11 @@ impl World {
         jobs::verify::execute(&self.house, plan, choices, silent()).await
     }
 
+    /// Holds the books against the rows; makes one row of each record that is stored more than once if told to.
+    pub async fn try_reconcile(&self, repair: bool) -> Result<ReconcileReport> {
+        jobs::reconcile::reconcile(&self.house, self.engine().await?, repair, &silent()).await
+    }
+
     /// Everything is as it was written, and nothing is left over that a vacuum would not have deleted, too.
     pub async fn is_sound(&self) -> VerifyReport {
         let report = self.try_verify(None, false).await.expect("the verification");
@@ -266,8 +272,7 @@ impl World {
 
     /// Every row taken in is there, erased or expired.
     pub async fn the_books_balance(&self) {
-        let engine = self.engine().await.expect("an engine");
-        let report = jobs::reconcile::reconcile(&self.house, engine).await.expect("the books");
+        let report = self.try_reconcile(false).await.expect("the books");
         report.check().unwrap_or_else(|error| panic!("{error}\n{report}"));
     }
 

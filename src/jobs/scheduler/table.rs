@@ -88,7 +88,7 @@ pub const JOBS: &[Scheduled] = &[
         work: |shift| {
             as_run("reconcile", shift, |shift, _| async move {
                 let engine = Engine::open(shift.warehouse.clone(), shift.limits).await?;
-                reconcile::reconcile(&shift.warehouse, &engine).await
+                reconcile::reconcile(&shift.warehouse, &engine, false, &silent()).await
             })
         },
     },

@@ -1,0 +1,137 @@
+//! Mending: a record that is stored more than once comes out once.
+//!
+//! No job of ours stores a key twice; another engine that wrote to the tables may have. All copies of a record are versions of
+//! it, and are resolved as versions are (Rule 2). The outcome goes to hot as a late row that may override copies anywhere, in
+//! the commit that removes hot's other copies; so every question has one row from that commit on, and the next fold
+//! of late rows takes the archived copies away, wherever they stand. Nothing is lost at any instant: no copy goes before the row
+//! that holds all they say is there.
+//!
+//! What was erased stays erased: the list is read after both tiers are pinned, as a load does. The books ([`crate::lake::tally`])
+//! are left as they are: a copy nobody counted in need not be counted out.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, BooleanArray, Date32Array, RecordBatch};
+use arrow::compute::{concat_batches, filter_record_batch};
+
+use super::carry::{Home, Moved, partitions_of};
+use super::links;
+use super::pin::{Pinned, pin};
+use super::suppressed;
+use super::warehouse::{Tiers, Warehouse};
+use crate::error::{Error, Kind, Result};
+use crate::lake::commit::{ATTEMPTS, Change, commit, forsake_paths, lost_race};
+use crate::lake::fold::{Changes, fold, keys, locate};
+use crate::lake::layout::tags::ANYWHERE;
+use crate::lake::snapshot::{DataFile, Partition};
+use crate::lake::table::LakeTable;
+use crate::lake::write::Begun;
+use crate::record::fields::{KeyRule, hidden};
+use crate::record::resolve::{group_by_key, resolve};
+
+/// Makes one row of each of these records of a tiered table; returns how many there were. Keys nobody has are passed over.
+///
+/// # Errors
+/// Conflict when others change the table all the time.
+pub async fn mend(warehouse: &Arc<Warehouse>, tiers: &Tiers, wanted: &HashSet<&str>) -> Result<u64> {
+    let (iers, links) = (tiers.hot.table.key == KeyRule::Ier, tiers.hot.table.name == links::table()?.name);
+    // IERs whose links have to be looked at again when all is done.
+    let mut followed: Vec<String> = Vec::new();
+    for _ in 0..ATTEMPTS {
+        let pinned = pin(tiers).await?;
+        let begun = Arc::new(Begun::default());
+        let attempt = async {
+            let mut whole = resolved(warehouse, tiers, &pinned, wanted).await?;
+            if links {
+                // Copies that were left behind when their IER moved must not win.
+                whole = links::enrich(warehouse, &whole).await?;
+                followed.extend(links::ier_ids(&whole)?.iter().flatten().map(str::to_owned));
+            }
+            if iers {
+                let moved = homes(&whole)?;
+                links::follow(warehouse, &moved).await?;
+                followed.extend(moved.into_iter().map(|moved| moved.ier_id));
+            }
+            let change = change(warehouse, &tiers.hot, &pinned, &whole, &begun).await?;
+            Ok::<_, Error>((whole.num_rows() as u64, change))
+        };
+        let (records, change) = match attempt.await {
+            Ok(done) => done,
+            Err(error) => {
+                forsake_paths(&tiers.hot, &begun.paths()).await;
+                // Others committed and deleted files meanwhile.
+                if error.kind() == Kind::NotFound && pin(tiers).await?.versions() != pinned.versions() {
+                    continue;
+                }
+                return Err(error);
+            }
+        };
+        if !change.is_empty() {
+            match commit(&tiers.hot, &pinned.hot, change, warehouse.clock().as_ref()).await {
+                Err(error) if lost_race(&error) => {
+                    forsake_paths(&tiers.hot, &begun.paths()).await;
+                    continue;
+                }
+                done => done?,
+            };
+        }
+        if !followed.is_empty() {
+            links::settle_anew(warehouse, &followed.iter().map(Some).collect()).await?;
+        }
+        return Ok(records);
+    }
+    Err(Error::conflict(format!("{} is changed by others all the time: try again", tiers.hot.name())))
+}
+
+/// One row for each record, of all its copies, marked as overriding archived ones anywhere.
+async fn resolved(warehouse: &Warehouse, tiers: &Tiers, pinned: &Pinned, wanted: &HashSet<&str>) -> Result<RecordBatch> {
+    let table = &tiers.hot.table;
+    let list = suppressed::list(warehouse).await?;
+    let mut copies = Vec::new();
+    for (lake, snapshot) in [(&tiers.hot, &pinned.hot), (&tiers.archive, &pinned.archive)] {
+        let files: Vec<Arc<DataFile>> = snapshot.files().cloned().collect();
+        let found = locate(lake, &files, wanted).await?.fetch(lake).await?;
+        copies.push(list.admitted(table, found)?.0);
+    }
+    let copies = concat_batches(&table.lake_schema(), &copies)?;
+    let by_key = group_by_key(&copies)?;
+    let whole = resolve(table, &copies, &by_key.groups())?.batch;
+    let mut columns = whole.columns().to_vec();
+    columns[whole.schema().index_of(hidden::LATE)?] = Arc::new(Date32Array::from(vec![ANYWHERE; whole.num_rows()]));
+    Ok(RecordBatch::try_new(whole.schema(), columns)?)
+}
+
+fn homes(iers: &RecordBatch) -> Result<Vec<Moved>> {
+    let ids = iers.column_by_name("ier_id").ok_or_else(|| Error::internal("no column ier_id"))?.as_string::<i32>();
+    let known = (0..iers.num_rows()).filter(|row| ids.is_valid(*row));
+    known.map(|row| Ok(Moved { ier_id: ids.value(row).to_owned(), home: Home::of(iers, row)? })).collect()
+}
+
+/// The change to hot: the rows come, every copy of theirs goes.
+async fn change(
+    warehouse: &Warehouse,
+    hot: &Arc<LakeTable>,
+    pinned: &Pinned,
+    whole: &RecordBatch,
+    begun: &Arc<Begun>,
+) -> Result<Change> {
+    let coming: HashSet<&str> = keys(whole)?.iter().flatten().collect();
+    let files: Vec<Arc<DataFile>> = pinned.hot.files().cloned().collect();
+    let leaving = locate(hot, &files, &coming).await?;
+    let places = partitions_of(hot, whole)?;
+    let mut touched: BTreeSet<Partition> = places.iter().copied().collect();
+    touched.extend(leaving.hits.values().map(|hits| hits.file.partition));
+    let mut change = Change { operation: "mend", ..Change::default() };
+    for partition in touched {
+        let mask: BooleanArray = places.iter().map(|place| Some(*place == partition)).collect();
+        let mut goes = leaving.clone();
+        goes.hits.retain(|_, hits| hits.file.partition == partition);
+        let changes =
+            Changes { goes, comes: vec![filter_record_batch(whole, &mask)?], begun: begun.clone(), ..Changes::default() };
+        let folded = fold(hot, partition, changes, warehouse.clock().now().timestamp_millis(), &|_| {}).await?;
+        change.adds.extend(folded.adds);
+        change.removes.extend(folded.replaced);
+    }
+    Ok(change)
+}

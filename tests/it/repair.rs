@@ -1,0 +1,127 @@
+//! Records that another engine stored a second time: found, told, and made one of, whichever tier their copies stand in.
+
+use std::sync::Arc;
+
+use arrow::array::{AsArray, RecordBatch};
+use ier::jobs::reconcile::ReconcileReport;
+use ier::lake::paths::Role;
+use ier::lake::snapshot::{DataFile, Partition};
+use ier::lake::table::LakeTable;
+use ier::record::fields::known;
+
+use crate::faults::scenes;
+use crate::faults::seen::Seen;
+use crate::verify::{rows, swap, written};
+use crate::world::records::ier;
+use crate::world::turns::Dice;
+use crate::world::{World, day};
+
+async fn lake(world: &World, table: &str, role: Role) -> Arc<LakeTable> {
+    world.house.table(role, known(table).expect("a table")).await.expect("a lake")
+}
+
+/// All rows of a lake, each by itself, with its file.
+async fn all(lake: &LakeTable) -> Vec<(Arc<DataFile>, RecordBatch)> {
+    let mut all = Vec::new();
+    for file in lake.snapshot().await.expect("a snapshot").files() {
+        let batch = rows(lake, file).await;
+        all.extend((0..batch.num_rows()).map(|row| (file.clone(), batch.slice(row, 1))));
+    }
+    all
+}
+
+fn key(row: &RecordBatch) -> String {
+    row.column_by_name("record_key").expect("keys").as_string::<i32>().value(0).to_owned()
+}
+
+/// Writes a row once more, as another engine would: wherever it likes, without asking anybody.
+async fn stored_again(world: &World, lake: &LakeTable, partition: Partition, row: RecordBatch) {
+    let add = written(lake, partition, row).await;
+    swap(world, lake, vec![], vec![add]).await;
+}
+
+fn month(text: &str) -> Partition {
+    Role::Archive.partition_of(Some(day(text).to_epoch_days()))
+}
+
+/// Repairs, and looks again as another process: every key once, everything sound.
+async fn repaired(world: &World) -> ReconcileReport {
+    let report = world.another().try_reconcile(true).await.expect("the repair");
+    let after = world.another();
+    let again = after.try_reconcile(false).await.expect("the books");
+    assert!(again.doubled.is_empty(), "{again}");
+    let sound = after.try_verify(None, false).await.expect("the verification");
+    assert!(sound.damages.iter().all(|damage| !damage.what.contains("key ")), "{sound}");
+    report
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_newest_of_all_copies_stays_and_the_books_balance_again() {
+    let world = scenes::before_archive().await;
+    world.archive("2026-09-10").await;
+    let archive = lake(&world, "individual_email_result", Role::Archive).await;
+    let before = Seen::by(&world.another()).await;
+    let (_, row) = all(&archive).await.into_iter().find(|(_, row)| key(row) == "m-2").expect("an archived row");
+    // A later version of the same record, written straight to the archive, beside the old one.
+    let later = world.fork(None);
+    later.load(&[ier(2).contact(2).sent("2026-06-10 08:00").stamp("2026-11-01 00:00").opened("2026-10-31 08:00")]).await;
+    later.archive("2026-09-10").await;
+    let expected = Seen::by(&later.another()).await;
+    let archived = lake(&later, "individual_email_result", Role::Archive).await;
+    let (_, newest) = all(&archived).await.into_iter().find(|(_, row)| key(row) == "m-2").expect("its later version");
+    stored_again(&world, &archive, month("2026-06-01"), newest).await;
+    stored_again(&world, &archive, month("2026-06-01"), row).await;
+
+    let found = world.another().try_reconcile(false).await.expect("the books");
+    let (doubled, june) = (&found.doubled[0], found.unbalanced().map(|(_, month)| month.difference).collect::<Vec<_>>());
+    assert_eq!((found.doubled.len(), doubled.records, doubled.copies, doubled.mended, june), (1, 1, 3, 0, vec![2]));
+    assert_eq!((doubled.examples[0].key.as_str(), doubled.examples[0].places.len()), ("m-2", 3));
+    let told = found.check().expect_err("a complaint").to_string();
+    assert!(told.contains("1 record stored more than once, as 3 rows") && told.contains("--repair --confirm"), "{told}");
+
+    let report = repaired(&world).await;
+    assert_eq!(report.doubled[0].mended, 1);
+    report.check().unwrap_or_else(|error| panic!("the books balance again: {error}\n{report}"));
+    assert!(report.to_string().contains("1 record stored more than once, as 3 rows, made one row each"), "{report}");
+    let after = Seen::by(&world.another()).await;
+    assert_ne!(after.iers, before.iers);
+    assert_eq!(after.iers, expected.iers);
+    world.rows_stand_where_they_belong().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_anywhere_of_any_record_become_the_record_again() {
+    let seeds = if crate::faults::long() { 200 } else { 12 };
+    let start = scenes::before_archive().await;
+    start.archive("2026-09-10").await;
+    scenes::load_more(&start)(&start).await.expect("late rows");
+    let expected = Seen::by(&start.another()).await;
+    for seed in 1..=seeds {
+        let (world, mut dice) = (start.fork(None), Dice::new(seed));
+        let mut copies = 0;
+        for table in ["individual_email_result", "individual_link"] {
+            let lakes = [lake(&world, table, Role::Hot).await, lake(&world, table, Role::Archive).await];
+            let stored = all(&lakes[0]).await.into_iter().chain(all(&lakes[1]).await);
+            for (_, row) in stored.collect::<Vec<_>>() {
+                // An archived row under a late one has told all it knows: as another copy it must not win either.
+                for lake in lakes.iter().filter(|_| dice.below(8) == 0).collect::<Vec<_>>() {
+                    let stands = lake.role.partition_of(ier::record::key::sent_days(&row).map(|days| days.value(0)));
+                    let other = [month("2026-06-01"), month("2026-07-01"), stands][dice.below(3) as usize];
+                    stored_again(&world, lake, if lake.role == Role::Hot { stands } else { other }, row.clone()).await;
+                    copies += 1;
+                }
+            }
+        }
+        let found = world.another().try_reconcile(false).await.expect("the books");
+        let report = repaired(&world).await;
+        let mended: u64 = report.doubled.iter().map(|doubled| doubled.mended).sum();
+        let told: u64 = found.doubled.iter().map(|doubled| doubled.records).sum();
+        assert_eq!(mended, told, "seed {seed}");
+        let after = Seen::by(&world.another()).await;
+        assert!(after.same_rows(&expected), "seed {seed}, {copies} copies: {}", after.difference(&expected));
+        world.rows_stand_where_they_belong().await;
+        world.archive("2026-10-01").await;
+        let archived = Seen::by(&world.another()).await;
+        assert!(archived.same_rows(&expected), "seed {seed}, archived: {}", archived.difference(&expected));
+    }
+}
