@@ -1,6 +1,6 @@
 //! Mending: a record that is stored more than once comes out once.
 //!
-//! No job of ours stores a key twice; another engine that wrote to the tables may have. All copies of a record are versions of
+//! No job stores a key twice; this is for what a fault, or an old copy put back, left behind. All copies of a record are versions of
 //! it, and are resolved as versions are (Rule 2). The outcome goes to hot as a late row that may override copies anywhere, in
 //! the commit that removes hot's other copies; so every question has one row from that commit on, and the next fold
 //! of late rows takes the archived copies away, wherever they stand. Nothing is lost at any instant: no copy goes before the row

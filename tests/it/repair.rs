@@ -1,4 +1,4 @@
-//! Records that another engine stored a second time: found, told, and made one of, whichever tier their copies stand in.
+//! Records that were stored a second time, behind the jobs' back: found, told, and made one of, whichever tier their copies stand in.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ fn key(row: &RecordBatch) -> String {
     row.column_by_name("record_key").expect("keys").as_string::<i32>().value(0).to_owned()
 }
 
-/// Writes a row once more, as another engine would: wherever it likes, without asking anybody.
+/// Writes a row once more, as no job would: wherever, without asking anybody.
 async fn stored_again(world: &World, lake: &LakeTable, partition: Partition, row: RecordBatch) {
     let add = written(lake, partition, row).await;
     swap(world, lake, vec![], vec![add]).await;

@@ -3,9 +3,8 @@
 /// Do the books balance? Rows taken in beside rows there, sends beside their records
 ///
 /// For IERs and links, by month sent: rows taken in = rows in hot + in the archive + erased + expired. For each send: its own
-/// counters beside what its records tell, and why they differ. And records that are stored more than once, which only
-/// another engine's writing leaves behind: --repair makes one row of each. Else it changes nothing. Exit code 6: a row is
-/// missing, or there twice.
+/// counters beside what its records tell, and why they differ. And whether any record is stored more than once, which no job
+/// does: --repair makes one row of each. Else it changes nothing. Exit code 6: a row is missing, or there twice.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
