@@ -20,9 +20,9 @@ use tokio::sync::Semaphore;
 
 use super::archive::{fold_late, late_rows, sum_of};
 use super::record::Report;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::human;
-use crate::lake::commit::{ATTEMPTS, Change, commit, forsake, lost_race};
+use crate::lake::commit::{ATTEMPTS, Change, commit, forsake_paths, lost_race};
 use crate::lake::fold::{Changes, fold_through};
 use crate::lake::layout::{Effort, FILE_BYTES, ROW_GROUP_ROWS, tags};
 use crate::lake::parallel::in_parallel;
@@ -32,6 +32,7 @@ use crate::lake::snapshot::{DataFile, Partition};
 use crate::lake::sort::{BATCH_ROWS, Sorted, sort};
 use crate::lake::table::LakeTable;
 use crate::lake::verify::{RowSum, read_back, summed};
+use crate::lake::write::Begun;
 use crate::progress::Progress;
 use crate::record::fields::{TABLES, known};
 use crate::tiers::pin::pin;
@@ -359,8 +360,34 @@ impl Run {
         let wanted = mib(files.iter().map(merge_bytes).sum::<u64>() + WRITER_BYTES);
         let permits = self.memory.acquire_many(wanted.min(mib(self.options.memory_bytes))).await;
         let _held = permits.map_err(|error| Error::internal(format!("the memory budget is closed: {error}")))?;
+        let begun = Arc::new(Begun::default());
+        let changes = Changes { effort: self.effort(files, need), begun: begun.clone(), ..Changes::default() };
+        let change = match self.merge(archive, partition, files, changes).await {
+            Ok(change) => change,
+            Err(error) => {
+                // It may hold somebody who has been erased meanwhile.
+                forsake_paths(archive, &begun.paths()).await;
+                let newest = archive.snapshot().await?;
+                let changed = files.iter().any(|file| newest.files().all(|live| live.add.path != file.add.path));
+                return if error.kind() == Kind::NotFound && changed { Ok(false) } else { Err(error) };
+            }
+        };
+        let swapped = self.swap(archive, partition, change).await?;
+        if !swapped {
+            forsake_paths(archive, &begun.paths()).await;
+        }
+        Ok(swapped)
+    }
+
+    /// Writes the merged files and reads them back.
+    async fn merge(
+        &self,
+        archive: &Arc<LakeTable>,
+        partition: Partition,
+        files: &[Arc<DataFile>],
+        mut changes: Changes,
+    ) -> Result<Change> {
         let rows: u64 = files.iter().map(|file| file.rows).sum();
-        let mut changes = Changes { effort: self.effort(files, need), ..Changes::default() };
         let mut foreign = Vec::new();
         for file in files {
             match file.tag(tags::BLAKE3) {
@@ -384,14 +411,7 @@ impl Run {
         let new =
             folded.adds.iter().map(|add| DataFile::new(&archive.table, archive.role, add.clone())).collect::<Result<_>>()?;
         read_back(archive, new, written).await?;
-        let change =
-            Change { adds: folded.adds, removes: folded.replaced, same_rows: true, operation: "compact", ..Change::default() };
-        let adds = change.adds.clone();
-        let swapped = self.swap(archive, partition, change).await?;
-        if !swapped {
-            forsake(archive, &adds).await;
-        }
-        Ok(swapped)
+        Ok(Change { adds: folded.adds, removes: folded.replaced, same_rows: true, operation: "compact", ..Change::default() })
     }
 
     /// The most effort for files nobody has touched for long, the tier's own for others.

@@ -106,7 +106,7 @@ async fn copies_anywhere_of_any_record_become_the_record_again() {
                 // An archived row under a late one has told all it knows: as another copy it must not win either.
                 for lake in lakes.iter().filter(|_| dice.below(8) == 0).collect::<Vec<_>>() {
                     let stands = lake.role.partition_of(ier::record::key::sent_days(&row).map(|days| days.value(0)));
-                    let other = [month("2026-06-01"), month("2026-07-01"), stands][dice.below(3) as usize];
+                    let other = [month("2026-06-01"), month("2026-07-01"), stands][dice.below(3)];
                     stored_again(&world, lake, if lake.role == Role::Hot { stands } else { other }, row.clone()).await;
                     copies += 1;
                 }

@@ -10,12 +10,13 @@ use futures::TryStreamExt;
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::lake::commit::{ATTEMPTS, Change, commit, lost_race};
+use crate::lake::commit::{ATTEMPTS, Change, commit, forsake_paths, lost_race};
 use crate::lake::fold::{Changes, Located, fold, keys, locate};
 use crate::lake::paths::Role;
 use crate::lake::read;
 use crate::lake::snapshot::{DataFile, Partition, Snapshot};
 use crate::lake::table::LakeTable;
+use crate::lake::write::Begun;
 use crate::record::fields::{Table, UTC, known};
 use crate::record::id::SfId;
 use crate::record::key::{complete, label_array};
@@ -86,11 +87,12 @@ impl Ledger {
                 return Ok(mine);
             }
             let absorb = snapshot.files().filter(|file| file.bytes() < ABSORB_BYTES).cloned().collect();
-            let changes = Changes { comes: vec![fresh], absorb, ..Changes::default() };
+            let begun = Arc::new(Begun::default());
+            let changes = Changes { comes: vec![fresh], absorb, begun: begun.clone(), ..Changes::default() };
             let folded = fold(&self.lake, Partition(None), changes, self.clock.now().timestamp_millis(), &|_| {}).await?;
             let change = Change { adds: folded.adds, removes: folded.replaced, operation: "release", ..Change::default() };
             match commit(&self.lake, &snapshot, change, self.clock.as_ref()).await {
-                Err(error) if lost_race(&error) => {}
+                Err(error) if lost_race(&error) => forsake_paths(&self.lake, &begun.paths()).await,
                 done => return done.map(|_| mine),
             }
         }

@@ -16,12 +16,13 @@ use super::judge::{FileJudged, Judge, Judged, LakeJudged, Places};
 use super::totals::{PutDown, settle};
 use crate::error::{Error, Result};
 use crate::jobs::archive::sum_of;
-use crate::lake::commit::{Change, commit, lost_race};
+use crate::lake::commit::{Change, commit, forsake_paths, lost_race};
 use crate::lake::fold::{Changes, Hits, Located, fold_through};
 use crate::lake::parallel::in_parallel;
 use crate::lake::snapshot::{DataFile, Partition};
 use crate::lake::table::LakeTable;
 use crate::lake::verify::{RowSum, read_back, summed};
+use crate::lake::write::Begun;
 use crate::progress::Progress;
 use crate::tiers::claim;
 use crate::tiers::pin::Pinned;
@@ -55,13 +56,15 @@ pub async fn remove(
     progress: &Arc<dyn Progress>,
 ) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    let mut prepared = Vec::with_capacity(judged.lakes.len());
-    for lake in &judged.lakes {
-        settle(warehouse, &lake.lake, &lake.base).await?;
-        let change = fold_out(warehouse, lake, progress).await?;
-        outcome.bytes_written += change.adds.iter().map(|add| add.size.max(0) as u64).sum::<u64>();
-        prepared.push(change);
-    }
+    let begun: Vec<Arc<Begun>> = judged.lakes.iter().map(|_| Arc::default()).collect();
+    let prepared = match prepare(warehouse, judged, &begun, progress).await {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            forsake_from(judged, &begun, 0).await;
+            return Err(error);
+        }
+    };
+    outcome.bytes_written = prepared.iter().flat_map(|change| &change.adds).map(|add| add.size.max(0) as u64).sum();
     let from_hot = judged.lakes.len() > 1 && judged.lakes.last().is_some_and(|hot| !hot.is_empty());
     let mut done: Vec<PutDown> = Vec::new();
     for (at, (lake, change)) in judged.lakes.iter().zip(prepared).enumerate() {
@@ -87,6 +90,7 @@ pub async fn remove(
         change.transactions.extend(totals.as_ref().map(PutDown::transaction));
         match commit_removal(warehouse, judge, lake, Prepared { change, totals }).await? {
             None => {
+                forsake_from(judged, &begun, at).await;
                 outcome.lost = true;
                 break;
             }
@@ -101,6 +105,28 @@ pub async fn remove(
         totals.removed(warehouse).await?;
     }
     Ok(outcome)
+}
+
+/// Writes the files of all removals.
+async fn prepare(
+    warehouse: &Arc<Warehouse>,
+    judged: &Judged,
+    begun: &[Arc<Begun>],
+    progress: &Arc<dyn Progress>,
+) -> Result<Vec<Change>> {
+    let mut prepared = Vec::with_capacity(judged.lakes.len());
+    for (lake, begun) in judged.lakes.iter().zip(begun) {
+        settle(warehouse, &lake.lake, &lake.base).await?;
+        prepared.push(fold_out(warehouse, lake, begun, progress).await?);
+    }
+    Ok(prepared)
+}
+
+/// Deletes what was written for removals that are given up: those of the lakes from this one on.
+async fn forsake_from(judged: &Judged, begun: &[Arc<Begun>], first: usize) {
+    for (lake, begun) in judged.lakes.iter().zip(begun).skip(first) {
+        forsake_paths(&lake.lake, &begun.paths()).await;
+    }
 }
 
 /// Commits one removal. Nothing when others came first, a hold among them.
@@ -128,7 +154,12 @@ async fn commit_removal(
 }
 
 /// Writes the files that remain of those that lose rows; whole files are only named.
-async fn fold_out(warehouse: &Arc<Warehouse>, judged: &LakeJudged, progress: &Arc<dyn Progress>) -> Result<Change> {
+async fn fold_out(
+    warehouse: &Arc<Warehouse>,
+    judged: &LakeJudged,
+    begun: &Arc<Begun>,
+    progress: &Arc<dyn Progress>,
+) -> Result<Change> {
     let mut change = Change::default();
     let mut partitions: BTreeMap<Partition, Vec<FileJudged>> = BTreeMap::new();
     for file in judged.files.iter().filter(|file| file.loses()) {
@@ -141,9 +172,10 @@ async fn fold_out(warehouse: &Arc<Warehouse>, judged: &LakeJudged, progress: &Ar
         }
     }
     let (lake, progress, now) = (judged.lake.clone(), progress.clone(), warehouse.clock().now().timestamp_millis());
+    let begun = begun.clone();
     let folded = in_parallel(partitions, move |(partition, files)| {
-        let (lake, progress) = (lake.clone(), progress.clone());
-        async move { fold_partition(&lake, partition, files, now, &progress).await }
+        let (lake, begun, progress) = (lake.clone(), begun.clone(), progress.clone());
+        async move { fold_partition(&lake, partition, files, begun, now, &progress).await }
     })
     .await?;
     for mut folded in folded {
@@ -158,6 +190,7 @@ async fn fold_partition(
     lake: &Arc<LakeTable>,
     partition: Partition,
     files: Vec<FileJudged>,
+    begun: Arc<Begun>,
     now_millis: i64,
     progress: &Arc<dyn Progress>,
 ) -> Result<Change> {
@@ -171,7 +204,7 @@ async fn fold_partition(
     }
     let sum = Arc::new(Mutex::new(RowSum::default()));
     let summing = sum.clone();
-    let changes = Changes { goes, ..Changes::default() };
+    let changes = Changes { goes, begun, ..Changes::default() };
     let told = progress.clone();
     let through = |rows| summed(rows, summing);
     let folded = fold_through(lake, partition, changes, now_millis, &move |rows| told.advance(rows), through).await?;
