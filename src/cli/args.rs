@@ -81,6 +81,10 @@ pub struct Global {
     /// No progress and no reports of what was done; answers and errors only
     #[arg(short, long, global = true, help_heading = "Global options")]
     pub quiet: bool,
+
+    /// Say at the end, on standard error, what was asked of the store: requests, bytes, and how many waited for another
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub stats: bool,
 }
 
 /// What to do.

@@ -19,7 +19,11 @@ const MIB: u64 = 1 << 20;
 impl Session {
     /// The warehouse the settings name.
     pub fn warehouse(&self) -> Result<Arc<Warehouse>> {
-        Warehouse::open(&self.settings.warehouse, &self.settings.store, self.clock.clone())
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened.clone());
+        }
+        let warehouse = Warehouse::open(&self.settings.warehouse, &self.settings.store, self.clock.clone())?;
+        Ok(self.opened.get_or_init(|| warehouse).clone())
     }
 
     /// The engine over it.

@@ -1,5 +1,6 @@
 //! What the command line says: reports on standard output, errors on standard error, for people or as JSON.
 
+use std::fmt;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -24,6 +25,16 @@ pub fn line(text: &str) -> Result<()> {
 /// Prints a warning on standard error: what was asked for is done, but something beside it is not.
 pub fn warning(text: &str) -> Result<()> {
     Ok(writeln!(io::stderr().lock(), "warning: {text}")?)
+}
+
+/// Prints something beside the answer on standard error: as a line of JSON for machines, else as it tells itself.
+pub fn note<T: Serialize + fmt::Display>(json: bool, value: &T) -> Result<()> {
+    let text = if json {
+        serde_json::to_string(value).map_err(|error| Error::internal("a note cannot be written as json").with_source(error))?
+    } else {
+        value.to_string()
+    };
+    Ok(writeln!(io::stderr().lock(), "{text}")?)
 }
 
 /// Output whose reader went away (`| head`) has done its duty.

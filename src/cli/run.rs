@@ -62,5 +62,7 @@ async fn run(args: Args, session: Session) -> Result<()> {
             Verb::Completions(args) => completions::run(&args),
         }
     };
-    if listens { work.await } else { or_interrupted(work).await }
+    let done = if listens { work.await } else { or_interrupted(work).await };
+    session.stats()?;
+    done
 }

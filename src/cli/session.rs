@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 
@@ -26,6 +26,8 @@ pub struct Session {
     pub clock: Arc<dyn Clock>,
     /// The flags every verb has.
     pub global: Global,
+    /// The warehouse, once it is opened: all parts of a run share its store, and what is counted of it.
+    pub(super) opened: OnceLock<Arc<Warehouse>>,
 }
 
 impl Session {
@@ -33,7 +35,7 @@ impl Session {
     pub fn new(args: &Args, env: Vec<(String, String)>) -> Result<Self> {
         let file = Settings::locate(args.global.config.as_deref(), &env, Path::new(""));
         let settings = Settings::resolve(file.as_deref(), env.into_iter(), args.overrides())?;
-        Ok(Self { settings, clock: Arc::new(SystemClock), global: args.global.clone() })
+        Ok(Self { settings, clock: Arc::new(SystemClock), global: args.global.clone(), opened: OnceLock::new() })
     }
 
     /// A bar for a job, when somebody is there to see it.
@@ -58,6 +60,12 @@ impl Session {
             print::warning(&format!("{job} has done its work, but job_run does not tell of it: {error}"))?;
         }
         ended.report.complaint().map_or(Ok(()), Err)
+    }
+
+    /// Says on standard error what was asked of the store, where that is wished.
+    pub fn stats(&self) -> Result<()> {
+        let (true, Some(warehouse)) = (self.global.stats, self.opened.get()) else { return Ok(()) };
+        print::note(self.global.json, &warehouse.root().traffic.counts())
     }
 
     /// Prints what was asked for, even when told to be quiet.

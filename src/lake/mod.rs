@@ -7,6 +7,8 @@ pub mod store;
 
 pub mod durable;
 
+pub mod traffic;
+
 pub mod paths;
 
 pub mod seal;

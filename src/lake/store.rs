@@ -10,6 +10,7 @@ use url::Url;
 
 use super::durable::{DurableLocal, LocalDisk};
 use super::footers::Footers;
+use super::traffic::{Counted, Traffic};
 use crate::error::{Context, Error, Result};
 
 /// A store and the folder in it that holds the warehouse.
@@ -23,6 +24,8 @@ pub struct Root {
     pub base: Path,
     /// Footers of its files.
     pub footers: Arc<Footers>,
+    /// What was asked of the store.
+    pub traffic: Arc<Traffic>,
 }
 
 impl Root {
@@ -40,12 +43,14 @@ impl Root {
         }
         let (store, base) = object_store::parse_url_opts(&url, options)
             .map_err(|error| Error::invalid(format!("cannot open warehouse {location}: {error}")))?;
-        let store: Arc<dyn ObjectStore> = if url.scheme() == "file" {
-            Arc::new(DurableLocal::new(Arc::from(store), Arc::new(LocalDisk)))
-        } else {
-            Arc::from(store)
+        let local = url.scheme() == "file";
+        let store: Arc<dyn ObjectStore> = match local {
+            true => Arc::new(DurableLocal::new(Arc::from(store), Arc::new(LocalDisk))),
+            false => Arc::from(store),
         };
-        Ok(Self { url, store, base, footers: Arc::default() })
+        let traffic: Arc<Traffic> = Arc::default();
+        let store = Arc::new(Counted::new(store, traffic.clone(), local));
+        Ok(Self { url, store, base, footers: Arc::default(), traffic })
     }
 
     /// The same root over another store, so that tests can count and fail its calls.

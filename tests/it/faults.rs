@@ -3,7 +3,7 @@
 //! `cargo test faults` runs all of it and says how many points it tried; `IER_TEST_FAULTS=long` tries far more. A new job is
 //! one more line in the table of scenes below, and one in `pairs::JOBS`.
 
-mod every_call;
+pub mod every_call;
 
 mod kills;
 
@@ -21,8 +21,8 @@ use futures::future::BoxFuture;
 
 pub use self::scenes::{Job, archive_job, compact_job};
 use self::scenes::{
-    base, before_archive, before_checkpoint, before_compact, before_vacuum, first_load_job, load_job, load_one_job, nothing,
-    vacuum_job,
+    base, before_archive, before_checkpoint, before_compact, before_sweep, before_vacuum, first_load_job, hold_job, load_job,
+    load_one_job, nothing, release_job, sweep_job, vacuum_job,
 };
 use self::seen::Seen;
 use crate::erase;
@@ -81,6 +81,9 @@ scenes! {
     vacuum: before_vacuum, |_| vacuum_job(), always [nothing_changes], in the end [nothing_is_left_to_sweep];
     erase: erase::house, |_| erase::erase_job(), always [], in the end [the_erased_are_gone];
     retain: before_retain, |_| retain_job(), always [the_held_are_there], in the end [];
+    hold: base, |_| hold_job(), always [nothing_changes], in the end [it_is_held_once];
+    release: before_compact, |_| release_job(), always [nothing_changes], in the end [every_archived_id_is_given_out_once];
+    sweep: before_sweep, |_| sweep_job(), always [nothing_changes], in the end [nothing_is_left_to_sweep];
 }
 
 /// Does the long run, when `IER_TEST_FAULTS=long` says so.
@@ -106,6 +109,23 @@ fn the_held_are_there<'a>(look: &'a Look<'a>) -> BoxFuture<'a, ()> {
     Box::pin(async move {
         assert_eq!(look.seen.iers.get("m-4"), look.before.iers.get("m-4"));
         assert_eq!(look.seen.links.get("l-4"), look.before.links.get("l-4"));
+    })
+}
+
+/// One hold stands, however often it was tried.
+fn it_is_held_once<'a>(look: &'a Look<'a>) -> BoxFuture<'a, ()> {
+    Box::pin(async move {
+        let list = ier::jobs::hold::list(&look.reader.house, false).await.expect("the holds");
+        let held: Vec<_> = list.holds.iter().map(|hold| hold.scope.person_id.clone()).collect();
+        assert_eq!(held, [Some(contact_id(3))]);
+    })
+}
+
+/// The ledger has every archived id, each once.
+fn every_archived_id_is_given_out_once<'a>(look: &'a Look<'a>) -> BoxFuture<'a, ()> {
+    Box::pin(async move {
+        let given = look.reader.ask("SELECT record_id FROM released ORDER BY 1").await;
+        assert_eq!(given, look.reader.ask("SELECT ier_id FROM ier WHERE tier = 'archive' ORDER BY 1").await);
     })
 }
 

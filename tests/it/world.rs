@@ -1,5 +1,6 @@
 //! A warehouse in memory, with a clock that is told the time: what the stories, models and faults play in.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{Duration, NaiveDate, NaiveTime};
@@ -115,16 +116,21 @@ impl World {
         self.clock.tick(Duration::days(days));
     }
 
+    /// A place in the folder of this world's files.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// Writes an export file.
     pub fn file(&self, name: &str, records: &[Record]) -> String {
-        let path = self.folder.path().join(name);
+        let path = self.path(name);
         std::fs::write(&path, csv(records)).expect("an export file");
         path.to_string_lossy().into_owned()
     }
 
     /// Writes any other file.
     pub fn text(&self, name: &str, text: &str) -> String {
-        let path = self.folder.path().join(name);
+        let path = self.path(name);
         std::fs::write(&path, text).expect("a file");
         path.to_string_lossy().into_owned()
     }
@@ -135,7 +141,7 @@ impl World {
             inputs: files.to_vec(),
             as_table: None,
             zone: chrono_tz::America::Denver,
-            rejects: Some(self.folder.path().join("rejects.csv")),
+            rejects: Some(self.path("rejects.csv")),
             buffer_bytes: 64 << 20,
             keep_versions: true,
         };

@@ -53,7 +53,7 @@ struct Tally {
 }
 
 /// Calls that read of which each is tried; of more, so many of them, evenly spread.
-const READS: usize = 240;
+const READS: usize = 100;
 
 /// Plays a scene of the table.
 pub fn run(name: &str) {

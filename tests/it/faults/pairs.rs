@@ -11,7 +11,10 @@ use std::time::{Duration, Instant};
 
 use super::every_call::{on_all_cores, on_one_thread, told};
 use super::long;
-use super::scenes::{Job, archive_job, before_meeting, compact_job, erase_one_job, load_more, retain_some_job, vacuum_job};
+use super::scenes::{
+    Job, archive_job, before_meeting, compact_job, erase_one_job, hold_job, load_more, reconcile_job, release_job,
+    retain_some_job, sweep_job, vacuum_job,
+};
 use super::seen::Seen;
 use crate::world::turns::{Dice, Turns};
 use crate::world::{World, day};
@@ -20,13 +23,17 @@ use crate::world::{World, day};
 type Named = (&'static str, fn(&World) -> Job, Steps);
 
 /// The jobs that meet.
-const JOBS: [Named; 6] = [
+const JOBS: [Named; 10] = [
     ("load", load_more, Steps::OneCommit),
     ("archive", |_| archive_job("2026-10-01"), Steps::OneCommit),
     ("compact", |_| compact_job(), Steps::OneCommit),
     ("vacuum", |_| vacuum_job(), Steps::OneCommit),
     ("erase", |_| erase_one_job(), Steps::RowByRow),
     ("retain", |_| retain_some_job(), Steps::RowByRow),
+    ("hold", |_| hold_job(), Steps::OneCommit),
+    ("release", |_| release_job(), Steps::OneCommit),
+    ("verify", |_| sweep_job(), Steps::OneCommit),
+    ("reconcile", |_| reconcile_job(), Steps::OneCommit),
 ];
 
 /// How a job changes the IERs that people see.
@@ -39,7 +46,7 @@ enum Steps {
 }
 
 /// Seeds a pair.
-const SEEDS: u64 = 12;
+const SEEDS: u64 = 3;
 const SEEDS_LONG: u64 = 400;
 
 /// Longer than any meeting takes: the two wait for each other.

@@ -1,15 +1,19 @@
 //! The warehouses that jobs find here, and the jobs themselves: small, and with everything in them that has to go right.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::future::BoxFuture;
 use ier::error::Result;
 use ier::jobs::erase::EraseRequest;
+use ier::jobs::record::recorded;
+use ier::jobs::release::{ReleaseRequest, execute, plan};
 use ier::lake::commit::{Change, commit};
+use ier::tiers::holds::Scope;
 
 use crate::world::records::{contact, contact_id, ier, lead, link};
 use crate::world::store::Mode;
-use crate::world::{World, day};
+use crate::world::{World, day, silent};
 
 /// What a job does to a world.
 pub type Job = Arc<dyn for<'a> Fn(&'a World) -> BoxFuture<'a, Result<()>> + Send + Sync>;
@@ -223,4 +227,50 @@ pub fn retain_some_job() -> Job {
         let rules = rules.clone();
         Box::pin(async move { world.try_retain(&rules).await.map(drop) })
     })
+}
+
+/// Places a hold on contact 3.
+pub fn hold_job() -> Job {
+    let scope = Scope { person_id: Some(contact_id(3)), ..Scope::default() };
+    Arc::new(move |world: &World| {
+        let scope = scope.clone();
+        Box::pin(async move { world.try_hold(scope).await.map(drop) })
+    })
+}
+
+/// Gives out the ids of all archived IERs, into a list of its own each time.
+pub fn release_job() -> Job {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    Arc::new(|world: &World| {
+        Box::pin(async move {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let request = ReleaseRequest {
+                object: "individual_email_result".to_owned(),
+                older_than_days: None,
+                limit: None,
+                again: None,
+                out: world.path(&format!("release-{number}.csv")),
+            };
+            let house = &world.house;
+            let work = |run_id| async { execute(house, plan(house, request).await?, run_id, silent()).await };
+            recorded(house, "release", "ann", work).await.map(drop)
+        })
+    })
+}
+
+/// Verifies everything and sweeps what is left over; damage is an error.
+pub fn sweep_job() -> Job {
+    Arc::new(|world: &World| Box::pin(async move { world.try_verify(None, true).await?.verdict() }))
+}
+
+/// The sweep finds what the vacuum finds, and nothing young enough to stay.
+pub async fn before_sweep() -> World {
+    let world = before_vacuum().await;
+    world.days_pass(8);
+    world
+}
+
+/// Holds the books against the rows; an imbalance is an error.
+pub fn reconcile_job() -> Job {
+    Arc::new(|world: &World| Box::pin(async move { world.try_reconcile(false).await?.check() }))
 }

@@ -16,6 +16,7 @@ use chrono::{DateTime, Utc};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use ier::clock::{Clock, ManualClock};
+use ier::lake::paths::is_named_by_commits;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
@@ -35,7 +36,8 @@ pub enum Mode {
     ErrorForEver,
     /// The call is done, and reported failed.
     DoneButFailed,
-    /// A data file is written by half, and the call fails. What a store does atomically (log entries) is not written at all.
+    /// A file that a commit will name is written by half, and the call fails. What is found by its name alone, the engine
+    /// has written whole or not at all: that is not written.
     TornWrite,
     /// The call fails after a while.
     TimeOut,
@@ -468,7 +470,7 @@ impl ObjectStore for FaultStore {
         let what = if opts.mode == PutMode::Create { "put new" } else { "put" };
         let act = |torn: bool| async move {
             let payload = match torn {
-                true if is_log(location) => return Err(failure(&call(what, location))),
+                true if !is_named_by_commits(location) => return Err(failure(&call(what, location))),
                 true => half(payload),
                 false => payload,
             };
