@@ -35,6 +35,8 @@ pub struct Scene {
     pub name: &'static str,
     pub before: fn() -> BoxFuture<'static, World>,
     pub job: fn(&World) -> Job,
+    /// The usual run tries one in so many of its points, evenly spread: for jobs that take seconds each time.
+    pub one_in: usize,
     /// At every moment, after every failure.
     pub always: &'static [Invariant],
     /// When the job has been run to its end, at the first try or again after a failure.
@@ -58,11 +60,12 @@ pub struct Look<'a> {
 
 /// The scenes, and a test for each.
 macro_rules! scenes {
-    ($($name:ident: $before:expr, $job:expr, always $always:expr, in the end $end:expr;)*) => {
+    ($($name:ident: $before:expr, $job:expr, one in $one_in:literal, always $always:expr, in the end $end:expr;)*) => {
         const SCENES: &[Scene] = &[$(Scene {
             name: stringify!($name),
             before: || Box::pin($before()),
             job: $job,
+            one_in: $one_in,
             always: &$always,
             in_the_end: &$end,
         }),*];
@@ -73,17 +76,17 @@ macro_rules! scenes {
 }
 
 scenes! {
-    first_load: nothing, first_load_job, always [iers_change_at_once], in the end [];
-    load: base, load_job, always [iers_change_at_once], in the end [];
-    archive: before_archive, |_| archive_job("2026-10-01"), always [no_row_changes], in the end [];
-    checkpoint: before_checkpoint, load_one_job, always [iers_change_at_once], in the end [];
-    compact: before_compact, |_| compact_job(), always [no_row_changes], in the end [];
-    vacuum: before_vacuum, |_| vacuum_job(), always [nothing_changes], in the end [nothing_is_left_to_sweep];
-    erase: erase::house, |_| erase::erase_job(), always [], in the end [the_erased_are_gone];
-    retain: before_retain, |_| retain_job(), always [the_held_are_there], in the end [];
-    hold: base, |_| hold_job(), always [nothing_changes], in the end [it_is_held_once];
-    release: before_compact, |_| release_job(), always [nothing_changes], in the end [every_archived_id_is_given_out_once];
-    sweep: before_sweep, |_| sweep_job(), always [nothing_changes], in the end [nothing_is_left_to_sweep];
+    first_load: nothing, first_load_job, one in 1, always [iers_change_at_once], in the end [];
+    load: base, load_job, one in 1, always [iers_change_at_once], in the end [];
+    archive: before_archive, |_| archive_job("2026-10-01"), one in 1, always [no_row_changes], in the end [];
+    checkpoint: before_checkpoint, load_one_job, one in 1, always [iers_change_at_once], in the end [];
+    compact: before_compact, |_| compact_job(), one in 1, always [no_row_changes], in the end [];
+    vacuum: before_vacuum, |_| vacuum_job(), one in 1, always [nothing_changes], in the end [nothing_is_left_to_sweep];
+    erase: erase::house, |_| erase::erase_job(), one in 10, always [], in the end [the_erased_are_gone];
+    retain: before_retain, |_| retain_job(), one in 2, always [the_held_are_there], in the end [];
+    hold: base, |_| hold_job(), one in 1, always [nothing_changes], in the end [it_is_held_once];
+    release: before_compact, |_| release_job(), one in 1, always [nothing_changes], in the end [every_archived_id_is_given_out_once];
+    sweep: before_sweep, |_| sweep_job(), one in 1, always [nothing_changes], in the end [nothing_is_left_to_sweep];
 }
 
 /// Does the long run, when `IER_TEST_FAULTS=long` says so.

@@ -36,8 +36,8 @@ pub struct Played {
 
 /// What to try next.
 enum Try {
-    /// A call that fails, in all ways but those of [`Try::Killed`].
-    Call { number: u64, writes: bool },
+    /// A call that fails, in all ways but those of [`Try::Killed`]; in the usual run of a slow job, one way in so many.
+    Call { number: u64, writes: bool, one_in: usize },
     /// The process is killed.
     Killed(Vec<Moment>),
 }
@@ -55,16 +55,22 @@ struct Tally {
 /// Calls that read of which each is tried; of more, so many of them, evenly spread.
 const READS: usize = 100;
 
+/// Moments at which a run is killed of which each is tried; of more, so many of them, evenly spread.
+const KILLS: usize = 300;
+
 /// Plays a scene of the table.
 pub fn run(name: &str) {
     let started = Instant::now();
     let (played, clean) = on_one_thread(play(name));
     let (calls, moments) = (calls(&clean), clean.store.moments());
     let writes = calls.iter().filter(|(_, writes)| *writes).count();
+    let one_in = if long() { 1 } else { played.scene.one_in };
     let every = if long() { 1 } else { (calls.len() - writes).div_ceil(READS).max(1) };
     let tried = calls.iter().filter(|(number, writes)| *writes || (*number as usize).is_multiple_of(every));
-    let mut tries: Vec<Try> = tried.map(|(number, writes)| Try::Call { number: *number, writes: *writes }).collect();
-    tries.extend(moments.chunks(16).map(|moments| Try::Killed(moments.to_vec())));
+    let mut tries: Vec<Try> = tried.map(|(number, writes)| Try::Call { number: *number, writes: *writes, one_in }).collect();
+    let every = if long() { 1 } else { moments.len().div_ceil(KILLS / one_in).max(1) };
+    let killed: Vec<_> = moments.into_iter().step_by(every).collect();
+    tries.extend(killed.chunks(16).map(|moments| Try::Killed(moments.to_vec())));
     let tally = Mutex::new(Tally::default());
     on_all_cores(tries, |next| next.go(&played, &tally));
     let mut tally = tally.into_inner().expect("nobody panicked with the lock");
@@ -141,9 +147,12 @@ impl Try {
             }
         };
         match self {
-            Self::Call { number, writes } => {
+            Self::Call { number, writes, one_in } => {
                 let mut alone = false;
-                for mode in Mode::ALL {
+                for (place, mode) in Mode::ALL.into_iter().enumerate() {
+                    if !(number as usize + place).is_multiple_of(one_in) {
+                        continue;
+                    }
                     let killed = matches!(mode, Mode::AbortBefore | Mode::AbortAfter);
                     if !long() && (killed || (mode.concerns_writes_only() && !writes)) {
                         continue;

@@ -46,7 +46,7 @@ enum Steps {
 }
 
 /// Seeds a pair.
-const SEEDS: u64 = 3;
+const SEEDS: u64 = 2;
 const SEEDS_LONG: u64 = 400;
 
 /// Longer than any meeting takes: the two wait for each other.
