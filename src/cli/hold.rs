@@ -1,7 +1,7 @@
 //! `ier hold`: what must not be removed.
 
 use crate::error::Result;
-use crate::jobs::hold::{HoldRequest, add, list, release};
+use crate::jobs::hold::{HoldRequest, add, list, plan, release};
 use crate::tiers::holds::Scope;
 
 use super::Session;
@@ -21,11 +21,14 @@ pub async fn run(session: &Session, args: &Hold) -> Result<()> {
                 until_date: args.until,
             };
             let request = HoldRequest { scope, reason: args.reason.clone(), author: author.clone() };
-            session.report(&add(&warehouse, &request).await?, ToString::to_string)
+            if args.dry_run {
+                return session.answer(&plan(&warehouse, &request).await?);
+            }
+            session.job(&warehouse, "hold", |_| add(&warehouse, &request)).await
         }
         HoldVerb::List(args) => session.answer(&list(&warehouse, args.all).await?),
         HoldVerb::Release(args) => {
-            session.report(&release(&warehouse, &args.hold, &args.reason, author).await?, ToString::to_string)
+            session.job(&warehouse, "hold", |_| release(&warehouse, &args.hold, &args.reason, author)).await
         }
     }
 }

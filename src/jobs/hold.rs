@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::record::Report;
 use crate::error::{Error, Result};
 use crate::record::id::SfId;
 use crate::tiers::holds::{self, Act, Hold, Holds, Scope};
@@ -25,6 +26,13 @@ pub struct HoldRequest {
     pub author: String,
 }
 
+/// What would be held.
+#[derive(Clone, Debug, Serialize)]
+pub struct HoldPlan {
+    /// In its stored form.
+    pub scope: Scope,
+}
+
 /// What became of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct HoldReport {
@@ -40,6 +48,23 @@ pub struct HoldReport {
 pub struct HoldList {
     /// Oldest first.
     pub holds: Vec<Hold>,
+}
+
+impl Report for HoldReport {
+    /// It removes and writes none.
+    fn rows(&self) -> u64 {
+        0
+    }
+
+    fn changed(&self) -> bool {
+        self.changed
+    }
+}
+
+impl fmt::Display for HoldPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a hold would cover {}", self.scope.words())
+    }
 }
 
 impl fmt::Display for HoldReport {
@@ -76,14 +101,14 @@ fn act(act: &Act) -> String {
     format!("{} by {}: {}", act.at.format("%Y-%m-%dT%H:%M:%SZ"), act.author, act.reason)
 }
 
-/// Places a hold.
+/// Looks what a hold would cover.
 ///
 /// # Errors
 /// Invalid for no reason, for what names nothing, is no person's id, or whose days are in the wrong order. Not found where
 /// nothing is stored, and for a unit that neither the table of units nor any send knows: misspelt, it would hold nothing.
-pub async fn add(warehouse: &Arc<Warehouse>, request: &HoldRequest) -> Result<HoldReport> {
+pub async fn plan(warehouse: &Arc<Warehouse>, request: &HoldRequest) -> Result<HoldPlan> {
     let scope = checked(&request.scope)?;
-    let reason = stated(&request.reason, "a hold needs a reason: say with --reason what it is for")?;
+    stated(&request.reason, "a hold needs a reason: say with --reason what it is for")?;
     if warehouse.is_empty().await? {
         return Err(Error::not_found(format!("there is nothing at {} to hold", warehouse.url())));
     }
@@ -94,7 +119,16 @@ pub async fn add(warehouse: &Arc<Warehouse>, request: &HoldRequest) -> Result<Ho
             return Err(Error::not_found(format!("no unit \"{unit}\" is known here; {right}")));
         }
     }
-    let placed = holds::place(warehouse, scope, reason, &request.author).await?;
+    Ok(HoldPlan { scope })
+}
+
+/// Places a hold.
+///
+/// # Errors
+/// Those of [`plan`].
+pub async fn add(warehouse: &Arc<Warehouse>, request: &HoldRequest) -> Result<HoldReport> {
+    let HoldPlan { scope } = plan(warehouse, request).await?;
+    let placed = holds::place(warehouse, scope, request.reason.trim(), &request.author).await?;
     Ok(HoldReport { hold: placed.hold, changed: placed.now })
 }
 

@@ -45,7 +45,7 @@ const PERSON: &str = "person_id";
 const PEOPLE_MAX: usize = 256;
 
 /// Files on their way at once, a thread: a store answers many requests as fast as one.
-const FILES_AHEAD: usize = 16;
+const FILES_AHEAD: usize = 64;
 
 /// Files that `EXPLAIN` names.
 const FILES_SHOWN: usize = 5;

@@ -117,11 +117,22 @@ pub(super) struct Sealed {
 struct State {
     /// The checkpoint read last.
     checkpoint: Mutex<Option<(ObjectMeta, Bytes)>>,
+    /// Log entries, while a snapshot is made of them: they are asked for several times.
+    entries: Mutex<Option<Entries>>,
     /// Checkpoints that nothing proves.
     hidden: Mutex<BTreeMap<Path, Broken>>,
     /// The first damage found since reading began, and whether reading again may do without it.
     found: Mutex<(Option<Error>, bool)>,
 }
+
+#[derive(Debug, Default)]
+struct Entries {
+    by_path: BTreeMap<Path, (ObjectMeta, Bytes)>,
+    bytes: usize,
+}
+
+/// Log entries kept while a snapshot is made, in bytes.
+const ENTRIES_BYTES: usize = 64 << 20;
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -137,6 +148,7 @@ impl Sealed {
     /// be written by another process.
     pub fn begin(&self) {
         *locked(&self.state.checkpoint) = None;
+        *locked(&self.state.entries) = Some(Entries::default());
         *locked(&self.state.found) = (None, false);
     }
 
@@ -144,6 +156,7 @@ impl Sealed {
     /// whether to read again without what is damaged. It is told here because the error itself may be lost in other crates.
     pub fn end(&self) -> (Option<Error>, bool) {
         *locked(&self.state.checkpoint) = None;
+        *locked(&self.state.entries) = None;
         let avoidable = locked(&self.state.found).1;
         (self.damage_met(), avoidable)
     }
@@ -171,8 +184,16 @@ impl Sealed {
     async fn whole(&self, location: &Path, what: LogObject) -> StoreResult<(ObjectMeta, Bytes)> {
         match what {
             LogObject::Entry(_) => {
+                let kept = locked(&self.state.entries).as_ref().and_then(|entries| entries.by_path.get(location).cloned());
+                if let Some(kept) = kept {
+                    return Ok(kept);
+                }
                 let (meta, bytes) = self.fetch(location).await?;
                 check(&bytes).map_err(|broken| self.note(location, broken, false))?;
+                if let Some(entries) = locked(&self.state.entries).as_mut().filter(|entries| entries.bytes < ENTRIES_BYTES) {
+                    entries.bytes += bytes.len();
+                    entries.by_path.insert(location.clone(), (meta.clone(), bytes.clone()));
+                }
                 Ok((meta, bytes))
             }
             LogObject::LastCheckpoint => {

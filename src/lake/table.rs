@@ -142,19 +142,25 @@ impl LakeTable {
 
     /// Is there no commit after this version?
     async fn is_newest(&self, version: Option<u64>) -> Result<bool> {
-        let next = version.map_or(0, |version| version + 1);
         let store = self.log_store.object_store(None);
-        match store.head(&Path::from(format!("_delta_log/{next:020}.json"))).await {
-            Ok(_) => Ok(false),
-            // Version 0 may have been cleaned away after a checkpoint.
-            Err(object_store::Error::NotFound { .. }) if version.is_none() => {
-                let log = store.list(Some(&Path::from("_delta_log")));
-                // What a writer was stopped at has no name of its own, and is no entry.
-                let mut entries = log.try_filter(|entry| std::future::ready(!paths::is_aside(&entry.location)));
-                Ok(entries.try_next().await?.is_none())
+        let next = version.map_or(0, |version| version + 1);
+        let next = Path::from(format!("_delta_log/{next:020}.json"));
+        let asked = async {
+            if version.is_some() {
+                return Ok((store.head(&next).await, true));
             }
-            Err(object_store::Error::NotFound { .. }) => Ok(true),
-            Err(error) => Err(Error::from(error).context(format!("cannot read the log of {}", self.name()))),
+            // Version 0 may have been cleaned away after a checkpoint: whether there is anything is asked at the same time. What a
+            // writer was stopped at has no name of its own, and is no entry.
+            let log = store.list(Some(&Path::from("_delta_log")));
+            let mut entries = log.try_filter(|entry| std::future::ready(!paths::is_aside(&entry.location)));
+            let (head, first) = tokio::join!(store.head(&next), entries.try_next());
+            Ok((head, first?.is_none()))
+        };
+        let failed = |error: object_store::Error| Error::from(error).context(format!("cannot read the log of {}", self.name()));
+        match asked.await.map_err(failed)? {
+            (Ok(_), _) => Ok(false),
+            (Err(object_store::Error::NotFound { .. }), nothing) => Ok(nothing),
+            (Err(error), _) => Err(failed(error)),
         }
     }
 

@@ -10,6 +10,8 @@ use datafusion::common::{Column, DataFusionError, Result as DfResult};
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 
+use super::as_of::IER_AS_OF;
+use super::identity;
 use super::provider::TableView;
 use crate::error::Result;
 use crate::lake::paths::Role;
@@ -114,6 +116,10 @@ impl SchemaProvider for PublicSchema {
         }
         if let Some(view) = self.view(name) {
             return Ok(Some(view));
+        }
+        // A statement's table functions are looked for as tables, too: the store need not be asked for those.
+        if name == IER_AS_OF || identity::NAMES.contains(&name) {
+            return Ok(None);
         }
         let attributes = self.warehouse.attributes(name, None).await.map_err(DataFusionError::from)?;
         Ok(attributes.map(|table| Arc::new(TableView::reference(table)) as Arc<dyn TableProvider>))

@@ -28,6 +28,7 @@ use crate::lake::scan::STORE;
 use crate::record::id::SfId;
 use crate::record::identity::Identities;
 use crate::tiers::aliases::Aliases;
+use crate::tiers::links;
 use crate::tiers::warehouse::Warehouse;
 
 /// The SQL of a person's history, newest first; its parameter is one of their ids.
@@ -66,7 +67,15 @@ impl Engine {
         let context = SessionContext::new_with_config_rt(config, runtime);
         functions::register(&context)?;
         let aliases = Aliases::open(&warehouse).await?;
-        let public = Arc::new(PublicSchema::new(warehouse.clone()).await?);
+        // Nearly every statement needs these logs: on a distant store they are read at once. What fails is told when it is needed.
+        let tiers = warehouse.tiers(links::ier_table()?).await?;
+        let reads = tokio::join!(
+            PublicSchema::new(warehouse.clone()),
+            tiers.hot.snapshot(),
+            tiers.archive.snapshot(),
+            aliases.identities()
+        );
+        let public = Arc::new(reads.0?);
         let ier = public.table("ier").await?.ok_or_else(|| Error::internal("there is no table ier"))?;
         let catalog = Arc::new(MemoryCatalogProvider::new());
         catalog.register_schema(PUBLIC, public.clone())?;

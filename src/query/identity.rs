@@ -28,7 +28,7 @@ use crate::record::id::SfId;
 use crate::record::identity::{Edge, Identities};
 
 /// The functions of this file.
-const NAMES: [&str; 3] = ["person_ids", "contact_history", "canonical_person"];
+pub const NAMES: [&str; 3] = ["person_ids", "contact_history", "canonical_person"];
 
 /// Does a statement name any of them? One that does not need not look into the ledger.
 pub fn names_people(sql: &str) -> bool {

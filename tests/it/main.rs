@@ -54,6 +54,9 @@ mod evidence;
 /// The short way to a few people's rows finds what a scan finds, and reads hardly anything.
 mod people;
 
+/// What a look-up asks of a distant store, and how much of it has to wait.
+mod waves;
+
 /// One person under all their ids: merges, conversions, aliases by hand, whoever asks by whatever they have.
 mod identity;
 

@@ -64,6 +64,10 @@ pub struct HoldAdd {
     /// What the hold is for
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+
+    /// Say what would be held, and hold nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
 }
 
 /// List the holds that stand
