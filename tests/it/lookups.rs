@@ -203,7 +203,7 @@ async fn a_put_whose_answer_was_lost_spoils_nothing() {
     log(&clean).await.append(look_up(ANA, 2)).await.unwrap();
     let put = clean.store.calls().iter().position(Call::writes).expect("an entry is written") as u64 + 1;
     for (call, mode) in [(1, Mode::ErrorOnce), (put, Mode::DoneButFailed), (put, Mode::TimeOut)] {
-        let world = world.fork(Some((call, mode)));
+        let world = world.fork(None).process(Some((call, mode)), None);
         let opened = LookUpLog::open(&world.house, "ann", None).await;
         let lost = match &opened {
             Ok(log) => log.append(look_up(ANA, 2)).await.map(drop),
