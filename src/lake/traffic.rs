@@ -84,9 +84,9 @@ impl Traffic {
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let requests = human::counted(self.reads + self.lists + self.writes + self.deletes, "request");
-        let kinds = [(self.reads, "reads"), (self.lists, "lists"), (self.writes, "writes"), (self.deletes, "deletes")];
+        let kinds = [(self.reads, "read"), (self.lists, "list"), (self.writes, "write"), (self.deletes, "delete")];
         let kinds: Vec<String> =
-            kinds.iter().filter(|(count, _)| *count > 0).map(|(count, kind)| format!("{count} {kind}")).collect();
+            kinds.iter().filter(|(count, _)| *count > 0).map(|(count, kind)| human::counted(*count, kind)).collect();
         let (read, written) = (human::bytes(self.bytes_read), human::bytes(self.bytes_written));
         write!(f, "store: {requests} ({}), {read} read, {written} written, ", kinds.join(", "))?;
         write!(f, "at most {} one after the other", self.longest_chain)
@@ -267,9 +267,6 @@ mod tests {
         assert_eq!(store.list(None).try_collect::<Vec<_>>().await.unwrap().len(), 1);
         assert_eq!((traffic.counts().lists, traffic.counts().longest_chain), (1, 4));
         let told = traffic.counts().to_string();
-        assert_eq!(
-            told,
-            "store: 6 requests (4 reads, 1 lists, 1 writes), 30 B read, 140 B written, at most 4 one after the other"
-        );
+        assert_eq!(told, "store: 6 requests (4 reads, 1 list, 1 write), 30 B read, 140 B written, at most 4 one after the other");
     }
 }
