@@ -17,7 +17,7 @@ use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
 
 use super::record::Report;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::human;
 use crate::lake::commit::{ATTEMPTS, Change, commit, fence, forsake, forsake_paths, lost_race};
 use crate::lake::fold::{Changes, Folded, fold, fold_through, locate};
@@ -253,8 +253,7 @@ impl Run {
                 Ok(done) => done,
                 Err(error) => {
                     forsake_paths(&self.tiers.archive, &begun.paths()).await;
-                    // Others committed and deleted files meanwhile.
-                    if error.kind() == Kind::NotFound && pin(&self.tiers).await?.versions() != pinned.versions() {
+                    if pinned.is_past(&self.tiers, &error).await? {
                         continue;
                     }
                     return Err(error);

@@ -24,6 +24,12 @@ mod keys;
 /// Where a row stands: its file, as the store names it, and its place in that.
 pub type Place = (String, u64);
 
+/// Places, for people.
+pub fn listed<'a>(places: impl IntoIterator<Item = &'a Place>) -> String {
+    let rows: Vec<String> = places.into_iter().map(|(file, row)| format!("row {row} of {file}")).collect();
+    rows.join(", ")
+}
+
 /// Pools of rows of which no two may share a key.
 #[derive(Clone, Copy, Debug)]
 enum Pool {

@@ -106,8 +106,7 @@ impl ReconcileReport {
 
     /// An error that names what is wrong: months that do not balance, and records stored more than once.
     pub fn check(&self) -> Result<()> {
-        let doubled: Vec<String> =
-            self.doubled.iter().filter(|doubled| doubled.mended == 0).map(|doubled| doubled.lines().swap_remove(0)).collect();
+        let doubled: Vec<String> = self.doubled.iter().filter(|doubled| doubled.mended == 0).map(Doubled::headline).collect();
         if !doubled.is_empty() {
             return Err(Error::corrupt(format!(
                 "{}: `ier reconcile --repair --confirm` makes one row of each",

@@ -11,8 +11,8 @@ use futures::TryStreamExt;
 use serde::Serialize;
 
 use super::archive::fold_late;
-use super::doubles::{Doubles, Place};
-use crate::error::{Context, Error, Kind, Result};
+use super::doubles::{Doubles, Place, listed};
+use crate::error::{Context, Error, Result};
 use crate::human;
 use crate::lake::commit::ATTEMPTS;
 use crate::lake::parallel::in_parallel;
@@ -70,16 +70,18 @@ impl Doubled {
         }
     }
 
+    /// How many there are, in a line for people.
+    pub fn headline(&self) -> String {
+        let (records, copies) = (human::counted(self.records, "record"), human::count(self.copies));
+        let mended = if self.mended > 0 { ", made one row each" } else { "" };
+        format!("{}: {records} stored more than once, as {copies} rows{mended}", self.object)
+    }
+
     /// Lines for people: how many, and which.
     pub fn lines(&self) -> Vec<String> {
-        let (records, copies) = (human::counted(self.records, "record"), human::count(self.copies));
-        let mut lines = vec![match self.mended {
-            0 => format!("{}: {records} stored more than once, as {copies} rows", self.object),
-            _ => format!("{}: {records} stored more than once, as {copies} rows, made one row each", self.object),
-        }];
+        let mut lines = vec![self.headline()];
         for example in &self.examples {
-            let places: Vec<String> = example.places.iter().map(|(file, row)| format!("row {row} of {file}")).collect();
-            lines.push(format!("  {}: {}", example.key, places.join(", ")));
+            lines.push(format!("  {}: {}", example.key, listed(&example.places)));
         }
         match self.records.saturating_sub(NAMED as u64) {
             0 => {}
@@ -107,7 +109,7 @@ async fn find_in(tiers: &Tiers, progress: &Arc<dyn Progress>) -> Result<BTreeMap
     for _ in 0..ATTEMPTS {
         let pinned = pin(tiers).await?;
         match find_pinned(tiers, &pinned, progress).await {
-            Err(error) if error.kind() == Kind::NotFound && pin(tiers).await?.versions() != pinned.versions() => {}
+            Err(error) if pinned.is_past(tiers, &error).await? => {}
             done => return done,
         }
     }

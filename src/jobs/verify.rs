@@ -23,7 +23,7 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 
 pub use self::report::{Damage, Leftover, TableReport, VerifyReport};
-use super::doubles::Doubles;
+use super::doubles::{Doubles, listed};
 use crate::error::{Error, Kind, Result};
 use crate::human;
 use crate::lake::layout::tags;
@@ -400,8 +400,7 @@ impl Run {
         let name = &self.group.name;
         let mut damages = Vec::new();
         for (key, places) in found.iter().take(KEYS_NAMED) {
-            let rows: Vec<String> = places.iter().map(|(file, row)| format!("row {row} of {file}")).collect();
-            let what = format!("key {key} is there {} times: {}", places.len(), rows.join(", "));
+            let what = format!("key {key} is there {} times: {}", places.len(), listed(places));
             let remedy = "`ier reconcile --repair` mends it; until then questions count the record more than once";
             damages.push(Damage::corrupt(name, name, what, remedy));
         }

@@ -117,8 +117,10 @@ impl SchemaProvider for PublicSchema {
         if let Some(view) = self.view(name) {
             return Ok(Some(view));
         }
-        // A statement's table functions are looked for as tables, too: the store need not be asked for those.
-        if name == IER_AS_OF || identity::NAMES.contains(&name) {
+        // A statement's table functions are looked for as tables, too: the store is not asked for those, unless somebody has loaded
+        // a file of attributes by that name.
+        let function = name == IER_AS_OF || identity::NAMES.contains(&name);
+        if function && !self.attributes.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|table| table == name) {
             return Ok(None);
         }
         let attributes = self.warehouse.attributes(name, None).await.map_err(DataFusionError::from)?;

@@ -69,13 +69,13 @@ impl Engine {
         let aliases = Aliases::open(&warehouse).await?;
         // Nearly every statement needs these logs: on a distant store they are read at once. What fails is told when it is needed.
         let tiers = warehouse.tiers(links::ier_table()?).await?;
-        let reads = tokio::join!(
+        let (public, ..) = tokio::join!(
             PublicSchema::new(warehouse.clone()),
             tiers.hot.snapshot(),
             tiers.archive.snapshot(),
             aliases.identities()
         );
-        let public = Arc::new(reads.0?);
+        let public = Arc::new(public?);
         let ier = public.table("ier").await?.ok_or_else(|| Error::internal("there is no table ier"))?;
         let catalog = Arc::new(MemoryCatalogProvider::new());
         catalog.register_schema(PUBLIC, public.clone())?;

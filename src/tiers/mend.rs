@@ -20,11 +20,11 @@ use super::links;
 use super::pin::{Pinned, pin};
 use super::suppressed;
 use super::warehouse::{Tiers, Warehouse};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::lake::commit::{ATTEMPTS, Change, commit, forsake_paths, lost_race};
-use crate::lake::fold::{Changes, fold, keys, locate};
+use crate::lake::fold::{Changes, Located, fold, keys, locate};
 use crate::lake::layout::tags::ANYWHERE;
-use crate::lake::snapshot::{DataFile, Partition};
+use crate::lake::snapshot::{DataFile, Partition, Snapshot};
 use crate::lake::table::LakeTable;
 use crate::lake::write::Begun;
 use crate::record::fields::{KeyRule, hidden};
@@ -42,7 +42,7 @@ pub async fn mend(warehouse: &Arc<Warehouse>, tiers: &Tiers, wanted: &HashSet<&s
         let pinned = pin(tiers).await?;
         let begun = Arc::new(Begun::default());
         let attempt = async {
-            let mut whole = resolved(warehouse, tiers, &pinned, wanted).await?;
+            let (mut whole, in_hot) = resolved(warehouse, tiers, &pinned, wanted).await?;
             if links {
                 // Copies that were left behind when their IER moved must not win.
                 whole = links::enrich(warehouse, &whole).await?;
@@ -53,15 +53,14 @@ pub async fn mend(warehouse: &Arc<Warehouse>, tiers: &Tiers, wanted: &HashSet<&s
                 links::follow(warehouse, &moved).await?;
                 followed.extend(moved.into_iter().map(|moved| moved.ier_id));
             }
-            let change = change(warehouse, &tiers.hot, &pinned, &whole, &begun).await?;
+            let change = change(warehouse, &tiers.hot, &in_hot, &whole, &begun).await?;
             Ok::<_, Error>((whole.num_rows() as u64, change))
         };
         let (records, change) = match attempt.await {
             Ok(done) => done,
             Err(error) => {
                 forsake_paths(&tiers.hot, &begun.paths()).await;
-                // Others committed and deleted files meanwhile.
-                if error.kind() == Kind::NotFound && pin(tiers).await?.versions() != pinned.versions() {
+                if pinned.is_past(tiers, &error).await? {
                     continue;
                 }
                 return Err(error);
@@ -84,22 +83,25 @@ pub async fn mend(warehouse: &Arc<Warehouse>, tiers: &Tiers, wanted: &HashSet<&s
     Err(Error::conflict(format!("{} is changed by others all the time: try again", tiers.hot.name())))
 }
 
-/// One row for each record, of all its copies, marked as overriding archived ones anywhere.
-async fn resolved(warehouse: &Warehouse, tiers: &Tiers, pinned: &Pinned, wanted: &HashSet<&str>) -> Result<RecordBatch> {
+/// One row for each record, of all its copies, marked as overriding archived ones anywhere; and where hot's copies stand.
+async fn resolved(
+    warehouse: &Warehouse,
+    tiers: &Tiers,
+    pinned: &Pinned,
+    wanted: &HashSet<&str>,
+) -> Result<(RecordBatch, Located)> {
     let table = &tiers.hot.table;
     let list = suppressed::list(warehouse).await?;
-    let mut copies = Vec::new();
-    for (lake, snapshot) in [(&tiers.hot, &pinned.hot), (&tiers.archive, &pinned.archive)] {
-        let files: Vec<Arc<DataFile>> = snapshot.files().cloned().collect();
-        let found = locate(lake, &files, wanted).await?.fetch(lake).await?;
-        copies.push(list.admitted(table, found)?.0);
-    }
-    let copies = concat_batches(&table.lake_schema(), &copies)?;
+    let files = |snapshot: &Snapshot| snapshot.files().cloned().collect::<Vec<Arc<DataFile>>>();
+    let in_hot = locate(&tiers.hot, &files(&pinned.hot), wanted).await?;
+    let in_archive = locate(&tiers.archive, &files(&pinned.archive), wanted).await?;
+    let copies = [in_hot.fetch(&tiers.hot).await?, in_archive.fetch(&tiers.archive).await?];
+    let (copies, _) = list.admitted(table, concat_batches(&table.lake_schema(), &copies)?)?;
     let by_key = group_by_key(&copies)?;
     let whole = resolve(table, &copies, &by_key.groups())?.batch;
     let mut columns = whole.columns().to_vec();
     columns[whole.schema().index_of(hidden::LATE)?] = Arc::new(Date32Array::from(vec![ANYWHERE; whole.num_rows()]));
-    Ok(RecordBatch::try_new(whole.schema(), columns)?)
+    Ok((RecordBatch::try_new(whole.schema(), columns)?, in_hot))
 }
 
 fn homes(iers: &RecordBatch) -> Result<Vec<Moved>> {
@@ -112,13 +114,13 @@ fn homes(iers: &RecordBatch) -> Result<Vec<Moved>> {
 async fn change(
     warehouse: &Warehouse,
     hot: &Arc<LakeTable>,
-    pinned: &Pinned,
+    in_hot: &Located,
     whole: &RecordBatch,
     begun: &Arc<Begun>,
 ) -> Result<Change> {
     let coming: HashSet<&str> = keys(whole)?.iter().flatten().collect();
-    let files: Vec<Arc<DataFile>> = pinned.hot.files().cloned().collect();
-    let leaving = locate(hot, &files, &coming).await?;
+    // Copies of what was erased are not ours to remove.
+    let leaving = in_hot.only(|key| coming.contains(key));
     let places = partitions_of(hot, whole)?;
     let mut touched: BTreeSet<Partition> = places.iter().copied().collect();
     touched.extend(leaving.hits.values().map(|hits| hits.file.partition));

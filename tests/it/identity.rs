@@ -387,3 +387,14 @@ async fn nothing_is_loaded_into_the_ledger() {
     }
     assert_eq!(house.ask("SELECT count(*) FROM person_alias").await, ["0"]);
 }
+
+/// A file of attributes may have the name of a function: each is found where it is meant.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_may_be_called_as_a_function_is() {
+    let world = four_mails().await;
+    let file = world.text("contact_history.csv", &format!("ContactId,Field\n{},Email\n", contact_id(1)));
+    world.load_files(&[file]).await.unwrap();
+    assert_eq!(world.line("SELECT field FROM contact_history").await, "Email");
+    let own = format!("SELECT count(*) > 0 FROM contact_history('{}')", contact_id(1));
+    assert_eq!(world.line(&own).await, "true");
+}
