@@ -42,6 +42,9 @@ pub const FILE_BYTES: u64 = 192 << 20;
 /// any file has to be read in vain, for about 3.5 bytes a row.
 pub const KEY_FILTER_FPP: f64 = 1e-5;
 
+/// How the `created_by` of this engine's files begins.
+pub const CREATED_BY: &str = "ier ";
+
 /// How much effort goes into compression.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Effort {
@@ -78,7 +81,7 @@ pub fn writer_properties(table: &Table, effort: Effort) -> Result<WriterProperti
     let level = ZstdLevel::try_new(effort.level())?;
     let mut properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_2_0)
-        .set_created_by(concat!("ier ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_created_by(format!("{CREATED_BY}{}", env!("CARGO_PKG_VERSION")))
         .set_compression(Compression::ZSTD(level))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_data_page_row_count_limit(PAGE_ROWS)

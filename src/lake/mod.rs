@@ -21,6 +21,8 @@ pub mod layout;
 
 pub mod sort;
 
+mod thrift;
+
 pub mod sums;
 
 mod sink;
@@ -56,6 +58,10 @@ pub mod footers;
 pub mod scan;
 
 pub mod pages;
+
+mod encodings;
+
+mod point;
 
 pub mod people;
 

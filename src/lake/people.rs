@@ -7,9 +7,9 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Fields, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -22,14 +22,15 @@ use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricB
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups, RowSelection};
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection};
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::schema::types::SchemaDescriptor;
 
-use super::pages::{self, Fetched, FetchedGroup, Inflater};
+use super::pages::{self, Fetched, FetchedGroup};
+use super::point::{self, Chunk, Points, Values};
 use super::read::pad;
 use super::reader::Reader;
 use super::scan::schema;
@@ -43,6 +44,9 @@ const PERSON: &str = "person_id";
 
 /// More people than this are read faster by a scan, which holds less at once.
 const PEOPLE_MAX: usize = 256;
+
+/// Of more people than this, all rows of a page are decoded to be searched: each of few is searched for alone.
+const FEW: usize = 16;
 
 /// Files on their way at once, a thread: a store answers many requests as fast as one.
 const FILES_AHEAD: usize = 64;
@@ -196,13 +200,13 @@ impl ExecutionPlan for PeopleExec {
     fn execute(&self, partition: usize, _: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
         let Some(files) = self.groups.get(partition) else { return internal_err!("there is no partition {partition}") };
         let counts = Arc::new(Counts::new(&self.metrics, partition));
-        let (reading, inflater) = (self.reading.clone(), Inflater::new()?);
+        let (reading, points) = (self.reading.clone(), Arc::new(Mutex::new(Points::new()?)));
         let batches = stream::iter(files.clone())
             .map(move |file| {
-                let (reading, inflater, counts) = (reading.clone(), inflater.clone(), counts.clone());
+                let (reading, points, counts) = (reading.clone(), points.clone(), counts.clone());
                 async move {
                     let name = file.path(&reading.lake.folder);
-                    let own = reading.rows_of(&file, &inflater, &counts).await.context(|| format!("cannot read {name}"))?;
+                    let own = reading.rows_of(&file, &points, &counts).await.context(|| format!("cannot read {name}"))?;
                     Ok::<_, Error>(stream::iter(own.batches.into_iter().map(Ok)))
                 }
             })
@@ -256,29 +260,32 @@ pub(super) async fn with_places(
 ) -> Result<(RecordBatch, Vec<u32>)> {
     let plan = PeopleExec::new(lake, tier, Vec::new(), projection, people)?;
     let name = file.path(&lake.folder);
-    let own = plan.reading.rows_of(file, &Inflater::new()?, &Counts::new(&plan.metrics, 0)).await;
+    let own = plan.reading.rows_of(file, &Mutex::new(Points::new()?), &Counts::new(&plan.metrics, 0)).await;
     let own = own.context(|| format!("cannot read {name}"))?;
     let places = own.places.into_iter().flatten().map(|place| place as u32).collect();
     Ok((concat_batches(&plan.reading.schema, &own.batches)?, places))
 }
 
 impl Reading {
-    async fn rows_of(&self, file: &DataFile, inflater: &Inflater, counts: &Counts) -> Result<Own> {
+    async fn rows_of(&self, file: &DataFile, points: &Mutex<Points>, counts: &Counts) -> Result<Own> {
         let mut reader = Reader::new(self.lake.store.clone(), file.path(&self.lake.folder), file.bytes(), file.tail()?);
         let metadata = self.lake.footers.load(&mut reader).await?;
         let stored = metadata.file_metadata().schema_descr();
         let place = |name: &str| stored.columns().iter().position(|column| column.name() == name);
         let person = place(PERSON).ok_or_else(|| Error::corrupt(format!("it has no column {PERSON}")))?;
         // A file older than a column has nulls there. `person` is read to be searched, and counts rows where nothing else does.
-        let columns: Vec<usize> = self.stored.fields().iter().filter_map(|field| place(field.name())).collect();
-        let fetched_columns: Vec<usize> = columns.iter().copied().filter(|column| *column != person).chain([person]).collect();
+        let columns: Vec<Option<usize>> = self.stored.fields().iter().map(|field| place(field.name())).collect();
+        let fetched_columns: Vec<usize> =
+            columns.iter().flatten().copied().filter(|column| *column != person).chain([person]).collect();
 
-        let candidates: Vec<(usize, RowSelection)> = (0..metadata.num_row_groups())
+        let candidates: Vec<(usize, Vec<Range<usize>>)> = (0..metadata.num_row_groups())
             .map(|group| (group, self.candidates(&metadata, group, person)))
-            .filter(|(_, rows)| rows.selects_any())
+            .filter(|(_, rows)| !rows.is_empty())
             .collect();
-        let mut ranges: Vec<Range<u64>> =
-            candidates.iter().flat_map(|(group, rows)| pages::ranges(&metadata, *group, &fetched_columns, rows)).collect();
+        let mut ranges: Vec<Range<u64>> = Vec::new();
+        for (group, rows) in &candidates {
+            ranges.extend(pages::ranges(&metadata, *group, &fetched_columns, &selection(&metadata, *group, rows)));
+        }
         ranges.sort_unstable_by_key(|range| range.start);
         if ranges.is_empty() {
             return Ok(Own::default());
@@ -288,25 +295,78 @@ impl Reading {
         let bytes = reader.get_byte_ranges(ranges.clone()).await?;
         let fetched = Arc::new(Fetched::new(file.bytes(), &ranges, bytes));
 
-        let searched = self.decoding(stored, &[person])?;
-        let decoded = if columns.is_empty() { searched.clone() } else { self.decoding(stored, &columns)? };
+        let is_ours = self.people.len() <= FEW && point::is_ours(&metadata, &fetched_columns);
+        let mut points = points.lock().unwrap_or_else(PoisonError::into_inner);
         let mut own = Own::default();
         for (group, rows) in candidates {
             let before: usize = metadata.row_groups()[..group].iter().map(|group| group.num_rows().max(0) as usize).sum();
-            let group = FetchedGroup { metadata: &metadata, group, fetched: fetched.clone(), inflater: inflater.clone() };
-            counts.rows_searched.add(rows.row_count());
-            let owned = self.own_rows(&searched, &group, &rows)?;
-            let rows = RowSelection::from_consecutive_ranges(owned.iter().cloned(), group.num_rows());
-            own.places.extend(owned.into_iter().map(|run| before + run.start..before + run.end));
-            if rows.selects_any() {
-                for batch in ParquetRecordBatchReader::try_new_with_row_groups(&decoded, &group, BATCH_ROWS, Some(rows))? {
-                    let batch = self.with_tier(pad(&batch?, &self.stored)?)?;
-                    counts.output_rows.add(batch.num_rows());
-                    own.batches.push(batch);
+            counts.rows_searched.add(rows.iter().map(Range::len).sum());
+            let (runs, batches) = match is_ours {
+                true => self.decoded_here(&mut points, &metadata, group, &rows, (person, &columns), &fetched)?,
+                false => {
+                    let group = FetchedGroup { metadata: &metadata, group, fetched: fetched.clone() };
+                    self.decoded_by_the_crate(&group, &rows, (person, &columns))?
                 }
-            }
+            };
+            own.places.extend(runs.into_iter().map(|run| before + run.start..before + run.end));
+            counts.output_rows.add(batches.iter().map(RecordBatch::num_rows).sum());
+            own.batches.extend(batches);
         }
         Ok(own)
+    }
+
+    /// The rows of a row group that belong to somebody wanted, of a file of this engine; `columns` are the person's, and those
+    /// of [`Reading::stored`] that the file has.
+    fn decoded_here(
+        &self,
+        points: &mut Points,
+        metadata: &ParquetMetaData,
+        group: usize,
+        candidates: &[Range<usize>],
+        (person, columns): (usize, &[Option<usize>]),
+        fetched: &Fetched,
+    ) -> Result<(Vec<Range<usize>>, Vec<RecordBatch>)> {
+        let owned = points.find(&Chunk::new(metadata, group, person, fetched)?, candidates, &self.people)?;
+        let rows: usize = owned.iter().map(Range::len).sum();
+        if rows == 0 {
+            return Ok((owned, Vec::new()));
+        }
+        let mut arrays = Vec::with_capacity(columns.len());
+        for (field, column) in self.stored.fields().iter().zip(columns) {
+            arrays.push(match column {
+                Some(column) => {
+                    let mut values = Values::of(field.data_type());
+                    points.take(&Chunk::new(metadata, group, *column, fetched)?, &owned, &mut values)?;
+                    values.finish()?
+                }
+                None => new_null_array(field.data_type(), rows),
+            });
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = RecordBatch::try_new_with_options(self.stored.clone(), arrays, &options)?;
+        Ok((owned, vec![self.with_tier(batch)?]))
+    }
+
+    /// The same, of a file of any engine.
+    fn decoded_by_the_crate(
+        &self,
+        group: &FetchedGroup<'_>,
+        candidates: &[Range<usize>],
+        (person, columns): (usize, &[Option<usize>]),
+    ) -> Result<(Vec<Range<usize>>, Vec<RecordBatch>)> {
+        let columns: Vec<usize> = columns.iter().flatten().copied().collect();
+        let stored = group.metadata.file_metadata().schema_descr();
+        let searched = self.decoding(stored, &[person])?;
+        let decoded = if columns.is_empty() { searched.clone() } else { self.decoding(stored, &columns)? };
+        let owned = self.own_rows(&searched, group, candidates)?;
+        let rows = selection(group.metadata, group.group, &owned);
+        let mut batches = Vec::new();
+        if rows.selects_any() {
+            for batch in ParquetRecordBatchReader::try_new_with_row_groups(&decoded, group, BATCH_ROWS, Some(rows))? {
+                batches.push(self.with_tier(pad(&batch?, &self.stored)?)?);
+            }
+        }
+        Ok((owned, batches))
     }
 
     /// How some columns of a file are decoded: as SQL shows them.
@@ -322,12 +382,12 @@ impl Reading {
     }
 
     /// Rows of the pages that may hold somebody wanted; all of the row group where nothing is known of pages.
-    fn candidates(&self, metadata: &ParquetMetaData, group: usize, person: usize) -> RowSelection {
+    fn candidates(&self, metadata: &ParquetMetaData, group: usize, person: usize) -> Vec<Range<usize>> {
         let total = metadata.row_group(group).num_rows().max(0) as usize;
         let values = metadata.column_index().and_then(|index| index.get(group)?.get(person));
         let pages = metadata.offset_index().and_then(|index| index.get(group)?.get(person));
         let (Some(ColumnIndexMetaData::BYTE_ARRAY(values)), Some(pages)) = (values, pages) else {
-            return RowSelection::from_consecutive_ranges(std::iter::once(0..total), total);
+            return Vec::from([0..total]);
         };
         let first_row = |page: usize| pages.page_locations().get(page).map_or(total, |at| at.first_row_index.max(0) as usize);
         let wanted = (0..pages.page_locations().len()).filter(|&page| {
@@ -335,22 +395,20 @@ impl Reading {
             let first = self.people.partition_point(|person| person.as_bytes() < least);
             self.people.get(first).is_some_and(|person| person.as_bytes() <= greatest)
         });
-        RowSelection::from_consecutive_ranges(wanted.map(|page| first_row(page)..first_row(page + 1)), total)
+        wanted.map(|page| first_row(page)..first_row(page + 1)).collect()
     }
 
     /// Of the candidates, the rows that belong to somebody wanted.
-    fn own_rows(&self, searched: &FieldLevels, group: &FetchedGroup<'_>, candidates: &RowSelection) -> Result<Vec<Range<usize>>> {
-        let reader = ParquetRecordBatchReader::try_new_with_row_groups(searched, group, BATCH_ROWS, Some(candidates.clone()))?;
+    fn own_rows(
+        &self,
+        searched: &FieldLevels,
+        group: &FetchedGroup<'_>,
+        candidates: &[Range<usize>],
+    ) -> Result<Vec<Range<usize>>> {
+        let rows = selection(group.metadata, group.group, candidates);
+        let reader = ParquetRecordBatchReader::try_new_with_row_groups(searched, group, BATCH_ROWS, Some(rows))?;
         let mut owned: Vec<Range<usize>> = Vec::new();
-        let mut places = candidates
-            .iter()
-            .scan(0, |next, run| {
-                let first = *next;
-                *next += run.row_count;
-                Some((!run.skip).then_some(first..*next))
-            })
-            .flatten()
-            .flatten();
+        let mut places = candidates.iter().cloned().flatten();
         for batch in reader {
             let people = batch?.column(0).clone();
             for person in people.as_string_view() {
@@ -381,4 +439,9 @@ impl Reading {
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
     }
+}
+
+/// These rows of a row group.
+fn selection(metadata: &ParquetMetaData, group: usize, rows: &[Range<usize>]) -> RowSelection {
+    RowSelection::from_consecutive_ranges(rows.iter().cloned(), metadata.row_group(group).num_rows().max(0) as usize)
 }

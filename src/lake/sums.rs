@@ -17,6 +17,7 @@ use bytes::Bytes;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 
+use super::thrift::{Compact, I32};
 use crate::error::Error;
 
 /// Bytes before the first page.
@@ -227,7 +228,7 @@ impl Summing {
 /// The bytes of the page that begins here, with its header: a Thrift structure in the compact protocol whose third field is the
 /// size of what follows it.
 fn page_bytes(bytes: &[u8]) -> Option<usize> {
-    let mut header = Compact { bytes, at: 0 };
+    let mut header = Compact::new(bytes);
     let mut size = None;
     header.structure(&mut |header, field, kind| {
         if field == 3 && kind == I32 {
@@ -236,92 +237,5 @@ fn page_bytes(bytes: &[u8]) -> Option<usize> {
         }
         header.skip(kind)
     })?;
-    header.at.checked_add(size?)
-}
-
-const TRUE: u8 = 1;
-const FALSE: u8 = 2;
-const BYTE: u8 = 3;
-const I16: u8 = 4;
-const I32: u8 = 5;
-const I64: u8 = 6;
-const DOUBLE: u8 = 7;
-const BINARY: u8 = 8;
-const LIST: u8 = 9;
-const SET: u8 = 10;
-const STRUCT: u8 = 12;
-
-/// Values of Thrift's compact protocol, as many as page headers have.
-struct Compact<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl Compact<'_> {
-    fn byte(&mut self) -> Option<u8> {
-        let byte = *self.bytes.get(self.at)?;
-        self.at += 1;
-        Some(byte)
-    }
-
-    fn varint(&mut self) -> Option<u64> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7F) << shift;
-            if byte & 0x80 == 0 {
-                return Some(value);
-            }
-        }
-        None
-    }
-
-    fn zigzag(&mut self) -> Option<i64> {
-        let value = self.varint()?;
-        Some((value >> 1) as i64 ^ -((value & 1) as i64))
-    }
-
-    fn pass(&mut self, bytes: usize) -> Option<()> {
-        self.at = self.at.checked_add(bytes)?;
-        Some(())
-    }
-
-    /// Shows `each` the fields by number and type; it must take in or skip their values.
-    fn structure(&mut self, each: &mut dyn FnMut(&mut Self, i64, u8) -> Option<()>) -> Option<()> {
-        let mut field = 0;
-        loop {
-            let head = self.byte()?;
-            if head == 0 {
-                return Some(());
-            }
-            field = if head >> 4 == 0 { self.zigzag()? } else { field + i64::from(head >> 4) };
-            each(self, field, head & 0x0F)?;
-        }
-    }
-
-    fn skip(&mut self, kind: u8) -> Option<()> {
-        match kind {
-            TRUE | FALSE => Some(()),
-            BYTE => self.pass(1),
-            I16 | I32 | I64 => self.varint().map(|_| ()),
-            DOUBLE => self.pass(8),
-            BINARY => {
-                let bytes = self.varint()?;
-                self.pass(usize::try_from(bytes).ok()?)
-            }
-            LIST | SET => {
-                let head = self.byte()?;
-                let count = if head >> 4 == 0x0F { self.varint()? } else { u64::from(head >> 4) };
-                for _ in 0..count {
-                    match head & 0x0F {
-                        TRUE | FALSE => self.pass(1)?,
-                        kind => self.skip(kind)?,
-                    }
-                }
-                Some(())
-            }
-            STRUCT => self.structure(&mut |header, _, kind| header.skip(kind)),
-            _ => None,
-        }
-    }
+    header.at().checked_add(size?)
 }

@@ -1,0 +1,121 @@
+//! Values of Thrift's compact protocol, as many as page headers have. Its numbers are also those of Parquet's encodings.
+//!
+//! Whatever the bytes are, reading them ends; `None` says that they are not what they should be.
+
+/// A field that is true; it has no value.
+pub const TRUE: u8 = 1;
+/// A field that is false; it has no value.
+pub const FALSE: u8 = 2;
+const BYTE: u8 = 3;
+const I16: u8 = 4;
+/// A whole number of 32 bits.
+pub const I32: u8 = 5;
+const I64: u8 = 6;
+const DOUBLE: u8 = 7;
+const BINARY: u8 = 8;
+const LIST: u8 = 9;
+const SET: u8 = 10;
+/// A structure.
+pub const STRUCT: u8 = 12;
+
+/// Values that stand one after the other.
+#[derive(Debug)]
+pub struct Compact<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Compact<'a> {
+    /// Values from the first byte on.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// The place of the next value.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The next bytes as they are.
+    pub fn take(&mut self, bytes: usize) -> Option<&'a [u8]> {
+        let start = self.at;
+        self.pass(bytes)?;
+        self.bytes.get(start..self.at)
+    }
+
+    /// What has not been read yet.
+    pub fn rest(&self) -> Option<&'a [u8]> {
+        self.bytes.get(self.at..)
+    }
+
+    /// One byte.
+    pub fn byte(&mut self) -> Option<u8> {
+        let byte = *self.bytes.get(self.at)?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    /// A number without a sign.
+    pub fn varint(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            value |= u64::from(byte & 0x7F) << shift;
+            if byte & 0x80 == 0 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    /// A number with a sign.
+    pub fn zigzag(&mut self) -> Option<i64> {
+        let value = self.varint()?;
+        Some((value >> 1) as i64 ^ -((value & 1) as i64))
+    }
+
+    fn pass(&mut self, bytes: usize) -> Option<()> {
+        self.at = self.at.checked_add(bytes)?;
+        Some(())
+    }
+
+    /// Shows `each` the fields by number and type; it must take in or skip their values.
+    pub fn structure(&mut self, each: &mut dyn FnMut(&mut Self, i64, u8) -> Option<()>) -> Option<()> {
+        let mut field = 0;
+        loop {
+            let head = self.byte()?;
+            if head == 0 {
+                return Some(());
+            }
+            field = if head >> 4 == 0 { self.zigzag()? } else { field + i64::from(head >> 4) };
+            each(self, field, head & 0x0F)?;
+        }
+    }
+
+    /// Passes over a value of this type.
+    pub fn skip(&mut self, kind: u8) -> Option<()> {
+        match kind {
+            TRUE | FALSE => Some(()),
+            BYTE => self.pass(1),
+            I16 | I32 | I64 => self.varint().map(|_| ()),
+            DOUBLE => self.pass(8),
+            BINARY => {
+                let bytes = self.varint()?;
+                self.pass(usize::try_from(bytes).ok()?)
+            }
+            LIST | SET => {
+                let head = self.byte()?;
+                let count = if head >> 4 == 0x0F { self.varint()? } else { u64::from(head >> 4) };
+                for _ in 0..count {
+                    match head & 0x0F {
+                        TRUE | FALSE => self.pass(1)?,
+                        kind => self.skip(kind)?,
+                    }
+                }
+                Some(())
+            }
+            STRUCT => self.structure(&mut |header, _, kind| header.skip(kind)),
+            _ => None,
+        }
+    }
+}
