@@ -1,6 +1,6 @@
 //! Parquet's encodings, read where few of a page's values are wanted.
 //!
-//! A look-up wants two or three of the 4,096 values of a page. Runs and bit-packed values are reached without touching those before;
+//! A look-up wants two or three of the 2,048 values of a page. Runs and bit-packed values are reached without touching those before;
 //! deltas have to be added up, which takes a nanosecond each; nothing is allocated for values nobody asked for. Whatever the
 //! bytes are, reading them ends; `None` says that they are not what they should be.
 
@@ -118,10 +118,22 @@ pub fn deltas<'a>(bytes: &'a [u8], wanted: usize, out: &mut Vec<i64>) -> Option<
             }
             let packed = rest.take((in_part / 8).checked_mul(usize::from(width))?)?;
             let values = in_part.min(wanted.saturating_sub(done));
-            out.extend((0..values).map(|place| {
-                last = last.wrapping_add(least).wrapping_add(bits(packed, u32::from(width), place) as i64);
-                last
-            }));
+            let (width, mask) = (usize::from(width), u64::MAX.checked_shr(64 - u32::from(width)).unwrap_or(0));
+            for first in (0..values).step_by(8) {
+                let mut eight = [0; 8];
+                // Eight values of up to seven bits lie in one word.
+                let all = if width < 8 { word(packed, first / 8 * width) } else { 0 };
+                for (place, value) in eight.iter_mut().enumerate() {
+                    let difference = match width < 8 {
+                        true => all >> (place * width) & mask,
+                        false => bits(packed, width as u32, first + place),
+                    };
+                    last = last.wrapping_add(least).wrapping_add(difference as i64);
+                    *value = last;
+                }
+                // What is behind the last value wanted is none.
+                out.extend_from_slice(&eight[..(values - first).min(8)]);
+            }
             done += in_part.min(total - done);
         }
     }

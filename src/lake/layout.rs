@@ -32,8 +32,8 @@ pub mod tags {
 /// one encoded group (about 40 MB) in memory and a month can be read by two threads.
 pub const ROW_GROUP_ROWS: usize = 512 * 1024;
 
-/// Rows in a page. A look-up reads one page a column: pages of 20,000 rows made it slower, 2,048 gained little more.
-pub const PAGE_ROWS: usize = 4096;
+/// Rows in a page. A look-up reads one page a column: pages of 4,096 rows made it slower.
+pub const PAGE_ROWS: usize = 2048;
 
 /// A file is closed when it has grown to this many bytes; what follows goes to the next, which begins at a later key.
 pub const FILE_BYTES: u64 = 192 << 20;

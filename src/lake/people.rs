@@ -9,7 +9,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringViewArray, new_null_array};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Fields, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -40,7 +40,7 @@ use crate::error::{Context, Error, Result};
 use crate::record::fields::{TIER, Table};
 
 /// The column by which files are sorted first.
-const PERSON: &str = "person_id";
+pub const PERSON: &str = "person_id";
 
 /// More people than this are read faster by a scan, which holds less at once.
 const PEOPLE_MAX: usize = 256;
@@ -326,14 +326,20 @@ impl Reading {
         (person, columns): (usize, &[Option<usize>]),
         fetched: &Fetched,
     ) -> Result<(Vec<Range<usize>>, Vec<RecordBatch>)> {
-        let owned = points.find(&Chunk::new(metadata, group, person, fetched)?, candidates, &self.people)?;
+        let found = points.find(&Chunk::new(metadata, group, person, fetched)?, candidates, &self.people)?;
+        let owned: Vec<Range<usize>> = found.iter().map(|(run, _)| run.clone()).collect();
         let rows: usize = owned.iter().map(Range::len).sum();
         if rows == 0 {
             return Ok((owned, Vec::new()));
         }
-        let mut arrays = Vec::with_capacity(columns.len());
+        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(columns.len());
         for (field, column) in self.stored.fields().iter().zip(columns) {
             arrays.push(match column {
+                // Known already.
+                Some(column) if *column == person => {
+                    let people = found.iter().flat_map(|(run, which)| run.clone().map(|_| self.people.get(*which)));
+                    Arc::new(people.collect::<StringViewArray>())
+                }
                 Some(column) => {
                     let mut values = Values::of(field.data_type());
                     points.take(&Chunk::new(metadata, group, *column, fetched)?, &owned, &mut values)?;
@@ -387,7 +393,7 @@ impl Reading {
         let values = metadata.column_index().and_then(|index| index.get(group)?.get(person));
         let pages = metadata.offset_index().and_then(|index| index.get(group)?.get(person));
         let (Some(ColumnIndexMetaData::BYTE_ARRAY(values)), Some(pages)) = (values, pages) else {
-            return Vec::from([0..total]);
+            return std::iter::once(0..total).collect();
         };
         let first_row = |page: usize| pages.page_locations().get(page).map_or(total, |at| at.first_row_index.max(0) as usize);
         let wanted = (0..pages.page_locations().len()).filter(|&page| {

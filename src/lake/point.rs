@@ -186,9 +186,9 @@ impl Points {
         Ok(Self { inflater: Decompressor::new()?, page, dictionary, prefixes, suffixes })
     }
 
-    /// Of some rows, those in which a text column holds one of these texts; neighbours as one run.
-    pub fn find(&mut self, column: &Chunk<'_>, rows: &[Range<usize>], wanted: &[String]) -> Result<Vec<Range<usize>>> {
-        let mut found = Vec::new();
+    /// Of some rows, those in which a text column holds one of these texts, and which it is; neighbours with the same are one run.
+    pub fn find(&mut self, column: &Chunk<'_>, rows: &[Range<usize>], wanted: &[String]) -> Result<Vec<(Range<usize>, usize)>> {
+        let mut found: Vec<(usize, usize)> = Vec::new();
         self.pages(column, rows, |page, buffers, runs| {
             let texts = match page.encoding {
                 DELTA_BYTE_ARRAY => Shared::read(page.values, page.count, buffers.prefixes, buffers.suffixes)?,
@@ -203,21 +203,21 @@ impl Points {
                 }
             };
             let first = found.len();
-            for text in wanted {
+            for (which, text) in wanted.iter().enumerate() {
                 texts.find(text.as_bytes(), |value| {
                     let row = places.as_ref().map_or(Some(value), |places| places.get(value).copied());
-                    let row = row.map(|row| page.rows.start + row);
-                    found.extend(row.filter(|row| runs.iter().any(|run| run.contains(row))));
+                    let row = row.map(|row| page.rows.start + row).filter(|row| runs.iter().any(|run| run.contains(row)));
+                    found.extend(row.map(|row| (row, which)));
                 })?;
             }
             found[first..].sort_unstable();
             Some(())
         })?;
-        let mut joined: Vec<Range<usize>> = Vec::new();
-        for row in found {
+        let mut joined: Vec<(Range<usize>, usize)> = Vec::new();
+        for (row, which) in found {
             match joined.last_mut() {
-                Some(run) if run.end == row => run.end += 1,
-                _ => joined.push(row..row + 1),
+                Some((run, same)) if run.end == row && *same == which => run.end += 1,
+                _ => joined.push((row..row + 1, which)),
             }
         }
         Ok(joined)

@@ -24,7 +24,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 
 use super::footers::Readers;
-use super::people::{PeopleExec, named_people};
+use super::people::{PERSON, PeopleExec, named_people};
 use super::snapshot::DataFile;
 use super::table::LakeTable;
 use crate::error::Result;
@@ -55,6 +55,11 @@ pub fn prune(
     let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(files) };
     if files.is_empty() {
         return Ok(files);
+    }
+    // The log's bounds tell all there is to know of people, at a hundredth of the cost.
+    if let ([_], Some(people)) = (filters, named_people(table, filters)) {
+        let people: Vec<&str> = people.iter().map(String::as_str).collect();
+        return Ok(files.into_iter().filter(|file| file.may_hold(PERSON, &people)).collect());
     }
     let schema = schema(table);
     let expression = state.create_physical_expr(filter, &DFSchema::try_from(schema.clone())?)?;

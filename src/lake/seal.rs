@@ -119,6 +119,8 @@ struct State {
     checkpoint: Mutex<Option<(ObjectMeta, Bytes)>>,
     /// Log entries, while a snapshot is made of them: they are asked for several times.
     entries: Mutex<Option<Entries>>,
+    /// What [`Sealed::read_ahead`] found, while a snapshot is made of it.
+    ahead: Mutex<Option<Ahead>>,
     /// Checkpoints that nothing proves.
     hidden: Mutex<BTreeMap<Path, Broken>>,
     /// The first damage found since reading began, and whether reading again may do without it.
@@ -130,6 +132,20 @@ struct Entries {
     by_path: BTreeMap<Path, (ObjectMeta, Bytes)>,
     bytes: usize,
 }
+
+/// A log, before anybody asks for it.
+#[derive(Debug)]
+struct Ahead {
+    /// Its folder.
+    log: Path,
+    /// What is in it, by name.
+    listed: Vec<ObjectMeta>,
+    /// The hint where to begin, as it was found.
+    hint: Option<(ObjectMeta, Bytes)>,
+}
+
+/// Objects of a log asked for at once.
+const READS: usize = 64;
 
 /// Log entries kept while a snapshot is made, in bytes.
 const ENTRIES_BYTES: usize = 64 << 20;
@@ -149,6 +165,7 @@ impl Sealed {
     pub fn begin(&self) {
         *locked(&self.state.checkpoint) = None;
         *locked(&self.state.entries) = Some(Entries::default());
+        *locked(&self.state.ahead) = None;
         *locked(&self.state.found) = (None, false);
     }
 
@@ -157,6 +174,7 @@ impl Sealed {
     pub fn end(&self) -> (Option<Error>, bool) {
         *locked(&self.state.checkpoint) = None;
         *locked(&self.state.entries) = None;
+        *locked(&self.state.ahead) = None;
         let avoidable = locked(&self.state.found).1;
         (self.damage_met(), avoidable)
     }
@@ -165,6 +183,51 @@ impl Sealed {
     pub fn damage_met(&self) -> Option<Error> {
         let hidden = || locked(&self.state.hidden).iter().next().map(|(location, broken)| damage(location, *broken));
         locked(&self.state.found).0.take().or_else(hidden)
+    }
+
+    /// Reads what a snapshot of a table will be made of in two waves of requests: what there is, then all of it. The Delta
+    /// crates would ask for one thing after the other; until [`Sealed::end`] they are answered from here. Is there a log at all?
+    pub async fn read_ahead(&self, table: &Path) -> StoreResult<bool> {
+        let log = table.clone().join(paths::LOG);
+        let hint = log.clone().join("_last_checkpoint");
+        let (listed, hint) = futures::join!(self.inner.list(Some(&log)).try_collect::<Vec<_>>(), self.fetch(&hint));
+        let mut listed = listed?;
+        // What a writer was stopped at has no name of its own, and is no entry.
+        listed.retain(|object| !paths::is_aside(&object.location));
+        listed.sort_by(|a, b| a.location.cmp(&b.location));
+        if listed.is_empty() {
+            return Ok(false);
+        }
+        let of_log = |object: &ObjectMeta| Some((object.location.clone(), paths::log_object(&object.location)?));
+        let objects: Vec<(Path, LogObject)> = listed.iter().filter_map(of_log).collect();
+        let checkpoint = objects.iter().filter_map(|(location, what)| match what {
+            LogObject::Checkpoint(version) if !self.is_hidden(location) => Some(*version),
+            _ => None,
+        });
+        let checkpoint = checkpoint.max();
+        let hint = match hint {
+            Ok(found) => Some(found),
+            Err(object_store::Error::NotFound { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        *locked(&self.state.ahead) = Some(Ahead { log, listed, hint });
+        let wanted = objects.into_iter().filter(|(_, what)| match what {
+            LogObject::Entry(version) => checkpoint.is_none_or(|checkpoint| *version > checkpoint),
+            LogObject::Checkpoint(version) => checkpoint == Some(*version),
+            LogObject::LastCheckpoint => false,
+        });
+        // What is damaged or gone is told when it is asked for again.
+        let reads = wanted.map(|(location, what)| async move { drop(self.whole(&location, what).await) });
+        futures::stream::iter(reads).buffer_unordered(READS).collect::<()>().await;
+        Ok(true)
+    }
+
+    /// What there is in the log's folder behind a name, where that is known.
+    fn listed_ahead(&self, prefix: Option<&Path>, after: Option<&Path>) -> Option<BoxStream<'static, StoreResult<ObjectMeta>>> {
+        let ahead = locked(&self.state.ahead);
+        let ahead = ahead.as_ref().filter(|ahead| Some(&ahead.log) == prefix)?;
+        let listed = ahead.listed.iter().filter(|object| after.is_none_or(|after| object.location > *after));
+        Some(futures::stream::iter(listed.cloned().map(Ok).collect::<Vec<_>>()).boxed())
     }
 
     fn note(&self, location: &Path, broken: Broken, avoidable: bool) -> object_store::Error {
@@ -200,7 +263,11 @@ impl Sealed {
                 if !locked(&self.state.hidden).is_empty() {
                     return Err(absent(location));
                 }
-                let (meta, bytes) = self.fetch(location).await?;
+                let ahead = locked(&self.state.ahead).as_ref().map(|ahead| ahead.hint.clone());
+                let (meta, bytes) = match ahead {
+                    Some(hint) => hint.ok_or_else(|| absent(location))?,
+                    None => self.fetch(location).await?,
+                };
                 check(&bytes).map_err(|_| absent(location))?;
                 Ok((meta, bytes))
             }
@@ -331,11 +398,12 @@ impl ObjectStore for Sealed {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, StoreResult<ObjectMeta>> {
-        self.shown(self.inner.list(prefix))
+        self.shown(self.listed_ahead(prefix, None).unwrap_or_else(|| self.inner.list(prefix)))
     }
 
     fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, StoreResult<ObjectMeta>> {
-        self.shown(self.inner.list_with_offset(prefix, offset))
+        let ahead = self.listed_ahead(prefix, Some(offset));
+        self.shown(ahead.unwrap_or_else(|| self.inner.list_with_offset(prefix, offset)))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> StoreResult<ListResult> {

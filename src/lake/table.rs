@@ -7,7 +7,6 @@ use std::sync::Arc;
 use deltalake_core::DeltaTable;
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use deltalake_core::table::state::DeltaTableState;
-use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -46,7 +45,8 @@ pub struct LakeTable {
     pub footers: Arc<Footers>,
     pub(super) log_store: LogStoreRef,
     sealed: Sealed,
-    newest: Mutex<Arc<Snapshot>>,
+    /// None until it has been looked for.
+    newest: Mutex<Option<Arc<Snapshot>>>,
 }
 
 impl fmt::Debug for LakeTable {
@@ -67,7 +67,7 @@ impl LakeTable {
         let sealed = Sealed::new(root.store.clone());
         let prefixed: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(sealed.clone(), folder.clone()));
         let log_store = default_logstore(prefixed, Arc::new(sealed.clone()), &url, &StorageConfig::default());
-        let newest = Mutex::new(Arc::default());
+        let newest = Mutex::default();
         Ok(Self { table, role, folder, store: root.store.clone(), footers: root.footers.clone(), log_store, sealed, newest })
     }
 
@@ -84,19 +84,18 @@ impl LakeTable {
     /// Unavailable when the store does not answer, corrupt when an object of the log is damaged.
     pub async fn snapshot(&self) -> Result<Arc<Snapshot>> {
         let mut newest = self.newest.lock().await;
-        if self.is_newest(newest.version).await? {
-            return Ok(newest.clone());
+        let known = newest.clone().unwrap_or_default();
+        self.sealed.begin();
+        if self.is_newest(known.version).await? {
+            self.sealed.end();
+            return Ok(newest.insert(known).clone());
         }
         let mut damage: Option<Error> = None;
         loop {
-            self.sealed.begin();
-            let read = self.read_log(newest.state.as_ref().filter(|_| damage.is_none())).await;
+            let read = self.read_log(known.state.as_ref().filter(|_| damage.is_none())).await;
             let (found, avoided) = self.sealed.end();
             match read {
-                Ok(snapshot) => {
-                    *newest = Arc::new(snapshot);
-                    return Ok(newest.clone());
-                }
+                Ok(snapshot) => return Ok(newest.insert(Arc::new(snapshot)).clone()),
                 // The damage itself says more than what became of it on its way through other crates.
                 Err(error) => {
                     let first = damage.take().or(found).unwrap_or(error);
@@ -104,9 +103,15 @@ impl LakeTable {
                         return Err(first.context(format!("cannot read the log of {}", self.name())));
                     }
                     damage = Some(first);
+                    self.sealed.begin();
                 }
             }
         }
+    }
+
+    /// The snapshot that was the newest when somebody last looked, without a request; none when nobody has.
+    pub async fn known(&self) -> Option<Arc<Snapshot>> {
+        self.newest.lock().await.clone()
     }
 
     async fn read_log(&self, known: Option<&DeltaTableState>) -> Result<Snapshot> {
@@ -125,7 +130,7 @@ impl LakeTable {
     /// Makes a snapshot of a state just committed the newest, and returns it.
     pub(super) async fn committed(&self, state: DeltaTableState) -> Result<Arc<Snapshot>> {
         let snapshot = Arc::new(self.snapshot_of(state).await?);
-        *self.newest.lock().await = snapshot.clone();
+        *self.newest.lock().await = Some(snapshot.clone());
         Ok(snapshot)
     }
 
@@ -142,25 +147,14 @@ impl LakeTable {
 
     /// Is there no commit after this version?
     async fn is_newest(&self, version: Option<u64>) -> Result<bool> {
-        let store = self.log_store.object_store(None);
-        let next = version.map_or(0, |version| version + 1);
-        let next = Path::from(format!("_delta_log/{next:020}.json"));
-        let asked = async {
-            if version.is_some() {
-                return Ok((store.head(&next).await, true));
-            }
-            // Version 0 may have been cleaned away after a checkpoint: whether there is anything is asked at the same time. What a
-            // writer was stopped at has no name of its own, and is no entry.
-            let log = store.list(Some(&Path::from("_delta_log")));
-            let mut entries = log.try_filter(|entry| std::future::ready(!paths::is_aside(&entry.location)));
-            let (head, first) = tokio::join!(store.head(&next), entries.try_next());
-            Ok((head, first?.is_none()))
-        };
         let failed = |error: object_store::Error| Error::from(error).context(format!("cannot read the log of {}", self.name()));
-        match asked.await.map_err(failed)? {
-            (Ok(_), _) => Ok(false),
-            (Err(object_store::Error::NotFound { .. }), nothing) => Ok(nothing),
-            (Err(error), _) => Err(failed(error)),
+        // A log nobody knows yet is read at once, as far as it can be.
+        let Some(version) = version else { return Ok(!self.sealed.read_ahead(&self.folder).await.map_err(failed)?) };
+        let next = self.folder.clone().join(paths::LOG).join(format!("{:020}.json", version + 1));
+        match self.store.head(&next).await {
+            Ok(_) => Ok(false),
+            Err(object_store::Error::NotFound { .. }) => Ok(true),
+            Err(error) => Err(failed(error)),
         }
     }
 

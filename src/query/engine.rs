@@ -21,6 +21,7 @@ use super::catalog::{CATALOG, PUBLIC, PublicSchema, SALESFORCE, SalesforceSchema
 use super::functions;
 use super::identity;
 use super::limits::{Limits, Timed, timed_out};
+use super::provider::PinnedBefore;
 use super::who::Person;
 use super::workers::Workers;
 use crate::error::{Context, Error, Result};
@@ -29,7 +30,8 @@ use crate::record::id::SfId;
 use crate::record::identity::Identities;
 use crate::tiers::aliases::Aliases;
 use crate::tiers::links;
-use crate::tiers::warehouse::Warehouse;
+use crate::tiers::pin::{Pinned, pin};
+use crate::tiers::warehouse::{Tiers, Warehouse};
 
 /// The SQL of a person's history, newest first; its parameter is one of their ids.
 pub const HISTORY: &str = include_str!("../../sql/history.sql");
@@ -37,12 +39,20 @@ pub const HISTORY: &str = include_str!("../../sql/history.sql");
 /// The SQL of the ledger of aliases; its parameter is an id of the person it shall concern, or null.
 const ALIASES: &str = include_str!("../../sql/aliases.sql");
 
+/// Who is one person, and the IERs at the moment that was looked up.
+#[derive(Clone, Debug)]
+pub(super) struct People {
+    pub identities: Arc<Identities>,
+    pub pinned: Pinned,
+}
+
 /// Answers SQL over a warehouse. Cheap to keep, made once.
 pub struct Engine {
     warehouse: Arc<Warehouse>,
     context: SessionContext,
     public: Arc<PublicSchema>,
     ier: Arc<dyn TableProvider>,
+    tiers: Tiers,
     aliases: Aliases,
     limits: Limits,
     workers: Workers,
@@ -86,7 +96,7 @@ impl Engine {
             public.add_view(name, view.into_view());
         }
         let workers = Workers::start(limits.threads)?;
-        Ok(Self { warehouse, context, public, ier, aliases, limits, workers })
+        Ok(Self { warehouse, context, public, ier, tiers, aliases, limits, workers })
     }
 
     /// What it answers from.
@@ -105,26 +115,23 @@ impl Engine {
 
     /// [`Engine::sql`] with values for `$1`, `$2` …: values are bound, never pasted.
     pub async fn sql_with(&self, query: &str, parameters: ParamValues) -> Result<SendableRecordBatchStream> {
-        let identities = match identity::names_people(query) {
-            true => Some(self.identities().await?),
+        let people = match identity::names_people(query) {
+            true => Some(self.people().await?),
             false => None,
         };
-        self.run(query, parameters, identities).await
+        self.run(query, parameters, people).await
     }
 
-    /// Runs a statement that may ask who is one person where `identities` are given.
-    async fn run(
-        &self,
-        query: &str,
-        parameters: ParamValues,
-        identities: Option<Arc<Identities>>,
-    ) -> Result<SendableRecordBatchStream> {
+    /// Runs a statement that may ask who is one person where `people` are given.
+    async fn run(&self, query: &str, parameters: ParamValues, people: Option<People>) -> Result<SendableRecordBatchStream> {
         let (mut state, query, ier) = (self.context.state(), query.to_owned(), self.ier.clone());
         let as_of = IerAsOf { observed: self.public.observed.clone(), parameters: parameters.clone() };
         let running = self.workers.run(async move {
             state.register_udtf(IER_AS_OF, Arc::new(as_of));
-            if let Some(identities) = identities {
-                identity::register(&mut state, &identities, &ier, &parameters)?;
+            if let Some(people) = people {
+                identity::register(&mut state, &people.identities, &ier, &parameters)?;
+                let table = links::ier_table()?.name.clone();
+                state.config_mut().set_extension(Arc::new(PinnedBefore { table, pinned: people.pinned }));
             }
             let plan = state.create_logical_plan(&query).await?;
             read_only().verify_plan(&plan)?;
@@ -146,10 +153,16 @@ impl Engine {
         self.aliases.identities().await
     }
 
+    /// Who is one person, and their IERs, as they are now: asked for at once.
+    pub(super) async fn people(&self) -> Result<People> {
+        let (identities, pinned) = tokio::try_join!(self.identities(), pin(&self.tiers))?;
+        Ok(People { identities, pinned })
+    }
+
     /// A person's e-mails under all their ids, newest first.
     pub async fn history_of(&self, person: &Person) -> Result<SendableRecordBatchStream> {
         let id = ScalarValue::Utf8View(Some(person.id().to_string()));
-        self.run(HISTORY, ParamValues::from(vec![id]), Some(person.identities().clone())).await
+        self.run(HISTORY, ParamValues::from(vec![id]), Some(person.people().clone())).await
     }
 
     /// The ledger of aliases, oldest first: all of it, or what concerns the person who has an id.

@@ -2,6 +2,7 @@
 //!
 //! Snapshots are pinned in `scan`, so a plan made earlier never reads what a later job swept away.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -43,6 +44,15 @@ pub struct TableView {
 enum Lakes {
     Reference(Arc<LakeTable>),
     Tiered { tiers: Tiers, late: Mutex<Option<CachedLate>> },
+}
+
+/// The tiers of a table as they were when somebody was asked for: with the ledger of aliases, in one wave of requests. A statement
+/// that has it as an extension of its configuration answers from these.
+pub struct PinnedBefore {
+    /// The name of the table.
+    pub table: Cow<'static, str>,
+    /// Its tiers.
+    pub pinned: Pinned,
 }
 
 /// Late keys of the snapshot versions (hot, archive) they were read at.
@@ -88,7 +98,10 @@ impl TableView {
                 scan::plan(lake, HOT, &files, projection, filters, state)
             }
             Lakes::Tiered { tiers, late } => {
-                let pinned = pin(tiers).await?;
+                let pinned = match state.config().get_extension::<PinnedBefore>() {
+                    Some(before) if before.table == self.table.name => before.pinned.clone(),
+                    _ => pin(tiers).await?,
+                };
                 let late = late_keys(tiers, &pinned, late).await?;
                 let hot = pinned.hot.files().cloned().collect();
                 let hot = scan::prune(&self.table, HOT, hot, filters, state)?;

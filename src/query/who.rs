@@ -10,7 +10,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::TryStreamExt;
 use serde::Serialize;
 
-use super::engine::Engine;
+use super::engine::{Engine, People};
 use crate::error::{Error, Result};
 use crate::human;
 use crate::record::id::SfId;
@@ -31,7 +31,7 @@ const LISTED: usize = 20;
 pub struct Person {
     id: SfId,
     ids: Vec<SfId>,
-    identities: Arc<Identities>,
+    people: People,
 }
 
 impl Person {
@@ -42,7 +42,7 @@ impl Person {
 
     /// The id by which they are counted.
     pub fn canonical_id(&self) -> &str {
-        self.identities.canonical(self.id.as_str())
+        self.identities().canonical(self.id.as_str())
     }
 
     /// All their ids, ascending.
@@ -57,12 +57,17 @@ impl Person {
 
     /// Which of the ids became which, how, and when that was learned.
     pub fn edges(&self) -> &[Edge] {
-        self.identities.edges_of(self.id.as_str())
+        self.identities().edges_of(self.id.as_str())
     }
 
     /// Who is one person, as was known when this one was asked for.
     pub fn identities(&self) -> &Arc<Identities> {
-        &self.identities
+        &self.people.identities
+    }
+
+    /// The same, with the IERs of that moment.
+    pub(super) fn people(&self) -> &People {
+        &self.people
     }
 }
 
@@ -133,9 +138,9 @@ impl Engine {
     /// Invalid when the text is no person's id, or an address that several people share: the message lists them. Not found
     /// when nobody has the address.
     pub async fn person(&self, who: &str) -> Result<Person> {
-        let identities = self.identities().await?;
-        let id = if who.contains('@') { self.by_address(who, &identities).await? } else { SfId::of_person(who)? };
-        Ok(Person { id, ids: identities.all_of(&id), identities })
+        let people = self.people().await?;
+        let id = if who.contains('@') { self.by_address(who, &people.identities).await? } else { SfId::of_person(who)? };
+        Ok(Person { id, ids: people.identities.all_of(&id), people })
     }
 
     /// A person's e-mails under all their ids, newest first; [`Engine::person`] says by what they may be asked for.

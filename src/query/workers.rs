@@ -25,6 +25,9 @@ const BATCHES_AHEAD: usize = 2;
 /// Stopped statements get this long to remove their temporary files.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// Threads a thread that wait for local files: enough to keep a disk at work. More would each hold memory of their own.
+const READERS: usize = 4;
+
 /// Threads of an engine. They end with it and with the last answer that comes from them, whichever goes later.
 #[derive(Debug)]
 pub struct Workers {
@@ -39,7 +42,13 @@ struct Threads {
 impl Workers {
     /// Starts so many threads.
     pub fn start(threads: usize) -> Result<Self> {
-        let runtime = Builder::new_multi_thread().worker_threads(threads.max(1)).thread_name("ier-query").enable_all().build();
+        let threads = threads.max(1);
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads)
+            .max_blocking_threads(threads * READERS)
+            .thread_name("ier-query")
+            .enable_all()
+            .build();
         Ok(Self { threads: Arc::new(Threads { runtime: Some(runtime.context(|| "cannot start threads")?) }) })
     }
 

@@ -73,7 +73,16 @@ const TRIES: usize = 100;
 /// **Invariant**: the hot snapshot is at least as new as the one the pinned archive was built from. Otherwise a row whose
 /// date was corrected between the two could show in both places; the reader then looks at hot again, and because hot may
 /// by then have forgotten what a still newer archive holds, at the archive too.
+///
+/// Both are asked at once where both are known: when neither has changed since it was last looked at, there was a moment in
+/// between at which both were the newest.
 pub async fn pin(tiers: &Tiers) -> Result<Pinned> {
+    if let (Some(hot), Some(archive)) = (tiers.hot.known().await, tiers.archive.known().await) {
+        let (hot_now, archive_now) = tokio::try_join!(tiers.hot.snapshot(), tiers.archive.snapshot())?;
+        if hot.version == hot_now.version && archive.version == archive_now.version {
+            return Ok(Pinned { hot: hot_now, archive: archive_now });
+        }
+    }
     let mut hot = tiers.hot.snapshot().await?;
     for _ in 0..TRIES {
         let archive = tiers.archive.snapshot().await?;

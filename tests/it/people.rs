@@ -53,7 +53,7 @@ async fn a_look_up_reads_one_page_of_a_file() {
         assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 1, "{person}");
         assert_eq!(counted(&plan, "files_read"), 1);
         let searched = counted(&plan, "rows_searched");
-        assert!((1..=4_096).contains(&searched), "{person}: {searched} rows of the page were searched");
+        assert!((1..=2_048).contains(&searched), "{person}: {searched} rows of the page were searched");
         assert!(counted(&plan, "bytes_scanned") < 100_000, "{} bytes", counted(&plan, "bytes_scanned"));
     }
     // Between two people, and beyond the last: the index knows of nobody, or of one page to look at.
@@ -64,7 +64,7 @@ async fn a_look_up_reads_one_page_of_a_file() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_may_cross_the_ends_of_pages() {
-    // 4,096 rows a page: with 300 mails each, every fourteenth person lies on both sides of an end; the last has four pages.
+    // 2,048 rows a page: with 300 mails each, every seventh person lies on both sides of an end; the last has eight pages.
     let house = one_day(50, 300).await;
     for person in 0..50 {
         let sql = format!("SELECT count(*), count(DISTINCT ier_id) FROM ier WHERE contact_id = '{}'", id("003", person));

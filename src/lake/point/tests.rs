@@ -90,7 +90,7 @@ fn some_rows(numbers: &mut Numbers, total: usize) -> Vec<Range<usize>> {
     let mut runs = Vec::new();
     let mut next = 0;
     while next < total && runs.len() < 6 {
-        let near = numbers.one_of(&[0, 4_095, 4_096, 8_191]);
+        let near = numbers.one_of(&[0, 2_047, 2_048, 8_191]);
         let start = (next + numbers.below(3_000)).max(near.min(total)).max(next);
         let end = (start + numbers.one_of(&[0, 1, 2, 40, 5_000])).min(total);
         if start < end {
@@ -154,8 +154,10 @@ fn rows_found_by_a_text_are_those_that_have_it() {
         let found = Points::new().unwrap().find(&chunk, &candidates, &wanted).unwrap();
         let is_wanted = |row: &usize| people.is_valid(*row) && wanted.iter().any(|text| text == people.value(*row));
         let expected: Vec<usize> = candidates.into_iter().flatten().filter(is_wanted).collect();
-        assert!(found.iter().all(|run| run.start < run.end) && found.windows(2).all(|pair| pair[0].end < pair[1].start));
-        assert_eq!(found.into_iter().flatten().collect::<Vec<_>>(), expected, "seed {seed}");
+        let found: Vec<(usize, &str)> =
+            found.iter().flat_map(|(run, which)| run.clone().map(|row| (row, wanted[*which].as_str()))).collect();
+        let expected: Vec<(usize, &str)> = expected.into_iter().map(|row| (row, people.value(row))).collect();
+        assert_eq!(found, expected, "seed {seed}");
     }
 }
 
@@ -176,14 +178,13 @@ fn damaged_pages_end_in_an_error_or_other_values() {
             let at = numbers.below(end);
             damaged[at] = numbers.next() as u8;
         }
-        let ranges = [start..start + size];
-        let fetched = Fetched::new(bytes.len() as u64, &ranges, vec![Bytes::from(damaged)]);
+        let fetched = Fetched::new(bytes.len() as u64, std::slice::from_ref(&(start..start + size)), vec![Bytes::from(damaged)]);
         let chunk = Chunk::new(&metadata, 0, place, &fetched).unwrap();
         let mut values = Values::of(whole.schema().field(place).data_type());
         let mut points = Points::new().unwrap();
         let taken = points.take(&chunk, &[10..12, 5_000..5_003], &mut values);
         if *whole.schema().field(place).data_type() == DataType::Utf8View {
-            errors += points.find(&chunk, &[0..9_000], &["x".to_owned()]).is_err() as usize;
+            errors += points.find(&chunk, std::slice::from_ref(&(0..9_000)), &["x".to_owned()]).is_err() as usize;
         }
         errors += taken.is_err() as usize;
     }
