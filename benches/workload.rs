@@ -2,7 +2,9 @@
 //!
 //! `cargo bench --bench workload -- --scale s` (about a minute), `m` (40 million IERs: about half an hour and 20 GB of
 //! disk), `--folder DIR` to keep and reuse the data. Jobs run as the real binary, with their peak memory; queries run in
-//! this process, warm, interleaved with DuckDB when Python has the package `duckdb`. Prints figures, judges nothing.
+//! this process, warm, interleaved with DuckDB, and histories also with chdb on a table of its own, when Python has the packages
+//! `duckdb` and `chdb`. Prints figures, judges nothing. `--only queries,histories` runs parts: jobs, compact, upsert, csv, queries,
+//! histories, late, erase.
 
 #![allow(missing_docs)]
 
@@ -96,21 +98,8 @@ async fn main() -> Outcome<()> {
     if wanted("queries") {
         queries(&warehouse).await?;
     }
-    if only.is_some() && wanted("histories") {
-        let engine = open(&warehouse, None).await?;
-        for _ in 0..8 {
-            let before = cpu();
-            let started = Instant::now();
-            histories(&engine).await?;
-            println!("cpu {} ms, wall {} ms", cpu() - before, started.elapsed().as_millis());
-        }
-        let started = Instant::now();
-        let before = cpu();
-        for _ in 0..200 {
-            let plan = engine.context().sql("SELECT date_sent, email_name, subject_line, from_name, opened, date_opened, clicked, number_of_unique_clicks AS links_clicked, hard_bounce, soft_bounce, date_unsubscribed, is_deleted, ier_id, person_id, send_definition_id, tier FROM (select * from ier where person_id in ('003f400000AAAAAAAA') ORDER BY date_sent DESC, ier_id) ORDER BY date_sent DESC NULLS LAST, ier_id").await?;
-            let _ = plan.create_physical_plan().await?;
-        }
-        println!("200 plans: cpu {} ms, wall {} ms", cpu() - before, started.elapsed().as_millis());
+    if wanted("histories") {
+        histories(&warehouse).await?;
     }
     if wanted("late") {
         late(&warehouse).await?;
@@ -119,12 +108,6 @@ async fn main() -> Outcome<()> {
         erase(&warehouse, &folder.join("erased")).await?;
     }
     Ok(())
-}
-
-fn cpu() -> u64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    (fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()) * 10
 }
 
 /// Prints one measurement.
@@ -378,7 +361,7 @@ async fn queries(warehouse: &Path) -> Outcome<()> {
         "SELECT send_definition_id FROM ier WHERE send_definition_id IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
     )
     .await?;
-    let mut peer = Peer::start(&live_files(warehouse).await?);
+    let mut peer = Peer::duckdb(&live_files(warehouse).await?);
     if let Err(error) = &peer {
         println!("without DuckDB: {error}");
     }
@@ -415,38 +398,66 @@ async fn queries(warehouse: &Path) -> Outcome<()> {
         let mean = (ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / ratios.len() as f64).exp();
         println!("{:28} {:>10} {:>10} {mean:>7.2}", "geometric mean", "", "");
     }
-    histories(&engine).await?;
     let status = std::fs::read_to_string("/proc/self/status")?;
     println!("{:28} peak {} MiB", "all queries, in process", high_water_kib(&status).unwrap_or(0) / 1024);
     Ok(())
 }
 
-/// The histories of contacts who were written to on one day, whoever they are: the busiest one is not the common case.
-async fn histories(engine: &Engine) -> Outcome<()> {
+/// The histories of contacts who were written to on one day, whoever they are: the busiest one is not the common case. The
+/// peers answer one in ten of them.
+async fn histories(warehouse: &Path) -> Outcome<()> {
+    let engine = open(warehouse, None).await?;
     let day = "SELECT date_trunc('month', min(sent_date)) + INTERVAL '9 days' FROM ier";
     let sql = format!(
-        "SELECT person_id FROM ier WHERE sent_date = ({day}) AND contact_id IS NOT NULL GROUP BY 1 ORDER BY reverse(person_id) LIMIT 200"
+        "SELECT person_id FROM ier WHERE sent_date = ({day}) AND contact_id IS NOT NULL GROUP BY 1 ORDER BY reverse(person_id) LIMIT 500"
     );
     let batches: Vec<_> = engine.sql(&sql).await?.try_collect().await?;
     let people: Vec<String> =
         batches.iter().flat_map(|batch| batch.column(0).as_string_view().iter().flatten().map(str::to_owned)).collect();
-    let mut times = Vec::new();
-    let mut planned = Vec::new();
-    let mut rows = 0;
-    for person in &people {
-        let started = Instant::now();
-        let stream = engine.history(person).await?;
-        planned.push(started.elapsed().as_secs_f64() * 1000.0);
-        let batches: Vec<_> = stream.try_collect().await?;
-        times.push(started.elapsed().as_secs_f64() * 1000.0);
-        rows += batches.iter().map(arrow::array::RecordBatch::num_rows).sum::<usize>();
+    let files = live_files(warehouse).await?;
+    let mut peers = [("DuckDB", Peer::duckdb(&files)), ("chdb", Peer::chdb(&files, &warehouse.with_file_name("chdb")))];
+    for (name, peer) in &peers {
+        if let Err(error) = peer {
+            println!("without {name}: {error}");
+        }
     }
-    times.sort_by(f64::total_cmp);
-    if let (Some(slow), false) = (times.get(times.len() * 99 / 100), times.is_empty()) {
-        let (people, each) = (people.len(), rows as f64 / people.len() as f64);
-        let middle = median(times.clone());
-        println!("planned {:.1}", median(planned.clone()));
-        println!("{people} histories, {each:.0} rows each: median {middle:.1} ms, 99 of 100 within {slow:.1} ms");
+    let mut times: [Vec<f64>; 3] = Default::default();
+    let mut rows = 0;
+    for (place, person) in people.iter().enumerate() {
+        let started = Instant::now();
+        let batches: Vec<_> = engine.history(person).await?.try_collect().await?;
+        let took = started.elapsed().as_secs_f64() * 1000.0;
+        let found = batches.iter().map(arrow::array::RecordBatch::num_rows).sum::<usize>();
+        // The first ones read the footers.
+        if place >= 20 {
+            times[0].push(took);
+            rows += found;
+        }
+        if place % 10 != 0 {
+            continue;
+        }
+        let sql = QUERIES[4].1.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join(" ");
+        let sql = sql.replace("{contact}", person);
+        for ((name, peer), times) in peers.iter_mut().zip(&mut times[1..]) {
+            let Ok(peer) = peer else { continue };
+            let (ms, their_rows) = peer.ask(&sql)?;
+            if their_rows != found {
+                println!("{person}: {found} rows here, {their_rows} from {name}");
+            }
+            if place > 20 {
+                times.push(ms);
+            }
+        }
+    }
+    let each = rows as f64 / times[0].len().max(1) as f64;
+    for (name, mut times) in ["ier", "DuckDB", "chdb"].into_iter().zip(times) {
+        times.sort_by(f64::total_cmp);
+        let Some(slow) = times.get(times.len() * 99 / 100) else { continue };
+        let (middle, count) = (times[times.len() / 2], times.len());
+        println!(
+            "{:28} {count} of {each:.0} rows: median {middle:.1} ms, 99 of 100 within {slow:.1} ms",
+            format!("histories, {name}")
+        );
     }
     Ok(())
 }
@@ -544,7 +555,7 @@ async fn wide(warehouse: &Path) -> Outcome<f64> {
     Ok(median(runs))
 }
 
-/// DuckDB in a Python process.
+/// Another engine in a Python process.
 struct Peer {
     child: Child,
     to: ChildStdin,
@@ -552,17 +563,28 @@ struct Peer {
 }
 
 impl Peer {
-    fn start(files: &[String]) -> Outcome<Self> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/duckdb_peer.py");
-        let mut child = Command::new("python3").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    /// DuckDB on these files.
+    fn duckdb(files: &[String]) -> Outcome<Self> {
+        Self::start("duckdb", &[], files)
+    }
+
+    /// chdb on a table of its own with the rows of these files, made in a folder.
+    fn chdb(files: &[String], folder: &Path) -> Outcome<Self> {
+        Self::start("chdb", &[folder], files)
+    }
+
+    fn start(name: &str, args: &[&Path], files: &[String]) -> Outcome<Self> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers").join(format!("{name}_peer.py"));
+        let mut command = Command::new("python3");
+        let mut child = command.arg(script).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (Some(mut to), Some(from)) = (child.stdin.take(), child.stdout.take()) else { return Err("no pipes".into()) };
         let mut from = BufReader::new(from);
         writeln!(to, "{}", serde_json::to_string(files)?)?;
         let mut ready = String::new();
         from.read_line(&mut ready)?;
         match ready.trim().strip_prefix("ready ") {
-            Some(version) => println!("DuckDB {version}, two threads, same files"),
-            None => return Err("python3 cannot import duckdb: pip install duckdb".into()),
+            Some(version) => println!("{name} {version}, two threads, same rows"),
+            None => return Err(format!("python3 cannot import {name}: pip install {name}").into()),
         }
         Ok(Self { child, to, from })
     }
@@ -571,7 +593,7 @@ impl Peer {
         writeln!(self.to, "{sql}")?;
         let mut answer = String::new();
         self.from.read_line(&mut answer)?;
-        let (ms, rows) = answer.trim().split_once(' ').ok_or("DuckDB did not answer")?;
+        let (ms, rows) = answer.trim().split_once(' ').ok_or("the peer did not answer")?;
         Ok((ms.parse()?, rows.parse()?))
     }
 }

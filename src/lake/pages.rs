@@ -5,10 +5,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
-use parquet::arrow::arrow_reader::{RowGroups, RowSelection};
+use parquet::arrow::arrow_reader::RowGroups;
 use parquet::column::page::{PageIterator, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::file::page_index::offset_index::PageLocation;
 use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
 
 /// Byte ranges of a file.
@@ -57,7 +58,7 @@ impl ChunkReader for Fetched {
 }
 
 /// The byte ranges that hold these rows of some columns of a row group: pages, and dictionaries, which are needed whole.
-pub fn ranges(metadata: &ParquetMetaData, group: usize, columns: &[usize], rows: &RowSelection) -> Vec<Range<u64>> {
+pub fn ranges(metadata: &ParquetMetaData, group: usize, columns: &[usize], rows: &[Range<usize>]) -> Vec<Range<u64>> {
     let mut ranges = Vec::new();
     for &column in columns {
         let (start, bytes) = metadata.row_group(group).column(column).byte_range();
@@ -69,7 +70,12 @@ pub fn ranges(metadata: &ParquetMetaData, group: usize, columns: &[usize], rows:
         if first > start {
             ranges.push(start..first);
         }
-        ranges.extend(rows.scan_ranges(pages));
+        for run in rows.iter().filter(|run| !run.is_empty()) {
+            let begins_behind = |row: usize| pages.partition_point(|page| page.first_row_index.max(0) as usize <= row);
+            let wanted = pages.get(begins_behind(run.start).saturating_sub(1)..begins_behind(run.end - 1)).unwrap_or_default();
+            let place = |page: &PageLocation| (page.offset.max(0) as u64, page.compressed_page_size.max(0) as u64);
+            ranges.extend(wanted.iter().map(place).map(|(start, bytes)| start..start + bytes));
+        }
     }
     ranges.sort_unstable_by_key(|range| range.start);
     // Neighbours are one piece, as they are one request.

@@ -25,6 +25,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection};
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
+use parquet::basic::BoundaryOrder;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::schema::types::SchemaDescriptor;
@@ -284,7 +285,7 @@ impl Reading {
             .collect();
         let mut ranges: Vec<Range<u64>> = Vec::new();
         for (group, rows) in &candidates {
-            ranges.extend(pages::ranges(&metadata, *group, &fetched_columns, &selection(&metadata, *group, rows)));
+            ranges.extend(pages::ranges(&metadata, *group, &fetched_columns, rows));
         }
         ranges.sort_unstable_by_key(|range| range.start);
         if ranges.is_empty() {
@@ -390,18 +391,31 @@ impl Reading {
     /// Rows of the pages that may hold somebody wanted; all of the row group where nothing is known of pages.
     fn candidates(&self, metadata: &ParquetMetaData, group: usize, person: usize) -> Vec<Range<usize>> {
         let total = metadata.row_group(group).num_rows().max(0) as usize;
-        let values = metadata.column_index().and_then(|index| index.get(group)?.get(person));
+        let index = metadata.column_index().and_then(|index| index.get(group)?.get(person));
         let pages = metadata.offset_index().and_then(|index| index.get(group)?.get(person));
-        let (Some(ColumnIndexMetaData::BYTE_ARRAY(values)), Some(pages)) = (values, pages) else {
+        let (Some(index @ ColumnIndexMetaData::BYTE_ARRAY(values)), Some(pages)) = (index, pages) else {
             return std::iter::once(0..total).collect();
         };
         let first_row = |page: usize| pages.page_locations().get(page).map_or(total, |at| at.first_row_index.max(0) as usize);
-        let wanted = (0..pages.page_locations().len()).filter(|&page| {
-            let (Some(least), Some(greatest)) = (values.min_value(page), values.max_value(page)) else { return false };
+        let may_hold = |page: &usize| {
+            let (Some(least), Some(greatest)) = (values.min_value(*page), values.max_value(*page)) else { return false };
             let first = self.people.partition_point(|person| person.as_bytes() < least);
             self.people.get(first).is_some_and(|person| person.as_bytes() <= greatest)
-        });
-        wanted.map(|page| first_row(page)..first_row(page + 1)).collect()
+        };
+        // Where pages are in order and all have bounds, as in files of this engine, nobody is before the first page that ends
+        // with them or later, nor behind the last that begins with them or earlier.
+        let count = pages.page_locations().len();
+        let in_order =
+            index.get_boundary_order() == Some(BoundaryOrder::ASCENDING) && !(0..count).any(|page| values.is_null_page(page));
+        let between = match (self.people.first(), self.people.last()) {
+            (Some(least), Some(greatest)) if in_order => {
+                let ends_before = |page| values.max_value(page).is_some_and(|max| max < least.as_bytes());
+                let begins_behind = |page| values.min_value(page).is_some_and(|min| min > greatest.as_bytes());
+                first_that(0..count, |page| !ends_before(page))..first_that(0..count, begins_behind)
+            }
+            _ => 0..count,
+        };
+        between.filter(may_hold).map(|page| first_row(page)..first_row(page + 1)).collect()
     }
 
     /// Of the candidates, the rows that belong to somebody wanted.
@@ -445,6 +459,19 @@ impl Reading {
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
     }
+}
+
+/// The first number for which something is true that is also true of all behind it; the end where it is true of none.
+fn first_that(numbers: Range<usize>, is_true: impl Fn(usize) -> bool) -> usize {
+    let (mut start, mut end) = (numbers.start, numbers.end);
+    while start < end {
+        let middle = start + (end - start) / 2;
+        match is_true(middle) {
+            true => end = middle,
+            false => start = middle + 1,
+        }
+    }
+    start
 }
 
 /// These rows of a row group.

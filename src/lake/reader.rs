@@ -83,13 +83,13 @@ impl Reader {
             self.footer(PageIndexPolicy::Optional).await?;
         }
         let Some(sums) = &self.sums else { return self.stored(&ranges).await };
-        let whole: Vec<Range<u64>> = ranges.iter().map(|range| sums.whole(range)).collect();
+        let (whole, first): (Vec<Range<u64>>, Vec<usize>) = ranges.iter().map(|range| sums.whole(range)).unzip();
         let mut parts = self.stored(&whole).await?;
-        for ((part, whole), range) in parts.iter_mut().zip(&whole).zip(&ranges) {
+        for (((part, whole), first), range) in parts.iter_mut().zip(&whole).zip(first).zip(&ranges) {
             if range.is_empty() {
                 continue;
             }
-            sums.check(whole.start, part).map_err(|error| self.named(error))?;
+            sums.check(whole.start, first, part).map_err(|error| self.named(error))?;
             *part = part.slice((range.start - whole.start) as usize..(range.end - whole.start) as usize);
         }
         Ok(parts)

@@ -102,25 +102,26 @@ impl Sums {
         self.starts.len() * size_of::<u64>() + self.sums.len() * size_of::<u32>()
     }
 
-    /// The whole pieces in which a range lies; readers ask for whole pieces already.
-    pub fn whole(&self, range: &Range<u64>) -> Range<u64> {
+    /// The whole pieces in which a range lies, and the number of the first; readers ask for whole pieces already.
+    pub fn whole(&self, range: &Range<u64>) -> (Range<u64>, usize) {
+        let first = self.starts.partition_point(|start| *start <= range.start).saturating_sub(1);
         if range.is_empty() {
-            return range.clone();
+            return (range.clone(), first);
         }
-        let first = self.starts.partition_point(|start| *start <= range.start).checked_sub(1);
-        let after = self.starts.partition_point(|start| *start < range.end);
-        let start = first.map_or(range.start, |first| self.starts[first]);
-        start..self.starts.get(after).copied().unwrap_or(self.end).max(range.end)
+        let start = self.starts.get(first).copied().unwrap_or(range.start).min(range.start);
+        // Neighbours are few.
+        let end = self.starts.iter().skip(first + 1).find(|start| **start >= range.end).copied().unwrap_or(self.end);
+        (start..end.max(range.end), first)
     }
 
-    /// Checks whole pieces, of which the first begins at `start`.
+    /// Checks whole pieces: their bytes begin at `start`, with the piece of this number.
     ///
     /// # Errors
     /// Corrupt, without the file's name, when one is not what was written, or bytes were asked for that belong to none.
-    pub fn check(&self, start: u64, bytes: &[u8]) -> Result<()> {
-        let Ok(mut piece) = self.starts.binary_search(&start) else {
+    pub fn check(&self, start: u64, mut piece: usize, bytes: &[u8]) -> Result<()> {
+        if self.starts.get(piece) != Some(&start) {
             return Err(damaged(format!("no page begins at byte {start}")));
-        };
+        }
         let mut done = 0;
         while done < bytes.len() {
             let (Some(first), Some(sum)) = (self.starts.get(piece), self.sums.get(piece)) else {

@@ -11,8 +11,11 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::{SQLOptions, SessionContext};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::logical_expr::TableType;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{LogicalPlan, TableType};
+use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
+use tokio::sync::OnceCell;
 use url::Url;
 
 use super::as_of::{IER_AS_OF, IerAsOf};
@@ -46,6 +49,15 @@ pub(super) struct People {
     pub pinned: Pinned,
 }
 
+impl People {
+    /// Lets a statement answer from the IERs of that moment.
+    fn pin(&self, state: &mut SessionState) -> Result<()> {
+        let before = PinnedBefore { table: links::ier_table()?.name.clone(), pinned: self.pinned.clone() };
+        state.config_mut().set_extension(Arc::new(before));
+        Ok(())
+    }
+}
+
 /// Answers SQL over a warehouse. Cheap to keep, made once.
 pub struct Engine {
     warehouse: Arc<Warehouse>,
@@ -53,6 +65,8 @@ pub struct Engine {
     public: Arc<PublicSchema>,
     ier: Arc<dyn TableProvider>,
     tiers: Tiers,
+    /// The plan of somebody's history, made when it is first asked for.
+    history: OnceCell<LogicalPlan>,
     aliases: Aliases,
     limits: Limits,
     workers: Workers,
@@ -96,7 +110,7 @@ impl Engine {
             public.add_view(name, view.into_view());
         }
         let workers = Workers::start(limits.threads)?;
-        Ok(Self { warehouse, context, public, ier, tiers, aliases, limits, workers })
+        Ok(Self { warehouse, context, public, ier, tiers, history: OnceCell::new(), aliases, limits, workers })
     }
 
     /// What it answers from.
@@ -126,12 +140,11 @@ impl Engine {
     async fn run(&self, query: &str, parameters: ParamValues, people: Option<People>) -> Result<SendableRecordBatchStream> {
         let (mut state, query, ier) = (self.context.state(), query.to_owned(), self.ier.clone());
         let as_of = IerAsOf { observed: self.public.observed.clone(), parameters: parameters.clone() };
-        let running = self.workers.run(async move {
+        self.work(async move {
             state.register_udtf(IER_AS_OF, Arc::new(as_of));
             if let Some(people) = people {
                 identity::register(&mut state, &people.identities, &ier, &parameters)?;
-                let table = links::ier_table()?.name.clone();
-                state.config_mut().set_extension(Arc::new(PinnedBefore { table, pinned: people.pinned }));
+                people.pin(&mut state)?;
             }
             let plan = state.create_logical_plan(&query).await?;
             read_only().verify_plan(&plan)?;
@@ -141,7 +154,16 @@ impl Engine {
                 _ => frame.with_param_values(parameters)?,
             };
             Ok(bound.execute_stream().await?)
-        });
+        })
+        .await
+    }
+
+    /// Plans and runs a statement on the engine's threads, for as long as one may take.
+    async fn work(
+        &self,
+        statement: impl Future<Output = Result<SendableRecordBatchStream>> + Send + 'static,
+    ) -> Result<SendableRecordBatchStream> {
+        let running = self.workers.run(statement);
         let Some(limit) = self.limits.statement else { return Ok(Box::pin(running.await?)) };
         let deadline = Box::pin(tokio::time::sleep(limit));
         let stream = tokio::time::timeout(limit, running).await.map_err(|_| timed_out(limit))??;
@@ -161,8 +183,15 @@ impl Engine {
 
     /// A person's e-mails under all their ids, newest first.
     pub async fn history_of(&self, person: &Person) -> Result<SendableRecordBatchStream> {
-        let id = ScalarValue::Utf8View(Some(person.id().to_string()));
-        self.run(HISTORY, ParamValues::from(vec![id]), Some(person.people().clone())).await
+        let plan = self.history.get_or_try_init(|| identity::history_of_somebody(&self.context, &self.ier)).await?;
+        let plan = identity::history_of(plan, person.ids())?;
+        let (mut state, people) = (self.context.state(), person.people().clone());
+        self.work(async move {
+            people.pin(&mut state)?;
+            let plan = state.query_planner().create_physical_plan(&plan, &state).await?;
+            Ok(execute_stream(plan, state.task_ctx())?)
+        })
+        .await
     }
 
     /// The ledger of aliases, oldest first: all of it, or what concerns the person who has an id.

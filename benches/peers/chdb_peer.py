@@ -1,0 +1,32 @@
+"""Answers the benchmark's statements with chdb (ClickHouse in the process) on its own MergeTree, for a comparison in one run.
+
+Reads from standard input: first a JSON list of the Parquet files that make up the table `ier`, then one SQL statement a line.
+Prints the milliseconds of each, and the number of rows. The table is made from the files in the folder given as the first
+argument, ordered by contact and date, and is used again when it has as many rows. Needs the Python package `chdb`.
+"""
+import json
+import sys
+import time
+
+from chdb import session
+
+files = json.loads(sys.stdin.readline())
+chdb = session.Session(sys.argv[1])
+ask = lambda sql: chdb.query(sql, "CSV")
+ask("SET max_threads = 2")
+ask("CREATE DATABASE IF NOT EXISTS bench ENGINE = Atomic")
+ask("USE bench")
+count = lambda path: int(str(ask(f"SELECT count() FROM file('{path}', Parquet)")).strip())
+stored = int(str(ask("SELECT sum(rows) FROM system.parts WHERE database = 'bench' AND table = 'ier' AND active")).strip() or 0)
+if stored != sum(map(count, files)):
+    ask("DROP TABLE IF EXISTS ier")
+    order = "ENGINE = MergeTree ORDER BY (contact_id, date_sent) SETTINGS allow_nullable_key = 1"
+    ask(f"CREATE TABLE ier {order} EMPTY AS SELECT * FROM file('{files[0]}', Parquet)")
+    for path in files:
+        ask(f"INSERT INTO ier SELECT * FROM file('{path}', Parquet)")
+    ask("OPTIMIZE TABLE ier FINAL")
+print("ready", str(ask("SELECT version()")).strip().strip('"'), flush=True)
+for line in sys.stdin:
+    start = time.perf_counter()
+    answer = chdb.query(line, "TabSeparated").bytes()
+    print((time.perf_counter() - start) * 1000, answer.count(b"\n"), flush=True)
