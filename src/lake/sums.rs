@@ -142,7 +142,8 @@ impl Sums {
 /// Where each piece of a file begins: dictionaries and pages by row group and column, then the row group's key filters.
 /// None when they do not follow each other, from the first byte to `end`.
 fn pieces(metadata: &ParquetMetaData, end: u64) -> Option<Vec<u64>> {
-    let mut starts = Vec::new();
+    let pages = metadata.offset_index()?.iter().flatten().map(|pages| pages.page_locations().len() + 1).sum::<usize>();
+    let mut starts = Vec::with_capacity(pages);
     let mut next = MAGIC_BYTES;
     let mut piece = |start: u64, bytes: u64| {
         starts.push(start);
