@@ -38,8 +38,12 @@ struct Held {
     bytes: usize,
     /// Counts look-ups: the entry with the least number was used longest ago.
     used: u64,
-    by_path: HashMap<Path, Entry>,
+    by_file: HashMap<Key, Entry>,
 }
+
+/// A file, and the columns of which the page indexes were read, where not all were.
+#[derive(Clone, Eq, Hash, PartialEq)]
+struct Key(Path, Option<Arc<str>>);
 
 struct Entry {
     metadata: Arc<ParquetMetaData>,
@@ -57,7 +61,7 @@ impl fmt::Debug for Footers {
 
 impl Default for Footers {
     fn default() -> Self {
-        let held = Held { budget_bytes: DEFAULT_BUDGET_BYTES, bytes: 0, used: 0, by_path: HashMap::new() };
+        let held = Held { budget_bytes: DEFAULT_BUDGET_BYTES, bytes: 0, used: 0, by_file: HashMap::new() };
         Self { held: Mutex::new(held) }
     }
 }
@@ -71,36 +75,51 @@ impl Footers {
     /// The footer of a file, always with its page index: decoded once, it serves all later look-ups. From then on the reader
     /// checks the pages it reads.
     pub async fn load(&self, reader: &mut Reader) -> Result<Arc<ParquetMetaData>> {
-        if let Some((metadata, sums)) = self.get(reader.path()) {
+        let key = Key(reader.path().clone(), None);
+        if let Some((metadata, sums)) = self.get(&key) {
             reader.set_sums(sums);
             return Ok(metadata);
         }
         let metadata = reader.get_metadata(None).await?;
-        self.put(reader.path().clone(), metadata.clone(), reader.sums().cloned());
+        self.put(key, metadata.clone(), reader.sums().cloned());
         Ok(metadata)
     }
 
-    fn get(&self, path: &Path) -> Option<(Arc<ParquetMetaData>, Option<Arc<Sums>>)> {
+    /// The footer of a file as if it had only these columns, at least, with their page indexes; `names` is all of them in one text.
+    /// Columns are at other places than in the whole: ask for them by name.
+    pub async fn load_some(&self, reader: &mut Reader, columns: &[&str], names: &Arc<str>) -> Result<Arc<ParquetMetaData>> {
+        let key = Key(reader.path().clone(), Some(names.clone()));
+        if let Some((metadata, sums)) = self.get(&key).or_else(|| self.get(&Key(key.0.clone(), None))) {
+            reader.set_sums(sums);
+            return Ok(metadata);
+        }
+        let Some(metadata) = reader.footer_of(columns).await? else { return self.load(reader).await };
+        let metadata = Arc::new(metadata);
+        self.put(key, metadata.clone(), reader.sums().cloned());
+        Ok(metadata)
+    }
+
+    fn get(&self, key: &Key) -> Option<(Arc<ParquetMetaData>, Option<Arc<Sums>>)> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.used += 1;
         let used = held.used;
-        let entry = held.by_path.get_mut(path)?;
+        let entry = held.by_file.get_mut(key)?;
         entry.used = used;
         Some((entry.metadata.clone(), entry.sums.clone()))
     }
 
-    fn put(&self, path: Path, metadata: Arc<ParquetMetaData>, sums: Option<Arc<Sums>>) {
+    fn put(&self, key: Key, metadata: Arc<ParquetMetaData>, sums: Option<Arc<Sums>>) {
         let bytes = metadata.memory_size() + sums.as_ref().map_or(0, |sums| sums.memory_bytes());
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.used += 1;
         let entry = Entry { metadata, sums, bytes, used: held.used };
         held.bytes += bytes;
-        if let Some(before) = held.by_path.insert(path, entry) {
+        if let Some(before) = held.by_file.insert(key, entry) {
             held.bytes -= before.bytes;
         }
         while held.bytes > held.budget_bytes {
-            let oldest = held.by_path.iter().min_by_key(|(_, entry)| entry.used).map(|(path, _)| path.clone());
-            let Some(gone) = oldest.and_then(|path| held.by_path.remove(&path)) else { return };
+            let oldest = held.by_file.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| key.clone());
+            let Some(gone) = oldest.and_then(|key| held.by_file.remove(&key)) else { return };
             held.bytes -= gone.bytes;
         }
     }

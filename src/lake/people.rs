@@ -118,6 +118,8 @@ struct Reading {
     schema: SchemaRef,
     /// Its columns that stand in files.
     stored: SchemaRef,
+    /// The names of these, and that by which people are searched: what is read of a file's page indexes.
+    names: Arc<str>,
     /// The types in which columns are decoded.
     types: SchemaRef,
 }
@@ -139,10 +141,14 @@ impl PeopleExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
+        let mut names: Vec<&str> = stored.iter().map(|field| field.name().as_str()).chain([PERSON]).collect();
+        names.sort_unstable();
+        names.dedup();
+        let names = names.join(",");
         let types = lake.table.scan_schema();
         let (lake, tier, stored) = (lake.clone(), tier.to_owned(), Arc::new(Schema::new(stored)));
         Ok(Self {
-            reading: Arc::new(Reading { lake, tier, people, schema, stored, types }),
+            reading: Arc::new(Reading { lake, tier, people, schema, stored, names: names.into(), types }),
             groups,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
@@ -270,7 +276,8 @@ pub(super) async fn with_places(
 impl Reading {
     async fn rows_of(&self, file: &DataFile, points: &Mutex<Points>, counts: &Counts) -> Result<Own> {
         let mut reader = Reader::new(self.lake.store.clone(), file.path(&self.lake.folder), file.bytes(), file.tail()?);
-        let metadata = self.lake.footers.load(&mut reader).await?;
+        let names: Vec<&str> = self.names.split(',').collect();
+        let metadata = self.lake.footers.load_some(&mut reader, &names, &self.names).await?;
         let stored = metadata.file_metadata().schema_descr();
         let place = |name: &str| stored.columns().iter().position(|column| column.name() == name);
         let person = place(PERSON).ok_or_else(|| Error::corrupt(format!("it has no column {PERSON}")))?;

@@ -101,11 +101,24 @@ impl Reader {
             let bytes = self.bytes;
             return metadata.load_and_finish(self, bytes).await;
         };
-        let start = self.bytes.checked_sub(tail.bytes).ok_or_else(|| self.named(damaged("it is shorter than its footer")))?;
-        let mut parts = self.stored(std::slice::from_ref(&(start..self.bytes))).await?;
-        let (metadata, sums) = tail.read(parts.remove(0), self.bytes).map_err(|error| self.named(error))?;
+        let bytes = self.end(tail).await?;
+        let (metadata, sums) = tail.read(bytes, self.bytes).map_err(|error| self.named(error))?;
         self.sums = Some(Arc::new(sums));
         Ok(metadata)
+    }
+
+    /// The footer as of a file that had only these columns. Nothing where no log proves it: then only the whole will do.
+    pub async fn footer_of(&mut self, columns: &[&str]) -> Result<Option<ParquetMetaData>> {
+        let Some(tail) = &self.tail else { return Ok(None) };
+        let bytes = self.end(tail).await?;
+        let (metadata, sums) = tail.read_some(bytes, self.bytes, columns).map_err(|error| self.named(error))?;
+        self.sums = Some(Arc::new(sums));
+        Ok(Some(metadata))
+    }
+
+    async fn end(&self, tail: &Tail) -> Result<Bytes> {
+        let start = self.bytes.checked_sub(tail.bytes).ok_or_else(|| self.named(damaged("it is shorter than its footer")))?;
+        Ok(self.stored(std::slice::from_ref(&(start..self.bytes))).await?.remove(0))
     }
 
     /// The error with the file's name and what to do.

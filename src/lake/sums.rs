@@ -12,12 +12,17 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result};
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::metadata::{
+    ColumnChunkMetaData, FileMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
+};
+use parquet::file::page_index::offset_index::PageLocation;
+use parquet::schema::types::{SchemaDescriptor, Type};
 
-use super::thrift::{Compact, I32};
+use super::thrift::{Compact, I32, LIST};
 use crate::error::Error;
 
 /// Bytes before the first page.
@@ -58,9 +63,40 @@ impl Tail {
         let mut reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
         reader.try_parse_sized(&tail, file_bytes)?;
         let metadata = reader.finish()?;
-        let end = file_bytes.checked_sub(self.bytes).ok_or_else(|| damaged("it is shorter than its tail"))?;
-        let sums = Sums::read(&metadata, &tail, end)?;
+        let sums = Sums::read(&metadata, &tail, self.start(file_bytes)?)?;
         Ok((metadata, sums))
+    }
+
+    /// The same, of a file that had only these columns: their page indexes are what a look-up needs, and reading those of all
+    /// would take most of its time in a new process.
+    ///
+    /// # Errors
+    /// As [`Tail::read`].
+    pub fn read_some(&self, tail: Bytes, file_bytes: u64, columns: &[&str]) -> Result<(ParquetMetaData, Sums)> {
+        if *self != Self::of(&tail) {
+            return Err(damaged("its footer or page index is not what was written"));
+        }
+        let mut reader = ParquetMetaDataReader::new();
+        reader.try_parse_sized(&tail, file_bytes)?;
+        let metadata = reader.finish()?;
+        let places: Vec<usize> = metadata
+            .file_metadata()
+            .schema_descr()
+            .columns()
+            .iter()
+            .enumerate()
+            .filter_map(|(place, column)| columns.contains(&column.name()).then_some(place))
+            .collect();
+        let mut reader = ParquetMetaDataReader::new_with_metadata(projected(&metadata, &places)?)
+            .with_page_index_policy(PageIndexPolicy::Optional);
+        reader.read_page_indexes_sized(&tail, file_bytes)?;
+        let projected = reader.finish()?;
+        let sums = Sums::read_some(&metadata, &places, &projected, &tail, self.start(file_bytes)?)?;
+        Ok((projected, sums))
+    }
+
+    fn start(&self, file_bytes: u64) -> Result<u64> {
+        file_bytes.checked_sub(self.bytes).ok_or_else(|| damaged("it is shorter than its tail"))
     }
 }
 
@@ -70,104 +106,177 @@ impl fmt::Display for Tail {
     }
 }
 
+/// The footer of a file that had only the columns at these places, which lie one beside the other.
+fn projected(metadata: &ParquetMetaData, places: &[usize]) -> Result<ParquetMetaData> {
+    let file = metadata.file_metadata();
+    let root = file.schema_descr().root_schema();
+    let fields = places.iter().filter_map(|place| root.get_fields().get(*place).cloned()).collect();
+    let root = Type::group_type_builder(root.name()).with_fields(fields).build()?;
+    let schema = Arc::new(SchemaDescriptor::new(Arc::new(root)));
+    if schema.num_columns() != places.len() {
+        return Err(damaged("it has columns within columns"));
+    }
+    let created_by = file.created_by().map(str::to_owned);
+    let file = FileMetaData::new(file.version(), file.num_rows(), created_by, None, schema.clone(), None);
+    let groups = metadata.row_groups().iter().map(|group| {
+        let columns = places.iter().map(|place| group.column(*place).clone()).collect();
+        RowGroupMetaData::builder(schema.clone())
+            .set_num_rows(group.num_rows())
+            .set_total_byte_size(group.total_byte_size())
+            .set_column_metadata(columns)
+            .build()
+    });
+    Ok(ParquetMetaData::new(file, groups.collect::<Result<_>>()?))
+}
+
 /// An error of ours on its way through the parquet crate.
 pub fn damaged(what: impl Into<String>) -> ParquetError {
     ParquetError::External(Box::new(Error::corrupt(what)))
 }
 
-/// The checksums of a file.
+/// The checksums of a file, or of some of its columns.
 #[derive(Debug)]
 pub struct Sums {
-    /// Where each piece begins; it ends where the next begins.
-    starts: Vec<u64>,
-    sums: Vec<u32>,
-    /// Where the last piece ends.
-    end: u64,
+    /// In the order of the file.
+    pieces: Vec<Piece>,
+}
+
+/// A page with its header, a dictionary, or a key filter.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    start: u64,
+    bytes: u32,
+    sum: u32,
+}
+
+impl Piece {
+    fn end(&self) -> u64 {
+        self.start + u64::from(self.bytes)
+    }
 }
 
 impl Sums {
     /// Takes the checksums from a tail that begins at `end`, and finds the pieces they are of.
     fn read(metadata: &ParquetMetaData, tail: &[u8], end: u64) -> Result<Self> {
-        let starts = pieces(metadata, end).ok_or_else(|| damaged("its pages do not follow each other"))?;
-        let sums = tail.as_chunks::<SUM_BYTES>().0.iter().map(|sum| u32::from_le_bytes(*sum));
-        let sums: Vec<u32> = sums.take(starts.len()).collect();
-        if sums.len() < starts.len() {
-            return Err(damaged("it has fewer checksums than pages"));
+        let mut sums = tail.as_chunks::<SUM_BYTES>().0.iter().map(|sum| u32::from_le_bytes(*sum));
+        let indexes = metadata.offset_index().ok_or_else(unordered)?;
+        if indexes.len() != metadata.num_row_groups() {
+            return Err(unordered());
         }
-        Ok(Self { starts, sums, end })
+        let pages = indexes.iter().flatten().map(|pages| pages.page_locations().len() + 1).sum::<usize>();
+        let mut pieces = Vec::with_capacity(pages);
+        let mut next = MAGIC_BYTES;
+        for (group, index) in metadata.row_groups().iter().zip(indexes) {
+            let chunks = group.columns().iter().zip(index).flat_map(|(column, pages)| pieces_of(column, pages.page_locations()));
+            for (start, bytes) in chunks.chain(filters(group)) {
+                let sum = sums.next().ok_or_else(|| damaged("it has fewer checksums than pages"))?;
+                let piece = Piece { start, bytes: u32::try_from(bytes)?, sum };
+                if start != next || bytes == 0 {
+                    return Err(unordered());
+                }
+                next = piece.end();
+                pieces.push(piece);
+            }
+        }
+        if next == end { Ok(Self { pieces }) } else { Err(unordered()) }
+    }
+
+    /// Takes the checksums of some columns (ascending) from a tail that begins at `end`; `projected` has their page indexes. Of the
+    /// other columns only the number of pages is looked at.
+    fn read_some(
+        metadata: &ParquetMetaData,
+        columns: &[usize],
+        projected: &ParquetMetaData,
+        tail: &[u8],
+        end: u64,
+    ) -> Result<Self> {
+        let sums = tail.as_chunks::<SUM_BYTES>().0;
+        let indexes = projected.offset_index().ok_or_else(unordered)?;
+        let mut pieces = Vec::new();
+        let mut number = 0;
+        for (group, index) in metadata.row_groups().iter().zip(indexes) {
+            for (place, column) in group.columns().iter().enumerate() {
+                let first = number;
+                number += usize::from(column.dictionary_page_offset().is_some());
+                number += page_count(column, tail, end).ok_or_else(unordered)?;
+                let Ok(wanted) = columns.binary_search(&place) else { continue };
+                let own = index.get(wanted).ok_or_else(unordered)?.page_locations();
+                for (at, (start, bytes)) in pieces_of(column, own).enumerate() {
+                    let sum = sums.get(first + at).ok_or_else(|| damaged("it has fewer checksums than pages"))?;
+                    pieces.push(Piece { start, bytes: u32::try_from(bytes)?, sum: u32::from_le_bytes(*sum) });
+                }
+                if pieces_of(column, own).count() != number - first {
+                    return Err(unordered());
+                }
+            }
+            number += filters(group).count();
+        }
+        Ok(Self { pieces })
     }
 
     /// The bytes of memory it takes.
     pub fn memory_bytes(&self) -> usize {
-        self.starts.len() * size_of::<u64>() + self.sums.len() * size_of::<u32>()
+        self.pieces.len() * size_of::<Piece>()
     }
 
     /// The whole pieces in which a range lies, and the number of the first; readers ask for whole pieces already.
     pub fn whole(&self, range: &Range<u64>) -> (Range<u64>, usize) {
-        let first = self.starts.partition_point(|start| *start <= range.start).saturating_sub(1);
+        let first = self.pieces.partition_point(|piece| piece.start <= range.start).saturating_sub(1);
         if range.is_empty() {
             return (range.clone(), first);
         }
-        let start = self.starts.get(first).copied().unwrap_or(range.start).min(range.start);
+        let mut whole = range.clone();
         // Neighbours are few.
-        let end = self.starts.iter().skip(first + 1).find(|start| **start >= range.end).copied().unwrap_or(self.end);
-        (start..end.max(range.end), first)
+        for piece in self.pieces.iter().skip(first).take_while(|piece| piece.start < range.end && piece.end() > range.start) {
+            whole = whole.start.min(piece.start)..whole.end.max(piece.end());
+        }
+        (whole, first)
     }
 
     /// Checks whole pieces: their bytes begin at `start`, with the piece of this number.
     ///
     /// # Errors
     /// Corrupt, without the file's name, when one is not what was written, or bytes were asked for that belong to none.
-    pub fn check(&self, start: u64, mut piece: usize, bytes: &[u8]) -> Result<()> {
-        if self.starts.get(piece) != Some(&start) {
-            return Err(damaged(format!("no page begins at byte {start}")));
-        }
+    pub fn check(&self, start: u64, first: usize, bytes: &[u8]) -> Result<()> {
+        let mut pieces = self.pieces.iter().skip(first);
         let mut done = 0;
         while done < bytes.len() {
-            let (Some(first), Some(sum)) = (self.starts.get(piece), self.sums.get(piece)) else {
-                return Err(damaged(format!("no page begins at byte {}", start + done as u64)));
+            let at = start + done as u64;
+            let Some(piece) = pieces.next().filter(|piece| piece.start == at) else {
+                return Err(damaged(format!("no page begins at byte {at}")));
             };
-            let end = self.starts.get(piece + 1).copied().unwrap_or(self.end);
-            let whole = bytes.get(done..done + (end - first) as usize);
-            if whole.is_none_or(|whole| crc32fast::hash(whole) != *sum) {
-                return Err(damaged(format!("bytes {first} to {end} are not what was written")));
+            let end = done + piece.bytes as usize;
+            if bytes.get(done..end).is_none_or(|whole| crc32fast::hash(whole) != piece.sum) {
+                return Err(damaged(format!("bytes {at} to {} are not what was written", piece.end())));
             }
-            done += (end - first) as usize;
-            piece += 1;
+            done = end;
         }
         Ok(())
     }
 }
 
-/// Where each piece of a file begins: dictionaries and pages by row group and column, then the row group's key filters.
-/// None when they do not follow each other, from the first byte to `end`.
-fn pieces(metadata: &ParquetMetaData, end: u64) -> Option<Vec<u64>> {
-    let pages = metadata.offset_index()?.iter().flatten().map(|pages| pages.page_locations().len() + 1).sum::<usize>();
-    let mut starts = Vec::with_capacity(pages);
-    let mut next = MAGIC_BYTES;
-    let mut piece = |start: u64, bytes: u64| {
-        starts.push(start);
-        let follows = start == next && bytes > 0;
-        next = start.checked_add(bytes)?;
-        follows.then_some(())
-    };
-    for (group, index) in metadata.row_groups().iter().zip(metadata.offset_index()?) {
-        for (column, pages) in group.columns().iter().zip(index) {
-            let (start, bytes) = column.byte_range();
-            let pages = pages.page_locations();
-            let first = pages.first().map_or(start + bytes, |page| page.offset.max(0) as u64);
-            if first > start {
-                piece(start, first - start)?;
-            }
-            for page in pages {
-                piece(page.offset.max(0) as u64, page.compressed_page_size.max(0) as u64)?;
-            }
-        }
-        for (start, bytes) in filters(group) {
-            piece(start, bytes)?;
-        }
+fn unordered() -> ParquetError {
+    damaged("its pages do not follow each other")
+}
+
+/// Start and size of a column chunk's dictionary and pages, in order.
+fn pieces_of(column: &ColumnChunkMetaData, pages: &[PageLocation]) -> impl Iterator<Item = (u64, u64)> {
+    let (start, bytes) = column.byte_range();
+    let first = pages.first().map_or(start + bytes, |page| page.offset.max(0) as u64);
+    let dictionary = (first > start).then(|| (start, first - start));
+    let pages = pages.iter().map(|page| (page.offset.max(0) as u64, page.compressed_page_size.max(0) as u64));
+    dictionary.into_iter().chain(pages)
+}
+
+/// How many pages a column chunk has: its page index, in a tail that begins at `end`, begins with a list of them.
+fn page_count(column: &ColumnChunkMetaData, tail: &[u8], end: u64) -> Option<usize> {
+    let start = u64::try_from(column.offset_index_offset()?).ok()?.checked_sub(end)?;
+    let mut index = Compact::new(tail.get(usize::try_from(start).ok()?..)?);
+    // Its first field.
+    if index.byte()? != 1 << 4 | LIST {
+        return None;
     }
-    (next == end && metadata.row_groups().len() == metadata.offset_index()?.len()).then_some(starts)
+    usize::try_from(index.list()?.0).ok()
 }
 
 /// Start and size of a row group's key filters.

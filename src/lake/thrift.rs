@@ -13,7 +13,8 @@ pub const I32: u8 = 5;
 const I64: u8 = 6;
 const DOUBLE: u8 = 7;
 const BINARY: u8 = 8;
-const LIST: u8 = 9;
+/// A list.
+pub const LIST: u8 = 9;
 const SET: u8 = 10;
 /// A structure.
 pub const STRUCT: u8 = 12;
@@ -92,6 +93,13 @@ impl<'a> Compact<'a> {
         }
     }
 
+    /// How many values a list has, and of which type.
+    pub fn list(&mut self) -> Option<(u64, u8)> {
+        let head = self.byte()?;
+        let count = if head >> 4 == 0x0F { self.varint()? } else { u64::from(head >> 4) };
+        Some((count, head & 0x0F))
+    }
+
     /// Passes over a value of this type.
     pub fn skip(&mut self, kind: u8) -> Option<()> {
         match kind {
@@ -104,10 +112,9 @@ impl<'a> Compact<'a> {
                 self.pass(usize::try_from(bytes).ok()?)
             }
             LIST | SET => {
-                let head = self.byte()?;
-                let count = if head >> 4 == 0x0F { self.varint()? } else { u64::from(head >> 4) };
+                let (count, kind) = self.list()?;
                 for _ in 0..count {
-                    match head & 0x0F {
+                    match kind {
                         TRUE | FALSE => self.pass(1)?,
                         kind => self.skip(kind)?,
                     }
