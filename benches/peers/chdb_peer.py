@@ -2,8 +2,8 @@
 
 Reads from standard input: first a JSON list of the Parquet files that make up the table `ier`, then one SQL statement a line.
 Prints the milliseconds of each, and the number of rows. The table is made from the files in the folder given as the first
-argument, with the columns the statements ask for, ordered by
-contact and date, and is used again when it has as many rows. Needs the Python package `chdb`.
+argument, with the columns the statements ask for, ordered by contact and date, and is used again when it has as many rows.
+Needs the Python package `chdb`.
 """
 import json
 import sys
