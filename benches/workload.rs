@@ -368,8 +368,7 @@ async fn queries(warehouse: &Path) -> Outcome<()> {
     println!("{:28} {:>10} {:>10} {:>7}", "query (median ms)", "ier", "DuckDB", "ratio");
     let mut ratios = Vec::new();
     for (name, sql) in QUERIES {
-        let sql: String = sql.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join(" ");
-        let sql = sql.replace("{contact}", &contact).replace("{send}", &send);
+        let sql = one_line(sql).replace("{contact}", &contact).replace("{send}", &send);
         let (mut own, mut theirs) = (Vec::new(), Vec::new());
         for run in 0..=RUNS {
             let (ms, rows) = timed(&engine, &sql).await?;
@@ -401,6 +400,11 @@ async fn queries(warehouse: &Path) -> Outcome<()> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     println!("{:28} peak {} MiB", "all queries, in process", high_water_kib(&status).unwrap_or(0) / 1024);
     Ok(())
+}
+
+/// A statement as peers take it, without its comment.
+fn one_line(sql: &str) -> String {
+    sql.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join(" ")
 }
 
 /// The histories of contacts who were written to on one day, whoever they are: the busiest one is not the common case. The
@@ -436,8 +440,7 @@ async fn histories(warehouse: &Path) -> Outcome<()> {
         if place % 10 != 0 {
             continue;
         }
-        let sql = QUERIES[4].1.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join(" ");
-        let sql = sql.replace("{contact}", person);
+        let sql = one_line(QUERIES[4].1).replace("{contact}", person);
         for ((name, peer), times) in peers.iter_mut().zip(&mut times[1..]) {
             let Ok(peer) = peer else { continue };
             let (ms, their_rows) = peer.ask(&sql)?;

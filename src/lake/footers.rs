@@ -85,15 +85,16 @@ impl Footers {
         Ok(metadata)
     }
 
-    /// The footer of a file as if it had only these columns, at least, with their page indexes; `names` is all of them in one text.
-    /// Columns are at other places than in the whole: ask for them by name.
-    pub async fn load_some(&self, reader: &mut Reader, columns: &[&str], names: &Arc<str>) -> Result<Arc<ParquetMetaData>> {
-        let key = Key(reader.path().clone(), Some(names.clone()));
+    /// The footer of a file as if it had only these columns (at least; names with commas between), with their page indexes. Columns
+    /// are at other places than in the whole: ask for them by name.
+    pub async fn load_some(&self, reader: &mut Reader, columns: &Arc<str>) -> Result<Arc<ParquetMetaData>> {
+        let key = Key(reader.path().clone(), Some(columns.clone()));
         if let Some((metadata, sums)) = self.get(&key).or_else(|| self.get(&Key(key.0.clone(), None))) {
             reader.set_sums(sums);
             return Ok(metadata);
         }
-        let Some(metadata) = reader.footer_of(columns).await? else { return self.load(reader).await };
+        let names: Vec<&str> = columns.split(',').collect();
+        let Some(metadata) = reader.footer_of(&names).await? else { return self.load(reader).await };
         let metadata = Arc::new(metadata);
         self.put(key, metadata.clone(), reader.sums().cloned());
         Ok(metadata)

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use parquet::arrow::arrow_reader::RowGroups;
+use parquet::basic::BoundaryOrder;
 use parquet::column::page::{PageIterator, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::page_index::offset_index::PageLocation;
 use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
 
@@ -87,6 +89,54 @@ pub fn ranges(metadata: &ParquetMetaData, group: usize, columns: &[usize], rows:
         }
     }
     joined
+}
+
+/// Rows (places in the row group) of the pages of a text column that may hold one of these values (ascending); all where nothing
+/// is known of pages.
+pub fn that_may_hold<T: AsRef<str>>(metadata: &ParquetMetaData, group: usize, column: usize, sorted: &[T]) -> Vec<Range<usize>> {
+    let total = metadata.row_group(group).num_rows().max(0) as usize;
+    let index = metadata.column_index().and_then(|index| index.get(group)?.get(column));
+    let pages = metadata.offset_index().and_then(|index| index.get(group)?.get(column));
+    let (Some(index @ ColumnIndexMetaData::BYTE_ARRAY(values)), Some(pages)) = (index, pages) else {
+        return std::iter::once(0..total).collect();
+    };
+    let pages = pages.page_locations();
+    let first_row = |page: usize| pages.get(page).map_or(total, |at| at.first_row_index.max(0) as usize);
+    let may_hold = |page: &usize| match (values.min_value(*page), values.max_value(*page)) {
+        (Some(least), Some(greatest)) => {
+            let first = sorted.partition_point(|value| value.as_ref().as_bytes() < least);
+            sorted.get(first).is_some_and(|value| value.as_ref().as_bytes() <= greatest)
+        }
+        // A page without bounds holds nulls only.
+        _ => false,
+    };
+    // Where pages are in order and all have bounds, as those of people in files of this engine, no value is before the first page
+    // that ends with it or later, nor behind the last that begins with it or earlier.
+    let count = pages.len();
+    let in_order =
+        index.get_boundary_order() == Some(BoundaryOrder::ASCENDING) && !(0..count).any(|page| values.is_null_page(page));
+    let between = match (sorted.first(), sorted.last()) {
+        (Some(least), Some(greatest)) if in_order => {
+            let ends_before = |page| values.max_value(page).is_some_and(|max| max < least.as_ref().as_bytes());
+            let begins_behind = |page| values.min_value(page).is_some_and(|min| min > greatest.as_ref().as_bytes());
+            first_that(0..count, |page| !ends_before(page))..first_that(0..count, begins_behind)
+        }
+        _ => 0..count,
+    };
+    between.filter(may_hold).map(|page| first_row(page)..first_row(page + 1)).collect()
+}
+
+/// The first number for which something is true that is also true of all behind it; the end where it is true of none.
+fn first_that(numbers: Range<usize>, is_true: impl Fn(usize) -> bool) -> usize {
+    let (mut start, mut end) = (numbers.start, numbers.end);
+    while start < end {
+        let middle = start + (end - start) / 2;
+        match is_true(middle) {
+            true => end = middle,
+            false => start = middle + 1,
+        }
+    }
+    start
 }
 
 /// A row group of which some byte ranges were fetched.

@@ -25,9 +25,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection};
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
-use parquet::basic::BoundaryOrder;
 use parquet::file::metadata::ParquetMetaData;
-use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::schema::types::SchemaDescriptor;
 
 use super::pages::{self, Fetched, FetchedGroup};
@@ -276,8 +274,7 @@ pub(super) async fn with_places(
 impl Reading {
     async fn rows_of(&self, file: &DataFile, points: &Mutex<Points>, counts: &Counts) -> Result<Own> {
         let mut reader = Reader::new(self.lake.store.clone(), file.path(&self.lake.folder), file.bytes(), file.tail()?);
-        let names: Vec<&str> = self.names.split(',').collect();
-        let metadata = self.lake.footers.load_some(&mut reader, &names, &self.names).await?;
+        let metadata = self.lake.footers.load_some(&mut reader, &self.names).await?;
         let stored = metadata.file_metadata().schema_descr();
         let place = |name: &str| stored.columns().iter().position(|column| column.name() == name);
         let person = place(PERSON).ok_or_else(|| Error::corrupt(format!("it has no column {PERSON}")))?;
@@ -287,7 +284,7 @@ impl Reading {
             columns.iter().flatten().copied().filter(|column| *column != person).chain([person]).collect();
 
         let candidates: Vec<(usize, Vec<Range<usize>>)> = (0..metadata.num_row_groups())
-            .map(|group| (group, self.candidates(&metadata, group, person)))
+            .map(|group| (group, pages::that_may_hold(&metadata, group, person, &self.people)))
             .filter(|(_, rows)| !rows.is_empty())
             .collect();
         let mut ranges: Vec<Range<u64>> = Vec::new();
@@ -395,36 +392,6 @@ impl Reading {
         Ok(parquet_to_arrow_field_levels(stored, mask, Some(&hint))?)
     }
 
-    /// Rows of the pages that may hold somebody wanted; all of the row group where nothing is known of pages.
-    fn candidates(&self, metadata: &ParquetMetaData, group: usize, person: usize) -> Vec<Range<usize>> {
-        let total = metadata.row_group(group).num_rows().max(0) as usize;
-        let index = metadata.column_index().and_then(|index| index.get(group)?.get(person));
-        let pages = metadata.offset_index().and_then(|index| index.get(group)?.get(person));
-        let (Some(index @ ColumnIndexMetaData::BYTE_ARRAY(values)), Some(pages)) = (index, pages) else {
-            return std::iter::once(0..total).collect();
-        };
-        let first_row = |page: usize| pages.page_locations().get(page).map_or(total, |at| at.first_row_index.max(0) as usize);
-        let may_hold = |page: &usize| {
-            let (Some(least), Some(greatest)) = (values.min_value(*page), values.max_value(*page)) else { return false };
-            let first = self.people.partition_point(|person| person.as_bytes() < least);
-            self.people.get(first).is_some_and(|person| person.as_bytes() <= greatest)
-        };
-        // Where pages are in order and all have bounds, as in files of this engine, nobody is before the first page that ends
-        // with them or later, nor behind the last that begins with them or earlier.
-        let count = pages.page_locations().len();
-        let in_order =
-            index.get_boundary_order() == Some(BoundaryOrder::ASCENDING) && !(0..count).any(|page| values.is_null_page(page));
-        let between = match (self.people.first(), self.people.last()) {
-            (Some(least), Some(greatest)) if in_order => {
-                let ends_before = |page| values.max_value(page).is_some_and(|max| max < least.as_bytes());
-                let begins_behind = |page| values.min_value(page).is_some_and(|min| min > greatest.as_bytes());
-                first_that(0..count, |page| !ends_before(page))..first_that(0..count, begins_behind)
-            }
-            _ => 0..count,
-        };
-        between.filter(may_hold).map(|page| first_row(page)..first_row(page + 1)).collect()
-    }
-
     /// Of the candidates, the rows that belong to somebody wanted.
     fn own_rows(
         &self,
@@ -466,19 +433,6 @@ impl Reading {
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
     }
-}
-
-/// The first number for which something is true that is also true of all behind it; the end where it is true of none.
-fn first_that(numbers: Range<usize>, is_true: impl Fn(usize) -> bool) -> usize {
-    let (mut start, mut end) = (numbers.start, numbers.end);
-    while start < end {
-        let middle = start + (end - start) / 2;
-        match is_true(middle) {
-            true => end = middle,
-            false => start = middle + 1,
-        }
-    }
-    start
 }
 
 /// These rows of a row group.

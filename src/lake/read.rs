@@ -13,10 +13,10 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector};
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use parquet::bloom_filter::Sbbf;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
-use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::metadata::PageIndexPolicy;
 
 use super::layout::lake_schema_of;
+use super::pages;
 use super::reader::Reader;
 use super::snapshot::DataFile;
 use super::sort::{BATCH_ROWS, Sorted};
@@ -146,7 +146,8 @@ impl OpenFile {
         let mut first = 0;
         for group in 0..metadata.num_row_groups() {
             let total = metadata.row_group(group).num_rows().max(0) as usize;
-            candidates.extend(pages_that_may_hold(metadata, group, at, sorted).map(|rows| first + rows.start..first + rows.end));
+            let pages = pages::that_may_hold(metadata, group, at, sorted);
+            candidates.extend(pages.into_iter().map(|rows| first + rows.start..first + rows.end));
             first += total;
         }
         if candidates.is_empty() {
@@ -184,34 +185,6 @@ impl OpenFile {
             .position(|column| column.path().string() == name)
             .ok_or_else(|| Error::corrupt(format!("{} has no column {name}", self.name)))
     }
-}
-
-/// Rows (places in the row group) of the pages of a column that may hold one of these values; all where nothing is known of
-/// pages.
-fn pages_that_may_hold(
-    metadata: &ParquetMetaData,
-    group: usize,
-    column: usize,
-    sorted: &[&str],
-) -> impl Iterator<Item = Range<usize>> {
-    let total = metadata.row_group(group).num_rows().max(0) as usize;
-    let values = metadata.column_index().and_then(|index| index.get(group)?.get(column));
-    let pages = metadata.offset_index().and_then(|index| index.get(group)?.get(column));
-    let (Some(ColumnIndexMetaData::BYTE_ARRAY(values)), Some(pages)) = (values, pages) else {
-        return std::iter::once(0..total).collect::<Vec<_>>().into_iter();
-    };
-    let pages = pages.page_locations();
-    let first_row = |page: usize| pages.get(page).map_or(total, |at| at.first_row_index.max(0) as usize);
-    let may_hold = |page: &usize| match (values.min_value(*page), values.max_value(*page)) {
-        (Some(least), Some(greatest)) => {
-            let first = sorted.partition_point(|value| value.as_bytes() < least);
-            sorted.get(first).is_some_and(|value| value.as_bytes() <= greatest)
-        }
-        // A page without bounds holds nulls only.
-        _ => false,
-    };
-    let ranges: Vec<Range<usize>> = (0..pages.len()).filter(may_hold).map(|page| first_row(page)..first_row(page + 1)).collect();
-    ranges.into_iter()
 }
 
 /// Reads chosen rows of a file into one batch.

@@ -57,13 +57,8 @@ impl Tail {
     /// # Errors
     /// Corrupt, without the file's name, when the tail is not what was written.
     pub fn read(&self, tail: Bytes, file_bytes: u64) -> Result<(ParquetMetaData, Sums)> {
-        if *self != Self::of(&tail) {
-            return Err(damaged("its footer or page index is not what was written"));
-        }
-        let mut reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
-        reader.try_parse_sized(&tail, file_bytes)?;
-        let metadata = reader.finish()?;
-        let sums = Sums::read(&metadata, &tail, self.start(file_bytes)?)?;
+        let (metadata, start) = self.proved(&tail, file_bytes, PageIndexPolicy::Optional)?;
+        let sums = Sums::read(&metadata, &tail, start)?;
         Ok((metadata, sums))
     }
 
@@ -73,12 +68,7 @@ impl Tail {
     /// # Errors
     /// As [`Tail::read`].
     pub fn read_some(&self, tail: Bytes, file_bytes: u64, columns: &[&str]) -> Result<(ParquetMetaData, Sums)> {
-        if *self != Self::of(&tail) {
-            return Err(damaged("its footer or page index is not what was written"));
-        }
-        let mut reader = ParquetMetaDataReader::new();
-        reader.try_parse_sized(&tail, file_bytes)?;
-        let metadata = reader.finish()?;
+        let (metadata, start) = self.proved(&tail, file_bytes, PageIndexPolicy::Skip)?;
         let places: Vec<usize> = metadata
             .file_metadata()
             .schema_descr()
@@ -91,12 +81,19 @@ impl Tail {
             .with_page_index_policy(PageIndexPolicy::Optional);
         reader.read_page_indexes_sized(&tail, file_bytes)?;
         let projected = reader.finish()?;
-        let sums = Sums::read_some(&metadata, &places, &projected, &tail, self.start(file_bytes)?)?;
+        let sums = Sums::read_some(&metadata, &places, &projected, &tail, start)?;
         Ok((projected, sums))
     }
 
-    fn start(&self, file_bytes: u64) -> Result<u64> {
-        file_bytes.checked_sub(self.bytes).ok_or_else(|| damaged("it is shorter than its tail"))
+    /// The footer, and where in the file the tail begins, once its bytes are proved.
+    fn proved(&self, tail: &Bytes, file_bytes: u64, policy: PageIndexPolicy) -> Result<(ParquetMetaData, u64)> {
+        if *self != Self::of(tail) {
+            return Err(damaged("its footer or page index is not what was written"));
+        }
+        let mut reader = ParquetMetaDataReader::new().with_page_index_policy(policy);
+        reader.try_parse_sized(tail, file_bytes)?;
+        let start = file_bytes.checked_sub(self.bytes).ok_or_else(|| damaged("it is shorter than its tail"))?;
+        Ok((reader.finish()?, start))
     }
 }
 

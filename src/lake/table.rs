@@ -85,9 +85,12 @@ impl LakeTable {
     pub async fn snapshot(&self) -> Result<Arc<Snapshot>> {
         let mut newest = self.newest.lock().await;
         let known = newest.clone().unwrap_or_default();
+        // What is read ahead is kept until the end, whatever comes of it.
         self.sealed.begin();
-        if self.is_newest(known.version).await? {
+        let is_newest = self.is_newest(known.version).await;
+        if !matches!(is_newest, Ok(false)) {
             self.sealed.end();
+            is_newest?;
             return Ok(newest.insert(known).clone());
         }
         let mut damage: Option<Error> = None;
