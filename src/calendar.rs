@@ -12,6 +12,8 @@ use chrono::{
 };
 use chrono_tz::Tz;
 
+pub mod local;
+
 /// When something happens.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Schedule {

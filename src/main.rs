@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return usage(&error),
     };
-    let json = args.global.json;
+    let json = args.json();
     match cli::start(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => exit(json, &error),

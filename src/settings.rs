@@ -14,6 +14,7 @@ use serde::Deserialize;
 use self::retain::{Length, Retain, RetainLayer};
 use self::run::RunLayer;
 pub use self::run::{RUN_JOBS, Run};
+use crate::calendar::local::{Calendar, Term};
 use crate::error::{Context, Error, Result};
 
 pub mod retain;
@@ -49,6 +50,10 @@ pub struct Settings {
     pub audit: Audit,
     /// What `ier run` does.
     pub run: Run,
+    /// The terms of the academic year.
+    pub terms: Vec<Term>,
+    /// The questions of `ier ask`.
+    pub ask: Ask,
     /// Options of the object store, by its own names (`aws_endpoint`, …). May hold secrets: never printed.
     pub store: BTreeMap<String, String>,
 }
@@ -91,6 +96,13 @@ pub struct Load {
     pub buffer_mb: u64,
     /// Keep which versions of an IER were seen, and when.
     pub keep_versions: bool,
+}
+
+/// The questions of `ier ask`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Ask {
+    /// A folder of one's own.
+    pub folder: Option<PathBuf>,
 }
 
 /// The interactive shell.
@@ -141,6 +153,8 @@ struct Layer {
     shell: ShellLayer,
     audit: AuditLayer,
     run: RunLayer,
+    calendar: CalendarLayer,
+    ask: AskLayer,
     store: BTreeMap<String, String>,
 }
 
@@ -186,6 +200,18 @@ struct AuditLayer {
     who: Option<String>,
     reason_required: Option<bool>,
     key: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct CalendarLayer {
+    terms: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct AskLayer {
+    folder: Option<PathBuf>,
 }
 
 /// The environment's variables; those that are not UTF-8 are no settings of ours.
@@ -251,6 +277,8 @@ impl Settings {
             shell: Shell { history: None },
             audit: Audit { who: "unknown".to_owned(), reason_required: false, key: None },
             run: Run::defaults(),
+            terms: Calendar::default().terms,
+            ask: Ask::default(),
             store: BTreeMap::new(),
         }
     }
@@ -345,6 +373,14 @@ impl Settings {
             }
             self.audit.key = Some(key);
         }
+        if let Some(text) = layer.calendar.terms.filter(|text| !text.trim().is_empty()) {
+            let right = "give names and first days (month-day), in order, such as Spring 01-01, Summer 05-15, Fall 08-15";
+            let wrong = || Error::invalid(format!("{} is \"{text}\"; {right}", place("calendar.terms")));
+            self.terms = Calendar::terms_from(&text).ok_or_else(wrong)?;
+        }
+        if let Some(folder) = layer.ask.folder.filter(|folder| !folder.as_os_str().is_empty()) {
+            self.ask.folder = Some(folder);
+        }
         self.run.lay(layer.run, place)?;
         // Two spellings of one option must not both reach the store.
         self.store.extend(layer.store.into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value)));
@@ -366,6 +402,7 @@ impl Layer {
         let join = |path: PathBuf| if path.as_os_str().is_empty() { path } else { folder.join(path) };
         self.query.spill_folder = self.query.spill_folder.map(join);
         self.shell.history = self.shell.history.map(join);
+        self.ask.folder = self.ask.folder.map(join);
         self.run.metrics_file = self.run.metrics_file.map(join);
         let is_folder = |warehouse: &String| !warehouse.contains("://") && !warehouse.trim().is_empty();
         if let Some(warehouse) = self.warehouse.take_if(|warehouse| is_folder(warehouse)) {
@@ -408,6 +445,8 @@ impl Layer {
                 "AUDIT_WHO" => layer.audit.who = Some(value.clone()),
                 "AUDIT_REASON_REQUIRED" => layer.audit.reason_required = Some(truth(name, value)?),
                 "AUDIT_KEY" => layer.audit.key = Some(value.clone()),
+                "CALENDAR_TERMS" => layer.calendar.terms = Some(value.clone()),
+                "ASK_FOLDER" => layer.ask.folder = Some(PathBuf::from(value)),
                 "RUN_CONFIRM" => layer.run.confirm = Some(truth(name, value)?),
                 "RUN_METRICS_FILE" => layer.run.metrics_file = Some(PathBuf::from(value)),
                 key if key.strip_prefix("RUN_").is_some_and(is_job) => {
@@ -421,8 +460,7 @@ impl Layer {
                         return Err(Error::invalid(format!(
                             "environment variable {name} is no setting; unset it, or give one of IER_CONFIG, IER_WAREHOUSE, \
                              IER_ZONE, IER_ARCHIVE_OLDER_THAN_DAYS, IER_COMPACT_MEMORY_MB, IER_COMPACT_BEST_AFTER_DAYS, \
-                             IER_QUERY_MEMORY_MB, IER_QUERY_SPILL_FOLDER, \
-                             IER_ZONE, IER_ARCHIVE_OLDER_THAN_DAYS, IER_RETAIN_YEARS, IER_QUERY_MEMORY_MB, IER_QUERY_SPILL_FOLDER, \
+                             IER_CALENDAR_TERMS, IER_ASK_FOLDER, IER_RETAIN_YEARS, IER_QUERY_MEMORY_MB, IER_QUERY_SPILL_FOLDER, \
                              IER_QUERY_TIMEOUT_SECS, IER_QUERY_METADATA_CACHE_MB, IER_QUERY_THREADS, IER_LOAD_BUFFER_MB, IER_LOAD_KEEP_VERSIONS, \
                              IER_SHELL_HISTORY, IER_AUDIT_WHO, IER_AUDIT_REASON_REQUIRED, IER_AUDIT_KEY, IER_RUN_<JOB>, IER_RUN_CONFIRM, \
                              IER_RUN_METRICS_FILE, IER_STORE_<OPTION>"
@@ -466,6 +504,8 @@ impl fmt::Debug for Settings {
             .field("shell", &self.shell)
             .field("audit", &(&self.audit.who, self.audit.reason_required, self.audit.key.is_some()))
             .field("run", &self.run)
+            .field("terms", &self.terms)
+            .field("ask", &self.ask)
             .field("store", &self.store.keys())
             .finish()
     }

@@ -1,7 +1,9 @@
 -- ier_with_send: each IER beside its send and the send's business unit.
+-- machine_open says why its open looks as if a machine had made it; null where nothing says so.
 -- One row an IER, also when its send or unit is gone (their columns are then null; send_unit_name falls back to the name saved on the send).
 SELECT
     i.*,
+    machine_open(i),
     s.name AS send_name,
     s.job_id AS send_job_id,
     s.send_status,

@@ -1,25 +1,17 @@
 -- rates_by_month: what became of the mails of each month (UTC), counted from IERs.
--- delivered = sent without a bounce of either kind; rates are unique people over delivered (bounce_rate: over sent), null when that is 0.
+-- Measures are those of sql/macros.sql: delivered = sent without a bounce of either kind; rates are null where they would divide by 0.
 SELECT
-    month,
-    sent,
-    sent - bounced AS delivered,
-    opened,
-    clicked,
-    unsubscribed,
-    bounced,
-    CAST(opened AS DOUBLE) / nullif(sent - bounced, 0) AS open_rate,
-    CAST(clicked AS DOUBLE) / nullif(sent - bounced, 0) AS click_rate,
-    CAST(unsubscribed AS DOUBLE) / nullif(sent - bounced, 0) AS unsubscribe_rate,
-    CAST(bounced AS DOUBLE) / nullif(sent, 0) AS bounce_rate
-FROM (
-    SELECT
-        CAST(date_trunc('month', sent_date) AS DATE) AS month,
-        count(*) AS sent,
-        count(*) FILTER (WHERE hard_bounce OR soft_bounce) AS bounced,
-        count(*) FILTER (WHERE opened) AS opened,
-        count(*) FILTER (WHERE clicked) AS clicked,
-        count(date_unsubscribed) AS unsubscribed
-    FROM ier
-    GROUP BY 1
-) t
+    CAST(date_trunc('month', i.sent_date) AS DATE) AS month,
+    sent(i),
+    delivered(i),
+    opened(i),
+    clicked(i),
+    unsubscribed(i),
+    bounced(i),
+    open_rate(i),
+    click_rate(i),
+    click_to_open_rate(i),
+    unsubscribe_rate(i),
+    bounce_rate(i)
+FROM ier i
+GROUP BY 1

@@ -1,5 +1,5 @@
 -- rates_by_send: what became of each send (or triggered send), counted from its IERs.
--- delivered = sent without a bounce of either kind; rates are unique people over delivered (bounce_rate: over sent), null when that is 0.
+-- Measures are those of sql/macros.sql: delivered = sent without a bounce of either kind; rates are null where they would divide by 0.
 SELECT
     t.send_definition_id,
     t.triggered_send_definition_id,
@@ -7,28 +7,35 @@ SELECT
     t.email_name,
     t.first_sent,
     t.sent,
-    t.sent - t.bounced AS delivered,
+    t.delivered,
     t.opened,
     t.clicked,
     t.unsubscribed,
     t.bounced,
-    CAST(t.opened AS DOUBLE) / nullif(t.sent - t.bounced, 0) AS open_rate,
-    CAST(t.clicked AS DOUBLE) / nullif(t.sent - t.bounced, 0) AS click_rate,
-    CAST(t.unsubscribed AS DOUBLE) / nullif(t.sent - t.bounced, 0) AS unsubscribe_rate,
-    CAST(t.bounced AS DOUBLE) / nullif(t.sent, 0) AS bounce_rate
+    t.open_rate,
+    t.click_rate,
+    t.click_to_open_rate,
+    t.unsubscribe_rate,
+    t.bounce_rate
 FROM (
     SELECT
-        send_definition_id,
-        triggered_send_definition_id,
-        max(email_name) AS email_name,
-        min(date_sent) AS first_sent,
-        count(*) AS sent,
-        count(*) FILTER (WHERE hard_bounce OR soft_bounce) AS bounced,
-        count(*) FILTER (WHERE opened) AS opened,
-        count(*) FILTER (WHERE clicked) AS clicked,
-        count(date_unsubscribed) AS unsubscribed
-    FROM ier
-    GROUP BY send_definition_id, triggered_send_definition_id
+        i.send_definition_id,
+        i.triggered_send_definition_id,
+        max(i.email_name) AS email_name,
+        min(i.date_sent) AS first_sent,
+        sent(i),
+        delivered(i),
+        opened(i),
+        clicked(i),
+        unsubscribed(i),
+        bounced(i),
+        open_rate(i),
+        click_rate(i),
+        click_to_open_rate(i),
+        unsubscribe_rate(i),
+        bounce_rate(i)
+    FROM ier i
+    GROUP BY i.send_definition_id, i.triggered_send_definition_id
 ) t
 LEFT JOIN email_send s ON s.id = t.send_definition_id
 LEFT JOIN triggered_send a ON a.id = t.triggered_send_definition_id

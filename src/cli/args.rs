@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
+pub use self::ask::Ask;
 pub use self::erase::Erase;
 pub use self::evidence::{AuditVerb, AuditVerify};
 pub use self::hold::{Hold, HoldVerb};
@@ -16,6 +17,8 @@ pub use self::run::Run;
 pub use self::verify::Verify;
 use crate::query::output::Format;
 use crate::settings::Overrides;
+
+pub mod ask;
 
 mod erase;
 
@@ -54,6 +57,7 @@ Examples:
   ier demo                                    see it all at work, in seconds, on made-up data
   ier load exports/*.csv.gz                   take in exports; safe to run again
   ier sql \"SELECT count(*) FROM ier\"          ask; without a query, a shell
+  ier ask                                     the questions people bring, ready to ask
   ier history 003f400000JJbuPAAT              one person's mails, newest first
   ier who ortiz                               whose name or address has this in it
   ier archive --older-than 90d --dry-run      what would move to the archive
@@ -87,12 +91,26 @@ pub struct Global {
     pub stats: bool,
 }
 
+impl Global {
+    /// These flags, and others said elsewhere on the line, which win.
+    pub fn with(self, other: Self) -> Self {
+        Self {
+            warehouse: other.warehouse.or(self.warehouse),
+            config: other.config.or(self.config),
+            json: self.json || other.json,
+            quiet: self.quiet || other.quiet,
+            stats: self.stats || other.stats,
+        }
+    }
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 #[expect(missing_docs, reason = "a verb's help is the documentation of its arguments")]
 pub enum Verb {
     Demo(Demo),
     Sql(Sql),
+    Ask(Ask),
     History(History),
     Who(Who),
     Alias(Alias),
@@ -134,6 +152,7 @@ pub struct Demo {
 Examples:
   ier sql \"SELECT email_name, count(*) AS sent FROM ier GROUP BY 1 ORDER BY 2 DESC LIMIT 10\"
   ier sql -f question.sql -o answer.parquet
+  ier sql -f question.sql --param about='Giving Day' --param from=2026-01-01
   ier sql --format csv \"SELECT contact_id FROM ier WHERE hard_bounce\" | head
   echo 'SELECT 1;' | ier sql --json
   ier sql                                     a shell: history, \\d, \\timing, \\? for help")]
@@ -145,6 +164,10 @@ pub struct Sql {
     /// Read the statements from a file; `-` is standard input
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
+
+    /// A value for a parameter that the statement's head declares, such as from=2026-01-01
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = ask::pair)]
+    pub parameters: Vec<(String, String)>,
 
     /// How and where the answer goes.
     #[command(flatten)]
@@ -399,6 +422,7 @@ Examples:
   ier load exports/*.csv.gz
   ier load exports/                           every export in a folder
   ier load affiliations.csv --as affiliation  a file of people's attributes, under this name
+  ier load all-staff.csv --as employment --complete
   ier load report.csv --zone America/Chicago")]
 pub struct Load {
     /// Files, folders or patterns
@@ -408,6 +432,14 @@ pub struct Load {
     /// Load all inputs as this table
     #[arg(long = "as", value_name = "TABLE")]
     pub as_table: Option<String>,
+
+    /// Of people's attributes, the files have all there are: rows they do not have hold no longer, also of people they do not name
+    #[arg(long)]
+    pub complete: bool,
+
+    /// Go on although more than half of a table's rows would hold no longer
+    #[arg(long, requires = "complete")]
+    pub confirm: bool,
 
     /// The time zone of times that carry none
     #[arg(long)]
@@ -546,6 +578,12 @@ pub struct Completions {
 }
 
 impl Args {
+    /// Are answers and errors wanted as JSON? Behind a question's name its own flags stand, and this one among them.
+    pub fn json(&self) -> bool {
+        let asked = matches!(&self.verb, Some(Verb::Ask(ask)) if ask.words.iter().any(|word| word == "--json"));
+        self.global.json || asked
+    }
+
     /// What the flags say about settings.
     pub fn overrides(&self) -> Overrides {
         let mut overrides = Overrides { warehouse: self.global.warehouse.clone(), ..Overrides::default() };

@@ -19,6 +19,7 @@ use crate::query::ask::Ask;
 use crate::query::engine::Engine;
 use crate::query::output::{self, Format, Options};
 use crate::source::synthetic::Recipe;
+use crate::tiers::spans::Missing;
 
 use super::args::Demo;
 use super::progress::Unit;
@@ -76,6 +77,7 @@ pub async fn run(session: &Session, args: &Demo) -> Result<()> {
         rejects: Some(folder.join("rejects.csv")),
         buffer_bytes: session.load_buffer_bytes(),
         keep_versions: session.settings.load.keep_versions,
+        missing: Missing::OfPeopleNamed,
     };
     let loaded = load::load(&lake, request, session.progress(Unit::Bytes)?).await?;
     talk.say(&loaded.to_string())?;

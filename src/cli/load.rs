@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::jobs::load::{LoadRequest, load};
+use crate::tiers::spans::Missing;
 
 use super::Session;
 use super::args::Load;
@@ -16,6 +17,7 @@ pub async fn run(session: &Session, args: &Load) -> Result<()> {
         rejects: args.rejects.clone(),
         buffer_bytes: session.load_buffer_bytes(),
         keep_versions: session.settings.load.keep_versions,
+        missing: if args.complete { Missing::All { confirmed: args.confirm } } else { Missing::OfPeopleNamed },
     };
     let (warehouse, progress) = (session.warehouse()?, session.progress(Unit::Bytes)?);
     session.job(&warehouse, "load", |_| load(&warehouse, request, progress)).await

@@ -8,6 +8,8 @@ mod answer;
 
 mod archive;
 
+mod ask;
+
 mod audit;
 
 mod compact;

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::calendar::local::Calendar;
 use crate::error::{Error, Result};
 use crate::jobs::compact::CompactOptions;
 use crate::query::engine::Engine;
@@ -39,7 +40,7 @@ impl Session {
             let place = warehouse.url();
             writeln!(io::stderr(), "note: there is nothing at {place} yet; `ier load` fills it, --warehouse names another")?;
         }
-        let engine = Engine::open(warehouse.clone(), self.limits()).await?;
+        let engine = self.engine_over(&warehouse).await?;
         Ok((warehouse, engine))
     }
 
@@ -52,8 +53,13 @@ impl Session {
                 None => Ok(None),
             };
         }
-        let engine = Engine::open(warehouse.clone(), self.limits()).await?;
+        let engine = self.engine_over(&warehouse).await?;
         Ok(Some((warehouse, engine)))
+    }
+
+    async fn engine_over(&self, warehouse: &Arc<Warehouse>) -> Result<Engine> {
+        let calendar = Calendar { zone: self.settings.zone, terms: self.settings.terms.clone() };
+        Engine::open_in(warehouse.clone(), self.limits(), calendar).await
     }
 
     /// The log of look-ups, for this run's user.

@@ -10,7 +10,7 @@ use crate::settings;
 use super::args::{Args, Verb};
 use super::interrupt::or_interrupted;
 use super::{
-    Session, alias, archive, audit, compact, completions, demo, erase, generate, history, hold, load, log, print, reconcile,
+    Session, alias, archive, ask, audit, compact, completions, demo, erase, generate, history, hold, load, log, print, reconcile,
     release, retain, scheduler, sql, status, vacuum, verify, who,
 };
 
@@ -41,6 +41,7 @@ async fn run(args: Args, session: Session) -> Result<()> {
         match verb {
             Verb::Demo(args) => demo::run(&session, &args).await,
             Verb::Sql(args) => sql::run(&session, &session.engine().await?, &args).await,
+            Verb::Ask(args) => ask::run(&session, &args).await,
             Verb::History(args) => history::run(&session, &args).await,
             Verb::Who(args) => who::run(&session, &args).await,
             Verb::Alias(args) => alias::run(&session, &args).await,

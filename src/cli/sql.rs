@@ -45,8 +45,9 @@ async fn all(session: &Session, ask: &dyn Ask, args: &Sql, text: &str) -> Result
         let many = format!("{} statements cannot be written to the one file {}; give one", statements.len(), path.display());
         return Err(Error::invalid(many));
     }
+    let given = args.parameters.iter().cloned().collect();
     for statement in statements {
-        let stream = ask.ask(statement).await?;
+        let stream = ask.ask_given(statement, &given).await?;
         answer::write(session, stream, &args.output, args.local.then_some(session.settings.zone)).await?;
     }
     Ok(())

@@ -23,13 +23,14 @@ use crate::lake::paths::Role;
 use crate::lake::snapshot::Partition;
 use crate::lake::spill::Spill;
 use crate::progress::Progress;
-use crate::record::fields::{TABLES, Table};
+use crate::record::fields::{TABLES, Table, known};
 use crate::source::export::{self, ReadOptions};
 use crate::source::inputs::{self, Input};
 use crate::source::reject::{Reject, RejectFile, RejectSink};
 use crate::tiers::aliases;
 use crate::tiers::carry::Counts;
 use crate::tiers::links;
+use crate::tiers::spans::{self, Missing, Spans};
 use crate::tiers::upsert::Upsert;
 use crate::tiers::warehouse::Warehouse;
 
@@ -53,6 +54,8 @@ pub struct LoadRequest {
     pub buffer_bytes: usize,
     /// Keep which versions of an IER were seen, and when.
     pub keep_versions: bool,
+    /// What becomes of the rows of people's attributes that the files do not have.
+    pub missing: Missing,
 }
 
 /// What a load did to one table.
@@ -72,6 +75,8 @@ pub struct TableCounts {
     pub unchanged: u64,
     /// Rows refused, each with its reason in the rejects file.
     pub rejected: u64,
+    /// Stored rows of people's attributes that hold no longer.
+    pub ended: u64,
     /// Rows refused because they are somebody's who was erased on request.
     pub erased: u64,
     /// Of the inserted and updated: rows older than the archive's boundary, waiting in hot for the next archive run.
@@ -96,7 +101,7 @@ pub struct LoadReport {
 impl LoadReport {
     /// Did any row change anything?
     pub fn changed(&self) -> bool {
-        self.aliases_learned > 0 || self.tables.iter().any(|table| table.inserted + table.updated > 0)
+        self.aliases_learned > 0 || self.tables.iter().any(|table| table.inserted + table.updated + table.ended > 0)
     }
 
     /// Was every row refused?
@@ -145,6 +150,10 @@ impl fmt::Display for LoadReport {
                 human::count(late)
             )?;
         }
+        for table in self.tables.iter().filter(|table| table.ended > 0) {
+            let ended = human::counted(table.ended, "row");
+            write!(f, "\n{}: {ended} hold no longer: the files name their people, and do not have them any more", table.table)?;
+        }
         let erased: u64 = self.tables.iter().map(|table| table.erased).sum();
         if erased > 0 {
             write!(f, "\n{} refused: of people erased on request", human::counted(erased, "row"))?;
@@ -186,6 +195,8 @@ pub async fn load(warehouse: &Arc<Warehouse>, request: LoadRequest, progress: Ar
         warehouse: warehouse.clone(),
         buffer_bytes: request.buffer_bytes,
         keep_versions: request.keep_versions,
+        missing: request.missing,
+        zone: request.zone,
         tables: Vec::new(),
         covered: Vec::new(),
     };
@@ -231,6 +242,8 @@ struct Loading {
     warehouse: Arc<Warehouse>,
     buffer_bytes: usize,
     keep_versions: bool,
+    missing: Missing,
+    zone: Tz,
     /// In the order of commits.
     tables: Vec<TableLoad>,
     /// What was read, for the ledger.
@@ -326,6 +339,18 @@ impl Loading {
         let mut counts = Vec::with_capacity(self.tables.len());
         for load in self.tables {
             let name = load.counts.table.clone();
+            let failed = || format!("cannot load {name}; files read so far are committed up to the table before it");
+            if let (Rows::Upsert(told), None) = (&load.rows, known(&name)) {
+                progress.say(&format!("writing {name}"));
+                progress.total(told.rows());
+                let how = (self.missing, self.zone, self.buffer_bytes);
+                let Spans { begun, changed, ended, erased } =
+                    spans::write(&self.warehouse, told, how, progress).await.context(failed)?;
+                let (inserted, updated) = (begun.saturating_sub(changed), begun.min(changed));
+                let unchanged = load.counts.read - load.counts.rejected - begun - erased;
+                counts.push(TableCounts { inserted, updated, unchanged, ended, erased, ..load.counts });
+                continue;
+            }
             let (mut upsert, links) = match load.rows {
                 Rows::Upsert(upsert) => (*upsert, None),
                 Rows::Links(spill) => {
@@ -335,9 +360,7 @@ impl Loading {
             };
             progress.say(&format!("writing {name}"));
             progress.total(upsert.rows());
-            let done = run(&self.warehouse, &mut upsert, name == ier, progress)
-                .await
-                .context(|| format!("cannot load {name}; files read so far are committed up to the table before it"))?;
+            let done = run(&self.warehouse, &mut upsert, name == ier, progress).await.context(failed)?;
             if let Some((links, looked_up_at)) = links
                 && links::ier_version(&self.warehouse).await? != looked_up_at
             {

@@ -1,5 +1,7 @@
 //! What a shell (or any front door) needs of the engine, so that it can be tried without one.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use datafusion::execution::SendableRecordBatchStream;
 
@@ -9,7 +11,12 @@ use crate::error::Result;
 #[async_trait]
 pub trait Ask: Send + Sync {
     /// Runs one statement. Refuses what is not valid SQL or not allowed; later trouble comes through the stream.
-    async fn ask(&self, sql: &str) -> Result<SendableRecordBatchStream>;
+    async fn ask(&self, sql: &str) -> Result<SendableRecordBatchStream> {
+        self.ask_given(sql, &BTreeMap::new()).await
+    }
+
+    /// The same, with values for the named parameters that the statement's head declares.
+    async fn ask_given(&self, sql: &str, given: &BTreeMap<String, String>) -> Result<SendableRecordBatchStream>;
 
     /// Every table and view: schema, name, kind (`table` or `view`), in the order to be shown.
     fn tables(&self) -> Vec<(String, String, String)>;

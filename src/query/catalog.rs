@@ -11,6 +11,7 @@ use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 
 use super::as_of::IER_AS_OF;
+use super::files::{self, DataFiles};
 use super::identity;
 use super::provider::TableView;
 use crate::error::Result;
@@ -47,6 +48,7 @@ pub struct PublicSchema {
     pub observed: Arc<TableView>,
     warehouse: Arc<Warehouse>,
     tables: HashMap<String, Arc<TableView>>,
+    files: Arc<DataFiles>,
     views: Mutex<BTreeMap<String, Arc<dyn TableProvider>>>,
     attributes: Mutex<Vec<String>>,
 }
@@ -74,7 +76,8 @@ impl PublicSchema {
         let observed = TableView::tiered(warehouse.tiers(links::ier_table()?).await?).showing(hidden::OBSERVED);
         let observed = Arc::new(observed);
         tables.insert(OBSERVED.to_owned(), observed.clone());
-        let schema = Self { observed, warehouse, tables, views: Mutex::default(), attributes: Mutex::default() };
+        let files = Arc::new(DataFiles::new(warehouse.clone()));
+        let schema = Self { observed, warehouse, tables, files, views: Mutex::default(), attributes: Mutex::default() };
         schema.refresh().await?;
         Ok(schema)
     }
@@ -105,7 +108,8 @@ impl PublicSchema {
 impl SchemaProvider for PublicSchema {
     fn table_names(&self) -> Vec<String> {
         let attributes = self.attributes.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut names: Vec<String> = self.tables.keys().cloned().chain(attributes).chain(self.view_names()).collect();
+        let ours = self.tables.keys().cloned().chain([files::NAME.to_owned()]);
+        let mut names: Vec<String> = ours.chain(attributes).chain(self.view_names()).collect();
         names.sort();
         names
     }
@@ -116,6 +120,9 @@ impl SchemaProvider for PublicSchema {
         }
         if let Some(view) = self.view(name) {
             return Ok(Some(view));
+        }
+        if name == files::NAME {
+            return Ok(Some(self.files.clone()));
         }
         // A statement's table functions are looked for as tables, too: the store is not asked for those, unless somebody has loaded
         // a file of attributes by that name.

@@ -1,9 +1,11 @@
 //! `Engine::sql`: the one door through which anybody reads the warehouse.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use async_trait::async_trait;
+use chrono::NaiveDate;
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider, TableProvider};
 use datafusion::common::{ParamValues, ScalarValue, TableReference};
 use datafusion::dataframe::DataFrame;
@@ -24,9 +26,13 @@ use super::catalog::{CATALOG, PUBLIC, PublicSchema, SALESFORCE, SalesforceSchema
 use super::functions;
 use super::identity;
 use super::limits::{Limits, Timed, timed_out};
+use super::local_time;
+use super::macros::Macros;
 use super::provider::PinnedBefore;
+use super::statement;
 use super::who::Person;
 use super::workers::Workers;
+use crate::calendar::local::Calendar;
 use crate::error::{Context, Error, Result};
 use crate::lake::scan::STORE;
 use crate::record::id::SfId;
@@ -68,13 +74,20 @@ pub struct Engine {
     /// The plan of somebody's history, made when it is first asked for.
     history: OnceCell<LogicalPlan>,
     aliases: Aliases,
+    calendar: Arc<Calendar>,
+    macros: Macros,
     limits: Limits,
     workers: Workers,
 }
 
 impl Engine {
-    /// An engine over a warehouse.
+    /// An engine over a warehouse, for people who live by the default calendar.
     pub async fn open(warehouse: Arc<Warehouse>, limits: Limits) -> Result<Self> {
+        Self::open_in(warehouse, limits, Calendar::default()).await
+    }
+
+    /// An engine over a warehouse, for people who live by a calendar.
+    pub async fn open_in(warehouse: Arc<Warehouse>, limits: Limits, calendar: Calendar) -> Result<Self> {
         let mut runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(limits.memory_bytes)));
         warehouse.root().footers.set_budget_bytes(limits.metadata_cache_bytes);
         if let Some(folder) = &limits.spill_folder {
@@ -90,6 +103,9 @@ impl Engine {
             .with_target_partitions(limits.threads.max(1));
         let context = SessionContext::new_with_config_rt(config, runtime);
         functions::register(&context)?;
+        let calendar = Arc::new(calendar);
+        local_time::register(&context, &calendar);
+        let macros = Macros::built_in()?;
         let aliases = Aliases::open(&warehouse).await?;
         // Nearly every statement needs these logs: on a distant store they are read at once. What fails is told when it is needed.
         let tiers = warehouse.tiers(links::ier_table()?).await?;
@@ -106,11 +122,14 @@ impl Engine {
         catalog.register_schema(SALESFORCE, Arc::new(SalesforceSchema::new(&public)?))?;
         context.register_catalog(CATALOG, catalog);
         for (name, sql) in VIEWS {
-            let view = context.sql(sql).await.context(|| format!("view {name}"))?;
+            let (state, given) = (context.state(), BTreeMap::new());
+            let read = statement::read(&state, &macros, sql, &given, NaiveDate::default());
+            let plan = state.statement_to_plan(read.context(|| format!("view {name}"))?).await;
+            let view = DataFrame::new(state, plan.context(|| format!("view {name}"))?);
             public.add_view(name, view.into_view());
         }
         let workers = Workers::start(limits.threads)?;
-        Ok(Self { warehouse, context, public, ier, tiers, history: OnceCell::new(), aliases, limits, workers })
+        Ok(Self { warehouse, context, public, ier, tiers, history: OnceCell::new(), aliases, calendar, macros, limits, workers })
     }
 
     /// What it answers from.
@@ -118,27 +137,42 @@ impl Engine {
         &self.warehouse
     }
 
-    /// Runs one read-only statement. Rows come as they are found; the statement's time runs from now on.
+    /// Runs one read-only statement; named parameters that its head declares have their defaults. Rows come as they are found;
+    /// the statement's time runs from now on.
     ///
     /// # Errors
     /// Invalid for what is no SQL, names nothing that exists, or would change anything; unavailable when a limit is
     /// reached.
     pub async fn sql(&self, query: &str) -> Result<SendableRecordBatchStream> {
-        self.sql_with(query, ParamValues::List(Vec::new())).await
+        self.sql_given(query, &BTreeMap::new()).await
+    }
+
+    /// [`Engine::sql`] with values for the named parameters that the statement's head declares (see [`super::question`]).
+    pub async fn sql_given(&self, query: &str, given: &BTreeMap<String, String>) -> Result<SendableRecordBatchStream> {
+        self.run(query, given, ParamValues::List(Vec::new())).await
     }
 
     /// [`Engine::sql`] with values for `$1`, `$2` …: values are bound, never pasted.
     pub async fn sql_with(&self, query: &str, parameters: ParamValues) -> Result<SendableRecordBatchStream> {
-        let people = match identity::names_people(query) {
+        self.run(query, &BTreeMap::new(), parameters).await
+    }
+
+    async fn run(
+        &self,
+        query: &str,
+        given: &BTreeMap<String, String>,
+        parameters: ParamValues,
+    ) -> Result<SendableRecordBatchStream> {
+        let mut state = self.context.state();
+        let now = self.warehouse.clock().now();
+        state.execution_props_mut().query_execution_start_time = Some(now);
+        let today = now.with_timezone(&self.calendar.zone).date_naive();
+        let statement = statement::read(&state, &self.macros, query, given, today)?;
+        let people = match identity::names_people(&statement.to_string()) {
             true => Some(self.people().await?),
             false => None,
         };
-        self.run(query, parameters, people).await
-    }
-
-    /// Runs a statement that may ask who is one person where `people` are given.
-    async fn run(&self, query: &str, parameters: ParamValues, people: Option<People>) -> Result<SendableRecordBatchStream> {
-        let (mut state, query, ier) = (self.context.state(), query.to_owned(), self.ier.clone());
+        let ier = self.ier.clone();
         let as_of = IerAsOf { observed: self.public.observed.clone(), parameters: parameters.clone() };
         self.work(async move {
             state.register_udtf(IER_AS_OF, Arc::new(as_of));
@@ -146,7 +180,7 @@ impl Engine {
                 identity::register(&mut state, &people.identities, &ier, &parameters)?;
                 people.pin(&mut state)?;
             }
-            let plan = state.create_logical_plan(&query).await?;
+            let plan = state.statement_to_plan(statement).await?;
             read_only().verify_plan(&plan)?;
             let frame = DataFrame::new(state, plan);
             let bound = match &parameters {
@@ -216,9 +250,9 @@ fn read_only() -> SQLOptions {
 
 #[async_trait]
 impl Ask for Engine {
-    async fn ask(&self, sql: &str) -> Result<SendableRecordBatchStream> {
+    async fn ask_given(&self, sql: &str, given: &BTreeMap<String, String>) -> Result<SendableRecordBatchStream> {
         self.public.refresh().await?;
-        self.sql(sql).await
+        self.sql_given(sql, given).await
     }
 
     fn tables(&self) -> Vec<(String, String, String)> {

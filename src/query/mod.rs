@@ -16,6 +16,16 @@ mod versions;
 
 pub mod functions;
 
+pub mod local_time;
+
+mod macros;
+
+pub mod question;
+
+mod statement;
+
+mod files;
+
 pub mod identity;
 
 pub mod who;

@@ -319,6 +319,9 @@ impl Table {
             field.name = Cow::Owned(column);
             fields.push(field);
         }
+        if !fields.is_empty() {
+            fields.extend([Field::derived(VALID_FROM, Kind::Time).sticky(), Field::derived(VALID_TO, Kind::Time).sticky()]);
+        }
         fields.extend([Field::hidden(hidden::KEY, Kind::Text), Field::hidden(hidden::KEPT, Kind::Label)]);
         Self {
             name: Cow::Owned(name.to_owned()),
@@ -334,6 +337,16 @@ impl Table {
             ledger: false,
         }
     }
+}
+
+/// Since when a row of people's attributes holds; null: for as long as can be told.
+pub const VALID_FROM: &str = "valid_from";
+/// Until when it does; null: still.
+pub const VALID_TO: &str = "valid_to";
+
+/// Does a column say when a row of people's attributes holds?
+pub fn is_span(name: &str) -> bool {
+    name == VALID_FROM || name == VALID_TO
 }
 
 /// A header as it is compared: without package prefix, `__c`, case and punctuation, so that `et4ae5__Date_Sent__c`,

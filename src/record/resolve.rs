@@ -20,7 +20,7 @@ use arrow::array::{
 use arrow::compute::{SortOptions, cast, is_not_null, take};
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
 
-use super::fields::{CUSTOM, Field, KeyRule, Source, Table, hidden};
+use super::fields::{CUSTOM, Field, KeyRule, Source, Table, hidden, is_span};
 use super::key::{derive, label_array};
 use crate::error::{Error, Result};
 
@@ -147,7 +147,7 @@ impl<'a> Registers<'a> {
         let kept_at = schema.index_of(hidden::KEPT)?;
         let mut columns = Vec::new();
         for field in &table.fields {
-            let told = field.source == Source::Export || field.name == CUSTOM;
+            let told = field.source == Source::Export || field.name == CUSTOM || is_span(&field.name);
             if !told || is_stamp(field) {
                 continue;
             }

@@ -11,11 +11,58 @@ const PERSON_HEADERS: [&str; 9] =
     ["contactid", "contact", "contactcontactid", "leadid", "lead", "leadleadid", "personid", "person", "whoid"];
 
 /// Names that are other things in SQL: no table may be called so.
-const RESERVED: [&str; 50] = [
-    "all", "analyze", "and", "any", "archive", "as", "between", "by", "case", "cast", "create", "cross", "delete", "distinct",
-    "drop", "else", "end", "exists", "explain", "false", "from", "full", "group", "having", "hot", "in", "inner", "insert", "is",
-    "join", "left", "like", "limit", "not", "null", "offset", "on", "or", "order", "public", "right", "select", "set", "table",
-    "then", "true", "union", "values", "where", "with",
+const RESERVED: [&str; 51] = [
+    "all",
+    "analyze",
+    "and",
+    "any",
+    "archive",
+    "as",
+    "between",
+    "by",
+    "case",
+    "cast",
+    "create",
+    "cross",
+    "data_file",
+    "delete",
+    "distinct",
+    "drop",
+    "else",
+    "end",
+    "exists",
+    "explain",
+    "false",
+    "from",
+    "full",
+    "group",
+    "having",
+    "hot",
+    "in",
+    "inner",
+    "insert",
+    "is",
+    "join",
+    "left",
+    "like",
+    "limit",
+    "not",
+    "null",
+    "offset",
+    "on",
+    "or",
+    "order",
+    "public",
+    "right",
+    "select",
+    "set",
+    "table",
+    "then",
+    "true",
+    "union",
+    "values",
+    "where",
+    "with",
 ];
 
 /// Beginnings kept for schemas: the engine's own and those of the Postgres protocol.
@@ -173,8 +220,9 @@ fn attributes(name: &str, headers: &[String]) -> Result<Arc<Table>> {
 /// by which other tables join it, and what would share a column's name gets a number.
 fn attribute_headers(headers: &[String]) -> Vec<String> {
     use crate::record::fields::hidden::{KEPT, KEY};
+    use crate::record::fields::{VALID_FROM, VALID_TO};
     let has = |column: &str| headers.iter().any(|header| snake_case(header) == column);
-    let mut taken: Vec<String> = vec![KEY.to_owned(), KEPT.to_owned()];
+    let mut taken: Vec<String> = [KEY, KEPT, VALID_FROM, VALID_TO].map(str::to_owned).to_vec();
     let mut names = Vec::with_capacity(headers.len());
     for (at, header) in headers.iter().enumerate() {
         let lookup = is_api(header).then(|| bare(header));

@@ -12,6 +12,8 @@ pub mod mend;
 
 pub mod links;
 
+pub mod spans;
+
 pub mod aliases;
 
 pub mod suppressed;

@@ -60,6 +60,13 @@ pub struct Prepared {
     pub moved: Vec<Moved>,
 }
 
+impl Prepared {
+    /// The version of the table it was prepared on.
+    pub fn version(&self) -> Option<u64> {
+        self.base.version
+    }
+}
+
 impl Upsert {
     /// An upsert into a table; rows beyond `buffer_bytes` wait on disk.
     pub async fn new(warehouse: &Arc<Warehouse>, table: &Arc<Table>, buffer_bytes: usize) -> Result<Self> {
@@ -77,6 +84,16 @@ impl Upsert {
     /// Whether to keep which versions of an IER were seen, and when (it is).
     pub fn keep_versions(&mut self, keep: bool) {
         self.keep_versions = keep;
+    }
+
+    /// Where the rows go.
+    pub fn lake(&self) -> &Arc<LakeTable> {
+        &self.target
+    }
+
+    /// The rows taken in for a table that is in one partition.
+    pub fn all_rows(&self) -> Result<RecordBatch> {
+        self.spill.read(Partition(None))
     }
 
     /// The table as it will be: an attribute table has the columns of its files and of the lake.
@@ -182,7 +199,7 @@ impl Upsert {
     }
 
     /// Commits a table of attributes that is not there yet without rows, so that an erasure can find it.
-    async fn make_table(&self) -> Result<()> {
+    pub async fn make_table(&self) -> Result<()> {
         if known(&self.target.table.name).is_some() {
             return Ok(());
         }
@@ -212,6 +229,11 @@ impl Upsert {
             }
         }
         Err(Error::conflict(format!("{} is changed by others all the time: try again", self.target.table.name)))
+    }
+
+    /// Gives a prepared upsert up.
+    pub async fn abandon(&self, prepared: Prepared) {
+        forsake(&self.target, &prepared.change.adds).await;
     }
 
     /// Makes a prepared upsert visible; a conflict means: prepare again.

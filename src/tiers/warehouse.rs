@@ -81,7 +81,8 @@ impl Warehouse {
     pub async fn attributes(&self, name: &str, wanted: Option<&Arc<Table>>) -> Result<Option<Arc<LakeTable>>> {
         let bare = Arc::new(Table::attributes(name, std::iter::empty::<&str>()));
         let stored = LakeTable::new(&self.root, Role::Reference, bare)?.snapshot().await?;
-        let mut headers: Vec<String> = stored.columns.iter().filter(|column| !fields::is_hidden(column)).cloned().collect();
+        let mut headers: Vec<String> =
+            stored.columns.iter().filter(|column| !fields::is_hidden(column) && !fields::is_span(column)).cloned().collect();
         for field in wanted.iter().flat_map(|table| table.exported()) {
             if !headers.iter().any(|header| *header == field.name) {
                 headers.push(field.name.to_string());

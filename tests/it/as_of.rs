@@ -1,6 +1,7 @@
 //! What was known when: every state the table ever showed can be asked for again.
 
 use ier::jobs::load::{LoadRequest, load};
+use ier::tiers::spans::Missing;
 
 use crate::world::records::{Record, ier, link};
 use crate::world::{Rows, World, silent};
@@ -119,6 +120,7 @@ async fn it_can_be_switched_off() {
             rejects: Some(world.file("rejects.csv", &[]).into()),
             buffer_bytes: 64 << 20,
             keep_versions: false,
+            missing: Missing::OfPeopleNamed,
         };
         load(&world.house, request, silent()).await.expect("the load");
     };

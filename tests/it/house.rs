@@ -20,6 +20,7 @@ use ier::jobs::load::{LoadReport, LoadRequest, load};
 use ier::progress::Silent;
 use ier::query::engine::Engine;
 use ier::query::limits::Limits;
+use ier::tiers::spans::Missing;
 use ier::tiers::warehouse::Warehouse;
 use tempfile::TempDir;
 
@@ -34,6 +35,7 @@ pub fn data() -> PathBuf {
 pub struct House {
     pub warehouse: Arc<Warehouse>,
     pub engine: Engine,
+    pub clock: Arc<ManualClock>,
     pub folder: TempDir,
 }
 
@@ -52,9 +54,9 @@ impl House {
     pub async fn with_limits(limits: Limits) -> Self {
         let day = NaiveDate::from_ymd_opt(2026, 11, 15).unwrap().and_hms_opt(12, 0, 0).unwrap();
         let clock = Arc::new(ManualClock::at(day.and_utc()));
-        let warehouse = Warehouse::open("memory:///", &BTreeMap::new(), clock).unwrap();
+        let warehouse = Warehouse::open("memory:///", &BTreeMap::new(), clock.clone()).unwrap();
         let engine = Engine::open(warehouse.clone(), limits).await.unwrap();
-        Self { warehouse, engine, folder: TempDir::new().unwrap() }
+        Self { warehouse, engine, clock, folder: TempDir::new().unwrap() }
     }
 
     /// A house with all of `data/`, nothing archived.
@@ -71,15 +73,20 @@ impl House {
 
     /// [`House::load`] with `--as`.
     pub async fn load_as(&self, inputs: impl IntoIterator<Item = impl AsRef<Path>>, table: Option<&str>) -> Result<LoadReport> {
-        let request = LoadRequest {
+        load(&self.warehouse, self.request(inputs, table), Arc::new(Silent)).await
+    }
+
+    /// What [`House::load_as`] asks for.
+    pub fn request(&self, inputs: impl IntoIterator<Item = impl AsRef<Path>>, table: Option<&str>) -> LoadRequest {
+        LoadRequest {
             inputs: inputs.into_iter().map(|input| input.as_ref().display().to_string()).collect(),
             as_table: table.map(str::to_owned),
             zone: chrono_tz::America::Denver,
             rejects: Some(self.rejects()),
             buffer_bytes: 64 << 20,
             keep_versions: true,
-        };
-        load(&self.warehouse, request, Arc::new(Silent)).await
+            missing: Missing::OfPeopleNamed,
+        }
     }
 
     /// Where rejected rows go.

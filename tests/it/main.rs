@@ -51,6 +51,12 @@ mod as_of;
 /// The evidence pack: the same question gives the same bytes, and no byte of it can change unseen.
 mod evidence;
 
+/// The questions people bring, each with a hand-checked answer.
+mod questions;
+
+/// People's attributes in time: what they were then, what they are now.
+mod spans;
+
 /// The short way to a few people's rows finds what a scan finds, and reads hardly anything.
 mod people;
 

@@ -21,6 +21,7 @@ use ier::lake::store::Root;
 use ier::progress::{Progress, Silent};
 use ier::query::engine::Engine;
 use ier::query::limits::Limits;
+use ier::tiers::spans::Missing;
 use ier::tiers::warehouse::Warehouse;
 use object_store::ObjectStoreExt;
 use tempfile::TempDir;
@@ -144,6 +145,7 @@ impl World {
             rejects: Some(self.path("rejects.csv")),
             buffer_bytes: 64 << 20,
             keep_versions: true,
+            missing: Missing::OfPeopleNamed,
         };
         jobs::load::load(&self.house, request, silent()).await
     }

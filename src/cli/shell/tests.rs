@@ -1,5 +1,6 @@
 //! The shell's loop over an engine that only echoes.
 
+use std::collections::BTreeMap;
 use std::collections::VecDeque;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
@@ -17,7 +18,7 @@ struct Echo(ManualClock);
 
 #[async_trait]
 impl Ask for Echo {
-    async fn ask(&self, sql: &str) -> Result<SendableRecordBatchStream> {
+    async fn ask_given(&self, sql: &str, _: &BTreeMap<String, String>) -> Result<SendableRecordBatchStream> {
         self.0.tick(Duration::milliseconds(12));
         match sql {
             "fail" => return Err(Error::invalid("no such thing")),

@@ -1,0 +1,28 @@
+-- How long until people open, and at which hour is it best to send?
+-- One open is recorded an e-mail. Opens that look like a machine's are counted beside, and not left out.
+--
+-- Parameters:
+--   by    text  send        send, or the local hour of sending
+--   from  date  1 year ago  sent on this day or later
+-- Columns:
+--   what             the send's e-mail name, or the hour (00 to 23)
+--   delivered        e-mails
+--   opened           e-mails
+--   open_rate        opened / delivered
+--   hours_10         a tenth of the opens came within so many hours
+--   hours_50         half of them
+--   hours_90         nine tenths
+--   machine_opened   opens that look like a machine's
+SELECT
+    CASE $by WHEN 'hour' THEN lpad(CAST(local_hour(i.date_sent) AS VARCHAR), 2, '0') ELSE i.email_name END AS what,
+    delivered(i),
+    opened(i),
+    open_rate(i),
+    approx_percentile_cont(0.1) WITHIN GROUP (ORDER BY date_part('epoch', i.date_opened - i.date_sent) / 3600) AS hours_10,
+    approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY date_part('epoch', i.date_opened - i.date_sent) / 3600) AS hours_50,
+    approx_percentile_cont(0.9) WITHIN GROUP (ORDER BY date_part('epoch', i.date_opened - i.date_sent) / 3600) AS hours_90,
+    machine_opened(i)
+FROM ier i
+WHERE i.date_sent >= day_start($from)
+GROUP BY 1
+ORDER BY 1

@@ -1,0 +1,54 @@
+//! `ier ask`: the questions people bring, by name.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::query::ask::Ask as _;
+use crate::query::question::{self, Question};
+use crate::settings;
+
+use super::args::Args;
+use super::args::ask::{Ask, Said, said};
+use super::{Session, answer, print};
+
+/// Lists the questions, or asks one.
+pub async fn run(session: &Session, args: &Ask) -> Result<()> {
+    let questions = question::library(session.settings.ask.folder.as_deref())?;
+    // Flags may stand before a name, or where there is none.
+    let named = args.words.iter().position(|word| !word.starts_with('-'));
+    let Some(at) = named else { return session.answer(&Listed { questions }) };
+    let question = question::find(&questions, &args.words[at])?;
+    let (before, behind) = (&args.words[..at], &args.words[at + 1..]);
+    let (flags, given) = match said(question, &[before, behind].concat())? {
+        Said::Help(help) => return print::line(&help),
+        Said::Ask(flags, given) => (flags, given),
+    };
+    let global = session.global.clone().with(flags.global);
+    let session = Session::new(&Args { global, verb: None }, settings::environment())?;
+    if flags.explain {
+        return print::line(&question.with(&given)?);
+    }
+    // What cannot be written is refused before anything is computed.
+    flags.output.resolve(session.global.json)?;
+    let stream = session.engine().await?.ask_given(&question.sql, &given).await?;
+    answer::write(&session, stream, &flags.output, (!flags.utc).then_some(session.settings.zone)).await?;
+    session.stats()
+}
+
+/// All questions, for `ier ask`.
+#[derive(Serialize)]
+struct Listed {
+    questions: Vec<Question>,
+}
+
+impl fmt::Display for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.questions.iter().map(|question| question.name.len()).max().unwrap_or(0);
+        for Question { name, title, .. } in &self.questions {
+            writeln!(f, "{name:width$}  {title}")?;
+        }
+        write!(f, "\n`ier ask NAME --help` tells its parameters, `ier ask NAME` asks it")
+    }
+}

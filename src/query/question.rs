@@ -1,0 +1,392 @@
+//! A question people bring, as an SQL file with a head: what it answers, its parameters, its columns.
+//!
+//! ```sql
+//! -- Who opened, but did not click the link that matters?
+//! --
+//! -- Parameters:
+//! --   about  text  Giving Day  words of the e-mail's name
+//! --   from   date  1 year ago  sent on this day or later
+//! -- Columns:
+//! --   person_id  the person, by the id under which they are counted
+//! SELECT …
+//! ```
+//!
+//! Cells of the head are two blanks or more apart. A parameter has a name (`$from` in the SQL), a type, a default (`-`: it must be
+//! given; `any`: null) and a meaning. The same file runs wherever SQL does, with its defaults.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chrono::{Days, Months, NaiveDate};
+use serde::Serialize;
+
+use crate::error::{Context, Error, Result};
+use crate::record::id::SfId;
+
+/// The questions that come with the engine: name and SQL, in the order in which they are listed.
+const LIBRARY: &[(&str, &str)] = &[
+    ("told", include_str!("../../sql/questions/told.sql")),
+    ("audience_opens", include_str!("../../sql/questions/audience_opens.sql")),
+    ("audience_engagement", include_str!("../../sql/questions/audience_engagement.sql")),
+    ("opened_not_clicked", include_str!("../../sql/questions/opened_not_clicked.sql")),
+    ("readers", include_str!("../../sql/questions/readers.sql")),
+    ("policy_clicks", include_str!("../../sql/questions/policy_clicks.sql")),
+    ("never_open", include_str!("../../sql/questions/never_open.sql")),
+    ("reached_not_opened", include_str!("../../sql/questions/reached_not_opened.sql")),
+    ("clicks_by_owner", include_str!("../../sql/questions/clicks_by_owner.sql")),
+    ("link_clickers", include_str!("../../sql/questions/link_clickers.sql")),
+    ("fatigue", include_str!("../../sql/questions/fatigue.sql")),
+    ("rates", include_str!("../../sql/questions/rates.sql")),
+    ("hard_bounced", include_str!("../../sql/questions/hard_bounced.sql")),
+    ("time_to_open", include_str!("../../sql/questions/time_to_open.sql")),
+    ("storage", include_str!("../../sql/questions/storage.sql")),
+    ("audience", include_str!("../../sql/questions/audience.sql")),
+];
+
+/// What a parameter is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Type {
+    /// Any text.
+    Text,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// A day in people's zone: `2026-08-01`, `today`, `90 days ago`.
+    Date,
+    /// A Salesforce id, in either form.
+    Id,
+}
+
+impl Type {
+    const ALL: [(&'static str, Self, &'static str); 6] = [
+        ("text", Self::Text, "a text"),
+        ("integer", Self::Integer, "a whole number"),
+        ("number", Self::Number, "a number"),
+        ("boolean", Self::Boolean, "true or false"),
+        ("date", Self::Date, "a day, such as 2026-08-01, today or 90 days ago"),
+        ("id", Self::Id, "an id of 15 or 18 characters"),
+    ];
+
+    /// Its name in a head.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, kind, _)| *kind == self).map_or("", |(name, ..)| name)
+    }
+
+    /// A value in the one form it is bound in; none when the text is none.
+    fn value(self, text: &str, today: NaiveDate) -> Option<String> {
+        let text = text.trim();
+        match self {
+            Self::Text => Some(text.to_owned()),
+            Self::Integer => text.parse::<i64>().ok().map(|number| number.to_string()),
+            Self::Number => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(|number| format!("{number:?}")),
+            Self::Boolean => matches!(text, "true" | "false").then(|| text.to_owned()),
+            Self::Date => day(text, today).map(|day| day.to_string()),
+            Self::Id => SfId::parse(text).ok().map(|id| id.to_string()),
+        }
+    }
+}
+
+/// `2026-08-01`, `today`, `yesterday`, or `3 years ago`.
+fn day(text: &str, today: NaiveDate) -> Option<NaiveDate> {
+    match text.split_whitespace().collect::<Vec<_>>()[..] {
+        ["today"] => Some(today),
+        ["yesterday"] => today.pred_opt(),
+        [number, unit, "ago"] => {
+            let number: u32 = number.parse().ok()?;
+            match unit.trim_end_matches('s') {
+                "day" => today.checked_sub_days(Days::new(number.into())),
+                "week" => today.checked_sub_days(Days::new(u64::from(number) * 7)),
+                "month" => today.checked_sub_months(Months::new(number)),
+                "year" => today.checked_sub_months(Months::new(number.checked_mul(12)?)),
+                _ => None,
+            }
+        }
+        _ => text.parse().ok(),
+    }
+}
+
+/// What a parameter is when nobody says.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Default {
+    /// It must be given.
+    Required,
+    /// Null: no restriction.
+    Any,
+    /// This.
+    Value(String),
+}
+
+/// A parameter of a question.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Parameter {
+    /// `about`, for `$about`.
+    pub name: String,
+    /// What it is.
+    pub kind: Type,
+    /// What it is when nobody says.
+    pub default: Default,
+    /// In words.
+    pub meaning: String,
+}
+
+/// A question.
+#[derive(Clone, Debug, std::default::Default, Eq, PartialEq, Serialize)]
+pub struct Question {
+    /// As `ier ask` knows it; the file's name.
+    pub name: String,
+    /// The question, in a line.
+    pub title: String,
+    /// What else the head says before its parameters.
+    pub notes: Vec<String>,
+    /// In the order of the head.
+    pub parameters: Vec<Parameter>,
+    /// Names and meanings of the answer's columns.
+    pub columns: Vec<(String, String)>,
+    /// The whole file.
+    pub sql: String,
+}
+
+impl Question {
+    /// Reads the comment a statement begins with. What has none has no parameters.
+    ///
+    /// # Errors
+    /// Invalid where a line of the head cannot be read, with the line.
+    pub fn head(sql: &str) -> Result<Self> {
+        let mut question = Self { sql: sql.to_owned(), ..Self::default() };
+        let lines = sql.lines().map(str::trim).skip_while(|line| line.is_empty()).map_while(|line| line.strip_prefix("--"));
+        let mut part = "";
+        for (at, line) in lines.enumerate() {
+            let text = line.trim();
+            let cells: Vec<&str> = text.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+            match (text, part, cells.as_slice()) {
+                ("Parameters:" | "Columns:", ..) => part = text,
+                (_, "", _) if at == 0 => question.title = text.to_owned(),
+                (_, "", _) => question.notes.extend((!text.is_empty()).then(|| text.to_owned())),
+                (_, "Parameters:", [name, kind, default, meaning @ ..]) => {
+                    let known = Type::ALL.iter().find(|(known, ..)| known == kind);
+                    let Some((_, kind, _)) = known.filter(|_| is_name(name)) else { return Err(unreadable(text)) };
+                    let default = match *default {
+                        "-" => Default::Required,
+                        "any" => Default::Any,
+                        value => Default::Value(value.to_owned()),
+                    };
+                    let parameter = Parameter { name: (*name).to_owned(), kind: *kind, default, meaning: meaning.join(" ") };
+                    question.parameters.push(parameter);
+                }
+                (_, "Columns:", [name, meaning @ ..]) => question.columns.push(((*name).to_owned(), meaning.join(" "))),
+                ("", ..) => {}
+                _ => return Err(unreadable(text)),
+            }
+        }
+        Ok(question)
+    }
+
+    /// A question from a file of its name.
+    fn named(name: &str, sql: &str) -> Result<Self> {
+        let question = Self { name: name.to_owned(), ..Self::head(sql)? };
+        if question.title.is_empty() {
+            return Err(Error::invalid("it does not begin with a comment that says what it asks: -- Who opened?"));
+        }
+        Ok(question)
+    }
+
+    /// The file with these values as its defaults, to be asked so again.
+    ///
+    /// # Errors
+    /// Invalid for a name that is none of the question's.
+    pub fn with(&self, given: &BTreeMap<String, String>) -> Result<String> {
+        given.keys().try_for_each(|name| self.parameter(name).map(drop))?;
+        let mut sql = String::with_capacity(self.sql.len());
+        for line in self.sql.lines() {
+            let cells: Vec<&str> =
+                line.trim().trim_start_matches('-').split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+            let declared = line.trim().starts_with("--").then(|| given.get(*cells.first()?)).flatten();
+            match (declared, cells.as_slice()) {
+                (Some(value), [name, kind, _, meaning @ ..]) => {
+                    sql.push_str(&format!("--   {name}  {kind}  {value}  {}", meaning.join(" ")));
+                }
+                _ => sql.push_str(line),
+            }
+            sql.push('\n');
+        }
+        Ok(sql)
+    }
+
+    fn parameter(&self, name: &str) -> Result<&Parameter> {
+        self.parameters.iter().find(|parameter| parameter.name == name).ok_or_else(|| {
+            let names: Vec<&str> = self.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+            let right = if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
+            Error::invalid(format!("the statement has no parameter {name}: {right}"))
+        })
+    }
+
+    /// The value of each parameter, in the form in which it is bound; null is none.
+    ///
+    /// # Errors
+    /// Invalid for a name that is none of the question's, a value of the wrong type, and a value that is missing.
+    pub fn values(&self, given: &BTreeMap<String, String>, today: NaiveDate) -> Result<Vec<(&Parameter, Option<String>)>> {
+        given.keys().try_for_each(|name| self.parameter(name).map(drop))?;
+        let value = |parameter: &Parameter| {
+            let text = match (given.get(&parameter.name), &parameter.default) {
+                (Some(text), Default::Any) if text == "any" => return Ok(None),
+                (Some(text), _) => text,
+                (None, Default::Value(text)) => text,
+                (None, Default::Any) => return Ok(None),
+                (None, Default::Required) => {
+                    return Err(Error::invalid(format!("{} is missing: {}", parameter.name, parameter.meaning)));
+                }
+            };
+            let right = Type::ALL.iter().find(|(_, kind, _)| *kind == parameter.kind).map_or("", |(.., right)| right);
+            let value = parameter.kind.value(text, today);
+            value.map(Some).ok_or_else(|| match (parameter.kind, SfId::parse(text)) {
+                (Type::Id, Err(error)) => Error::invalid(format!("{}: {error}", parameter.name)),
+                _ => Error::invalid(format!("{} is \"{text}\"; give {right}", parameter.name)),
+            })
+        };
+        self.parameters.iter().map(|parameter| Ok((parameter, value(parameter)?))).collect()
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+fn unreadable(line: &str) -> Error {
+    let kinds: Vec<&str> = Type::ALL.iter().map(|(name, ..)| *name).collect();
+    Error::invalid(format!(
+        "the statement's head has the line \"{line}\"; a parameter is name, type ({}), default and meaning, two blanks apart",
+        kinds.join(", ")
+    ))
+}
+
+/// All questions: those of the engine, and then those of a folder (`*.sql`), which may replace them.
+///
+/// # Errors
+/// Not found when there is no such folder; invalid for a file whose head cannot be read, with its path.
+pub fn library(folder: Option<&Path>) -> Result<Vec<Question>> {
+    let mut questions: Vec<Question> = LIBRARY
+        .iter()
+        .map(|(name, sql)| Question::named(name, sql).context(|| format!("question {name}")))
+        .collect::<Result<_>>()?;
+    let Some(folder) = folder else { return Ok(questions) };
+    let reading = || format!("cannot read the folder of questions {}", folder.display());
+    let mut paths = std::fs::read_dir(folder)
+        .context(reading)?
+        .map(|entry| Ok(entry.context(reading)?.path()))
+        .collect::<Result<Vec<_>>>()?;
+    paths.sort();
+    for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "sql")) {
+        let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
+        let sql = std::fs::read_to_string(path).context(|| format!("cannot read {}", path.display()))?;
+        let question = Question::named(name, &sql).context(|| path.display().to_string())?;
+        questions.retain(|known| known.name != name);
+        questions.push(question);
+    }
+    Ok(questions)
+}
+
+/// The question of a name.
+///
+/// # Errors
+/// Not found, with those that are alike.
+pub fn find<'a>(questions: &'a [Question], name: &str) -> Result<&'a Question> {
+    questions.iter().find(|question| question.name == name).ok_or_else(|| {
+        let words: Vec<&str> = name.split(['_', '-', ' ']).filter(|word| word.len() > 2).collect();
+        let alike: Vec<&str> = questions
+            .iter()
+            .map(|question| question.name.as_str())
+            .filter(|known| words.iter().any(|word| known.contains(word)))
+            .collect();
+        let hint = if alike.is_empty() { "`ier ask` lists them".to_owned() } else { format!("perhaps {}", alike.join(" or ")) };
+        Error::not_found(format!("there is no question {name:?}; {hint}"))
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const ASKED: &str = "-- Who opened?\n-- Counted once.\n--\n-- Parameters:\n--   about  text  -  words of the name\n\
+        --   from   date  1 year ago  sent on this day or later\n--   unit   id    any  its unit\n--   n      integer  3  how often\n\
+        -- Columns:\n--   person_id  who\nSELECT 1 -- not the head\n";
+
+    fn given(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn told(pairs: &[(&str, &str)]) -> Result<Vec<Option<String>>> {
+        let question = Question::head(ASKED)?;
+        let values = question.values(&given(pairs), "2026-03-31".parse().unwrap())?;
+        Ok(values.into_iter().map(|(_, value)| value).collect())
+    }
+
+    #[test]
+    fn a_head_says_what_is_asked_with_what_and_what_comes_out() {
+        let question = Question::head(ASKED).unwrap();
+        assert_eq!((question.title.as_str(), question.notes.as_slice()), ("Who opened?", &["Counted once.".to_owned()][..]));
+        assert_eq!(question.parameters.len(), 4);
+        assert_eq!(question.parameters[0].default, Default::Required);
+        assert_eq!(question.columns, [("person_id".to_owned(), "who".to_owned())]);
+        assert!(Question::head("SELECT 1").unwrap().parameters.is_empty());
+        assert!(Question::head("-- hello\nSELECT 1").unwrap().parameters.is_empty());
+    }
+
+    #[test]
+    fn values_are_given_or_default_and_of_their_type() {
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(told(&[("about", "it's")]).unwrap(), [some("it's"), some("2025-03-31"), None, some("3")]);
+        let all = told(&[("about", "x"), ("from", "1 month ago"), ("unit", "a01M00000062mPg"), ("n", " 7 ")]).unwrap();
+        assert_eq!(all, [some("x"), some("2026-02-28"), some("a01M00000062mPgIAI"), some("7")]);
+        assert_eq!(told(&[("about", "any"), ("unit", "any")]).unwrap()[..3], [some("any"), some("2025-03-31"), None]);
+        for (pairs, part) in [
+            (&[][..], "about is missing: words of the name"),
+            (&[("about", "x"), ("n", "many")], "n is \"many\"; give a whole number"),
+            (&[("about", "x"), ("from", "soon")], "from is \"soon\"; give a day"),
+            (&[("about", "x"), ("unit", "a0sf4000007zk8KAA")], "17"),
+            (&[("about", "x"), ("to", "today")], "has no parameter to: it has about, from, unit, n"),
+        ] {
+            let error = told(pairs).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_head_that_cannot_be_read_is_refused_with_its_line() {
+        for line in ["about text", "About  text  -  words", "about  words  -  words", "about  text"] {
+            let error = Question::head(&format!("-- Who?\n-- Parameters:\n--   {line}\nSELECT 1")).unwrap_err().to_string();
+            assert!(error.contains(line), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_question_of_the_library_is_whole() {
+        let questions = library(None).unwrap();
+        assert_eq!(questions.len(), 16);
+        for question in &questions {
+            assert!(question.title.ends_with('?'), "{}", question.name);
+            assert!(!question.columns.is_empty(), "{}", question.name);
+            assert!(question.parameters.iter().all(|parameter| !parameter.meaning.is_empty()), "{}", question.name);
+        }
+        assert!(find(&questions, "never-opens").is_err_and(|error| error.to_string().contains("never_open")));
+    }
+
+    #[test]
+    fn a_folder_adds_questions_and_replaces_them() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("mine.sql"), "-- Mine?\nSELECT 1").unwrap();
+        std::fs::write(folder.path().join("told.sql"), "-- Told, our way?\nSELECT 1").unwrap();
+        std::fs::write(folder.path().join("notes.txt"), "no question").unwrap();
+        let questions = library(Some(folder.path())).unwrap();
+        assert_eq!(questions.len(), 17);
+        assert_eq!(find(&questions, "told").unwrap().title, "Told, our way?");
+        std::fs::write(folder.path().join("bare.sql"), "SELECT 1").unwrap();
+        assert!(library(Some(folder.path())).is_err_and(|error| error.to_string().contains("bare.sql")));
+    }
+}

@@ -1,0 +1,97 @@
+//! A statement as it is planned: parsed, its parameters bound, its macros replaced.
+//!
+//! A statement may begin with a comment that declares named parameters (see [`super::question`]). They are bound as values of the
+//! parsed statement, never pasted into its text, so a value can be nothing but a value.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use chrono::NaiveDate;
+use datafusion::execution::session_state::SessionState;
+use datafusion::sql::parser::{ExplainStatement, Statement};
+use datafusion::sql::sqlparser::ast::{self, CastKind, DataType, Expr, Value, ValueWithSpan, VisitMut, VisitorMut};
+
+use super::macros::Macros;
+use super::question::{Parameter, Question, Type};
+use crate::error::{Error, Result};
+
+/// Reads a statement. `given` are values for the parameters its head declares; for others it has the defaults of `today`.
+///
+/// # Errors
+/// Invalid for what is no statement, for a parameter nobody declared, and for a value of the wrong type or a missing one.
+pub fn read(
+    state: &SessionState,
+    macros: &Macros,
+    text: &str,
+    given: &BTreeMap<String, String>,
+    today: NaiveDate,
+) -> Result<Statement> {
+    let dialect = state.config().options().sql_parser.dialect;
+    let mut statement = state.sql_to_statement(text, &dialect)?;
+    let question = Question::head(text)?;
+    let values = question.values(given, today)?;
+    if !values.is_empty() {
+        within(&mut statement, &mut |statement| match statement.visit(&mut Binding { values: &values }) {
+            ControlFlow::Break(error) => Err(error),
+            ControlFlow::Continue(()) => Ok(()),
+        })?;
+    }
+    within(&mut statement, &mut |statement| macros.expand(statement))?;
+    Ok(statement)
+}
+
+/// Changes the SQL inside a statement of the planner's.
+fn within(statement: &mut Statement, change: &mut dyn FnMut(&mut ast::Statement) -> Result<()>) -> Result<()> {
+    match statement {
+        Statement::Statement(inner) => change(inner),
+        Statement::Explain(ExplainStatement { statement, .. }) => within(statement, change),
+        // What else there is changes something, and is refused.
+        _ => Ok(()),
+    }
+}
+
+/// Puts values in the places of named parameters.
+struct Binding<'a> {
+    values: &'a [(&'a Parameter, Option<String>)],
+}
+
+impl VisitorMut for Binding<'_> {
+    type Break = Error;
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        let Expr::Value(ValueWithSpan { value: Value::Placeholder(name), .. }) = expr else { return ControlFlow::Continue(()) };
+        let Some(name) = name.strip_prefix('$').filter(|name| !name.starts_with(|c: char| c.is_ascii_digit())) else {
+            return ControlFlow::Continue(());
+        };
+        match self.values.iter().find(|(parameter, _)| parameter.name == name) {
+            Some((parameter, value)) => {
+                *expr = literal(parameter.kind, value.as_deref());
+                ControlFlow::Continue(())
+            }
+            None => ControlFlow::Break(Error::invalid(format!("the statement's head declares no parameter {name}"))),
+        }
+    }
+}
+
+/// A value with its type, so that a null has one, too.
+fn literal(kind: Type, value: Option<&str>) -> Expr {
+    let inner = match (kind, value) {
+        (_, None) => Value::Null,
+        (Type::Integer | Type::Number, Some(value)) => Value::Number(value.to_owned(), false),
+        (Type::Boolean, Some(value)) => Value::Boolean(value == "true"),
+        (Type::Text | Type::Id | Type::Date, Some(value)) => Value::SingleQuotedString(value.to_owned()),
+    };
+    let data_type = match kind {
+        Type::Text | Type::Id => DataType::Varchar(None),
+        Type::Integer => DataType::BigInt(None),
+        Type::Number => DataType::Double(ast::ExactNumberInfo::None),
+        Type::Boolean => DataType::Boolean,
+        Type::Date => DataType::Date,
+    };
+    let expr = Box::new(Expr::value(inner));
+    if matches!(kind, Type::Text | Type::Id) && value.is_some() {
+        // Functions that want a literal want it bare.
+        return *expr;
+    }
+    Expr::Cast { kind: CastKind::Cast, expr, data_type, array: false, format: None }
+}

@@ -1,0 +1,315 @@
+//! Tables of people's attributes in time: each row holds from a moment to another, and what a load says begins and ends spans.
+//!
+//! A load says how things are now. A row that is new holds from now on (one of the table's first load: for as long as can be
+//! told); a row that is there already goes on; a row that the load no longer has, of a person it names, holds no longer from now
+//! on. Of people it does not name nothing ends, unless the load is said to be complete. So a row is never changed but for its end,
+//! and "what were they when it was sent" and "what are they now" are one join each.
+//!
+//! Where a file has dates of its own (`start_date` or `effective_date`, and `end_date`, whose day still counts), those say it better.
+//! A row whose values changed under the same start is the exception: what was known before holds until now, or until the end
+//! the new row gives.
+//!
+//! **Invariant.** Loading the same files twice changes nothing.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::compute::{cast, concat_batches, filter_record_batch};
+use arrow::datatypes::{DataType, TimestampMicrosecondType};
+use chrono_tz::Tz;
+use futures::TryStreamExt;
+
+use super::aliases::Aliases;
+use super::upsert::Upsert;
+use super::warehouse::Warehouse;
+use crate::error::{Error, Result};
+use crate::lake::commit::{ATTEMPTS, lost_race};
+use crate::lake::fold::keys;
+use crate::lake::read::{open, pad};
+use crate::lake::snapshot::Snapshot;
+use crate::lake::table::LakeTable;
+use crate::progress::Progress;
+use crate::record::fields::{Table, UTC, VALID_FROM, VALID_TO, hidden};
+use crate::record::identity::Identities;
+use crate::record::resolve::resolve_all;
+use crate::source::values::{Moments, day};
+
+/// Stands between a row's identity and the beginning of its span, in the keys of rows that were not there at first.
+const SPAN: char = '\u{4}';
+
+/// Columns by which a row names its person.
+const PEOPLE: [&str; 3] = ["contact_id", "lead_id", "person_id"];
+
+/// Columns that say since when a row holds, and until when.
+const STARTS: [&str; 2] = ["start_date", "effective_date"];
+const END: &str = "end_date";
+
+/// Fewer rows may end without anybody asking whether the file is whole.
+const ENDS_UNASKED: usize = 20;
+
+/// What a load says of rows it does not have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Missing {
+    /// Those of people it names hold no longer.
+    OfPeopleNamed,
+    /// All hold no longer: the load is complete. Where that is more than half of them, only when `confirmed`.
+    All {
+        /// Somebody looked.
+        confirmed: bool,
+    },
+}
+
+/// What a load did to a table of attributes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spans {
+    /// Rows that were not there.
+    pub begun: u64,
+    /// Of these, rows whose id was there with other values.
+    pub changed: u64,
+    /// Rows that hold no longer.
+    pub ended: u64,
+    /// Rows refused because they are somebody's who was erased.
+    pub erased: u64,
+}
+
+/// Writes what a load says into its table. `told` has the load's rows.
+///
+/// # Errors
+/// Invalid when a complete load would end more than half of the rows and nobody has confirmed that; conflict when others write to
+/// the table all the time.
+pub async fn write(
+    warehouse: &Arc<Warehouse>,
+    told: &Upsert,
+    (missing, zone, buffer_bytes): (Missing, Tz, usize),
+    progress: &Arc<dyn Progress>,
+) -> Result<Spans> {
+    let identities = Aliases::open(warehouse).await?.identities().await?;
+    let rows = told.all_rows()?;
+    for _ in 0..ATTEMPTS {
+        let mut upsert = Upsert::new(warehouse, told.table(), buffer_bytes).await?;
+        upsert.make_table().await?;
+        let base = upsert.lake().snapshot().await?;
+        let table = upsert.table().clone();
+        let load = Load {
+            rows: resolve_all(&table, &pad(&rows, &table.lake_schema())?)?,
+            now: warehouse.clock().now().timestamp_micros(),
+            identities: &identities,
+            zone,
+            table: &table,
+        };
+        let stored = stored(upsert.lake(), &base).await?;
+        let (comes, mut spans) = load.against(&stored, missing)?;
+        if comes.num_rows() == 0 {
+            return Ok(spans);
+        }
+        upsert.push(&comes)?;
+        let prepared = match upsert.prepare(progress).await {
+            Err(error) if lost_race(&error) => continue,
+            prepared => prepared?,
+        };
+        if prepared.version() != base.version {
+            upsert.abandon(prepared).await;
+            continue;
+        }
+        match upsert.commit(prepared).await {
+            Err(error) if lost_race(&error) => progress.say("somebody else wrote first: writing again"),
+            counts => {
+                spans.erased = counts?.erased;
+                spans.begun -= spans.erased.min(spans.begun);
+                return Ok(spans);
+            }
+        }
+    }
+    Err(Error::conflict(format!("{} is changed by others all the time: try again when they are done", told.table().name)))
+}
+
+/// All rows of a table.
+async fn stored(lake: &Arc<LakeTable>, snapshot: &Snapshot) -> Result<RecordBatch> {
+    let mut batches = Vec::new();
+    for file in snapshot.files() {
+        let rows: Vec<RecordBatch> = open(lake, file).await?.stream(None, None)?.try_collect().await?;
+        batches.extend(rows);
+    }
+    Ok(concat_batches(&lake.table.lake_schema(), &batches)?)
+}
+
+/// A load against what is there.
+struct Load<'a> {
+    rows: RecordBatch,
+    now: i64,
+    identities: &'a Identities,
+    zone: Tz,
+    table: &'a Table,
+}
+
+/// What is said of rows, by their place.
+struct Facts<'a> {
+    /// Who they are, as long as they hold.
+    identity: Vec<&'a str>,
+    /// The one id of their person, where they name one.
+    person: Vec<Option<&'a str>>,
+    /// Their own dates, in microseconds.
+    start: Vec<Option<i64>>,
+    end: Vec<Option<i64>>,
+    /// Their values; empty where the identity says them already.
+    values: Vec<String>,
+}
+
+impl Load<'_> {
+    /// Rows that begin, and rows that end with their end, to be written; and how many there are of each.
+    fn against(&self, stored: &RecordBatch, missing: Missing) -> Result<(RecordBatch, Spans)> {
+        let (comes, own) = (Texts::of(self.table, &self.rows)?, Texts::of(self.table, stored)?);
+        let (comes, own) = (self.facts(&comes), self.facts(&own));
+        let ends = moments(stored, VALID_TO)?;
+        // A row holds until something ended it; its own end ends nothing: the file goes on to say the same.
+        let holds = |row: usize| ends.is_null(row) || own.end[row] == Some(ends.value(row));
+        let held: HashMap<&str, usize> =
+            (0..stored.num_rows()).filter(|row| holds(*row)).map(|row| (own.identity[row], row)).collect();
+        let mut going_on = HashSet::new();
+        let mut begins = Vec::new();
+        let mut changed = 0;
+        for row in 0..self.rows.num_rows() {
+            match held.get(comes.identity[row]) {
+                Some(&before) if comes.values[row] == own.values[before] => drop(going_on.insert(before)),
+                before => {
+                    changed += u64::from(before.is_some());
+                    begins.push(row);
+                }
+            }
+        }
+        let told: HashSet<&str> = comes.identity.iter().copied().collect();
+        let named: HashSet<&str> = comes.person.iter().flatten().copied().collect();
+        let over = |row: usize| {
+            let replaced = told.contains(own.identity[row]);
+            let of_named = own.person[row].is_some_and(|person| named.contains(person));
+            !going_on.contains(&row) && (replaced || of_named || missing != Missing::OfPeopleNamed)
+        };
+        let mut gone: Vec<usize> = held.values().copied().filter(|row| over(*row)).collect();
+        gone.sort_unstable();
+        if missing == (Missing::All { confirmed: false }) && gone.len() > ENDS_UNASKED && gone.len() * 2 > held.len() {
+            return Err(Error::invalid(format!(
+                "{} of the {} rows of {} would hold no longer: look whether the files are whole, and then add --confirm",
+                gone.len(),
+                held.len(),
+                self.table.name
+            )));
+        }
+        let spans = Spans { begun: begins.len() as u64, changed, ended: gone.len() as u64, erased: 0 };
+        let succeeded = succeeded((&gone, &own), (&begins, &comes));
+        let is_first = stored.num_rows() == 0;
+        let from = begins.iter().map(|row| {
+            let since_now = (!is_first).then_some(self.now);
+            if succeeded.values().any(|successor| successor == row) { since_now } else { comes.start[*row].or(since_now) }
+        });
+        let until = begins.iter().map(|row| comes.end[*row]);
+        let begun = self.spanned(&self.rows, &begins, (from.collect(), until.collect()), |identity| match is_first {
+            true => identity.to_owned(),
+            false => format!("{identity}{SPAN}{}", self.now),
+        })?;
+        let known = moments(stored, VALID_FROM)?;
+        let from = gone.iter().map(|row| known.is_valid(*row).then(|| known.value(*row)));
+        let until = gone.iter().map(|row| {
+            let next = succeeded.get(row).and_then(|successor| comes.end[*successor]);
+            let own = ends.is_valid(*row).then(|| ends.value(*row));
+            Some([Some(self.now), next, own].into_iter().flatten().fold(i64::MAX, i64::min))
+        });
+        let ended = self.spanned(stored, &gone, (from.collect(), until.collect()), str::to_owned)?;
+        Ok((concat_batches(&self.table.lake_schema(), [&begun, &ended])?, spans))
+    }
+
+    /// Some rows with these spans, and with keys made of their own.
+    fn spanned(
+        &self,
+        batch: &RecordBatch,
+        rows: &[usize],
+        (from, until): (Vec<Option<i64>>, Vec<Option<i64>>),
+        key: impl Fn(&str) -> String,
+    ) -> Result<RecordBatch> {
+        let mut mask = vec![false; batch.num_rows()];
+        rows.iter().for_each(|row| mask[*row] = true);
+        let chosen = filter_record_batch(batch, &BooleanArray::from(mask))?;
+        let schema = chosen.schema();
+        let mut columns = chosen.columns().to_vec();
+        for (name, moments) in [(VALID_FROM, from), (VALID_TO, until)] {
+            columns[schema.index_of(name)?] =
+                Arc::new(TimestampMicrosecondArray::from(moments).with_timezone(UTC.clone())) as ArrayRef;
+        }
+        let named: StringArray = keys(&chosen)?.iter().map(|own| own.map(&key)).collect();
+        columns[schema.index_of(hidden::KEY)?] = Arc::new(named);
+        Ok(RecordBatch::try_new(schema, columns)?)
+    }
+
+    fn facts<'t>(&'t self, texts: &'t Texts) -> Facts<'t> {
+        let rows = texts.keys.len();
+        let mut dates = Moments::new(self.zone);
+        let mut midnight = |text: &str, days_later: i32| dates.midnight(day(text)? + days_later);
+        let start = |row: usize| texts.starts.iter().find_map(|column| text(column, row));
+        let person = |row: usize| texts.people.iter().find_map(|column| text(column, row));
+        let values = |row: usize| texts.values.iter().map(|column| text(column, row).unwrap_or("\u{0}")).collect::<Vec<_>>();
+        Facts {
+            identity: texts.keys.iter().map(|key| key.unwrap_or_default().split(SPAN).next().unwrap_or_default()).collect(),
+            person: (0..rows).map(|row| person(row).map(|id| self.identities.canonical(id))).collect(),
+            start: (0..rows).map(|row| midnight(start(row)?, 0)).collect(),
+            end: (0..rows).map(|row| midnight(text(texts.end.as_ref()?, row)?, 1)).collect(),
+            values: (0..rows).map(|row| values(row).join("\u{1}")).collect(),
+        }
+    }
+}
+
+/// The columns that facts are read from.
+struct Texts {
+    keys: StringArray,
+    people: Vec<StringArray>,
+    starts: Vec<StringArray>,
+    end: Option<StringArray>,
+    values: Vec<StringArray>,
+}
+
+impl Texts {
+    fn of(table: &Table, batch: &RecordBatch) -> Result<Self> {
+        let column = |name: &str| -> Result<Option<StringArray>> {
+            let column = batch.column_by_name(name).filter(|_| table.field(name).is_some());
+            column.map(|column| Ok(cast(column, &DataType::Utf8)?.as_string::<i32>().clone())).transpose()
+        };
+        let some =
+            |names: &[&str]| -> Result<Vec<StringArray>> { names.iter().filter_map(|name| column(name).transpose()).collect() };
+        let own: Vec<&str> = table.exported().map(|field| field.name.as_ref()).collect();
+        Ok(Self {
+            keys: keys(batch)?.clone(),
+            people: some(&PEOPLE)?,
+            starts: some(&STARTS)?,
+            end: column(END)?,
+            values: if table.field(table.id).is_some() { some(&own)? } else { Vec::new() },
+        })
+    }
+}
+
+/// Of rows that end, those that one new row follows under the same start of the same person.
+fn succeeded((gone, own): (&[usize], &Facts<'_>), (begins, comes): (&[usize], &Facts<'_>)) -> HashMap<usize, usize> {
+    let mut places: HashMap<(&str, i64), (Vec<usize>, Vec<usize>)> = HashMap::new();
+    for row in gone {
+        if let (Some(person), Some(start)) = (own.person[*row], own.start[*row]) {
+            places.entry((person, start)).or_default().0.push(*row);
+        }
+    }
+    for row in begins {
+        if let (Some(person), Some(start)) = (comes.person[*row], comes.start[*row]) {
+            places.entry((person, start)).or_default().1.push(*row);
+        }
+    }
+    let pairs = places.into_values().filter_map(|(before, after)| match (before.as_slice(), after.as_slice()) {
+        ([before], [after]) => Some((*before, *after)),
+        _ => None,
+    });
+    pairs.collect()
+}
+
+fn text(column: &StringArray, row: usize) -> Option<&str> {
+    column.is_valid(row).then(|| column.value(row)).filter(|text| !text.is_empty())
+}
+
+fn moments<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a arrow::array::PrimitiveArray<TimestampMicrosecondType>> {
+    let column = batch.column_by_name(name).and_then(|column| column.as_primitive_opt());
+    column.ok_or_else(|| Error::internal(format!("no column {name}")))
+}

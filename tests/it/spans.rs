@@ -1,0 +1,179 @@
+//! People's attributes in time: what they were when it was sent, and what they are now, whatever was loaded in between.
+#![allow(clippy::unwrap_used)]
+
+use chrono::Duration;
+use ier::jobs::load::{LoadReport, LoadRequest, load};
+use ier::tiers::spans::Missing;
+use std::sync::Arc;
+
+use crate::house::House;
+
+const HELD: &str =
+    "SELECT contact_id, affiliation, valid_from, valid_to FROM affiliation ORDER BY contact_id, affiliation, valid_from";
+
+fn affiliations(rows: &[&str]) -> String {
+    let lines: Vec<&str> = std::iter::once("ContactId,Affiliation").chain(rows.iter().copied()).collect();
+    lines.join("\n") + "\n"
+}
+
+/// A house whose clock can be moved, and what it loads.
+struct Story {
+    house: House,
+}
+
+impl Story {
+    async fn begin() -> Self {
+        Self { house: House::empty().await }
+    }
+
+    async fn says(&self, rows: &[&str]) -> LoadReport {
+        let file = self.house.file("affiliation.csv", affiliations(rows));
+        self.house.load([file]).await.unwrap()
+    }
+
+    async fn says_all(&self, rows: &[&str], confirmed: bool) -> ier::error::Result<LoadReport> {
+        let file = self.house.file("affiliation.csv", affiliations(rows));
+        let request = LoadRequest { missing: Missing::All { confirmed }, ..self.house.request([file], None) };
+        load(&self.house.warehouse, request, Arc::new(ier::progress::Silent)).await
+    }
+
+    fn days_pass(&self, days: i64) {
+        self.house.clock.tick(Duration::days(days));
+    }
+}
+
+/// Of a load: rows inserted, updated, unchanged, ended.
+fn counts(report: &LoadReport) -> (u64, u64, u64, u64) {
+    let table = report.tables.iter().find(|table| table.table == "affiliation").unwrap();
+    assert_eq!(table.read, table.inserted + table.updated + table.unchanged + table.rejected, "nothing is dropped uncounted");
+    (table.inserted, table.updated, table.unchanged, table.ended)
+}
+
+const ANA: &str = "003f40000000001AAA,Staff";
+const ANA_FACULTY: &str = "003f40000000001AAA,Faculty";
+const BEN: &str = "003f40000000003AAA,Faculty";
+
+#[tokio::test]
+async fn faculty_when_it_was_sent_and_faculty_now_are_one_join_each() {
+    let story = Story::begin().await;
+    assert_eq!(counts(&story.says(&[ANA, BEN]).await), (2, 0, 0, 0));
+    story.days_pass(10);
+    // Ana becomes faculty; the file says nothing of Ben.
+    assert_eq!(counts(&story.says(&[ANA_FACULTY]).await), (1, 0, 0, 1));
+    let rows = [
+        "003f40000000001AAA | Faculty | 2026-11-25 12:00:00 | -",
+        "003f40000000001AAA | Staff | - | 2026-11-25 12:00:00",
+        "003f40000000003AAA | Faculty | - | -",
+    ];
+    assert_eq!(story.house.ask(HELD).await, rows);
+    let at = |moment: &str| {
+        format!("SELECT contact_id FROM affiliation a WHERE affiliation = 'Faculty' AND held_at(a, {moment}) ORDER BY 1")
+    };
+    assert_eq!(story.house.ask(&at("TIMESTAMP '2026-11-20 00:00:00'")).await, ["003f40000000003AAA"]);
+    assert_eq!(story.house.ask(&at("TIMESTAMP '2026-11-26 00:00:00'")).await, ["003f40000000001AAA", "003f40000000003AAA"]);
+    let now = "SELECT contact_id FROM affiliation a WHERE affiliation = 'Staff' AND holds_now(a)";
+    assert!(story.house.ask(now).await.is_empty());
+}
+
+#[tokio::test]
+async fn loading_the_same_file_again_changes_nothing() {
+    let story = Story::begin().await;
+    story.says(&[ANA, BEN]).await;
+    for _ in 0..2 {
+        story.days_pass(1);
+        let report = story.says(&[ANA, BEN, BEN]).await;
+        assert_eq!(counts(&report), (0, 0, 3, 0));
+        assert!(!report.changed());
+    }
+    assert_eq!(story.house.ask("SELECT count(*) FROM affiliation").await, ["2"]);
+}
+
+#[tokio::test]
+async fn what_comes_back_begins_a_new_span() {
+    let story = Story::begin().await;
+    story.says(&[ANA]).await;
+    story.days_pass(1);
+    story.says(&[ANA_FACULTY]).await;
+    story.days_pass(1);
+    story.says(&[ANA]).await;
+    story.days_pass(1);
+    assert_eq!(counts(&story.says(&[ANA]).await), (0, 0, 1, 0));
+    let rows = [
+        "003f40000000001AAA | Faculty | 2026-11-16 12:00:00 | 2026-11-17 12:00:00",
+        "003f40000000001AAA | Staff | 2026-11-17 12:00:00 | -",
+        "003f40000000001AAA | Staff | - | 2026-11-16 12:00:00",
+    ];
+    assert_eq!(story.house.ask(HELD).await, rows);
+}
+
+#[tokio::test]
+async fn a_complete_load_ends_what_it_does_not_have_unless_that_is_most() {
+    let story = Story::begin().await;
+    let many: Vec<String> = (0..60).map(|n| format!("003f400000{n:05}AAA,Staff")).collect();
+    let many: Vec<String> = many.iter().map(|row| format!("{},Staff", &row[..15])).collect();
+    let rows: Vec<&str> = many.iter().map(String::as_str).collect();
+    story.says(&rows).await;
+    story.days_pass(1);
+    assert_eq!(counts(&story.says_all(&rows[5..], false).await.unwrap()), (0, 0, 55, 5));
+    let error = story.says_all(&rows[50..], false).await.unwrap_err().to_string();
+    assert!(error.contains("45 of the 55 rows of affiliation would hold no longer") && error.contains("--confirm"), "{error}");
+    assert_eq!(story.house.ask("SELECT count(*) FROM affiliation a WHERE holds_now(a)").await, ["55"], "nothing has changed");
+    assert_eq!(counts(&story.says_all(&rows[50..], true).await.unwrap()), (0, 0, 10, 45));
+}
+
+#[tokio::test]
+async fn a_person_is_named_by_any_of_their_ids() {
+    let story = Story::begin().await;
+    story.house.load([crate::house::data().join("contact.csv")]).await.unwrap();
+    // The loser of a merge, and then its winner.
+    story.says(&["003f40000000002AAA,Staff"]).await;
+    story.days_pass(1);
+    assert_eq!(counts(&story.says(&[ANA_FACULTY]).await), (1, 0, 0, 1));
+}
+
+#[tokio::test]
+async fn the_files_own_dates_say_since_when_and_until_when() {
+    let story = Story::begin().await;
+    let says = async |rows: &str| {
+        let file = story.house.file("employment.csv", format!("ContactId,Title,StartDate,EndDate\n{rows}"));
+        story.house.load([file]).await.unwrap()
+    };
+    let spans = "SELECT title, valid_from, valid_to FROM employment ORDER BY title, valid_from";
+    says("003f40000000001AAA,Clerk,2017-06-01,2019-08-01\n003f40000000001AAA,Analyst,2019-08-15,\n").await;
+    // Midnight in Denver; the last day counts.
+    let first = ["Analyst | 2019-08-15 06:00:00 | -", "Clerk | 2017-06-01 06:00:00 | 2019-08-02 06:00:00"];
+    assert_eq!(story.house.ask(spans).await, first);
+    story.days_pass(1);
+    // Promoted under the same start; the clerk's row stands as before.
+    says("003f40000000001AAA,Clerk,2017-06-01,2019-08-01\n003f40000000001AAA,Senior Analyst,2019-08-15,\n").await;
+    let promoted = [
+        "Analyst | 2019-08-15 06:00:00 | 2026-11-16 12:00:00",
+        "Clerk | 2017-06-01 06:00:00 | 2019-08-02 06:00:00",
+        "Senior Analyst | 2026-11-16 12:00:00 | -",
+    ];
+    assert_eq!(story.house.ask(spans).await, promoted);
+    story.days_pass(1);
+    // A new job since an earlier day, told late.
+    says("003f40000000001AAA,Clerk,2017-06-01,2019-08-01\n003f40000000001AAA,Director,2026-11-01,\n").await;
+    assert_eq!(
+        story.house.ask(spans).await[2..],
+        ["Director | 2026-11-01 06:00:00 | -", "Senior Analyst | 2026-11-16 12:00:00 | 2026-11-17 12:00:00"]
+    );
+}
+
+#[tokio::test]
+async fn a_row_with_an_id_changes_by_a_new_span() {
+    let story = Story::begin().await;
+    let says = async |title: &str| {
+        let rows = format!("Id,ContactId,Title\na0Jf40000000001EAA,003f40000000001AAA,{title}\n");
+        let file = story.house.file("job.csv", rows);
+        let report = story.house.load([file]).await.unwrap();
+        (report.tables[0].inserted, report.tables[0].updated, report.tables[0].unchanged, report.tables[0].ended)
+    };
+    assert_eq!(says("Clerk").await, (1, 0, 0, 0));
+    story.days_pass(1);
+    assert_eq!(says("Analyst").await, (0, 1, 0, 1));
+    assert_eq!(says("Analyst").await, (0, 0, 1, 0));
+    let rows = story.house.ask("SELECT id, title, valid_from IS NULL, valid_to IS NULL FROM job ORDER BY title").await;
+    assert_eq!(rows, ["a0Jf40000000001EAA | Analyst | false | true", "a0Jf40000000001EAA | Clerk | true | false"]);
+}
