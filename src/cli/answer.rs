@@ -40,9 +40,10 @@ impl Output {
         Ok(format)
     }
 
-    /// How a table is shown.
-    pub fn options(&self, zone: Option<Tz>) -> Options {
-        Options { zone, max_rows_table: self.max_rows.unwrap_or(usize::MAX) }
+    /// How a table or a spreadsheet is shown.
+    pub fn options(&self, session: &Session, zone: Option<Tz>) -> Options {
+        let spill_folder = Some(session.settings.query.spill_folder.clone());
+        Options { zone, max_rows_table: self.max_rows.unwrap_or(usize::MAX), spill_folder }
     }
 }
 
@@ -57,7 +58,7 @@ pub async fn hold(stream: SendableRecordBatchStream) -> Result<(u64, SendableRec
 
 /// Writes an answer where `output` says and returns its number of rows. A file is reported when it is whole.
 pub async fn write(session: &Session, stream: SendableRecordBatchStream, output: &Output, zone: Option<Tz>) -> Result<u64> {
-    let (format, options) = (output.resolve(session.global.json)?, output.options(zone));
+    let (format, options) = (output.resolve(session.global.json)?, output.options(session, zone));
     let Some(path) = &output.output else {
         return output::write(stream, format, &mut io::stdout(), &options).await;
     };

@@ -154,7 +154,7 @@ pub struct Sql {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
 
-    /// Show times of a table in your zone rather than in UTC
+    /// Show times of a table or spreadsheet in your zone rather than in UTC
     #[arg(long)]
     pub local: bool,
 }
@@ -184,7 +184,7 @@ pub struct History {
     #[command(flatten)]
     pub output: Output,
 
-    /// Show times of a table in UTC
+    /// Show times of a table or spreadsheet in UTC
     #[arg(long)]
     pub utc: bool,
 
@@ -359,7 +359,7 @@ pub struct AliasList {
     #[command(flatten)]
     pub output: Output,
 
-    /// Show times of a table in UTC
+    /// Show times of a table or spreadsheet in UTC
     #[arg(long)]
     pub utc: bool,
 }

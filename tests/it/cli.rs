@@ -375,13 +375,15 @@ fn an_answer_in_every_format() {
     assert!(parquet.stdout.starts_with(b"PAR1") && parquet.stdout.ends_with(b"PAR1"));
     let arrow = room.run(&["sql", "--format", "arrow", query]);
     assert!(arrow.stdout.starts_with(b"ARROW1"));
+    let xlsx = room.run(&["sql", "--format", "xlsx", query]);
+    assert!(xlsx.stdout.starts_with(b"PK"));
 }
 
 #[test]
 fn an_answer_in_a_file() {
     let mut room = Room::new();
     assert!(room.run(&["load", "data", "--rejects", "rejects.csv"]).status.success());
-    for name in ["a.csv", "a.json", "a.jsonl", "a.parquet", "a.arrow", "a.txt"] {
+    for name in ["a.csv", "a.json", "a.jsonl", "a.parquet", "a.arrow", "a.xlsx", "a.txt"] {
         room.tell(&["sql", "-o", name, "SELECT id, name FROM contact ORDER BY id"]);
         assert!(room.path().join(name).is_file(), "{name}");
     }
