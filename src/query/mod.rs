@@ -24,6 +24,8 @@ pub mod limits;
 
 mod workers;
 
+mod markup;
+
 pub mod output;
 
 pub mod audit;
