@@ -9,17 +9,19 @@ use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 pub use self::erase::Erase;
 pub use self::evidence::{AuditVerb, AuditVerify};
 pub use self::hold::{Hold, HoldVerb};
+pub use self::output::Output;
 pub use self::reconcile::Reconcile;
 pub use self::release::{Release, ReleaseObject};
 pub use self::retain::RetainArgs;
 pub use self::run::Run;
 pub use self::verify::Verify;
-use crate::query::output::Format;
 use crate::settings::Overrides;
 
 mod erase;
 
 mod evidence;
+
+mod output;
 
 mod reconcile;
 
@@ -134,6 +136,7 @@ pub struct Demo {
 Examples:
   ier sql \"SELECT email_name, count(*) AS sent FROM ier GROUP BY 1 ORDER BY 2 DESC LIMIT 10\"
   ier sql -f question.sql -o answer.parquet
+  ier sql --chart \"SELECT month, sent, opened FROM rates_by_month ORDER BY month\"
   ier sql --format csv \"SELECT contact_id FROM ier WHERE hard_bounce\" | head
   echo 'SELECT 1;' | ier sql --json
   ier sql                                     a shell: history, \\d, \\timing, \\? for help")]
@@ -362,22 +365,6 @@ pub struct AliasList {
     /// Show times of a table or spreadsheet in UTC
     #[arg(long)]
     pub utc: bool,
-}
-
-/// How an answer is written, and where.
-#[derive(Clone, Debug, Default, clap::Args)]
-pub struct Output {
-    /// How the answer is written; else as the file's name says, else a table
-    #[arg(short = 'F', long, value_enum)]
-    pub format: Option<Format>,
-
-    /// Write the answer to a file, which appears when it is whole
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub output: Option<PathBuf>,
-
-    /// Show at most this many rows of a table (all are counted)
-    #[arg(long, value_name = "N")]
-    pub max_rows: Option<usize>,
 }
 
 /// What is stored: rows, files and bytes by table, tier and month, and what an IER costs here and in Salesforce

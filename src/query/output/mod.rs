@@ -1,4 +1,4 @@
-//! Writes an answer down, batch by batch as it comes: a table for people, a spreadsheet, and five formats for machines.
+//! Writes an answer down, batch by batch as it comes: a table for people, a spreadsheet, and five formats for machines; or draws it.
 //!
 //! Memory does not grow with the answer in any format (a table holds its first thousand rows to measure its columns). A reader
 //! that goes away (`| head`) is no error. Nothing here knows where the rows come from.
@@ -17,6 +17,8 @@ use arrow::datatypes::SchemaRef;
 use crate::error::Result;
 
 mod binary;
+
+pub mod chart;
 
 mod file;
 
@@ -49,6 +51,12 @@ pub enum Format {
     Arrow,
     /// A spreadsheet; as many sheets as it takes
     Xlsx,
+    /// A chart in the terminal; see --chart
+    Chart,
+    /// A chart as a picture
+    Svg,
+    /// A chart as a picture of dots
+    Png,
 }
 
 impl Format {
@@ -62,17 +70,24 @@ impl Format {
             "parquet" => Some(Self::Parquet),
             "arrow" | "feather" => Some(Self::Arrow),
             "xlsx" => Some(Self::Xlsx),
+            "svg" => Some(Self::Svg),
+            "png" => Some(Self::Png),
             _ => None,
         }
     }
 
     /// Bytes rather than text: nothing for a terminal.
     pub fn is_binary(self) -> bool {
-        matches!(self, Self::Parquet | Self::Arrow | Self::Xlsx)
+        matches!(self, Self::Parquet | Self::Arrow | Self::Xlsx | Self::Png)
+    }
+
+    /// Drawn rather than written.
+    pub fn is_chart(self) -> bool {
+        matches!(self, Self::Chart | Self::Svg | Self::Png)
     }
 }
 
-/// How a table and a spreadsheet are shown; the formats for machines do not depend on it.
+/// How a table, a spreadsheet and a chart are shown; the formats for machines do not depend on it.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Show times in this zone (`2026-08-06 06:13:00-06:00`); `None` shows UTC (`2026-08-06 12:13:00Z`).
@@ -81,11 +96,15 @@ pub struct Options {
     pub max_rows_table: usize,
     /// Where the rows of a spreadsheet wait; `None` is the system's temporary folder.
     pub spill_folder: Option<PathBuf>,
+    /// What a chart is to be; `None` lets the columns decide.
+    pub chart: Option<chart::Kind>,
+    /// Characters across of a chart in a terminal.
+    pub terminal_columns: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { zone: None, max_rows_table: usize::MAX, spill_folder: None }
+        Self { zone: None, max_rows_table: usize::MAX, spill_folder: None, chart: None, terminal_columns: 80 }
     }
 }
 
@@ -140,6 +159,9 @@ fn writer<'a>(format: Format, schema: SchemaRef, pipe: &'a mut Pipe<'_>, options
         Format::Ndjson => Box::new(text::Json::<_, text::Lines>::new(schema, pipe)),
         Format::Parquet => Box::new(binary::Parquet::new(schema, pipe)?),
         Format::Arrow => Box::new(binary::Arrow::new(schema, pipe)?),
+        Format::Chart => Box::new(chart::Chart::new(schema, pipe, chart::Surface::Terminal, options)),
+        Format::Svg => Box::new(chart::Chart::new(schema, pipe, chart::Surface::Svg, options)),
+        Format::Png => Box::new(chart::Chart::new(schema, pipe, chart::Surface::Png, options)),
         Format::Xlsx => Box::new(xlsx::Xlsx::new(&schema, pipe, options)?),
     })
 }
