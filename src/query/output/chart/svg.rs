@@ -207,7 +207,7 @@ fn draw_bars(chart: &Bars) -> String {
         }
     }
     picture.line("axis", (along(0.0), top), (along(0.0), bottom));
-    picture.text(left - LABEL_GAP, bottom + ROW * 0.8, Anchor::End, &caption);
+    picture.text(left - LABEL_GAP, top - 4.0, Anchor::End, &caption);
     picture.done(bottom + ROW + MARGIN, &format!("{} by {}", names.join(", "), chart.caption))
 }
 
