@@ -30,19 +30,32 @@ impl Output {
         };
         let format = match (self.format, &self.output) {
             (Some(format), _) => format,
-            (None, Some(path)) => of_name(path)?,
+            (None, Some(path)) => match of_name(path)? {
+                Format::Table if self.chart.is_some() => Format::Chart,
+                format => format,
+            },
+            (None, None) if self.chart.is_some() => Format::Chart,
             (None, None) if json => Format::Json,
             (None, None) => Format::Table,
         };
+        if self.chart.is_some() && !format.is_chart() {
+            return Err(Error::invalid(
+                "--chart draws, and this format does not; name the file .svg, .png or .txt, or leave it out",
+            ));
+        }
         if format.is_binary() && self.output.is_none() && io::stdout().is_terminal() {
             return Err(Error::invalid("this format is not for a terminal; write it to a file with -o, or into a pipe"));
         }
         Ok(format)
     }
 
-    /// How a table is shown.
-    pub fn options(&self, zone: Option<Tz>) -> Options {
-        Options { zone, max_rows_table: self.max_rows.unwrap_or(usize::MAX) }
+    /// How a table, a spreadsheet or a chart is shown.
+    pub fn options(&self, session: &Session, zone: Option<Tz>) -> Options {
+        let spill_folder = Some(session.settings.query.spill_folder.clone());
+        let max_rows_table = self.max_rows.unwrap_or(usize::MAX);
+        let wide = if self.output.is_none() && io::stdout().is_terminal() { terminal_size::terminal_size() } else { None };
+        let terminal_columns = wide.map_or(80, |(terminal_size::Width(columns), _)| usize::from(columns));
+        Options { zone, max_rows_table, spill_folder, chart: self.chart.flatten(), terminal_columns }
     }
 }
 
@@ -57,7 +70,7 @@ pub async fn hold(stream: SendableRecordBatchStream) -> Result<(u64, SendableRec
 
 /// Writes an answer where `output` says and returns its number of rows. A file is reported when it is whole.
 pub async fn write(session: &Session, stream: SendableRecordBatchStream, output: &Output, zone: Option<Tz>) -> Result<u64> {
-    let (format, options) = (output.resolve(session.global.json)?, output.options(zone));
+    let (format, options) = (output.resolve(session.global.json)?, output.options(session, zone));
     let Some(path) = &output.output else {
         return output::write(stream, format, &mut io::stdout(), &options).await;
     };
@@ -72,7 +85,11 @@ mod tests {
     use super::*;
 
     fn output(format: Option<Format>, file: Option<&str>) -> Output {
-        Output { format, output: file.map(Into::into), max_rows: None }
+        Output { format, output: file.map(Into::into), max_rows: None, chart: None }
+    }
+
+    fn charted(format: Option<Format>, file: Option<&str>) -> Output {
+        Output { chart: Some(None), ..output(format, file) }
     }
 
     #[test]
@@ -85,6 +102,19 @@ mod tests {
             (None, None, false, Format::Table),
         ] {
             assert_eq!(output(format, file).resolve(json).ok(), Some(decided));
+        }
+    }
+
+    #[test]
+    fn a_chart_is_drawn_where_it_can_be() {
+        for (file, decided) in
+            [(None, Format::Chart), (Some("a.svg"), Format::Svg), (Some("a.PNG"), Format::Png), (Some("a.txt"), Format::Chart)]
+        {
+            assert_eq!(charted(None, file).resolve(true).ok(), Some(decided));
+        }
+        assert_eq!(output(None, Some("a.svg")).resolve(false).ok(), Some(Format::Svg), "the name alone asks for it");
+        for wrong in [charted(Some(Format::Csv), None), charted(None, Some("a.csv"))] {
+            assert!(wrong.resolve(false).is_err_and(|error| error.to_string().starts_with("--chart draws")));
         }
     }
 

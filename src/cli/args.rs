@@ -9,13 +9,14 @@ use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 pub use self::ask::Ask;
 pub use self::erase::Erase;
 pub use self::evidence::{AuditVerb, AuditVerify};
+pub use self::global::Global;
 pub use self::hold::{Hold, HoldVerb};
+pub use self::output::Output;
 pub use self::reconcile::Reconcile;
 pub use self::release::{Release, ReleaseObject};
 pub use self::retain::RetainArgs;
 pub use self::run::Run;
 pub use self::verify::Verify;
-use crate::query::output::Format;
 use crate::settings::Overrides;
 
 pub mod ask;
@@ -23,6 +24,10 @@ pub mod ask;
 mod erase;
 
 mod evidence;
+
+mod global;
+
+mod output;
 
 mod reconcile;
 
@@ -66,43 +71,6 @@ Examples:
 Settings come from ier.toml, IER_* variables and flags, in rising order.
 Exit codes: 0 done, 2 invalid request, 3 not found, 4 conflict (try again), 5 unavailable,
 6 corrupt data, 70 a fault of ier, 130 interrupted.";
-
-/// What every verb understands.
-#[derive(Clone, Debug, Default, clap::Args)]
-pub struct Global {
-    /// Where the tables live: a folder, or a URL such as s3://bucket/path
-    #[arg(short, long, global = true, value_name = "URL", value_hint = ValueHint::AnyPath, help_heading = "Global options")]
-    pub warehouse: Option<String>,
-
-    /// The settings file (else $IER_CONFIG, else ./ier.toml)
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Global options")]
-    pub config: Option<PathBuf>,
-
-    /// Reports and errors as JSON, for machines
-    #[arg(long, global = true, help_heading = "Global options")]
-    pub json: bool,
-
-    /// No progress and no reports of what was done; answers and errors only
-    #[arg(short, long, global = true, help_heading = "Global options")]
-    pub quiet: bool,
-
-    /// Say at the end, on standard error, what was asked of the store: requests, bytes, and how many waited for another
-    #[arg(long, global = true, help_heading = "Global options")]
-    pub stats: bool,
-}
-
-impl Global {
-    /// These flags, and others said elsewhere on the line, which win.
-    pub fn with(self, other: Self) -> Self {
-        Self {
-            warehouse: other.warehouse.or(self.warehouse),
-            config: other.config.or(self.config),
-            json: self.json || other.json,
-            quiet: self.quiet || other.quiet,
-            stats: self.stats || other.stats,
-        }
-    }
-}
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -153,6 +121,7 @@ Examples:
   ier sql \"SELECT email_name, count(*) AS sent FROM ier GROUP BY 1 ORDER BY 2 DESC LIMIT 10\"
   ier sql -f question.sql -o answer.parquet
   ier sql -f question.sql --param about='Giving Day' --param from=2026-01-01
+  ier sql --chart \"SELECT month, sent, opened FROM rates_by_month ORDER BY month\"
   ier sql --format csv \"SELECT contact_id FROM ier WHERE hard_bounce\" | head
   echo 'SELECT 1;' | ier sql --json
   ier sql                                     a shell: history, \\d, \\timing, \\? for help")]
@@ -177,7 +146,7 @@ pub struct Sql {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
 
-    /// Show times of a table in your zone rather than in UTC
+    /// Show times of a table or spreadsheet in your zone rather than in UTC
     #[arg(long)]
     pub local: bool,
 }
@@ -207,7 +176,7 @@ pub struct History {
     #[command(flatten)]
     pub output: Output,
 
-    /// Show times of a table in UTC
+    /// Show times of a table or spreadsheet in UTC
     #[arg(long)]
     pub utc: bool,
 
@@ -382,25 +351,9 @@ pub struct AliasList {
     #[command(flatten)]
     pub output: Output,
 
-    /// Show times of a table in UTC
+    /// Show times of a table or spreadsheet in UTC
     #[arg(long)]
     pub utc: bool,
-}
-
-/// How an answer is written, and where.
-#[derive(Clone, Debug, Default, clap::Args)]
-pub struct Output {
-    /// How the answer is written; else as the file's name says, else a table
-    #[arg(short = 'F', long, value_enum)]
-    pub format: Option<Format>,
-
-    /// Write the answer to a file, which appears when it is whole
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub output: Option<PathBuf>,
-
-    /// Show at most this many rows of a table (all are counted)
-    #[arg(long, value_name = "N")]
-    pub max_rows: Option<usize>,
 }
 
 /// What is stored: rows, files and bytes by table, tier and month, and what an IER costs here and in Salesforce

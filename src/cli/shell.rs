@@ -38,7 +38,7 @@ A statement may take several lines and ends with a semicolon.
   \d              tables and views
   \d NAME         columns of a table
   \dt             tables
-  \format [NAME]  how answers are written: table, csv, json, ndjson
+  \format [NAME]  how answers are written: table, chart, csv, json, ndjson
   \timing [on|off]  how long statements take
   \?              this help
   \q              leave (also Ctrl-D)
@@ -196,7 +196,7 @@ impl Shell<'_> {
             ("\\format", Some(wanted)) => match Format::from_str(wanted, true) {
                 Ok(format) if !format.is_binary() => self.format = format,
                 Ok(_) => return Err(Error::invalid(format!("{wanted} is not for a shell; use `ier sql -o FILE`"))),
-                Err(_) => return Err(Error::invalid(format!("no format {wanted}; one of table, csv, json, ndjson"))),
+                Err(_) => return Err(Error::invalid(format!("no format {wanted}; one of table, chart, csv, json, ndjson"))),
             },
             (other, _) => return Err(Error::invalid(format!("no command {other}; \\? lists them"))),
         }

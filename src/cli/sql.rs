@@ -66,7 +66,7 @@ async fn shell(session: &Session, ask: &dyn Ask, args: &Sql) -> Result<()> {
         interrupt: &|| Box::pin(interrupt::ctrl_c()),
         clock: session.clock.clone(),
         format: args.output.resolve(session.global.json)?,
-        options: args.output.options(args.local.then_some(session.settings.zone)),
+        options: args.output.options(session, args.local.then_some(session.settings.zone)),
         timing: interactive && !session.global.quiet && !session.global.json,
         interactive,
     };

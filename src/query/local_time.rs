@@ -77,7 +77,7 @@ impl Offsets {
 
     /// What makes local time of moments, near each other mostly.
     fn here(&self) -> impl FnMut(i64) -> i64 {
-        let mut span = i64::MAX..i64::MIN;
+        let mut span = 0..0;
         let mut offset = 0;
         move |moment| {
             if !span.contains(&moment) {
@@ -233,7 +233,7 @@ impl LocalTime {
             return days;
         }
         // Rows of one file are of one month: the period of the row before is mostly that of this one.
-        let mut last = (1..0, 0);
+        let mut last = (0..0, 0);
         let mut first_of = |day: i32| {
             if !last.0.contains(&day) {
                 let first = self.part.first(date(day)?, &self.calendar)?;

@@ -34,6 +34,8 @@ pub mod limits;
 
 mod workers;
 
+mod markup;
+
 pub mod output;
 
 pub mod audit;

@@ -287,7 +287,9 @@ impl Texts {
 
 /// Of rows that end, those that one new row follows under the same start of the same person.
 fn succeeded((gone, own): (&[usize], &Facts<'_>), (begins, comes): (&[usize], &Facts<'_>)) -> HashMap<usize, usize> {
-    let mut places: HashMap<(&str, i64), (Vec<usize>, Vec<usize>)> = HashMap::new();
+    /// Rows that end, and rows that begin.
+    type Rows = (Vec<usize>, Vec<usize>);
+    let mut places: HashMap<(&str, i64), Rows> = HashMap::new();
     for row in gone {
         if let (Some(person), Some(start)) = (own.person[*row], own.start[*row]) {
             places.entry((person, start)).or_default().0.push(*row);

@@ -375,13 +375,34 @@ fn an_answer_in_every_format() {
     assert!(parquet.stdout.starts_with(b"PAR1") && parquet.stdout.ends_with(b"PAR1"));
     let arrow = room.run(&["sql", "--format", "arrow", query]);
     assert!(arrow.stdout.starts_with(b"ARROW1"));
+    let xlsx = room.run(&["sql", "--format", "xlsx", query]);
+    assert!(xlsx.stdout.starts_with(b"PK"));
+}
+
+#[test]
+fn an_answer_as_a_chart() {
+    let mut room = Room::new();
+    assert!(room.run(&["load", "data", "--rejects", "rejects.csv"]).status.success());
+    let sends = "SELECT email_name, count(*) AS sent FROM ier WHERE email_name IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5";
+    room.tell(&["sql", "--chart", sends])
+        .tell(&["sql", "-o", "sends.svg", sends])
+        .tell(&["sql", "--chart=bar", "-o", "sends.png", sends])
+        .tell(&["sql", "--chart=heat", sends])
+        .tell(&["sql", "--chart", "SELECT count(*) AS n FROM ier"])
+        .tell(&["sql", "--chart", "-F", "csv", sends])
+        .tell(&["sql", "--chart", "-o", "sends.csv", sends]);
+    insta::assert_snapshot!("charts", room.transcript);
+    let picture = std::fs::read_to_string(room.path().join("sends.svg")).unwrap();
+    assert_eq!(picture, out(&room.run(&["sql", "-F", "svg", sends])));
+    assert!(std::fs::read(room.path().join("sends.png")).unwrap().starts_with(b"\x89PNG"));
+    assert!(!room.path().join("sends.csv").exists());
 }
 
 #[test]
 fn an_answer_in_a_file() {
     let mut room = Room::new();
     assert!(room.run(&["load", "data", "--rejects", "rejects.csv"]).status.success());
-    for name in ["a.csv", "a.json", "a.jsonl", "a.parquet", "a.arrow", "a.txt"] {
+    for name in ["a.csv", "a.json", "a.jsonl", "a.parquet", "a.arrow", "a.xlsx", "a.txt"] {
         room.tell(&["sql", "-o", name, "SELECT id, name FROM contact ORDER BY id"]);
         assert!(room.path().join(name).is_file(), "{name}");
     }

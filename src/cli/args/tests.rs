@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::query::output::Format;
+use crate::query::output::chart::Kind;
 use clap::CommandFactory;
 
 fn parse(line: &str) -> Result<Args, String> {
@@ -74,6 +76,7 @@ fn wrong_words_are_refused() {
         "ier audit 003f400000JJbuPAAT --about x verify pack",
         "ier sql -f q.sql x",
         "ier sql --format xls x",
+        "ier sql --chart=pie x",
         "ier sql --timeout 99999999999999999999d x",
         "ier load",
         "ier alias",
@@ -81,5 +84,13 @@ fn wrong_words_are_refused() {
         "ier who",
     ] {
         assert!(parse(line).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn a_chart_needs_no_kind_and_takes_no_statement_for_one() {
+    for (line, kind) in [("ier sql --chart x", None), ("ier sql --chart=heat x", Some(Kind::Heat))] {
+        let Some(Verb::Sql(sql)) = parse(line).unwrap().verb else { unreachable!("{line} is no sql") };
+        assert_eq!((sql.output.chart, sql.query.as_deref()), (Some(kind), Some("x")), "{line}");
     }
 }

@@ -13,6 +13,7 @@ use crate::human::{count, counted};
 use crate::query::audit::verdict::{Mail, Verdict};
 use crate::query::audit::words::both;
 use crate::query::audit::{About, Audit, SendAudit};
+use crate::query::markup::escaped;
 use crate::record::fields::hidden;
 
 const STYLE: &str = include_str!("page.css");
@@ -39,24 +40,6 @@ pub fn html(answer: &Audit, manifest: &Manifest, records: &Records) -> String {
     page.sources(manifest);
     page.raw("</body>\n</html>\n");
     page.text
-}
-
-/// A text as it may stand in a page, between tags or in a quoted attribute. What no page may hold is shown as missing.
-pub fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out += "&amp;",
-            '<' => out += "&lt;",
-            '>' => out += "&gt;",
-            '"' => out += "&quot;",
-            '\'' => out += "&#39;",
-            '\n' | '\t' => out.push(character),
-            control if control.is_control() => out.push(char::REPLACEMENT_CHARACTER),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 struct Page {

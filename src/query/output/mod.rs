@@ -1,9 +1,10 @@
-//! Writes an answer down, batch by batch as it comes: a table for people, and five formats for machines.
+//! Writes an answer down, batch by batch as it comes: a table for people, a spreadsheet, and five formats for machines; or draws it.
 //!
 //! Memory does not grow with the answer in any format (a table holds its first thousand rows to measure its columns). A reader
 //! that goes away (`| head`) is no error. Nothing here knows where the rows come from.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use chrono_tz::Tz;
 use clap::ValueEnum;
@@ -17,6 +18,8 @@ use crate::error::Result;
 
 mod binary;
 
+pub mod chart;
+
 mod file;
 
 mod plain;
@@ -26,6 +29,8 @@ mod table;
 mod text;
 
 mod width;
+
+mod xlsx;
 
 pub use file::write_file;
 
@@ -44,6 +49,14 @@ pub enum Format {
     Parquet,
     /// An Arrow IPC file
     Arrow,
+    /// A spreadsheet; as many sheets as it takes
+    Xlsx,
+    /// A chart in the terminal; see --chart
+    Chart,
+    /// A chart as a picture
+    Svg,
+    /// A chart as a picture of dots
+    Png,
 }
 
 impl Format {
@@ -56,28 +69,42 @@ impl Format {
             "ndjson" | "jsonl" => Some(Self::Ndjson),
             "parquet" => Some(Self::Parquet),
             "arrow" | "feather" => Some(Self::Arrow),
+            "xlsx" => Some(Self::Xlsx),
+            "svg" => Some(Self::Svg),
+            "png" => Some(Self::Png),
             _ => None,
         }
     }
 
     /// Bytes rather than text: nothing for a terminal.
     pub fn is_binary(self) -> bool {
-        matches!(self, Self::Parquet | Self::Arrow)
+        matches!(self, Self::Parquet | Self::Arrow | Self::Xlsx | Self::Png)
+    }
+
+    /// Drawn rather than written.
+    pub fn is_chart(self) -> bool {
+        matches!(self, Self::Chart | Self::Svg | Self::Png)
     }
 }
 
-/// How a table is shown; the formats for machines do not depend on it.
-#[derive(Clone, Copy, Debug)]
+/// How a table, a spreadsheet and a chart are shown; the formats for machines do not depend on it.
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Show times in this zone (`2026-08-06 06:13:00-06:00`); `None` shows UTC (`2026-08-06 12:13:00Z`).
     pub zone: Option<Tz>,
     /// Show at most this many rows; the rest is counted, and the last line says so.
     pub max_rows_table: usize,
+    /// Where the rows of a spreadsheet wait; `None` is the system's temporary folder.
+    pub spill_folder: Option<PathBuf>,
+    /// What a chart is to be; `None` lets the columns decide.
+    pub chart: Option<chart::Kind>,
+    /// Characters across of a chart in a terminal.
+    pub terminal_columns: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { zone: None, max_rows_table: usize::MAX }
+        Self { zone: None, max_rows_table: usize::MAX, spill_folder: None, chart: None, terminal_columns: 80 }
     }
 }
 
@@ -132,7 +159,16 @@ fn writer<'a>(format: Format, schema: SchemaRef, pipe: &'a mut Pipe<'_>, options
         Format::Ndjson => Box::new(text::Json::<_, text::Lines>::new(schema, pipe)),
         Format::Parquet => Box::new(binary::Parquet::new(schema, pipe)?),
         Format::Arrow => Box::new(binary::Arrow::new(schema, pipe)?),
+        Format::Chart => Box::new(chart::Chart::new(schema, pipe, chart::Surface::Terminal, options)),
+        Format::Svg => Box::new(chart::Chart::new(schema, pipe, chart::Surface::Svg, options)),
+        Format::Png => Box::new(chart::Chart::new(schema, pipe, chart::Surface::Png, options)),
+        Format::Xlsx => Box::new(xlsx::Xlsx::new(&schema, pipe, options)?),
     })
+}
+
+/// Whether a column's moments are in UTC: those are shown in the zone asked for.
+fn is_utc(zone: &str) -> bool {
+    zone.eq_ignore_ascii_case("UTC") || zone == "+00:00"
 }
 
 /// The sink, remembering that its reader went away: the writers of formats do not all pass that on as they got it.

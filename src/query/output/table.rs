@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::human;
 
 use super::width::{cut, printable, width};
-use super::{Options, Pipe, Rows};
+use super::{Options, Pipe, Rows, is_utc};
 
 /// Rows gathered to measure the columns.
 const MEASURED_ROWS: usize = 1000;
@@ -41,7 +41,7 @@ pub(super) struct Table<'a, 'b> {
 impl<'a, 'b> Table<'a, 'b> {
     pub(super) fn new(schema: SchemaRef, pipe: &'a mut Pipe<'b>, options: &Options) -> Self {
         let plan = schema.fields().iter().map(|field| field.name().as_str()).eq(["plan_type", "plan"]);
-        Self { schema, pipe, options: *options, waiting: Vec::new(), widths: None, shown: 0, rows: 0, plan }
+        Self { schema, pipe, options: options.clone(), waiting: Vec::new(), widths: None, shown: 0, rows: 0, plan }
     }
 
     /// Measures what waits, and prints header and rows.
@@ -155,12 +155,11 @@ fn in_zone(column: &ArrayRef, zone: Option<Tz>) -> Result<(ArrayRef, &'static st
     const IN_UTC: &str = "%Y-%m-%d %H:%M:%S%.fZ";
     const WITH_OFFSET: &str = "%Y-%m-%d %H:%M:%S%.f%:z";
     let DataType::Timestamp(unit, Some(own)) = column.data_type() else { return Ok((Arc::clone(column), IN_UTC)) };
-    let is_utc = own.eq_ignore_ascii_case("UTC") || own.as_ref() == "+00:00";
     match zone {
-        Some(zone) if zone != Tz::UTC && is_utc => {
+        Some(zone) if zone != Tz::UTC && is_utc(own) => {
             Ok((cast(column, &DataType::Timestamp(*unit, Some(Arc::from(zone.name()))))?, WITH_OFFSET))
         }
-        _ if is_utc => Ok((Arc::clone(column), IN_UTC)),
+        _ if is_utc(own) => Ok((Arc::clone(column), IN_UTC)),
         // The statement itself asked for another zone.
         _ => Ok((Arc::clone(column), WITH_OFFSET)),
     }

@@ -169,7 +169,7 @@ impl Write for Head {
 
 #[tokio::test]
 async fn a_reader_that_goes_away_is_no_error() {
-    for format in [Format::Table, Format::Csv, Format::Json, Format::Ndjson, Format::Parquet, Format::Arrow] {
+    for format in [Format::Table, Format::Csv, Format::Json, Format::Ndjson, Format::Parquet, Format::Arrow, Format::Xlsx] {
         let many = (0..200).map(|i| numbers(i..i + 1000)).collect();
         let rows = write(stream(many), format, &mut Head(10), &Options::default()).await;
         assert!(matches!(rows, Ok(rows) if rows <= 200_000), "{format:?}: {rows:?}");
