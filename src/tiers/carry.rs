@@ -78,6 +78,11 @@ impl Home {
             sent_date: days.is_valid(row).then(|| days.value(row)),
         })
     }
+
+    /// Does it tell anything? (An IER may have a person and no day, or a day and no person.)
+    pub fn is_known(&self) -> bool {
+        self.person_id.is_some() || self.sent_date.is_some()
+    }
 }
 
 /// Is it kept which versions the engine saw? Then with which moment those of now are noted.

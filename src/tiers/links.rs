@@ -156,11 +156,15 @@ pub async fn adopt_orphans(warehouse: &Arc<Warehouse>) -> Result<()> {
     let mut adopted = Vec::new();
     for file in snapshot.partition(Partition(None)) {
         for orphans in matching(&hot, file, |_| true).await? {
-            let homes = homes(warehouse, ier_ids(&orphans)?).await?;
             let ids = ier_ids(&orphans)?;
-            let found: BooleanArray =
-                ids.iter().map(|id| Some(id.and_then(|id| homes.get(id)).is_some_and(|home| home.sent_date.is_some()))).collect();
-            adopted.push(settle_in(&filter_record_batch(&orphans, &found)?, &homes)?);
+            let homes = homes(warehouse, ids).await?;
+            // An IER without any date has links here for good: those that already have its person stay as they are.
+            let is_news = |row: usize| match homes.get(ids.value(row)).filter(|home| home.is_known()) {
+                Some(home) if ids.is_valid(row) => Ok(*home != Home::of(&orphans, row)?),
+                _ => Ok(false),
+            };
+            let found = (0..ids.len()).map(is_news).collect::<Result<Vec<bool>>>()?;
+            adopted.push(settle_in(&filter_record_batch(&orphans, &BooleanArray::from(found))?, &homes)?);
         }
     }
     upsert(warehouse, &adopted).await?;

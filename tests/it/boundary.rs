@@ -1,6 +1,8 @@
 //! How the data misbehaves, item by item as the domain's list counts them: 1-5, 8, 9, 12 and 13. Items 10 and 11 are about
 //! reading files and have their tests there.
 
+use ier::lake::paths::Role;
+
 use crate::world::World;
 use crate::world::records::{contact_id, id, ier, ier_id, link, send};
 
@@ -284,6 +286,28 @@ async fn item_12_a_date_that_comes_later_moves_the_record() {
             world.rows_stand_where_they_belong().await;
         }
     }
+}
+
+/// A link comes before its IER, which has no date at all: it gets the person all the same, as one that comes after does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn item_12_a_link_that_waited_for_a_dateless_record_gets_its_person() {
+    let world = World::on("2026-12-01");
+    let dateless = |row: crate::world::records::Record| row.set("DateSent", "").set("CreatedDate", "").stamp("2026-08-07");
+    world.load(&[link(1, 1).stamp("2026-08-07")]).await;
+    world.load(&[dateless(ier(1).contact(1))]).await;
+    world.load(&[link(2, 1).stamp("2026-08-07")]).await;
+    let person = contact_id(1);
+    let links = "SELECT unique_link_id, person_id, sent_date FROM individual_link ORDER BY 1";
+    assert_eq!(world.ask(links).await, [["L-1", &person, "-"], ["L-2", &person, "-"]]);
+    // Another load looks again, and finds nothing to write.
+    let hot = || async {
+        let tables = world.house.existing().await.expect("tables");
+        let hot = tables.into_iter().find(|lake| lake.table.name == "individual_link" && lake.role == Role::Hot);
+        hot.expect("hot links").snapshot().await.expect("a snapshot").version
+    };
+    let before = hot().await;
+    world.load(&[dateless(ier(2))]).await;
+    assert_eq!(hot().await, before);
 }
 
 /// And the other way round: the date is taken back, and the links go where their IER goes.

@@ -18,6 +18,9 @@ mod versions;
 /// Any interleaving of loads and jobs equals a plain map.
 mod model;
 
+/// Random SQL: hot over archive answers as the same rows in memory do, whatever is asked and whatever job has just run.
+mod random_sql;
+
 /// The habits of export files: headers, encodings, zones, rejects.
 mod exports;
 
