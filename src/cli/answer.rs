@@ -1,7 +1,7 @@
 //! Where an answer goes and in what form: what `ier sql` and `ier history` share.
 
 use std::io::{self, IsTerminal};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 use chrono_tz::Tz;
@@ -11,10 +11,11 @@ use futures::TryStreamExt;
 
 use crate::error::{Error, Result};
 use crate::human;
+use crate::query::audience::Audience;
 use crate::query::output::{self, Format, Options};
 
 use super::Session;
-use super::args::Output;
+use super::args::{AudienceArgs, Output};
 
 impl Output {
     /// The form of the answer: the flag's, else the file name's, else JSON for machines, else a table. Refuses a file whose
@@ -57,6 +58,17 @@ impl Output {
         let terminal_columns = wide.map_or(80, |(terminal_size::Width(columns), _)| usize::from(columns));
         Options { zone, max_rows_table, spill_folder, chart: self.chart.flatten(), terminal_columns }
     }
+}
+
+/// The audience that is wished for, if one is, and the file it goes to.
+pub fn audience(args: &AudienceArgs, output: &Output) -> Result<Option<(Audience, PathBuf)>> {
+    let Some(audience) = args.audience()? else { return Ok(None) };
+    if output.format.is_some() || output.chart.is_some() {
+        return Err(Error::invalid("an audience is written as comma-separated values: leave --format and --chart out"));
+    }
+    let out = output.output.clone();
+    let out = out.ok_or_else(|| Error::invalid("an audience goes to a file: name it with -o, such as -o members.csv"))?;
+    Ok(Some((audience, out)))
 }
 
 /// The whole of a small answer, held until it may be shown: its number of rows, and the rows.

@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use self::ask::Ask;
+pub use self::audience::AudienceArgs;
 pub use self::erase::Erase;
 pub use self::evidence::{AuditVerb, AuditVerify};
 pub use self::global::Global;
@@ -20,6 +21,8 @@ pub use self::verify::Verify;
 use crate::settings::Overrides;
 
 pub mod ask;
+
+mod audience;
 
 mod erase;
 
@@ -141,6 +144,10 @@ pub struct Sql {
     /// How and where the answer goes.
     #[command(flatten)]
     pub output: Output,
+
+    /// How it goes back into Salesforce.
+    #[command(flatten)]
+    pub audience: AudienceArgs,
 
     /// Stop a statement after this long: 30s, 5m; 0 = never
     #[arg(long, value_name = "TIME", value_parser = duration)]

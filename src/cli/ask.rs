@@ -31,9 +31,16 @@ pub async fn run(session: &Session, args: &Ask) -> Result<()> {
         return print::line(&question.with(&given)?);
     }
     // What cannot be written is refused before anything is computed.
-    flags.output.resolve(session.global.json)?;
-    let stream = session.engine().await?.ask_given(&question.sql, &given).await?;
-    answer::write(&session, stream, &flags.output, (!flags.utc).then_some(session.settings.zone)).await?;
+    let audience = answer::audience(&flags.audience, &flags.output)?;
+    if audience.is_none() {
+        flags.output.resolve(session.global.json)?;
+    }
+    let engine = session.engine().await?;
+    let stream = engine.ask_given(&question.sql, &given).await?;
+    match audience {
+        Some((audience, out)) => session.answer(&audience.write(&engine, stream, &out).await?)?,
+        None => drop(answer::write(&session, stream, &flags.output, (!flags.utc).then_some(session.settings.zone)).await?),
+    }
     session.stats()
 }
 

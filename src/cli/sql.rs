@@ -5,16 +5,17 @@ use std::path::Path;
 
 use crate::error::{Context, Error, Result};
 use crate::query::ask::Ask;
+use crate::query::engine::Engine;
 
 use super::args::Sql;
 use super::shell::{Piped, Shell, Typed};
 use super::{Session, answer, interrupt, statements};
 
 /// Answers the statements in `args`, or lets somebody type them.
-pub async fn run(session: &Session, ask: &dyn Ask, args: &Sql) -> Result<()> {
+pub async fn run(session: &Session, engine: &Engine, args: &Sql) -> Result<()> {
     match given(args)? {
-        Some(text) => interrupt::or_interrupted(all(session, ask, args, &text)).await,
-        None => shell(session, ask, args).await,
+        Some(text) => interrupt::or_interrupted(all(session, engine, args, &text)).await,
+        None => shell(session, engine, args).await,
     }
 }
 
@@ -34,9 +35,12 @@ fn given(args: &Sql) -> Result<Option<String>> {
     Ok(args.query.clone())
 }
 
-async fn all(session: &Session, ask: &dyn Ask, args: &Sql, text: &str) -> Result<()> {
+async fn all(session: &Session, engine: &Engine, args: &Sql, text: &str) -> Result<()> {
     // What cannot be written is refused before anything is computed.
-    args.output.resolve(session.global.json)?;
+    let audience = answer::audience(&args.audience, &args.output)?;
+    if audience.is_none() {
+        args.output.resolve(session.global.json)?;
+    }
     let statements = statements::all(text.trim_start_matches('\u{FEFF}'));
     if statements.is_empty() {
         return Err(Error::invalid("there is no statement to run; give one, such as ier sql \"SELECT count(*) FROM ier\""));
@@ -47,7 +51,11 @@ async fn all(session: &Session, ask: &dyn Ask, args: &Sql, text: &str) -> Result
     }
     let given = args.parameters.iter().cloned().collect();
     for statement in statements {
-        let stream = ask.ask_given(statement, &given).await?;
+        let stream = engine.ask_given(statement, &given).await?;
+        if let Some((audience, out)) = &audience {
+            session.answer(&audience.write(engine, stream, out).await?)?;
+            continue;
+        }
         answer::write(session, stream, &args.output, args.local.then_some(session.settings.zone)).await?;
     }
     Ok(())

@@ -38,6 +38,8 @@ mod markup;
 
 pub mod output;
 
+pub mod audience;
+
 pub mod audit;
 
 pub mod evidence;

@@ -57,6 +57,9 @@ mod evidence;
 /// The questions people bring, each with a hand-checked answer.
 mod questions;
 
+/// Answers as audiences that load back into Salesforce.
+mod audience;
+
 /// People's attributes in time: what they were then, what they are now.
 mod spans;
 

@@ -4,7 +4,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Args as _, Command, FromArgMatches};
 use std::collections::BTreeMap;
 
-use super::{Global, Output};
+use super::{AudienceArgs, Global, Output};
 use crate::error::{Error, Result};
 use crate::query::question::{Default, Question};
 
@@ -20,6 +20,7 @@ Examples:
   ier ask never_open --at-least 20 --from '2 years ago' -o never.csv
   ier ask rates --by unit --json
   ier ask told --id 003f400000JJbuP --about 'open enrollment'
+  ier ask audience --did opened --about 'giving day' --as audience --campaign 701f40000000001 -o members.csv
   ier ask readers --explain                   its SQL, to start your own from")]
 pub struct Ask {
     /// The question's name, then its parameters and flags
@@ -37,6 +38,10 @@ pub struct Flags {
     /// How and where the answer goes.
     #[command(flatten)]
     pub output: Output,
+
+    /// How it goes back into Salesforce.
+    #[command(flatten)]
+    pub audience: AudienceArgs,
 
     /// Show the SQL with these parameters instead of asking
     #[arg(long)]

@@ -33,7 +33,6 @@ use hashbrown::HashSet;
 use serde::Serialize;
 
 use self::ledger::Ledger;
-use self::lists::Lists;
 use super::record::Report;
 use crate::error::{Error, Kind, Result};
 use crate::human;
@@ -42,14 +41,13 @@ use crate::lake::proof;
 use crate::lake::snapshot::DataFile;
 use crate::lake::table::LakeTable;
 use crate::progress::Progress;
+use crate::query::output::lists::{self, Lists};
 use crate::record::fields::{Table, known};
 use crate::record::id::SfId;
 use crate::tiers::pin::pin;
 use crate::tiers::warehouse::Warehouse;
 
 mod ledger;
-
-mod lists;
 
 /// Ids looked up and remembered at once: some 40 MB.
 const CHUNK_IDS: usize = 500_000;
@@ -295,17 +293,17 @@ pub async fn execute(
         unfinished: plan.unfinished.clone(),
         ..ReleaseReport::default()
     };
-    let mut lists = Lists::create(&request.out)?;
+    let mut lists = Lists::create(&request.out, lists::IDS)?;
     progress.say("reading back archived files");
     progress.total(pinned.archive.files().map(|file| file.bytes()).sum());
     for file in pinned.archive.files() {
-        let left = request.limit.map_or(u64::MAX, |limit| limit - lists.ids());
+        let left = request.limit.map_or(u64::MAX, |limit| limit - lists.rows());
         if left == 0 {
             break;
         }
         let Some(taken) = proved_ids(&tiers.archive, file, &taking, &mut report).await? else { continue };
         for chunk in taken.chunks(CHUNK_IDS) {
-            let left = request.limit.map_or(u64::MAX, |limit| limit - lists.ids());
+            let left = request.limit.map_or(u64::MAX, |limit| limit - lists.rows());
             let (mut wanted, others) = ledger.sorted_out(chunk, plan.again.as_deref()).await?;
             if plan.again.is_none() {
                 report.skipped.given_out += others;
@@ -316,14 +314,14 @@ pub async fn execute(
         progress.advance(file.bytes());
     }
     if let Some(ids) = of_that_run {
-        report.skipped.not_archived = ids.saturating_sub(lists.ids());
+        report.skipped.not_archived = ids.saturating_sub(lists.rows());
     }
     lists.sync()?;
     if plan.again.is_none() {
         progress.say("remembering what is given out");
         remember(&ledger, &mut lists, &release_id, &plan.object, &mut report).await?;
     }
-    report.ids = lists.ids();
+    report.ids = lists.rows();
     report.lists = lists.hand_out().map_err(|error| match plan.again {
         Some(_) => error,
         None => error.also(format!("its ids are remembered: `ier release --again {release_id} --out FILE` hands them out")),

@@ -22,6 +22,8 @@ pub mod chart;
 
 mod file;
 
+pub mod lists;
+
 mod plain;
 
 mod table;

@@ -1,7 +1,7 @@
-//! The lists a release hands out: written under hidden names, synced, and only then given their own.
+//! Lists for Data Loader: written under hidden names, synced, and only then given their own.
 //!
-//! As Data Loader's delete takes them: a header `Id`, then an id of 18 characters a line, at most five million of them a file,
-//! which is what one of its jobs takes (and, at 19 bytes each, stays below the 100 MB the Bulk API wants of an upload).
+//! A header, then a row a line, at most five million of them a file, which is what one of its jobs takes (and, with an id of 18
+//! characters a line, stays below the 100 MB the Bulk API wants of an upload).
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -12,24 +12,28 @@ use tempfile::NamedTempFile;
 use crate::error::{Context, Error, Result};
 use crate::record::id::SfId;
 
-/// Ids in a list.
-const LIST_IDS: u64 = 5_000_000;
-const HEADER: &str = "Id\n";
+/// Rows of a list.
+const LIST_ROWS: u64 = 5_000_000;
 
-pub(super) struct Lists {
+/// The header of a list of ids.
+pub const IDS: &str = "Id";
+
+/// Lists being written.
+pub struct Lists {
     out: PathBuf,
+    header: String,
     parts: Vec<Part>,
-    ids_per_list: u64,
-    ids: u64,
+    rows_per_list: u64,
+    rows: u64,
 }
 
 struct Part {
     file: BufWriter<NamedTempFile>,
-    ids: u64,
+    rows: u64,
 }
 
 /// Refuses to write over what is there: an earlier list may not have been used yet.
-pub(super) fn refuse_existing(out: &Path) -> Result<()> {
+pub fn refuse_existing(out: &Path) -> Result<()> {
     if out.is_dir() {
         return Err(Error::invalid(format!("{} is a folder; name a file in it", out.display())));
     }
@@ -56,14 +60,19 @@ fn folder_of(out: &Path) -> &Path {
 }
 
 impl Lists {
-    pub(super) fn create(out: &Path) -> Result<Self> {
+    /// Lists under this header, which will be at `out` or, where they are several, beside it.
+    ///
+    /// # Errors
+    /// Invalid when there is one already.
+    pub fn create(out: &Path, header: &str) -> Result<Self> {
         refuse_existing(out)?;
-        Ok(Self { out: out.to_owned(), parts: Vec::new(), ids_per_list: LIST_IDS, ids: 0 })
+        let (out, header) = (out.to_owned(), header.to_owned());
+        Ok(Self { out, header, parts: Vec::new(), rows_per_list: LIST_ROWS, rows: 0 })
     }
 
-    /// Ids in all lists.
-    pub(super) fn ids(&self) -> u64 {
-        self.ids
+    /// Rows in all lists.
+    pub fn rows(&self) -> u64 {
+        self.rows
     }
 
     fn writing(&self) -> String {
@@ -80,28 +89,31 @@ impl Lists {
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let file = builder.tempfile_in(folder_of(&self.out)).context(|| self.writing())?;
         let mut file = BufWriter::with_capacity(1 << 18, file);
-        file.write_all(HEADER.as_bytes()).context(|| self.writing())?;
-        Ok(Part { file, ids: 0 })
+        writeln!(file, "{}", self.header).context(|| self.writing())?;
+        Ok(Part { file, rows: 0 })
     }
 
     /// Writes ids behind those there are.
-    pub(super) fn write(&mut self, ids: &[SfId]) -> Result<()> {
-        for id in ids {
-            if self.parts.last().is_none_or(|part| part.ids == self.ids_per_list) {
-                let part = self.begin()?;
-                self.parts.push(part);
-            }
-            let writing = self.writing();
-            let part = self.parts.last_mut().ok_or_else(|| Error::internal("a list just begun is missing"))?;
-            part.file.write_all(id.as_str().as_bytes()).and_then(|()| part.file.write_all(b"\n")).context(|| writing)?;
-            part.ids += 1;
-            self.ids += 1;
+    pub fn write(&mut self, ids: &[SfId]) -> Result<()> {
+        ids.iter().try_for_each(|id| self.write_row(id.as_str()))
+    }
+
+    /// Writes a row behind those there are; a list's row has no line break.
+    pub fn write_row(&mut self, row: &str) -> Result<()> {
+        if self.parts.last().is_none_or(|part| part.rows == self.rows_per_list) {
+            let part = self.begin()?;
+            self.parts.push(part);
         }
+        let writing = self.writing();
+        let part = self.parts.last_mut().ok_or_else(|| Error::internal("a list just begun is missing"))?;
+        part.file.write_all(row.as_bytes()).and_then(|()| part.file.write_all(b"\n")).context(|| writing)?;
+        part.rows += 1;
+        self.rows += 1;
         Ok(())
     }
 
     /// Makes sure that what was written is on the disk.
-    pub(super) fn sync(&mut self) -> Result<()> {
+    pub fn sync(&mut self) -> Result<()> {
         let writing = self.writing();
         for part in &mut self.parts {
             part.file.flush().and_then(|()| part.file.get_ref().as_file().sync_all()).context(|| writing.clone())?;
@@ -110,7 +122,7 @@ impl Lists {
     }
 
     /// The ids as they were written, some at a time.
-    pub(super) fn chunks(&self, at_once: usize) -> Result<impl Iterator<Item = Result<Vec<SfId>>> + use<>> {
+    pub fn chunks(&self, at_once: usize) -> Result<impl Iterator<Item = Result<Vec<SfId>>> + use<>> {
         let files = self.parts.iter().map(|part| Ok(part.file.get_ref().reopen()?)).collect::<Result<Vec<File>>>();
         let files = files.context(|| format!("cannot read back the list for {}", self.out.display()))?;
         let lines = files.into_iter().flat_map(|file| BufReader::with_capacity(1 << 18, file).lines().skip(1));
@@ -125,8 +137,9 @@ impl Lists {
     }
 
     /// Writes the lists anew with only the ids marked.
-    pub(super) fn keep_only(&mut self, marked: &[bool]) -> Result<()> {
-        let mut kept = Self { out: self.out.clone(), parts: Vec::new(), ids_per_list: self.ids_per_list, ids: 0 };
+    pub fn keep_only(&mut self, marked: &[bool]) -> Result<()> {
+        let (out, header) = (self.out.clone(), self.header.clone());
+        let mut kept = Self { out, header, parts: Vec::new(), rows_per_list: self.rows_per_list, rows: 0 };
         let mut marks = marked.iter();
         for chunk in self.chunks(64 * 1024)? {
             let chunk: Vec<SfId> = chunk?.into_iter().zip(marks.by_ref()).filter(|(_, mark)| **mark).map(|(id, _)| id).collect();
@@ -138,7 +151,7 @@ impl Lists {
     }
 
     /// Gives the lists their names: the one asked for, or that with numbers where there are several. Nothing is written over.
-    pub(super) fn hand_out(self) -> Result<Vec<PathBuf>> {
+    pub fn hand_out(self) -> Result<Vec<PathBuf>> {
         let several = self.parts.len() > 1;
         let mut handed = Vec::with_capacity(self.parts.len());
         for (at, part) in self.parts.into_iter().enumerate() {
@@ -173,7 +186,7 @@ mod tests {
     fn long_lists_are_split_and_numbered() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("ids.csv");
-        let mut lists = Lists { ids_per_list: 4, ..Lists::create(&out).unwrap() };
+        let mut lists = Lists { rows_per_list: 4, ..Lists::create(&out, IDS).unwrap() };
         lists.write(&ids(0..3)).unwrap();
         lists.write(&ids(3..10)).unwrap();
         lists.sync().unwrap();
@@ -182,24 +195,24 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "under hidden names");
         assert!(!out.exists());
         lists.keep_only(&[true, true, false, true, true, true, false, true, true, true]).unwrap();
-        assert_eq!(lists.ids(), 8);
+        assert_eq!(lists.rows(), 8);
         let handed = lists.hand_out().unwrap();
         assert_eq!(handed, [1, 2].map(|number| folder.path().join(format!("ids-{number}.csv"))));
         assert_eq!(lines(&handed[0])[..2], ["Id".to_owned(), ids(0..1)[0].to_string()]);
         assert_eq!((lines(&handed[0]).len(), lines(&handed[1]).len()), (5, 5));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing hidden is left");
-        assert!(Lists::create(&out).is_err(), "an earlier list stays");
-        assert!(Lists::create(&handed[1]).is_err() && Lists::create(folder.path()).is_err());
+        assert!(Lists::create(&out, IDS).is_err(), "an earlier list stays");
+        assert!(Lists::create(&handed[1], IDS).is_err() && Lists::create(folder.path(), IDS).is_err());
     }
 
     #[test]
     fn a_list_without_ids_is_no_file() {
         let folder = tempfile::tempdir().unwrap();
-        let mut lists = Lists::create(&folder.path().join("ids")).unwrap();
+        let mut lists = Lists::create(&folder.path().join("ids"), IDS).unwrap();
         lists.sync().unwrap();
         assert_eq!(lists.hand_out().unwrap(), Vec::<PathBuf>::new());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-        let two = Lists { ids_per_list: 1, ..Lists::create(&folder.path().join("ids")).unwrap() };
+        let two = Lists { rows_per_list: 1, ..Lists::create(&folder.path().join("ids"), IDS).unwrap() };
         assert_eq!(numbered(&two.out, 2).unwrap(), folder.path().join("ids-2"));
     }
 }
