@@ -6,7 +6,7 @@
 --   from  date  8 years ago   sent on this day or later
 --   to    date  today         sent on this day or earlier
 -- Columns:
---   what              the month, the send's name or the unit's
+--   what              the month, the send (its e-mail's name, and its own) or the unit's name
 --   sent              records
 --   delivered         records
 --   open_rate         opened / delivered
@@ -31,7 +31,7 @@ FROM (
     SELECT
         CASE $by
             WHEN 'month' THEN CAST(local_month(i.date_sent) AS VARCHAR)
-            WHEN 'send' THEN coalesce(s.name, i.send_definition_id)
+            WHEN 'send' THEN coalesce(s.email_name || ' (' || s.name || ')', s.name, i.send_definition_id)
             WHEN 'unit' THEN coalesce(u.name, s.business_unit_saved)
         END AS what,
         sent(i),
@@ -50,7 +50,7 @@ FULL JOIN (
     SELECT
         CASE $by
             WHEN 'month' THEN CAST(local_month(s.date_sent) AS VARCHAR)
-            WHEN 'send' THEN coalesce(s.name, s.id)
+            WHEN 'send' THEN coalesce(s.email_name || ' (' || s.name || ')', s.name, s.id)
             WHEN 'unit' THEN coalesce(u.name, s.business_unit_saved)
         END AS what,
         sum(s.number_sent) AS sent,

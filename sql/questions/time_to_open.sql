@@ -6,6 +6,7 @@
 --   from  date  1 year ago  sent on this day or later
 -- Columns:
 --   what             the send's e-mail name, or the hour (00 to 23)
+--   first_sent       when the first of them was sent
 --   delivered        e-mails
 --   opened           e-mails
 --   open_rate        opened / delivered
@@ -14,7 +15,8 @@
 --   hours_90         nine tenths
 --   machine_opened   opens that look like a machine's
 SELECT
-    CASE $by WHEN 'hour' THEN lpad(CAST(local_hour(i.date_sent) AS VARCHAR), 2, '0') ELSE i.email_name END AS what,
+    CASE $by WHEN 'hour' THEN lpad(CAST(min(local_hour(i.date_sent)) AS VARCHAR), 2, '0') ELSE max(i.email_name) END AS what,
+    min(i.date_sent) AS first_sent,
     delivered(i),
     opened(i),
     open_rate(i),
@@ -24,5 +26,8 @@ SELECT
     machine_opened(i)
 FROM ier i
 WHERE i.date_sent >= day_start($from)
-GROUP BY 1
-ORDER BY 1
+GROUP BY CASE $by
+    WHEN 'hour' THEN CAST(local_hour(i.date_sent) AS VARCHAR)
+    ELSE coalesce(i.send_definition_id, i.triggered_send_definition_id, i.email_name)
+END
+ORDER BY what, first_sent

@@ -26,7 +26,7 @@ async fn try_ask(house: &House, name: &str, given: &[(&str, &str)]) -> Result<Ve
 /// Question, parameters, and the answer's rows.
 type Case = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
 
-const CASES: [Case; 22] = [
+const CASES: [Case; 23] = [
     (
         "told",
         &[("id", "003f40000000002"), ("about", "giving day")],
@@ -81,6 +81,11 @@ const CASES: [Case; 22] = [
         &["003f40000000001AAA | Registrar | 3 | 2026-08-06 16:05:00"],
     ),
     ("policy_clicks", &[("campus", "Boulder"), ("link", "example")], &[]),
+    (
+        "rates",
+        &[("by", "send"), ("from", "2026-10-01")],
+        &["OE 2026 – deadline reminder (ES-000002) | 3 | 2 | 1 | 0.5 | 0.3333 | 0.5 | 5 | 0.6667 | 0.3333"],
+    ),
     // Everybody has opened or clicked something.
     ("never_open", &[("at_least", "1")], &[]),
     (
@@ -121,8 +126,16 @@ const CASES: [Case; 22] = [
     ),
     ("hard_bounced", &[], &["- | 003f40000000003AAA | 2 | 2026-10-20 16:01:00"]),
     // Opened after 1.47 and 10.33 hours.
-    ("time_to_open", &[("from", "2026-10-01")], &["OE 2026 – deadline reminder | 2 | 2 | 1 | 1.4667 | 5.9 | 10.3333 | 0"]),
-    ("time_to_open", &[("by", "hour"), ("from", "2026-10-01")], &["10 | 2 | 2 | 1 | 1.4667 | 5.9 | 10.3333 | 0"]),
+    (
+        "time_to_open",
+        &[("from", "2026-10-01")],
+        &["OE 2026 – deadline reminder | 2026-10-20 16:00:00 | 2 | 2 | 1 | 1.4667 | 5.9 | 10.3333 | 0"],
+    ),
+    (
+        "time_to_open",
+        &[("by", "hour"), ("from", "2026-10-01")],
+        &["10 | 2026-10-20 16:00:00 | 2 | 2 | 1 | 1.4667 | 5.9 | 10.3333 | 0"],
+    ),
     ("audience", &[("did", "not_opened"), ("audience", "Staff")], &["003f40000000001AAA | 2 | 2026-08-06 15:01:00"]),
     ("audience", &[("about", "giving")], &["003f40000000001AAA | 2 | 2025-12-01 05:30:01"]),
 ];
