@@ -12,7 +12,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Date32Type, Int32Type, TimeUnit, TimestampMicrosecondType};
 use chrono::{DateTime, Datelike, Days, NaiveDate, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
-use datafusion::common::{Result as DfResult, ScalarValue};
+use datafusion::common::{Result as DfResult, ScalarValue, plan_err};
 use datafusion::execution::context::SessionContext;
 use datafusion::logical_expr::interval_arithmetic::Interval;
 use datafusion::logical_expr::preimage::PreimageResult;
@@ -174,7 +174,6 @@ pub fn register(context: &SessionContext, calendar: &Arc<Calendar>) {
     let offsets = Arc::new(OnceLock::new());
     for (part, name) in Part::ALL {
         let (calendar, offsets) = (calendar.clone(), offsets.clone());
-        // Moments of any unit; a day stands for the moment at which it begins here.
         let signature = Signature::one_of(vec![TypeSignature::UserDefined], Volatility::Immutable);
         context.register_udf(ScalarUDF::from(LocalTime { part, name, calendar, offsets, signature }));
     }
@@ -278,19 +277,21 @@ impl ScalarUDFImpl for LocalTime {
         &self.signature
     }
 
+    /// Refuses nothing: the planner takes a refusal here for a fault of its own.
     fn coerce_types(&self, types: &[DataType]) -> DfResult<Vec<DataType>> {
-        match types {
-            [DataType::Timestamp(..) | DataType::Null] => Ok(vec![moment_type()]),
-            [other] => datafusion::common::plan_err!(
-                "{} takes a moment, such as {}(date_sent), not a value of type {other}",
-                self.name,
-                self.name
-            ),
-            _ => datafusion::common::plan_err!("{} takes one moment, such as {}(date_sent)", self.name, self.name),
-        }
+        Ok(match types {
+            [DataType::Timestamp(..) | DataType::Null | DataType::Utf8 | DataType::Utf8View] => vec![moment_type()],
+            other => other.to_vec(),
+        })
     }
 
-    fn return_type(&self, _types: &[DataType]) -> DfResult<DataType> {
+    fn return_type(&self, types: &[DataType]) -> DfResult<DataType> {
+        let name = self.name;
+        match types {
+            [DataType::Timestamp(..)] => {}
+            [DataType::Date32] => return plan_err!("{name} takes a moment, such as date_sent: a day has no zone any more"),
+            _ => return plan_err!("{name} takes one moment, such as {name}(date_sent)"),
+        }
         Ok(match self.part {
             Part::Hour | Part::Weekday => DataType::Int32,
             Part::Term => DataType::Utf8View,
