@@ -4,7 +4,7 @@
 //! disk), `--folder DIR` to keep and reuse the data. Jobs run as the real binary, with their peak memory; queries run in
 //! this process, warm, interleaved with DuckDB, and histories also with chdb on a table of its own, when Python has the packages
 //! `duckdb` and `chdb`. Prints figures, judges nothing. `--only queries,histories` runs parts: jobs, compact, upsert, csv, queries,
-//! histories, late, erase.
+//! histories, questions, late, erase.
 
 #![allow(missing_docs)]
 
@@ -100,6 +100,9 @@ async fn main() -> Outcome<()> {
     }
     if wanted("histories") {
         histories(&warehouse).await?;
+    }
+    if wanted("questions") {
+        questions(&warehouse).await?;
     }
     if wanted("late") {
         late(&warehouse).await?;
@@ -399,6 +402,50 @@ async fn queries(warehouse: &Path) -> Outcome<()> {
     }
     let status = std::fs::read_to_string("/proc/self/status")?;
     println!("{:28} peak {} MiB", "all queries, in process", high_water_kib(&status).unwrap_or(0) / 1024);
+    Ok(())
+}
+
+/// Questions of `ier ask` that need no more than IERs, with parameters that fit these.
+const QUESTIONS: [(&str, &[(&str, &str)]); 5] = [
+    ("never_open", &[("from", "2025-09-01")]),
+    ("fatigue", &[("from", "2025-01-01")]),
+    ("hard_bounced", &[]),
+    ("reached_not_opened", &[("about", "Giving"), ("from", "2026-06-01")]),
+    ("audience", &[("did", "clicked"), ("from", "2025-09-01")]),
+];
+
+/// Questions, each beside DuckDB with our functions as macros, on the same files.
+async fn questions(warehouse: &Path) -> Outcome<()> {
+    let engine = open(warehouse, None).await?;
+    let mut peer = Peer::duckdb(&live_files(warehouse).await?);
+    if let Err(error) = &peer {
+        println!("without DuckDB: {error}");
+    }
+    let library = ier::query::question::library(None)?;
+    for (name, given) in QUESTIONS {
+        let question = ier::query::question::find(&library, name)?;
+        let given = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let sql = engine.expanded(&question.sql, &given)?;
+        let (mut own, mut theirs) = (Vec::new(), Vec::new());
+        for run in 0..=RUNS {
+            let (ms, rows) = timed(&engine, &sql).await?;
+            let other = peer.as_mut().ok().map(|peer| peer.ask(&sql)).transpose()?;
+            if let Some((_, their_rows)) = other
+                && their_rows != rows
+            {
+                println!("{name}: {rows} rows here, {their_rows} there");
+            }
+            if run > 0 {
+                own.push(ms);
+                theirs.extend(other.map(|(ms, _)| ms));
+            }
+        }
+        let own = median(own);
+        match theirs.is_empty() {
+            true => println!("{name:28} {own:>10.1}"),
+            false => println!("{name:28} {own:>10.1} {:>10.1} {:>7.2}", median(theirs.clone()), own / median(theirs)),
+        }
+    }
     Ok(())
 }
 

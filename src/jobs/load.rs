@@ -207,7 +207,7 @@ pub async fn load(warehouse: &Arc<Warehouse>, request: LoadRequest, progress: Ar
         rejects.count()
     };
     let covered = std::mem::take(&mut loading.covered);
-    let tables = loading.commit(&progress).await?;
+    let tables = Box::pin(loading.commit(&progress)).await?;
     let aliases_learned = match tables.iter().any(|counts| aliases::shows(&counts.table)) {
         true => aliases::learn(warehouse)
             .await
@@ -344,8 +344,9 @@ impl Loading {
                 progress.say(&format!("writing {name}"));
                 progress.total(told.rows());
                 let how = (self.missing, self.zone, self.buffer_bytes);
-                let Spans { begun, changed, ended, erased } =
-                    spans::write(&self.warehouse, told, how, progress).await.context(failed)?;
+                // On the heap: a load is deep enough as it is.
+                let written = Box::pin(spans::write(&self.warehouse, told, how, progress)).await;
+                let Spans { begun, changed, ended, erased } = written.context(failed)?;
                 let (inserted, updated) = (begun.saturating_sub(changed), begun.min(changed));
                 let unchanged = load.counts.read - load.counts.rejected - begun - erased;
                 counts.push(TableCounts { inserted, updated, unchanged, ended, erased, ..load.counts });

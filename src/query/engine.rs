@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use async_trait::async_trait;
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider, TableProvider};
 use datafusion::common::{ParamValues, ScalarValue, TableReference};
 use datafusion::dataframe::DataFrame;
@@ -17,6 +17,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{LogicalPlan, TableType};
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
+use datafusion::sql::parser::Statement;
 use tokio::sync::OnceCell;
 use url::Url;
 
@@ -149,12 +150,25 @@ impl Engine {
 
     /// [`Engine::sql`] with values for the named parameters that the statement's head declares (see [`super::question`]).
     pub async fn sql_given(&self, query: &str, given: &BTreeMap<String, String>) -> Result<SendableRecordBatchStream> {
-        self.run(query, given, ParamValues::List(Vec::new())).await
+        Box::pin(self.run(query, given, ParamValues::List(Vec::new()))).await
     }
 
     /// [`Engine::sql`] with values for `$1`, `$2` …: values are bound, never pasted.
     pub async fn sql_with(&self, query: &str, parameters: ParamValues) -> Result<SendableRecordBatchStream> {
-        self.run(query, &BTreeMap::new(), parameters).await
+        Box::pin(self.run(query, &BTreeMap::new(), parameters)).await
+    }
+
+    /// The statement that is planned for a question: its parameters bound, its macros replaced. Other engines can run it, if they
+    /// have our functions.
+    ///
+    /// # Errors
+    /// Invalid, as [`Engine::sql_given`].
+    pub fn expanded(&self, query: &str, given: &BTreeMap<String, String>) -> Result<String> {
+        Ok(self.read(&self.context.state(), query, given, self.warehouse.clock().now())?.to_string())
+    }
+
+    fn read(&self, state: &SessionState, query: &str, given: &BTreeMap<String, String>, now: DateTime<Utc>) -> Result<Statement> {
+        statement::read(state, &self.macros, query, given, now.with_timezone(&self.calendar.zone).date_naive())
     }
 
     async fn run(
@@ -166,8 +180,7 @@ impl Engine {
         let mut state = self.context.state();
         let now = self.warehouse.clock().now();
         state.execution_props_mut().query_execution_start_time = Some(now);
-        let today = now.with_timezone(&self.calendar.zone).date_naive();
-        let statement = statement::read(&state, &self.macros, query, given, today)?;
+        let statement = self.read(&state, query, given, now)?;
         let people = match identity::names_people(&statement.to_string()) {
             true => Some(self.people().await?),
             false => None,
