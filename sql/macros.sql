@@ -47,4 +47,4 @@ CREATE MACRO human_open_rate(i) AS CAST(opened(i) - machine_opened(i) AS DOUBLE)
 
 -- Did this row of a table of people's attributes hold at a moment? Does it hold now?
 CREATE MACRO held_at(a, moment) AS (a.valid_from IS NULL OR a.valid_from <= moment) AND (a.valid_to IS NULL OR a.valid_to > moment);
-CREATE MACRO holds_now(a) AS a.valid_to IS NULL OR a.valid_to > now();
+CREATE MACRO holds_now(a) AS held_at(a, now());

@@ -21,7 +21,7 @@ WITH mails AS (
     FROM ier i
     JOIN affiliation a ON canonical_person(a.contact_id) = canonical_person(i.person_id)
     WHERE i.date_sent >= day_start($from) AND i.date_sent < day_start($to + INTERVAL '1 day')
-        AND ($about IS NULL OR i.email_name ILIKE '%' || $about || '%')
+        AND ($about IS NULL OR strpos(lower(i.email_name), lower($about)) > 0)
         AND (CASE WHEN $now THEN holds_now(a) ELSE held_at(a, i.date_sent) END)
 ),
 once AS (SELECT DISTINCT ier_id, person_id, opened, clicked, hard_bounce, soft_bounce, tier FROM mails)

@@ -25,8 +25,8 @@ FROM (
     SELECT a.campus, a.school, canonical_person(i.person_id) AS person, i.opened, i.ier_id
     FROM ier i
     JOIN affiliation a ON canonical_person(a.contact_id) = canonical_person(i.person_id)
-    WHERE a.affiliation = $audience
-        AND i.email_name ILIKE '%' || $about || '%'
+    WHERE lower(a.affiliation) = lower($audience)
+        AND strpos(lower(i.email_name), lower($about)) > 0
         AND i.date_sent >= day_start($from) AND i.date_sent < day_start($to + INTERVAL '1 day')
         AND (CASE WHEN $now THEN holds_now(a) ELSE held_at(a, i.date_sent) END)
 ) t

@@ -19,12 +19,12 @@ SELECT
     coalesce(l.other_links, 0) AS other_links
 FROM ier i
 LEFT JOIN (
-    SELECT ier_id, count(*) AS other_links, count(*) FILTER (WHERE link_url ILIKE '%' || $link || '%') AS wanted
+    SELECT ier_id, count(*) AS other_links, count(*) FILTER (WHERE strpos(lower(link_url), lower($link)) > 0) AS wanted
     FROM individual_link
     GROUP BY ier_id
 ) l ON l.ier_id = i.ier_id
 WHERE i.opened
-    AND i.email_name ILIKE '%' || $about || '%'
+    AND strpos(lower(i.email_name), lower($about)) > 0
     AND i.date_sent >= day_start($from)
     AND coalesce(l.wanted, 0) = 0
 ORDER BY i.date_sent DESC, 1, i.ier_id

@@ -17,8 +17,8 @@ SELECT
     max(l.last_clicked) AS last
 FROM individual_link l
 JOIN employment e ON canonical_person(e.contact_id) = canonical_person(l.person_id) AND held_at(e, l.last_clicked)
-WHERE e.campus = $campus
-    AND (l.link_url ILIKE '%' || $link || '%' OR l.link_name ILIKE '%' || $link || '%')
+WHERE lower(e.campus) = lower($campus)
+    AND (strpos(lower(l.link_url), lower($link)) > 0 OR strpos(lower(l.link_name), lower($link)) > 0)
     AND l.last_clicked >= day_start($from)
 GROUP BY 1
 ORDER BY last DESC, 1

@@ -2,7 +2,7 @@
 -- Counted from the records of individual e-mails, beside the totals of the sends themselves, which go back further. Months are local.
 --
 -- Parameters:
---   by    text  month         month, send or unit
+--   by    month|send|unit  month  what is told apart
 --   from  date  8 years ago   sent on this day or later
 --   to    date  today         sent on this day or earlier
 -- Columns:

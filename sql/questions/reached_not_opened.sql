@@ -13,6 +13,6 @@ FROM ier i
 WHERE i.hard_bounce IS NOT TRUE AND i.soft_bounce IS NOT TRUE
     AND i.opened IS NOT TRUE AND i.clicked IS NOT TRUE
     AND ($send IS NULL OR i.send_definition_id = $send)
-    AND ($about IS NULL OR i.email_name ILIKE '%' || $about || '%')
+    AND ($about IS NULL OR strpos(lower(i.email_name), lower($about)) > 0)
     AND i.date_sent >= day_start($from)
 ORDER BY i.date_sent DESC, 1, i.ier_id

@@ -16,10 +16,10 @@ SELECT
     sum(l.number_of_total_clicks) AS clicks,
     max(l.last_clicked) AS last
 FROM individual_link l
-WHERE l.link_url ILIKE '%' || $link || '%'
+WHERE strpos(lower(l.link_url), lower($link)) > 0
     AND l.last_clicked >= day_start($from)
     AND canonical_person(l.person_id) IN (
-        SELECT canonical_person(a.contact_id) FROM affiliation a WHERE a.affiliation = $audience AND holds_now(a)
+        SELECT canonical_person(a.contact_id) FROM affiliation a WHERE lower(a.affiliation) = lower($audience) AND holds_now(a)
     )
 GROUP BY 1
 HAVING count(DISTINCT l.link_url) >= $at_least

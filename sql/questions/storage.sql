@@ -2,7 +2,7 @@
 -- Salesforce bills 2 KiB a record. Here a record has its share of the bytes of the files of its day or month. Months are UTC.
 --
 -- Parameters:
---   by  text  month  month, send or unit
+--   by  month|send|unit  month  what is told apart
 -- Columns:
 --   what              the month, the e-mail's name or the unit's
 --   iers              records

@@ -2,7 +2,7 @@
 -- One open is recorded an e-mail. Opens that look like a machine's are counted beside, and not left out.
 --
 -- Parameters:
---   by    text  send        send, or the local hour of sending
+--   by    send|hour  send  what is told apart: the send, or the local hour of sending
 --   from  date  1 year ago  sent on this day or later
 -- Columns:
 --   what             the send's e-mail name, or the hour (00 to 23)

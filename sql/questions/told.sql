@@ -8,7 +8,7 @@
 --   to     date  today         sent on this day or earlier
 -- Columns:
 --   at            when it was sent, or withheld
---   email_name    what
+--   email_name    what; null where the send of what was withheld is not on record, which any words match
 --   subject_line  its subject
 --   outcome       sent and what became of it, or not sent and why
 --   date_opened   when an open was recorded
@@ -40,7 +40,7 @@ FROM (
         s.email_name,
         s.subject_line,
         s.from_name,
-        'not sent: ' || n.reason AS outcome,
+        'not sent: ' || coalesce(n.reason, 'no reason given') AS outcome,
         NULL AS date_opened,
         n.event_date AS known_since,
         n.job_id || ' ' || n.subscriber_key AS record_id,
@@ -49,6 +49,6 @@ FROM (
     JOIN person_ids($id) p ON p.id = n.person_id
     LEFT JOIN email_send s ON s.job_id = n.job_id
 ) t
-WHERE ($about IS NULL OR email_name ILIKE '%' || $about || '%' OR subject_line ILIKE '%' || $about || '%' OR from_name ILIKE '%' || $about || '%')
+WHERE ($about IS NULL OR (tier = 'not_sent' AND email_name IS NULL) OR strpos(lower(email_name), lower($about)) > 0 OR strpos(lower(subject_line), lower($about)) > 0 OR strpos(lower(from_name), lower($about)) > 0)
     AND (at IS NULL OR (at >= day_start($from) AND at < day_start($to + INTERVAL '1 day')))
 ORDER BY at DESC NULLS LAST, record_id

@@ -17,7 +17,9 @@ use super::{Session, answer, print};
 pub async fn run(session: &Session, args: &Ask) -> Result<()> {
     let questions = question::library(session.settings.ask.folder.as_deref())?;
     // Flags may stand before a name, or where there is none.
-    let named = args.words.iter().position(|word| !word.starts_with('-'));
+    let is_question = |word: &String| questions.iter().any(|question| question.name == *word);
+    let bare = || args.words.iter().position(|word| !word.starts_with('-'));
+    let named = args.words.iter().position(is_question).or_else(bare);
     let Some(at) = named else { return session.answer(&Listed { questions }) };
     let question = question::find(&questions, &args.words[at])?;
     let (before, behind) = (&args.words[..at], &args.words[at + 1..]);

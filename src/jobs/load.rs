@@ -207,13 +207,14 @@ pub async fn load(warehouse: &Arc<Warehouse>, request: LoadRequest, progress: Ar
         rejects.count()
     };
     let covered = std::mem::take(&mut loading.covered);
-    let tables = Box::pin(loading.commit(&progress)).await?;
-    let aliases_learned = match tables.iter().any(|counts| aliases::shows(&counts.table)) {
-        true => aliases::learn(warehouse)
-            .await
-            .context(|| "all rows are loaded, but the ledger of aliases lacks what they show: load the files again")?,
-        false => 0,
-    };
+    let (tables, learned) = Box::pin(loading.commit(&progress)).await?;
+    let aliases_learned = learned
+        + match tables.iter().any(|counts| aliases::shows(&counts.table)) {
+            true => aliases::learn(warehouse)
+                .await
+                .context(|| "all rows are loaded, but the ledger of aliases lacks what they show: load the files again")?,
+            false => 0,
+        };
     coverage::record(warehouse, covered)
         .await
         .context(|| "all rows are loaded, but the ledger of loads does not say so: load the files again")?;
@@ -331,7 +332,9 @@ impl Loading {
         self.tables.last_mut().ok_or_else(|| Error::internal("a table just begun is missing"))
     }
 
-    async fn commit(mut self, progress: &Arc<dyn Progress>) -> Result<Vec<TableCounts>> {
+    /// Commits table by table; what each got, and how many aliases were learned on the way.
+    async fn commit(mut self, progress: &Arc<dyn Progress>) -> Result<(Vec<TableCounts>, u64)> {
+        let mut learned = 0;
         let order: BTreeMap<&str, usize> = TABLES.iter().enumerate().map(|(at, table)| (table.name.as_ref(), at)).collect();
         self.tables.sort_by_key(|load| order.get(load.counts.table.as_str()).copied().unwrap_or(usize::MAX));
         let ier = links::ier_table()?.name.as_ref();
@@ -343,7 +346,22 @@ impl Loading {
             if let (Rows::Upsert(told), None) = (&load.rows, known(&name)) {
                 progress.say(&format!("writing {name}"));
                 progress.total(told.rows());
-                let how = (self.missing, self.zone, self.buffer_bytes);
+                // What a person's affiliations were may hang on who they are.
+                if learned == 0 && counts.iter().any(|counts: &TableCounts| aliases::shows(&counts.table)) {
+                    learned = aliases::learn(&self.warehouse).await?;
+                }
+                let refused = load.counts.rejected;
+                let missing = match self.missing {
+                    Missing::All { .. } if refused > 0 => {
+                        let rows = human::counted(refused, "row");
+                        return Err(Error::invalid(format!(
+                            "{rows} of {name} cannot be read, so the files are not complete: see the rejects file, or load without --complete"
+                        )));
+                    }
+                    _ if refused > 0 => Missing::Unknown,
+                    missing => missing,
+                };
+                let how = (missing, self.zone, self.buffer_bytes);
                 // On the heap: a load is deep enough as it is.
                 let written = Box::pin(spans::write(&self.warehouse, told, how, progress)).await;
                 let Spans { begun, changed, ended, erased } = written.context(failed)?;
@@ -375,7 +393,7 @@ impl Loading {
         if touched.contains(ier) || touched.contains(links::table()?.name.as_ref()) {
             links::adopt_orphans(&self.warehouse).await?;
         }
-        Ok(counts)
+        Ok((counts, learned))
     }
 }
 

@@ -28,6 +28,9 @@ const PEOPLE: [&str; 4] = ["person_id", "contact_id", "lead_id", "id"];
 /// The SQL of who opted out; its parameter says whether whoever unsubscribed by an e-mail did.
 const OPTED_OUT: &str = include_str!("../../sql/audience/opted_out.sql");
 
+/// The SQL of whether anybody's opt-out is on record.
+const OPT_OUTS_KNOWN: &str = include_str!("../../sql/audience/opt_outs_known.sql");
+
 /// The SQL of who is deleted.
 const DELETED: &str = include_str!("../../sql/audience/deleted.sql");
 
@@ -57,6 +60,8 @@ pub struct AudienceReport {
     pub nobody: u64,
     /// People left out because they opted out.
     pub opted_out: u64,
+    /// Does any contact or lead on record say whether they opted out?
+    pub opt_outs_known: bool,
     /// People left out because the statement for that names them.
     pub left_out: u64,
     /// People left out because they are deleted in Salesforce.
@@ -80,6 +85,9 @@ impl fmt::Display for AudienceReport {
         }
         if self.nobody > 0 {
             write!(f, "; {} without a contact's or lead's id", human::counted(self.nobody, "row"))?;
+        }
+        if !self.opt_outs_known {
+            write!(f, "\nno contact or lead on record says whether they opted out: load an export with HasOptedOutOfEmail")?;
         }
         for file in &self.files {
             write!(f, "\n{}", file.display())?;
@@ -107,6 +115,7 @@ impl Audience {
             }
         })
         .await?;
+        gather(engine.sql(OPT_OUTS_KNOWN).await?, |_| report.opt_outs_known = true).await?;
         let with_unsubscribed = ScalarValue::Boolean(Some(!self.with_unsubscribed));
         let opted_out = engine.sql_with(OPTED_OUT, ParamValues::from(vec![with_unsubscribed])).await?;
         report.opted_out = without(&mut people, opted_out, counted).await?;

@@ -41,6 +41,7 @@ const LIBRARY: &[(&str, &str)] = &[
     ("time_to_open", include_str!("../../sql/questions/time_to_open.sql")),
     ("storage", include_str!("../../sql/questions/storage.sql")),
     ("audience", include_str!("../../sql/questions/audience.sql")),
+    ("audience_among", include_str!("../../sql/questions/audience_among.sql")),
 ];
 
 /// What a parameter is.
@@ -128,6 +129,8 @@ pub struct Parameter {
     pub name: String,
     /// What it is.
     pub kind: Type,
+    /// The texts it may be; any where there are none.
+    pub choices: Vec<String>,
     /// What it is when nobody says.
     pub default: Default,
     /// In words.
@@ -168,14 +171,17 @@ impl Question {
                 (_, "", _) if at == 0 => question.title = text.to_owned(),
                 (_, "", _) => question.notes.extend((!text.is_empty()).then(|| text.to_owned())),
                 (_, "Parameters:", [name, kind, default, meaning @ ..]) => {
-                    let known = Type::ALL.iter().find(|(known, ..)| known == kind);
+                    let choices: Vec<String> = kind.split('|').map(str::to_owned).collect();
+                    let (kind, choices) = if choices.len() > 1 { ("text", choices) } else { (*kind, Vec::new()) };
+                    let known = Type::ALL.iter().find(|(known, ..)| *known == kind);
                     let Some((_, kind, _)) = known.filter(|_| is_name(name)) else { return Err(unreadable(text)) };
                     let default = match *default {
                         "-" => Default::Required,
                         "any" => Default::Any,
                         value => Default::Value(value.to_owned()),
                     };
-                    let parameter = Parameter { name: (*name).to_owned(), kind: *kind, default, meaning: meaning.join(" ") };
+                    let (name, meaning) = ((*name).to_owned(), meaning.join(" "));
+                    let parameter = Parameter { name, kind: *kind, choices, default, meaning };
                     question.parameters.push(parameter);
                 }
                 (_, "Columns:", [name, meaning @ ..]) => question.columns.push(((*name).to_owned(), meaning.join(" "))),
@@ -201,11 +207,22 @@ impl Question {
     /// Invalid for a name that is none of the question's.
     pub fn with(&self, given: &BTreeMap<String, String>) -> Result<String> {
         given.keys().try_for_each(|name| self.parameter(name).map(drop))?;
+        let odd =
+            |value: &&String| value.trim() != value.as_str() || value.is_empty() || value.contains("  ") || value.contains('\n');
+        if let Some(value) = given.values().find(odd) {
+            return Err(Error::invalid(format!(
+                "a head cannot hold \"{value}\" as a default: ask with it, or write it into the SQL"
+            )));
+        }
         let mut sql = String::with_capacity(self.sql.len());
+        let mut part = "";
         for line in self.sql.lines() {
+            if let heading @ ("Parameters:" | "Columns:") = line.trim().trim_start_matches('-').trim() {
+                part = heading;
+            }
             let cells: Vec<&str> =
                 line.trim().trim_start_matches('-').split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
-            let declared = line.trim().starts_with("--").then(|| given.get(*cells.first()?)).flatten();
+            let declared = (part == "Parameters:" && line.trim().starts_with("--")).then(|| given.get(*cells.first()?)).flatten();
             match (declared, cells.as_slice()) {
                 (Some(value), [name, kind, _, meaning @ ..]) => {
                     sql.push_str(&format!("--   {name}  {kind}  {value}  {}", meaning.join(" ")));
@@ -241,6 +258,10 @@ impl Question {
                     return Err(Error::invalid(format!("{} is missing: {}", parameter.name, parameter.meaning)));
                 }
             };
+            if !parameter.choices.is_empty() && !parameter.choices.contains(text) {
+                let right = parameter.choices.join(", ");
+                return Err(Error::invalid(format!("{} is \"{text}\"; give one of {right}", parameter.name)));
+            }
             let right = Type::ALL.iter().find(|(_, kind, _)| *kind == parameter.kind).map_or("", |(.., right)| right);
             let value = parameter.kind.value(text, today);
             value.map(Some).ok_or_else(|| match (parameter.kind, SfId::parse(text)) {
@@ -284,6 +305,7 @@ pub fn library(folder: Option<&Path>) -> Result<Vec<Question>> {
     for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "sql")) {
         let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
         let sql = std::fs::read_to_string(path).context(|| format!("cannot read {}", path.display()))?;
+        let sql = sql.trim_start_matches('\u{FEFF}').to_owned();
         let question = Question::named(name, &sql).context(|| path.display().to_string())?;
         questions.retain(|known| known.name != name);
         questions.push(question);
@@ -368,7 +390,7 @@ mod tests {
     #[test]
     fn every_question_of_the_library_is_whole() {
         let questions = library(None).unwrap();
-        assert_eq!(questions.len(), 16);
+        assert_eq!(questions.len(), 17);
         for question in &questions {
             assert!(question.title.ends_with('?'), "{}", question.name);
             assert!(!question.columns.is_empty(), "{}", question.name);
@@ -384,7 +406,7 @@ mod tests {
         std::fs::write(folder.path().join("told.sql"), "-- Told, our way?\nSELECT 1").unwrap();
         std::fs::write(folder.path().join("notes.txt"), "no question").unwrap();
         let questions = library(Some(folder.path())).unwrap();
-        assert_eq!(questions.len(), 17);
+        assert_eq!(questions.len(), 18);
         assert_eq!(find(&questions, "told").unwrap().title, "Told, our way?");
         std::fs::write(folder.path().join("bare.sql"), "SELECT 1").unwrap();
         assert!(library(Some(folder.path())).is_err_and(|error| error.to_string().contains("bare.sql")));

@@ -9,7 +9,11 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit};
 
+pub use self::spans::{VALID_FROM, VALID_TO, is_span};
+
 mod evidence;
+
+mod spans;
 
 mod work;
 
@@ -339,16 +343,6 @@ impl Table {
     }
 }
 
-/// Since when a row of people's attributes holds; null: for as long as can be told.
-pub const VALID_FROM: &str = "valid_from";
-/// Until when it does; null: still.
-pub const VALID_TO: &str = "valid_to";
-
-/// Does a column say when a row of people's attributes holds?
-pub fn is_span(name: &str) -> bool {
-    name == VALID_FROM || name == VALID_TO
-}
-
 /// A header as it is compared: without package prefix, `__c`, case and punctuation, so that `et4ae5__Date_Sent__c`,
 /// `DateSent` and `Date Sent` are one.
 pub fn normalise(header: &str) -> String {
@@ -657,6 +651,7 @@ pub fn contact() -> Table {
             Field::system("last_name", "LastName", Label),
             Field::system("email", "Email", Text),
             Field::system("account_id", "AccountId", Kind::LabelId),
+            Field::system("has_opted_out_of_email", "HasOptedOutOfEmail", Kind::Bool).labels(&["Email Opt Out"]),
         ],
     )
 }
@@ -681,6 +676,7 @@ pub fn lead() -> Table {
             Field::system("company", "Company", Label).labels(&["Company / Account"]),
             Field::system("email", "Email", Text),
             Field::system("master_record_id", "MasterRecordId", Id).sticky(),
+            Field::system("has_opted_out_of_email", "HasOptedOutOfEmail", Bool).labels(&["Email Opt Out"]),
         ],
     )
 }

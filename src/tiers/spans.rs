@@ -7,9 +7,9 @@
 //!
 //! Where a file has dates of its own (`start_date` or `effective_date`, and `end_date`, whose day still counts), those say it better.
 //! A row whose values changed under the same start is the exception: what was known before holds until now, or until the end
-//! the new row gives.
+//! the new row gives, and the new row from then on.
 //!
-//! **Invariant.** Loading the same files twice changes nothing.
+//! **Invariants.** Loading the same files twice changes nothing. No two spans of one row overlap.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -51,6 +51,8 @@ const ENDS_UNASKED: usize = 20;
 /// What a load says of rows it does not have.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Missing {
+    /// Nothing: some of its rows were refused, and they may be among those.
+    Unknown,
     /// Those of people it names hold no longer.
     OfPeopleNamed,
     /// All hold no longer: the load is complete. Where that is more than half of them, only when `confirmed`.
@@ -161,9 +163,12 @@ impl Load<'_> {
     fn against(&self, stored: &RecordBatch, missing: Missing) -> Result<(RecordBatch, Spans)> {
         let (comes, own) = (Texts::of(self.table, &self.rows)?, Texts::of(self.table, stored)?);
         let (comes, own) = (self.facts(&comes), self.facts(&own));
-        let ends = moments(stored, VALID_TO)?;
+        let (known, ends) = (moments(stored, VALID_FROM)?, moments(stored, VALID_TO)?);
         // A row holds until something ended it; its own end ends nothing: the file goes on to say the same.
-        let holds = |row: usize| ends.is_null(row) || own.end[row] == Some(ends.value(row));
+        let holds = |row: usize| {
+            let own_end = own.end[row].is_some_and(|end| end == ends.value(row) || ends.value(row) > self.now);
+            ends.is_null(row) || own_end
+        };
         let held: HashMap<&str, usize> =
             (0..stored.num_rows()).filter(|row| holds(*row)).map(|row| (own.identity[row], row)).collect();
         let mut going_on = HashSet::new();
@@ -183,38 +188,64 @@ impl Load<'_> {
         let over = |row: usize| {
             let replaced = told.contains(own.identity[row]);
             let of_named = own.person[row].is_some_and(|person| named.contains(person));
-            !going_on.contains(&row) && (replaced || of_named || missing != Missing::OfPeopleNamed)
+            let asked = match missing {
+                Missing::Unknown => false,
+                Missing::OfPeopleNamed => of_named,
+                Missing::All { .. } => true,
+            };
+            // What is past its own end has ended already.
+            let is_past = ends.is_valid(row) && ends.value(row) <= self.now;
+            !going_on.contains(&row) && (replaced || asked && !is_past)
         };
         let mut gone: Vec<usize> = held.values().copied().filter(|row| over(*row)).collect();
         gone.sort_unstable();
-        if missing == (Missing::All { confirmed: false }) && gone.len() > ENDS_UNASKED && gone.len() * 2 > held.len() {
+        let holding = held.values().filter(|row| ends.is_null(**row) || ends.value(**row) > self.now).count();
+        if missing == (Missing::All { confirmed: false }) && gone.len() > ENDS_UNASKED && gone.len() * 2 > holding {
             return Err(Error::invalid(format!(
                 "{} of the {} rows of {} would hold no longer: look whether the files are whole, and then add --confirm",
                 gone.len(),
-                held.len(),
+                holding,
                 self.table.name
             )));
         }
         let spans = Spans { begun: begins.len() as u64, changed, ended: gone.len() as u64, erased: 0 };
-        let succeeded = succeeded((&gone, &own), (&begins, &comes));
         let is_first = stored.num_rows() == 0;
+        let followed = followed((&gone, &own), (&begins, &comes));
+        let until: Vec<i64> = gone
+            .iter()
+            .map(|row| {
+                let next = followed.get(row).and_then(|next| comes.end[*next]);
+                let own = ends.is_valid(*row).then(|| ends.value(*row));
+                let end = [Some(self.now), next, own].into_iter().flatten().fold(i64::MAX, i64::min);
+                if known.is_valid(*row) { end.max(known.value(*row)) } else { end }
+            })
+            .collect();
+        // No two spans of one row overlap, nor of rows of which one follows the other.
+        let mut floors: HashMap<&str, i64> = HashMap::new();
+        let mut places: HashMap<(&str, i64), i64> = HashMap::new();
+        let ended = (0..stored.num_rows()).filter(|row| ends.is_valid(*row)).map(|row| (row, ends.value(row)));
+        for (row, end) in ended.chain(gone.iter().copied().zip(until.iter().copied())) {
+            let floor = floors.entry(own.identity[row]).or_insert(end);
+            *floor = end.max(*floor);
+        }
+        for (row, end) in gone.iter().zip(&until) {
+            if let Some(place) = own.place(*row) {
+                let floor = places.entry(place).or_insert(*end);
+                *floor = (*end).max(*floor);
+            }
+        }
         let from = begins.iter().map(|row| {
-            let since_now = (!is_first).then_some(self.now);
-            if succeeded.values().any(|successor| successor == row) { since_now } else { comes.start[*row].or(since_now) }
+            let told = comes.start[*row].or((!is_first).then_some(self.now));
+            let before = [floors.get(comes.identity[*row]), comes.place(*row).and_then(|place| places.get(&place))];
+            before.into_iter().flatten().copied().chain(told).max()
         });
-        let until = begins.iter().map(|row| comes.end[*row]);
-        let begun = self.spanned(&self.rows, &begins, (from.collect(), until.collect()), |identity| match is_first {
+        let until_told = begins.iter().map(|row| comes.end[*row]);
+        let begun = self.spanned(&self.rows, &begins, (from.collect(), until_told.collect()), |identity| match is_first {
             true => identity.to_owned(),
             false => format!("{identity}{SPAN}{}", self.now),
         })?;
-        let known = moments(stored, VALID_FROM)?;
         let from = gone.iter().map(|row| known.is_valid(*row).then(|| known.value(*row)));
-        let until = gone.iter().map(|row| {
-            let next = succeeded.get(row).and_then(|successor| comes.end[*successor]);
-            let own = ends.is_valid(*row).then(|| ends.value(*row));
-            Some([Some(self.now), next, own].into_iter().flatten().fold(i64::MAX, i64::min))
-        });
-        let ended = self.spanned(stored, &gone, (from.collect(), until.collect()), str::to_owned)?;
+        let ended = self.spanned(stored, &gone, (from.collect(), until.into_iter().map(Some).collect()), str::to_owned)?;
         Ok((concat_batches(&self.table.lake_schema(), [&begun, &ended])?, spans))
     }
 
@@ -285,26 +316,37 @@ impl Texts {
     }
 }
 
-/// Of rows that end, those that one new row follows under the same start of the same person.
-fn succeeded((gone, own): (&[usize], &Facts<'_>), (begins, comes): (&[usize], &Facts<'_>)) -> HashMap<usize, usize> {
-    /// Rows that end, and rows that begin.
-    type Rows = (Vec<usize>, Vec<usize>);
-    let mut places: HashMap<(&str, i64), Rows> = HashMap::new();
-    for row in gone {
-        if let (Some(person), Some(start)) = (own.person[*row], own.start[*row]) {
-            places.entry((person, start)).or_default().0.push(*row);
-        }
+impl<'a> Facts<'a> {
+    /// What a row is about, where it says so: its person, and since when.
+    fn place(&self, row: usize) -> Option<(&'a str, i64)> {
+        self.person[row].zip(self.start[row])
     }
-    for row in begins {
-        if let (Some(person), Some(start)) = (comes.person[*row], comes.start[*row]) {
-            places.entry((person, start)).or_default().1.push(*row);
+}
+
+/// Of rows that end, those that one new row follows: with the same id, or else alone under the same start of the same person.
+fn followed((gone, own): (&[usize], &Facts<'_>), (begins, comes): (&[usize], &Facts<'_>)) -> HashMap<usize, usize> {
+    let by_identity: HashMap<&str, usize> = begins.iter().map(|row| (comes.identity[*row], *row)).collect();
+    let mut by_place: HashMap<(&str, i64), Vec<usize>> = HashMap::new();
+    begins.iter().for_each(|row| {
+        if let Some(place) = comes.place(*row) {
+            by_place.entry(place).or_default().push(*row);
         }
-    }
-    let pairs = places.into_values().filter_map(|(before, after)| match (before.as_slice(), after.as_slice()) {
-        ([before], [after]) => Some((*before, *after)),
-        _ => None,
     });
-    pairs.collect()
+    let mut ends_at: HashMap<(&str, i64), Vec<usize>> = HashMap::new();
+    gone.iter().for_each(|row| {
+        if let Some(place) = own.place(*row) {
+            ends_at.entry(place).or_default().push(*row);
+        }
+    });
+    let alone_at = |row: usize| {
+        let place = own.place(row)?;
+        match (ends_at.get(&place)?.as_slice(), by_place.get(&place)?.as_slice()) {
+            ([_], [next]) => Some(*next),
+            _ => None,
+        }
+    };
+    let next = |row: &usize| by_identity.get(own.identity[*row]).copied().or_else(|| alone_at(*row)).map(|next| (*row, next));
+    gone.iter().filter_map(next).collect()
 }
 
 fn text(column: &StringArray, row: usize) -> Option<&str> {

@@ -31,6 +31,7 @@ async fn each_person_once_by_the_id_salesforce_knows() {
     // Ana opened under three ids; Chen is deleted.
     assert_eq!(lines, ["Id", "003f40000000001AAA", "003f40000000003AAA", "003f4000000000AAAQ", "00Qf40000000002EAA"]);
     assert_eq!((report.rows, report.people, report.deleted, report.opted_out, report.nobody), (9, 4, 1, 0, 0));
+    assert!(report.to_string().contains("no contact or lead on record says whether they opted out"), "{report}");
     let careful = Audience { with_unsubscribed: false, ..everybody() };
     let (report, lines) = written(&house, &careful, OPENED, "careful.csv").await.unwrap();
     assert_eq!(lines[1..], ["003f40000000003AAA", "003f4000000000AAAQ", "00Qf40000000002EAA"]);
@@ -76,13 +77,14 @@ async fn members_of_a_campaign_are_contacts_or_leads_with_a_status() {
 #[tokio::test]
 async fn who_opted_out_or_is_left_out_is_not_in_it() {
     let house = House::filled().await;
-    let contacts = "Id,HasOptedOutOfEmail,SystemModstamp\n003f40000000003AAA,true,2026-11-10T00:00:00.000Z\n";
+    // Data Loader writes headers in capitals; reports have labels.
+    let contacts = "ID,EMAIL OPT OUT,SYSTEMMODSTAMP\n003f40000000003AAA,1,2026-11-10T00:00:00.000Z\n";
     house.load_as([house.file("optouts.csv", contacts)], Some("contact")).await.unwrap();
     let leave_out = Some("SELECT contact_id FROM affiliation WHERE affiliation = 'Donor'".to_owned());
     let audience = Audience { leave_out, ..everybody() };
     let (report, lines) = written(&house, &audience, OPENED, "some.csv").await.unwrap();
     assert_eq!(lines[1..], ["003f40000000001AAA", "00Qf40000000002EAA"]);
-    assert_eq!((report.opted_out, report.left_out, report.deleted), (1, 1, 1));
+    assert_eq!((report.opted_out, report.left_out, report.deleted, report.opt_outs_known), (1, 1, 1, true));
     let nobody = Audience { leave_out: Some("SELECT person_id FROM ier".to_owned()), ..everybody() };
     let (report, lines) = written(&house, &nobody, OPENED, "nobody.csv").await.unwrap();
     assert!(report.files.is_empty() && lines.is_empty(), "an audience of nobody is no file");

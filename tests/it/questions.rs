@@ -26,7 +26,7 @@ async fn try_ask(house: &House, name: &str, given: &[(&str, &str)]) -> Result<Ve
 /// Question, parameters, and the answer's rows.
 type Case = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
 
-const CASES: [Case; 23] = [
+const CASES: [Case; 25] = [
     (
         "told",
         &[("id", "003f40000000002"), ("about", "giving day")],
@@ -136,8 +136,19 @@ const CASES: [Case; 23] = [
         &[("by", "hour"), ("from", "2026-10-01")],
         &["10 | 2026-10-20 16:00:00 | 2 | 2 | 1 | 1.4667 | 5.9 | 10.3333 | 0"],
     ),
-    ("audience", &[("did", "not_opened"), ("audience", "Staff")], &["003f40000000001AAA | 2 | 2026-08-06 15:01:00"]),
-    ("audience", &[("about", "giving")], &["003f40000000001AAA | 2 | 2025-12-01 05:30:01"]),
+    // Ana has opened one of hers, Dana clicked hers: nobody to whom one was delivered did nothing.
+    ("audience", &[("did", "not_opened")], &[]),
+    (
+        "audience",
+        &[("did", "not_clicked")],
+        &[
+            "003f40000000003AAA | 3 | 2026-10-20 16:01:00",
+            "003f40000000004AAA | 2 | 2026-09-01 03:10:00",
+            "003f4000000000AAAQ | 1 | 2026-08-06 15:05:00",
+        ],
+    ),
+    ("audience", &[("about", "giving")], &["003f40000000001AAA | 3 | 2025-12-01 05:30:01"]),
+    ("audience_among", &[("audience", "donor")], &["003f4000000000AAAQ | 1 | 2026-08-06 15:05:00"]),
 ];
 
 #[tokio::test]
@@ -202,6 +213,7 @@ async fn what_is_wrong_with_a_parameter_is_said() {
         ("told", &[][..], "id is missing: one of the person's ids"),
         ("told", &[("id", "003f400000000011")], "id: an id has 15 or 18 characters, this has 16"),
         ("rates", &[("from", "soon")], "from is \"soon\"; give a day"),
+        ("rates", &[("by", "Month")], "by is \"Month\"; give one of month, send, unit"),
         ("rates", &[("unit", "x")], "has no parameter unit: it has by, from, to"),
     ] {
         let error = try_ask(&house, name, given).await.unwrap_err().to_string();

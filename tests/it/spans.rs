@@ -177,3 +177,87 @@ async fn a_row_with_an_id_changes_by_a_new_span() {
     let rows = story.house.ask("SELECT id, title, valid_from IS NULL, valid_to IS NULL FROM job ORDER BY title").await;
     assert_eq!(rows, ["a0Jf40000000001EAA | Analyst | false | true", "a0Jf40000000001EAA | Clerk | true | false"]);
 }
+
+/// Rows of a table whose spans overlap with those of another row that is the same by `identity`.
+async fn overlapping(story: &Story, table: &str, identity: &str) -> Vec<String> {
+    let sql = format!(
+        "SELECT a.{identity}, a.valid_from, a.valid_to, b.valid_from, b.valid_to FROM {table} a JOIN {table} b ON a.{identity} = b.{identity} \
+         WHERE ((a.valid_from IS DISTINCT FROM b.valid_from) OR (a.valid_to IS DISTINCT FROM b.valid_to)) \
+         AND coalesce(a.valid_from, TIMESTAMP '1900-01-01') < coalesce(b.valid_to, TIMESTAMP '2200-01-01') \
+         AND coalesce(b.valid_from, TIMESTAMP '1900-01-01') < coalesce(a.valid_to, TIMESTAMP '2200-01-01') \
+         AND coalesce(a.valid_from, TIMESTAMP '1900-01-01') < coalesce(a.valid_to, TIMESTAMP '2200-01-01') \
+         AND coalesce(b.valid_from, TIMESTAMP '1900-01-01') < coalesce(b.valid_to, TIMESTAMP '2200-01-01')"
+    );
+    story.house.ask(&sql).await
+}
+
+#[tokio::test]
+async fn spans_of_one_row_never_overlap_whatever_its_dates_do() {
+    let story = Story::begin().await;
+    let says = async |rows: &str| {
+        let file = story.house.file("job.csv", format!("Id,ContactId,Title,StartDate,EndDate\n{rows}\n"));
+        let report = story.house.load([file]).await.unwrap();
+        story.days_pass(1);
+        report
+    };
+    let one = "a0Jf40000000001EAA,003f40000000001AAA";
+    let other = "a0Jf40000000002EAA,003f40000000001AAA";
+    for rows in [
+        format!("{one},Analyst,2020-01-01,\n{other},Clerk,2020-01-01,"),
+        // Both change under one start; one is moved to a later start, and to an earlier one.
+        format!("{one},Senior,2020-01-01,\n{other},Registrar,2020-01-01,"),
+        format!("{one},Boss,2025-01-01,\n{other},Registrar,2019-01-01,"),
+        // One goes away, and comes back as it was.
+        format!("{other},Registrar,2019-01-01,"),
+        format!("{one},Boss,2025-01-01,\n{other},Registrar,2019-01-01,2024-12-31"),
+        // Renewed after its end.
+        format!("{one},Boss,2025-01-01,\n{other},Registrar,2019-01-01,2027-12-31"),
+        // To somebody else.
+        format!("{one},Boss,2025-01-01,\na0Jf40000000002EAA,003f40000000003AAA,Registrar,2019-01-01,2027-12-31"),
+    ] {
+        says(&rows).await;
+        let overlap = overlapping(&story, "job", "id").await;
+        assert!(overlap.is_empty(), "{rows}: {overlap:?}");
+    }
+    let now = "SELECT id, title FROM job j WHERE holds_now(j) ORDER BY 1";
+    assert_eq!(story.house.ask(now).await, ["a0Jf40000000001EAA | Boss", "a0Jf40000000002EAA | Registrar"]);
+}
+
+#[tokio::test]
+async fn what_has_not_begun_does_not_hold_and_what_is_past_is_not_ended_again() {
+    let story = Story::begin().await;
+    let says = async |rows: &str| {
+        let file = story.house.file("employment.csv", format!("ContactId,Title,StartDate,EndDate\n{rows}\n"));
+        let report = story.house.load([file]).await.unwrap();
+        story.days_pass(1);
+        (report.tables[0].inserted, report.tables[0].ended)
+    };
+    let (dean, past) = ("003f40000000001AAA,Dean,2027-01-01,", "003f40000000001AAA,Clerk,2017-06-01,2018-08-01");
+    assert_eq!(says(&format!("{dean}\n{past}")).await, (2, 0));
+    assert!(story.house.ask("SELECT title FROM employment e WHERE holds_now(e)").await.is_empty());
+    assert_eq!(says(dean).await, (0, 0));
+    assert_eq!(says(dean).await, (0, 0));
+}
+
+#[tokio::test]
+async fn rows_that_cannot_be_read_end_nothing() {
+    let story = Story::begin().await;
+    story.says(&[ANA, "003f40000000001AAA,Alumni", BEN]).await;
+    story.days_pass(1);
+    let broken = ["003f40000000001AAA,Alumni,one field too many", ANA];
+    assert_eq!(counts(&story.says(&broken).await), (0, 0, 1, 0));
+    let error = story.says_all(&broken, true).await.unwrap_err().to_string();
+    assert!(error.contains("1 row of affiliation cannot be read, so the files are not complete"), "{error}");
+    assert_eq!(story.house.ask("SELECT count(*) FROM affiliation a WHERE holds_now(a)").await, ["3"]);
+}
+
+#[tokio::test]
+async fn a_merge_in_the_same_run_is_known_to_the_attributes() {
+    let story = Story::begin().await;
+    story.says(&["003f40000000002AAA,Staff"]).await;
+    story.days_pass(1);
+    let file = story.house.file("affiliation.csv", affiliations(&[ANA_FACULTY]));
+    let report = story.house.load([file, crate::house::data().join("contact.csv")]).await.unwrap();
+    assert_eq!(counts(&report), (1, 0, 0, 1));
+    assert!(report.aliases_learned > 0);
+}

@@ -88,7 +88,11 @@ pub fn said(question: &Question, words: &[String]) -> Result<Said> {
             Arg::new(name.clone())
                 .long(long)
                 .alias(name)
-                .value_name(parameter.kind.name())
+                .value_name(if parameter.choices.is_empty() {
+                    parameter.kind.name().to_owned()
+                } else {
+                    parameter.choices.join("|")
+                })
                 .help(format!("{}{default}", parameter.meaning))
                 .allow_hyphen_values(true)
                 .help_heading("Parameters")

@@ -1,0 +1,31 @@
+-- Which people of an audience, as ids that load back into Salesforce?
+-- What they did is asked of all their e-mails together. With --as audience: the Data Loader's files, without those who opted out.
+--
+-- Parameters:
+--   did    sent|opened|not_opened|clicked|not_clicked|bounced  opened  what they did with any of them, or (not_…, of those delivered) with none
+--   audience  text  Alumni    an affiliation, as it is now
+--   about  text  any         words of the e-mail's name
+--   from   date  1 year ago  sent on this day or later
+--   to     date  today       sent on this day or earlier
+-- Columns:
+--   person_id  the person, by the one id under which they are counted
+--   mails      e-mails they were sent
+--   last_sent  when the last of these was sent
+SELECT canonical_person(i.person_id) AS person_id, sent(i) AS mails, max(i.date_sent) AS last_sent
+FROM ier i
+WHERE i.person_id IS NOT NULL
+    AND i.date_sent >= day_start($from) AND i.date_sent < day_start($to + INTERVAL '1 day')
+    AND ($about IS NULL OR strpos(lower(i.email_name), lower($about)) > 0)
+    AND canonical_person(i.person_id) IN (
+        SELECT canonical_person(a.contact_id) FROM affiliation a WHERE lower(a.affiliation) = lower($audience) AND holds_now(a)
+    )
+GROUP BY 1
+HAVING CASE $did
+    WHEN 'sent' THEN true
+    WHEN 'opened' THEN opened(i) > 0
+    WHEN 'not_opened' THEN delivered(i) > 0 AND opened(i) = 0 AND clicked(i) = 0
+    WHEN 'clicked' THEN clicked(i) > 0
+    WHEN 'not_clicked' THEN delivered(i) > 0 AND clicked(i) = 0
+    WHEN 'bounced' THEN bounced(i) > 0
+END
+ORDER BY 1
