@@ -372,29 +372,7 @@ async fn queries(warehouse: &Path) -> Outcome<()> {
     let mut ratios = Vec::new();
     for (name, sql) in QUERIES {
         let sql = one_line(sql).replace("{contact}", &contact).replace("{send}", &send);
-        let (mut own, mut theirs) = (Vec::new(), Vec::new());
-        for run in 0..=RUNS {
-            let (ms, rows) = timed(&engine, &sql).await?;
-            let other = peer.as_mut().ok().map(|peer| peer.ask(&sql)).transpose()?;
-            if let Some((_, their_rows)) = other
-                && their_rows != rows
-            {
-                println!("{name}: {rows} rows here, {their_rows} there");
-            }
-            // The first run warms both up.
-            if run > 0 {
-                own.push(ms);
-                theirs.extend(other.map(|(ms, _)| ms));
-            }
-        }
-        let own = median(own);
-        if theirs.is_empty() {
-            println!("{name:28} {own:>10.1}");
-        } else {
-            let theirs = median(theirs);
-            ratios.push(own / theirs);
-            println!("{name:28} {own:>10.1} {theirs:>10.1} {:>7.2}", own / theirs);
-        }
+        ratios.extend(beside(&engine, &mut peer, name, &sql).await?);
     }
     if !ratios.is_empty() {
         let mean = (ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / ratios.len() as f64).exp();
@@ -426,27 +404,36 @@ async fn questions(warehouse: &Path) -> Outcome<()> {
         let question = ier::query::question::find(&library, name)?;
         let given = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let sql = engine.expanded(&question.sql, &given)?;
-        let (mut own, mut theirs) = (Vec::new(), Vec::new());
-        for run in 0..=RUNS {
-            let (ms, rows) = timed(&engine, &sql).await?;
-            let other = peer.as_mut().ok().map(|peer| peer.ask(&sql)).transpose()?;
-            if let Some((_, their_rows)) = other
-                && their_rows != rows
-            {
-                println!("{name}: {rows} rows here, {their_rows} there");
-            }
-            if run > 0 {
-                own.push(ms);
-                theirs.extend(other.map(|(ms, _)| ms));
-            }
-        }
-        let own = median(own);
-        match theirs.is_empty() {
-            true => println!("{name:28} {own:>10.1}"),
-            false => println!("{name:28} {own:>10.1} {:>10.1} {:>7.2}", median(theirs.clone()), own / median(theirs)),
-        }
+        beside(&engine, &mut peer, name, &sql).await?;
     }
     Ok(())
+}
+
+/// Times a statement here and, in turns, at a peer that is there; prints both medians, and returns what ours is of theirs.
+async fn beside(engine: &Engine, peer: &mut Outcome<Peer>, name: &str, sql: &str) -> Outcome<Option<f64>> {
+    let (mut own, mut theirs) = (Vec::new(), Vec::new());
+    for run in 0..=RUNS {
+        let (ms, rows) = timed(engine, sql).await?;
+        let other = peer.as_mut().ok().map(|peer| peer.ask(sql)).transpose()?;
+        if let Some((_, their_rows)) = other
+            && their_rows != rows
+        {
+            println!("{name}: {rows} rows here, {their_rows} there");
+        }
+        // The first run warms both up.
+        if run > 0 {
+            own.push(ms);
+            theirs.extend(other.map(|(ms, _)| ms));
+        }
+    }
+    let own = median(own);
+    if theirs.is_empty() {
+        println!("{name:28} {own:>10.1}");
+        return Ok(None);
+    }
+    let theirs = median(theirs);
+    println!("{name:28} {own:>10.1} {theirs:>10.1} {:>7.2}", own / theirs);
+    Ok(Some(own / theirs))
 }
 
 /// A statement as peers take it, without its comment.

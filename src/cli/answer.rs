@@ -12,6 +12,7 @@ use futures::TryStreamExt;
 use crate::error::{Error, Result};
 use crate::human;
 use crate::query::audience::Audience;
+use crate::query::engine::Engine;
 use crate::query::output::{self, Format, Options};
 
 use super::Session;
@@ -60,9 +61,10 @@ impl Output {
     }
 }
 
-/// The audience that is wished for, if one is, and the file it goes to.
-pub fn audience(args: &AudienceArgs, output: &Output) -> Result<Option<(Audience, PathBuf)>> {
-    let Some(audience) = args.audience()? else { return Ok(None) };
+/// The audience that is wished for, if one is, and the file it goes to. What cannot be written is refused here, before anything
+/// is computed.
+pub fn audience(session: &Session, args: &AudienceArgs, output: &Output) -> Result<Option<(Audience, PathBuf)>> {
+    let Some(audience) = args.audience()? else { return output.resolve(session.global.json).map(|_| None) };
     if output.format.is_some() || output.chart.is_some() {
         return Err(Error::invalid("an audience is written as comma-separated values: leave --format and --chart out"));
     }
@@ -90,6 +92,20 @@ pub async fn write(session: &Session, stream: SendableRecordBatchStream, output:
     let written = serde_json::json!({ "file": path, "rows": rows });
     session.report(&written, |_| format!("{} written to {}", human::counted(rows, "row"), path.display()))?;
     Ok(rows)
+}
+
+/// Writes an answer as an audience, where one is wished for, or else where `output` says.
+pub async fn deliver(
+    session: &Session,
+    engine: &Engine,
+    stream: SendableRecordBatchStream,
+    audience: Option<&(Audience, PathBuf)>,
+    (output, zone): (&Output, Option<Tz>),
+) -> Result<()> {
+    match audience {
+        Some((audience, out)) => session.answer(&audience.write(engine, stream, out).await?),
+        None => write(session, stream, output, zone).await.map(drop),
+    }
 }
 
 #[cfg(test)]

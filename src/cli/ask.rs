@@ -32,17 +32,11 @@ pub async fn run(session: &Session, args: &Ask) -> Result<()> {
     if flags.explain {
         return print::line(&question.with(&given)?);
     }
-    // What cannot be written is refused before anything is computed.
-    let audience = answer::audience(&flags.audience, &flags.output)?;
-    if audience.is_none() {
-        flags.output.resolve(session.global.json)?;
-    }
+    let audience = answer::audience(&session, &flags.audience, &flags.output)?;
     let engine = session.engine().await?;
     let stream = engine.ask_given(&question.sql, &given).await?;
-    match audience {
-        Some((audience, out)) => session.answer(&audience.write(&engine, stream, &out).await?)?,
-        None => drop(answer::write(&session, stream, &flags.output, (!flags.utc).then_some(session.settings.zone)).await?),
-    }
+    let shown = (&flags.output, (!flags.utc).then_some(session.settings.zone));
+    answer::deliver(&session, &engine, stream, audience.as_ref(), shown).await?;
     session.stats()
 }
 

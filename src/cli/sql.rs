@@ -36,11 +36,7 @@ fn given(args: &Sql) -> Result<Option<String>> {
 }
 
 async fn all(session: &Session, engine: &Engine, args: &Sql, text: &str) -> Result<()> {
-    // What cannot be written is refused before anything is computed.
-    let audience = answer::audience(&args.audience, &args.output)?;
-    if audience.is_none() {
-        args.output.resolve(session.global.json)?;
-    }
+    let audience = answer::audience(session, &args.audience, &args.output)?;
     let statements = statements::all(text.trim_start_matches('\u{FEFF}'));
     if statements.is_empty() {
         return Err(Error::invalid("there is no statement to run; give one, such as ier sql \"SELECT count(*) FROM ier\""));
@@ -52,11 +48,8 @@ async fn all(session: &Session, engine: &Engine, args: &Sql, text: &str) -> Resu
     let given = args.parameters.iter().cloned().collect();
     for statement in statements {
         let stream = engine.ask_given(statement, &given).await?;
-        if let Some((audience, out)) = &audience {
-            session.answer(&audience.write(engine, stream, out).await?)?;
-            continue;
-        }
-        answer::write(session, stream, &args.output, args.local.then_some(session.settings.zone)).await?;
+        let shown = (&args.output, args.local.then_some(session.settings.zone));
+        answer::deliver(session, engine, stream, audience.as_ref(), shown).await?;
     }
     Ok(())
 }

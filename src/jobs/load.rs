@@ -195,8 +195,6 @@ pub async fn load(warehouse: &Arc<Warehouse>, request: LoadRequest, progress: Ar
         warehouse: warehouse.clone(),
         buffer_bytes: request.buffer_bytes,
         keep_versions: request.keep_versions,
-        missing: request.missing,
-        zone: request.zone,
         tables: Vec::new(),
         covered: Vec::new(),
     };
@@ -207,14 +205,19 @@ pub async fn load(warehouse: &Arc<Warehouse>, request: LoadRequest, progress: Ar
         rejects.count()
     };
     let covered = std::mem::take(&mut loading.covered);
-    let (tables, learned) = Box::pin(loading.commit(&progress)).await?;
-    let aliases_learned = learned
-        + match tables.iter().any(|counts| aliases::shows(&counts.table)) {
-            true => aliases::learn(warehouse)
-                .await
-                .context(|| "all rows are loaded, but the ledger of aliases lacks what they show: load the files again")?,
-            false => 0,
-        };
+    let attributes = loading.attributes(request.missing)?;
+    // On the heap: a load is deep enough as it is.
+    let mut tables = Box::pin(loading.commit(&progress)).await?;
+    let aliases_learned = match tables.iter().any(|counts| aliases::shows(&counts.table)) {
+        true => aliases::learn(warehouse)
+            .await
+            .context(|| "contacts and leads are loaded, but the ledger of aliases lacks what they show: load the files again")?,
+        false => 0,
+    };
+    // Whose attributes a row has may hang on what was just learned.
+    for load in attributes {
+        tables.push(Box::pin(write_attributes(warehouse, load, &request, &progress)).await?);
+    }
     coverage::record(warehouse, covered)
         .await
         .context(|| "all rows are loaded, but the ledger of loads does not say so: load the files again")?;
@@ -243,8 +246,6 @@ struct Loading {
     warehouse: Arc<Warehouse>,
     buffer_bytes: usize,
     keep_versions: bool,
-    missing: Missing,
-    zone: Tz,
     /// In the order of commits.
     tables: Vec<TableLoad>,
     /// What was read, for the ledger.
@@ -332,9 +333,25 @@ impl Loading {
         self.tables.last_mut().ok_or_else(|| Error::internal("a table just begun is missing"))
     }
 
-    /// Commits table by table; what each got, and how many aliases were learned on the way.
-    async fn commit(mut self, progress: &Arc<dyn Progress>) -> Result<(Vec<TableCounts>, u64)> {
-        let mut learned = 0;
+    /// Takes out the tables of people's attributes, which are written when it is known who is who.
+    ///
+    /// # Errors
+    /// Invalid when the files shall be complete, and rows of theirs were refused.
+    fn attributes(&mut self, missing: Missing) -> Result<Vec<TableLoad>> {
+        let (known, attributes) = self.tables.drain(..).partition(|load| known(&load.counts.table).is_some());
+        self.tables = known;
+        let refused = |load: &&TableLoad| load.counts.rejected > 0;
+        if let (Missing::All { .. }, Some(TableLoad { counts, .. })) = (missing, attributes.iter().find(refused)) {
+            let (rows, name) = (human::counted(counts.rejected, "row"), &counts.table);
+            return Err(Error::invalid(format!(
+                "{rows} of {name} cannot be read, so the files are not complete: see the rejects file, or load without --complete"
+            )));
+        }
+        Ok(attributes)
+    }
+
+    /// Commits table by table; what each got.
+    async fn commit(mut self, progress: &Arc<dyn Progress>) -> Result<Vec<TableCounts>> {
         let order: BTreeMap<&str, usize> = TABLES.iter().enumerate().map(|(at, table)| (table.name.as_ref(), at)).collect();
         self.tables.sort_by_key(|load| order.get(load.counts.table.as_str()).copied().unwrap_or(usize::MAX));
         let ier = links::ier_table()?.name.as_ref();
@@ -342,34 +359,6 @@ impl Loading {
         let mut counts = Vec::with_capacity(self.tables.len());
         for load in self.tables {
             let name = load.counts.table.clone();
-            let failed = || format!("cannot load {name}; files read so far are committed up to the table before it");
-            if let (Rows::Upsert(told), None) = (&load.rows, known(&name)) {
-                progress.say(&format!("writing {name}"));
-                progress.total(told.rows());
-                // What a person's affiliations were may hang on who they are.
-                if learned == 0 && counts.iter().any(|counts: &TableCounts| aliases::shows(&counts.table)) {
-                    learned = aliases::learn(&self.warehouse).await?;
-                }
-                let refused = load.counts.rejected;
-                let missing = match self.missing {
-                    Missing::All { .. } if refused > 0 => {
-                        let rows = human::counted(refused, "row");
-                        return Err(Error::invalid(format!(
-                            "{rows} of {name} cannot be read, so the files are not complete: see the rejects file, or load without --complete"
-                        )));
-                    }
-                    _ if refused > 0 => Missing::Unknown,
-                    missing => missing,
-                };
-                let how = (missing, self.zone, self.buffer_bytes);
-                // On the heap: a load is deep enough as it is.
-                let written = Box::pin(spans::write(&self.warehouse, told, how, progress)).await;
-                let Spans { begun, changed, ended, erased } = written.context(failed)?;
-                let (inserted, updated) = (begun.saturating_sub(changed), begun.min(changed));
-                let unchanged = load.counts.read - load.counts.rejected - begun - erased;
-                counts.push(TableCounts { inserted, updated, unchanged, ended, erased, ..load.counts });
-                continue;
-            }
             let (mut upsert, links) = match load.rows {
                 Rows::Upsert(upsert) => (*upsert, None),
                 Rows::Links(spill) => {
@@ -379,7 +368,7 @@ impl Loading {
             };
             progress.say(&format!("writing {name}"));
             progress.total(upsert.rows());
-            let done = run(&self.warehouse, &mut upsert, name == ier, progress).await.context(failed)?;
+            let done = run(&self.warehouse, &mut upsert, name == ier, progress).await.context(|| failed(&name))?;
             if let Some((links, looked_up_at)) = links
                 && links::ier_version(&self.warehouse).await? != looked_up_at
             {
@@ -393,8 +382,32 @@ impl Loading {
         if touched.contains(ier) || touched.contains(links::table()?.name.as_ref()) {
             links::adopt_orphans(&self.warehouse).await?;
         }
-        Ok((counts, learned))
+        Ok(counts)
     }
+}
+
+fn failed(table: &str) -> String {
+    format!("cannot load {table}; files read so far are committed up to the table before it")
+}
+
+/// Writes what a load says into a table of people's attributes.
+async fn write_attributes(
+    warehouse: &Arc<Warehouse>,
+    load: TableLoad,
+    request: &LoadRequest,
+    progress: &Arc<dyn Progress>,
+) -> Result<TableCounts> {
+    let TableLoad { counts, rows } = load;
+    let Rows::Upsert(told) = rows else { return Err(Error::internal(format!("{} is loaded as links are", counts.table))) };
+    progress.say(&format!("writing {}", counts.table));
+    progress.total(told.rows());
+    let missing = if counts.rejected > 0 { Missing::Unknown } else { request.missing };
+    let how = (missing, request.zone, request.buffer_bytes);
+    let written = spans::write(warehouse, &told, how, progress).await;
+    let Spans { begun, changed, ended, erased } = written.context(|| failed(&counts.table))?;
+    let (inserted, updated) = (begun.saturating_sub(changed), begun.min(changed));
+    let unchanged = counts.read - counts.rejected - begun - erased;
+    Ok(TableCounts { inserted, updated, unchanged, ended, erased, ..counts })
 }
 
 /// Parses one input and sends its batches.

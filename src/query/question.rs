@@ -165,8 +165,7 @@ impl Question {
         let mut part = "";
         for (at, line) in lines.enumerate() {
             let text = line.trim();
-            let cells: Vec<&str> = text.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
-            match (text, part, cells.as_slice()) {
+            match (text, part, cells(text).as_slice()) {
                 ("Parameters:" | "Columns:", ..) => part = text,
                 (_, "", _) if at == 0 => question.title = text.to_owned(),
                 (_, "", _) => question.notes.extend((!text.is_empty()).then(|| text.to_owned())),
@@ -217,11 +216,11 @@ impl Question {
         let mut sql = String::with_capacity(self.sql.len());
         let mut part = "";
         for line in self.sql.lines() {
-            if let heading @ ("Parameters:" | "Columns:") = line.trim().trim_start_matches('-').trim() {
-                part = heading;
+            let text = line.trim().trim_start_matches('-').trim();
+            if matches!(text, "Parameters:" | "Columns:") {
+                part = text;
             }
-            let cells: Vec<&str> =
-                line.trim().trim_start_matches('-').split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+            let cells = cells(text);
             let declared = (part == "Parameters:" && line.trim().starts_with("--")).then(|| given.get(*cells.first()?)).flatten();
             match (declared, cells.as_slice()) {
                 (Some(value), [name, kind, _, meaning @ ..]) => {
@@ -271,6 +270,11 @@ impl Question {
         };
         self.parameters.iter().map(|parameter| Ok((parameter, value(parameter)?))).collect()
     }
+}
+
+/// The cells of a line of a head: two blanks or more apart.
+fn cells(text: &str) -> Vec<&str> {
+    text.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect()
 }
 
 fn is_name(text: &str) -> bool {
