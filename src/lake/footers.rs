@@ -1,7 +1,7 @@
-//! Footers and page indexes, kept in memory within a budget.
+//! Footers, page indexes and rollups, kept in memory within a budget.
 //!
 //! A look-up reads a page of a few columns from each file; decoding the footer and page index of all columns costs more than
-//! the pages. Files never change and their names are never used twice, so what is kept is never stale.
+//! the pages. A rollup ([`super::rollup`]) answers for a whole file. Files never change and their names are never used twice, so what is kept is never stale.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,20 +15,21 @@ use datafusion::datasource::physical_plan::parquet::{ParquetFileMetrics, Parquet
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use object_store::ObjectStore;
 use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::Result;
 use parquet::file::metadata::ParquetMetaData;
 
 use super::reader::Reader;
+use super::rollup::{Place, Rollup};
 use super::sums::{Sums, Tail};
 
 /// Budget until an engine sets its own, in bytes.
 const DEFAULT_BUDGET_BYTES: usize = 256 << 20;
 
-/// Footers by file.
+/// Footers and rollups by file.
 pub struct Footers {
     held: Mutex<Held>,
 }
@@ -41,14 +42,36 @@ struct Held {
     by_file: HashMap<Key, Entry>,
 }
 
-/// A file, and the columns of which the page indexes were read, where not all were.
+/// A file, and what of it.
 #[derive(Clone, Eq, Hash, PartialEq)]
-struct Key(Path, Option<Arc<str>>);
+struct Key(Path, What);
+
+#[derive(Clone, Eq, Hash, PartialEq)]
+enum What {
+    Footer,
+    /// The footer, with the page indexes of these columns only.
+    FooterOf(Arc<str>),
+    Rollup,
+}
+
+#[derive(Clone)]
+enum Kept {
+    /// And what proves the pages.
+    Footer(Arc<ParquetMetaData>, Option<Arc<Sums>>),
+    Rollup(Arc<Rollup>),
+}
+
+impl Kept {
+    fn memory_bytes(&self) -> usize {
+        match self {
+            Self::Footer(metadata, sums) => metadata.memory_size() + sums.as_ref().map_or(0, |sums| sums.memory_bytes()),
+            Self::Rollup(rollup) => rollup.memory_bytes(),
+        }
+    }
+}
 
 struct Entry {
-    metadata: Arc<ParquetMetaData>,
-    /// What proves the pages.
-    sums: Option<Arc<Sums>>,
+    kept: Kept,
     bytes: usize,
     used: u64,
 }
@@ -67,7 +90,7 @@ impl Default for Footers {
 }
 
 impl Footers {
-    /// Sets how much memory footers may take.
+    /// Sets how much memory footers and rollups may take.
     pub fn set_budget_bytes(&self, budget_bytes: usize) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).budget_bytes = budget_bytes;
     }
@@ -75,45 +98,61 @@ impl Footers {
     /// The footer of a file, always with its page index: decoded once, it serves all later look-ups. From then on the reader
     /// checks the pages it reads.
     pub async fn load(&self, reader: &mut Reader) -> Result<Arc<ParquetMetaData>> {
-        let key = Key(reader.path().clone(), None);
-        if let Some((metadata, sums)) = self.get(&key) {
+        let key = Key(reader.path().clone(), What::Footer);
+        if let Some(Kept::Footer(metadata, sums)) = self.get(&key) {
             reader.set_sums(sums);
             return Ok(metadata);
         }
         let metadata = reader.get_metadata(None).await?;
-        self.put(key, metadata.clone(), reader.sums().cloned());
+        self.put(key, Kept::Footer(metadata.clone(), reader.sums().cloned()));
         Ok(metadata)
     }
 
     /// The footer of a file as if it had only these columns (at least; names with commas between), with their page indexes. Columns
     /// are at other places than in the whole: ask for them by name.
     pub async fn load_some(&self, reader: &mut Reader, columns: &Arc<str>) -> Result<Arc<ParquetMetaData>> {
-        let key = Key(reader.path().clone(), Some(columns.clone()));
-        if let Some((metadata, sums)) = self.get(&key).or_else(|| self.get(&Key(key.0.clone(), None))) {
+        let key = Key(reader.path().clone(), What::FooterOf(columns.clone()));
+        let kept = self.get(&key).or_else(|| self.get(&Key(key.0.clone(), What::Footer)));
+        if let Some(Kept::Footer(metadata, sums)) = kept {
             reader.set_sums(sums);
             return Ok(metadata);
         }
         let names: Vec<&str> = columns.split(',').collect();
         let Some(metadata) = reader.footer_of(&names).await? else { return self.load(reader).await };
         let metadata = Arc::new(metadata);
-        self.put(key, metadata.clone(), reader.sums().cloned());
+        self.put(key, Kept::Footer(metadata.clone(), reader.sums().cloned()));
         Ok(metadata)
     }
 
-    fn get(&self, key: &Key) -> Option<(Arc<ParquetMetaData>, Option<Arc<Sums>>)> {
+    /// The rollup that stands at a place of a file.
+    ///
+    /// # Errors
+    /// Corrupt, without the file's name, when it is not what was written.
+    pub async fn rollup(&self, store: &Arc<dyn ObjectStore>, path: &Path, place: &Place) -> crate::error::Result<Arc<Rollup>> {
+        let key = Key(path.clone(), What::Rollup);
+        if let Some(Kept::Rollup(rollup)) = self.get(&key) {
+            return Ok(rollup);
+        }
+        let bytes = store.get_range(path, place.bytes.clone()).await?;
+        let rollup = Arc::new(Rollup::decode(&bytes, place)?);
+        self.put(key, Kept::Rollup(rollup.clone()));
+        Ok(rollup)
+    }
+
+    fn get(&self, key: &Key) -> Option<Kept> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.used += 1;
         let used = held.used;
         let entry = held.by_file.get_mut(key)?;
         entry.used = used;
-        Some((entry.metadata.clone(), entry.sums.clone()))
+        Some(entry.kept.clone())
     }
 
-    fn put(&self, key: Key, metadata: Arc<ParquetMetaData>, sums: Option<Arc<Sums>>) {
-        let bytes = metadata.memory_size() + sums.as_ref().map_or(0, |sums| sums.memory_bytes());
+    fn put(&self, key: Key, kept: Kept) {
+        let bytes = kept.memory_bytes();
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.used += 1;
-        let entry = Entry { metadata, sums, bytes, used: held.used };
+        let entry = Entry { kept, bytes, used: held.used };
         held.bytes += bytes;
         if let Some(before) = held.by_file.insert(key, entry) {
             held.bytes -= before.bytes;

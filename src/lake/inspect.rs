@@ -17,6 +17,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use super::layout::tags;
 use super::paths::Role;
 use super::read;
+use super::rollup::{Rollup, RollupBuilder};
 use super::snapshot::{ColumnRange, DataFile};
 use super::sort::SortKeys;
 use super::table::LakeTable;
@@ -62,16 +63,29 @@ pub async fn rows_wrong(
     bytes: Bytes,
     each: &mut (dyn FnMut(&RecordBatch) -> Result<()> + Send),
 ) -> Result<Vec<String>> {
+    let rollup = file.rollup()?.map(|place| {
+        let own = bytes.get(place.bytes.start as usize..place.bytes.end as usize).unwrap_or_default();
+        Rollup::decode(own, &place)
+    });
+    let rollup = rollup.transpose()?;
     let memory: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     memory.put(&file.path(&table.folder), bytes.into()).await?;
     let open = read::open_in(table, file, memory).await?;
     let mut rows = open.stream(None, None)?;
     let mut found = Found::new(table);
+    let mut counted = rollup.as_ref().and_then(|_| RollupBuilder::new(&table.table));
     while let Some(batch) = rows.try_next().await? {
         found.add(table, file, &batch)?;
+        if let Some(counted) = &mut counted {
+            counted.add(&batch)?;
+        }
         each(&batch)?;
     }
-    Ok(found.wrong(table, file))
+    let mut wrong = found.wrong(table, file);
+    if rollup != counted.map(RollupBuilder::finish).transpose()?.flatten() {
+        wrong.push("its rollup is not that of its rows".to_owned());
+    }
+    Ok(wrong)
 }
 
 /// What the rows themselves say.

@@ -27,6 +27,10 @@ pub mod sums;
 
 mod sink;
 
+pub mod rollup;
+
+pub mod rollup_scan;
+
 pub mod reader;
 
 pub mod read;

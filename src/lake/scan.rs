@@ -130,7 +130,7 @@ pub fn plan(
 }
 
 /// Deals files out to as many groups as there are threads, largest first, so that all end at about the same time.
-fn groups(files: &[Arc<DataFile>], threads: usize) -> Vec<Vec<Arc<DataFile>>> {
+pub fn groups(files: &[Arc<DataFile>], threads: usize) -> Vec<Vec<Arc<DataFile>>> {
     let mut by_size = files.to_vec();
     by_size.sort_by_key(|file| std::cmp::Reverse(file.bytes()));
     let mut groups: Vec<(u64, Vec<Arc<DataFile>>)> = vec![(0, Vec::new()); threads.clamp(1, files.len())];

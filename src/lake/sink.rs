@@ -1,5 +1,5 @@
 //! A file on its way to the store: row groups go out as they are complete, hashed, their pages summed; at the end the checksums go
-//! out before the footer ([`super::sums`]).
+//! out before the footer ([`super::sums`]), and with them the rollup ([`super::rollup`]).
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use object_store::path::Path;
 use parquet::file::metadata::RowGroupMetaData;
 use tokio::io::AsyncWriteExt;
 
+use super::rollup::{Place, Rollup};
 use super::sums::{Summing, Tail};
 use crate::error::{Error, Result};
 
@@ -22,6 +23,7 @@ pub(super) struct Sink {
     hasher: blake3::Hasher,
     bytes: u64,
     summing: Summing,
+    rollup: Option<Place>,
 }
 
 /// What the log says of a file's bytes.
@@ -33,6 +35,8 @@ pub(super) struct Digest {
     pub bytes: u64,
     /// What proves the end.
     pub tail: Tail,
+    /// Where its rollup is, if it has one.
+    pub rollup: Option<Place>,
 }
 
 impl Sink {
@@ -43,6 +47,7 @@ impl Sink {
             hasher: blake3::Hasher::new(),
             bytes: 0,
             summing: Summing::default(),
+            rollup: None,
         }
     }
 
@@ -57,12 +62,18 @@ impl Sink {
         self.put(bytes.into()).await
     }
 
-    /// What the encoder has to write between the last row group and the footer.
-    pub fn sums(&self) -> &[u8] {
-        self.summing.sums()
+    /// What the encoder has to write between the last row group and the footer: checksums, and the rollup.
+    pub fn between(&mut self, rollup: Option<&Rollup>) -> Result<Vec<u8>> {
+        let mut bytes = self.summing.sums().to_vec();
+        if let Some(rollup) = rollup {
+            let encoded = rollup.encode()?;
+            self.rollup = Some(Place::of(self.bytes + bytes.len() as u64, &encoded));
+            bytes.extend(encoded);
+        }
+        Ok(bytes)
     }
 
-    /// Sends the end, which begins with [`Sink::sums`]. When this returns, the file is there.
+    /// Sends the end, which begins with [`Sink::between`]. When this returns, the file is there.
     ///
     /// # Errors
     /// Internal when the file could not be read again: such a one is never committed.
@@ -72,7 +83,7 @@ impl Sink {
         self.put(end.clone()).await?;
         tail.read(end, self.bytes).map_err(|error| Error::internal(format!("it was written wrong: {error}")))?;
         self.inner.shutdown().await?;
-        Ok(Digest { blake3: self.hasher.finalize().to_hex().to_string(), bytes: self.bytes, tail })
+        Ok(Digest { blake3: self.hasher.finalize().to_hex().to_string(), bytes: self.bytes, tail, rollup: self.rollup })
     }
 
     async fn put(&mut self, part: Bytes) -> Result<()> {

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::layout::tags;
 use super::paths::{Role, date_of};
+use super::rollup;
 use super::sums::Tail;
 use crate::error::{Error, Result};
 use crate::record::fields::{Kind, Table};
@@ -109,6 +110,16 @@ impl DataFile {
             Some(None) => Err(Error::corrupt(format!("the log's {} of {} is unreadable", tags::TAIL, self.add.path))),
             tail => Ok(tail.flatten()),
         }
+    }
+
+    /// Where its rollup stands; none where it has none.
+    ///
+    /// # Errors
+    /// Corrupt when the log says what cannot be read.
+    pub fn rollup(&self) -> Result<Option<rollup::Place>> {
+        let place = |text| rollup::Place::parse(text).filter(|place| place.bytes.end <= self.bytes());
+        let unreadable = || Error::corrupt(format!("the log's {} of {} is unreadable", tags::ROLLUP, self.add.path));
+        self.tag(tags::ROLLUP).map(|text| place(text).ok_or_else(unreadable)).transpose()
     }
 
     /// Days under which the archive may hold keys of this file's marked rows; see [`tags::LATE`].

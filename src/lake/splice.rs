@@ -29,6 +29,7 @@ use parquet::file::writer::SerializedFileWriter;
 
 use super::layout::{self, Effort, lake_schema_of, tags};
 use super::paths;
+use super::rollup::{self, Rollup, RollupBuilder};
 use super::sink::{Digest, Sink};
 use super::snapshot::DataFile;
 use super::sort::BATCH_ROWS;
@@ -65,7 +66,11 @@ pub async fn splice(table: &LakeTable, file: &DataFile, goes: &[u32], now_millis
     let to = Path::from_iter(table.folder.parts().chain(Path::from(path.as_str()).parts()));
     // As much effort as the old file got.
     let effort = if file.tag(tags::EFFORT) == Effort::Best.tag() { Effort::Best } else { Effort::of(table.role) };
-    let written = old.write(table, effort, goes, to.clone()).await.context(|| format!("cannot write {to}"))?;
+    let rollup = match file.tag(tags::ROLLUP) {
+        Some(_) => old.rollup(table, goes).context(|| format!("cannot read {from}"))?,
+        None => None,
+    };
+    let written = old.write(table, effort, goes, rollup.as_ref(), to.clone()).await.context(|| format!("cannot write {to}"))?;
     let Some(written) = written else {
         return Ok(Spliced { add: None, gone: goes.len() as u64, groups_copied: 0, groups_encoded: 0 });
     };
@@ -110,7 +115,14 @@ impl Old {
     }
 
     /// Writes what stays; `None` when nothing does.
-    async fn write(&self, table: &LakeTable, effort: Effort, goes: &[u32], to: Path) -> Result<Option<Written>> {
+    async fn write(
+        &self,
+        table: &LakeTable,
+        effort: Effort,
+        goes: &[u32],
+        rollup: Option<&Rollup>,
+        to: Path,
+    ) -> Result<Option<Written>> {
         let old = self.metadata.metadata();
         let mut properties = layout::writer_properties(&table.table, effort)?.into_builder();
         if let Some(group) = old.row_groups().first() {
@@ -147,10 +159,27 @@ impl Old {
         if rows == 0 {
             return Ok(None);
         }
-        writer.write_all(sink.sums())?;
+        writer.write_all(&sink.between(rollup)?)?;
         let metadata = writer.finish()?;
         let digest = sink.end(std::mem::take(writer.inner_mut())).await?;
         Ok(Some(Written { digest, metadata, rows, groups }))
+    }
+
+    /// The rollup of what stays: made anew, because nobody can tell what is least without what was least.
+    fn rollup(&self, table: &LakeTable, goes: &[u32]) -> Result<Option<Rollup>> {
+        let Some(mut rollup) = RollupBuilder::new(&table.table) else { return Ok(None) };
+        let schema = self.metadata.parquet_schema();
+        let total = self.metadata.metadata().file_metadata().num_rows().max(0) as usize;
+        let goes: Vec<usize> = goes.iter().map(|place| *place as usize).collect();
+        let rows = ParquetRecordBatchReaderBuilder::new_with_metadata(self.bytes.clone(), self.metadata.clone())
+            .with_projection(ProjectionMask::columns(schema, rollup::sources()))
+            .with_row_selection(all_but(&goes, total))
+            .with_batch_size(BATCH_ROWS)
+            .build()?;
+        for batch in rows {
+            rollup.add(&batch?)?;
+        }
+        rollup.finish()
     }
 
     /// Copies a row group with all that belongs to it.
@@ -183,17 +212,9 @@ impl Old {
         writer: &mut SerializedFileWriter<Vec<u8>>,
     ) -> Result<blake3::Hash> {
         let total = self.metadata.metadata().row_group(group).num_rows().max(0) as usize;
-        let mut stays = Vec::with_capacity(goes.len() + 1);
-        let mut from = 0;
-        for place in goes {
-            stays.push(from..*place);
-            from = place + 1;
-        }
-        stays.push(from..total);
-        let stays = stays.into_iter().filter(|range| !range.is_empty());
         let rows = ParquetRecordBatchReaderBuilder::new_with_metadata(self.bytes.clone(), self.metadata.clone())
             .with_row_groups(vec![group])
-            .with_row_selection(RowSelection::from_consecutive_ranges(stays, total))
+            .with_row_selection(all_but(goes, total))
             .with_batch_size(BATCH_ROWS)
             .build()?;
         let mut columns = factory.create_column_writers(writer.flushed_row_groups().len())?;
@@ -252,6 +273,14 @@ impl Written {
         }
         Ok(late_days)
     }
+}
+
+/// All rows but those at these places (ascending).
+fn all_but(goes: &[usize], total: usize) -> RowSelection {
+    let starts = std::iter::once(0).chain(goes.iter().map(|place| place + 1));
+    let ends = goes.iter().copied().chain([total]);
+    let stays = starts.zip(ends).map(|(start, end)| start..end).filter(|range| !range.is_empty());
+    RowSelection::from_consecutive_ranges(stays, total)
 }
 
 /// One column of a file in memory, of one row group or of all.

@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 use super::commit::partition_values;
 use super::layout::{self, Effort, FILE_BYTES, tags};
 use super::paths::{self, date_of};
+use super::rollup::RollupBuilder;
 use super::sink::{Digest, Sink};
 use super::snapshot::Partition;
 use super::sort::Sorted;
@@ -84,6 +85,7 @@ struct OpenFile {
     writer: ArrowWriter<Vec<u8>>,
     sink: Sink,
     late_days: BTreeSet<i32>,
+    rollup: Option<RollupBuilder>,
 }
 
 impl OpenFile {
@@ -97,11 +99,15 @@ impl OpenFile {
             .with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(Vec::new(), table.table.lake_schema(), options)?;
         let sink = Sink::new(table.store.clone(), location);
-        Ok(Self { path, effort, writer, sink, late_days: BTreeSet::new() })
+        let rollup = RollupBuilder::new(&table.table);
+        Ok(Self { path, effort, writer, sink, late_days: BTreeSet::new(), rollup })
     }
 
     async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         note_late_days(batch, &mut self.late_days);
+        if let Some(rollup) = &mut self.rollup {
+            rollup.add(batch)?;
+        }
         self.writer.write(batch).context(|| format!("cannot write {}", self.path))?;
         if self.writer.flushed_row_groups().len() > self.sink.groups() {
             self.send().await.context(|| format!("cannot write {}", self.path))?;
@@ -116,11 +122,12 @@ impl OpenFile {
         self.sink.send(self.writer.flushed_row_groups(), bytes).await
     }
 
-    /// Sends the rest, with the checksums before the footer.
+    /// Sends the rest, with checksums and rollup before the footer.
     async fn close(mut self) -> Result<(ParquetMetaData, Digest)> {
         self.writer.flush()?;
         self.send().await?;
-        self.writer.write_all(self.sink.sums())?;
+        let rollup = self.rollup.map(RollupBuilder::finish).transpose()?.flatten();
+        self.writer.write_all(&self.sink.between(rollup.as_ref())?)?;
         let metadata = self.writer.finish()?;
         let digest = self.sink.end(std::mem::take(self.writer.inner_mut())).await?;
         Ok((metadata, digest))
@@ -156,6 +163,7 @@ pub(super) fn entry(
         let days: Vec<String> = late_days.iter().map(i32::to_string).collect();
         file_tags.insert(tags::LATE.to_owned(), Some(days.join(",")));
     }
+    file_tags.extend(digest.rollup.map(|place| (tags::ROLLUP.to_owned(), Some(place.to_string()))));
     file_tags.extend(effort.tag().map(|effort| (tags::EFFORT.to_owned(), Some(effort.to_owned()))));
     Ok(Add {
         path,

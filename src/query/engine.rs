@@ -13,8 +13,9 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::{SQLOptions, SessionContext};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::session_state::SessionState;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{LogicalPlan, TableType};
+use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement;
@@ -30,6 +31,8 @@ use super::limits::{Limits, Timed, timed_out};
 use super::local_time;
 use super::macros::Macros;
 use super::provider::PinnedBefore;
+use super::rollups::CountTogether;
+use super::shortcuts::Shortcuts;
 use super::statement;
 use super::who::Person;
 use super::workers::Workers;
@@ -102,7 +105,9 @@ impl Engine {
             .with_information_schema(true)
             .with_create_default_catalog_and_schema(false)
             .with_target_partitions(limits.threads.max(1));
-        let context = SessionContext::new_with_config_rt(config, runtime);
+        let config = config.with_option_extension(Shortcuts::default());
+        let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
+        let context = SessionContext::new_with_state(state.with_optimizer_rules(optimizer_rules()).build());
         functions::register(&context)?;
         let calendar = Arc::new(calendar);
         local_time::register(&context, &calendar);
@@ -254,6 +259,14 @@ impl Engine {
     pub fn context(&self) -> &SessionContext {
         &self.context
     }
+}
+
+/// DataFusion's rules, and ours: once expressions are simple, and before plans are taken to pieces.
+fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let mut rules = Optimizer::new().rules;
+    let simple = rules.iter().position(|rule| rule.name() == "simplify_expressions").map_or(0, |at| at + 1);
+    rules.insert(simple, Arc::new(CountTogether));
+    rules
 }
 
 /// Nothing that changes data, schema or options.

@@ -75,6 +75,11 @@ impl Offsets {
         Self { zone, spans, end, days_ascend }
     }
 
+    /// Are all of them whole hours, and begin with one?
+    fn are_whole_hours(&self) -> bool {
+        self.spans.iter().all(|(start, offset)| start % HOUR_MICROS == 0 && offset % HOUR_MICROS == 0)
+    }
+
     /// What makes local time of moments, near each other mostly.
     fn here(&self) -> impl FnMut(i64) -> i64 {
         let mut span = 0..0;
@@ -179,6 +184,11 @@ pub fn register(context: &SessionContext, calendar: &Arc<Calendar>) {
     }
     let signature = Signature::exact(vec![DataType::Date32], Volatility::Immutable);
     context.register_udf(ScalarUDF::from(DayStart { calendar: calendar.clone(), signature }));
+}
+
+/// Is a function `local_day` or its like, and never changes within an hour of UTC? So it is in zones that are whole hours from it.
+pub(super) fn is_of_hours(function: &ScalarUDF) -> bool {
+    function.inner().downcast_ref::<LocalTime>().is_some_and(|of| of.offsets().are_whole_hours())
 }
 
 /// `local_day(moment)` and its like.

@@ -14,6 +14,10 @@ pub mod as_of;
 
 mod versions;
 
+pub mod shortcuts;
+
+mod rollups;
+
 pub mod functions;
 
 pub mod local_time;

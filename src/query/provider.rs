@@ -1,4 +1,5 @@
-//! What SQL sees of a table: hot ∪ (archive without the keys of late rows), or one reference table.
+//! What SQL sees of a table: hot ∪ (archive without the keys of late rows), or one reference table; and the same rows counted
+//! together where they are alike, for questions over all people.
 //!
 //! Snapshots are pinned in `scan`, so a plan made earlier never reads what a later job swept away.
 
@@ -6,12 +7,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::Result as DfResult;
+use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
-use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::expressions::{Column, lit};
 use datafusion::physical_expr::{PhysicalExpr, projection::ProjectionExpr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::FilterExec;
@@ -21,10 +22,13 @@ use tokio::sync::Mutex;
 
 use super::late::{LateKeys, NotLate};
 use crate::error::{Error, Result};
+use crate::lake::layout::tags;
+use crate::lake::rollup::{self, Told, told};
+use crate::lake::rollup_scan::RollupExec;
 use crate::lake::scan;
 use crate::lake::snapshot::DataFile;
 use crate::lake::table::LakeTable;
-use crate::record::fields::{Source, Table, hidden};
+use crate::record::fields::{Source, Table, hidden, is_hidden};
 use crate::tiers::pin::{Pinned, pin};
 use crate::tiers::warehouse::Tiers;
 
@@ -36,14 +40,26 @@ const ARCHIVE: &str = "archive";
 pub struct TableView {
     table: Arc<Table>,
     schema: SchemaRef,
-    /// Where its columns stand in [`scan::schema`].
+    /// Where its columns stand in [`scan::schema`]; of [`TableView::rolled_up`] those of the table only.
     places: Vec<usize>,
     lakes: Lakes,
+    rolled_up: bool,
 }
 
+#[derive(Clone)]
 enum Lakes {
     Reference(Arc<LakeTable>),
-    Tiered { tiers: Tiers, late: Mutex<Option<CachedLate>> },
+    Tiered { tiers: Tiers, late: Arc<Mutex<Option<CachedLate>>> },
+}
+
+/// The files of a tiered table that a statement reads.
+struct Chosen {
+    hot: Vec<Arc<DataFile>>,
+    /// The archive's without late rows.
+    untouched: Vec<Arc<DataFile>>,
+    /// And those of which late rows may override some.
+    touched: Vec<Arc<DataFile>>,
+    late: Arc<LateKeys>,
 }
 
 /// The tiers of a table as they were when somebody was asked for: with the ledger of aliases, in one wave of requests. A statement
@@ -72,7 +88,7 @@ impl TableView {
 
     /// A tiered table.
     pub fn tiered(tiers: Tiers) -> Self {
-        Self::new(tiers.hot.table.clone(), Lakes::Tiered { tiers, late: Mutex::default() })
+        Self::new(tiers.hot.table.clone(), Lakes::Tiered { tiers, late: Arc::default() })
     }
 
     /// The columns SQL shows: those of the files without the hidden ones, and the tier of tiered tables.
@@ -80,7 +96,7 @@ impl TableView {
         let visible = table.fields.iter().enumerate().filter(|(_, field)| field.source != Source::Hidden).map(|(place, _)| place);
         let tier = table.tiered.then_some(table.fields.len());
         let places: Vec<usize> = visible.chain(tier).collect();
-        Self { schema: schema_of(&table, &places), places, table, lakes }
+        Self { schema: schema_of(&table, &places), places, table, lakes, rolled_up: false }
     }
 
     /// The same with a hidden column shown, as the last one.
@@ -88,6 +104,23 @@ impl TableView {
         self.places.extend(self.table.fields.iter().position(|field| field.name == hidden));
         self.schema = schema_of(&self.table, &self.places);
         self
+    }
+
+    /// The same table with rows that are alike counted together, by the rollups of its files where they have one; then come the
+    /// columns [`rollup::own_fields`]. None of a table without rollups.
+    pub fn rolled_up(&self) -> Option<Self> {
+        let hides = !self.places.iter().any(|place| self.table.fields.get(*place).is_some_and(|field| is_hidden(&field.name)));
+        (rollup::is_kept(&self.table) && hides && !self.rolled_up).then(|| {
+            let own = rollup::own_fields().into_iter().map(Arc::new);
+            let fields: Vec<FieldRef> = self.schema.fields().iter().cloned().chain(own).collect();
+            Self {
+                table: self.table.clone(),
+                schema: Arc::new(Schema::new(fields)),
+                places: self.places.clone(),
+                lakes: self.lakes.clone(),
+                rolled_up: true,
+            }
+        })
     }
 
     async fn plan(&self, projection: &[usize], filters: &[Expr], state: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
@@ -98,34 +131,112 @@ impl TableView {
                 scan::plan(lake, HOT, &files, projection, filters, state)
             }
             Lakes::Tiered { tiers, late } => {
-                let pinned = match state.config().get_extension::<PinnedBefore>() {
-                    Some(before) if before.table == self.table.name => before.pinned.clone(),
-                    _ => pin(tiers).await?,
-                };
-                let late = late_keys(tiers, &pinned, late).await?;
-                let hot = pinned.hot.files().cloned().collect();
-                let hot = scan::prune(&self.table, HOT, hot, filters, state)?;
-                let archive = pinned.archive.files().cloned().collect();
-                let archive = scan::prune(&self.table, ARCHIVE, archive, filters, state)?;
-                let (touched, untouched): (Vec<Arc<DataFile>>, Vec<Arc<DataFile>>) =
-                    archive.into_iter().partition(|file| late.touches(file));
-                let mut plans = Vec::new();
-                if !hot.is_empty() {
-                    plans.push(scan::plan(&tiers.hot, HOT, &hot, projection, filters, state)?);
-                }
-                if !untouched.is_empty() {
-                    plans.push(scan::plan(&tiers.archive, ARCHIVE, &untouched, projection, filters, state)?);
-                }
-                if !touched.is_empty() {
-                    plans.push(self.overridden(&tiers.archive, &touched, projection, filters, late, state)?);
-                }
-                match plans.len() {
-                    0 => scan::plan(&tiers.hot, HOT, &[], projection, filters, state),
-                    1 => Ok(plans.remove(0)),
-                    _ => Ok(UnionExec::try_new(plans)?),
-                }
+                let chosen = self.choose(tiers, late, filters, state).await?;
+                self.rows(tiers, &chosen, projection, filters, state)
             }
         }
+    }
+
+    async fn choose(
+        &self,
+        tiers: &Tiers,
+        late: &Mutex<Option<CachedLate>>,
+        filters: &[Expr],
+        state: &dyn Session,
+    ) -> Result<Chosen> {
+        let pinned = match state.config().get_extension::<PinnedBefore>() {
+            Some(before) if before.table == self.table.name => before.pinned.clone(),
+            _ => pin(tiers).await?,
+        };
+        let late = late_keys(tiers, &pinned, late).await?;
+        let hot = pinned.hot.files().cloned().collect();
+        let hot = scan::prune(&self.table, HOT, hot, filters, state)?;
+        let archive = pinned.archive.files().cloned().collect();
+        let archive = scan::prune(&self.table, ARCHIVE, archive, filters, state)?;
+        let (touched, untouched) = archive.into_iter().partition(|file: &Arc<DataFile>| late.touches(file));
+        Ok(Chosen { hot, untouched, touched, late })
+    }
+
+    /// All rows of the chosen files.
+    fn rows(
+        &self,
+        tiers: &Tiers,
+        chosen: &Chosen,
+        projection: &[usize],
+        filters: &[Expr],
+        state: &dyn Session,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Chosen { hot, untouched, touched, late } = chosen;
+        let mut plans = Vec::new();
+        if !hot.is_empty() {
+            plans.push(scan::plan(&tiers.hot, HOT, hot, projection, filters, state)?);
+        }
+        if !untouched.is_empty() {
+            plans.push(scan::plan(&tiers.archive, ARCHIVE, untouched, projection, filters, state)?);
+        }
+        if !touched.is_empty() {
+            plans.push(self.overridden(&tiers.archive, touched, projection, filters, late.clone(), state)?);
+        }
+        if plans.is_empty() {
+            plans.push(scan::plan(&tiers.hot, HOT, &[], projection, filters, state)?);
+        }
+        union(plans)
+    }
+
+    /// Rows that are alike counted together: by the rollups of files that have one, and one by one of those that have none, or
+    /// whose rows late ones may override.
+    async fn plan_rolled_up(&self, schema: SchemaRef, filters: &[Expr], state: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+        let Lakes::Tiered { tiers, late } = &self.lakes else {
+            return Err(Error::internal(format!("{} has no rollups", self.table.name)));
+        };
+        let own = rollup::own_fields();
+        let of_table = |filter: &&Expr| own.iter().all(|field| !filter.column_refs().iter().any(|column| column.name == *field.name()));
+        let filters: Vec<Expr> = filters.iter().filter(of_table).cloned().collect();
+        let mut chosen = self.choose(tiers, late, &filters, state).await?;
+        let mut plans: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
+        for (lake, tier, files) in [(&tiers.hot, HOT, &mut chosen.hot), (&tiers.archive, ARCHIVE, &mut chosen.untouched)] {
+            let (with, without): (Vec<_>, Vec<_>) = files.drain(..).partition(|file| file.tag(tags::ROLLUP).is_some());
+            *files = without;
+            if !with.is_empty() {
+                let groups = scan::groups(&with, state.config().target_partitions());
+                plans.push(Arc::new(RollupExec::new(lake, tier, groups, schema.clone())));
+            }
+        }
+        if plans.is_empty() || !(chosen.hot.is_empty() && chosen.untouched.is_empty() && chosen.touched.is_empty()) {
+            plans.push(self.one_by_one(tiers, &chosen, &schema, &filters, state)?);
+        }
+        union(plans)
+    }
+
+    /// The rows of the chosen files, each of which stands for itself, as those of a rollup.
+    fn one_by_one(
+        &self,
+        tiers: &Tiers,
+        chosen: &Chosen,
+        schema: &SchemaRef,
+        filters: &[Expr],
+        state: &dyn Session,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let all = scan::schema(&self.table);
+        let source = |name: &str| if [rollup::FIRST, rollup::LAST].contains(&name) { rollup::SENT.to_owned() } else { name.to_owned() };
+        let mut projection: Vec<usize> = Vec::new();
+        for field in schema.fields().iter().filter(|field| field.name() != rollup::ROWS && told(field.name()) != Told::Nothing) {
+            let place = all.index_of(&source(field.name()))?;
+            if !projection.contains(&place) {
+                projection.push(place);
+            }
+        }
+        let rows = self.rows(tiers, chosen, &projection, filters, state)?;
+        let expressions = schema.fields().iter().map(|field| {
+            let expr: Arc<dyn PhysicalExpr> = match rows.schema().column_with_name(&source(field.name())) {
+                _ if field.name() == rollup::ROWS => lit(1i64),
+                Some((at, column)) => Arc::new(Column::new(column.name(), at)),
+                None => lit(ScalarValue::try_from(field.data_type())?),
+            };
+            Ok(ProjectionExpr { expr, alias: field.name().clone() })
+        });
+        let expressions = expressions.collect::<Result<Vec<_>>>()?;
+        Ok(Arc::new(ProjectionExec::try_new(expressions, rows)?))
     }
 
     /// Archive files of months with late rows, without the rows those override.
@@ -150,6 +261,13 @@ impl TableView {
             alias: schema.field(at).name().clone(),
         });
         Ok(Arc::new(ProjectionExec::try_new(columns.collect::<Vec<_>>(), kept)?))
+    }
+}
+
+fn union(mut plans: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+    match plans.len() {
+        1 => Ok(plans.remove(0)),
+        _ => Ok(UnionExec::try_new(plans)?),
     }
 }
 
@@ -192,11 +310,18 @@ impl TableProvider for TableView {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        let doing = |error: Error| error.context(format!("cannot read {}", self.table.name));
+        if self.rolled_up {
+            let schema = match projection {
+                Some(columns) => Arc::new(self.schema.project(columns)?),
+                None => self.schema.clone(),
+            };
+            return Ok(self.plan_rolled_up(schema, filters, state).await.map_err(doing)?);
+        }
         let projection: Vec<usize> = match projection {
             Some(columns) => columns.iter().map(|at| self.places[*at]).collect(),
             None => self.places.clone(),
         };
-        let doing = |error: Error| error.context(format!("cannot read {}", self.table.name));
         Ok(self.plan(&projection, filters, state).await.map_err(doing)?)
     }
 }
