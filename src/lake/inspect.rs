@@ -73,7 +73,7 @@ pub async fn rows_wrong(
     let open = read::open_in(table, file, memory).await?;
     let mut rows = open.stream(None, None)?;
     let mut found = Found::new(table);
-    let mut counted = rollup.as_ref().and_then(|_| RollupBuilder::new(&table.table));
+    let mut counted = rollup.as_ref().and_then(|_| RollupBuilder::new(&table.table, 0));
     while let Some(batch) = rows.try_next().await? {
         found.add(table, file, &batch)?;
         if let Some(counted) = &mut counted {

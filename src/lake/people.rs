@@ -163,18 +163,9 @@ impl fmt::Debug for PeopleExec {
 impl DisplayAs for PeopleExec {
     fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Reading { lake, tier, people, stored, .. } = self.reading.as_ref();
-        let files: Vec<String> = self.groups.iter().flatten().map(|file| file.path(&lake.folder).to_string()).collect();
-        let shown = if matches!(format, DisplayFormatType::Verbose) { files.len() } else { files.len().min(FILES_SHOWN) };
-        let more = if shown < files.len() { ", ..." } else { "" };
+        let files = files_shown(lake, self.groups.iter().flatten(), format);
         let columns: Vec<&str> = stored.fields().iter().map(|field| field.name().as_str()).collect();
-        write!(
-            f,
-            "PeopleExec: tier={tier}, people=[{}], projection=[{}], {} files=[{}{more}]",
-            people.join(", "),
-            columns.join(", "),
-            files.len(),
-            files[..shown].join(", "),
-        )
+        write!(f, "PeopleExec: tier={tier}, people=[{}], projection=[{}], {files}", people.join(", "), columns.join(", "))
     }
 }
 
@@ -224,6 +215,18 @@ impl ExecutionPlan for PeopleExec {
     fn metrics(&self) -> Option<MetricsSet> {
         Some(self.metrics.clone_inner())
     }
+}
+
+/// Files as `EXPLAIN` names them.
+pub(super) fn files_shown<'a>(
+    lake: &LakeTable,
+    files: impl Iterator<Item = &'a Arc<DataFile>>,
+    format: DisplayFormatType,
+) -> String {
+    let files: Vec<String> = files.map(|file| file.path(&lake.folder).to_string()).collect();
+    let shown = if matches!(format, DisplayFormatType::Verbose) { files.len() } else { files.len().min(FILES_SHOWN) };
+    let more = if shown < files.len() { ", ..." } else { "" };
+    format!("{} files=[{}{more}]", files.len(), files[..shown].join(", "))
 }
 
 /// What `EXPLAIN ANALYZE` tells.

@@ -21,7 +21,7 @@ use arrow::array::{
     TimestampMicrosecondArray, new_null_array,
 };
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Date32Type, Field, FieldRef, Int32Type, Int64Type, Schema, SchemaRef, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Date32Type, Field, FieldRef, Int32Type, Schema, SchemaRef, TimestampMicrosecondType};
 use arrow::ipc::CompressionType;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
@@ -69,7 +69,7 @@ pub const HOUR_MICROS: i64 = 3_600_000_000;
 
 /// A rollup is kept when each of its rows stands for so many rows of the file or more, on average: then it is much smaller, and much
 /// faster to read.
-const LEAST_ROWS_EACH: usize = 4;
+pub const ROWS_EACH: usize = 4;
 
 /// More rows are given up at once when they are too many for what was seen.
 const PATIENCE: usize = 1 << 16;
@@ -233,6 +233,8 @@ pub struct RollupBuilder {
     labels: HashMap<[u32; LABELS.len()], u32>,
     counts: HashMap<Alike, Count>,
     rows: usize,
+    /// See [`ROWS_EACH`].
+    rows_each: usize,
     given_up: bool,
 }
 
@@ -253,13 +255,14 @@ impl Texts {
 }
 
 impl RollupBuilder {
-    /// Of no rows yet; none for a table without rollups.
-    pub fn new(table: &Table) -> Option<Self> {
+    /// Of no rows yet; none for a table without rollups. It shall stand for `rows_each` rows or more, on average.
+    pub fn new(table: &Table, rows_each: usize) -> Option<Self> {
         is_kept(table).then(|| Self {
             texts: Default::default(),
             labels: HashMap::new(),
             counts: HashMap::new(),
             rows: 0,
+            rows_each,
             given_up: false,
         })
     }
@@ -303,7 +306,7 @@ impl RollupBuilder {
     }
 
     fn is_too_long(&self) -> bool {
-        self.counts.len() * LEAST_ROWS_EACH > self.rows
+        self.counts.len() * self.rows_each > self.rows
     }
 
     /// The labels of each row.
@@ -407,9 +410,6 @@ fn marks(batch: &RecordBatch) -> Result<Vec<u16>> {
     Ok(marks)
 }
 
-/// The sum of [`ROWS`] where a condition holds.
-pub fn rows_where(batch: &RecordBatch, holds: &BooleanArray) -> u64 {
-    let Some(rows) = batch.column_by_name(ROWS).and_then(|rows| rows.as_primitive_opt::<Int64Type>()) else { return 0 };
-    let counted = |(holds, rows): (Option<bool>, &i64)| if holds == Some(true) { (*rows).max(0) as u64 } else { 0 };
-    holds.iter().zip(rows.values()).map(counted).sum()
-}
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

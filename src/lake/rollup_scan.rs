@@ -15,6 +15,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
 
+use super::people::files_shown;
 use super::rollup::Rollup;
 use super::snapshot::DataFile;
 use super::table::LakeTable;
@@ -72,11 +73,11 @@ impl fmt::Debug for RollupExec {
 }
 
 impl DisplayAs for RollupExec {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns: Vec<&str> = self.schema.fields().iter().map(|field| field.name().as_str()).collect();
         let rows: u64 = self.files().map(|file| file.rows).sum();
-        let (tier, files) = (&self.tier, self.files().count());
-        write!(f, "RollupExec: tier={tier}, rollups of {files} files with {rows} rows, projection=[{}]", columns.join(", "))
+        let (tier, files) = (&self.tier, files_shown(&self.lake, self.files(), format));
+        write!(f, "RollupExec: tier={tier}, instead of {rows} rows, projection=[{}], {files}", columns.join(", "))
     }
 }
 

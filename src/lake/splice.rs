@@ -167,7 +167,7 @@ impl Old {
 
     /// The rollup of what stays: made anew, because nobody can tell what is least without what was least.
     fn rollup(&self, table: &LakeTable, goes: &[u32]) -> Result<Option<Rollup>> {
-        let Some(mut rollup) = RollupBuilder::new(&table.table) else { return Ok(None) };
+        let Some(mut rollup) = RollupBuilder::new(&table.table, table.rollup_rows_each) else { return Ok(None) };
         let schema = self.metadata.parquet_schema();
         let total = self.metadata.metadata().file_metadata().num_rows().max(0) as usize;
         let goes: Vec<usize> = goes.iter().map(|place| *place as usize).collect();

@@ -10,6 +10,7 @@ use url::Url;
 
 use super::durable::{DurableLocal, LocalDisk};
 use super::footers::Footers;
+use super::rollup;
 use super::traffic::{Counted, Traffic};
 use crate::error::{Context, Error, Result};
 
@@ -24,6 +25,8 @@ pub struct Root {
     pub base: Path,
     /// Footers of its files.
     pub footers: Arc<Footers>,
+    /// Files are written with a rollup when each of its rows stands for so many of theirs or more, on average.
+    pub rollup_rows_each: usize,
     /// What was asked of the store.
     pub traffic: Arc<Traffic>,
 }
@@ -50,7 +53,7 @@ impl Root {
         };
         let traffic: Arc<Traffic> = Arc::default();
         let store = Arc::new(Counted::new(store, traffic.clone(), local));
-        Ok(Self { url, store, base, footers: Arc::default(), traffic })
+        Ok(Self { url, store, base, footers: Arc::default(), rollup_rows_each: rollup::ROWS_EACH, traffic })
     }
 
     /// The same root over another store, so that tests can count and fail its calls.

@@ -43,6 +43,8 @@ pub struct LakeTable {
     pub store: Arc<dyn ObjectStore>,
     /// Footers of its files.
     pub footers: Arc<Footers>,
+    /// What a rollup of its files has to be worth; see [`Root::rollup_rows_each`].
+    pub rollup_rows_each: usize,
     pub(super) log_store: LogStoreRef,
     sealed: Sealed,
     /// None until it has been looked for.
@@ -68,7 +70,17 @@ impl LakeTable {
         let prefixed: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(sealed.clone(), folder.clone()));
         let log_store = default_logstore(prefixed, Arc::new(sealed.clone()), &url, &StorageConfig::default());
         let newest = Mutex::default();
-        Ok(Self { table, role, folder, store: root.store.clone(), footers: root.footers.clone(), log_store, sealed, newest })
+        Ok(Self {
+            table,
+            role,
+            folder,
+            store: root.store.clone(),
+            footers: root.footers.clone(),
+            rollup_rows_each: root.rollup_rows_each,
+            log_store,
+            sealed,
+            newest,
+        })
     }
 
     /// `hot/individual_email_result`: the name messages and reports use.

@@ -99,7 +99,7 @@ impl OpenFile {
             .with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(Vec::new(), table.table.lake_schema(), options)?;
         let sink = Sink::new(table.store.clone(), location);
-        let rollup = RollupBuilder::new(&table.table);
+        let rollup = RollupBuilder::new(&table.table, table.rollup_rows_each);
         Ok(Self { path, effort, writer, sink, late_days: BTreeSet::new(), rollup })
     }
 

@@ -17,6 +17,7 @@ use ier::error::Result;
 use ier::jobs::archive::{self, ArchiveReport};
 use ier::jobs::compact::{self, CompactReport};
 use ier::jobs::load::{LoadReport, LoadRequest, load};
+use ier::lake::store::Root;
 use ier::progress::Silent;
 use ier::query::engine::Engine;
 use ier::query::limits::Limits;
@@ -54,7 +55,10 @@ impl House {
     pub async fn with_limits(limits: Limits) -> Self {
         let day = NaiveDate::from_ymd_opt(2026, 11, 15).unwrap().and_hms_opt(12, 0, 0).unwrap();
         let clock = Arc::new(ManualClock::at(day.and_utc()));
-        let warehouse = Warehouse::open("memory:///", &BTreeMap::new(), clock.clone()).unwrap();
+        let mut root = Root::open("memory:///", &BTreeMap::new()).unwrap();
+        // Houses are small, and their rows unlike each other.
+        root.rollup_rows_each = 0;
+        let warehouse = Warehouse::at(root, clock.clone());
         let engine = Engine::open(warehouse.clone(), limits).await.unwrap();
         Self { warehouse, engine, clock, folder: TempDir::new().unwrap() }
     }

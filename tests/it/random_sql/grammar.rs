@@ -71,6 +71,38 @@ const THIRDS: [(&str, &str, &str); 6] = [
     ("contact", "affiliation", "b.id = c.contact_id"),
 ];
 
+/// Columns that many e-mails share.
+const ALIKE: [&str; 17] = [
+    "email_name",
+    "send_definition_id",
+    "triggered_send_definition_id",
+    "job_id",
+    "from_name",
+    "from_address",
+    "subject_line",
+    "sent_date",
+    "opened",
+    "clicked",
+    "hard_bounce",
+    "soft_bounce",
+    "is_deleted",
+    "number_of_total_clicks",
+    "number_of_unique_clicks",
+    "tier",
+    "date_unsubscribed",
+];
+
+/// Questions of a moment that all e-mails of an hour answer alike.
+const OF_HOURS: [(&str, Kind); 7] = [
+    ("date_trunc('month', a.date_sent)", Kind::Moment),
+    ("date_trunc('hour', a.date_sent)", Kind::Moment),
+    ("date_part('hour', a.date_sent)", Kind::Whole),
+    ("CAST(a.date_sent AS DATE)", Kind::Day),
+    ("(a.date_opened IS NOT NULL)", Kind::Yes),
+    ("(a.date_sent >= TIMESTAMP '2026-04-20 06:00:00')", Kind::Yes),
+    ("(a.date_sent < TIMESTAMP '2026-05-10 00:00:00')", Kind::Yes),
+];
+
 /// How often another expression is looked for where the first is there already.
 const TRIES: usize = 20;
 
@@ -138,6 +170,10 @@ impl<'a> Writer<'a> {
                 self.finish(Core { sql: format!("{} UNION ALL {}", first.sql, second.sql), kinds })
             }
             1 | 2 => self.star(),
+            5..8 => {
+                let core = self.of_all();
+                self.finish(core)
+            }
             3 | 4 => {
                 let core = self.nested();
                 self.finish(core)
@@ -157,6 +193,21 @@ impl<'a> Writer<'a> {
             8 if !from.keys.is_empty() => self.window(from),
             _ => self.distinct(from),
         }
+    }
+
+    /// Over all people, by what many e-mails share: by the send, the hour, the outcome.
+    fn of_all(&mut self) -> Core {
+        let mut from = self.single(self.relation_of("ier"), "a");
+        from.terms.retain(|term| ALIKE.contains(&term.name));
+        from.terms.extend(OF_HOURS.map(|(sql, kind)| Term { sql: sql.to_owned(), name: "", kind, literals: &[] }));
+        if self.once_in(3) {
+            from.terms.push(Term { sql: "a.date_sent".to_owned(), name: "date_sent", kind: Kind::Moment, literals: &[] });
+        }
+        if self.once_in(3) {
+            let sends = self.single(self.relation_of("email_send"), "b");
+            from = self.join(from, sends, "a.send_definition_id = b.id");
+        }
+        if self.once_in(6) { self.distinct(&from) } else { self.aggregate(&from) }
     }
 
     /// `SELECT *` of one table: every column is read, in order.
