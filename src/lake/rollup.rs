@@ -62,7 +62,8 @@ pub const MOMENTS: [&str; 3] = ["date_opened", "date_bounced", "date_unsubscribe
 /// The column of which the hour is told.
 pub const SENT: &str = "date_sent";
 
-const DAY: &str = "sent_date";
+/// The column of the day.
+pub const DAY: &str = "sent_date";
 
 /// How finely `date_sent` is told, in microseconds.
 pub const HOUR_MICROS: i64 = 3_600_000_000;

@@ -84,10 +84,10 @@ fn is_look_up(table: &Table, filters: &[Expr]) -> bool {
 }
 
 /// A plan that returns some columns (places in [`schema`]) of these files' rows: at least of those for which all filters
-/// hold.
+/// hold. Beside the tier's name stands whether these are known to be few.
 pub fn plan(
     table: &Arc<LakeTable>,
-    tier: &str,
+    (tier, few): (&str, bool),
     files: &[Arc<DataFile>],
     projection: &[usize],
     filters: &[Expr],
@@ -103,7 +103,7 @@ pub fn plan(
     }
     let file_schema = table.table.scan_schema();
     let mut options = state.default_table_options().parquet;
-    options.global.pushdown_filters = is_look_up(&table.table, filters);
+    options.global.pushdown_filters = few || is_look_up(&table.table, filters);
     options.global.reorder_filters = true;
     let readers = Readers { store: table.store.clone(), footers: table.footers.clone() };
     let source =

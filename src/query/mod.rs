@@ -18,6 +18,8 @@ pub mod shortcuts;
 
 mod rollups;
 
+mod selection;
+
 pub mod functions;
 
 pub mod local_time;

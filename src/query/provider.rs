@@ -21,6 +21,7 @@ use datafusion::physical_plan::union::UnionExec;
 use tokio::sync::Mutex;
 
 use super::late::{LateKeys, NotLate};
+use super::selection::Selection;
 use crate::error::{Error, Result};
 use crate::lake::layout::tags;
 use crate::lake::rollup::{self, Told, told};
@@ -60,6 +61,8 @@ struct Chosen {
     /// And those of which late rows may override some.
     touched: Vec<Arc<DataFile>>,
     late: Arc<LateKeys>,
+    /// Few rows are wanted: of hot ones, of archived ones.
+    few: (bool, bool),
 }
 
 /// The tiers of a table as they were when somebody was asked for: with the ledger of aliases, in one wave of requests. A statement
@@ -128,7 +131,7 @@ impl TableView {
             Lakes::Reference(lake) => {
                 let files = lake.snapshot().await?.files().cloned().collect();
                 let files = scan::prune(&self.table, HOT, files, filters, state)?;
-                scan::plan(lake, HOT, &files, projection, filters, state)
+                scan::plan(lake, (HOT, false), &files, projection, filters, state)
             }
             Lakes::Tiered { tiers, late } => {
                 let chosen = self.choose(tiers, late, filters, state).await?;
@@ -153,8 +156,17 @@ impl TableView {
         let hot = scan::prune(&self.table, HOT, hot, filters, state)?;
         let archive = pinned.archive.files().cloned().collect();
         let archive = scan::prune(&self.table, ARCHIVE, archive, filters, state)?;
+        let (hot, archive, few) = match Selection::of(&self.table, filters, state)? {
+            Some(selection) => {
+                let chosen =
+                    tokio::try_join!(selection.choose(&tiers.hot, HOT, hot), selection.choose(&tiers.archive, ARCHIVE, archive));
+                let ((hot, few_hot), (archive, few_archived)) = chosen?;
+                (hot, archive, (few_hot, few_archived))
+            }
+            None => (hot, archive, (false, false)),
+        };
         let (touched, untouched) = archive.into_iter().partition(|file: &Arc<DataFile>| late.touches(file));
-        Ok(Chosen { hot, untouched, touched, late })
+        Ok(Chosen { hot, untouched, touched, late, few })
     }
 
     /// All rows of the chosen files.
@@ -166,19 +178,19 @@ impl TableView {
         filters: &[Expr],
         state: &dyn Session,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Chosen { hot, untouched, touched, late } = chosen;
+        let Chosen { hot, untouched, touched, few, .. } = chosen;
         let mut plans = Vec::new();
         if !hot.is_empty() {
-            plans.push(scan::plan(&tiers.hot, HOT, hot, projection, filters, state)?);
+            plans.push(scan::plan(&tiers.hot, (HOT, few.0), hot, projection, filters, state)?);
         }
         if !untouched.is_empty() {
-            plans.push(scan::plan(&tiers.archive, ARCHIVE, untouched, projection, filters, state)?);
+            plans.push(scan::plan(&tiers.archive, (ARCHIVE, few.1), untouched, projection, filters, state)?);
         }
         if !touched.is_empty() {
-            plans.push(self.overridden(&tiers.archive, touched, projection, filters, late.clone(), state)?);
+            plans.push(self.overridden(&tiers.archive, chosen, projection, filters, state)?);
         }
         if plans.is_empty() {
-            plans.push(scan::plan(&tiers.hot, HOT, &[], projection, filters, state)?);
+            plans.push(scan::plan(&tiers.hot, (HOT, false), &[], projection, filters, state)?);
         }
         union(plans)
     }
@@ -190,7 +202,8 @@ impl TableView {
             return Err(Error::internal(format!("{} has no rollups", self.table.name)));
         };
         let own = rollup::own_fields();
-        let of_table = |filter: &&Expr| own.iter().all(|field| !filter.column_refs().iter().any(|column| column.name == *field.name()));
+        let of_table =
+            |filter: &&Expr| own.iter().all(|field| !filter.column_refs().iter().any(|column| column.name == *field.name()));
         let filters: Vec<Expr> = filters.iter().filter(of_table).cloned().collect();
         let mut chosen = self.choose(tiers, late, &filters, state).await?;
         let mut plans: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
@@ -218,7 +231,8 @@ impl TableView {
         state: &dyn Session,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let all = scan::schema(&self.table);
-        let source = |name: &str| if [rollup::FIRST, rollup::LAST].contains(&name) { rollup::SENT.to_owned() } else { name.to_owned() };
+        let source =
+            |name: &str| if [rollup::FIRST, rollup::LAST].contains(&name) { rollup::SENT.to_owned() } else { name.to_owned() };
         let mut projection: Vec<usize> = Vec::new();
         for field in schema.fields().iter().filter(|field| field.name() != rollup::ROWS && told(field.name()) != Told::Nothing) {
             let place = all.index_of(&source(field.name()))?;
@@ -243,18 +257,17 @@ impl TableView {
     fn overridden(
         &self,
         archive: &Arc<LakeTable>,
-        files: &[Arc<DataFile>],
+        chosen: &Chosen,
         projection: &[usize],
         filters: &[Expr],
-        late: Arc<LateKeys>,
         state: &dyn Session,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let key = scan::schema(&self.table).index_of(hidden::KEY)?;
         let mut with_key = projection.to_vec();
         with_key.push(key);
-        let scan = scan::plan(archive, ARCHIVE, files, &with_key, filters, state)?;
+        let scan = scan::plan(archive, (ARCHIVE, chosen.few.1), &chosen.touched, &with_key, filters, state)?;
         let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(hidden::KEY, projection.len()));
-        let kept = Arc::new(FilterExec::try_new(Arc::new(NotLate::new(column, late)), scan)?);
+        let kept = Arc::new(FilterExec::try_new(Arc::new(NotLate::new(column, chosen.late.clone())), scan)?);
         let schema = kept.schema();
         let columns = (0..projection.len()).map(|at| ProjectionExpr {
             expr: Arc::new(Column::new(schema.field(at).name(), at)),

@@ -178,35 +178,9 @@ impl Together {
         }
     }
 
-    /// Has an expression the same value for all rows that a row stands for, and is that known?
+    /// See [`tells`].
     fn tells(&self, expr: &Expr) -> bool {
-        let is_hour = |expr: &Expr| self.told(moment(expr)) == Told::Hour;
-        match expr {
-            Expr::Column(_) => self.told(expr) == Told::Exactly,
-            Expr::IsNull(of) | Expr::IsNotNull(of) if self.told(of) != Told::Nothing => true,
-            // An hour lies on one side of a moment at which hours begin.
-            Expr::BinaryExpr(BinaryExpr { left, op: Operator::GtEq | Operator::Lt, right }) if is_hour(left) => {
-                begins_hour(right)
-            }
-            Expr::BinaryExpr(BinaryExpr { left, op: Operator::LtEq | Operator::Gt, right }) if is_hour(right) => {
-                begins_hour(left)
-            }
-            Expr::Cast(Cast { expr, field }) if *field.data_type() == DataType::Date32 && is_hour(expr) => true,
-            Expr::ScalarFunction(function) if function.args.last().is_some_and(is_hour) => is_of_hours(function),
-            Expr::OuterReferenceColumn(..) => false,
-            Expr::Exists(exists) => exists.subquery.outer_ref_columns.is_empty(),
-            Expr::ScalarSubquery(subquery) => subquery.outer_ref_columns.is_empty(),
-            Expr::InSubquery(of) => of.subquery.outer_ref_columns.is_empty() && self.tells(&of.expr),
-            _ if expr.is_volatile_node() => false,
-            _ => {
-                let mut all = true;
-                let walk = expr.apply_children(|child| {
-                    all &= self.tells(child);
-                    Ok(if all { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
-                });
-                walk.is_ok() && all
-            }
-        }
+        tells(expr, &|column| self.vague.get(column).copied().unwrap_or(Told::Exactly))
     }
 
     /// The same, projected. What cannot be told is null, as long as nobody asks for it.
@@ -363,6 +337,38 @@ fn begins_hour(expr: &Expr) -> bool {
         _ => return false,
     };
     moment % (HOUR_MICROS / 1_000_000 * in_second) == 0
+}
+
+/// Has an expression the same value for all rows that a row of a rollup stands for, and is that known? `told` says how much is told
+/// of a column.
+pub(super) fn tells(expr: &Expr, told: &dyn Fn(&Column) -> Told) -> bool {
+    let told_of = |expr: &Expr| match expr {
+        Expr::Column(column) => told(column),
+        _ => Told::Nothing,
+    };
+    let is_hour = |expr: &Expr| told_of(moment(expr)) == Told::Hour;
+    match expr {
+        Expr::Column(_) => told_of(expr) == Told::Exactly,
+        Expr::IsNull(of) | Expr::IsNotNull(of) if told_of(of) != Told::Nothing => true,
+        // An hour lies on one side of a moment at which hours begin.
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::GtEq | Operator::Lt, right }) if is_hour(left) => begins_hour(right),
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::LtEq | Operator::Gt, right }) if is_hour(right) => begins_hour(left),
+        Expr::Cast(Cast { expr, field }) if *field.data_type() == DataType::Date32 && is_hour(expr) => true,
+        Expr::ScalarFunction(function) if function.args.last().is_some_and(is_hour) => is_of_hours(function),
+        Expr::OuterReferenceColumn(..) => false,
+        Expr::Exists(exists) => exists.subquery.outer_ref_columns.is_empty(),
+        Expr::ScalarSubquery(subquery) => subquery.outer_ref_columns.is_empty(),
+        Expr::InSubquery(of) => of.subquery.outer_ref_columns.is_empty() && tells(&of.expr, told),
+        _ if expr.is_volatile_node() => false,
+        _ => {
+            let mut all = true;
+            let walk = expr.apply_children(|child| {
+                all &= tells(child, told);
+                Ok(if all { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+            });
+            walk.is_ok() && all
+        }
+    }
 }
 
 /// Is a function of a moment alike all through an hour?

@@ -251,7 +251,7 @@ async fn look(lake: &Arc<LakeTable>, file: &Arc<DataFile>) -> Result<Vec<RecordB
     let url = datafusion::execution::object_store::ObjectStoreUrl::parse(scan::STORE)?;
     context.register_object_store(url.as_ref(), lake.store.clone());
     let all: Vec<usize> = (0..scan::schema(&lake.table).fields().len()).collect();
-    let plan = scan::plan(lake, "hot", std::slice::from_ref(file), &all, &[], &context.state())?;
+    let plan = scan::plan(lake, ("hot", false), std::slice::from_ref(file), &all, &[], &context.state())?;
     let scanned = datafusion::physical_plan::collect(plan, context.task_ctx()).await?;
     looks.push(concat_batches(&scan::schema(&lake.table), &scanned)?);
     Ok(looks)
