@@ -13,7 +13,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::{SQLOptions, SessionContext};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::session_state::SessionState;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{LogicalPlan, TableType};
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
@@ -30,6 +30,7 @@ use super::limits::{Limits, Timed, timed_out};
 use super::local_time;
 use super::macros::Macros;
 use super::provider::PinnedBefore;
+use super::runs;
 use super::statement;
 use super::who::Person;
 use super::workers::Workers;
@@ -102,7 +103,8 @@ impl Engine {
             .with_information_schema(true)
             .with_create_default_catalog_and_schema(false)
             .with_target_partitions(limits.threads.max(1));
-        let context = SessionContext::new_with_config_rt(config, runtime);
+        let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
+        let context = SessionContext::new_with_state(state.with_physical_optimizer_rules(runs::physical_rules()).build());
         functions::register(&context)?;
         let calendar = Arc::new(calendar);
         local_time::register(&context, &calendar);

@@ -24,6 +24,8 @@ pub mod question;
 
 mod statement;
 
+pub mod runs;
+
 mod files;
 
 pub mod identity;
