@@ -13,6 +13,9 @@ mod gather;
 
 mod number;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use arrow::array::new_empty_array;

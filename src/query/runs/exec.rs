@@ -121,7 +121,7 @@ impl RunAggregateExec {
     }
 
     /// A condition on what comes out, as one on what goes in: possible when it is about the groups alone.
-    fn before(&self, filter: &Arc<dyn PhysicalExpr>) -> DfResult<Option<Arc<dyn PhysicalExpr>>> {
+    pub(super) fn before(&self, filter: &Arc<dyn PhysicalExpr>) -> DfResult<Option<Arc<dyn PhysicalExpr>>> {
         let mut is_of_groups = true;
         let group_at = |expr: &Arc<dyn PhysicalExpr>| {
             let column = expr.downcast_ref::<Column>()?;
