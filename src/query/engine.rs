@@ -32,6 +32,7 @@ use super::local_time;
 use super::macros::Macros;
 use super::provider::PinnedBefore;
 use super::rollups::CountTogether;
+use super::runs;
 use super::shortcuts::Shortcuts;
 use super::statement;
 use super::who::Person;
@@ -107,7 +108,8 @@ impl Engine {
             .with_target_partitions(limits.threads.max(1));
         let config = config.with_option_extension(Shortcuts::default());
         let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
-        let context = SessionContext::new_with_state(state.with_optimizer_rules(optimizer_rules()).build());
+        let state = state.with_optimizer_rules(optimizer_rules()).with_physical_optimizer_rules(runs::physical_rules());
+        let context = SessionContext::new_with_state(state.build());
         functions::register(&context)?;
         let calendar = Arc::new(calendar);
         local_time::register(&context, &calendar);

@@ -30,6 +30,8 @@ pub mod question;
 
 mod statement;
 
+pub mod runs;
+
 mod files;
 
 pub mod identity;

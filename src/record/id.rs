@@ -140,7 +140,7 @@ impl fmt::Display for SfId {
 }
 
 /// The three checksum characters of a 15-character id: for each chunk of five, bit i is set when character i is A-Z.
-fn suffix(id15: &[u8]) -> [u8; 3] {
+pub fn suffix(id15: &[u8]) -> [u8; 3] {
     let mut suffix = [0u8; 3];
     for (chunk, out) in id15.chunks(5).zip(&mut suffix) {
         let bits = chunk.iter().enumerate().fold(0, |bits, (i, byte)| bits | usize::from(byte.is_ascii_uppercase()) << i);
