@@ -83,10 +83,12 @@ pub struct Query {
     pub spill_folder: PathBuf,
     /// A statement is stopped after this long; 0 = never.
     pub timeout_secs: u64,
-    /// Memory kept for file footers and page indexes, in MiB.
+    /// Memory kept for file footers, page indexes and rollups, in MiB.
     pub metadata_cache_mb: u64,
     /// Threads at work; never 0.
     pub threads: usize,
+    /// Short ways of the planner that are not taken, with commas between.
+    pub without: String,
 }
 
 /// What a load may use.
@@ -179,6 +181,7 @@ struct QueryLayer {
     timeout_secs: Option<u64>,
     metadata_cache_mb: Option<u64>,
     threads: Option<u64>,
+    without: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -272,6 +275,7 @@ impl Settings {
                 timeout_secs: 300,
                 metadata_cache_mb: 256,
                 threads: std::thread::available_parallelism().map_or(1, usize::from),
+                without: String::new(),
             },
             load: Load { buffer_mb: 512, keep_versions: true },
             shell: Shell { history: None },
@@ -350,6 +354,9 @@ impl Settings {
         }
         if let Some(threads) = layer.query.threads.map(|n| number("query.threads", n, 0, 4096)).transpose()?.filter(|&n| n > 0) {
             self.query.threads = threads as usize;
+        }
+        if let Some(without) = layer.query.without {
+            self.query.without = without;
         }
         if let Some(mb) = layer.load.buffer_mb {
             self.load.buffer_mb = number("load.buffer_mb", mb, 16, 1 << 20)?;
@@ -439,6 +446,7 @@ impl Layer {
                 "QUERY_TIMEOUT_SECS" => layer.query.timeout_secs = number()?,
                 "QUERY_METADATA_CACHE_MB" => layer.query.metadata_cache_mb = number()?,
                 "QUERY_THREADS" => layer.query.threads = number()?,
+                "QUERY_WITHOUT" => layer.query.without = Some(value.clone()),
                 "LOAD_BUFFER_MB" => layer.load.buffer_mb = number()?,
                 "LOAD_KEEP_VERSIONS" => layer.load.keep_versions = Some(truth(name, value)?),
                 "SHELL_HISTORY" => layer.shell.history = Some(PathBuf::from(value)),

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::jobs::compact::CompactOptions;
 use crate::query::engine::Engine;
 use crate::query::limits::Limits;
+use crate::query::shortcuts::Shortcuts;
 use crate::tiers::lookups::LookUpLog;
 use crate::tiers::warehouse::Warehouse;
 
@@ -59,7 +60,7 @@ impl Session {
 
     async fn engine_over(&self, warehouse: &Arc<Warehouse>) -> Result<Engine> {
         let calendar = Calendar { zone: self.settings.zone, terms: self.settings.terms.clone() };
-        Engine::open_in(warehouse.clone(), self.limits(), calendar).await
+        Engine::open_in(warehouse.clone(), self.limits()?, calendar).await
     }
 
     /// The log of look-ups, for this run's user.
@@ -78,15 +79,16 @@ impl Session {
     }
 
     /// What statements may use.
-    pub fn limits(&self) -> Limits {
+    pub fn limits(&self) -> Result<Limits> {
         let query = &self.settings.query;
-        Limits {
+        Ok(Limits {
             memory_bytes: (query.memory_mb * MIB) as usize,
             spill_folder: Some(query.spill_folder.clone()),
             statement: (query.timeout_secs > 0).then(|| Duration::from_secs(query.timeout_secs)),
             metadata_cache_bytes: (query.metadata_cache_mb * MIB) as usize,
             threads: query.threads,
-        }
+            shortcuts: Shortcuts::without(&query.without)?,
+        })
     }
 
     /// How months are compacted, without a limit of time.

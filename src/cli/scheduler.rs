@@ -33,7 +33,7 @@ fn scheduler(session: &Session) -> Result<Scheduler> {
             who: who.clone(),
             archive_older_than_days: settings.archive.older_than_days,
             look_up_key: session.settings.audit.key.clone(),
-            limits: session.limits(),
+            limits: session.limits()?,
             compact: session.compact_options(),
             retain: session.settings.retain.clone(),
         },

@@ -33,7 +33,6 @@ use super::macros::Macros;
 use super::provider::PinnedBefore;
 use super::rollups::CountTogether;
 use super::runs;
-use super::shortcuts::Shortcuts;
 use super::statement;
 use super::who::Person;
 use super::workers::Workers;
@@ -105,8 +104,8 @@ impl Engine {
             .with_default_catalog_and_schema(CATALOG, PUBLIC)
             .with_information_schema(true)
             .with_create_default_catalog_and_schema(false)
-            .with_target_partitions(limits.threads.max(1));
-        let config = config.with_option_extension(Shortcuts::default());
+            .with_target_partitions(limits.threads.max(1))
+            .with_option_extension(limits.shortcuts.clone());
         let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
         let state = state.with_optimizer_rules(optimizer_rules()).with_physical_optimizer_rules(runs::physical_rules());
         let context = SessionContext::new_with_state(state.build());

@@ -12,6 +12,7 @@ use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
 use futures::{FutureExt, Stream, StreamExt};
 use tokio::time::Sleep;
 
+use super::shortcuts::Shortcuts;
 use crate::error::Error;
 
 /// Limits of an engine and its statements.
@@ -23,10 +24,12 @@ pub struct Limits {
     pub spill_folder: Option<PathBuf>,
     /// How long a statement may run; none for as long as it takes.
     pub statement: Option<Duration>,
-    /// Memory for footers and page indexes, in bytes.
+    /// Memory for footers, page indexes and rollups, in bytes.
     pub metadata_cache_bytes: usize,
     /// Threads a statement runs on.
     pub threads: usize,
+    /// The planner's short ways that are taken.
+    pub shortcuts: Shortcuts,
 }
 
 impl Default for Limits {
@@ -37,6 +40,7 @@ impl Default for Limits {
             statement: Some(Duration::from_secs(300)),
             metadata_cache_bytes: 256 << 20,
             threads: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+            shortcuts: Shortcuts::default(),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The short ways of the planner that are the engine's own: each may be switched off, and answers are the same without.
 
-use datafusion::common::config::ConfigExtension;
+use datafusion::common::config::{ConfigExtension, ExtensionOptions};
 use datafusion::common::extensions_options;
 use datafusion::config::ConfigOptions;
+
+use crate::error::{Error, Result};
 
 extensions_options! {
     /// Which short ways are taken.
@@ -22,8 +24,39 @@ impl ConfigExtension for Shortcuts {
 }
 
 impl Shortcuts {
+    /// All but those named, with commas between.
+    ///
+    /// # Errors
+    /// Invalid when there is none of a name.
+    pub fn without(names: &str) -> Result<Self> {
+        let mut shortcuts = Self::default();
+        for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+            shortcuts.set(name, "false").map_err(|_| {
+                let known: Vec<String> = shortcuts.entries().into_iter().map(|entry| entry.key).collect();
+                Error::invalid(format!("query.without names {name:?}; there are {}", known.join(", ")))
+            })?;
+        }
+        Ok(shortcuts)
+    }
+
     /// Those of a statement; all where it has none of its own.
     pub fn of(options: &ConfigOptions) -> Self {
         options.extensions.get::<Self>().cloned().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_ways_are_left_out_by_name() {
+        let all = Shortcuts::without("").unwrap();
+        assert!(all.rollups && all.selection && all.person_runs);
+        let some = Shortcuts::without(" rollups, person_runs").unwrap();
+        assert!(!some.rollups && some.selection && !some.person_runs);
+        let error = Shortcuts::without("rollup").unwrap_err().to_string();
+        assert!(error.contains("\"rollup\"") && error.contains("rollups, selection, person_runs"), "{error}");
     }
 }
