@@ -10,13 +10,12 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, AsArray, RecordBatch};
 use futures::TryStreamExt;
 use ier::clock::SystemClock;
 use ier::lake::paths::Role;
@@ -25,6 +24,10 @@ use ier::query::limits::Limits;
 use ier::record::fields::known;
 use ier::source::synthetic::{Format, Recipe, generate};
 use ier::tiers::warehouse::Warehouse;
+
+mod peers;
+
+use peers::Peer;
 
 #[global_allocator]
 static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -342,10 +345,10 @@ async fn scalar(engine: &Engine, sql: &str) -> Outcome<String> {
     Ok(text.as_string::<i32>().value(0).to_owned())
 }
 
-async fn timed(engine: &Engine, sql: &str) -> Outcome<(f64, usize)> {
+async fn timed(engine: &Engine, sql: &str) -> Outcome<(f64, Vec<RecordBatch>)> {
     let started = Instant::now();
     let batches: Vec<_> = engine.sql(sql).await?.try_collect().await?;
-    Ok((started.elapsed().as_secs_f64() * 1000.0, batches.iter().map(arrow::array::RecordBatch::num_rows).sum()))
+    Ok((started.elapsed().as_secs_f64() * 1000.0, batches))
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -364,20 +367,14 @@ async fn queries(warehouse: &Path) -> Outcome<()> {
         "SELECT send_definition_id FROM ier WHERE send_definition_id IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
     )
     .await?;
-    let mut peer = Peer::duckdb(&live_files(warehouse).await?);
-    if let Err(error) = &peer {
-        println!("without DuckDB: {error}");
-    }
-    println!("{:28} {:>10} {:>10} {:>7}", "query (median ms)", "ier", "DuckDB", "ratio");
+    let mut peers = Peer::all(&live_files(warehouse).await?, warehouse);
+    heading(&peers);
     let mut ratios = Vec::new();
     for (name, sql) in QUERIES {
         let sql = one_line(sql).replace("{contact}", &contact).replace("{send}", &send);
-        ratios.extend(beside(&engine, &mut peer, name, &sql).await?);
+        ratios.push(beside(&engine, &mut peers, name, &sql).await?);
     }
-    if !ratios.is_empty() {
-        let mean = (ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / ratios.len() as f64).exp();
-        println!("{:28} {:>10} {:>10} {mean:>7.2}", "geometric mean", "", "");
-    }
+    means(&ratios);
     let status = std::fs::read_to_string("/proc/self/status")?;
     println!("{:28} peak {} MiB", "all queries, in process", high_water_kib(&status).unwrap_or(0) / 1024);
     Ok(())
@@ -395,45 +392,58 @@ const QUESTIONS: [(&str, &[(&str, &str)]); 5] = [
 /// Questions, each beside DuckDB with our functions as macros, on the same files.
 async fn questions(warehouse: &Path) -> Outcome<()> {
     let engine = open(warehouse, None).await?;
-    let mut peer = Peer::duckdb(&live_files(warehouse).await?);
-    if let Err(error) = &peer {
-        println!("without DuckDB: {error}");
-    }
+    // chdb would need our functions in words of its own.
+    let mut peers = Peer::all(&live_files(warehouse).await?, warehouse);
+    peers.retain(|peer| peer.name != "chdb");
+    heading(&peers);
+    let mut ratios = Vec::new();
     let library = ier::query::question::library(None)?;
     for (name, given) in QUESTIONS {
         let question = ier::query::question::find(&library, name)?;
         let given = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let sql = engine.expanded(&question.sql, &given)?;
-        beside(&engine, &mut peer, name, &sql).await?;
+        ratios.push(beside(&engine, &mut peers, name, &sql).await?);
     }
+    means(&ratios);
     Ok(())
 }
 
-/// Times a statement here and, in turns, at a peer that is there; prints both medians, and returns what ours is of theirs.
-async fn beside(engine: &Engine, peer: &mut Outcome<Peer>, name: &str, sql: &str) -> Outcome<Option<f64>> {
-    let (mut own, mut theirs) = (Vec::new(), Vec::new());
+/// Times a statement here and, in turns, at the peers; prints the medians, and returns what ours is of each of theirs.
+async fn beside(engine: &Engine, peers: &mut [Peer], name: &str, sql: &str) -> Outcome<Vec<f64>> {
+    let (mut own, mut theirs) = (Vec::new(), vec![Vec::new(); peers.len()]);
     for run in 0..=RUNS {
-        let (ms, rows) = timed(engine, sql).await?;
-        let other = peer.as_mut().ok().map(|peer| peer.ask(sql)).transpose()?;
-        if let Some((_, their_rows)) = other
-            && their_rows != rows
-        {
-            println!("{name}: {rows} rows here, {their_rows} there");
+        let (ms, batches) = timed(engine, sql).await?;
+        let said = peers::digest(&batches)?;
+        for (peer, theirs) in peers.iter_mut().zip(&mut theirs) {
+            let answer = peer.ask(sql)?;
+            if run == 0 && (answer.rows, answer.digest) != said {
+                println!("{name}: {} answers otherwise, with {} rows; here are {}", peer.name, answer.rows, said.0);
+            }
+            theirs.push(answer.ms);
         }
-        // The first run warms both up.
-        if run > 0 {
-            own.push(ms);
-            theirs.extend(other.map(|(ms, _)| ms));
-        }
+        own.push(ms);
     }
-    let own = median(own);
-    if theirs.is_empty() {
-        println!("{name:28} {own:>10.1}");
-        return Ok(None);
-    }
-    let theirs = median(theirs);
-    println!("{name:28} {own:>10.1} {theirs:>10.1} {:>7.2}", own / theirs);
-    Ok(Some(own / theirs))
+    // The first run warms all up.
+    let own = median(own.split_off(1));
+    let theirs: Vec<f64> = theirs.into_iter().map(|mut times| median(times.split_off(1))).collect();
+    let ratios: Vec<f64> = theirs.iter().map(|theirs| own / theirs).collect();
+    let cells: String = theirs.iter().zip(&ratios).map(|(theirs, ratio)| format!(" {theirs:>14.1} {ratio:>7.3}")).collect();
+    println!("{name:28} {own:>10.1}{cells}");
+    Ok(ratios)
+}
+
+/// Prints the head of the table that [`beside`] fills, for peers that are there.
+fn heading(peers: &[Peer]) {
+    let cells: String = peers.iter().map(|peer| format!(" {:>14} {:>7}", peer.name, "ratio")).collect();
+    println!("{:28} {:>10}{cells}", "median ms", "ier");
+}
+
+/// Prints the geometric means of ratios, one a peer.
+fn means(ratios: &[Vec<f64>]) {
+    let Some(peers) = ratios.first().map(Vec::len) else { return };
+    let mean = |at: usize| (ratios.iter().map(|ratios| ratios[at].ln()).sum::<f64>() / ratios.len() as f64).exp();
+    let cells: String = (0..peers).map(|at| format!(" {:>14} {:>7.3}", "", mean(at))).collect();
+    println!("{:28} {:>10}{cells}", "geometric mean", "");
 }
 
 /// A statement as peers take it, without its comment.
@@ -453,19 +463,14 @@ async fn histories(warehouse: &Path) -> Outcome<()> {
     let people: Vec<String> =
         batches.iter().flat_map(|batch| batch.column(0).as_string_view().iter().flatten().map(str::to_owned)).collect();
     let files = live_files(warehouse).await?;
-    let mut peers = [("DuckDB", Peer::duckdb(&files)), ("chdb", Peer::chdb(&files, &warehouse.with_file_name("chdb")))];
-    for (name, peer) in &peers {
-        if let Err(error) = peer {
-            println!("without {name}: {error}");
-        }
-    }
-    let mut times: [Vec<f64>; 4] = Default::default();
+    let mut peers = Peer::all(&files, warehouse);
+    let mut times = vec![Vec::new(); 2 + peers.len()];
     let mut rows = 0;
     for (place, person) in people.iter().enumerate() {
         let started = Instant::now();
         let batches: Vec<_> = engine.history(person).await?.try_collect().await?;
         let took = started.elapsed().as_secs_f64() * 1000.0;
-        let found = batches.iter().map(arrow::array::RecordBatch::num_rows).sum::<usize>();
+        let found = batches.iter().map(RecordBatch::num_rows).sum::<usize>();
         // The first ones read the footers.
         if place >= 20 {
             times[0].push(took);
@@ -479,23 +484,23 @@ async fn histories(warehouse: &Path) -> Outcome<()> {
         if place > 20 {
             times[1].push(ms);
         }
-        for ((name, peer), times) in peers.iter_mut().zip(&mut times[2..]) {
-            let Ok(peer) = peer else { continue };
-            let (ms, their_rows) = peer.ask(&sql)?;
-            if their_rows != found {
-                println!("{person}: {found} rows here, {their_rows} from {name}");
+        for (peer, times) in peers.iter_mut().zip(&mut times[2..]) {
+            let answer = peer.ask(&sql)?;
+            if answer.rows != found {
+                println!("{person}: {found} rows here, {} from {}", answer.rows, peer.name);
             }
             if place > 20 {
-                times.push(ms);
+                times.push(answer.ms);
             }
         }
     }
     let each = rows as f64 / times[0].len().max(1) as f64;
-    for (name, mut times) in ["ier, all columns", "ier, q05", "DuckDB, q05", "chdb, q05"].into_iter().zip(times) {
+    let theirs = peers.iter().map(|peer| format!("{}, q05", peer.name));
+    for (name, mut times) in ["ier, all columns", "ier, q05"].map(str::to_owned).into_iter().chain(theirs).zip(times) {
         times.sort_by(f64::total_cmp);
         let Some(slow) = times.get(times.len() * 99 / 100) else { continue };
         let (middle, count) = (times[times.len() / 2], times.len());
-        println!("histories: {name:17} {count} of {each:.0} rows: median {middle:.1} ms, 99 of 100 within {slow:.1} ms");
+        println!("histories: {name:18} {count} of {each:.0} rows: median {middle:.1} ms, 99 of 100 within {slow:.1} ms");
     }
     Ok(())
 }
@@ -591,54 +596,4 @@ async fn wide(warehouse: &Path) -> Outcome<f64> {
         }
     }
     Ok(median(runs))
-}
-
-/// Another engine in a Python process.
-struct Peer {
-    child: Child,
-    to: ChildStdin,
-    from: BufReader<ChildStdout>,
-}
-
-impl Peer {
-    /// DuckDB on these files.
-    fn duckdb(files: &[String]) -> Outcome<Self> {
-        Self::start("duckdb", &[], files)
-    }
-
-    /// chdb on a table of its own with the rows of these files, made in a folder.
-    fn chdb(files: &[String], folder: &Path) -> Outcome<Self> {
-        Self::start("chdb", &[folder], files)
-    }
-
-    fn start(name: &str, args: &[&Path], files: &[String]) -> Outcome<Self> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers").join(format!("{name}_peer.py"));
-        let mut command = Command::new("python3");
-        let mut child = command.arg(script).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let (Some(mut to), Some(from)) = (child.stdin.take(), child.stdout.take()) else { return Err("no pipes".into()) };
-        let mut from = BufReader::new(from);
-        writeln!(to, "{}", serde_json::to_string(files)?)?;
-        let mut ready = String::new();
-        from.read_line(&mut ready)?;
-        match ready.trim().strip_prefix("ready ") {
-            Some(version) => println!("{name} {version}, two threads, same rows"),
-            None => return Err(format!("python3 cannot import {name}: pip install {name}").into()),
-        }
-        Ok(Self { child, to, from })
-    }
-
-    fn ask(&mut self, sql: &str) -> Outcome<(f64, usize)> {
-        writeln!(self.to, "{sql}")?;
-        let mut answer = String::new();
-        self.from.read_line(&mut answer)?;
-        let (ms, rows) = answer.trim().split_once(' ').ok_or("the peer did not answer")?;
-        Ok((ms.parse()?, rows.parse()?))
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // The process ends when its input does; a failed kill means that it has.
-        drop(self.child.kill());
-    }
 }

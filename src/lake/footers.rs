@@ -15,8 +15,8 @@ use datafusion::datasource::physical_plan::parquet::{ParquetFileMetrics, Parquet
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use object_store::ObjectStore;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::Result;
@@ -125,16 +125,12 @@ impl Footers {
     }
 
     /// The rollup that stands at a place of a file.
-    ///
-    /// # Errors
-    /// Corrupt, without the file's name, when it is not what was written.
-    pub async fn rollup(&self, store: &Arc<dyn ObjectStore>, path: &Path, place: &Place) -> crate::error::Result<Arc<Rollup>> {
-        let key = Key(path.clone(), What::Rollup);
+    pub async fn rollup(&self, reader: &Reader, place: &Place) -> Result<Arc<Rollup>> {
+        let key = Key(reader.path().clone(), What::Rollup);
         if let Some(Kept::Rollup(rollup)) = self.get(&key) {
             return Ok(rollup);
         }
-        let bytes = store.get_range(path, place.bytes.clone()).await?;
-        let rollup = Arc::new(Rollup::decode(&bytes, place)?);
+        let rollup = Arc::new(reader.rollup(place).await?);
         self.put(key, Kept::Rollup(rollup.clone()));
         Ok(rollup)
     }

@@ -32,7 +32,8 @@ where
     loop {
         while running.len() < limit.max(1) {
             let Some(item) = items.next() else { break };
-            running.spawn(work(item));
+            // On the heap: spawning moves what it is given several times, and a fold is large.
+            running.spawn(Box::pin(work(item)));
         }
         match running.join_next().await {
             None => return Ok(done),

@@ -18,6 +18,7 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
+use super::rollup::{Place, Rollup};
 use super::sums::{Sums, Tail, damaged};
 use crate::error::Error;
 
@@ -114,6 +115,12 @@ impl Reader {
         let (metadata, sums) = tail.read_some(bytes, self.bytes, columns).map_err(|error| self.named(error))?;
         self.sums = Some(Arc::new(sums));
         Ok(Some(metadata))
+    }
+
+    /// The file's rollup, which stands at `place`.
+    pub async fn rollup(&self, place: &Place) -> Result<Rollup> {
+        let bytes = self.stored(std::slice::from_ref(&place.bytes)).await?.remove(0);
+        Rollup::decode(&bytes, place).map_err(|error| self.named(ParquetError::External(Box::new(error))))
     }
 
     async fn end(&self, tail: &Tail) -> Result<Bytes> {

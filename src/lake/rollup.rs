@@ -229,7 +229,7 @@ struct Count {
 /// Makes the rollup of a file while its rows are written.
 #[derive(Debug)]
 pub struct RollupBuilder {
-    texts: [Texts; LABELS.len()],
+    texts: Vec<Texts>,
     /// The labels that stand together in some row, by the places of their texts.
     labels: HashMap<[u32; LABELS.len()], u32>,
     counts: HashMap<Alike, Count>,
@@ -259,7 +259,7 @@ impl RollupBuilder {
     /// Of no rows yet; none for a table without rollups. It shall stand for `rows_each` rows or more, on average.
     pub fn new(table: &Table, rows_each: usize) -> Option<Self> {
         is_kept(table).then(|| Self {
-            texts: Default::default(),
+            texts: LABELS.iter().map(|_| Texts::default()).collect(),
             labels: HashMap::new(),
             counts: HashMap::new(),
             rows: 0,

@@ -16,6 +16,7 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Par
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::people::files_shown;
+use super::reader::Reader;
 use super::rollup::Rollup;
 use super::snapshot::DataFile;
 use super::table::LakeTable;
@@ -30,11 +31,9 @@ const AHEAD: usize = 16;
 /// Corrupt, naming the file, when it is damaged or has none.
 pub async fn rollup_of(lake: &LakeTable, file: &DataFile) -> Result<Arc<Rollup>> {
     let path = file.path(&lake.folder);
-    let read = async {
-        let place = file.rollup()?.ok_or_else(|| Error::internal("it has no rollup"))?;
-        lake.footers.rollup(&lake.store, &path, &place).await
-    };
-    read.await.context(|| format!("cannot read the rollup of {path}"))
+    let place = file.rollup()?.ok_or_else(|| Error::internal(format!("{path} has no rollup")))?;
+    let reader = Reader::new(lake.store.clone(), path.clone(), file.bytes(), None);
+    lake.footers.rollup(&reader, &place).await.context(|| format!("cannot read the rollup of {path}"))
 }
 
 /// Reads the rollups of a tier's files that have one.

@@ -77,7 +77,7 @@ impl House {
 
     /// [`House::load`] with `--as`.
     pub async fn load_as(&self, inputs: impl IntoIterator<Item = impl AsRef<Path>>, table: Option<&str>) -> Result<LoadReport> {
-        load(&self.warehouse, self.request(inputs, table), Arc::new(Silent)).await
+        Box::pin(load(&self.warehouse, self.request(inputs, table), Arc::new(Silent))).await
     }
 
     /// What [`House::load_as`] asks for.

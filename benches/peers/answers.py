@@ -1,0 +1,20 @@
+"""What an answer says, as one number: the same for the same rows in any order, whatever engine and type they come from."""
+import datetime
+import decimal
+import zlib
+
+
+def cell(value):
+    if value is None:
+        return ""
+    if isinstance(value, (bool, int, float, decimal.Decimal)):
+        mantissa, exponent = f"{float(value):.6e}".split("e")
+        return f"{mantissa}e{int(exponent)}"
+    if isinstance(value, datetime.datetime):
+        utc = value.astimezone(datetime.timezone.utc) if value.tzinfo else value
+        return str(utc.replace(tzinfo=None)).removesuffix(" 00:00:00")
+    return str(value)
+
+
+def digest(rows):
+    return sum(zlib.crc32("\x1f".join(map(cell, row)).encode()) for row in rows)

@@ -1,0 +1,115 @@
+//! Other engines, each in a Python process of its own, asked the same of the same rows.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, TimeUnit};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+
+use super::Outcome;
+
+/// Another engine.
+pub struct Peer {
+    pub name: &'static str,
+    child: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+}
+
+/// What it answered.
+pub struct Answer {
+    pub ms: f64,
+    pub rows: usize,
+    pub digest: u64,
+}
+
+impl Peer {
+    /// Those that are there: DuckDB on these files, DuckDB and chdb on tables of their own with the same rows, made beside the
+    /// warehouse.
+    pub fn all(files: &[String], warehouse: &Path) -> Vec<Self> {
+        let (own, chdb) = (warehouse.with_file_name("duckdb"), warehouse.with_file_name("chdb"));
+        let scripts = [
+            ("DuckDB", "duckdb_peer.py", None),
+            ("DuckDB's own", "duckdb_peer.py", Some(own.as_path())),
+            ("chdb", "chdb_peer.py", Some(chdb.as_path())),
+        ];
+        let started = scripts.into_iter().filter_map(|(name, script, folder)| match Self::start(name, script, folder, files) {
+            Ok(peer) => Some(peer),
+            Err(error) => {
+                println!("without {name}: {error}");
+                None
+            }
+        });
+        started.collect()
+    }
+
+    fn start(name: &'static str, script: &str, folder: Option<&Path>, files: &[String]) -> Outcome<Self> {
+        if let Some(folder) = folder {
+            std::fs::create_dir_all(folder)?;
+        }
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers").join(script);
+        let mut command = Command::new("python3");
+        let mut child = command.arg(script).args(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let (Some(mut to), Some(from)) = (child.stdin.take(), child.stdout.take()) else { return Err("no pipes".into()) };
+        let mut from = BufReader::new(from);
+        writeln!(to, "{}", serde_json::to_string(files)?)?;
+        let mut ready = String::new();
+        from.read_line(&mut ready)?;
+        match ready.trim().strip_prefix("ready ") {
+            Some(version) => println!("{name} {version}, two threads, same rows"),
+            None => return Err("it does not start: pip install duckdb chdb".into()),
+        }
+        Ok(Self { name, child, to, from })
+    }
+
+    /// Asks a statement, on one line.
+    pub fn ask(&mut self, sql: &str) -> Outcome<Answer> {
+        writeln!(self.to, "{sql}")?;
+        let mut answer = String::new();
+        self.from.read_line(&mut answer)?;
+        let parts: Vec<&str> = answer.split_whitespace().collect();
+        let [ms, rows, digest] = parts.as_slice() else { return Err(format!("{} did not answer", self.name).into()) };
+        Ok(Answer { ms: ms.parse()?, rows: rows.parse()?, digest: digest.parse()? })
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // The process ends when its input does; a failed kill means that it has.
+        drop(self.child.kill());
+    }
+}
+
+/// How many rows an answer has, and what they say as one number: as `answers.py` makes it.
+pub fn digest(batches: &[RecordBatch]) -> Outcome<(usize, u64)> {
+    let (mut rows, mut digest) = (0, 0);
+    for batch in batches {
+        let columns = batch.columns().iter().map(|column| cells(column)).collect::<Outcome<Vec<_>>>()?;
+        rows += batch.num_rows();
+        for row in 0..batch.num_rows() {
+            let cells: Vec<&str> = columns.iter().map(|cells| cells[row].as_str()).collect();
+            digest += u64::from(crc32fast::hash(cells.join("\u{1f}").as_bytes()));
+        }
+    }
+    Ok((rows, digest))
+}
+
+fn cells(column: &dyn Array) -> Outcome<Vec<String>> {
+    let is_number = column.data_type().is_numeric() || *column.data_type() == DataType::Boolean;
+    if is_number {
+        let numbers = cast(column, &DataType::Float64)?;
+        let numbers = numbers.as_primitive::<Float64Type>();
+        return Ok(numbers.iter().map(|number| number.map_or_else(String::new, |number| format!("{number:.6e}"))).collect());
+    }
+    let column = match column.data_type() {
+        DataType::Timestamp(..) => cast(column, &DataType::Timestamp(TimeUnit::Microsecond, None))?,
+        _ => column.slice(0, column.len()),
+    };
+    let options = FormatOptions::default().with_timestamp_format(Some("%Y-%m-%d %H:%M:%S%.6f"));
+    let shown = ArrayFormatter::try_new(&column, &options)?;
+    let text = |row: usize| shown.value(row).to_string().trim_end_matches(".000000").trim_end_matches(" 00:00:00").to_owned();
+    Ok((0..column.len()).map(text).collect())
+}
