@@ -16,7 +16,7 @@ from answers import digest
 
 # Those the statements ask for.
 COLUMNS = """ier_id, email_name, person_id, contact_id, lead_id, send_definition_id, from_name, subject_line, date_sent, sent_date, opened,
-    date_opened, clicked, number_of_total_clicks, number_of_unique_clicks, hard_bounce, soft_bounce, date_bounced, date_unsubscribed"""
+    date_opened, clicked, number_of_total_clicks, number_of_unique_clicks, hard_bounce, soft_bounce, date_bounced, date_unsubscribed, current_email"""
 
 files = json.loads(sys.stdin.readline())
 chdb = session.Session(sys.argv[1])
@@ -26,7 +26,8 @@ ask("CREATE DATABASE IF NOT EXISTS bench ENGINE = Atomic")
 ask("USE bench")
 count = lambda path: int(str(ask(f"SELECT count() FROM file('{path}', Parquet)")).strip())
 stored = int(str(ask("SELECT sum(rows) FROM system.parts WHERE database = 'bench' AND table = 'ier' AND active")).strip() or 0)
-if stored != sum(map(count, files)):
+has = {line.strip('"') for line in str(ask("SELECT name FROM system.columns WHERE database = 'bench' AND table = 'ier'")).split()}
+if stored != sum(map(count, files)) or has != {name.strip() for name in COLUMNS.split(",")}:
     ask("DROP TABLE IF EXISTS ier")
     ask("SET min_insert_block_size_rows = 2000000, min_insert_block_size_bytes = 2000000000")
     order = "ENGINE = MergeTree ORDER BY (contact_id, date_sent) SETTINGS allow_nullable_key = 1"

@@ -28,8 +28,8 @@ else:
 zone = "America/Denver"
 connection.execute("CREATE OR REPLACE TEMP MACRO canonical_person(id) AS id")
 connection.execute(f"CREATE OR REPLACE TEMP MACRO day_start(day) AS timezone('{zone}', CAST(day AS TIMESTAMP))")
-connection.execute(f"CREATE OR REPLACE TEMP MACRO local_month(at) AS CAST(date_trunc('month', timezone('{zone}', at)) AS DATE)")
-connection.execute(f"CREATE OR REPLACE TEMP MACRO local_hour(at) AS CAST(date_part('hour', timezone('{zone}', at)) AS INTEGER)")
+connection.execute(f"CREATE OR REPLACE TEMP MACRO local_month(moment) AS CAST(date_trunc('month', timezone('{zone}', moment)) AS DATE)")
+connection.execute(f"CREATE OR REPLACE TEMP MACRO local_hour(moment) AS CAST(date_part('hour', timezone('{zone}', moment)) AS INTEGER)")
 print("ready", duckdb.__version__, flush=True)
 for line in sys.stdin:
     start = time.perf_counter()
