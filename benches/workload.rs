@@ -1,10 +1,10 @@
-//! The workload, measured: load, archive, compact, upsert, and the queries beside DuckDB on the same files.
+//! The workload, measured: load, archive, compact, upsert, and the queries beside other engines.
 //!
-//! `cargo bench --bench workload -- --scale s` (about a minute), `m` (40 million IERs: about half an hour and 20 GB of
-//! disk), `--folder DIR` to keep and reuse the data. Jobs run as the real binary, with their peak memory; queries run in
-//! this process, warm, interleaved with DuckDB, and histories also with chdb on a table of its own, when Python has the packages
-//! `duckdb` and `chdb`. Prints figures, judges nothing. `--only queries,histories` runs parts: jobs, compact, upsert, csv, queries,
-//! histories, questions, late, erase.
+//! `cargo bench --bench workload -- --scale s` (about a minute), `m` (40 million IERs: about half an hour and 30 GB of
+//! disk), `--folder DIR` to keep and reuse the data. Jobs run as the real binary, with their peak memory. Queries run in this
+//! process, warm, in turns with DuckDB on the same files, DuckDB on a table in its own format, and chdb on a MergeTree ordered by
+//! contact (`pip install duckdb chdb`); their answers are compared, and a picture is drawn. Prints figures, judges nothing.
+//! `--only queries,histories` runs parts: jobs, compact, upsert, csv, queries, histories, questions, late, erase.
 
 #![allow(missing_docs)]
 
@@ -15,12 +15,14 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringViewArray};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::TryStreamExt;
 use ier::clock::SystemClock;
 use ier::lake::paths::Role;
 use ier::query::engine::Engine;
 use ier::query::limits::Limits;
+use ier::query::output;
 use ier::record::fields::known;
 use ier::source::synthetic::{Format, Recipe, generate};
 use ier::tiers::warehouse::Warehouse;
@@ -356,7 +358,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// The queries, each side by side with DuckDB on the live files.
+/// The queries, each side by side with the peers.
 async fn queries(warehouse: &Path) -> Outcome<()> {
     let engine = open(warehouse, None).await?;
     let contact =
@@ -369,12 +371,12 @@ async fn queries(warehouse: &Path) -> Outcome<()> {
     .await?;
     let mut peers = Peer::all(&live_files(warehouse).await?, warehouse);
     heading(&peers);
-    let mut ratios = Vec::new();
+    let mut times = Vec::new();
     for (name, sql) in QUERIES {
         let sql = one_line(sql).replace("{contact}", &contact).replace("{send}", &send);
-        ratios.push(beside(&engine, &mut peers, name, &sql).await?);
+        times.push(beside(&engine, &mut peers, name, &sql).await?);
     }
-    means(&ratios);
+    compared(&peers, &times, &warehouse.with_file_name("queries.svg")).await?;
     let status = std::fs::read_to_string("/proc/self/status")?;
     println!("{:28} peak {} MiB", "all queries, in process", high_water_kib(&status).unwrap_or(0) / 1024);
     Ok(())
@@ -389,27 +391,33 @@ const QUESTIONS: [(&str, &[(&str, &str)]); 5] = [
     ("audience", &[("did", "clicked"), ("from", "2025-09-01")]),
 ];
 
-/// Questions, each beside DuckDB with our functions as macros, on the same files.
+/// Questions, each beside the peers that know our functions as macros.
 async fn questions(warehouse: &Path) -> Outcome<()> {
     let engine = open(warehouse, None).await?;
     // chdb would need our functions in words of its own.
     let mut peers = Peer::all(&live_files(warehouse).await?, warehouse);
     peers.retain(|peer| peer.name != "chdb");
     heading(&peers);
-    let mut ratios = Vec::new();
+    let mut times = Vec::new();
     let library = ier::query::question::library(None)?;
     for (name, given) in QUESTIONS {
         let question = ier::query::question::find(&library, name)?;
         let given = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let sql = engine.expanded(&question.sql, &given)?;
-        ratios.push(beside(&engine, &mut peers, name, &sql).await?);
+        times.push(beside(&engine, &mut peers, name, &sql).await?);
     }
-    means(&ratios);
-    Ok(())
+    compared(&peers, &times, &warehouse.with_file_name("questions.svg")).await
 }
 
-/// Times a statement here and, in turns, at the peers; prints the medians, and returns what ours is of each of theirs.
-async fn beside(engine: &Engine, peers: &mut [Peer], name: &str, sql: &str) -> Outcome<Vec<f64>> {
+/// The medians of a statement: here, and at each peer.
+struct Times {
+    name: String,
+    own: f64,
+    theirs: Vec<f64>,
+}
+
+/// Times a statement here and, in turns, at the peers, whose answers must say the same; prints the medians.
+async fn beside(engine: &Engine, peers: &mut [Peer], name: &str, sql: &str) -> Outcome<Times> {
     let (mut own, mut theirs) = (Vec::new(), vec![Vec::new(); peers.len()]);
     for run in 0..=RUNS {
         let (ms, batches) = timed(engine, sql).await?;
@@ -426,24 +434,36 @@ async fn beside(engine: &Engine, peers: &mut [Peer], name: &str, sql: &str) -> O
     // The first run warms all up.
     let own = median(own.split_off(1));
     let theirs: Vec<f64> = theirs.into_iter().map(|mut times| median(times.split_off(1))).collect();
-    let ratios: Vec<f64> = theirs.iter().map(|theirs| own / theirs).collect();
-    let cells: String = theirs.iter().zip(&ratios).map(|(theirs, ratio)| format!(" {theirs:>14.1} {ratio:>7.3}")).collect();
+    let cells: String = theirs.iter().map(|theirs| format!(" {theirs:>14.1} {:>7.3}", own / theirs)).collect();
     println!("{name:28} {own:>10.1}{cells}");
-    Ok(ratios)
+    Ok(Times { name: name.to_owned(), own, theirs })
 }
 
-/// Prints the head of the table that [`beside`] fills, for peers that are there.
+/// Prints the head of the table that [`beside`] fills.
 fn heading(peers: &[Peer]) {
     let cells: String = peers.iter().map(|peer| format!(" {:>14} {:>7}", peer.name, "ratio")).collect();
     println!("{:28} {:>10}{cells}", "median ms", "ier");
 }
 
-/// Prints the geometric means of ratios, one a peer.
-fn means(ratios: &[Vec<f64>]) {
-    let Some(peers) = ratios.first().map(Vec::len) else { return };
-    let mean = |at: usize| (ratios.iter().map(|ratios| ratios[at].ln()).sum::<f64>() / ratios.len() as f64).exp();
-    let cells: String = (0..peers).map(|at| format!(" {:>14} {:>7.3}", "", mean(at))).collect();
+/// Prints the geometric means of what ours is of each peer's, and draws the times as a picture.
+async fn compared(peers: &[Peer], times: &[Times], picture: &Path) -> Outcome<()> {
+    let mean = |at: usize| times.iter().map(|times| (times.own / times.theirs[at]).ln()).sum::<f64>() / times.len() as f64;
+    let cells: String = (0..peers.len()).map(|at| format!(" {:>14} {:>7.3}", "", mean(at).exp())).collect();
     println!("{:28} {:>10}{cells}", "geometric mean", "");
+    let names: ArrayRef = Arc::new(times.iter().map(|times| Some(times.name.as_str())).collect::<StringViewArray>());
+    let own: ArrayRef = Arc::new(times.iter().map(|times| times.own).collect::<Float64Array>());
+    let theirs = peers.iter().enumerate().map(|(at, peer)| {
+        let column: ArrayRef = Arc::new(times.iter().map(|times| times.theirs[at]).collect::<Float64Array>());
+        (format!("{} ms", peer.name), column)
+    });
+    let columns = [("query".to_owned(), names), ("ier ms".to_owned(), own)];
+    let batch = RecordBatch::try_from_iter(columns.into_iter().chain(theirs))?;
+    let schema = batch.schema();
+    let rows = RecordBatchStreamAdapter::new(schema, futures::stream::iter([Ok(batch)]));
+    let mut file = std::fs::File::create(picture)?;
+    output::write(Box::pin(rows), output::Format::Svg, &mut file, &output::Options::default()).await?;
+    println!("{:28} {}", "picture", picture.display());
+    Ok(())
 }
 
 /// A statement as peers take it, without its comment.

@@ -68,6 +68,9 @@ pub const DAY: &str = "sent_date";
 /// How finely `date_sent` is told, in microseconds.
 pub const HOUR_MICROS: i64 = 3_600_000_000;
 
+/// Hours since 1970 that may be told, until 2100: whether a zone is whole hours from UTC is known for these.
+const HOURS: Range<i64> = 0..1_139_568;
+
 /// A rollup is kept when each of its rows stands for so many rows of the file or more, on average: then it is much smaller, and much
 /// faster to read.
 pub const ROWS_EACH: usize = 4;
@@ -281,17 +284,14 @@ impl RollupBuilder {
         let days = batch.column_by_name(DAY).and_then(|column| column.as_primitive_opt::<Date32Type>());
         for row in 0..batch.num_rows() {
             let moment = sent.filter(|sent| sent.is_valid(row)).map(|sent| sent.value(row));
-            let hour = match moment.map(|moment| i32::try_from(moment.div_euclid(HOUR_MICROS))) {
-                Some(Err(_)) => {
-                    // Thousands of years away: not worth a wider number.
-                    self.given_up = true;
-                    return Ok(());
-                }
-                hour => hour.and_then(std::result::Result::ok),
-            };
+            let hour = moment.map(|moment| moment.div_euclid(HOUR_MICROS));
+            if hour.is_some_and(|hour| !HOURS.contains(&hour)) {
+                self.given_up = true;
+                return Ok(());
+            }
             let alike = Alike {
                 labels: labels[row],
-                hour,
+                hour: hour.map(|hour| hour as i32),
                 day: days.filter(|days| days.is_valid(row)).map(|days| days.value(row)),
                 marks: marks[row],
                 numbers: numbers.map(|numbers| numbers.filter(|of| of.is_valid(row)).map(|of| of.value(row))),

@@ -12,10 +12,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, FieldRef, TimeUnit};
 use datafusion::catalog::default_table_source::source_as_provider;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, Result as DfResult, ScalarValue, TableReference, internal_datafusion_err};
+use datafusion::common::{Column, DFSchema, Result as DfResult, ScalarValue, TableReference, internal_datafusion_err};
 use datafusion::datasource::provider_as_source;
 use datafusion::functions_aggregate::expr_fn::{max, min, sum};
 use datafusion::logical_expr::expr::{AggregateFunction, ScalarFunction};
@@ -69,14 +69,17 @@ struct Together {
 
 /// An aggregate over rows that stand for several, where that says the same.
 fn counted(aggregate: &Aggregate) -> DfResult<Option<LogicalPlan>> {
-    if aggregate.group_expr.iter().any(|expr| matches!(expr, Expr::GroupingSet(_))) || counts_all(aggregate)? {
+    let is_set = |expr: &Expr| matches!(expr, Expr::GroupingSet(_));
+    let has_name = |field: &FieldRef| field.name().starts_with(COUNTED);
+    if aggregate.group_expr.iter().any(is_set) || aggregate.schema.fields().iter().any(has_name) || counts_all(aggregate)? {
         return Ok(None);
     }
-    let Some(together) = together(&aggregate.input)? else { return Ok(None) };
-    if aggregate.input.contains_outer_reference() || !aggregate.group_expr.iter().all(|expr| together.tells(expr)) {
+    let Some(together) = together(&aggregate.input)?.filter(|_| stands_alone(&aggregate.input)) else { return Ok(None) };
+    if !aggregate.group_expr.iter().all(|expr| together.tells(expr)) {
         return Ok(None);
     }
-    let groups = aggregate.group_expr.len();
+    // A group that is named twice is one column.
+    let groups = aggregate.schema.fields().len() - aggregate.aggr_expr.len();
     let mut counts = Counts::default();
     let mut measures = Vec::with_capacity(aggregate.aggr_expr.len());
     for (at, expr) in aggregate.aggr_expr.iter().enumerate() {
@@ -94,13 +97,21 @@ fn counted(aggregate: &Aggregate) -> DfResult<Option<LogicalPlan>> {
 
 /// The different rows of a plan.
 fn distinct(input: &LogicalPlan) -> DfResult<Option<LogicalPlan>> {
-    let Some(together) = together(input)?.filter(|together| together.vague.is_empty()) else { return Ok(None) };
-    if input.contains_outer_reference() {
-        return Ok(None);
-    }
+    let tells_all = |together: &Together| together.vague.is_empty() && stands_alone(input);
+    let Some(together) = together(input)?.filter(tells_all) else { return Ok(None) };
     let columns = together.plan.schema().columns().into_iter().filter(|column| !is_own(column)).map(Expr::Column);
     let columns = Projection::try_new(columns.collect(), Arc::new(together.plan))?;
     Ok(Some(LogicalPlan::Distinct(Distinct::All(Arc::new(LogicalPlan::Projection(columns))))))
+}
+
+/// Does a plan depend on no other's columns, and has none of its rows been made to stand for several before?
+fn stands_alone(plan: &LogicalPlan) -> bool {
+    let depends = |plan: &LogicalPlan| match plan {
+        LogicalPlan::Subquery(subquery) => !subquery.outer_ref_columns.is_empty(),
+        LogicalPlan::TableScan(scan) => scan.projected_schema.fields().iter().any(|field| field.name() == ROWS),
+        plan => plan.contains_outer_reference(),
+    };
+    plan.exists(|plan| Ok(depends(plan))).is_ok_and(|depends| !depends)
 }
 
 /// The plan with rows that stand for several; none where it asks what rollups do not tell, or is of another table.
@@ -156,7 +167,7 @@ fn joined(plan: &LogicalPlan, join: &Join) -> DfResult<Option<Together>> {
         _ => return Ok(None),
     };
     let on = join.on.iter().flat_map(|(left, right)| [left, right]);
-    if !on.chain(&join.filter).all(|expr| side.tells(expr)) {
+    if names_own(&join.schema) || !on.chain(&join.filter).all(|expr| side.tells(expr)) {
         return Ok(None);
     }
     let plan = plan.with_new_exprs(plan.expressions(), inputs)?;
@@ -173,18 +184,27 @@ impl Together {
 
     fn told(&self, expr: &Expr) -> Told {
         match expr {
-            Expr::Column(column) => self.vague.get(column).copied().unwrap_or(Told::Exactly),
+            Expr::Column(column) => self.told_of(column),
             _ => Told::Nothing,
         }
     }
 
+    fn told_of(&self, column: &Column) -> Told {
+        // Plans name columns in full; should one not, it may be any of that name.
+        let by_name = || self.vague.iter().find(|(vague, _)| column.relation.is_none() && vague.name == column.name);
+        self.vague.get_key_value(column).or_else(by_name).map_or(Told::Exactly, |(_, told)| *told)
+    }
+
     /// See [`tells`].
     fn tells(&self, expr: &Expr) -> bool {
-        tells(expr, &|column| self.vague.get(column).copied().unwrap_or(Told::Exactly))
+        tells(expr, &|column| self.told_of(column))
     }
 
     /// The same, projected. What cannot be told is null, as long as nobody asks for it.
     fn project(self, projection: &Projection) -> DfResult<Option<Self>> {
+        if names_own(&projection.schema) {
+            return Ok(None);
+        }
         let mut vague = Vec::new();
         let mut columns = Vec::with_capacity(projection.expr.len() + 3);
         for (expr, (relation, field)) in projection.expr.iter().zip(projection.schema.iter()) {
@@ -261,6 +281,9 @@ impl Together {
     }
 }
 
+/// How the names begin under which aggregates are computed.
+const COUNTED: &str = "__counted_";
+
 /// The aggregates that are computed, each once, under names of their own.
 #[derive(Default)]
 struct Counts(Vec<Expr>);
@@ -268,11 +291,11 @@ struct Counts(Vec<Expr>);
 impl Counts {
     fn column(&mut self, aggregate: Expr) -> Expr {
         let place = self.0.iter().position(|known| *unaliased(known) == aggregate).unwrap_or_else(|| {
-            let name = format!("__counted_{}", self.0.len());
+            let name = format!("{COUNTED}{}", self.0.len());
             self.0.push(aggregate.alias(name));
             self.0.len() - 1
         });
-        Expr::Column(Column::new(None::<TableReference>, format!("__counted_{place}")))
+        Expr::Column(Column::new(None::<TableReference>, format!("{COUNTED}{place}")))
     }
 }
 
@@ -297,6 +320,11 @@ fn is_own(column: &Column) -> bool {
     [ROWS, FIRST, LAST].contains(&column.name.as_str())
 }
 
+/// Has somebody given a column the name of one of ours?
+fn names_own(schema: &DFSchema) -> bool {
+    schema.columns().iter().any(is_own)
+}
+
 fn unaliased(expr: &Expr) -> &Expr {
     match expr {
         Expr::Alias(alias) => unaliased(&alias.expr),
@@ -308,8 +336,11 @@ fn unaliased(expr: &Expr) -> &Expr {
 fn moment(expr: &Expr) -> &Expr {
     match expr {
         Expr::Cast(Cast { expr: inner, field }) => match field.data_type() {
-            DataType::Timestamp(_, None) => moment(inner),
-            DataType::Timestamp(_, Some(zone)) if matches!(zone.as_ref(), "UTC" | "+00:00") => moment(inner),
+            DataType::Timestamp(TimeUnit::Microsecond | TimeUnit::Nanosecond, zone)
+                if zone.as_deref().is_none_or(|zone| matches!(zone, "UTC" | "+00:00")) =>
+            {
+                moment(inner)
+            }
             _ => expr,
         },
         expr => expr,
@@ -355,7 +386,7 @@ pub(super) fn tells(expr: &Expr, told: &dyn Fn(&Column) -> Told) -> bool {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::LtEq | Operator::Gt, right }) if is_hour(right) => begins_hour(left),
         Expr::Cast(Cast { expr, field }) if *field.data_type() == DataType::Date32 && is_hour(expr) => true,
         Expr::ScalarFunction(function) if function.args.last().is_some_and(is_hour) => is_of_hours(function),
-        Expr::OuterReferenceColumn(..) => false,
+        Expr::OuterReferenceColumn(..) | Expr::SetComparison(_) => false,
         Expr::Exists(exists) => exists.subquery.outer_ref_columns.is_empty(),
         Expr::ScalarSubquery(subquery) => subquery.outer_ref_columns.is_empty(),
         Expr::InSubquery(of) => of.subquery.outer_ref_columns.is_empty() && tells(&of.expr, told),

@@ -21,6 +21,9 @@ mod model;
 /// Random SQL: hot over archive answers as the same rows in memory do, whatever is asked and whatever job has just run.
 mod random_sql;
 
+/// The planner's short ways change no answer, and are taken where they should be.
+mod shortcuts;
+
 /// The habits of export files: headers, encodings, zones, rejects.
 mod exports;
 

@@ -24,7 +24,7 @@ fn rows(seed: u64, count: usize) -> RecordBatch {
             DataType::Int32 => Arc::new(value(3).into_iter().map(|of| of.map(|of| of as i32)).collect::<Int32Array>()),
             DataType::Date32 => Arc::new(value(3).into_iter().map(|of| of.map(|of| of as i32)).collect::<Date32Array>()),
             DataType::Timestamp(..) => {
-                let moments = value(9).into_iter().map(|of| of.map(|of| of as i64 * HOUR_MICROS / 3 - 7));
+                let moments = value(9).into_iter().map(|of| of.map(|of| (of as i64 + 90_000) * HOUR_MICROS / 3 - 7));
                 Arc::new(moments.collect::<TimestampMicrosecondArray>().with_timezone(UTC.clone()))
             }
             other => {

@@ -203,9 +203,17 @@ impl<'a> Writer<'a> {
         if self.once_in(3) {
             from.terms.push(Term { sql: "a.date_sent".to_owned(), name: "date_sent", kind: Kind::Moment, literals: &[] });
         }
-        if self.once_in(3) {
-            let sends = self.single(self.relation_of("email_send"), "b");
-            from = self.join(from, sends, "a.send_definition_id = b.id");
+        match self.dice.below(6) {
+            0 | 1 => {
+                let sends = self.single(self.relation_of("email_send"), "b");
+                from = self.join(from, sends, "a.send_definition_id = b.id");
+            }
+            2 => {
+                let mut others = self.single(self.relation_of("ier"), "b");
+                others.terms.retain(|term| self.once_in(3) || ALIKE.contains(&term.name));
+                from = self.join(from, others, "a.send_definition_id = b.send_definition_id AND a.sent_date = b.sent_date");
+            }
+            _ => {}
         }
         if self.once_in(6) { self.distinct(&from) } else { self.aggregate(&from) }
     }
