@@ -13,14 +13,15 @@ import duckdb
 from answers import digest
 
 files = json.loads(sys.stdin.readline())
-parquet = f"read_parquet({files!r}, hive_partitioning = false)"
+parquet = f"(SELECT *, 'archive' AS tier FROM read_parquet({files!r}, hive_partitioning = false))"
 connection = duckdb.connect(f"{sys.argv[1]}/duckdb.db" if len(sys.argv) > 1 else ":memory:")
 connection.execute("SET threads = 2")
 connection.execute("SET TimeZone = 'UTC'")
 if len(sys.argv) > 1:
     count = lambda table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
     tables = [name for (name,) in connection.execute("SHOW TABLES").fetchall()]
-    if "ier" not in tables or count("ier") != count(parquet):
+    columns = [column for (column, *_) in connection.execute("DESCRIBE ier").fetchall()] if "ier" in tables else []
+    if "tier" not in columns or count("ier") != count(parquet):
         connection.execute(f"CREATE OR REPLACE TABLE ier AS SELECT * EXCLUDE (record_key, kept_stamps, late_from, observed) FROM {parquet}")
 else:
     connection.execute(f"CREATE VIEW ier AS SELECT * FROM {parquet}")
