@@ -35,9 +35,9 @@ mod story;
 
 mod values;
 
-/// Statements asked unless told otherwise: some nine minutes of two cores. Nearly all of it goes into planning and into opening
+/// Statements asked unless told otherwise: some four minutes of two cores. Nearly all of it goes into planning and into opening
 /// files, in code that is not optimised in the tests' profile.
-const STATEMENTS: u64 = 10_000;
+const STATEMENTS: u64 = 5_000;
 
 /// Worlds they are spread over.
 const WORLDS: u64 = 4;
