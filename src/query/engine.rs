@@ -31,8 +31,9 @@ use super::limits::{Limits, Timed, timed_out};
 use super::local_time;
 use super::macros::Macros;
 use super::provider::PinnedBefore;
+use super::pushdown::{self, Rule};
 use super::rollups::CountTogether;
-use super::runs;
+use super::runs::{self, PersonRuns};
 use super::statement;
 use super::who::Person;
 use super::workers::Workers;
@@ -107,7 +108,7 @@ impl Engine {
             .with_target_partitions(limits.threads.max(1))
             .with_option_extension(limits.shortcuts.clone());
         let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
-        let state = state.with_optimizer_rules(optimizer_rules()).with_physical_optimizer_rules(runs::physical_rules());
+        let state = state.with_optimizer_rules(optimizer_rules()).with_physical_optimizer_rules(physical_rules());
         let context = SessionContext::new_with_state(state.build());
         functions::register(&context)?;
         let calendar = Arc::new(calendar);
@@ -268,6 +269,11 @@ fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let simple = rules.iter().position(|rule| rule.name() == "simplify_expressions").map_or(0, |at| at + 1);
     rules.insert(simple, Arc::new(CountTogether));
     rules
+}
+
+/// DataFusion's rules for physical plans, and ours.
+fn physical_rules() -> Vec<Rule> {
+    pushdown::where_names_differ(runs::with_rule(PersonRuns::default()))
 }
 
 /// Nothing that changes data, schema or options.

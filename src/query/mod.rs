@@ -20,6 +20,8 @@ mod rollups;
 
 mod selection;
 
+mod pushdown;
+
 pub mod functions;
 
 pub mod local_time;

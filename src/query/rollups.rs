@@ -161,10 +161,6 @@ fn joined(plan: &LogicalPlan, join: &Join) -> DfResult<Option<Together>> {
     let keeps_left = matches!(join.join_type, JoinType::Inner | JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti);
     let keeps_right = matches!(join.join_type, JoinType::Inner | JoinType::Right | JoinType::RightSemi | JoinType::RightAnti);
     let (left, right) = (&join.left, &join.right);
-    // IERs with IERs are asked of the rows.
-    if left.exists(|plan| Ok(scanned(plan)?.is_some()))? && right.exists(|plan| Ok(scanned(plan)?.is_some()))? {
-        return Ok(None);
-    }
     let (side, inputs) = match (keeps_left, keeps_right) {
         (true, _) if let Some(side) = together(left)? => {
             let inputs = vec![side.plan.clone(), right.as_ref().clone()];

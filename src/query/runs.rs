@@ -43,6 +43,7 @@ use datafusion::physical_plan::{ExecutionPlan, InputOrderMode};
 pub use exec::RunAggregateExec;
 
 use super::identity;
+use super::pushdown::Rule;
 use super::shortcuts::Shortcuts;
 use crate::lake::people::{PERSON, PeopleExec};
 use crate::lake::scan::STORE;
@@ -58,12 +59,8 @@ const CANONICAL_PERSON: &str = identity::NAMES[2];
 /// The rule before which ours runs: after it, other plans may stand between the two halves of an aggregate.
 const NEXT_RULE: &str = "EnsureRequirements";
 
-/// DataFusion's rules for physical plans, and ours: late enough that `SELECT DISTINCT … LIMIT`, which stops early, is known.
-pub fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
-    with_rule(PersonRuns::default())
-}
-
-fn with_rule(rule: PersonRuns) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+/// DataFusion's rules for physical plans, and this one: late enough that `SELECT DISTINCT … LIMIT`, which stops early, is known.
+pub fn with_rule(rule: PersonRuns) -> Vec<Rule> {
     let mut rules = PhysicalOptimizer::new().rules;
     let place = rules.iter().position(|rule| rule.name() == NEXT_RULE).unwrap_or(0);
     rules.insert(place, Arc::new(rule));
