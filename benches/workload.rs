@@ -4,7 +4,7 @@
 //! disk), `--folder DIR` to keep and reuse the data. Jobs run as the real binary, with their peak memory. Queries run in this
 //! process, warm, in turns with DuckDB on the same files, DuckDB on a table in its own format, and chdb on a MergeTree ordered by
 //! contact (`pip install duckdb chdb`); their answers are compared, and a picture is drawn. Prints figures, judges nothing.
-//! `--only queries,histories` runs parts: jobs, compact, upsert, csv, queries, histories, questions, late, erase.
+//! `--only queries,histories` runs parts: jobs, compact, upsert, csv, queries, histories, questions, demo, late, erase.
 
 #![allow(missing_docs)]
 
@@ -15,40 +15,25 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringViewArray};
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use arrow::array::{Array, AsArray, RecordBatch};
 use futures::TryStreamExt;
 use ier::clock::SystemClock;
 use ier::lake::paths::Role;
 use ier::query::engine::Engine;
 use ier::query::limits::Limits;
-use ier::query::output;
 use ier::record::fields::known;
 use ier::source::synthetic::{Format, Recipe, generate};
 use ier::tiers::warehouse::Warehouse;
 
 mod peers;
 
-use peers::Peer;
+use peers::beside::{QUERIES, RUNS, one_line, queries, questions, questions_of_any};
+use peers::{Peer, Tables};
 
 #[global_allocator]
 static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
-
-/// Runs of each query; the median is printed.
-const RUNS: usize = 5;
-
-const QUERIES: [(&str, &str); 8] = [
-    ("q01 rates by month", include_str!("queries/q01_monthly_rates.sql")),
-    ("q02 largest sends", include_str!("queries/q02_send_totals.sql")),
-    ("q03 opened, not clicked", include_str!("queries/q03_opened_not_clicked.sql")),
-    ("q04 never opened", include_str!("queries/q04_never_open.sql")),
-    ("q05 one history", include_str!("queries/q05_history.sql")),
-    ("q06 fatigue", include_str!("queries/q06_fatigue.sql")),
-    ("q07 best hour", include_str!("queries/q07_time_to_open.sql")),
-    ("q08 hard-bounced twice", include_str!("queries/q08_hygiene.sql")),
-];
 
 struct Scale {
     recipe: Recipe,
@@ -107,7 +92,11 @@ async fn main() -> Outcome<()> {
         histories(&warehouse).await?;
     }
     if wanted("questions") {
+        others(&exports, &warehouse, &scale).await?;
         questions(&warehouse).await?;
+    }
+    if wanted("demo") {
+        demo(&folder.join("demo")).await?;
     }
     if wanted("late") {
         late(&warehouse).await?;
@@ -182,6 +171,30 @@ fn jobs(exports: &Path, warehouse: &Path, scale: &Scale) -> Outcome<()> {
     let (_, _, status) = ier(warehouse, &["status"])?;
     println!("{:28} {:8.2} bytes an IER", "archive, all columns", status["archive_bytes_per_ier"].as_f64().unwrap_or(f64::NAN));
     Ok(())
+}
+
+/// Takes in what the workload has beside IERs: links, sends, people, attributes.
+async fn others(exports: &Path, warehouse: &Path, scale: &Scale) -> Outcome<()> {
+    let there = scalar(&open(warehouse, None).await?, "SELECT CAST(count(*) AS VARCHAR) FROM individual_link").await;
+    if there.is_ok_and(|count| count != "0") {
+        return Ok(());
+    }
+    let all: Vec<String> =
+        std::fs::read_dir(exports)?.map(|entry| Ok(entry?.path().to_string_lossy().into_owned())).collect::<Outcome<_>>()?;
+    let mut args = vec!["load"];
+    args.extend(all.iter().map(String::as_str).filter(|path| !path.contains("individual_email_result")));
+    let (took, peak, report) = ier(warehouse, &args)?;
+    let rows = report["tables"].as_array().into_iter().flatten().filter_map(|table| table["read"].as_u64()).sum();
+    line("load all else", took, rows, Some(peak));
+    ier(warehouse, &["archive", "--until", &scale.recipe.end.to_string()])?;
+    Ok(())
+}
+
+/// The questions over a demonstration's warehouse: a year of exports with the faults of real ones, young records hot.
+async fn demo(folder: &Path) -> Outcome<()> {
+    let warehouse = folder.join("warehouse");
+    ier(&warehouse, &["demo", &folder.to_string_lossy()])?;
+    questions_of_any(&warehouse).await
 }
 
 /// One archive file a day, as daily archive runs would leave them if nobody ever compacted, to its final form.
@@ -358,119 +371,6 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// The queries, each side by side with the peers.
-async fn queries(warehouse: &Path) -> Outcome<()> {
-    let engine = open(warehouse, None).await?;
-    let contact =
-        scalar(&engine, "SELECT contact_id FROM ier WHERE contact_id IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1")
-            .await?;
-    let send = scalar(
-        &engine,
-        "SELECT send_definition_id FROM ier WHERE send_definition_id IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
-    )
-    .await?;
-    let mut peers = Peer::all(&live_files(warehouse).await?, warehouse);
-    heading(&peers);
-    let mut times = Vec::new();
-    for (name, sql) in QUERIES {
-        let sql = one_line(sql).replace("{contact}", &contact).replace("{send}", &send);
-        times.push(beside(&engine, &mut peers, name, &sql).await?);
-    }
-    compared(&peers, &times, &warehouse.with_file_name("queries.svg")).await?;
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    println!("{:28} peak {} MiB", "all queries, in process", high_water_kib(&status).unwrap_or(0) / 1024);
-    Ok(())
-}
-
-/// Questions of `ier ask` that need no more than IERs, with parameters that fit these.
-const QUESTIONS: [(&str, &[(&str, &str)]); 5] = [
-    ("never_open", &[("from", "2025-09-01")]),
-    ("fatigue", &[("from", "2025-01-01")]),
-    ("hard_bounced", &[]),
-    ("reached_not_opened", &[("about", "Giving"), ("from", "2026-06-01")]),
-    ("audience", &[("did", "clicked"), ("from", "2025-09-01")]),
-];
-
-/// Questions, each beside the peers that know our functions as macros.
-async fn questions(warehouse: &Path) -> Outcome<()> {
-    let engine = open(warehouse, None).await?;
-    // chdb would need our functions in words of its own.
-    let mut peers = Peer::all(&live_files(warehouse).await?, warehouse);
-    peers.retain(|peer| peer.name != "chdb");
-    heading(&peers);
-    let mut times = Vec::new();
-    let library = ier::query::question::library(None)?;
-    for (name, given) in QUESTIONS {
-        let question = ier::query::question::find(&library, name)?;
-        let given = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let sql = engine.expanded(&question.sql, &given)?;
-        times.push(beside(&engine, &mut peers, name, &sql).await?);
-    }
-    compared(&peers, &times, &warehouse.with_file_name("questions.svg")).await
-}
-
-/// The medians of a statement: here, and at each peer.
-struct Times {
-    name: String,
-    own: f64,
-    theirs: Vec<f64>,
-}
-
-/// Times a statement here and, in turns, at the peers, whose answers must say the same; prints the medians.
-async fn beside(engine: &Engine, peers: &mut [Peer], name: &str, sql: &str) -> Outcome<Times> {
-    let (mut own, mut theirs) = (Vec::new(), vec![Vec::new(); peers.len()]);
-    for run in 0..=RUNS {
-        let (ms, batches) = timed(engine, sql).await?;
-        let said = peers::digest(&batches)?;
-        for (peer, theirs) in peers.iter_mut().zip(&mut theirs) {
-            let answer = peer.ask(sql)?;
-            if run == 0 && (answer.rows, answer.digest) != said {
-                println!("{name}: {} answers otherwise, with {} rows; here are {}", peer.name, answer.rows, said.0);
-            }
-            theirs.push(answer.ms);
-        }
-        own.push(ms);
-    }
-    // The first run warms all up.
-    let own = median(own.split_off(1));
-    let theirs: Vec<f64> = theirs.into_iter().map(|mut times| median(times.split_off(1))).collect();
-    let cells: String = theirs.iter().map(|theirs| format!(" {theirs:>14.1} {:>7.3}", own / theirs)).collect();
-    println!("{name:28} {own:>10.1}{cells}");
-    Ok(Times { name: name.to_owned(), own, theirs })
-}
-
-/// Prints the head of the table that [`beside`] fills.
-fn heading(peers: &[Peer]) {
-    let cells: String = peers.iter().map(|peer| format!(" {:>14} {:>7}", peer.name, "ratio")).collect();
-    println!("{:28} {:>10}{cells}", "median ms", "ier");
-}
-
-/// Prints the geometric means of what ours is of each peer's, and draws the times as a picture.
-async fn compared(peers: &[Peer], times: &[Times], picture: &Path) -> Outcome<()> {
-    let mean = |at: usize| times.iter().map(|times| (times.own / times.theirs[at]).ln()).sum::<f64>() / times.len() as f64;
-    let cells: String = (0..peers.len()).map(|at| format!(" {:>14} {:>7.3}", "", mean(at).exp())).collect();
-    println!("{:28} {:>10}{cells}", "geometric mean", "");
-    let names: ArrayRef = Arc::new(times.iter().map(|times| Some(times.name.as_str())).collect::<StringViewArray>());
-    let own: ArrayRef = Arc::new(times.iter().map(|times| times.own).collect::<Float64Array>());
-    let theirs = peers.iter().enumerate().map(|(at, peer)| {
-        let column: ArrayRef = Arc::new(times.iter().map(|times| times.theirs[at]).collect::<Float64Array>());
-        (format!("{} ms", peer.name), column)
-    });
-    let columns = [("query".to_owned(), names), ("ier ms".to_owned(), own)];
-    let batch = RecordBatch::try_from_iter(columns.into_iter().chain(theirs))?;
-    let schema = batch.schema();
-    let rows = RecordBatchStreamAdapter::new(schema, futures::stream::iter([Ok(batch)]));
-    let mut file = std::fs::File::create(picture)?;
-    output::write(Box::pin(rows), output::Format::Svg, &mut file, &output::Options::default()).await?;
-    println!("{:28} {}", "picture", picture.display());
-    Ok(())
-}
-
-/// A statement as peers take it, without its comment.
-fn one_line(sql: &str) -> String {
-    sql.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join(" ")
-}
-
 /// The histories of contacts who were written to on one day, whoever they are: the busiest one is not the common case. For one
 /// in ten of them the peers, and this engine, answer a statement that asks for seven columns.
 async fn histories(warehouse: &Path) -> Outcome<()> {
@@ -483,7 +383,7 @@ async fn histories(warehouse: &Path) -> Outcome<()> {
     let people: Vec<String> =
         batches.iter().flat_map(|batch| batch.column(0).as_string_view().iter().flatten().map(str::to_owned)).collect();
     let files = live_files(warehouse).await?;
-    let mut peers = Peer::all(&files, warehouse);
+    let mut peers = Peer::all(&Tables { ier: files, ..Tables::default() }, warehouse);
     let mut times = vec![Vec::new(); 2 + peers.len()];
     let mut rows = 0;
     for (place, person) in people.iter().enumerate() {
@@ -505,7 +405,7 @@ async fn histories(warehouse: &Path) -> Outcome<()> {
             times[1].push(ms);
         }
         for (peer, times) in peers.iter_mut().zip(&mut times[2..]) {
-            let answer = peer.ask(&sql)?;
+            let answer = peer.ask(&sql)??;
             if answer.rows != found {
                 println!("{person}: {found} rows here, {} from {}", answer.rows, peer.name);
             }

@@ -8,7 +8,10 @@ def cell(value):
     if value is None:
         return ""
     if isinstance(value, (bool, int, float, decimal.Decimal)):
-        mantissa, exponent = f"{float(value):.6e}".split("e")
+        if value == int(value):
+            return str(int(value))
+        # Engines round differently in the last digits.
+        mantissa, exponent = f"{float(value):.5e}".split("e")
         return f"{mantissa}e{int(exponent)}"
     if isinstance(value, datetime.datetime):
         utc = value.astimezone(datetime.timezone.utc) if value.tzinfo else value

@@ -1,8 +1,8 @@
 """Answers the benchmark's statements with DuckDB, for a comparison in one run: on the same Parquet files or, where a folder is given,
-on a table in its own format, made there of the same rows.
+on tables in its own format, made there of the same rows.
 
-Reads from standard input: first a JSON list of the files that make up the table `ier`, then one SQL statement a line. Prints the
-milliseconds of each, the number of rows, and what they say as a number. Needs the Python package `duckdb`.
+Reads from standard input: first which files are which tables, as JSON (`ier`: those of IERs, `others`: one a table), then one SQL
+statement a line. Prints the milliseconds of each, the number of rows, and what they say as a number. Needs the Python package `duckdb`.
 """
 import json
 import sys
@@ -12,27 +12,50 @@ import duckdb
 
 from answers import digest
 
-files = json.loads(sys.stdin.readline())
-parquet = f"(SELECT *, 'archive' AS tier FROM read_parquet({files!r}, hive_partitioning = false))"
-connection = duckdb.connect(f"{sys.argv[1]}/duckdb.db" if len(sys.argv) > 1 else ":memory:")
+tables = json.loads(sys.stdin.readline())
+own = len(sys.argv) > 1
+connection = duckdb.connect(f"{sys.argv[1]}/duckdb.db" if own else ":memory:")
 connection.execute("SET threads = 2")
 connection.execute("SET TimeZone = 'UTC'")
-if len(sys.argv) > 1:
+
+
+def make(name, parquet):
+    """A view of the files, or a table of as many rows, without the columns that nobody sees."""
+    if not own:
+        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {parquet}")
+        return
     count = lambda table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-    tables = [name for (name,) in connection.execute("SHOW TABLES").fetchall()]
-    columns = [column for (column, *_) in connection.execute("DESCRIBE ier").fetchall()] if "ier" in tables else []
-    if "tier" not in columns or count("ier") != count(parquet):
-        connection.execute(f"CREATE OR REPLACE TABLE ier AS SELECT * EXCLUDE (record_key, kept_stamps, late_from, observed) FROM {parquet}")
-else:
-    connection.execute(f"CREATE VIEW ier AS SELECT * FROM {parquet}")
-# The functions of our own that questions use; the workload has nobody under two ids.
+    named = [table for (table,) in connection.execute("SHOW TABLES").fetchall()]
+    columns = [column for (column, *_) in connection.execute(f"DESCRIBE {name}").fetchall()] if name in named else []
+    if (name == "ier" and "tier" not in columns) or name not in named or count(name) != count(parquet):
+        seen = "COLUMNS(lambda c: c NOT IN ('record_key', 'kept_stamps', 'late_from', 'observed'))"
+        connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT {seen} FROM {parquet}")
+
+
+iers = f"read_parquet({tables['ier']!r}, hive_partitioning = false)"
+has_tier = "tier" in [column for (column, *_) in connection.execute(f"DESCRIBE SELECT * FROM {iers}").fetchall()]
+make("ier", iers if has_tier else f"(SELECT *, 'archive' AS tier FROM {iers})")
+for name, path in tables["others"].items():
+    make(name, f"read_parquet('{path}')")
+
+# The functions of our own that questions use. Who is who is only looked up where somebody has two ids.
+function = lambda head, body: connection.execute(f"CREATE OR REPLACE TEMP MACRO {head} AS {body}")
 zone = "America/Denver"
-connection.execute("CREATE OR REPLACE TEMP MACRO canonical_person(id) AS id")
-connection.execute(f"CREATE OR REPLACE TEMP MACRO day_start(day) AS timezone('{zone}', CAST(day AS TIMESTAMP))")
-connection.execute(f"CREATE OR REPLACE TEMP MACRO local_month(moment) AS CAST(date_trunc('month', timezone('{zone}', moment)) AS DATE)")
-connection.execute(f"CREATE OR REPLACE TEMP MACRO local_hour(moment) AS CAST(date_part('hour', timezone('{zone}', moment)) AS INTEGER)")
+known = "alias" in tables["others"] and connection.execute("SELECT count(*) FROM alias").fetchone()[0] > 0
+function("canonical_person(given)", "coalesce((SELECT a.person_id FROM alias a WHERE a.alias_id = given), given)" if known else "given")
+function("contact_history(given)", "TABLE SELECT * FROM ier WHERE canonical_person(person_id) = canonical_person(given)")
+others = "UNION SELECT alias_id FROM alias WHERE person_id = canonical_person(given)" if known else ""
+function("person_ids(given)", f"TABLE SELECT canonical_person(given) AS id UNION SELECT given {others}")
+function("day_start(day)", f"timezone('{zone}', CAST(day AS TIMESTAMP))")
+function("local_month(moment)", f"CAST(date_trunc('month', timezone('{zone}', moment)) AS DATE)")
+function("local_hour(moment)", f"CAST(date_part('hour', timezone('{zone}', moment)) AS INTEGER)")
+function("to_char(moment, form)", "strftime(moment, form)")
 print("ready", duckdb.__version__, flush=True)
 for line in sys.stdin:
     start = time.perf_counter()
-    rows = connection.execute(line).fetchall()
+    try:
+        rows = connection.execute(line).fetchall()
+    except duckdb.Error as error:
+        print("error", " ".join(str(error).split())[:300], flush=True)
+        continue
     print((time.perf_counter() - start) * 1000, len(rows), digest(rows), flush=True)

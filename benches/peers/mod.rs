@@ -1,5 +1,6 @@
 //! Other engines, each in a Python process of its own, asked the same of the same rows.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -10,6 +11,17 @@ use arrow::datatypes::{DataType, Float64Type, TimeUnit};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::Outcome;
+
+pub mod beside;
+
+/// What the peers are asked of, in Parquet files.
+#[derive(Default, serde::Serialize)]
+pub struct Tables {
+    /// Those of IERs.
+    pub ier: Vec<String>,
+    /// One for each other table.
+    pub others: BTreeMap<String, String>,
+}
 
 /// Another engine.
 pub struct Peer {
@@ -29,14 +41,14 @@ pub struct Answer {
 impl Peer {
     /// Those that are there: DuckDB on these files, DuckDB and chdb on tables of their own with the same rows, made beside the
     /// warehouse.
-    pub fn all(files: &[String], warehouse: &Path) -> Vec<Self> {
+    pub fn all(tables: &Tables, warehouse: &Path) -> Vec<Self> {
         let (own, chdb) = (warehouse.with_file_name("duckdb"), warehouse.with_file_name("chdb"));
         let scripts = [
             ("DuckDB", "duckdb_peer.py", None),
             ("DuckDB's own", "duckdb_peer.py", Some(own.as_path())),
             ("chdb", "chdb_peer.py", Some(chdb.as_path())),
         ];
-        let started = scripts.into_iter().filter_map(|(name, script, folder)| match Self::start(name, script, folder, files) {
+        let started = scripts.into_iter().filter_map(|(name, script, folder)| match Self::start(name, script, folder, tables) {
             Ok(peer) => Some(peer),
             Err(error) => {
                 println!("without {name}: {error}");
@@ -46,7 +58,12 @@ impl Peer {
         started.collect()
     }
 
-    fn start(name: &'static str, script: &str, folder: Option<&Path>, files: &[String]) -> Outcome<Self> {
+    /// DuckDB on these files.
+    pub fn duckdb(tables: &Tables) -> Outcome<Self> {
+        Self::start("DuckDB", "duckdb_peer.py", None, tables)
+    }
+
+    fn start(name: &'static str, script: &str, folder: Option<&Path>, tables: &Tables) -> Outcome<Self> {
         if let Some(folder) = folder {
             std::fs::create_dir_all(folder)?;
         }
@@ -55,7 +72,7 @@ impl Peer {
         let mut child = command.arg(script).args(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (Some(mut to), Some(from)) = (child.stdin.take(), child.stdout.take()) else { return Err("no pipes".into()) };
         let mut from = BufReader::new(from);
-        writeln!(to, "{}", serde_json::to_string(files)?)?;
+        writeln!(to, "{}", serde_json::to_string(tables)?)?;
         let mut ready = String::new();
         from.read_line(&mut ready)?;
         match ready.trim().strip_prefix("ready ") {
@@ -65,14 +82,17 @@ impl Peer {
         Ok(Self { name, child, to, from })
     }
 
-    /// Asks a statement, on one line.
-    pub fn ask(&mut self, sql: &str) -> Outcome<Answer> {
+    /// Asks a statement, on one line: the answer, or why there is none.
+    pub fn ask(&mut self, sql: &str) -> Outcome<Result<Answer, String>> {
         writeln!(self.to, "{sql}")?;
         let mut answer = String::new();
         self.from.read_line(&mut answer)?;
+        if let Some(why) = answer.strip_prefix("error ") {
+            return Ok(Err(why.trim().to_owned()));
+        }
         let parts: Vec<&str> = answer.split_whitespace().collect();
         let [ms, rows, digest] = parts.as_slice() else { return Err(format!("{} did not answer", self.name).into()) };
-        Ok(Answer { ms: ms.parse()?, rows: rows.parse()?, digest: digest.parse()? })
+        Ok(Ok(Answer { ms: ms.parse()?, rows: rows.parse()?, digest: digest.parse()? }))
     }
 }
 
@@ -101,8 +121,8 @@ fn cells(column: &dyn Array) -> Outcome<Vec<String>> {
     let is_number = column.data_type().is_numeric() || *column.data_type() == DataType::Boolean;
     if is_number {
         let numbers = cast(column, &DataType::Float64)?;
-        let numbers = numbers.as_primitive::<Float64Type>();
-        return Ok(numbers.iter().map(|number| number.map_or_else(String::new, |number| format!("{number:.6e}"))).collect());
+        let cell = |number: f64| if number == number.trunc() { format!("{:.0}", number + 0.0) } else { format!("{number:.5e}") };
+        return Ok(numbers.as_primitive::<Float64Type>().iter().map(|number| number.map_or_else(String::new, cell)).collect());
     }
     let column = match column.data_type() {
         DataType::Timestamp(..) => cast(column, &DataType::Timestamp(TimeUnit::Microsecond, None))?,

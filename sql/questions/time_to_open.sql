@@ -20,9 +20,9 @@ SELECT
     delivered(i),
     opened(i),
     open_rate(i),
-    approx_percentile_cont(0.1) WITHIN GROUP (ORDER BY date_part('epoch', i.date_opened - i.date_sent) / 3600) AS hours_10,
-    approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY date_part('epoch', i.date_opened - i.date_sent) / 3600) AS hours_50,
-    approx_percentile_cont(0.9) WITHIN GROUP (ORDER BY date_part('epoch', i.date_opened - i.date_sent) / 3600) AS hours_90,
+    percentile_cont(0.1) WITHIN GROUP (ORDER BY date_part('epoch', i.date_opened - i.date_sent) / 3600) AS hours_10,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY date_part('epoch', i.date_opened - i.date_sent) / 3600) AS hours_50,
+    percentile_cont(0.9) WITHIN GROUP (ORDER BY date_part('epoch', i.date_opened - i.date_sent) / 3600) AS hours_90,
     machine_opened(i)
 FROM ier i
 WHERE i.date_sent >= day_start($from)

@@ -7,7 +7,7 @@
 --   from   date  3 years ago   sent on this day or later
 --   to     date  today         sent on this day or earlier
 -- Columns:
---   at            when it was sent, or withheld
+--   event_date    when it was sent, or withheld
 --   email_name    what; null where the send of what was withheld is not on record, which any words match
 --   subject_line  its subject
 --   outcome       sent and what became of it, or not sent and why
@@ -15,10 +15,10 @@
 --   known_since   the modification stamp of the record: from then on Salesforce had it so
 --   record_id     the record that proves it
 --   tier          where it is: hot, archive or not_sent
-SELECT at, email_name, subject_line, outcome, date_opened, known_since, record_id, tier
+SELECT event_date, email_name, subject_line, outcome, date_opened, known_since, record_id, tier
 FROM (
     SELECT
-        i.date_sent AS at,
+        i.date_sent AS event_date,
         i.email_name,
         i.subject_line,
         i.from_name,
@@ -36,7 +36,7 @@ FROM (
     FROM contact_history($id) i
     UNION ALL
     SELECT
-        n.event_date AS at,
+        n.event_date,
         s.email_name,
         s.subject_line,
         s.from_name,
@@ -50,5 +50,5 @@ FROM (
     LEFT JOIN email_send s ON s.job_id = n.job_id
 ) t
 WHERE ($about IS NULL OR (tier = 'not_sent' AND email_name IS NULL) OR strpos(lower(email_name), lower($about)) > 0 OR strpos(lower(subject_line), lower($about)) > 0 OR strpos(lower(from_name), lower($about)) > 0)
-    AND (at IS NULL OR (at >= day_start($from) AND at < day_start($to + INTERVAL '1 day')))
-ORDER BY at DESC NULLS LAST, record_id
+    AND (event_date IS NULL OR (event_date >= day_start($from) AND event_date < day_start($to + INTERVAL '1 day')))
+ORDER BY event_date DESC NULLS LAST, record_id

@@ -15,7 +15,11 @@ use super::{Session, answer, print};
 
 /// Lists the questions, or asks one.
 pub async fn run(session: &Session, args: &Ask) -> Result<()> {
-    let questions = question::library(session.settings.ask.folder.as_deref())?;
+    let mut refused = Vec::new();
+    let questions = question::library(session.settings.ask.folder.as_deref(), |error| refused.push(error))?;
+    for error in refused {
+        print::warning(&error.to_string())?;
+    }
     // Flags may stand before a name, or where there is none.
     let is_question = |word: &String| questions.iter().any(|question| question.name == *word);
     let bare = || args.words.iter().position(|word| !word.starts_with('-'));

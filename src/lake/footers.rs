@@ -1,7 +1,8 @@
 //! Footers, page indexes and rollups, kept in memory within a budget.
 //!
 //! A look-up reads a page of a few columns from each file; decoding the footer and page index of all columns costs more than
-//! the pages. A rollup ([`super::rollup`]) answers for a whole file. Files never change and their names are never used twice, so what is kept is never stale.
+//! the pages. A rollup ([`super::rollup`]) answers for a whole file. Files never change and their names are never used twice, so
+//! what is kept is never stale.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -192,7 +192,7 @@ impl Engine {
             true => Some(self.people().await?),
             false => None,
         };
-        let ier = self.ier.clone();
+        let (ier, public) = (self.ier.clone(), self.public.clone());
         let as_of = IerAsOf { observed: self.public.observed.clone(), parameters: parameters.clone() };
         self.work(async move {
             state.register_udtf(IER_AS_OF, Arc::new(as_of));
@@ -200,7 +200,10 @@ impl Engine {
                 identity::register(&mut state, &people.identities, &ier, &parameters)?;
                 people.pin(&mut state)?;
             }
-            let plan = state.statement_to_plan(statement).await?;
+            let plan = match state.statement_to_plan(statement.clone()).await {
+                Err(error) => return Err(missing_table(&state, &statement, &public).unwrap_or_else(|| error.into())),
+                Ok(plan) => plan,
+            };
             read_only().verify_plan(&plan)?;
             let frame = DataFrame::new(state, plan);
             let bound = match &parameters {
@@ -274,6 +277,25 @@ fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 /// DataFusion's rules for physical plans, and ours.
 fn physical_rules() -> Vec<Rule> {
     pushdown::where_names_differ(runs::with_rule(PersonRuns::default()))
+}
+
+/// Why a statement cannot be planned, if that is because it asks for a table that is not there.
+fn missing_table(state: &SessionState, statement: &Statement, public: &PublicSchema) -> Option<Error> {
+    let is_missing = |table: &TableReference| {
+        let name = table.table();
+        table.schema().is_none_or(|schema| schema == PUBLIC)
+            && !public.table_exist(name)
+            && !state.table_functions().contains_key(name)
+    };
+    let table = state.resolve_table_references(statement).ok()?.into_iter().find(is_missing)?;
+    let name = table.table();
+    Some(Error::not_found(match name.chars().all(|char| char == '_' || char.is_alphanumeric()) {
+        true => format!(
+            "there is no table {name}. One of people's attributes is made when a file of its name is loaded (ier load {name}.csv); \
+             SELECT table_name FROM information_schema.tables lists those there are"
+        ),
+        false => format!("there is no table {name:?}; a file is loaded before it is asked: ier load FILE"),
+    }))
 }
 
 /// Nothing that changes data, schema or options.

@@ -200,6 +200,11 @@ impl Question {
         Ok(question)
     }
 
+    fn read(name: &str, path: &Path) -> Result<Self> {
+        let sql = std::fs::read_to_string(path)?;
+        Self::named(name, sql.trim_start_matches('\u{FEFF}'))
+    }
+
     /// The file with these values as its defaults, to be asked so again.
     ///
     /// # Errors
@@ -290,11 +295,12 @@ fn unreadable(line: &str) -> Error {
     ))
 }
 
-/// All questions: those of the engine, and then those of a folder (`*.sql`), which may replace them.
+/// All questions: those of the engine, and then those of a folder (`*.sql`), which may replace them. A file that cannot be read, or
+/// whose head cannot, is none: `refused` is told why, with its path.
 ///
 /// # Errors
-/// Not found when there is no such folder; invalid for a file whose head cannot be read, with its path.
-pub fn library(folder: Option<&Path>) -> Result<Vec<Question>> {
+/// Not found when there is no such folder.
+pub fn library(folder: Option<&Path>, mut refused: impl FnMut(Error)) -> Result<Vec<Question>> {
     let mut questions: Vec<Question> = LIBRARY
         .iter()
         .map(|(name, sql)| Question::named(name, sql).context(|| format!("question {name}")))
@@ -308,11 +314,13 @@ pub fn library(folder: Option<&Path>) -> Result<Vec<Question>> {
     paths.sort();
     for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "sql")) {
         let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
-        let sql = std::fs::read_to_string(path).context(|| format!("cannot read {}", path.display()))?;
-        let sql = sql.trim_start_matches('\u{FEFF}').to_owned();
-        let question = Question::named(name, &sql).context(|| path.display().to_string())?;
-        questions.retain(|known| known.name != name);
-        questions.push(question);
+        match Question::read(name, path).context(|| format!("{} is no question", path.display())) {
+            Ok(question) => {
+                questions.retain(|known| known.name != name);
+                questions.push(question);
+            }
+            Err(error) => refused(error),
+        }
     }
     Ok(questions)
 }
@@ -393,7 +401,7 @@ mod tests {
 
     #[test]
     fn every_question_of_the_library_is_whole() {
-        let questions = library(None).unwrap();
+        let questions = library(None, drop).unwrap();
         assert_eq!(questions.len(), 17);
         for question in &questions {
             assert!(question.title.ends_with('?'), "{}", question.name);
@@ -409,10 +417,12 @@ mod tests {
         std::fs::write(folder.path().join("mine.sql"), "-- Mine?\nSELECT 1").unwrap();
         std::fs::write(folder.path().join("told.sql"), "-- Told, our way?\nSELECT 1").unwrap();
         std::fs::write(folder.path().join("notes.txt"), "no question").unwrap();
-        let questions = library(Some(folder.path())).unwrap();
+        let questions = library(Some(folder.path()), drop).unwrap();
         assert_eq!(questions.len(), 18);
         assert_eq!(find(&questions, "told").unwrap().title, "Told, our way?");
         std::fs::write(folder.path().join("bare.sql"), "SELECT 1").unwrap();
-        assert!(library(Some(folder.path())).is_err_and(|error| error.to_string().contains("bare.sql")));
+        let mut refused = Vec::new();
+        assert_eq!(library(Some(folder.path()), |error| refused.push(error.to_string())).unwrap().len(), 18);
+        assert!(refused.len() == 1 && refused[0].contains("bare.sql"), "{refused:?}");
     }
 }

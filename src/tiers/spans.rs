@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::compute::{cast, concat_batches, filter_record_batch};
-use arrow::datatypes::{DataType, TimestampMicrosecondType};
+use arrow::datatypes::DataType;
 use chrono_tz::Tz;
 use futures::TryStreamExt;
 
@@ -158,25 +158,62 @@ struct Facts<'a> {
     values: Vec<String>,
 }
 
+/// What is there: its facts, and the spans they have.
+struct Stored<'a> {
+    facts: Facts<'a>,
+    from: &'a TimestampMicrosecondArray,
+    until: &'a TimestampMicrosecondArray,
+    now: i64,
+}
+
+/// Which rows of a load begin, and which of those there end; by their place.
+struct Changes {
+    begins: Vec<usize>,
+    ends: Vec<usize>,
+    /// How many that begin replace one.
+    changed: u64,
+}
+
 impl Load<'_> {
     /// Rows that begin, and rows that end with their end, to be written; and how many there are of each.
     fn against(&self, stored: &RecordBatch, missing: Missing) -> Result<(RecordBatch, Spans)> {
         let (comes, own) = (Texts::of(self.table, &self.rows)?, Texts::of(self.table, stored)?);
-        let (comes, own) = (self.facts(&comes), self.facts(&own));
-        let (known, ends) = (moments(stored, VALID_FROM)?, moments(stored, VALID_TO)?);
-        // A row holds until something ended it; its own end ends nothing: the file goes on to say the same.
-        let holds = |row: usize| {
-            let own_end = own.end[row].is_some_and(|end| end == ends.value(row) || ends.value(row) > self.now);
-            ends.is_null(row) || own_end
-        };
+        let comes = self.facts(&comes);
+        let (from, until) = (moments(stored, VALID_FROM)?, moments(stored, VALID_TO)?);
+        let own = Stored { facts: self.facts(&own), from, until, now: self.now };
+        let changes = self.compare(&comes, &own, missing)?;
+        let (begins, ends) = (&changes.begins, &changes.ends);
+        let until = own.new_ends(ends, &followed((ends, &own.facts), (begins, &comes)), &comes);
+        let floors = Floors::of(&own, ends, &until);
+        let is_first = stored.num_rows() == 0;
+        let from = begins.iter().map(|row| {
+            let told = comes.start[*row].or((!is_first).then_some(self.now));
+            floors.before(&comes, *row).max(told)
+        });
+        let until_told = begins.iter().map(|row| comes.end[*row]);
+        let begun = self.spanned(&self.rows, begins, (from.collect(), until_told.collect()), |identity| match is_first {
+            true => identity.to_owned(),
+            false => format!("{identity}{SPAN}{}", self.now),
+        })?;
+        let from = ends.iter().map(|row| own.start(*row));
+        let ended = self.spanned(stored, ends, (from.collect(), until.into_iter().map(Some).collect()), str::to_owned)?;
+        let spans = Spans { begun: begins.len() as u64, changed: changes.changed, ended: ends.len() as u64, erased: 0 };
+        Ok((concat_batches(&self.table.lake_schema(), [&begun, &ended])?, spans))
+    }
+
+    /// What changes when these come to those.
+    ///
+    /// # Errors
+    /// Invalid when so much would end that the load is rather cut short than complete.
+    fn compare(&self, comes: &Facts<'_>, own: &Stored<'_>, missing: Missing) -> Result<Changes> {
         let held: HashMap<&str, usize> =
-            (0..stored.num_rows()).filter(|row| holds(*row)).map(|row| (own.identity[row], row)).collect();
+            (0..own.from.len()).filter(|row| own.holds(*row)).map(|row| (own.facts.identity[row], row)).collect();
         let mut going_on = HashSet::new();
         let mut begins = Vec::new();
         let mut changed = 0;
         for row in 0..self.rows.num_rows() {
             match held.get(comes.identity[row]) {
-                Some(&before) if comes.values[row] == own.values[before] => drop(going_on.insert(before)),
+                Some(&before) if comes.values[row] == own.facts.values[before] => drop(going_on.insert(before)),
                 before => {
                     changed += u64::from(before.is_some());
                     begins.push(row);
@@ -185,68 +222,27 @@ impl Load<'_> {
         }
         let told: HashSet<&str> = comes.identity.iter().copied().collect();
         let named: HashSet<&str> = comes.person.iter().flatten().copied().collect();
-        let over = |row: usize| {
-            let replaced = told.contains(own.identity[row]);
-            let of_named = own.person[row].is_some_and(|person| named.contains(person));
-            let asked = match missing {
+        let is_over = |row: usize| {
+            let is_asked = match missing {
                 Missing::Unknown => false,
-                Missing::OfPeopleNamed => of_named,
+                Missing::OfPeopleNamed => own.facts.person[row].is_some_and(|person| named.contains(person)),
                 Missing::All { .. } => true,
             };
             // What is past its own end has ended already.
-            let is_past = ends.is_valid(row) && ends.value(row) <= self.now;
-            !going_on.contains(&row) && (replaced || asked && !is_past)
+            !going_on.contains(&row) && (told.contains(own.facts.identity[row]) || is_asked && !own.is_past(row))
         };
-        let mut gone: Vec<usize> = held.values().copied().filter(|row| over(*row)).collect();
-        gone.sort_unstable();
-        let holding = held.values().filter(|row| ends.is_null(**row) || ends.value(**row) > self.now).count();
-        if missing == (Missing::All { confirmed: false }) && gone.len() > ENDS_UNASKED && gone.len() * 2 > holding {
+        let mut ends: Vec<usize> = held.values().copied().filter(|row| is_over(*row)).collect();
+        ends.sort_unstable();
+        let holding = held.values().filter(|row| !own.is_past(**row)).count();
+        if missing == (Missing::All { confirmed: false }) && ends.len() > ENDS_UNASKED && ends.len() * 2 > holding {
             return Err(Error::invalid(format!(
                 "{} of the {} rows of {} would hold no longer: look whether the files are whole, and then add --confirm",
-                gone.len(),
+                ends.len(),
                 holding,
                 self.table.name
             )));
         }
-        let spans = Spans { begun: begins.len() as u64, changed, ended: gone.len() as u64, erased: 0 };
-        let is_first = stored.num_rows() == 0;
-        let followed = followed((&gone, &own), (&begins, &comes));
-        let until: Vec<i64> = gone
-            .iter()
-            .map(|row| {
-                let next = followed.get(row).and_then(|next| comes.end[*next]);
-                let own = ends.is_valid(*row).then(|| ends.value(*row));
-                let end = [Some(self.now), next, own].into_iter().flatten().fold(i64::MAX, i64::min);
-                if known.is_valid(*row) { end.max(known.value(*row)) } else { end }
-            })
-            .collect();
-        // No two spans of one row overlap, nor of rows of which one follows the other.
-        let mut floors: HashMap<&str, i64> = HashMap::new();
-        let mut places: HashMap<(&str, i64), i64> = HashMap::new();
-        let ended = (0..stored.num_rows()).filter(|row| ends.is_valid(*row)).map(|row| (row, ends.value(row)));
-        for (row, end) in ended.chain(gone.iter().copied().zip(until.iter().copied())) {
-            let floor = floors.entry(own.identity[row]).or_insert(end);
-            *floor = end.max(*floor);
-        }
-        for (row, end) in gone.iter().zip(&until) {
-            if let Some(place) = own.place(*row) {
-                let floor = places.entry(place).or_insert(*end);
-                *floor = (*end).max(*floor);
-            }
-        }
-        let from = begins.iter().map(|row| {
-            let told = comes.start[*row].or((!is_first).then_some(self.now));
-            let before = [floors.get(comes.identity[*row]), comes.place(*row).and_then(|place| places.get(&place))];
-            before.into_iter().flatten().copied().chain(told).max()
-        });
-        let until_told = begins.iter().map(|row| comes.end[*row]);
-        let begun = self.spanned(&self.rows, &begins, (from.collect(), until_told.collect()), |identity| match is_first {
-            true => identity.to_owned(),
-            false => format!("{identity}{SPAN}{}", self.now),
-        })?;
-        let from = gone.iter().map(|row| known.is_valid(*row).then(|| known.value(*row)));
-        let ended = self.spanned(stored, &gone, (from.collect(), until.into_iter().map(Some).collect()), str::to_owned)?;
-        Ok((concat_batches(&self.table.lake_schema(), [&begun, &ended])?, spans))
+        Ok(Changes { begins, ends, changed })
     }
 
     /// Some rows with these spans, and with keys made of their own.
@@ -285,6 +281,69 @@ impl Load<'_> {
             end: (0..rows).map(|row| midnight(text(texts.end.as_ref()?, row)?, 1)).collect(),
             values: (0..rows).map(|row| values(row).join("\u{1}")).collect(),
         }
+    }
+}
+
+impl Stored<'_> {
+    fn start(&self, row: usize) -> Option<i64> {
+        self.from.is_valid(row).then(|| self.from.value(row))
+    }
+
+    fn end(&self, row: usize) -> Option<i64> {
+        self.until.is_valid(row).then(|| self.until.value(row))
+    }
+
+    fn is_past(&self, row: usize) -> bool {
+        self.end(row).is_some_and(|end| end <= self.now)
+    }
+
+    /// A row holds until something ended it; its own end ends nothing: the file goes on to say the same.
+    fn holds(&self, row: usize) -> bool {
+        let is_own = |end| self.facts.end[row].is_some_and(|own| own == end || end > self.now);
+        self.end(row).is_none_or(is_own)
+    }
+
+    /// When these rows end: now, or before where what follows them began before, or their own end came; not before they began.
+    fn new_ends(&self, ends: &[usize], followed: &HashMap<usize, usize>, comes: &Facts<'_>) -> Vec<i64> {
+        let until = |row: &usize| {
+            let next = followed.get(row).and_then(|next| comes.end[*next]);
+            let end = [next, self.end(*row)].into_iter().flatten().fold(self.now, i64::min);
+            self.start(*row).map_or(end, |start| end.max(start))
+        };
+        ends.iter().map(until).collect()
+    }
+}
+
+/// Before what no span may begin: no two of one row overlap, nor of rows of which one follows the other.
+#[derive(Default)]
+struct Floors<'a> {
+    by_identity: HashMap<&'a str, i64>,
+    by_place: HashMap<(&'a str, i64), i64>,
+}
+
+impl<'a> Floors<'a> {
+    /// The latest ends of those there, of which these end now.
+    fn of(own: &Stored<'a>, ends: &[usize], until: &[i64]) -> Self {
+        let mut floors = Self::default();
+        let ended = (0..own.until.len()).filter_map(|row| Some((row, own.end(row)?)));
+        let ending = || ends.iter().copied().zip(until.iter().copied());
+        for (row, end) in ended.chain(ending()) {
+            let floor = floors.by_identity.entry(own.facts.identity[row]).or_insert(end);
+            *floor = end.max(*floor);
+        }
+        for (row, end) in ending() {
+            if let Some(place) = own.facts.place(row) {
+                let floor = floors.by_place.entry(place).or_insert(end);
+                *floor = end.max(*floor);
+            }
+        }
+        floors
+    }
+
+    /// That of a row that comes.
+    fn before(&self, comes: &Facts<'_>, row: usize) -> Option<i64> {
+        let by_place = comes.place(row).and_then(|place| self.by_place.get(&place));
+        self.by_identity.get(comes.identity[row]).max(by_place).copied()
     }
 }
 
@@ -353,7 +412,7 @@ fn text(column: &StringArray, row: usize) -> Option<&str> {
     column.is_valid(row).then(|| column.value(row)).filter(|text| !text.is_empty())
 }
 
-fn moments<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a arrow::array::PrimitiveArray<TimestampMicrosecondType>> {
+fn moments<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a TimestampMicrosecondArray> {
     let column = batch.column_by_name(name).and_then(|column| column.as_primitive_opt());
     column.ok_or_else(|| Error::internal(format!("no column {name}")))
 }
