@@ -15,23 +15,39 @@
 --   clicked      e-mails
 --   open_rate    opened / delivered
 --   click_rate   clicked / delivered
-WITH mails AS (
-    -- Two affiliations of one kind are one audience.
-    SELECT DISTINCT a.affiliation AS audience, i.ier_id, i.person_id, i.opened, i.clicked, i.hard_bounce, i.soft_bounce, i.tier
+WITH held AS (
+    -- Two of one kind at once are one audience: the later begins when those before are over.
+    SELECT
+        a.affiliation AS audience,
+        canonical_person(a.contact_id) AS person,
+        greatest(a.valid_from, max(coalesce(a.valid_to, day_start(DATE '2200-01-01'))) OVER earlier) AS valid_from,
+        a.valid_to
+    FROM affiliation a
+    WINDOW earlier AS (
+        PARTITION BY a.affiliation, canonical_person(a.contact_id)
+        ORDER BY a.valid_from NULLS FIRST
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
+),
+mails AS (
+    SELECT i.*
     FROM ier i
-    JOIN affiliation a ON canonical_person(a.contact_id) = canonical_person(i.person_id)
     WHERE i.date_sent >= day_start($from) AND i.date_sent < day_start($to + INTERVAL '1 day')
         AND ($about IS NULL OR strpos(lower(i.email_name), lower($about)) > 0)
-        AND (CASE WHEN $now THEN holds_now(a) ELSE held_at(a, i.date_sent) END)
-),
-once AS (SELECT DISTINCT ier_id, person_id, opened, clicked, hard_bounce, soft_bounce, tier FROM mails)
+)
 SELECT audience, people, sent, delivered, opened, clicked, open_rate, click_rate
 FROM (
-    SELECT 0 AS part, audience, people(m), sent(m), delivered(m), opened(m), clicked(m), open_rate(m), click_rate(m)
+    SELECT 0 AS part, h.audience, people(m), sent(m), delivered(m), opened(m), clicked(m), open_rate(m), click_rate(m)
     FROM mails m
-    GROUP BY audience
+    JOIN held h ON h.person = canonical_person(m.person_id) AND (CASE WHEN $now THEN holds_now(h) ELSE held_at(h, m.date_sent) END)
+    GROUP BY h.audience
     UNION ALL
-    SELECT 1, NULL, people(o), sent(o), delivered(o), opened(o), clicked(o), open_rate(o), click_rate(o)
-    FROM once o
+    SELECT 1, NULL, people(m), sent(m), delivered(m), opened(m), clicked(m), open_rate(m), click_rate(m)
+    FROM mails m
+    WHERE EXISTS (
+        SELECT 1 FROM affiliation a
+        WHERE canonical_person(a.contact_id) = canonical_person(m.person_id)
+            AND (CASE WHEN $now THEN holds_now(a) ELSE held_at(a, m.date_sent) END)
+    )
 ) t
 ORDER BY part, audience

@@ -14,21 +14,47 @@
 --   opened   of these, who opened one or more
 --   share    opened / people
 --   mails    how many they were sent
-SELECT
-    campus,
-    school,
-    count(DISTINCT person) AS people,
-    count(DISTINCT person) FILTER (WHERE opened) AS opened,
-    CAST(count(DISTINCT person) FILTER (WHERE opened) AS DOUBLE) / nullif(count(DISTINCT person), 0) AS share,
-    count(DISTINCT ier_id) AS mails
-FROM (
-    SELECT a.campus, a.school, canonical_person(i.person_id) AS person, i.opened, i.ier_id
-    FROM ier i
-    JOIN affiliation a ON canonical_person(a.contact_id) = canonical_person(i.person_id)
+WITH held AS (
+    -- Two in one place at once are one: the later begins when those before are over.
+    SELECT
+        a.campus,
+        a.school,
+        canonical_person(a.contact_id) AS person,
+        greatest(a.valid_from, max(coalesce(a.valid_to, day_start(DATE '2200-01-01'))) OVER earlier) AS valid_from,
+        a.valid_to
+    FROM affiliation a
     WHERE lower(a.affiliation) = lower($audience)
-        AND strpos(lower(i.email_name), lower($about)) > 0
+    WINDOW earlier AS (
+        PARTITION BY a.campus, a.school, canonical_person(a.contact_id)
+        ORDER BY a.valid_from NULLS FIRST
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
+),
+mails AS (
+    SELECT canonical_person(i.person_id) AS person, i.date_sent, i.opened
+    FROM ier i
+    WHERE strpos(lower(i.email_name), lower($about)) > 0
         AND i.date_sent >= day_start($from) AND i.date_sent < day_start($to + INTERVAL '1 day')
-        AND (CASE WHEN $now THEN holds_now(a) ELSE held_at(a, i.date_sent) END)
+)
+SELECT campus, school, people, opened, CAST(opened AS DOUBLE) / nullif(people, 0) AS share, mails
+FROM (
+    SELECT
+        0 AS part,
+        h.campus,
+        h.school,
+        count(DISTINCT m.person) AS people,
+        count(DISTINCT m.person) FILTER (WHERE m.opened) AS opened,
+        count(*) AS mails
+    FROM mails m
+    JOIN held h ON h.person = m.person AND (CASE WHEN $now THEN holds_now(h) ELSE held_at(h, m.date_sent) END)
+    GROUP BY h.campus, h.school
+    UNION ALL
+    SELECT 1, NULL, NULL, count(DISTINCT m.person), count(DISTINCT m.person) FILTER (WHERE m.opened), count(*)
+    FROM mails m
+    WHERE EXISTS (
+        SELECT 1 FROM affiliation a
+        WHERE canonical_person(a.contact_id) = m.person AND lower(a.affiliation) = lower($audience)
+            AND (CASE WHEN $now THEN holds_now(a) ELSE held_at(a, m.date_sent) END)
+    )
 ) t
-GROUP BY GROUPING SETS ((campus, school), ())
-ORDER BY grouping(campus), campus, school
+ORDER BY part, campus, school

@@ -30,6 +30,7 @@ use super::identity;
 use super::limits::{Limits, Timed, timed_out};
 use super::local_time;
 use super::macros::Macros;
+use super::once::TextsOnce;
 use super::provider::PinnedBefore;
 use super::pushdown::{self, Rule};
 use super::rollups::CountTogether;
@@ -201,6 +202,8 @@ impl Engine {
                 people.pin(&mut state)?;
             }
             let plan = match state.statement_to_plan(statement.clone()).await {
+                // A function that is missing is told as such.
+                Err(error) if error.to_string().contains("table function") => return Err(error.into()),
                 Err(error) => return Err(missing_table(&state, &statement, &public).unwrap_or_else(|| error.into())),
                 Ok(plan) => plan,
             };
@@ -276,7 +279,10 @@ fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 
 /// DataFusion's rules for physical plans, and ours.
 fn physical_rules() -> Vec<Rule> {
-    pushdown::where_names_differ(runs::with_rule(PersonRuns::default()))
+    let mut rules = pushdown::where_names_differ(runs::with_rule(PersonRuns::default()));
+    // Last: others look into conditions.
+    rules.push(Arc::new(TextsOnce));
+    rules
 }
 
 /// Why a statement cannot be planned, if that is because it asks for a table that is not there.

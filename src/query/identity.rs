@@ -237,21 +237,28 @@ impl ScalarUDFImpl for CanonicalPerson {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
         let is_scalar = matches!(args.args.as_slice(), [ColumnarValue::Scalar(_)]);
         let ids = cast(&ColumnarValue::values_to_arrays(&args.args)?[0], &DataType::Utf8View)?;
-        let ids = ids.as_string_view();
-        let mut out = StringViewBuilder::with_capacity(ids.len());
+        // Nearly everybody has one id: then there is nothing to write.
+        let mut out: Option<StringViewBuilder> = None;
         // Files are sorted by person: most rows ask for the same one as the row before.
         let mut last: (Option<&str>, Option<String>) = (None, None);
-        for id in ids {
+        for (row, id) in ids.as_string_view().iter().enumerate() {
             if id != last.0 {
                 let canonical = id.and_then(|id| SfId::parse(id).ok());
                 last = (id, canonical.map(|id| self.identities.canonical(id.as_str()).to_owned()));
             }
-            out.append_option(last.1.as_deref());
+            if out.is_none() && last.1.as_deref() != id {
+                let mut begun = StringViewBuilder::with_capacity(ids.len());
+                begun.append_array(ids.slice(0, row).as_string_view());
+                out = Some(begun);
+            }
+            if let Some(out) = &mut out {
+                out.append_option(last.1.as_deref());
+            }
         }
-        let canonical = out.finish();
+        let canonical: ArrayRef = out.map_or_else(|| ids.clone(), |mut out| Arc::new(out.finish()));
         if is_scalar {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&canonical, 0)?));
         }
-        Ok(ColumnarValue::Array(Arc::new(canonical)))
+        Ok(ColumnarValue::Array(canonical))
     }
 }

@@ -22,6 +22,8 @@ mod selection;
 
 mod pushdown;
 
+mod once;
+
 pub mod functions;
 
 pub mod local_time;

@@ -16,6 +16,8 @@ extensions_options! {
         pub selection: bool, default = true
         /// Groups of one person are made by the order of the files, without a look at each row's id.
         pub person_runs: bool, default = true
+        /// Conditions on a text are tested once for each different text.
+        pub texts_once: bool, default = true
     }
 }
 
@@ -57,6 +59,6 @@ mod tests {
         let some = Shortcuts::without(" rollups, person_runs").unwrap();
         assert!(!some.rollups && some.selection && !some.person_runs);
         let error = Shortcuts::without("rollup").unwrap_err().to_string();
-        assert!(error.contains("\"rollup\"") && error.contains("rollups, selection, person_runs"), "{error}");
+        assert!(error.contains("\"rollup\"") && error.contains("rollups, selection, person_runs, texts_once"), "{error}");
     }
 }
