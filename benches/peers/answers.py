@@ -1,7 +1,19 @@
 """What an answer says, as one number: the same for the same rows in any order, whatever engine and type they come from."""
 import datetime
 import decimal
+import json
+import pathlib
 import zlib
+
+
+def is_made_of(folder, files):
+    """Was the table of IERs in this folder made of these files? Their names are never used twice."""
+    made = pathlib.Path(folder, "files.json")
+    return made.exists() and json.loads(made.read_text()) == files
+
+
+def note_made(folder, files):
+    pathlib.Path(folder, "files.json").write_text(json.dumps(files))
 
 
 def cell(value):

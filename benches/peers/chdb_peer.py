@@ -2,8 +2,8 @@
 
 Reads from standard input: first which files are which tables, as JSON (`ier`: those of IERs, `others`: one a table), then one SQL
 statement a line. Prints the milliseconds of each, the number of rows, and what they say as a number. Tables are made from the files in
-the folder given as the first argument, that of IERs with the columns the statements ask for, ordered by contact and date, and are
-used again when they have as many rows. Needs the Python package `chdb`.
+the folder given as the first argument; that of IERs, with the columns the statements ask for, ordered by contact and date, is used
+again when it was made of the same files. Needs the Python package `chdb`.
 """
 import datetime
 import json
@@ -12,7 +12,7 @@ import time
 
 from chdb import session
 
-from answers import digest
+from answers import digest, is_made_of, note_made
 
 # Those the statements ask for.
 COLUMNS = """ier_id, email_name, person_id, contact_id, lead_id, send_definition_id, triggered_send_definition_id, owner_id, from_name,
@@ -22,20 +22,12 @@ COLUMNS = """ier_id, email_name, person_id, contact_id, lead_id, send_definition
 tables = json.loads(sys.stdin.readline())
 chdb = session.Session(sys.argv[1])
 ask = lambda sql: chdb.query(sql, "CSV")
-number = lambda sql: int(str(ask(sql)).strip() or 0)
 ask("SET max_threads = 2")
 ask("CREATE DATABASE IF NOT EXISTS bench ENGINE = Atomic")
 ask("USE bench")
 
 
 def make(name, files, columns, order):
-    """A table of as many rows as the files have, if there is none yet."""
-    of = f"database = 'bench' AND table = '{name}'"
-    stored = number(f"SELECT sum(rows) FROM system.parts WHERE {of} AND active")
-    has = {line.strip('"') for line in str(ask(f"SELECT name FROM system.columns WHERE {of}")).split()}
-    rows = sum(number(f"SELECT count() FROM file('{path}', Parquet)") for path in files)
-    if has and stored == rows and (columns == "*" or has == {column.strip() for column in columns.split(",")}):
-        return
     seen = {line.split(",")[0].strip('"') for line in str(ask(f"DESCRIBE file('{files[0]}', Parquet)")).splitlines()}
     columns = columns if columns == "*" or "tier" in seen else columns.replace("tier", "'archive' AS tier")
     ask(f"DROP TABLE IF EXISTS {name}")
@@ -47,7 +39,10 @@ def make(name, files, columns, order):
 
 
 ask("SET min_insert_block_size_rows = 2000000, min_insert_block_size_bytes = 2000000000")
-make("ier", tables["ier"], COLUMNS, "(contact_id, date_sent)")
+made_of = [COLUMNS, *tables["ier"]]
+if not is_made_of(sys.argv[1], made_of):
+    make("ier", tables["ier"], COLUMNS, "(contact_id, date_sent)")
+    note_made(sys.argv[1], made_of)
 for name, path in tables["others"].items():
     make(name, [path], "*", "(person_id)" if name == "individual_link" else "tuple()")
 
