@@ -409,8 +409,8 @@ async fn histories(warehouse: &Path) -> Outcome<()> {
         }
         for (peer, times) in peers.iter_mut().zip(&mut times[2..]) {
             let answer = peer.ask(&sql)??;
-            if answer.rows != found {
-                println!("{person}: {found} rows here, {} from {}", answer.rows, peer.name);
+            if answer.said.rows != found {
+                println!("{person}: {found} rows here, {} from {}", answer.said.rows, peer.name);
             }
             if place > 20 {
                 times.push(answer.ms);

@@ -150,14 +150,14 @@ async fn beside(engine: &Engine, peers: &mut [Peer], name: &str, sql: &str) -> O
     let mut rows = 0;
     for run in 0..=RUNS {
         let (ms, batches) = timed(engine, sql).await?;
-        let said = super::digest(&batches)?;
-        rows = said.0;
+        let said = super::said(&batches)?;
+        rows = said.rows;
         for (peer, theirs) in peers.iter_mut().zip(&mut theirs) {
             let Some(times) = theirs.as_mut().filter(|times| times.iter().sum::<f64>() < PATIENCE) else { continue };
             match peer.ask(sql)? {
                 Ok(answer) => {
-                    if run == 0 && (answer.rows, answer.digest) != said {
-                        println!("{name}: {} answers otherwise, with {} rows; here are {}", peer.name, answer.rows, said.0);
+                    if run == 0 && !answer.said.is_like(&said) {
+                        println!("{name}: {} answers otherwise, with {} rows; here are {rows}", peer.name, answer.said.rows);
                     }
                     times.push(answer.ms);
                 }

@@ -1,7 +1,7 @@
 """Answers the benchmark's statements with chdb (ClickHouse in the process) on its own MergeTree, for a comparison in one run.
 
 Reads from standard input: first which files are which tables, as JSON (`ier`: those of IERs, `others`: one a table), then one SQL
-statement a line. Prints the milliseconds of each, the number of rows, and what they say as a number. Tables are made from the files in
+statement a line. Prints the milliseconds of each, and what the answer says as `answers.said` tells it. Tables are made from the files in
 the folder given as the first argument; that of IERs, with the columns the statements ask for, ordered by contact and date, is used
 again when it was made of the same files. Needs the Python package `chdb`.
 """
@@ -12,7 +12,7 @@ import time
 
 from chdb import session
 
-from answers import digest, is_made_of, note_made
+from answers import is_made_of, note_made, said
 
 # Those the statements ask for.
 COLUMNS = """ier_id, email_name, person_id, contact_id, lead_id, send_definition_id, triggered_send_definition_id, owner_id, from_name,
@@ -61,14 +61,12 @@ print("ready", str(ask("SELECT version()")).strip().strip('"'), flush=True)
 
 
 def values(text):
-    """The rows of an answer, moments and days as what they are."""
+    """The rows of an answer, moments, days and fractions as what they are."""
     lines = [json.loads(line) for line in text.splitlines()]
     kinds = lines[1] if lines else []
+    of_kind = lambda kind: datetime.datetime.fromisoformat if "Date" in kind else float if "Float" in kind else lambda value: value
     for row in lines[2:]:
-        yield [
-            datetime.datetime.fromisoformat(value) if value is not None and "Date" in kind else value
-            for kind, value in zip(kinds, row)
-        ]
+        yield [None if value is None else of_kind(kind)(value) for kind, value in zip(kinds, row)]
 
 
 for line in sys.stdin:
@@ -79,5 +77,4 @@ for line in sys.stdin:
         print("error", " ".join(str(error).split())[:300], flush=True)
         continue
     took = (time.perf_counter() - start) * 1000
-    rows = list(values(answer.decode()))
-    print(took, len(rows), digest(rows), flush=True)
+    print(took, said(list(values(answer.decode()))), flush=True)

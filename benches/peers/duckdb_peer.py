@@ -2,7 +2,7 @@
 on tables in its own format, made there of the same rows.
 
 Reads from standard input: first which files are which tables, as JSON (`ier`: those of IERs, `others`: one a table), then one SQL
-statement a line. Prints the milliseconds of each, the number of rows, and what they say as a number. Needs the Python package `duckdb`.
+statement a line. Prints the milliseconds of each, and what the answer says as `answers.said` tells it. Needs the Python package `duckdb`.
 """
 import json
 import sys
@@ -10,7 +10,7 @@ import time
 
 import duckdb
 
-from answers import digest, is_made_of, note_made
+from answers import is_made_of, note_made, said
 
 tables = json.loads(sys.stdin.readline())
 own = len(sys.argv) > 1
@@ -57,4 +57,4 @@ for line in sys.stdin:
     except duckdb.Error as error:
         print("error", " ".join(str(error).split())[:300], flush=True)
         continue
-    print((time.perf_counter() - start) * 1000, len(rows), digest(rows), flush=True)
+    print((time.perf_counter() - start) * 1000, said(rows), flush=True)

@@ -5,9 +5,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, TimeUnit};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::{cast, sum};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::Outcome;
@@ -34,8 +34,25 @@ pub struct Peer {
 /// What it answered.
 pub struct Answer {
     pub ms: f64,
+    pub said: Said,
+}
+
+/// What an answer says, in any order of its rows.
+#[derive(Default)]
+pub struct Said {
     pub rows: usize,
-    pub digest: u64,
+    /// The cells that are exact, as one number.
+    exact: u64,
+    /// The sum of the others, of which engines round the last digits.
+    sum: f64,
+}
+
+impl Said {
+    /// Do two answers say the same?
+    pub fn is_like(&self, other: &Self) -> bool {
+        let off = (self.sum - other.sum).abs();
+        (self.rows, self.exact) == (other.rows, other.exact) && off <= 1e-6 * self.sum.abs().max(1.0)
+    }
 }
 
 impl Peer {
@@ -91,8 +108,8 @@ impl Peer {
             return Ok(Err(why.trim().to_owned()));
         }
         let parts: Vec<&str> = answer.split_whitespace().collect();
-        let [ms, rows, digest] = parts.as_slice() else { return Err(format!("{} did not answer", self.name).into()) };
-        Ok(Ok(Answer { ms: ms.parse()?, rows: rows.parse()?, digest: digest.parse()? }))
+        let [ms, rows, exact, sum] = parts.as_slice() else { return Err(format!("{} did not answer", self.name).into()) };
+        Ok(Ok(Answer { ms: ms.parse()?, said: Said { rows: rows.parse()?, exact: exact.parse()?, sum: sum.parse()? } }))
     }
 }
 
@@ -103,26 +120,29 @@ impl Drop for Peer {
     }
 }
 
-/// How many rows an answer has, and what they say as one number: as `answers.py` makes it.
-pub fn digest(batches: &[RecordBatch]) -> Outcome<(usize, u64)> {
-    let (mut rows, mut digest) = (0, 0);
+/// What an answer says, as `answers.py` tells it.
+pub fn said(batches: &[RecordBatch]) -> Outcome<Said> {
+    let mut said = Said::default();
     for batch in batches {
-        let columns = batch.columns().iter().map(|column| cells(column)).collect::<Outcome<Vec<_>>>()?;
-        rows += batch.num_rows();
+        let (fractions, exact): (Vec<&ArrayRef>, _) = batch.columns().iter().partition(|column| column.data_type().is_floating());
+        let exact = exact.into_iter().map(|column| cells(column)).collect::<Outcome<Vec<_>>>()?;
+        said.rows += batch.num_rows();
         for row in 0..batch.num_rows() {
-            let cells: Vec<&str> = columns.iter().map(|cells| cells[row].as_str()).collect();
-            digest += u64::from(crc32fast::hash(cells.join("\u{1f}").as_bytes()));
+            let cells: Vec<&str> = exact.iter().map(|cells| cells[row].as_str()).collect();
+            said.exact += u64::from(crc32fast::hash(cells.join("\u{1f}").as_bytes()));
+        }
+        for column in fractions {
+            said.sum += sum(cast(column, &DataType::Float64)?.as_primitive::<Float64Type>()).unwrap_or(0.0);
         }
     }
-    Ok((rows, digest))
+    Ok(said)
 }
 
 fn cells(column: &dyn Array) -> Outcome<Vec<String>> {
-    let is_number = column.data_type().is_numeric() || *column.data_type() == DataType::Boolean;
-    if is_number {
-        let numbers = cast(column, &DataType::Float64)?;
-        let cell = |number: f64| if number == number.trunc() { format!("{:.0}", number + 0.0) } else { format!("{number:.5e}") };
-        return Ok(numbers.as_primitive::<Float64Type>().iter().map(|number| number.map_or_else(String::new, cell)).collect());
+    if column.data_type().is_numeric() || *column.data_type() == DataType::Boolean {
+        let numbers = cast(column, &DataType::Int64)?;
+        let numbers = numbers.as_primitive::<Int64Type>();
+        return Ok(numbers.iter().map(|number| number.map_or_else(String::new, |number| number.to_string())).collect());
     }
     let column = match column.data_type() {
         DataType::Timestamp(..) => cast(column, &DataType::Timestamp(TimeUnit::Microsecond, None))?,
