@@ -196,9 +196,10 @@ async fn compared(peers: &[Peer], times: &[Times], picture: &Path) -> Outcome<()
     let cells: String = (0..peers.len()).map(|at| format!(" {:>14} {:>7.3}", "", mean(at))).collect();
     println!("{:28} {:>10}{cells}", "geometric mean", "");
     let names: ArrayRef = Arc::new(times.iter().map(|times| Some(times.name.as_str())).collect::<StringViewArray>());
-    let own: ArrayRef = Arc::new(times.iter().map(|times| times.own).collect::<Float64Array>());
+    let shown = |ms: f64| (ms * 10.0).round() / 10.0;
+    let own: ArrayRef = Arc::new(times.iter().map(|times| Some(shown(times.own))).collect::<Float64Array>());
     let theirs = peers.iter().enumerate().map(|(at, peer)| {
-        let column: ArrayRef = Arc::new(times.iter().map(|times| times.theirs[at]).collect::<Float64Array>());
+        let column: ArrayRef = Arc::new(times.iter().map(|times| times.theirs[at].map(shown)).collect::<Float64Array>());
         (format!("{} ms", peer.name), column)
     });
     let columns = [("query".to_owned(), names), ("ier ms".to_owned(), own)];

@@ -23,6 +23,8 @@ tables = json.loads(sys.stdin.readline())
 chdb = session.Session(sys.argv[1])
 ask = lambda sql: chdb.query(sql, "CSV")
 ask("SET max_threads = 2")
+# As the standard has it: a null stays one in a CAST, and a name is a column's before it is an alias.
+ask("SET cast_keep_nullable = 1, prefer_column_name_to_alias = 1")
 ask("CREATE DATABASE IF NOT EXISTS bench ENGINE = Atomic")
 ask("USE bench")
 
