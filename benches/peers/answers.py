@@ -28,7 +28,8 @@ def cell(value):
 
 
 def said(rows):
-    """How many rows there are, their exact cells as one number, and the sum of the others, of which engines round the last digits."""
-    is_exact = lambda value: not isinstance(value, float)
-    exact = sum(zlib.crc32("\x1f".join(cell(value) for value in row if is_exact(value)).encode()) for row in rows)
-    return f"{len(rows)} {exact} {sum(value for row in rows for value in row if not is_exact(value))}"
+    """How many rows there are, their exact columns as one number, and the sum of the others, of which engines round the last digits."""
+    fractions = {at for row in rows for at, value in enumerate(row) if isinstance(value, float)}
+    exact_of = lambda row: "\x1f".join(cell(value) for at, value in enumerate(row) if at not in fractions)
+    exact = sum(zlib.crc32(exact_of(row).encode()) for row in rows)
+    return f"{len(rows)} {exact} {sum(row[at] for row in rows for at in fractions if row[at] is not None)}"

@@ -42,7 +42,7 @@ def make(name, files, columns, order):
 
 ask("SET min_insert_block_size_rows = 2000000, min_insert_block_size_bytes = 2000000000")
 made_of = [COLUMNS, *tables["ier"]]
-if not is_made_of(sys.argv[1], made_of):
+if not is_made_of(sys.argv[1], made_of) or str(ask("EXISTS TABLE ier")).strip() != "1":
     make("ier", tables["ier"], COLUMNS, "(contact_id, date_sent)")
     note_made(sys.argv[1], made_of)
 for name, path in tables["others"].items():

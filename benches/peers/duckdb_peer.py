@@ -20,7 +20,7 @@ connection.execute("SET TimeZone = 'UTC'")
 
 
 def make(name, parquet, is_there):
-    """A view of the files, or a table, without the columns that nobody sees."""
+    """A view of the files; or a table, without the columns that nobody sees."""
     if not own:
         connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {parquet}")
         return
@@ -31,7 +31,8 @@ def make(name, parquet, is_there):
 
 iers = f"read_parquet({tables['ier']!r}, hive_partitioning = false)"
 has_tier = "tier" in [column for (column, *_) in connection.execute(f"DESCRIBE SELECT * FROM {iers}").fetchall()]
-make("ier", iers if has_tier else f"(SELECT *, 'archive' AS tier FROM {iers})", own and is_made_of(sys.argv[1], tables["ier"]))
+is_there = own and ("ier",) in connection.execute("SHOW TABLES").fetchall() and is_made_of(sys.argv[1], tables["ier"])
+make("ier", iers if has_tier else f"(SELECT *, 'archive' AS tier FROM {iers})", is_there)
 if own:
     note_made(sys.argv[1], tables["ier"])
 for name, path in tables["others"].items():

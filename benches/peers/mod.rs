@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::{cast, sum};
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -123,16 +123,23 @@ impl Drop for Peer {
 /// What an answer says, as `answers.py` tells it.
 pub fn said(batches: &[RecordBatch]) -> Outcome<Said> {
     let mut said = Said::default();
+    // A column of nothing but nulls is exact.
+    let is_fraction = |at: usize| {
+        let column =
+            |batch: &RecordBatch| batch.column(at).data_type().is_floating() && batch.column(at).null_count() < batch.num_rows();
+        batches.iter().any(column)
+    };
     for batch in batches {
-        let (fractions, exact): (Vec<&ArrayRef>, _) = batch.columns().iter().partition(|column| column.data_type().is_floating());
-        let exact = exact.into_iter().map(|column| cells(column)).collect::<Outcome<Vec<_>>>()?;
+        let (fractions, exact): (Vec<usize>, _) = (0..batch.num_columns()).partition(|at| is_fraction(*at));
+        let column = |at: usize| batch.column(at);
+        let exact = exact.into_iter().map(|at| cells(column(at))).collect::<Outcome<Vec<_>>>()?;
         said.rows += batch.num_rows();
         for row in 0..batch.num_rows() {
             let cells: Vec<&str> = exact.iter().map(|cells| cells[row].as_str()).collect();
             said.exact += u64::from(crc32fast::hash(cells.join("\u{1f}").as_bytes()));
         }
-        for column in fractions {
-            said.sum += sum(cast(column, &DataType::Float64)?.as_primitive::<Float64Type>()).unwrap_or(0.0);
+        for at in fractions {
+            said.sum += sum(cast(column(at), &DataType::Float64)?.as_primitive::<Float64Type>()).unwrap_or(0.0);
         }
     }
     Ok(said)

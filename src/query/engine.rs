@@ -150,8 +150,8 @@ impl Engine {
     /// the statement's time runs from now on.
     ///
     /// # Errors
-    /// Invalid for what is no SQL, names nothing that exists, or would change anything; unavailable when a limit is
-    /// reached.
+    /// Invalid for what is no SQL, names no column that exists, or would change anything; not found for a table that does not exist;
+    /// unavailable when a limit is reached.
     pub async fn sql(&self, query: &str) -> Result<SendableRecordBatchStream> {
         self.sql_given(query, &BTreeMap::new()).await
     }
@@ -204,7 +204,7 @@ impl Engine {
             let plan = match state.statement_to_plan(statement.clone()).await {
                 // A function that is missing is told as such.
                 Err(error) if error.to_string().contains("table function") => return Err(error.into()),
-                Err(error) => return Err(missing_table(&state, &statement, &public).unwrap_or_else(|| error.into())),
+                Err(error) => return Err(missing_table(&state, &statement, &public).await.unwrap_or_else(|| error.into())),
                 Ok(plan) => plan,
             };
             read_only().verify_plan(&plan)?;
@@ -279,21 +279,24 @@ fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 
 /// DataFusion's rules for physical plans, and ours.
 fn physical_rules() -> Vec<Rule> {
-    let mut rules = pushdown::where_names_differ(runs::with_rule(PersonRuns::default()));
+    let mut rules = pushdown::where_names_tell(runs::with_rule(PersonRuns::default()));
     // Last: others look into conditions.
     rules.push(Arc::new(TextsOnce));
     rules
 }
 
 /// Why a statement cannot be planned, if that is because it asks for a table that is not there.
-fn missing_table(state: &SessionState, statement: &Statement, public: &PublicSchema) -> Option<Error> {
-    let is_missing = |table: &TableReference| {
-        let name = table.table();
-        table.schema().is_none_or(|schema| schema == PUBLIC)
-            && !public.table_exist(name)
-            && !state.table_functions().contains_key(name)
-    };
-    let table = state.resolve_table_references(statement).ok()?.into_iter().find(is_missing)?;
+async fn missing_table(state: &SessionState, statement: &Statement, public: &PublicSchema) -> Option<Error> {
+    let mut missing = None;
+    for table in state.resolve_table_references(statement).ok()? {
+        let is_public = table.schema().is_none_or(|schema| schema == PUBLIC);
+        let is_known = state.table_functions().contains_key(table.table());
+        if is_public && !is_known && public.table(table.table()).await.ok()?.is_none() {
+            missing = Some(table);
+            break;
+        }
+    }
+    let table = missing?;
     let name = table.table();
     Some(Error::not_found(match name.chars().all(|char| char == '_' || char.is_alphanumeric()) {
         true => format!(

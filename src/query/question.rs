@@ -313,10 +313,10 @@ pub fn library(folder: Option<&Path>, mut refused: impl FnMut(Error)) -> Result<
         .collect::<Result<Vec<_>>>()?;
     paths.sort();
     for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "sql")) {
-        let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
-        match Question::read(name, path).context(|| format!("{} is no question", path.display())) {
+        let name = path.file_stem().and_then(|stem| stem.to_str()).ok_or_else(|| Error::invalid("its name is not UTF-8"));
+        match name.and_then(|name| Question::read(name, path)).context(|| format!("{} is no question", path.display())) {
             Ok(question) => {
-                questions.retain(|known| known.name != name);
+                questions.retain(|known| known.name != question.name);
                 questions.push(question);
             }
             Err(error) => refused(error),

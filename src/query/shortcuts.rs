@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn short_ways_are_left_out_by_name() {
         let all = Shortcuts::without("").unwrap();
-        assert!(all.rollups && all.selection && all.person_runs);
+        assert!(all.rollups && all.selection && all.person_runs && all.texts_once);
         let some = Shortcuts::without(" rollups, person_runs").unwrap();
         assert!(!some.rollups && some.selection && !some.person_runs);
         let error = Shortcuts::without("rollup").unwrap_err().to_string();
