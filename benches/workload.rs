@@ -144,19 +144,18 @@ fn high_water_kib(status: &str) -> Option<u64> {
     status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.split_whitespace().next()?.parse().ok()
 }
 
-fn ier_files(exports: &Path) -> Outcome<Vec<String>> {
-    let mut files: Vec<String> = std::fs::read_dir(exports)?
+/// The exports of IERs, or all others, in order.
+fn export_files(exports: &Path, of_iers: bool) -> Outcome<Vec<String>> {
+    let mut files = std::fs::read_dir(exports)?
         .map(|entry| Ok(entry?.path().to_string_lossy().into_owned()))
-        .collect::<Outcome<Vec<String>>>()?
-        .into_iter()
-        .filter(|path| path.contains("individual_email_result"))
-        .collect();
+        .collect::<Outcome<Vec<String>>>()?;
+    files.retain(|path| path.contains("individual_email_result") == of_iers);
     files.sort();
     Ok(files)
 }
 
 fn jobs(exports: &Path, warehouse: &Path, scale: &Scale) -> Outcome<()> {
-    let files = ier_files(exports)?;
+    let files = export_files(exports, true)?;
     let mut args = vec!["load"];
     args.extend(files.iter().map(String::as_str));
     let (took, peak, report) = ier(warehouse, &args)?;
@@ -180,12 +179,9 @@ async fn others(exports: &Path, warehouse: &Path, scale: &Scale) -> Outcome<()> 
     if there.is_ok_and(|count| count != "0") {
         return Ok(());
     }
-    let all: Vec<String> =
-        std::fs::read_dir(exports)?.map(|entry| Ok(entry?.path().to_string_lossy().into_owned())).collect::<Outcome<_>>()?;
+    let files = export_files(exports, false)?;
     let mut args = vec!["load"];
-    let is_asked =
-        |path: &&str| !path.contains("individual_email_result") && !path.contains("/contact.") && !path.contains("/lead.");
-    args.extend(all.iter().map(String::as_str).filter(is_asked));
+    args.extend(files.iter().map(String::as_str).filter(|path| !path.contains("/contact.") && !path.contains("/lead.")));
     let (took, peak, report) = ier(warehouse, &args)?;
     let rows = report["tables"].as_array().into_iter().flatten().filter_map(|table| table["read"].as_u64()).sum();
     line("load all else", took, rows, Some(peak));
@@ -205,7 +201,7 @@ async fn compact(exports: &Path, warehouse: &Path, scale: &Scale) -> Outcome<()>
     if warehouse.exists() {
         std::fs::remove_dir_all(warehouse)?;
     }
-    let files = ier_files(exports)?;
+    let files = export_files(exports, true)?;
     let mut args = vec!["load"];
     args.extend(files.iter().map(String::as_str));
     ier(warehouse, &args)?;
@@ -248,7 +244,7 @@ async fn upsert(exports: &Path, folder: &Path, scale: &Scale) -> Outcome<()> {
     if hot.exists() {
         std::fs::remove_dir_all(&hot)?;
     }
-    let files = ier_files(exports)?;
+    let files = export_files(exports, true)?;
     let last = &files[files.len().saturating_sub(scale.hot_months as usize)..];
     let mut args = vec!["load"];
     args.extend(last.iter().map(String::as_str));
@@ -330,13 +326,13 @@ fn csv(folder: &Path) -> Outcome<()> {
             ..Recipe::default()
         };
         generate(&recipe, &exports, &|_, _| {})?;
-        for path in ier_files(&exports)? {
+        for path in export_files(&exports, true)? {
             let plain = path.trim_end_matches(".gz").to_owned();
             let mut from = flate2::read::MultiGzDecoder::new(std::fs::File::open(&path)?);
             std::io::copy(&mut from, &mut std::fs::File::create(plain)?)?;
         }
     }
-    let files: Vec<String> = ier_files(&exports)?.into_iter().filter(|path| path.ends_with(".csv")).collect();
+    let files: Vec<String> = export_files(&exports, true)?.into_iter().filter(|path| path.ends_with(".csv")).collect();
     let bytes: u64 = files.iter().map(|path| std::fs::metadata(path).map(|meta| meta.len())).sum::<Result<u64, _>>()?;
     let target = folder.join("csv-warehouse");
     if target.exists() {
