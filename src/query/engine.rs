@@ -16,6 +16,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{LogicalPlan, TableType};
 use datafusion::optimizer::{Optimizer, OptimizerRule};
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement;
@@ -32,9 +33,9 @@ use super::local_time;
 use super::macros::Macros;
 use super::once::TextsOnce;
 use super::provider::PinnedBefore;
-use super::pushdown::{self, Rule};
+use super::pushdown;
 use super::rollups::CountTogether;
-use super::runs::{self, PersonRuns};
+use super::runs::{self, PersonRuns, PhysicalRules};
 use super::statement;
 use super::who::Person;
 use super::workers::Workers;
@@ -278,8 +279,8 @@ fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 }
 
 /// DataFusion's rules for physical plans, and ours.
-fn physical_rules() -> Vec<Rule> {
-    let mut rules = pushdown::where_names_tell(runs::with_rule(PersonRuns::default()));
+fn physical_rules() -> PhysicalRules {
+    let mut rules = pushdown::where_names_tell(runs::with_rule(PersonRuns::default(), PhysicalOptimizer::new().rules));
     // Last: others look into conditions.
     rules.push(Arc::new(TextsOnce));
     rules

@@ -18,14 +18,15 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::union::UnionExec;
 
+use super::runs::PhysicalRules;
+
 /// The rules that hand filters down begin with this.
 const BY_NAME: &str = "FilterPushdown";
 
-/// A rule of the physical planner.
-pub type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
+type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 
 /// These rules, of which those that go by name are only applied where that is safe.
-pub fn where_names_tell(rules: Vec<Rule>) -> Vec<Rule> {
+pub fn where_names_tell(rules: PhysicalRules) -> PhysicalRules {
     let guarded = |rule: Rule| if rule.name().starts_with(BY_NAME) { Arc::new(WhereNamesTell(rule)) as Rule } else { rule };
     rules.into_iter().map(guarded).collect()
 }

@@ -31,7 +31,6 @@ use datafusion::physical_expr::projection::ProjectionExpr;
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_expr_common::physical_expr::is_volatile;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::filter::FilterExec;
@@ -43,7 +42,6 @@ use datafusion::physical_plan::{ExecutionPlan, InputOrderMode};
 pub use exec::RunAggregateExec;
 
 use super::identity;
-use super::pushdown::Rule;
 use super::shortcuts::Shortcuts;
 use crate::lake::people::{PERSON, PeopleExec};
 use crate::lake::scan::STORE;
@@ -59,9 +57,11 @@ const CANONICAL_PERSON: &str = identity::NAMES[2];
 /// The rule before which ours runs: after it, other plans may stand between the two halves of an aggregate.
 const NEXT_RULE: &str = "EnsureRequirements";
 
-/// DataFusion's rules for physical plans, and this one: late enough that `SELECT DISTINCT … LIMIT`, which stops early, is known.
-pub fn with_rule(rule: PersonRuns) -> Vec<Rule> {
-    let mut rules = PhysicalOptimizer::new().rules;
+/// The rules of a physical planner, in order.
+pub type PhysicalRules = Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>>;
+
+/// These rules and this one: late enough that `SELECT DISTINCT … LIMIT`, which stops early, is known.
+pub fn with_rule(rule: PersonRuns, mut rules: PhysicalRules) -> PhysicalRules {
     let place = rules.iter().position(|rule| rule.name() == NEXT_RULE).unwrap_or(0);
     rules.insert(place, Arc::new(rule));
     rules

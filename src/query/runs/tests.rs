@@ -8,6 +8,7 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::context::SessionContext;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::{ExecutionPlan, collect, displayable};
 use datafusion::prelude::SessionConfig;
 use proptest::prelude::*;
@@ -114,7 +115,7 @@ fn session(partitions: &[Vec<RecordBatch>], threads: usize, rule: Option<PersonR
     let config = SessionConfig::new().with_target_partitions(threads).with_batch_size(16);
     let mut state = SessionStateBuilder::new().with_config(config).with_default_features();
     if let Some(rule) = rule {
-        state = state.with_physical_optimizer_rules(with_rule(rule));
+        state = state.with_physical_optimizer_rules(with_rule(rule, PhysicalOptimizer::new().rules));
     }
     let context = SessionContext::new_with_state(state.build());
     let table = MemTable::try_new(schema(), partitions.to_vec()).expect("a table");
