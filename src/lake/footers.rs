@@ -23,8 +23,9 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::Result;
 use parquet::file::metadata::ParquetMetaData;
 
+use super::appendix::Place;
 use super::reader::Reader;
-use super::rollup::{Place, Rollup};
+use super::rollup::Rollup;
 use super::sums::{Sums, Tail};
 
 /// Budget until an engine sets its own, in bytes.
@@ -131,7 +132,7 @@ impl Footers {
         if let Some(Kept::Rollup(rollup)) = self.get(&key) {
             return Ok(rollup);
         }
-        let rollup = Arc::new(reader.rollup(place).await?);
+        let rollup = Arc::new(reader.appendix(place, |bytes| Rollup::decode(bytes, place)).await?);
         self.put(key, Kept::Rollup(rollup.clone()));
         Ok(rollup)
     }

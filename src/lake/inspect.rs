@@ -16,6 +16,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::layout::tags;
 use super::paths::Role;
+use super::rare::{RareBuilder, RareRows};
 use super::read;
 use super::rollup::{Rollup, RollupBuilder};
 use super::snapshot::{ColumnRange, DataFile};
@@ -63,27 +64,31 @@ pub async fn rows_wrong(
     bytes: Bytes,
     each: &mut (dyn FnMut(&RecordBatch) -> Result<()> + Send),
 ) -> Result<Vec<String>> {
-    let rollup = file.rollup()?.map(|place| {
-        let own = bytes.get(place.bytes.start as usize..place.bytes.end as usize).unwrap_or_default();
-        Rollup::decode(own, &place)
-    });
-    let rollup = rollup.transpose()?;
+    let rollup = file.rollup()?.map(|place| Rollup::decode(place.within(&bytes), &place)).transpose()?;
+    let rare = file.rare()?.map(|place| RareRows::decode(place.within(&bytes), &place)).transpose()?;
     let memory: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     memory.put(&file.path(&table.folder), bytes.into()).await?;
     let open = read::open_in(table, file, memory).await?;
     let mut rows = open.stream(None, None)?;
     let mut found = Found::new(table);
     let mut counted = rollup.as_ref().and_then(|_| RollupBuilder::new(&table.table, 0));
+    let mut found_rare = rare.as_ref().and_then(|_| RareBuilder::new(&table.table, 0));
     while let Some(batch) = rows.try_next().await? {
         found.add(table, file, &batch)?;
         if let Some(counted) = &mut counted {
             counted.add(&batch)?;
+        }
+        if let Some(found_rare) = &mut found_rare {
+            found_rare.add(&batch)?;
         }
         each(&batch)?;
     }
     let mut wrong = found.wrong(table, file);
     if rollup != counted.map(RollupBuilder::finish).transpose()?.flatten() {
         wrong.push("its rollup is not that of its rows".to_owned());
+    }
+    if rare != found_rare.map(RareBuilder::finish).transpose()?.flatten() {
+        wrong.push("its rare rows are not those of its rows".to_owned());
     }
     Ok(wrong)
 }

@@ -22,6 +22,8 @@ pub mod tags {
     pub const TAIL: &str = "ier.tail";
     /// Place and blake3 hash of the file's rollup, where it has one. See [`crate::lake::rollup`].
     pub const ROLLUP: &str = "ier.rollup";
+    /// Place and blake3 hash of the file's rare rows, where it has some; in its footer, too. See [`crate::lake::rare`].
+    pub const RARE: &str = "ier.rare";
     /// For hot files with marked rows: the days (since 1970, comma-separated) under which the archive may hold their keys.
     pub const LATE: &str = "ier.late_from";
     /// How much effort went into a file's compression, where that is more than its tier's own.

@@ -27,9 +27,13 @@ pub mod sums;
 
 mod sink;
 
+pub mod appendix;
+
 pub mod rollup;
 
-pub mod rollup_scan;
+pub mod rare;
+
+pub mod appendix_scan;
 
 pub mod reader;
 

@@ -13,7 +13,7 @@ use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringVie
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Fields, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result as DfResult, ScalarValue, internal_err};
+use datafusion::common::{Result as DfResult, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, Operator};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
@@ -32,7 +32,7 @@ use super::pages::{self, Fetched, FetchedGroup};
 use super::point::{self, Chunk, Points, Values};
 use super::read::pad;
 use super::reader::Reader;
-use super::scan::schema;
+use super::scan::{schema, with_tier};
 use super::snapshot::DataFile;
 use super::table::LakeTable;
 use crate::error::{Context, Error, Result};
@@ -358,7 +358,7 @@ impl Reading {
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(self.stored.clone(), arrays, &options)?;
-        Ok((owned, vec![self.with_tier(batch)?]))
+        Ok((owned, vec![with_tier(&batch, &self.schema, &self.tier)?]))
     }
 
     /// The same, of a file of any engine.
@@ -377,7 +377,7 @@ impl Reading {
         let mut batches = Vec::new();
         if rows.selects_any() {
             for batch in ParquetRecordBatchReader::try_new_with_row_groups(&decoded, group, BATCH_ROWS, Some(rows))? {
-                batches.push(self.with_tier(pad(&batch?, &self.stored)?)?);
+                batches.push(with_tier(&pad(&batch?, &self.stored)?, &self.schema, &self.tier)?);
             }
         }
         Ok((owned, batches))
@@ -419,22 +419,6 @@ impl Reading {
             }
         }
         Ok(owned)
-    }
-
-    fn with_tier(&self, batch: RecordBatch) -> Result<RecordBatch> {
-        let rows = batch.num_rows();
-        let mut stored = batch.columns().iter();
-        let columns: Vec<ArrayRef> = self
-            .schema
-            .fields()
-            .iter()
-            .map(|field| match field.name() == TIER {
-                true => Ok(ScalarValue::Utf8View(Some(self.tier.clone())).to_array_of_size(rows)?),
-                false => stored.next().cloned().ok_or_else(|| Error::internal("a column is missing")),
-            })
-            .collect::<Result<_>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
     }
 }
 

@@ -18,7 +18,7 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
-use super::rollup::{Place, Rollup};
+use super::appendix::Place;
 use super::sums::{Sums, Tail, damaged};
 use crate::error::Error;
 
@@ -117,10 +117,10 @@ impl Reader {
         Ok(Some(metadata))
     }
 
-    /// The file's rollup, which stands at `place`.
-    pub async fn rollup(&self, place: &Place) -> Result<Rollup> {
+    /// An appendix of the file, which stands at `place`; `decode` proves it.
+    pub async fn appendix<T>(&self, place: &Place, decode: impl FnOnce(&[u8]) -> crate::error::Result<T>) -> Result<T> {
         let bytes = self.stored(std::slice::from_ref(&place.bytes)).await?.remove(0);
-        Rollup::decode(&bytes, place).map_err(|error| self.named(ParquetError::External(Box::new(error))))
+        decode(&bytes).map_err(|error| self.named(ParquetError::External(Box::new(error))))
     }
 
     async fn end(&self, tail: &Tail) -> Result<Bytes> {

@@ -12,7 +12,6 @@
 //! has its place and its hash (tag `ier.rollup`). So it comes and goes with the rows it tells of, and cannot disagree with
 //! them. A file whose rows are too unlike each other has none.
 
-use std::io::Cursor;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -22,12 +21,10 @@ use arrow::array::{
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Date32Type, Field, FieldRef, Int32Type, Schema, SchemaRef, TimestampMicrosecondType};
-use arrow::ipc::CompressionType;
-use arrow::ipc::reader::StreamReader;
-use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 use hashbrown::HashMap;
 
-use crate::error::{Error, Result};
+use super::appendix::{self, Place};
+use crate::error::Result;
 use crate::record::fields::{KeyRule, TIER, Table, UTC};
 
 /// The column of how many rows of the file a row of the rollup stands for.
@@ -118,35 +115,6 @@ pub fn sources() -> impl Iterator<Item = &'static str> {
     LABELS.into_iter().chain([SENT, DAY]).chain(CHECKS).chain(NUMBERS).chain(MOMENTS)
 }
 
-/// Where in a file its rollup stands, and what proves it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Place {
-    /// Its bytes.
-    pub bytes: Range<u64>,
-    /// Their blake3 hash, in hexadecimal.
-    pub blake3: String,
-}
-
-impl Place {
-    /// Of these bytes, which begin at `start`.
-    pub fn of(start: u64, bytes: &[u8]) -> Self {
-        Self { bytes: start..start + bytes.len() as u64, blake3: blake3::hash(bytes).to_hex().to_string() }
-    }
-
-    /// As the log writes it: `start:end:hash`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.splitn(3, ':');
-        let bytes = parts.next()?.parse().ok()?..parts.next()?.parse().ok()?;
-        Some(Self { bytes, blake3: parts.next()?.to_owned() }).filter(|place| !place.bytes.is_empty())
-    }
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}:{}", self.bytes.start, self.bytes.end, self.blake3)
-    }
-}
-
 /// The rollup of a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rollup(RecordBatch);
@@ -164,10 +132,7 @@ impl Rollup {
 
     /// The bytes that are kept in the file.
     pub fn encode(&self) -> Result<Vec<u8>> {
-        let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::ZSTD))?;
-        let mut writer = StreamWriter::try_new_with_options(Vec::new(), &self.0.schema(), options)?;
-        writer.write(&self.0)?;
-        Ok(writer.into_inner()?)
+        appendix::encode(&self.0)
     }
 
     /// Reads what [`Rollup::encode`] wrote.
@@ -175,12 +140,7 @@ impl Rollup {
     /// # Errors
     /// Corrupt when the bytes are not those that were written there.
     pub fn decode(bytes: &[u8], place: &Place) -> Result<Self> {
-        if blake3::hash(bytes).to_hex().as_str() != place.blake3 {
-            return Err(Error::corrupt("its rollup is not what was written"));
-        }
-        let mut batches = StreamReader::try_new(Cursor::new(bytes), None)?;
-        let batch = batches.next().transpose()?.ok_or_else(|| Error::corrupt("its rollup is empty"))?;
-        Ok(Self(batch))
+        Ok(Self(appendix::decode(bytes, place, "rollup is", |_| true)?))
     }
 
     /// Its rows with the columns of `schema`, as SQL sees those of the table: what it does not tell is null, and a moment of which
@@ -413,4 +373,4 @@ fn marks(batch: &RecordBatch) -> Result<Vec<u16>> {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests;
+pub(super) mod tests;

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt64Array};
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::pruning::PruningStatistics;
@@ -22,12 +22,15 @@ use datafusion::logical_expr::{Expr, Operator};
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::union::UnionExec;
 
+use super::appendix_scan::{Appendix, AppendixExec};
 use super::footers::Readers;
+use super::layout::tags;
 use super::people::{PERSON, PeopleExec, named_people};
 use super::snapshot::DataFile;
 use super::table::LakeTable;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::record::fields::{Kind, TIER, Table};
 
 /// The address under which plans name the warehouse's store; readers carry the store itself.
@@ -42,6 +45,17 @@ pub fn schema(table: &Table) -> SchemaRef {
 
 fn tier_field() -> ArrowField {
     ArrowField::new(TIER, DataType::Utf8View, false)
+}
+
+/// Rows of files with the columns of `schema`: the same, and the tier among them.
+pub(super) fn with_tier(rows: &RecordBatch, schema: &SchemaRef, tier: &str) -> Result<RecordBatch> {
+    let mut stored = rows.columns().iter();
+    let columns = schema.fields().iter().map(|field| match field.name() == TIER {
+        true => Ok(tier_value(tier).to_array_of_size(rows.num_rows())?),
+        false => stored.next().cloned().ok_or_else(|| Error::internal("a column is missing")),
+    });
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+    Ok(RecordBatch::try_new_with_options(schema.clone(), columns.collect::<Result<_>>()?, &options)?)
 }
 
 /// The files that may hold rows for which all filters are true.
@@ -83,27 +97,75 @@ fn is_look_up(table: &Table, filters: &[Expr]) -> bool {
     })
 }
 
+/// What is known of a tier's rows before they are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Tier {
+    /// As SQL shows it.
+    pub name: &'static str,
+    /// Those for which the filters hold are few.
+    pub few: bool,
+    /// All of those are [rare](super::rare).
+    pub rare: bool,
+}
+
+impl Tier {
+    /// Of which nothing is known.
+    pub fn new(name: &'static str) -> Self {
+        Self { name, few: false, rare: false }
+    }
+}
+
 /// A plan that returns some columns (places in [`schema`]) of these files' rows: at least of those for which all filters
-/// hold. Beside the tier's name stands whether these are known to be few.
+/// hold.
 pub fn plan(
     table: &Arc<LakeTable>,
-    (tier, few): (&str, bool),
+    tier: Tier,
+    files: &[Arc<DataFile>],
+    projection: &[usize],
+    filters: &[Expr],
+    state: &dyn Session,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let schema = Arc::new(schema(&table.table).project(projection)?);
+    if files.is_empty() {
+        return Ok(Arc::new(EmptyExec::new(schema)));
+    }
+    let threads = state.config().target_partitions();
+    if let Some(people) = named_people(&table.table, filters) {
+        return Ok(Arc::new(PeopleExec::new(table, tier.name, groups(files, threads), projection, people)?));
+    }
+    let (with, without): (Vec<_>, Vec<_>) = files.iter().cloned().partition(|file| tier.rare && file.tag(tags::RARE).is_some());
+    let mut plans: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
+    if !with.is_empty() {
+        plans.push(Arc::new(AppendixExec::new(Appendix::RareRows, table, tier.name, groups(&with, threads), schema)));
+    }
+    if !without.is_empty() {
+        plans.push(all_rows(table, tier, &without, projection, filters, state)?);
+    }
+    union(plans)
+}
+
+/// All of several plans.
+pub fn union(mut plans: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+    match plans.len() {
+        1 => Ok(plans.remove(0)),
+        _ => Ok(UnionExec::try_new(plans)?),
+    }
+}
+
+/// The rows of files, as far as the pages' own statistics do not leave them out.
+fn all_rows(
+    table: &Arc<LakeTable>,
+    tier: Tier,
     files: &[Arc<DataFile>],
     projection: &[usize],
     filters: &[Expr],
     state: &dyn Session,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let all = schema(&table.table);
-    if files.is_empty() {
-        return Ok(Arc::new(EmptyExec::new(Arc::new(all.project(projection)?))));
-    }
     let groups = groups(files, state.config().target_partitions());
-    if let Some(people) = named_people(&table.table, filters) {
-        return Ok(Arc::new(PeopleExec::new(table, tier, groups, projection, people)?));
-    }
     let file_schema = table.table.scan_schema();
     let mut options = state.default_table_options().parquet;
-    options.global.pushdown_filters = few || is_look_up(&table.table, filters);
+    options.global.pushdown_filters = tier.few || is_look_up(&table.table, filters);
     options.global.reorder_filters = true;
     let readers = Readers { store: table.store.clone(), footers: table.footers.clone() };
     let source =
@@ -112,7 +174,7 @@ pub fn plan(
             .with_parquet_file_reader_factory(Arc::new(readers));
     let groups: Vec<FileGroup> = groups
         .into_iter()
-        .map(|files| Ok(FileGroup::new(files.iter().map(|file| partitioned(table, tier, file)).collect::<Result<_>>()?)))
+        .map(|files| Ok(FileGroup::new(files.iter().map(|file| partitioned(table, tier.name, file)).collect::<Result<_>>()?)))
         .collect::<Result<_>>()?;
     let rows: u64 = files.iter().map(|file| file.rows).sum();
     let bytes: u64 = files.iter().map(|file| file.bytes()).sum();

@@ -1,7 +1,7 @@
 //! Searching the bytes of one object for texts, whatever encodes or compresses them.
 //!
-//! A Parquet file is searched three times: as it is (footer, statistics, indexes), in its dictionaries (which may hold values no
-//! row has), and in the values of each column, decoded. Anything else is searched as it is.
+//! A Parquet file is searched four times: as it is (footer, statistics, indexes), in its dictionaries (which may hold values no
+//! row has), in the values of each column, decoded, and in its rare rows. Anything else is searched as it is.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, Parq
 use parquet::column::page::{Page, PageReader};
 use parquet::file::serialized_reader::SerializedPageReader;
 
+use super::rare::{self, RareRows};
 use crate::error::{Error, Result};
 use crate::record::id::SfId;
 
@@ -105,6 +106,14 @@ fn in_parquet(bytes: &Bytes, needles: &[Needle], found: &mut Found) -> Result<()
                     })?;
                 }
             }
+        }
+    }
+    if let Some(place) = rare::place(metadata.metadata()) {
+        let rare = RareRows::decode(place.within(bytes), &place)?.batch()?;
+        for (field, column) in rare.schema().fields().iter().zip(rare.columns()) {
+            in_values(column, needles, &mut |needle| {
+                found.insert((needle, format!("column {} of its rare rows", field.name())));
+            })?;
         }
     }
     Ok(())

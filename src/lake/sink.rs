@@ -1,5 +1,5 @@
 //! A file on its way to the store: row groups go out as they are complete, hashed, their pages summed; at the end the checksums go
-//! out before the footer ([`super::sums`]), and with them the rollup ([`super::rollup`]).
+//! out before the footer ([`super::sums`]), and what else the file carries ([`super::appendix`]).
 
 use std::sync::Arc;
 
@@ -7,10 +7,13 @@ use bytes::Bytes;
 use object_store::ObjectStore;
 use object_store::buffered::BufWriter;
 use object_store::path::Path;
-use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::metadata::{KeyValue, RowGroupMetaData};
 use tokio::io::AsyncWriteExt;
 
-use super::rollup::{Place, Rollup};
+use super::appendix::Place;
+use super::layout::tags;
+use super::rare::RareRows;
+use super::rollup::Rollup;
 use super::sums::{Summing, Tail};
 use crate::error::{Error, Result};
 
@@ -24,6 +27,14 @@ pub(super) struct Sink {
     bytes: u64,
     summing: Summing,
     rollup: Option<Place>,
+    rare: Option<Place>,
+}
+
+/// What a file carries beside its rows.
+#[derive(Debug)]
+pub(super) struct Beside {
+    pub rollup: Option<Rollup>,
+    pub rare: Option<RareRows>,
 }
 
 /// What the log says of a file's bytes.
@@ -37,6 +48,8 @@ pub(super) struct Digest {
     pub tail: Tail,
     /// Where its rollup is, if it has one.
     pub rollup: Option<Place>,
+    /// Where its rare rows are, if any are kept.
+    pub rare: Option<Place>,
 }
 
 impl Sink {
@@ -48,6 +61,7 @@ impl Sink {
             bytes: 0,
             summing: Summing::default(),
             rollup: None,
+            rare: None,
         }
     }
 
@@ -62,15 +76,28 @@ impl Sink {
         self.put(bytes.into()).await
     }
 
-    /// What the encoder has to write between the last row group and the footer: checksums, and the rollup.
-    pub fn between(&mut self, rollup: Option<&Rollup>) -> Result<Vec<u8>> {
-        let mut bytes = self.summing.sums().to_vec();
-        if let Some(rollup) = rollup {
-            let encoded = rollup.encode()?;
-            self.rollup = Some(Place::of(self.bytes + bytes.len() as u64, &encoded));
+    /// What the encoder has to write between the last row group and the footer: rare rows, checksums, and the rollup.
+    pub fn between(&mut self, beside: &Beside) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let start = self.bytes;
+        let append = |bytes: &mut Vec<u8>, encoded: Vec<u8>| {
+            let place = Place::of(start + bytes.len() as u64, &encoded);
             bytes.extend(encoded);
+            place
+        };
+        if let Some(rare) = &beside.rare {
+            self.rare = Some(append(&mut bytes, rare.encode()?));
+        }
+        bytes.extend(self.summing.sums());
+        if let Some(rollup) = &beside.rollup {
+            self.rollup = Some(append(&mut bytes, rollup.encode()?));
         }
         Ok(bytes)
+    }
+
+    /// What the footer has to say of it.
+    pub fn notes(&self) -> impl Iterator<Item = KeyValue> {
+        self.rare.iter().map(|place| KeyValue::new(tags::RARE.to_owned(), place.to_string()))
     }
 
     /// Sends the end, which begins with [`Sink::between`]. When this returns, the file is there.
@@ -79,11 +106,14 @@ impl Sink {
     /// Internal when the file could not be read again: such a one is never committed.
     pub async fn end(mut self, end: Vec<u8>) -> Result<Digest> {
         let end = Bytes::from(end);
-        let tail = Tail::of(&end);
-        self.put(end.clone()).await?;
-        tail.read(end, self.bytes).map_err(|error| Error::internal(format!("it was written wrong: {error}")))?;
+        let begins = self.rare.as_ref().map_or(0, |rare| (rare.bytes.end - self.bytes) as usize);
+        let last = end.slice(begins.min(end.len())..);
+        let tail = Tail::of(&last);
+        self.put(end).await?;
+        tail.read(last, self.bytes).map_err(|error| Error::internal(format!("it was written wrong: {error}")))?;
         self.inner.shutdown().await?;
-        Ok(Digest { blake3: self.hasher.finalize().to_hex().to_string(), bytes: self.bytes, tail, rollup: self.rollup })
+        let blake3 = self.hasher.finalize().to_hex().to_string();
+        Ok(Digest { blake3, bytes: self.bytes, tail, rollup: self.rollup, rare: self.rare })
     }
 
     async fn put(&mut self, part: Bytes) -> Result<()> {

@@ -11,9 +11,9 @@ use object_store::ObjectMeta;
 use object_store::path::Path;
 use serde_json::Value;
 
+use super::appendix::Place;
 use super::layout::tags;
 use super::paths::{Role, date_of};
-use super::rollup;
 use super::sums::Tail;
 use crate::error::{Error, Result};
 use crate::record::fields::{Kind, Table};
@@ -116,10 +116,22 @@ impl DataFile {
     ///
     /// # Errors
     /// Corrupt when the log says what cannot be read.
-    pub fn rollup(&self) -> Result<Option<rollup::Place>> {
-        let place = |text| rollup::Place::parse(text).filter(|place| place.bytes.end <= self.bytes());
-        let unreadable = || Error::corrupt(format!("the log's {} of {} is unreadable", tags::ROLLUP, self.add.path));
-        self.tag(tags::ROLLUP).map(|text| place(text).ok_or_else(unreadable)).transpose()
+    pub fn rollup(&self) -> Result<Option<Place>> {
+        self.appendix(tags::ROLLUP)
+    }
+
+    /// Where its rare rows stand; none where none are kept.
+    ///
+    /// # Errors
+    /// Corrupt when the log says what cannot be read.
+    pub fn rare(&self) -> Result<Option<Place>> {
+        self.appendix(tags::RARE)
+    }
+
+    fn appendix(&self, tag: &str) -> Result<Option<Place>> {
+        let place = |text| Place::parse(text).filter(|place| place.bytes.end <= self.bytes());
+        let unreadable = || Error::corrupt(format!("the log's {tag} of {} is unreadable", self.add.path));
+        self.tag(tag).map(|text| place(text).ok_or_else(unreadable)).transpose()
     }
 
     /// Days under which the archive may hold keys of this file's marked rows; see [`tags::LATE`].

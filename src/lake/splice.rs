@@ -29,8 +29,9 @@ use parquet::file::writer::SerializedFileWriter;
 
 use super::layout::{self, Effort, lake_schema_of, tags};
 use super::paths;
+use super::rare::RareRows;
 use super::rollup::{self, Rollup, RollupBuilder};
-use super::sink::{Digest, Sink};
+use super::sink::{Beside, Digest, Sink};
 use super::snapshot::DataFile;
 use super::sort::BATCH_ROWS;
 use super::table::LakeTable;
@@ -70,7 +71,12 @@ pub async fn splice(table: &LakeTable, file: &DataFile, goes: &[u32], now_millis
         Some(_) => old.rollup(table, goes).context(|| format!("cannot read {from}"))?,
         None => None,
     };
-    let written = old.write(table, effort, goes, rollup.as_ref(), to.clone()).await.context(|| format!("cannot write {to}"))?;
+    let rare = match file.rare()? {
+        Some(place) => RareRows::decode(place.within(&old.bytes), &place).and_then(|rare| rare.without(goes)),
+        None => Ok(None),
+    };
+    let beside = Beside { rollup, rare: rare.context(|| format!("cannot read {from}"))? };
+    let written = old.write(table, effort, goes, &beside, to.clone()).await.context(|| format!("cannot write {to}"))?;
     let Some(written) = written else {
         return Ok(Spliced { add: None, gone: goes.len() as u64, groups_copied: 0, groups_encoded: 0 });
     };
@@ -115,14 +121,7 @@ impl Old {
     }
 
     /// Writes what stays; `None` when nothing does.
-    async fn write(
-        &self,
-        table: &LakeTable,
-        effort: Effort,
-        goes: &[u32],
-        rollup: Option<&Rollup>,
-        to: Path,
-    ) -> Result<Option<Written>> {
+    async fn write(&self, table: &LakeTable, effort: Effort, goes: &[u32], beside: &Beside, to: Path) -> Result<Option<Written>> {
         let old = self.metadata.metadata();
         let mut properties = layout::writer_properties(&table.table, effort)?.into_builder();
         if let Some(group) = old.row_groups().first() {
@@ -159,7 +158,8 @@ impl Old {
         if rows == 0 {
             return Ok(None);
         }
-        writer.write_all(&sink.between(rollup)?)?;
+        writer.write_all(&sink.between(beside)?)?;
+        sink.notes().for_each(|note| writer.append_key_value_metadata(note));
         let metadata = writer.finish()?;
         let digest = sink.end(std::mem::take(writer.inner_mut())).await?;
         Ok(Some(Written { digest, metadata, rows, groups }))

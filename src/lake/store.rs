@@ -10,6 +10,7 @@ use url::Url;
 
 use super::durable::{DurableLocal, LocalDisk};
 use super::footers::Footers;
+use super::rare;
 use super::rollup;
 use super::traffic::{Counted, Traffic};
 use crate::error::{Context, Error, Result};
@@ -27,6 +28,8 @@ pub struct Root {
     pub footers: Arc<Footers>,
     /// Files are written with a rollup when each of its rows stands for so many of theirs or more, on average.
     pub rollup_rows_each: usize,
+    /// Files are written with their rare rows together when there is at most one among so many.
+    pub rare_rows_each: usize,
     /// What was asked of the store.
     pub traffic: Arc<Traffic>,
 }
@@ -53,7 +56,8 @@ impl Root {
         };
         let traffic: Arc<Traffic> = Arc::default();
         let store = Arc::new(Counted::new(store, traffic.clone(), local));
-        Ok(Self { url, store, base, footers: Arc::default(), rollup_rows_each: rollup::ROWS_EACH, traffic })
+        let (rollup_rows_each, rare_rows_each) = (rollup::ROWS_EACH, rare::ROWS_EACH);
+        Ok(Self { url, store, base, footers: Arc::default(), rollup_rows_each, rare_rows_each, traffic })
     }
 
     /// The same root over another store, so that tests can count and fail its calls.

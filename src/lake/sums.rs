@@ -4,8 +4,8 @@
 //! header, its number of values and encoding among it, nor key filters. So every file of ours has a CRC-32 of each page with its
 //! header, of each dictionary and of each key filter. They stand behind the last of these, four bytes each, in the order of the
 //! pieces in the file: what the pieces are follows from the footer. The *tail* of the file (checksums, page indexes and footer) is
-//! proved by its blake3 hash in the log (tag `ier.tail`, with its size, so that it is one request however large it is), and the
-//! log proves itself ([`super::seal`]). From the first page to the end there is no byte that is not covered.
+//! proved by its blake3 hash in the log (tag `ier.tail`, with its size, so that it is one request however large it is), so are rare
+//! rows before it ([`super::rare`]), and the log proves itself ([`super::seal`]). From the first page to the end there is no byte that is not covered.
 //!
 //! Other engines do not see the checksums: nothing in the footer points there. Files written before there were any have no such
 //! tag, and are read as they are.
@@ -22,6 +22,7 @@ use parquet::file::metadata::{
 use parquet::file::page_index::offset_index::PageLocation;
 use parquet::schema::types::{SchemaDescriptor, Type};
 
+use super::rare;
 use super::thrift::{Compact, I32, LIST};
 use crate::error::Error;
 
@@ -175,7 +176,9 @@ impl Sums {
                 pieces.push(piece);
             }
         }
-        if next == end { Ok(Self { pieces }) } else { Err(unordered()) }
+        // Rare rows have a hash of their own.
+        let follows = rare::place(metadata).map_or(end..end, |place| place.bytes);
+        if next == follows.start && follows.end == end { Ok(Self { pieces }) } else { Err(unordered()) }
     }
 
     /// Takes the checksums of some columns (ascending) from a tail that begins at `end`; `projected` has their page indexes. Of the

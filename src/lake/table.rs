@@ -45,6 +45,8 @@ pub struct LakeTable {
     pub footers: Arc<Footers>,
     /// What a rollup of its files has to be worth; see [`Root::rollup_rows_each`].
     pub rollup_rows_each: usize,
+    /// How rare rows of its files have to be; see [`Root::rare_rows_each`].
+    pub rare_rows_each: usize,
     pub(super) log_store: LogStoreRef,
     sealed: Sealed,
     /// None until it has been looked for.
@@ -77,6 +79,7 @@ impl LakeTable {
             store: root.store.clone(),
             footers: root.footers.clone(),
             rollup_rows_each: root.rollup_rows_each,
+            rare_rows_each: root.rare_rows_each,
             log_store,
             sealed,
             newest,

@@ -17,8 +17,9 @@ use serde_json::{Map, Value};
 use super::commit::partition_values;
 use super::layout::{self, Effort, FILE_BYTES, tags};
 use super::paths::{self, date_of};
+use super::rare::RareBuilder;
 use super::rollup::RollupBuilder;
-use super::sink::{Digest, Sink};
+use super::sink::{Beside, Digest, Sink};
 use super::snapshot::Partition;
 use super::sort::Sorted;
 use super::table::LakeTable;
@@ -86,6 +87,7 @@ struct OpenFile {
     sink: Sink,
     late_days: BTreeSet<i32>,
     rollup: Option<RollupBuilder>,
+    rare: Option<RareBuilder>,
 }
 
 impl OpenFile {
@@ -100,13 +102,17 @@ impl OpenFile {
         let writer = ArrowWriter::try_new_with_options(Vec::new(), table.table.lake_schema(), options)?;
         let sink = Sink::new(table.store.clone(), location);
         let rollup = RollupBuilder::new(&table.table, table.rollup_rows_each);
-        Ok(Self { path, effort, writer, sink, late_days: BTreeSet::new(), rollup })
+        let rare = RareBuilder::new(&table.table, table.rare_rows_each);
+        Ok(Self { path, effort, writer, sink, late_days: BTreeSet::new(), rollup, rare })
     }
 
     async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         note_late_days(batch, &mut self.late_days);
         if let Some(rollup) = &mut self.rollup {
             rollup.add(batch)?;
+        }
+        if let Some(rare) = &mut self.rare {
+            rare.add(batch)?;
         }
         self.writer.write(batch).context(|| format!("cannot write {}", self.path))?;
         if self.writer.flushed_row_groups().len() > self.sink.groups() {
@@ -122,12 +128,16 @@ impl OpenFile {
         self.sink.send(self.writer.flushed_row_groups(), bytes).await
     }
 
-    /// Sends the rest, with checksums and rollup before the footer.
+    /// Sends the rest, with rare rows, checksums and rollup before the footer.
     async fn close(mut self) -> Result<(ParquetMetaData, Digest)> {
         self.writer.flush()?;
         self.send().await?;
-        let rollup = self.rollup.map(RollupBuilder::finish).transpose()?.flatten();
-        self.writer.write_all(&self.sink.between(rollup.as_ref())?)?;
+        let beside = Beside {
+            rollup: self.rollup.map(RollupBuilder::finish).transpose()?.flatten(),
+            rare: self.rare.map(RareBuilder::finish).transpose()?.flatten(),
+        };
+        self.writer.write_all(&self.sink.between(&beside)?)?;
+        self.sink.notes().for_each(|note| self.writer.append_key_value_metadata(note));
         let metadata = self.writer.finish()?;
         let digest = self.sink.end(std::mem::take(self.writer.inner_mut())).await?;
         Ok((metadata, digest))
@@ -163,7 +173,8 @@ pub(super) fn entry(
         let days: Vec<String> = late_days.iter().map(i32::to_string).collect();
         file_tags.insert(tags::LATE.to_owned(), Some(days.join(",")));
     }
-    file_tags.extend(digest.rollup.map(|place| (tags::ROLLUP.to_owned(), Some(place.to_string()))));
+    let appendices = [(tags::ROLLUP, digest.rollup), (tags::RARE, digest.rare)];
+    file_tags.extend(appendices.into_iter().filter_map(|(tag, place)| Some((tag.to_owned(), Some(place?.to_string())))));
     file_tags.extend(effort.tag().map(|effort| (tags::EFFORT.to_owned(), Some(effort.to_owned()))));
     Ok(Add {
         path,

@@ -17,16 +17,17 @@ use datafusion::physical_expr::{PhysicalExpr, projection::ProjectionExpr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::ProjectionExec;
-use datafusion::physical_plan::union::UnionExec;
 use tokio::sync::Mutex;
 
 use super::late::{LateKeys, NotLate};
 use super::selection::Selection;
+use super::shortcuts::Shortcuts;
 use crate::error::{Error, Result};
+use crate::lake::appendix_scan::{Appendix, AppendixExec};
 use crate::lake::layout::tags;
+use crate::lake::rare;
 use crate::lake::rollup::{self, Told, told};
-use crate::lake::rollup_scan::RollupExec;
-use crate::lake::scan;
+use crate::lake::scan::{self, Tier};
 use crate::lake::snapshot::DataFile;
 use crate::lake::table::LakeTable;
 use crate::record::fields::{Source, Table, hidden, is_hidden};
@@ -61,8 +62,8 @@ struct Chosen {
     /// And those of which late rows may override some.
     touched: Vec<Arc<DataFile>>,
     late: Arc<LateKeys>,
-    /// Few rows are wanted: of hot ones, of archived ones.
-    few: (bool, bool),
+    hot_tier: Tier,
+    archive_tier: Tier,
 }
 
 /// The tiers of a table as they were when somebody was asked for: with the ledger of aliases, in one wave of requests. A statement
@@ -131,7 +132,7 @@ impl TableView {
             Lakes::Reference(lake) => {
                 let files = lake.snapshot().await?.files().cloned().collect();
                 let files = scan::prune(&self.table, HOT, files, filters, state)?;
-                scan::plan(lake, (HOT, false), &files, projection, filters, state)
+                scan::plan(lake, Tier::new(HOT), &files, projection, filters, state)
             }
             Lakes::Tiered { tiers, late } => {
                 let chosen = self.choose(tiers, late, filters, state).await?;
@@ -156,17 +157,17 @@ impl TableView {
         let hot = scan::prune(&self.table, HOT, hot, filters, state)?;
         let archive = pinned.archive.files().cloned().collect();
         let archive = scan::prune(&self.table, ARCHIVE, archive, filters, state)?;
-        let (hot, archive, few) = match Selection::of(&self.table, filters, state)? {
-            Some(selection) => {
-                let chosen =
-                    tokio::try_join!(selection.choose(&tiers.hot, HOT, hot), selection.choose(&tiers.archive, ARCHIVE, archive));
-                let ((hot, few_hot), (archive, few_archived)) = chosen?;
-                (hot, archive, (few_hot, few_archived))
-            }
-            None => (hot, archive, (false, false)),
-        };
+        let rare = Shortcuts::of(state.config_options()).rare_rows && rare::are_all(filters);
+        let mut chosen_hot = (hot, Tier { rare, ..Tier::new(HOT) });
+        let mut chosen_archive = (archive, Tier { rare, ..Tier::new(ARCHIVE) });
+        if let Some(selection) = Selection::of(&self.table, filters, state)? {
+            let hot = selection.choose(&tiers.hot, chosen_hot);
+            let archive = selection.choose(&tiers.archive, chosen_archive);
+            (chosen_hot, chosen_archive) = tokio::try_join!(hot, archive)?;
+        }
+        let ((hot, hot_tier), (archive, archive_tier)) = (chosen_hot, chosen_archive);
         let (touched, untouched) = archive.into_iter().partition(|file: &Arc<DataFile>| late.touches(file));
-        Ok(Chosen { hot, untouched, touched, late, few })
+        Ok(Chosen { hot, untouched, touched, late, hot_tier, archive_tier })
     }
 
     /// All rows of the chosen files.
@@ -178,21 +179,21 @@ impl TableView {
         filters: &[Expr],
         state: &dyn Session,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Chosen { hot, untouched, touched, few, .. } = chosen;
+        let Chosen { hot, untouched, touched, hot_tier, archive_tier, .. } = chosen;
         let mut plans = Vec::new();
         if !hot.is_empty() {
-            plans.push(scan::plan(&tiers.hot, (HOT, few.0), hot, projection, filters, state)?);
+            plans.push(scan::plan(&tiers.hot, *hot_tier, hot, projection, filters, state)?);
         }
         if !untouched.is_empty() {
-            plans.push(scan::plan(&tiers.archive, (ARCHIVE, few.1), untouched, projection, filters, state)?);
+            plans.push(scan::plan(&tiers.archive, *archive_tier, untouched, projection, filters, state)?);
         }
         if !touched.is_empty() {
             plans.push(self.overridden(&tiers.archive, chosen, projection, filters, state)?);
         }
         if plans.is_empty() {
-            plans.push(scan::plan(&tiers.hot, (HOT, false), &[], projection, filters, state)?);
+            plans.push(scan::plan(&tiers.hot, *hot_tier, &[], projection, filters, state)?);
         }
-        union(plans)
+        scan::union(plans)
     }
 
     /// Rows that are alike counted together: by the rollups of files that have one, and one by one of those that have none, or
@@ -212,13 +213,13 @@ impl TableView {
             *files = without;
             if !with.is_empty() {
                 let groups = scan::groups(&with, state.config().target_partitions());
-                plans.push(Arc::new(RollupExec::new(lake, tier, groups, schema.clone())));
+                plans.push(Arc::new(AppendixExec::new(Appendix::Rollup, lake, tier, groups, schema.clone())));
             }
         }
         if plans.is_empty() || !(chosen.hot.is_empty() && chosen.untouched.is_empty() && chosen.touched.is_empty()) {
             plans.push(self.one_by_one(tiers, &chosen, &schema, &filters, state)?);
         }
-        union(plans)
+        scan::union(plans)
     }
 
     /// The rows of the chosen files, each of which stands for itself, as those of a rollup.
@@ -265,7 +266,7 @@ impl TableView {
         let key = scan::schema(&self.table).index_of(hidden::KEY)?;
         let mut with_key = projection.to_vec();
         with_key.push(key);
-        let scan = scan::plan(archive, (ARCHIVE, chosen.few.1), &chosen.touched, &with_key, filters, state)?;
+        let scan = scan::plan(archive, chosen.archive_tier, &chosen.touched, &with_key, filters, state)?;
         let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(hidden::KEY, projection.len()));
         let kept = Arc::new(FilterExec::try_new(Arc::new(NotLate::new(column, chosen.late.clone())), scan)?);
         let schema = kept.schema();
@@ -274,13 +275,6 @@ impl TableView {
             alias: schema.field(at).name().clone(),
         });
         Ok(Arc::new(ProjectionExec::try_new(columns.collect::<Vec<_>>(), kept)?))
-    }
-}
-
-fn union(mut plans: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-    match plans.len() {
-        1 => Ok(plans.remove(0)),
-        _ => Ok(UnionExec::try_new(plans)?),
     }
 }
 

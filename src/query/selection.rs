@@ -18,13 +18,15 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::rollups::tells;
 use super::shortcuts::Shortcuts;
 use crate::error::{Error, Result};
+use crate::lake::appendix_scan::rollup_of;
 use crate::lake::layout::tags;
 use crate::lake::rollup::{self, ROWS, told};
-use crate::lake::rollup_scan::rollup_of;
-use crate::lake::scan;
+use crate::lake::scan::{self, Tier};
 use crate::lake::snapshot::DataFile;
 use crate::lake::table::LakeTable;
 use crate::record::fields::{TIER, Table};
+
+type Files = Vec<Arc<DataFile>>;
 
 /// Rollups on their way at once.
 const AHEAD: usize = 64;
@@ -61,15 +63,15 @@ impl Selection {
         Ok(Some(Self { wanted, schema }))
     }
 
-    /// The files in which there are such rows, or may be, and whether these are few of theirs.
+    /// Of a tier's files, those in which there are such rows, or may be, and whether these are few of theirs.
     ///
     /// # Errors
     /// Corrupt, naming the file, when a rollup is damaged.
-    pub async fn choose(&self, lake: &LakeTable, tier: &str, files: Vec<Arc<DataFile>>) -> Result<(Vec<Arc<DataFile>>, bool)> {
+    pub async fn choose(&self, lake: &LakeTable, (files, tier): (Files, Tier)) -> Result<(Files, Tier)> {
         let judged = stream::iter(files.into_iter().map(|file| async move {
             let wanted = match file.tag(tags::ROLLUP) {
                 // What cannot be computed of a rollup is computed, or fails, where the rows are.
-                Some(_) => self.rows(&*rollup_of(lake, &file).await?, tier).unwrap_or(file.rows),
+                Some(_) => self.rows(&*rollup_of(lake, &file).await?, tier.name).unwrap_or(file.rows),
                 None => file.rows,
             };
             Ok::<_, Error>((file, wanted))
@@ -78,7 +80,7 @@ impl Selection {
         let kept: Vec<(Arc<DataFile>, u64)> = judged.into_iter().filter(|(_, wanted)| *wanted > 0).collect();
         let sum = |of: fn(&(Arc<DataFile>, u64)) -> u64| kept.iter().map(of).sum::<u64>();
         let few = sum(|(_, wanted)| *wanted) * FEW < sum(|(file, _)| file.rows);
-        Ok((kept.into_iter().map(|(file, _)| file).collect(), few))
+        Ok((kept.into_iter().map(|(file, _)| file).collect(), Tier { few, ..tier }))
     }
 
     /// How many rows of a file are wanted.

@@ -14,6 +14,8 @@ extensions_options! {
         /// Files of whose rows the rollup says that none is wanted are left out, and where few are wanted, other columns are
         /// decoded only for these.
         pub selection: bool, default = true
+        /// Who bounced hard or unsubscribed is read where files keep these rows together (see `lake::rare`).
+        pub rare_rows: bool, default = true
         /// Groups of one person are made by the order of the files, without a look at each row's id.
         pub person_runs: bool, default = true
         /// Conditions on a text are tested once for each different text.
@@ -55,10 +57,13 @@ mod tests {
     #[test]
     fn short_ways_are_left_out_by_name() {
         let all = Shortcuts::without("").unwrap();
-        assert!(all.rollups && all.selection && all.person_runs && all.texts_once);
+        assert!(all.rollups && all.selection && all.rare_rows && all.person_runs && all.texts_once);
         let some = Shortcuts::without(" rollups, person_runs").unwrap();
         assert!(!some.rollups && some.selection && !some.person_runs);
         let error = Shortcuts::without("rollup").unwrap_err().to_string();
-        assert!(error.contains("\"rollup\"") && error.contains("rollups, selection, person_runs, texts_once"), "{error}");
+        assert!(
+            error.contains("\"rollup\"") && error.contains("rollups, selection, rare_rows, person_runs, texts_once"),
+            "{error}"
+        );
     }
 }

@@ -14,8 +14,10 @@ use ier::error::{Kind, Result};
 use ier::jobs;
 use ier::jobs::erase::{EraseReport, EraseRequest, finish};
 use ier::lake::fold::{Changes, Hits, fold};
+use ier::lake::inspect::rows_wrong;
 use ier::lake::layout::{Effort, tags, writer_properties};
 use ier::lake::paths::Role;
+use ier::lake::rare::RareRows;
 use ier::lake::snapshot::DataFile;
 use ier::lake::splice::splice;
 use ier::lake::table::LakeTable;
@@ -30,7 +32,7 @@ use parquet::arrow::arrow_writer::ArrowWriterOptions;
 
 use crate::faults::scenes::{Job, archive_job, compact_job};
 use crate::races::{commit_to, held};
-use crate::world::records::{Record, contact, contact_id, id, ier, lead, lead_id, link, send};
+use crate::world::records::{Record, contact, contact_id, id, ier, lead, lead_id, link, moment, send};
 use crate::world::store::{Call, Mode};
 use crate::world::{Rows, World, day, silent};
 
@@ -66,9 +68,9 @@ pub async fn house() -> World {
     ] {
         letters.push(letter(number, sent).contact(number % 3 + 1));
     }
-    letters.push(theirs(50, "2026-06-10 09:00"));
+    letters.push(theirs(50, "2026-06-10 09:00").set("HardBounce", "true"));
     letters.push(theirs(51, "2026-07-15 09:00").set("Contact", contact_id(MERGED)));
-    letters.push(theirs(52, "2026-09-05 09:00"));
+    letters.push(theirs(52, "2026-09-05 09:00").set("DateUnsubscribed", moment("2026-09-06 10:00")));
     letters.push(theirs(53, "2026-09-21 09:00").set("Contact", "").lead(LEAD));
     world.load(&letters).await;
     world.load(&[(1, 1), (2, 4), (3, 50), (4, 52), (5, 51)].map(|(number, of)| link(number, of).stamp("2026-09-21 00:00"))).await;
@@ -693,6 +695,38 @@ async fn a_splice_is_a_fold_that_copies() {
     bytes[1000] ^= 1;
     store.put(&place, bytes.into()).await.expect("a file");
     assert_eq!(splice(&lake, &old, &[1], 1).await.expect_err("refused").kind(), Kind::Corrupt);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_splice_takes_the_rare_rows_along_that_stay() {
+    let world = World::on("2026-11-01");
+    let letters = (0..60).map(|number| {
+        let row = letter(number, "2026-09-05 08:00").contact(number / 3).set("Email", format!("rare{number}x@example.edu"));
+        if number % 4 == 0 { row.set("HardBounce", "true") } else { row }
+    });
+    world.load(&letters.collect::<Vec<_>>()).await;
+    let lake = world.house.tiers(known("ier").expect("a table")).await.expect("tiers").hot;
+    let old = lake.snapshot().await.expect("a snapshot").files().next().expect("a file").clone();
+    let all = rows_of(&lake, &old).await;
+    let addresses = all.column_by_name("current_email").expect("addresses").as_string::<i32>();
+    let bounced = all.column_by_name("hard_bounce").expect("bounces").as_boolean();
+    for goes in [vec![0u32], vec![59], (10..20).collect(), (1..60).collect(), (0..60).step_by(2).collect(), Vec::new()] {
+        let spliced = splice(&lake, &old, &goes, 1).await.expect("a splice").add.expect("rows stay");
+        let new = DataFile::new(&lake.table, lake.role, spliced).expect("an entry");
+        let bytes = lake.store.get(&new.path(&lake.folder)).await.expect("a file").bytes().await.expect("bytes");
+        assert_eq!(rows_wrong(&lake, &new, bytes.clone(), &mut |_| Ok(())).await.expect("rows"), Vec::<String>::new());
+        let left = (0..60).filter(|row| goes.binary_search(&(*row as u32)).is_err() && bounced.value(*row)).count();
+        let place = new.rare().expect("a tag");
+        let rare = place.map(|place| RareRows::decode(place.within(&bytes), &place).expect("rare rows").rows());
+        assert_eq!(rare.unwrap_or(0), left, "{goes:?}");
+        for row in 0..60 {
+            let needle = ier::lake::search::Needle::new(addresses.value(row)).expect("a needle");
+            let found = ier::lake::search::search(&bytes, &[needle]).expect("a search");
+            let stays = goes.binary_search(&(row as u32)).is_err();
+            let among_rare = found.iter().any(|(_, place)| place == "column current_email of its rare rows");
+            assert_eq!((found.is_empty(), among_rare), (!stays, stays && bounced.value(row)), "{row} of {goes:?}: {found:?}");
+        }
+    }
 }
 
 /// A send of which the canary had a mail: after the erasure nothing is proved, and the answer says why.

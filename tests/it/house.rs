@@ -57,7 +57,7 @@ impl House {
         let clock = Arc::new(ManualClock::at(day.and_utc()));
         let mut root = Root::open("memory:///", &BTreeMap::new()).unwrap();
         // Houses are small, and their rows unlike each other.
-        root.rollup_rows_each = 0;
+        (root.rollup_rows_each, root.rare_rows_each) = (0, 0);
         let warehouse = Warehouse::at(root, clock.clone());
         let engine = Engine::open(warehouse.clone(), limits).await.unwrap();
         Self { warehouse, engine, clock, folder: TempDir::new().unwrap() }

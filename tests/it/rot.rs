@@ -14,6 +14,7 @@ use bytes::Bytes;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::{StreamExt, TryStreamExt};
 use ier::error::{Error, Kind};
+use ier::lake::scan::Tier;
 use ier::lake::snapshot::DataFile;
 use ier::lake::store::Root;
 use ier::lake::table::LakeTable;
@@ -113,6 +114,7 @@ fn questions() -> Vec<String> {
     questions.push(format!("SELECT * FROM ier WHERE person_id = '{}'", contact_id(1)));
     questions.push(format!("SELECT merge_id, opened, subject_line FROM ier WHERE ier_id = '{}'", ier_id(7)));
     questions.push("SELECT sent_date, count(*), count(opened) FROM ier WHERE date_sent >= '2026-09-01' GROUP BY 1".to_owned());
+    questions.push("SELECT * FROM ier WHERE hard_bounce OR date_unsubscribed IS NOT NULL".to_owned());
     questions.push("SELECT min(person_id), max(person_id), count(*), min(sent_date) FROM ier".to_owned());
     questions
 }
@@ -230,7 +232,7 @@ async fn look_ups(world: &World) -> Result<Vec<Entry>, Error> {
     }
 }
 
-/// A file's rows, read by each of the ways there are: for folding, by key, by person, and for SQL.
+/// A file's rows, read by each of the ways there are: for folding, by key, by person, and for SQL, all and the rare ones.
 async fn look(lake: &Arc<LakeTable>, file: &Arc<DataFile>) -> Result<Vec<RecordBatch>, Error> {
     let schema = lake.table.lake_schema();
     let open = read::open(lake, file).await?;
@@ -251,9 +253,12 @@ async fn look(lake: &Arc<LakeTable>, file: &Arc<DataFile>) -> Result<Vec<RecordB
     let url = datafusion::execution::object_store::ObjectStoreUrl::parse(scan::STORE)?;
     context.register_object_store(url.as_ref(), lake.store.clone());
     let all: Vec<usize> = (0..scan::schema(&lake.table).fields().len()).collect();
-    let plan = scan::plan(lake, ("hot", false), std::slice::from_ref(file), &all, &[], &context.state())?;
-    let scanned = datafusion::physical_plan::collect(plan, context.task_ctx()).await?;
-    looks.push(concat_batches(&scan::schema(&lake.table), &scanned)?);
+    for rare in [false, true] {
+        let tier = Tier { rare, ..Tier::new("hot") };
+        let plan = scan::plan(lake, tier, std::slice::from_ref(file), &all, &[], &context.state())?;
+        let scanned = datafusion::physical_plan::collect(plan, context.task_ctx()).await?;
+        looks.push(concat_batches(&scan::schema(&lake.table), &scanned)?);
+    }
     Ok(looks)
 }
 

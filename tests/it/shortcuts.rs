@@ -10,7 +10,7 @@ use ier::query::shortcuts::Shortcuts;
 use crate::house::{House, cells, limits};
 
 /// Statements over rows that are alike, in shapes of all kinds.
-const STATEMENTS: [&str; 34] = [
+const STATEMENTS: [&str; 40] = [
     // IERs with IERs: each side's rows count as often as they are.
     "SELECT count(*) FROM ier a JOIN ier b ON a.send_definition_id = b.send_definition_id",
     "SELECT a.tier, count(*), sum(a.number_of_total_clicks * b.number_of_total_clicks) FROM ier a JOIN ier b ON a.sent_date = b.sent_date GROUP BY 1",
@@ -44,6 +44,13 @@ const STATEMENTS: [&str; 34] = [
     "SELECT date_trunc('hour', date_sent) AS h, date_part('minute', max(date_sent)) AS m, count(*) FROM ier GROUP BY 1",
     "SELECT local_day(date_sent) AS d, academic_term(date_sent) AS t, count(*), count(date_opened), count(date_unsubscribed) FROM ier GROUP BY 1, 2",
     "SELECT CAST(date_sent AS DATE) AS d, count(*) FILTER (WHERE date_opened IS NULL) FROM ier GROUP BY 1",
+    // Who bounced or unsubscribed.
+    "SELECT * FROM ier WHERE hard_bounce",
+    "SELECT current_email, count(*) FROM ier WHERE hard_bounce GROUP BY 1",
+    "SELECT person_id, tier, subject_line FROM ier WHERE date_unsubscribed IS NOT NULL OR (hard_bounce AND NOT opened)",
+    "SELECT count(*) FROM ier WHERE hard_bounce OR date_unsubscribed > date_sent",
+    "SELECT i.tier, c.name FROM ier i LEFT JOIN contact c ON c.id = i.contact_id WHERE i.hard_bounce AND i.date_sent > TIMESTAMP '2026-08-06 15:02:00'",
+    "SELECT et4ae5__contact__c FROM salesforce.et4ae5__individualemailresult__c WHERE et4ae5__hardbounce__c",
     // Measures, and what stands above them.
     "SELECT email_name, avg(number_of_total_clicks), sum(number_of_total_clicks + 0.5), bool_or(opened), count(DISTINCT tier) FROM ier GROUP BY 1",
     "SELECT email_name, n, rank() OVER (ORDER BY n DESC, email_name) FROM (SELECT email_name, sent(i) AS n FROM ier i GROUP BY 1) t",
@@ -64,7 +71,7 @@ async fn sorted(engine: &Engine, sql: &str) -> Result<Vec<Vec<String>>, String> 
 #[tokio::test(flavor = "multi_thread")]
 async fn short_ways_change_no_answer() {
     let house = House::filled().await;
-    let without = Shortcuts::without("rollups, selection, person_runs, texts_once").unwrap();
+    let without = Shortcuts::without("rollups, selection, rare_rows, person_runs, texts_once").unwrap();
     let plain = Engine::open(house.warehouse.clone(), Limits { shortcuts: without, ..limits() }).await.unwrap();
     for archived in [false, true] {
         if archived {

@@ -71,7 +71,7 @@ fn limits() -> Limits {
 fn house(store: &Arc<FaultStore>, clock: &ManualClock) -> Arc<Warehouse> {
     let mut root = Root::open("memory:///", &Default::default()).expect("memory is always there").with_store(store.clone());
     // Worlds are small, and their rows unlike each other.
-    root.rollup_rows_each = 0;
+    (root.rollup_rows_each, root.rare_rows_each) = (0, 0);
     Warehouse::at(root, Arc::new(clock.clone()))
 }
 

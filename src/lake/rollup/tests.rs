@@ -10,7 +10,7 @@ use super::*;
 use crate::record::fields::known;
 
 /// Rows of IERs that look random: few different values, nulls among them.
-fn rows(seed: u64, count: usize) -> RecordBatch {
+pub fn rows(seed: u64, count: usize) -> RecordBatch {
     let mut state = seed;
     let mut below = move |end: u64| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

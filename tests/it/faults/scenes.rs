@@ -54,6 +54,7 @@ pub async fn base() -> World {
     for (numbers, sent) in days {
         for number in numbers {
             let row = ier(number).sent(sent).stamp("2026-09-21 00:00").unopened().clicks(0, 0);
+            let row = row.set("HardBounce", (number % 5 == 0).to_string());
             iers.push(if number == 12 { row.set("Contact", "") } else { row.contact(number % 4) });
         }
     }

@@ -1,6 +1,6 @@
 //! Conditions: what WHERE, ON, HAVING, FILTER and CASE ask.
 
-use super::{From, Kind, Writer};
+use super::{From, Kind, Term, Writer};
 use crate::random_sql::edges;
 
 /// Where a subquery looks: the column here, the table, its column.
@@ -22,6 +22,15 @@ const KIN: [(&str, &str, &str); 11] = [
 const LOOKED_UP: [&str; 8] =
     ["person_id", "person_id", "contact_id", "ier_id", "merge_id", "send_definition_id", "lead_id", "id"];
 
+/// Whom must we not write to again? Conditions on these columns that hold of few rows.
+fn is_rare(term: &Term<'_>) -> Option<String> {
+    match term.name {
+        "hard_bounce" => Some(term.sql.clone()),
+        "date_unsubscribed" => Some(format!("{} IS NOT NULL", term.sql)),
+        _ => None,
+    }
+}
+
 impl<'a> Writer<'a> {
     /// Anything that is true, false or null.
     pub(super) fn condition(&mut self, from: &From<'a>, depth: usize) -> String {
@@ -32,6 +41,10 @@ impl<'a> Writer<'a> {
                 3 | 4 => format!("({first} OR {})", self.condition(from, depth - 1)),
                 _ => format!("NOT ({first})"),
             };
+        }
+        let rare: Vec<String> = from.terms.iter().filter_map(is_rare).collect();
+        if !rare.is_empty() && self.once_in(16) {
+            return self.pick(&rare).clone();
         }
         let kind = self.kind();
         let Some(term) = self.term(from, kind) else {

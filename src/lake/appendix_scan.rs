@@ -1,9 +1,11 @@
-//! Reading rollups for SQL: each row stands for [`ROWS`](super::rollup::ROWS) rows of its file.
+//! Reading for SQL what files carry beside their rows: rollups, whose rows stand for [`ROWS`](super::rollup::ROWS) rows of the file
+//! each, and rare rows.
 
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result as DfResult, Statistics, internal_err};
@@ -16,13 +18,16 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Par
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::people::files_shown;
+use super::rare::RareRows;
 use super::reader::Reader;
 use super::rollup::Rollup;
+use super::scan::with_tier;
 use super::snapshot::DataFile;
 use super::table::LakeTable;
 use crate::error::{Context, Error, Result};
+use crate::record::fields::TIER;
 
-/// Rollups on their way at once, a thread: a store answers many requests as fast as one.
+/// Files on their way at once, a thread: a store answers many requests as fast as one.
 const AHEAD: usize = 16;
 
 /// The rollup of a file that has one.
@@ -36,8 +41,34 @@ pub async fn rollup_of(lake: &LakeTable, file: &DataFile) -> Result<Arc<Rollup>>
     lake.footers.rollup(&reader, &place).await.context(|| format!("cannot read the rollup of {path}"))
 }
 
-/// Reads the rollups of a tier's files that have one.
-pub struct RollupExec {
+/// What is read of a file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Appendix {
+    /// Its rollup: with the columns of a schema as [`Rollup::batch`] has them.
+    Rollup,
+    /// Its rare rows.
+    RareRows,
+}
+
+impl Appendix {
+    /// Reads that of a file, with the columns of `schema`.
+    async fn read(self, lake: &LakeTable, tier: &str, file: &DataFile, schema: &SchemaRef) -> Result<RecordBatch> {
+        if self == Self::Rollup {
+            return rollup_of(lake, file).await?.batch(schema, tier);
+        }
+        let path = file.path(&lake.folder);
+        let place = file.rare()?.ok_or_else(|| Error::internal(format!("{path} has no rare rows")))?;
+        let reader = Reader::new(lake.store.clone(), path.clone(), file.bytes(), None);
+        let stored =
+            Arc::new(Schema::new(schema.fields().iter().filter(|field| field.name() != TIER).cloned().collect::<Vec<_>>()));
+        let rows = reader.appendix(&place, |bytes| RareRows::decode_as(bytes, &place, &stored)).await;
+        with_tier(&rows.context(|| format!("cannot read the rare rows of {path}"))?, schema, tier)
+    }
+}
+
+/// Reads rollups or rare rows of a tier's files, of which each has some.
+pub struct AppendixExec {
+    what: Appendix,
     lake: Arc<LakeTable>,
     tier: String,
     schema: SchemaRef,
@@ -47,9 +78,9 @@ pub struct RollupExec {
     metrics: ExecutionPlanMetricsSet,
 }
 
-impl RollupExec {
-    /// A plan that returns the columns of `schema` (see [`Rollup::batch`]).
-    pub fn new(lake: &Arc<LakeTable>, tier: &str, groups: Vec<Vec<Arc<DataFile>>>, schema: SchemaRef) -> Self {
+impl AppendixExec {
+    /// A plan that returns the columns of `schema`.
+    pub fn new(what: Appendix, lake: &Arc<LakeTable>, tier: &str, groups: Vec<Vec<Arc<DataFile>>>, schema: SchemaRef) -> Self {
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema.clone()),
             Partitioning::UnknownPartitioning(groups.len()),
@@ -57,7 +88,7 @@ impl RollupExec {
             Boundedness::Bounded,
         );
         let (lake, tier, properties) = (lake.clone(), tier.to_owned(), Arc::new(properties));
-        Self { lake, tier, schema, groups, properties, metrics: ExecutionPlanMetricsSet::new() }
+        Self { what, lake, tier, schema, groups, properties, metrics: ExecutionPlanMetricsSet::new() }
     }
 
     fn files(&self) -> impl Iterator<Item = &Arc<DataFile>> {
@@ -65,24 +96,28 @@ impl RollupExec {
     }
 }
 
-impl fmt::Debug for RollupExec {
+impl fmt::Debug for AppendixExec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.fmt_as(DisplayFormatType::Verbose, f)
     }
 }
 
-impl DisplayAs for RollupExec {
+impl DisplayAs for AppendixExec {
     fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns: Vec<&str> = self.schema.fields().iter().map(|field| field.name().as_str()).collect();
         let rows: u64 = self.files().map(|file| file.rows).sum();
         let (tier, files) = (&self.tier, files_shown(&self.lake, self.files(), format));
-        write!(f, "RollupExec: tier={tier}, instead of {rows} rows, projection=[{}], {files}", columns.join(", "))
+        let name = self.name();
+        write!(f, "{name}: tier={tier}, instead of {rows} rows, projection=[{}], {files}", columns.join(", "))
     }
 }
 
-impl ExecutionPlan for RollupExec {
+impl ExecutionPlan for AppendixExec {
     fn name(&self) -> &str {
-        "RollupExec"
+        match self.what {
+            Appendix::Rollup => "RollupExec",
+            Appendix::RareRows => "RareRowsExec",
+        }
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
@@ -107,17 +142,14 @@ impl ExecutionPlan for RollupExec {
     fn execute(&self, partition: usize, _: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
         let Some(files) = self.groups.get(partition) else { return internal_err!("there is no partition {partition}") };
         let rows = MetricBuilder::new(&self.metrics).output_rows(partition);
-        let (lake, tier, schema) = (self.lake.clone(), self.tier.clone(), self.schema.clone());
+        let (what, lake, tier, schema) = (self.what, self.lake.clone(), self.tier.clone(), self.schema.clone());
         let batches = stream::iter(files.clone())
             .map(move |file| {
-                let lake = lake.clone();
-                async move { rollup_of(&lake, &file).await }
+                let (lake, tier, schema) = (lake.clone(), tier.clone(), schema.clone());
+                async move { what.read(&lake, &tier, &file, &schema).await }
             })
             .buffered(AHEAD)
-            .and_then(move |rollup| {
-                rows.add(rollup.rows());
-                futures::future::ready(rollup.batch(&schema, &tier))
-            })
+            .inspect_ok(move |batch| rows.add(batch.num_rows()))
             .map_err(|error: Error| error.into());
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), batches)))
     }
@@ -127,7 +159,7 @@ impl ExecutionPlan for RollupExec {
     }
 
     fn partition_statistics(&self, _: Option<usize>) -> DfResult<Arc<Statistics>> {
-        // How long rollups are is known when they are read: a few thousandths of their files.
+        // How long they are is known when they are read: rollups are some thousandths of their files, rare rows hundredths.
         let rows: u64 = self.files().map(|file| file.rows / 100).sum();
         let mut statistics = Statistics::new_unknown(&self.schema);
         statistics.num_rows = Precision::Inexact(rows as usize);
