@@ -25,6 +25,7 @@ use object_store::{
 };
 
 use super::paths::{self, is_log};
+use super::warm;
 
 /// What the file system must be asked for: that a file's bytes, or the names in a folder, are there after a power cut.
 pub trait Disk: fmt::Debug + Send + Sync {
@@ -227,7 +228,10 @@ impl ObjectStore for DurableLocal {
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[std::ops::Range<u64>]) -> StoreResult<Vec<bytes::Bytes>> {
-        self.inner.get_ranges(location, ranges).await
+        match warm::read(&on_disk(location), ranges) {
+            Some(parts) => Ok(parts),
+            None => self.inner.get_ranges(location, ranges).await,
+        }
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, StoreResult<Path>>) -> BoxStream<'static, StoreResult<Path>> {

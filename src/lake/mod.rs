@@ -5,6 +5,8 @@
 
 pub mod store;
 
+mod warm;
+
 pub mod durable;
 
 pub mod traffic;

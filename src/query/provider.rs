@@ -62,6 +62,7 @@ struct Chosen {
     /// And those of which late rows may override some.
     touched: Vec<Arc<DataFile>>,
     late: Arc<LateKeys>,
+    /// What is known of the rows that are wanted.
     hot_tier: Tier,
     archive_tier: Tier,
 }
