@@ -3,7 +3,7 @@
 //! `cargo bench --bench workload -- --scale s` (about a minute), `m` (40 million IERs: about half an hour and 30 GB of
 //! disk), `--folder DIR` to keep and reuse the data. Jobs run as the real binary, with their peak memory. Queries run in this
 //! process, warm, in turns with DuckDB on the same files, DuckDB on a table in its own format, and chdb on a MergeTree ordered by
-//! contact (`pip install duckdb chdb`); their answers are compared, and a picture is drawn. Prints figures, judges nothing.
+//! contact (`pip install duckdb chdb pytz`); their answers are compared, and a picture is drawn. Prints figures, judges nothing.
 //! `--only queries,histories` runs parts: jobs, compact, upsert, csv, queries, histories, questions, demo, late, erase.
 
 #![allow(missing_docs)]

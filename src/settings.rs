@@ -83,7 +83,7 @@ pub struct Query {
     pub spill_folder: PathBuf,
     /// A statement is stopped after this long; 0 = never.
     pub timeout_secs: u64,
-    /// Memory kept for file footers, page indexes and rollups, in MiB.
+    /// Memory kept for file footers, page indexes, dictionaries and rollups, in MiB.
     pub metadata_cache_mb: u64,
     /// Threads at work; never 0.
     pub threads: usize,

@@ -94,7 +94,7 @@ impl Peer {
         from.read_line(&mut ready)?;
         match ready.trim().strip_prefix("ready ") {
             Some(version) => println!("{name} {version}, two threads, same rows"),
-            None => return Err("it does not start: pip install duckdb chdb".into()),
+            None => return Err("it does not start: pip install duckdb chdb pytz".into()),
         }
         Ok(Self { name, child, to, from })
     }

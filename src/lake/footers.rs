@@ -1,4 +1,4 @@
-//! Footers, page indexes and rollups, kept in memory within a budget.
+//! Footers, page indexes, dictionaries and rollups, kept in memory within a budget.
 //!
 //! A look-up reads a page of a few columns from each file; decoding the footer and page index of all columns costs more than
 //! the pages. A rollup ([`super::rollup`]) answers for a whole file. Files never change and their names are never used twice, so
@@ -24,6 +24,7 @@ use parquet::errors::Result;
 use parquet::file::metadata::ParquetMetaData;
 
 use super::appendix::Place;
+use super::pages::Dictionaries;
 use super::reader::Reader;
 use super::rollup::Rollup;
 use super::sums::{Sums, Tail};
@@ -31,7 +32,7 @@ use super::sums::{Sums, Tail};
 /// Budget until an engine sets its own, in bytes.
 const DEFAULT_BUDGET_BYTES: usize = 256 << 20;
 
-/// Footers and rollups by file.
+/// Footers, dictionaries and rollups by file.
 pub struct Footers {
     held: Mutex<Held>,
 }
@@ -54,6 +55,7 @@ enum What {
     /// The footer, with the page indexes of these columns only.
     FooterOf(Arc<str>),
     Rollup,
+    Dictionaries,
 }
 
 #[derive(Clone)]
@@ -61,6 +63,7 @@ enum Kept {
     /// And what proves the pages.
     Footer(Arc<ParquetMetaData>, Option<Arc<Sums>>),
     Rollup(Arc<Rollup>),
+    Dictionaries(Arc<Dictionaries>),
 }
 
 impl Kept {
@@ -68,6 +71,7 @@ impl Kept {
         match self {
             Self::Footer(metadata, sums) => metadata.memory_size() + sums.as_ref().map_or(0, |sums| sums.memory_bytes()),
             Self::Rollup(rollup) => rollup.memory_bytes(),
+            Self::Dictionaries(dictionaries) => dictionaries.memory_bytes(),
         }
     }
 }
@@ -92,7 +96,7 @@ impl Default for Footers {
 }
 
 impl Footers {
-    /// Sets how much memory footers and rollups may take.
+    /// Sets how much memory all of it may take.
     pub fn set_budget_bytes(&self, budget_bytes: usize) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).budget_bytes = budget_bytes;
     }
@@ -135,6 +139,22 @@ impl Footers {
         let rollup = Arc::new(reader.appendix(place, |bytes| Rollup::decode(bytes, place)).await?);
         self.put(key, Kept::Rollup(rollup.clone()));
         Ok(rollup)
+    }
+
+    /// The dictionaries of a file that are known.
+    pub fn dictionaries(&self, file: &Path) -> Arc<Dictionaries> {
+        match self.get(&Key(file.clone(), What::Dictionaries)) {
+            Some(Kept::Dictionaries(known)) => known,
+            _ => Arc::default(),
+        }
+    }
+
+    /// Keeps the dictionaries of a file: those that were known, and those learned since.
+    pub fn learn(&self, file: &Path, known: &Dictionaries, learned: Vec<(u64, Bytes)>) {
+        if !learned.is_empty() {
+            let all = Arc::new(known.and(learned));
+            self.put(Key(file.clone(), What::Dictionaries), Kept::Dictionaries(all));
+        }
     }
 
     fn get(&self, key: &Key) -> Option<Kept> {

@@ -1,5 +1,6 @@
 //! Column chunks of which only the wanted pages were fetched, for the parquet crate's readers.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,17 +15,53 @@ use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::page_index::offset_index::PageLocation;
 use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
 
+/// Dictionaries of a file as they are decompressed, by the byte at which they begin in it. Those of names, subjects and senders are
+/// small, the same for every look-up, and half of the pieces that one reads.
+#[derive(Clone, Debug, Default)]
+pub struct Dictionaries(BTreeMap<u64, Bytes>);
+
+impl Dictionaries {
+    /// The one that begins at this byte, if it is known.
+    pub fn get(&self, start: u64) -> Option<&Bytes> {
+        self.0.get(&start)
+    }
+
+    /// These and others.
+    pub fn and(&self, others: impl IntoIterator<Item = (u64, Bytes)>) -> Self {
+        Self(self.0.clone().into_iter().chain(others).collect())
+    }
+
+    /// The bytes of memory they take.
+    pub fn memory_bytes(&self) -> usize {
+        self.0.values().map(|dictionary| dictionary.len() + size_of::<(u64, Bytes)>()).sum()
+    }
+}
+
 /// Byte ranges of a file.
 pub struct Fetched {
     file_bytes: u64,
     /// In ascending order, not overlapping.
     pieces: Vec<(u64, Bytes)>,
+    /// Dictionaries that were not fetched, because they are known.
+    dictionaries: Arc<Dictionaries>,
 }
 
 impl Fetched {
     /// What came back for these ranges, which are sorted.
     pub fn new(file_bytes: u64, ranges: &[Range<u64>], bytes: Vec<Bytes>) -> Self {
-        Self { file_bytes, pieces: ranges.iter().map(|range| range.start).zip(bytes).collect() }
+        let pieces = ranges.iter().map(|range| range.start).zip(bytes).collect();
+        Self { file_bytes, pieces, dictionaries: Arc::default() }
+    }
+
+    /// The same, with dictionaries that are known.
+    pub fn with(mut self, dictionaries: Arc<Dictionaries>) -> Self {
+        self.dictionaries = dictionaries;
+        self
+    }
+
+    /// The dictionary that begins at this byte, where it is known.
+    pub fn dictionary(&self, start: u64) -> Option<&Bytes> {
+        self.dictionaries.get(start)
     }
 
     fn rest(&self, start: u64) -> Result<Bytes> {
@@ -59,8 +96,15 @@ impl ChunkReader for Fetched {
     }
 }
 
-/// The byte ranges that hold these rows of some columns of a row group: pages, and dictionaries, which are needed whole.
-pub fn ranges(metadata: &ParquetMetaData, group: usize, columns: &[usize], rows: &[Range<usize>]) -> Vec<Range<u64>> {
+/// The byte ranges that hold these rows of some columns of a row group: pages, and dictionaries, which are needed whole, but for
+/// those that are known.
+pub fn ranges(
+    metadata: &ParquetMetaData,
+    group: usize,
+    columns: &[usize],
+    rows: &[Range<usize>],
+    known: &Dictionaries,
+) -> Vec<Range<u64>> {
     let mut ranges = Vec::new();
     for &column in columns {
         let (start, bytes) = metadata.row_group(group).column(column).byte_range();
@@ -69,7 +113,7 @@ pub fn ranges(metadata: &ParquetMetaData, group: usize, columns: &[usize], rows:
             ranges.push(start..start + bytes);
             continue;
         };
-        if first > start {
+        if first > start && known.get(start).is_none() {
             ranges.push(start..first);
         }
         for run in rows.iter().filter(|run| !run.is_empty()) {

@@ -223,10 +223,11 @@ pub(super) fn files_shown<'a>(
     files: impl Iterator<Item = &'a Arc<DataFile>>,
     format: DisplayFormatType,
 ) -> String {
-    let files: Vec<String> = files.map(|file| file.path(&lake.folder).to_string()).collect();
+    let files: Vec<&Arc<DataFile>> = files.collect();
     let shown = if matches!(format, DisplayFormatType::Verbose) { files.len() } else { files.len().min(FILES_SHOWN) };
     let more = if shown < files.len() { ", ..." } else { "" };
-    format!("{} files=[{}{more}]", files.len(), files[..shown].join(", "))
+    let names: Vec<String> = files[..shown].iter().map(|file| file.path(&lake.folder).to_string()).collect();
+    format!("{} files=[{}{more}]", files.len(), names.join(", "))
 }
 
 /// What `EXPLAIN ANALYZE` tells.
@@ -290,9 +291,11 @@ impl Reading {
             .map(|group| (group, pages::that_may_hold(&metadata, group, person, &self.people)))
             .filter(|(_, rows)| !rows.is_empty())
             .collect();
+        let is_ours = self.people.len() <= FEW && point::is_ours(&metadata, &fetched_columns);
+        let known = if is_ours { self.lake.footers.dictionaries(reader.path()) } else { Arc::default() };
         let mut ranges: Vec<Range<u64>> = Vec::new();
         for (group, rows) in &candidates {
-            ranges.extend(pages::ranges(&metadata, *group, &fetched_columns, rows));
+            ranges.extend(pages::ranges(&metadata, *group, &fetched_columns, rows, &known));
         }
         ranges.sort_unstable_by_key(|range| range.start);
         if ranges.is_empty() {
@@ -301,9 +304,8 @@ impl Reading {
         counts.files_read.add(1);
         counts.bytes_scanned.add(ranges.iter().map(|range| (range.end - range.start) as usize).sum());
         let bytes = reader.get_byte_ranges(ranges.clone()).await?;
-        let fetched = Arc::new(Fetched::new(file.bytes(), &ranges, bytes));
+        let fetched = Arc::new(Fetched::new(file.bytes(), &ranges, bytes).with(known.clone()));
 
-        let is_ours = self.people.len() <= FEW && point::is_ours(&metadata, &fetched_columns);
         let mut points = points.lock().unwrap_or_else(PoisonError::into_inner);
         let mut own = Own::default();
         for (group, rows) in candidates {
@@ -320,6 +322,7 @@ impl Reading {
             counts.output_rows.add(batches.iter().map(RecordBatch::num_rows).sum());
             own.batches.extend(batches);
         }
+        self.lake.footers.learn(reader.path(), &known, points.learned());
         Ok(own)
     }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanBuilder, Date32Array, Int32Array, Int64Array, StringViewBuilder, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, TimeUnit};
+use bytes::Bytes;
 use parquet::basic::{Compression, Encoding};
 use parquet::errors::Result;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
@@ -29,6 +30,9 @@ mod tests;
 
 /// A page larger than this, decompressed, is not one of ours: the file is damaged.
 const PAGE_BYTES_MAX: usize = 1 << 30;
+
+/// A dictionary larger than this, decompressed, is not worth the memory: it is read again when it is needed again.
+const LEARNED_BYTES_MAX: usize = 64 << 10;
 
 /// Numbers of Parquet's encodings and page types.
 const RLE: i64 = 3;
@@ -168,7 +172,10 @@ impl Filler<'_> {
 pub struct Points {
     inflater: Decompressor<'static>,
     page: Vec<u8>,
-    dictionary: Vec<u8>,
+    /// The dictionary of the column that was read last.
+    dictionary: Bytes,
+    /// Those that were not known, with the byte at which they begin, until they are taken.
+    learned: Vec<(u64, Bytes)>,
     prefixes: Vec<i64>,
     suffixes: Vec<i64>,
 }
@@ -182,8 +189,13 @@ impl fmt::Debug for Points {
 impl Points {
     /// For one thread.
     pub fn new() -> Result<Self> {
-        let (page, dictionary, prefixes, suffixes) = Default::default();
-        Ok(Self { inflater: Decompressor::new()?, page, dictionary, prefixes, suffixes })
+        let (page, dictionary, learned, prefixes, suffixes) = Default::default();
+        Ok(Self { inflater: Decompressor::new()?, page, dictionary, learned, prefixes, suffixes })
+    }
+
+    /// The dictionaries read since this was last asked that were not known, with the byte at which each begins in its file.
+    pub fn learned(&mut self) -> Vec<(u64, Bytes)> {
+        std::mem::take(&mut self.learned)
     }
 
     /// Of some rows, those in which a text column holds one of these texts, and which it is; neighbours with the same are one run.
@@ -291,12 +303,18 @@ impl Points {
     fn read_dictionary(&mut self, column: &Chunk<'_>) -> Result<()> {
         let wrong = || damaged(format!("the dictionary of {} is not what it should be", column.chunk.column_path()));
         let (start, _) = column.chunk.byte_range();
+        if let Some(known) = column.fetched.dictionary(start) {
+            self.dictionary = known.clone();
+            return Ok(());
+        }
         let first = column.pages.first().map_or(start, |page| page.offset.max(0) as u64);
         let bytes = column.fetched.get_bytes(start, first.saturating_sub(start) as usize)?;
         let header = Header::read(&bytes).filter(|header| header.kind == DICTIONARY_PAGE).ok_or_else(wrong)?;
         let (_, body) = header.levels(&bytes).ok_or_else(wrong)?;
-        let bytes = inflate(&mut self.inflater, body, header.plain, &mut self.dictionary)?.len();
-        self.dictionary.truncate(bytes);
+        self.dictionary = Bytes::copy_from_slice(inflate(&mut self.inflater, body, header.plain, &mut self.page)?);
+        if self.dictionary.len() <= LEARNED_BYTES_MAX {
+            self.learned.push((start, self.dictionary.clone()));
+        }
         Ok(())
     }
 }

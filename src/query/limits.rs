@@ -24,7 +24,7 @@ pub struct Limits {
     pub spill_folder: Option<PathBuf>,
     /// How long a statement may run; none for as long as it takes.
     pub statement: Option<Duration>,
-    /// Memory for footers, page indexes and rollups, in bytes.
+    /// Memory for footers, page indexes, dictionaries and rollups, in bytes.
     pub metadata_cache_bytes: usize,
     /// Threads a statement runs on.
     pub threads: usize,

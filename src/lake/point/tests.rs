@@ -10,6 +10,7 @@ use parquet::file::metadata::PageIndexPolicy;
 
 use super::*;
 use crate::lake::layout::{Effort, writer_properties};
+use crate::lake::pages::{self, Dictionaries};
 use crate::record::fields::{Kind, known};
 
 /// Numbers that look random; the same for the same seed.
@@ -132,6 +133,36 @@ fn rows_are_those_the_parquet_crate_reads() {
             first += total;
         }
     }
+}
+
+#[test]
+fn a_dictionary_that_is_known_is_not_fetched_again() {
+    let (bytes, whole) = file(&mut Numbers(7), 6_000, 5_000);
+    let metadata = footer(&bytes);
+    let runs = [1_000..1_003, 4_990..4_995];
+    let take = |place: usize, known: Dictionaries| {
+        let ranges = pages::ranges(&metadata, 0, &[place], &runs, &known);
+        let parts = ranges.iter().map(|range| bytes.slice(range.start as usize..range.end as usize)).collect();
+        let fetched = Fetched::new(bytes.len() as u64, &ranges, parts).with(Arc::new(known));
+        let (mut points, mut values) = (Points::new().unwrap(), Values::of(whole.column(place).data_type()));
+        points.take(&Chunk::new(&metadata, 0, place, &fetched).unwrap(), &runs, &mut values).unwrap();
+        (values.finish().unwrap(), points.learned(), ranges.iter().map(|range| range.end - range.start).sum::<u64>())
+    };
+    let mut with_dictionary = 0;
+    for place in 0..whole.num_columns() {
+        let (values, learned, fetched) = take(place, Dictionaries::default());
+        // Where a dictionary grew too large, later pages do without.
+        let has_one = !learned.is_empty();
+        with_dictionary += usize::from(has_one);
+        let (again, nothing, less) = take(place, Dictionaries::default().and(learned));
+        assert_eq!(
+            (&again, nothing.is_empty(), less < fetched),
+            (&values, true, has_one),
+            "{}",
+            whole.schema().field(place).name()
+        );
+    }
+    assert!(with_dictionary > 5);
 }
 
 #[test]
