@@ -1,7 +1,7 @@
 //! The workload, measured: load, archive, compact, upsert, and the queries beside other engines.
 //!
 //! `cargo bench --bench workload -- --scale s` (about a minute), `m` (40 million IERs: about half an hour and 30 GB of
-//! disk), `--folder DIR` to keep and reuse the data. Jobs run as the real binary, with their peak memory. Queries run in this
+//! disk), `l` (160 million), `--folder DIR` to keep and reuse the data. Jobs run as the real binary, with their peak memory. Queries run in this
 //! process, warm, in turns with DuckDB on the same files, DuckDB on a table in its own format, and chdb on a MergeTree ordered by
 //! contact (`pip install duckdb chdb pytz`); their answers are compared, and a picture is drawn. Prints figures, judges nothing.
 //! `--only queries,histories` runs parts: jobs, compact, upsert, csv, queries, histories, questions, demo, late, erase.
@@ -47,7 +47,8 @@ fn scale(name: &str) -> Outcome<Scale> {
     Ok(match name {
         "s" => Scale { recipe: Recipe { months: 12, contacts: 20_000, sends_per_month: 40, end, ..base }, hot_months: 3 },
         "m" => Scale { recipe: Recipe { months: 36, contacts: 500_000, sends_per_month: 40, end, ..base }, hot_months: 5 },
-        other => return Err(format!("no scale {other:?}: s or m").into()),
+        "l" => Scale { recipe: Recipe { months: 72, contacts: 1_000_000, sends_per_month: 40, end, ..base }, hot_months: 5 },
+        other => return Err(format!("no scale {other:?}: s, m or l").into()),
     })
 }
 
@@ -55,7 +56,7 @@ fn scale(name: &str) -> Outcome<Scale> {
 async fn main() -> Outcome<()> {
     let args: Vec<String> = std::env::args().collect();
     let option = |name: &str| args.iter().position(|arg| arg == name).and_then(|at| args.get(at + 1)).cloned();
-    let scale_name = option("--scale").unwrap_or_else(|| "s".to_owned());
+    let scale_name = option("--scale").map_or_else(|| "s".to_owned(), |name| name.to_lowercase());
     let only = option("--only");
     let wanted = |part: &str| only.as_deref().is_none_or(|only| only.split(',').any(|one| one == part));
     let scale = scale(&scale_name)?;

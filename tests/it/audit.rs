@@ -62,6 +62,54 @@ fn has(text: &str, sentences: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_many_sends_each_has_its_own_reason() {
+    let world = World::on("2026-08-20");
+    let like = |number: u32, number_sent: u32| {
+        send(number, number_sent)
+            .set("EmailName", "CU Connections")
+            .set("JobId", format!("900{number}"))
+            .set("DateSent", format!("2026-08-0{number}T15:00:00.000Z"))
+            .set("Individual_Tracking_Disabled", (number == 5).to_string())
+    };
+    world.load(&[like(1, 3), like(2, 2), like(3, 2), like(4, 1), like(5, 1)]).await;
+    let mail = |number: u32, contact: u32, of: u32| {
+        ier(number).contact(contact).of_send(of).sent(&format!("2026-08-0{of} 15:05")).stamp("2026-08-09 09:00")
+    };
+    // Two days of one send; and one that began long after a mail that names it.
+    let rows = [
+        mail(1, 2, 1),
+        mail(2, 2, 2),
+        mail(3, 3, 2).sent("2026-08-03 09:00"),
+        mail(4, 1, 4),
+        mail(5, 2, 3).sent("2026-07-01 09:00"),
+    ];
+    world.load(&rows).await;
+    let answer = ask(&world, &contact_id(1), question(About::Text("connections".to_owned()))).await.expect("an answer");
+    let json = serde_json::to_value(&answer).expect("json");
+    let told: Vec<(&str, &str, i64)> = json["sends"]
+        .as_array()
+        .expect("sends")
+        .iter()
+        .map(|send| {
+            let reason = &send["reason"];
+            (
+                send["send"]["job_id"].as_str().unwrap_or(""),
+                reason["reason"].as_str().unwrap_or("proved"),
+                reason["seen"].as_i64().unwrap_or(-1),
+            )
+        })
+        .collect();
+    let expected = [
+        ("9005", "tracking_off", -1),
+        ("9004", "proved", -1),
+        ("9003", "never_loaded", -1),
+        ("9002", "not_among_all", 2),
+        ("9001", "incomplete", 1),
+    ];
+    assert_eq!(told, expected, "{json:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sent_and_opened() {
     let world = world(&[mail(1, 1).opened("2026-08-06 16:20").clicks(2, 1)]).await;
     world.load(&[link(1, 1).set("Last_Clicked", "2026-08-06T16:25:00.000Z").stamp("2026-08-07")]).await;

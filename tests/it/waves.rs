@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use ier::lake::store::Root;
 use ier::lake::traffic::{Counted, Counts, Traffic};
+use ier::query::audit::{About, Question, audit};
 use ier::query::engine::Engine;
 use ier::query::limits::Limits;
 use ier::tiers::warehouse::Warehouse;
@@ -16,7 +17,7 @@ use object_store::ObjectStore;
 use object_store::throttle::{ThrottleConfig, ThrottledStore};
 
 use crate::world::World;
-use crate::world::records::{contact_id, ier, link};
+use crate::world::records::{Record, contact_id, ier, link, send};
 
 const REQUEST: Duration = Duration::from_millis(30);
 
@@ -75,4 +76,28 @@ async fn a_look_up_takes_few_waves_however_many_months_it_spans() {
         // Whether the three logs are still the newest, and the pages.
         assert!(warm.1 <= 2, "{warm:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_audit_of_many_sends_takes_no_more_waves_than_that_of_one() {
+    let mut asked = Vec::new();
+    for count in [1, 30] {
+        let world = house(6).await;
+        let sends: Vec<Record> = (1..=count)
+            .map(|number| send(number, 5).set("EmailName", "CU Connections").set("DateSent", "2026-06-10T08:00:00.000Z"))
+            .collect();
+        world.load(&sends).await;
+        let (warehouse, traffic) = far(&world);
+        let limits = Limits { statement: None, threads: 2, memory_bytes: 256 << 20, ..Limits::default() };
+        let engine = Engine::open(warehouse, limits).await.expect("an engine");
+        let person = engine.person(&contact_id(1)).await.expect("a person");
+        let before = traffic.counts();
+        let about = About::Text("connections".to_owned());
+        let question = Question { about, from: None, to: None, as_of: None, zone: chrono_tz::America::Denver };
+        let answer = audit(&engine, &person, question).await.expect("an answer");
+        assert!(answer.sends.len() >= count as usize);
+        asked.push(between(before, traffic.counts()));
+    }
+    println!("(requests, waves) of an audit of one send and of 30: {asked:?}");
+    assert!(asked[1].1 <= asked[0].1, "{asked:?}");
 }

@@ -243,24 +243,78 @@ pub async fn sends(engine: &Engine, send: Option<&str>, email_id: Option<&str>) 
     rows(engine, SENDS, vec![text(send), text(email_id)]).await
 }
 
-/// How many records of a send there are, or were known at a moment, whoever they belong to.
-pub async fn seen(engine: &Engine, send: &Send, as_of: Option<DateTime<Utc>>) -> Result<i64> {
+/// How many records of each of these sends there are, or were known at a moment, whoever they belong to: in one statement, however
+/// many sends there are.
+pub async fn seen(engine: &Engine, sends: &[&Send], as_of: Option<DateTime<Utc>>) -> Result<Vec<i64>> {
     #[derive(Deserialize)]
     struct Seen {
+        send_definition_id: Option<String>,
+        triggered_send_definition_id: Option<String>,
+        sent_date: Option<NaiveDate>,
         seen: i64,
     }
-    let first = send.date_sent.and_then(|at| at.date_naive().checked_sub_days(Days::new(EARLY_DAYS)));
-    let first = first.unwrap_or(NaiveDate::MIN).to_epoch_days();
-    let mut values = vec![text(send.id.as_deref()), ScalarValue::Date32(Some(first))];
+    let ids: Vec<&str> = sends.iter().filter_map(|send| send.id.as_deref()).collect();
+    let first = sends.iter().map(|send| send.first_day()).min().unwrap_or(NaiveDate::MIN);
+    let mut values = vec![ScalarValue::Date32(Some(first.to_epoch_days()))];
     values.extend(as_of.map(|at| moment(Some(at))));
-    let rows: Vec<Seen> = rows(engine, if as_of.is_some() { SEEN_AS_OF } else { SEEN }, values).await?;
-    Ok(rows.first().map_or(0, |row| row.seen))
+    let sql = if as_of.is_some() { SEEN_AS_OF } else { SEEN };
+    let all: Vec<Seen> = of_lists(engine, sql, values, &[("$ids", &ids)]).await?;
+    let seen = |send: &&Send| {
+        let is_own = |row: &&Seen| {
+            send.is_named(&row.send_definition_id, &row.triggered_send_definition_id) && row.sent_date >= Some(send.first_day())
+        };
+        all.iter().filter(is_own).map(|row| row.seen).sum()
+    };
+    Ok(sends.iter().map(seen).collect())
 }
 
-/// What retention removed of a send's records, whoever they belonged to.
-pub async fn expired(engine: &Engine, send: &Send) -> Result<Expired> {
-    let values = vec![text(send.id.as_deref()), text(send.job_id.as_deref())];
-    Ok(rows(engine, EXPIRED, values).await?.into_iter().next().unwrap_or_default())
+/// What retention removed of the records of each of these sends, whoever they belonged to: in one statement.
+pub async fn expired(engine: &Engine, sends: &[&Send]) -> Result<Vec<Expired>> {
+    #[derive(Deserialize)]
+    struct Removed {
+        send_definition_id: Option<String>,
+        triggered_send_definition_id: Option<String>,
+        job_id: Option<String>,
+        #[serde(flatten)]
+        expired: Expired,
+    }
+    let ids: Vec<&str> = sends.iter().filter_map(|send| send.id.as_deref()).collect();
+    let jobs: Vec<&str> = sends.iter().filter_map(|send| send.job_id.as_deref()).collect();
+    let all: Vec<Removed> = of_lists(engine, EXPIRED, Vec::new(), &[("$ids", &ids), ("$jobs", &jobs)]).await?;
+    let expired = |send: &&Send| {
+        let is_own = |row: &&Removed| match (&row.send_definition_id, &row.triggered_send_definition_id) {
+            (None, None) => send.job_id.is_some() && send.job_id == row.job_id,
+            (definition, triggered) => send.is_named(definition, triggered),
+        };
+        all.iter().filter(is_own).map(|row| row.expired).fold(Expired::default(), Expired::and)
+    };
+    Ok(sends.iter().map(expired).collect())
+}
+
+impl Send {
+    /// A day before which none of its mails was sent.
+    fn first_day(&self) -> NaiveDate {
+        let first = self.date_sent.and_then(|at| at.date_naive().checked_sub_days(Days::new(EARLY_DAYS)));
+        first.unwrap_or(NaiveDate::MIN)
+    }
+
+    /// Is it one of these?
+    fn is_named(&self, definition: &Option<String>, triggered: &Option<String>) -> bool {
+        self.id.is_some() && (self.id == *definition || self.id == *triggered)
+    }
+}
+
+impl Expired {
+    fn and(self, other: Self) -> Self {
+        // What is not known is not the first.
+        let first = |a: Option<NaiveDate>, b: Option<NaiveDate>| a.into_iter().chain(b).min();
+        Self {
+            removed: self.removed + other.removed,
+            first_month: first(self.first_month, other.first_month),
+            last_month: self.last_month.max(other.last_month),
+            removed_at: self.removed_at.max(other.removed_at),
+        }
+    }
 }
 
 /// The span of all records ever loaded, or loaded by a moment.
@@ -276,11 +330,31 @@ fn text(value: Option<&str>) -> ScalarValue {
     ScalarValue::Utf8View(value.map(str::to_owned))
 }
 
-/// A statement about a person: `$ids` in it stands for one parameter an id, because a list is no value that can be bound.
+/// A statement about a person: `$ids` in it are all their ids.
 async fn of_person<T: DeserializeOwned>(engine: &Engine, sql: &str, ids: &[SfId]) -> Result<Vec<T>> {
-    let places: Vec<String> = (1..=ids.len()).map(|place| format!("${place}")).collect();
-    let values = ids.iter().map(|id| text(Some(id.as_str()))).collect();
-    rows(engine, &without_comments(sql).replace("$ids", &places.join(", ")), values).await
+    let ids: Vec<&str> = ids.iter().map(SfId::as_str).collect();
+    of_lists(engine, sql, Vec::new(), &[("$ids", &ids)]).await
+}
+
+/// A statement with lists of texts: a name in it stands for one parameter a text, because a list is no value that can be bound. They
+/// follow the other parameters; of an empty list there is one, which is null.
+async fn of_lists<T: DeserializeOwned>(
+    engine: &Engine,
+    sql: &str,
+    mut values: Vec<ScalarValue>,
+    lists: &[(&str, &[&str])],
+) -> Result<Vec<T>> {
+    let mut sql = without_comments(sql);
+    for (name, list) in lists {
+        let first = values.len() + 1;
+        values.extend(list.iter().map(|of| text(Some(of))));
+        if list.is_empty() {
+            values.push(text(None));
+        }
+        let places: Vec<String> = (first..=values.len()).map(|place| format!("${place}")).collect();
+        sql = sql.replace(name, &places.join(", "));
+    }
+    rows(engine, &sql, values).await
 }
 
 /// A statement's head comment names its parameters too.

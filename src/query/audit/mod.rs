@@ -144,9 +144,7 @@ pub async fn audit(engine: &Engine, person: &Person, question: Question) -> Resu
         About::Send(id) => (Some(id.trim()), None),
     };
     let known = facts::sends(engine, send, email_id).await?;
-    let mut sends = Vec::new();
-    // Of no one send, so asked once.
-    let mut loaded = None;
+    let mut found = Vec::new();
     for send in known.iter().cloned().chain(unlisted(&life, &known)) {
         let Some(matched) = question.matches(&send) else { continue };
         let own: Vec<Record> = life.records.iter().filter(|record| send.has(record)).cloned().collect();
@@ -161,27 +159,19 @@ pub async fn audit(engine: &Engine, person: &Person, question: Question) -> Resu
         }
         let withheld: Vec<Withheld> = life.withheld.iter().filter(|withheld| send.withheld(withheld)).cloned().collect();
         let verdict = match verdict::proved(own, withheld, &life)? {
-            Some(verdict) => verdict,
-            None => {
-                let reason = if let Some(erasure) = &erased {
-                    Reason::Erased(erasure.clone())
-                } else if send.tracking_disabled == Some(true) {
-                    Reason::TrackingOff
-                } else {
-                    let expired = facts::expired(engine, &send).await?;
-                    let seen = facts::seen(engine, &send, question.as_of).await?;
-                    let loaded = match loaded {
-                        Some(loaded) => loaded,
-                        None => *loaded.insert(facts::loaded(engine, question.as_of).await?),
-                    };
-                    match expired.removed {
-                        0 => verdict::reason(&send, seen, loaded, !life.records.is_empty()),
-                        _ => Reason::Expired(expired),
-                    }
-                };
-                Verdict::NoEvidence { reason }
-            }
+            Some(verdict) => Some(verdict),
+            None if let Some(erasure) = &erased => Some(Verdict::NoEvidence { reason: Reason::Erased(erasure.clone()) }),
+            None if send.tracking_disabled == Some(true) => Some(Verdict::NoEvidence { reason: Reason::TrackingOff }),
+            None => None,
         };
+        found.push((send, matched, verdict));
+    }
+    let open: Vec<&Send> = found.iter().filter(|(.., verdict)| verdict.is_none()).map(|(send, ..)| send).collect();
+    let mut reasons = reasons(engine, &open, question.as_of, !life.records.is_empty()).await?.into_iter();
+    let mut sends = Vec::with_capacity(found.len());
+    for (send, matched, verdict) in found {
+        let verdict = verdict.or_else(|| Some(Verdict::NoEvidence { reason: reasons.next()? }));
+        let verdict = verdict.ok_or_else(|| Error::internal("a send has no verdict"))?;
         sends.push(SendAudit { send, matched, verdict });
     }
     sends.sort_by_key(|audit| std::cmp::Reverse(audit.sent_at()));
@@ -195,6 +185,20 @@ pub async fn audit(engine: &Engine, person: &Person, question: Question) -> Resu
         records_of_person: life.records.len(),
         learned_since: life.learned_since,
     })
+}
+
+/// Why nothing is proved about these tracked sends, in their order.
+async fn reasons(engine: &Engine, sends: &[&Send], as_of: Option<DateTime<Utc>>, has_records: bool) -> Result<Vec<Reason>> {
+    if sends.is_empty() {
+        return Ok(Vec::new());
+    }
+    let expired = facts::expired(engine, sends);
+    let (expired, seen, loaded) = tokio::try_join!(expired, facts::seen(engine, sends, as_of), facts::loaded(engine, as_of))?;
+    let reason = |((send, expired), seen): ((&&Send, facts::Expired), i64)| match expired.removed {
+        0 => verdict::reason(send, seen, loaded, has_records),
+        _ => Reason::Expired(expired),
+    };
+    Ok(sends.iter().zip(expired).zip(seen).map(reason).collect())
 }
 
 /// Sends the person's records name and no table of sends does: deleted since, or never loaded.
