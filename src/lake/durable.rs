@@ -224,6 +224,9 @@ impl ObjectStore for DurableLocal {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> StoreResult<GetResult> {
+        if options.head && warm::is_absent(&on_disk(location)) {
+            return Err(object_store::Error::NotFound { path: location.to_string(), source: "there is no such file".into() });
+        }
         self.inner.get_opts(location, options).await
     }
 

@@ -106,6 +106,8 @@ pub fn ranges(
     known: &Dictionaries,
 ) -> Vec<Range<u64>> {
     let mut ranges = Vec::new();
+    // Pages of a file of this engine begin with the same rows in all columns: where they were in the one before, they are mostly.
+    let mut near = vec![(0, 0); rows.len()];
     for &column in columns {
         let (start, bytes) = metadata.row_group(group).column(column).byte_range();
         let pages = metadata.offset_index().and_then(|index| index.get(group)?.get(column)).map(|index| index.page_locations());
@@ -116,10 +118,10 @@ pub fn ranges(
         if first > start && known.get(start).is_none() {
             ranges.push(start..first);
         }
-        for run in rows.iter().filter(|run| !run.is_empty()) {
-            let begins_behind = |row: usize| pages.partition_point(|page| page.first_row_index.max(0) as usize <= row);
-            let wanted = pages.get(begins_behind(run.start).saturating_sub(1)..begins_behind(run.end - 1)).unwrap_or_default();
+        for (run, near) in rows.iter().zip(&mut near).filter(|(run, _)| !run.is_empty()) {
+            *near = (page_of(pages, run.start, near.0), page_of(pages, run.end - 1, near.1));
             let place = |page: &PageLocation| (page.offset.max(0) as u64, page.compressed_page_size.max(0) as u64);
+            let wanted = pages.get(near.0..=near.1).unwrap_or_default();
             ranges.extend(wanted.iter().map(place).map(|(start, bytes)| start..start + bytes));
         }
     }
@@ -133,6 +135,14 @@ pub fn ranges(
         }
     }
     joined
+}
+
+/// The page in which a row stands; it is `near`, if it may be.
+fn page_of(pages: &[PageLocation], row: usize, near: usize) -> usize {
+    let first = |page: &PageLocation| page.first_row_index.max(0) as usize;
+    let is_near =
+        pages.get(near).is_some_and(|page| first(page) <= row) && pages.get(near + 1).is_none_or(|next| row < first(next));
+    if is_near { near } else { pages.partition_point(|page| first(page) <= row).saturating_sub(1) }
 }
 
 /// Rows (places in the row group) of the pages of a text column that may hold one of these values (ascending); all where nothing

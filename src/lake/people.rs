@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringViewArray, new_null_array};
 use arrow::compute::concat_batches;
@@ -196,13 +196,13 @@ impl ExecutionPlan for PeopleExec {
     fn execute(&self, partition: usize, _: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
         let Some(files) = self.groups.get(partition) else { return internal_err!("there is no partition {partition}") };
         let counts = Arc::new(Counts::new(&self.metrics, partition));
-        let (reading, points) = (self.reading.clone(), Arc::new(Mutex::new(Points::new()?)));
+        let reading = self.reading.clone();
         let batches = stream::iter(files.clone())
             .map(move |file| {
-                let (reading, points, counts) = (reading.clone(), points.clone(), counts.clone());
+                let (reading, counts) = (reading.clone(), counts.clone());
                 async move {
                     let name = file.path(&reading.lake.folder);
-                    let own = reading.rows_of(&file, &points, &counts).await.context(|| format!("cannot read {name}"))?;
+                    let own = reading.rows_of(&file, &counts).await.context(|| format!("cannot read {name}"))?;
                     Ok::<_, Error>(stream::iter(own.batches.into_iter().map(Ok)))
                 }
             })
@@ -269,14 +269,14 @@ pub(super) async fn with_places(
 ) -> Result<(RecordBatch, Vec<u32>)> {
     let plan = PeopleExec::new(lake, tier, Vec::new(), projection, people)?;
     let name = file.path(&lake.folder);
-    let own = plan.reading.rows_of(file, &Mutex::new(Points::new()?), &Counts::new(&plan.metrics, 0)).await;
+    let own = plan.reading.rows_of(file, &Counts::new(&plan.metrics, 0)).await;
     let own = own.context(|| format!("cannot read {name}"))?;
     let places = own.places.into_iter().flatten().map(|place| place as u32).collect();
     Ok((concat_batches(&plan.reading.schema, &own.batches)?, places))
 }
 
 impl Reading {
-    async fn rows_of(&self, file: &DataFile, points: &Mutex<Points>, counts: &Counts) -> Result<Own> {
+    async fn rows_of(&self, file: &DataFile, counts: &Counts) -> Result<Own> {
         let mut reader = Reader::new(self.lake.store.clone(), file.path(&self.lake.folder), file.bytes(), file.tail()?);
         let metadata = self.lake.footers.load_some(&mut reader, &self.names).await?;
         let stored = metadata.file_metadata().schema_descr();
@@ -306,24 +306,25 @@ impl Reading {
         let bytes = reader.get_byte_ranges(ranges.clone()).await?;
         let fetched = Arc::new(Fetched::new(file.bytes(), &ranges, bytes).with(known.clone()));
 
-        let mut points = points.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut own = Own::default();
-        for (group, rows) in candidates {
-            let before: usize = metadata.row_groups()[..group].iter().map(|group| group.num_rows().max(0) as usize).sum();
-            counts.rows_searched.add(rows.iter().map(Range::len).sum());
-            let (runs, batches) = match is_ours {
-                true => self.decoded_here(&mut points, &metadata, group, &rows, (person, &columns), &fetched)?,
-                false => {
-                    let group = FetchedGroup { metadata: &metadata, group, fetched: fetched.clone() };
-                    self.decoded_by_the_crate(&group, &rows, (person, &columns))?
-                }
-            };
-            own.places.extend(runs.into_iter().map(|run| before + run.start..before + run.end));
-            counts.output_rows.add(batches.iter().map(RecordBatch::num_rows).sum());
-            own.batches.extend(batches);
-        }
-        self.lake.footers.learn(reader.path(), &known, points.learned());
-        Ok(own)
+        Points::lent(|points| {
+            let mut own = Own::default();
+            for (group, rows) in candidates {
+                let before: usize = metadata.row_groups()[..group].iter().map(|group| group.num_rows().max(0) as usize).sum();
+                counts.rows_searched.add(rows.iter().map(Range::len).sum());
+                let (runs, batches) = match is_ours {
+                    true => self.decoded_here(points, &metadata, group, &rows, (person, &columns), &fetched)?,
+                    false => {
+                        let group = FetchedGroup { metadata: &metadata, group, fetched: fetched.clone() };
+                        self.decoded_by_the_crate(&group, &rows, (person, &columns))?
+                    }
+                };
+                own.places.extend(runs.into_iter().map(|run| before + run.start..before + run.end));
+                counts.output_rows.add(batches.iter().map(RecordBatch::num_rows).sum());
+                own.batches.extend(batches);
+            }
+            self.lake.footers.learn(reader.path(), &known, points.learned());
+            Ok(own)
+        })
     }
 
     /// The rows of a row group that belong to somebody wanted, of a file of this engine; `columns` are the person's, and those

@@ -5,6 +5,7 @@
 //! more than all else. So files this engine wrote, whose layout is known ([`super::layout`]), are read here: one decompressor and
 //! one set of buffers, and of each page only the rows wanted. Files of other engines are read by the crate.
 
+use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use arrow::array::{ArrayRef, BooleanBuilder, Date32Array, Int32Array, Int64Array
 use arrow::datatypes::{DataType, TimeUnit};
 use bytes::Bytes;
 use parquet::basic::{Compression, Encoding};
-use parquet::errors::Result;
+use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::page_index::offset_index::PageLocation;
 use parquet::file::reader::ChunkReader;
@@ -33,6 +34,9 @@ const PAGE_BYTES_MAX: usize = 1 << 30;
 
 /// A dictionary larger than this, decompressed, is not worth the memory: it is read again when it is needed again.
 const LEARNED_BYTES_MAX: usize = 64 << 10;
+
+/// Buffers larger than this are given back when the work is done.
+const LENT_BYTES_MAX: usize = 1 << 20;
 
 /// Numbers of Parquet's encodings and page types.
 const RLE: i64 = 3;
@@ -186,7 +190,28 @@ impl fmt::Debug for Points {
     }
 }
 
+thread_local! {
+    /// A decompressor takes longer to set up than some pages to read.
+    static OWN: Cell<Option<Points>> = const { Cell::new(None) };
+}
+
 impl Points {
+    /// Lends the thread's own for some work.
+    pub fn lent<T, E: From<ParquetError>>(
+        work: impl FnOnce(&mut Self) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        let mut own = match OWN.take() {
+            Some(own) => own,
+            None => Self::new()?,
+        };
+        let done = work(&mut own);
+        own.learned.clear();
+        if own.page.capacity() <= LENT_BYTES_MAX {
+            OWN.set(Some(own));
+        }
+        done
+    }
+
     /// For one thread.
     pub fn new() -> Result<Self> {
         let (page, dictionary, learned, prefixes, suffixes) = Default::default();

@@ -46,13 +46,20 @@ pub fn read(path: &Path, ranges: &[Range<u64>]) -> Option<Vec<Bytes>> {
     Some(ranges.iter().map(part).collect())
 }
 
+/// Is there no such file? The system remembers for a name that was asked for before. Whether a table has changed is asked before each
+/// statement, and nearly always the next entry of its log is not there.
+pub fn is_absent(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
 /// Parts of a file, if all of them are in memory: who knows?
 #[cfg(not(target_os = "linux"))]
 pub fn read(_: &Path, _: &[Range<u64>]) -> Option<Vec<Bytes>> {
     None
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
@@ -73,6 +80,7 @@ mod tests {
         let one = |path: &Path, range: Range<u64>| read(path, std::slice::from_ref(&range));
         assert_eq!(one(&path, 99_999..100_001), None, "behind its end");
         assert_eq!(one(&folder.path().join("none"), 0..1), None);
+        assert!(is_absent(&folder.path().join("none")) && !is_absent(&path));
         assert_eq!(one(&path, 0..BYTES_MAX + 1), None);
     }
 }
