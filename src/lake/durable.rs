@@ -12,10 +12,12 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use object_store::path::Path;
@@ -27,10 +29,21 @@ use object_store::{
 use super::paths::{self, is_log};
 use super::warm;
 
-/// What the file system must be asked for: that a file's bytes, or the names in a folder, are there after a power cut.
+/// What the file system must be asked for itself: that a file's bytes, or the names in a folder, are there after a power cut; and
+/// what it can tell at once.
 pub trait Disk: fmt::Debug + Send + Sync {
     /// Returns when the file or folder is durable.
     fn sync(&self, path: &FilePath) -> std::io::Result<()>;
+
+    /// Parts of a file, if they are in memory (see [`warm`]). Nobody has to know.
+    fn read_warm(&self, _: &FilePath, _: &[Range<u64>]) -> Option<Vec<Bytes>> {
+        None
+    }
+
+    /// Is there certainly no such file? Nobody has to know.
+    fn is_absent(&self, _: &FilePath) -> bool {
+        false
+    }
 }
 
 /// The machine's own file system.
@@ -46,6 +59,14 @@ impl Disk for LocalDisk {
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied && path.is_dir() => Ok(()),
             done => done,
         }
+    }
+
+    fn read_warm(&self, path: &FilePath, ranges: &[Range<u64>]) -> Option<Vec<Bytes>> {
+        warm::read(path, ranges)
+    }
+
+    fn is_absent(&self, path: &FilePath) -> bool {
+        warm::is_absent(path)
     }
 }
 
@@ -224,14 +245,14 @@ impl ObjectStore for DurableLocal {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> StoreResult<GetResult> {
-        if options.head && warm::is_absent(&on_disk(location)) {
+        if options.head && self.disk.is_absent(&on_disk(location)) {
             return Err(object_store::Error::NotFound { path: location.to_string(), source: "there is no such file".into() });
         }
         self.inner.get_opts(location, options).await
     }
 
-    async fn get_ranges(&self, location: &Path, ranges: &[std::ops::Range<u64>]) -> StoreResult<Vec<bytes::Bytes>> {
-        match warm::read(&on_disk(location), ranges) {
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> StoreResult<Vec<Bytes>> {
+        match self.disk.read_warm(&on_disk(location), ranges) {
             Some(parts) => Ok(parts),
             None => self.inner.get_ranges(location, ranges).await,
         }

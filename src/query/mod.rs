@@ -44,6 +44,8 @@ pub mod who;
 
 pub mod limits;
 
+mod pool;
+
 mod workers;
 
 mod markup;
