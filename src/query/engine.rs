@@ -11,6 +11,7 @@ use datafusion::common::{ParamValues, ScalarValue, TableReference};
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::{SQLOptions, SessionContext};
+use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{LogicalPlan, TableType};
@@ -31,7 +32,6 @@ use super::limits::{Limits, Timed, timed_out};
 use super::local_time;
 use super::macros::Macros;
 use super::once::TextsOnce;
-use super::pool::Pool;
 use super::provider::PinnedBefore;
 use super::pushdown;
 use super::rollups::CountTogether;
@@ -95,7 +95,7 @@ impl Engine {
 
     /// An engine over a warehouse, for people who live by a calendar.
     pub async fn open_in(warehouse: Arc<Warehouse>, limits: Limits, calendar: Calendar) -> Result<Self> {
-        let mut runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(Pool::new(limits.memory_bytes)));
+        let mut runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(limits.memory_bytes)));
         warehouse.root().footers.set_budget_bytes(limits.metadata_cache_bytes);
         if let Some(folder) = &limits.spill_folder {
             runtime = runtime.with_temp_file_path(folder.clone());
@@ -111,7 +111,10 @@ impl Engine {
             .with_option_extension(limits.shortcuts.clone())
             // DataFusion 55.2 calls `x IS NOT TRUE` nullable where it is carried out and not where it is planned, and refuses a grouping
             // that has it twice. Nothing else of what is computed depends on it. Upstream has mended it (pull request 24244).
-            .set_bool("datafusion.execution.skip_physical_aggregate_schema_check", true);
+            .set_bool("datafusion.execution.skip_physical_aggregate_schema_check", true)
+            // Batches that wait on disk between threads are a file each. DataFusion 55.2 reads one file after the other, and where two
+            // are being written waits for the wrong one for ever. Upstream has mended it (pull request 24891).
+            .set_usize("datafusion.execution.max_spill_file_size_bytes", 1);
         let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
         let state = state.with_optimizer_rules(optimizer_rules()).with_physical_optimizer_rules(physical_rules());
         let context = SessionContext::new_with_state(state.build());

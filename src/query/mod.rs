@@ -44,8 +44,6 @@ pub mod who;
 
 pub mod limits;
 
-mod pool;
-
 mod workers;
 
 mod markup;
