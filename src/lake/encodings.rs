@@ -119,20 +119,25 @@ pub fn deltas<'a>(bytes: &'a [u8], wanted: usize, out: &mut Vec<i64>) -> Option<
             let packed = rest.take((in_part / 8).checked_mul(usize::from(width))?)?;
             let values = in_part.min(wanted.saturating_sub(done));
             let (width, mask) = (usize::from(width), u64::MAX.checked_shr(64 - u32::from(width)).unwrap_or(0));
-            for first in (0..values).step_by(8) {
-                let mut eight = [0; 8];
-                // Eight values of up to seven bits lie in one word.
-                let all = if width < 8 { word(packed, first / 8 * width) } else { 0 };
-                for (place, value) in eight.iter_mut().enumerate() {
-                    let difference = match width < 8 {
-                        true => all >> (place * width) & mask,
-                        false => bits(packed, width as u32, first + place),
-                    };
-                    last = last.wrapping_add(least).wrapping_add(difference as i64);
-                    *value = last;
+            let first = out.len();
+            out.resize(first + values, 0);
+            let mut add = |difference: u64, value: &mut i64| {
+                last = last.wrapping_add(least.wrapping_add(difference as i64));
+                *value = last;
+            };
+            for (number, eight) in out[first..].chunks_mut(8).enumerate() {
+                if width < 8 {
+                    // Eight values of up to seven bits lie in one word.
+                    let mut all = word(packed, number * width);
+                    for value in eight {
+                        add(all & mask, value);
+                        all >>= width;
+                    }
+                } else {
+                    for (place, value) in eight.iter_mut().enumerate() {
+                        add(bits(packed, width as u32, number * 8 + place), value);
+                    }
                 }
-                // What is behind the last value wanted is none.
-                out.extend_from_slice(&eight[..(values - first).min(8)]);
             }
             done += in_part.min(total - done);
         }

@@ -24,7 +24,7 @@ use parquet::errors::Result;
 use parquet::file::metadata::ParquetMetaData;
 
 use super::appendix::Place;
-use super::pages::Dictionaries;
+use super::pages::{Dictionaries, Dictionary};
 use super::reader::Reader;
 use super::rollup::Rollup;
 use super::sums::{Sums, Tail};
@@ -150,7 +150,7 @@ impl Footers {
     }
 
     /// Keeps the dictionaries of a file: those that were known, and those learned since.
-    pub fn learn(&self, file: &Path, known: &Dictionaries, learned: Vec<(u64, Bytes)>) {
+    pub fn learn(&self, file: &Path, known: &Dictionaries, learned: Vec<(u64, Arc<Dictionary>)>) {
         if !learned.is_empty() {
             let all = Arc::new(known.and(learned));
             self.put(Key(file.clone(), What::Dictionaries), Kept::Dictionaries(all));

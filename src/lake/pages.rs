@@ -14,26 +14,69 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::page_index::offset_index::PageLocation;
 use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
+use parquet::file::statistics::Statistics;
 
-/// Dictionaries of a file as they are decompressed, by the byte at which they begin in it. Those of names, subjects and senders are
-/// small, the same for every look-up, and half of the pieces that one reads.
+/// A column's dictionary, decompressed.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub struct Dictionary {
+    values: Bytes,
+    /// Where each text stands, where values are texts. They stand one after the other, each behind its length: without this a
+    /// look-up would walk over all of them to find one.
+    texts: Vec<Range<u32>>,
+}
+
+impl Dictionary {
+    /// With these values; texts are found as long as they are what they should be.
+    pub fn new(values: Bytes, is_text: bool) -> Self {
+        let (mut texts, mut at) = (Vec::new(), 0usize);
+        while let Some(length) = values.get(at..).filter(|_| is_text).and_then(<[u8]>::first_chunk) {
+            let start = at + length.len();
+            let end = start.saturating_add(u32::from_le_bytes(*length) as usize);
+            match (u32::try_from(start), u32::try_from(end)) {
+                (Ok(start), Ok(after)) if end <= values.len() => texts.push(start..after),
+                _ => break,
+            }
+            at = end;
+        }
+        Self { values, texts }
+    }
+
+    /// All values, as the file encodes them.
+    pub fn values(&self) -> &[u8] {
+        &self.values
+    }
+
+    /// A text by its number.
+    pub fn text(&self, number: usize) -> Option<&[u8]> {
+        let place = self.texts.get(number)?;
+        self.values.get(place.start as usize..place.end as usize)
+    }
+
+    /// The bytes of memory it takes.
+    fn memory_bytes(&self) -> usize {
+        self.values.len() + self.texts.capacity() * size_of::<Range<u32>>() + size_of::<Self>()
+    }
+}
+
+/// Dictionaries of a file, by the byte at which they begin in it. Those of names, subjects and senders are small, the same for every
+/// look-up, and half of the pieces that one reads.
 #[derive(Clone, Debug, Default)]
-pub struct Dictionaries(BTreeMap<u64, Bytes>);
+pub struct Dictionaries(BTreeMap<u64, Arc<Dictionary>>);
 
 impl Dictionaries {
     /// The one that begins at this byte, if it is known.
-    pub fn get(&self, start: u64) -> Option<&Bytes> {
+    pub fn get(&self, start: u64) -> Option<&Arc<Dictionary>> {
         self.0.get(&start)
     }
 
     /// These and others.
-    pub fn and(&self, others: impl IntoIterator<Item = (u64, Bytes)>) -> Self {
+    pub fn and(&self, others: impl IntoIterator<Item = (u64, Arc<Dictionary>)>) -> Self {
         Self(self.0.clone().into_iter().chain(others).collect())
     }
 
     /// The bytes of memory they take.
     pub fn memory_bytes(&self) -> usize {
-        self.0.values().map(|dictionary| dictionary.len() + size_of::<(u64, Bytes)>()).sum()
+        self.0.values().map(|dictionary| dictionary.memory_bytes() + size_of::<(u64, Arc<Dictionary>)>()).sum()
     }
 }
 
@@ -60,7 +103,7 @@ impl Fetched {
     }
 
     /// The dictionary that begins at this byte, where it is known.
-    pub fn dictionary(&self, start: u64) -> Option<&Bytes> {
+    pub fn dictionary(&self, start: u64) -> Option<&Arc<Dictionary>> {
         self.dictionaries.get(start)
     }
 
@@ -145,6 +188,54 @@ fn page_of(pages: &[PageLocation], row: usize, near: usize) -> usize {
     if is_near { near } else { pages.partition_point(|page| first(page) <= row).saturating_sub(1) }
 }
 
+/// How many of some values are null.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Nulls {
+    /// Every one.
+    All,
+    /// Not one.
+    None,
+    /// Some, or it is not known.
+    Some,
+}
+
+/// How many values of a column are null in the pages of these rows of row groups, as far as the footer and the page index tell.
+pub fn nulls(metadata: &ParquetMetaData, column: usize, rows: &[(usize, Vec<Range<usize>>)]) -> Nulls {
+    let mut all = rows.iter().map(|(group, rows)| nulls_of(metadata, *group, column, rows));
+    let first = all.next().unwrap_or(Nulls::Some);
+    if all.all(|next| next == first) { first } else { Nulls::Some }
+}
+
+fn nulls_of(metadata: &ParquetMetaData, group: usize, column: usize, rows: &[Range<usize>]) -> Nulls {
+    let chunk = metadata.row_group(group).column(column);
+    let in_chunk = chunk.statistics().and_then(Statistics::null_count_opt).map(|nulls| (nulls, chunk.num_values()));
+    let of = |counts: Option<(u64, i64)>| match counts {
+        Some((0, _)) => Nulls::None,
+        Some((nulls, values)) if i64::try_from(nulls) == Ok(values) => Nulls::All,
+        _ => Nulls::Some,
+    };
+    match of(in_chunk) {
+        Nulls::Some => of(nulls_in_pages(metadata, group, column, rows)),
+        known => known,
+    }
+}
+
+/// Nulls and values in the pages of these rows.
+fn nulls_in_pages(metadata: &ParquetMetaData, group: usize, column: usize, rows: &[Range<usize>]) -> Option<(u64, i64)> {
+    let nulls = metadata.column_index()?.get(group)?.get(column)?.null_counts()?;
+    let pages = metadata.offset_index()?.get(group)?.get(column)?.page_locations();
+    let first_row = |page: usize| pages.get(page).map_or(metadata.row_group(group).num_rows(), |page| page.first_row_index);
+    let mut all = (0, 0);
+    for run in rows.iter().filter(|run| !run.is_empty()) {
+        let first = page_of(pages, run.start, 0);
+        for page in first..=page_of(pages, run.end - 1, first) {
+            all.0 += u64::try_from(*nulls.get(page)?).ok()?;
+            all.1 += first_row(page + 1) - first_row(page);
+        }
+    }
+    Some(all)
+}
+
 /// Rows (places in the row group) of the pages of a text column that may hold one of these values (ascending); all where nothing
 /// is known of pages.
 pub fn that_may_hold<T: AsRef<str>>(metadata: &ParquetMetaData, group: usize, column: usize, sorted: &[T]) -> Vec<Range<usize>> {
@@ -169,14 +260,12 @@ pub fn that_may_hold<T: AsRef<str>>(metadata: &ParquetMetaData, group: usize, co
     let count = pages.len();
     let in_order =
         index.get_boundary_order() == Some(BoundaryOrder::ASCENDING) && !(0..count).any(|page| values.is_null_page(page));
-    let between = match (sorted.first(), sorted.last()) {
-        (Some(least), Some(greatest)) if in_order => {
-            let ends_before = |page| values.max_value(page).is_some_and(|max| max < least.as_ref().as_bytes());
-            let begins_behind = |page| values.min_value(page).is_some_and(|min| min > greatest.as_ref().as_bytes());
-            first_that(0..count, |page| !ends_before(page))..first_that(0..count, begins_behind)
-        }
-        _ => 0..count,
+    let (Some(least), Some(greatest), true) = (sorted.first(), sorted.last(), in_order) else {
+        return (0..count).filter(may_hold).map(|page| first_row(page)..first_row(page + 1)).collect();
     };
+    let ends_before = |page| values.max_value(page).is_some_and(|max| max < least.as_ref().as_bytes());
+    let begins_behind = |page: &usize| values.min_value(*page).is_some_and(|min| min > greatest.as_ref().as_bytes());
+    let between = (first_that(0..count, |page| !ends_before(page))..count).take_while(|page| !begins_behind(page));
     between.filter(may_hold).map(|page| first_row(page)..first_row(page + 1)).collect()
 }
 

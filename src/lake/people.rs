@@ -9,9 +9,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringViewArray, new_null_array};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::concat_batches;
-use arrow::datatypes::{Fields, Schema, SchemaRef};
+use arrow::datatypes::{FieldRef, Fields, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result as DfResult, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -22,13 +22,14 @@ use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricB
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
+use object_store::path::Path;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection};
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::schema::types::SchemaDescriptor;
 
-use super::pages::{self, Fetched, FetchedGroup};
+use super::pages::{self, Dictionaries, Fetched, FetchedGroup, Nulls};
 use super::point::{self, Chunk, Points, Values};
 use super::read::pad;
 use super::reader::Reader;
@@ -41,6 +42,9 @@ use crate::record::fields::{TIER, Table};
 /// The column by which files are sorted first.
 pub const PERSON: &str = "person_id";
 
+/// A row filed under a contact has that contact's id as its person (Rule 3): where it has a contact, it is the person.
+const CONTACT: &str = "contact_id";
+
 /// More people than this are read faster by a scan, which holds less at once.
 const PEOPLE_MAX: usize = 256;
 
@@ -50,14 +54,17 @@ const FEW: usize = 16;
 /// Files on their way at once, a thread: a store answers many requests as fast as one.
 const FILES_AHEAD: usize = 64;
 
+/// Files whose rows of few people become one batch, where they have arrived: a batch costs more than the two or three rows of a file.
+const FILES_TOGETHER: usize = 16;
+
 /// Files that `EXPLAIN` names.
 const FILES_SHOWN: usize = 5;
 
 /// Rows decoded at once.
 const BATCH_ROWS: usize = 8192;
 
-/// The people that rows must belong to for all filters to hold, in order; `None` when filters do not name them. A row
-/// filed under a contact has that contact's id as its `person_id` (Rule 3), so a contact's id names the person too.
+/// The people that rows must belong to for all filters to hold, in order; `None` when filters do not name them. A [`CONTACT`]
+/// names the person too.
 pub fn named_people(table: &Table, filters: &[Expr]) -> Option<Vec<String>> {
     if !table.tiered {
         return None;
@@ -86,7 +93,7 @@ pub fn named_people(table: &Table, filters: &[Expr]) -> Option<Vec<String>> {
 /// Is it a column that names a row's person?
 fn names(column: &Expr) -> bool {
     match column {
-        Expr::Column(column) => column.name == PERSON || column.name == "contact_id",
+        Expr::Column(column) => column.name == PERSON || column.name == CONTACT,
         _ => false,
     }
 }
@@ -196,17 +203,22 @@ impl ExecutionPlan for PeopleExec {
     fn execute(&self, partition: usize, _: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
         let Some(files) = self.groups.get(partition) else { return internal_err!("there is no partition {partition}") };
         let counts = Arc::new(Counts::new(&self.metrics, partition));
-        let reading = self.reading.clone();
-        let batches = stream::iter(files.clone())
-            .map(move |file| {
-                let (reading, counts) = (reading.clone(), counts.clone());
-                async move {
-                    let name = file.path(&reading.lake.folder);
-                    let own = reading.rows_of(&file, &counts).await.context(|| format!("cannot read {name}"))?;
-                    Ok::<_, Error>(stream::iter(own.batches.into_iter().map(Ok)))
-                }
-            })
+        let (reading, fetching) = (self.reading.clone(), counts.clone());
+        let together = if reading.people.len() <= FEW { FILES_TOGETHER } else { 1 };
+        let fetched = stream::iter(files.clone()).map({
+            let reading = reading.clone();
+            move |file| {
+                let (reading, counts) = (reading.clone(), fetching.clone());
+                async move { reading.fetched(&file, &counts).await }
+            }
+        });
+        let batches = fetched
             .buffered(FILES_AHEAD)
+            .ready_chunks(together)
+            .map(move |files| {
+                let own = reading.rows_of(files.into_iter().collect::<Result<_>>()?, &counts)?;
+                Ok::<_, Error>(stream::iter(own.batches.into_iter().map(Ok)))
+            })
             .try_flatten()
             .map_err(|error: Error| error.into());
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.reading.schema.clone(), batches)))
@@ -250,12 +262,46 @@ impl Counts {
     }
 }
 
-/// A few people's rows in one file.
+/// What was fetched of a file to decode a few people's rows.
+struct Fetch {
+    path: Path,
+    metadata: Arc<ParquetMetaData>,
+    /// The column of persons.
+    person: usize,
+    /// Where the columns of [`Reading::stored`] come from.
+    sources: Vec<Source>,
+    /// Rows of row groups in which these people's may be.
+    candidates: Vec<(usize, Vec<Range<usize>>)>,
+    /// Is the file laid out as this engine lays files out?
+    is_ours: bool,
+    fetched: Arc<Fetched>,
+    /// The dictionaries that were known before.
+    known: Arc<Dictionaries>,
+}
+
+/// Where the values of a column come from.
+#[derive(Clone, Copy)]
+enum Source {
+    /// It has none here, or the file is older than the column.
+    Nowhere,
+    /// They are the person's.
+    Person,
+    /// From its pages: its place in the file.
+    Pages(usize),
+}
+
+/// A few people's rows.
 #[derive(Default)]
 struct Own {
     batches: Vec<RecordBatch>,
     /// Where in the file they stand, in the same order.
     places: Vec<Range<usize>>,
+}
+
+/// Values of rows on their way to a batch.
+struct Taken {
+    columns: Vec<Values>,
+    rows: usize,
 }
 
 /// These people's rows in one file, with some columns (places in [`schema`]), and the place in the file of each: by the
@@ -268,113 +314,154 @@ pub(super) async fn with_places(
     people: Vec<String>,
 ) -> Result<(RecordBatch, Vec<u32>)> {
     let plan = PeopleExec::new(lake, tier, Vec::new(), projection, people)?;
-    let name = file.path(&lake.folder);
-    let own = plan.reading.rows_of(file, &Counts::new(&plan.metrics, 0)).await;
-    let own = own.context(|| format!("cannot read {name}"))?;
+    let counts = Counts::new(&plan.metrics, 0);
+    let own = plan.reading.rows_of(vec![plan.reading.fetched(file, &counts).await?], &counts)?;
     let places = own.places.into_iter().flatten().map(|place| place as u32).collect();
     Ok((concat_batches(&plan.reading.schema, &own.batches)?, places))
 }
 
 impl Reading {
-    async fn rows_of(&self, file: &DataFile, counts: &Counts) -> Result<Own> {
-        let mut reader = Reader::new(self.lake.store.clone(), file.path(&self.lake.folder), file.bytes(), file.tail()?);
+    /// Fetches what these people's rows in a file are decoded from.
+    async fn fetched(&self, file: &DataFile, counts: &Counts) -> Result<Fetch> {
+        let path = file.path(&self.lake.folder);
+        let reader = Reader::new(self.lake.store.clone(), path, file.bytes(), file.tail()?);
+        let name = reader.path().clone();
+        self.fetched_by(reader, file, counts).await.context(|| cannot_read(&name))
+    }
+
+    async fn fetched_by(&self, mut reader: Reader, file: &DataFile, counts: &Counts) -> Result<Fetch> {
         let metadata = self.lake.footers.load_some(&mut reader, &self.names).await?;
         let stored = metadata.file_metadata().schema_descr();
         let place = |name: &str| stored.columns().iter().position(|column| column.name() == name);
         let person = place(PERSON).ok_or_else(|| Error::corrupt(format!("it has no column {PERSON}")))?;
-        // A file older than a column has nulls there. `person` is read to be searched, and counts rows where nothing else does.
-        let columns: Vec<Option<usize>> = self.stored.fields().iter().map(|field| place(field.name())).collect();
-        let fetched_columns: Vec<usize> =
-            columns.iter().flatten().copied().filter(|column| *column != person).chain([person]).collect();
-
         let candidates: Vec<(usize, Vec<Range<usize>>)> = (0..metadata.num_row_groups())
             .map(|group| (group, pages::that_may_hold(&metadata, group, person, &self.people)))
             .filter(|(_, rows)| !rows.is_empty())
             .collect();
-        let is_ours = self.people.len() <= FEW && point::is_ours(&metadata, &fetched_columns);
+        let columns: Vec<Option<usize>> = self.stored.fields().iter().map(|field| place(field.name())).collect();
+        let all: Vec<usize> = columns.iter().flatten().copied().chain([person]).collect();
+        let is_ours = self.people.len() <= FEW && point::is_ours(&metadata, &all);
+        let source = |(field, column): (&FieldRef, &Option<usize>)| match *column {
+            None => Source::Nowhere,
+            Some(column) if column == person => Source::Person,
+            Some(column) if is_ours => match pages::nulls(&metadata, column, &candidates) {
+                Nulls::All => Source::Nowhere,
+                Nulls::None if field.name() == CONTACT => Source::Person,
+                _ => Source::Pages(column),
+            },
+            Some(column) => Source::Pages(column),
+        };
+        let sources: Vec<Source> = self.stored.fields().iter().zip(&columns).map(source).collect();
+        // `person` is read to be searched, and counts rows where nothing else does.
+        let read = sources.iter().filter_map(|source| if let Source::Pages(column) = source { Some(*column) } else { None });
+        let read: Vec<usize> = read.chain([person]).collect();
         let known = if is_ours { self.lake.footers.dictionaries(reader.path()) } else { Arc::default() };
         let mut ranges: Vec<Range<u64>> = Vec::new();
         for (group, rows) in &candidates {
-            ranges.extend(pages::ranges(&metadata, *group, &fetched_columns, rows, &known));
+            ranges.extend(pages::ranges(&metadata, *group, &read, rows, &known));
         }
         ranges.sort_unstable_by_key(|range| range.start);
-        if ranges.is_empty() {
-            return Ok(Own::default());
+        let mut bytes = Vec::new();
+        if !ranges.is_empty() {
+            counts.files_read.add(1);
+            counts.bytes_scanned.add(ranges.iter().map(|range| (range.end - range.start) as usize).sum());
+            bytes = reader.get_byte_ranges(ranges.clone()).await?;
         }
-        counts.files_read.add(1);
-        counts.bytes_scanned.add(ranges.iter().map(|range| (range.end - range.start) as usize).sum());
-        let bytes = reader.get_byte_ranges(ranges.clone()).await?;
         let fetched = Arc::new(Fetched::new(file.bytes(), &ranges, bytes).with(known.clone()));
+        let path = reader.path().clone();
+        Ok(Fetch { path, metadata, person, sources, candidates, is_ours, fetched, known })
+    }
 
+    /// These people's rows, of all these files.
+    fn rows_of(&self, files: Vec<Fetch>, counts: &Counts) -> Result<Own> {
         Points::lent(|points| {
             let mut own = Own::default();
-            for (group, rows) in candidates {
-                let before: usize = metadata.row_groups()[..group].iter().map(|group| group.num_rows().max(0) as usize).sum();
-                counts.rows_searched.add(rows.iter().map(Range::len).sum());
-                let (runs, batches) = match is_ours {
-                    true => self.decoded_here(points, &metadata, group, &rows, (person, &columns), &fetched)?,
-                    false => {
-                        let group = FetchedGroup { metadata: &metadata, group, fetched: fetched.clone() };
-                        self.decoded_by_the_crate(&group, &rows, (person, &columns))?
-                    }
-                };
-                own.places.extend(runs.into_iter().map(|run| before + run.start..before + run.end));
-                counts.output_rows.add(batches.iter().map(RecordBatch::num_rows).sum());
-                own.batches.extend(batches);
+            let mut taken = Taken::new(&self.stored);
+            for file in files {
+                self.take(points, &file, &mut taken, &mut own, counts).context(|| cannot_read(&file.path))?;
+                if taken.rows > BATCH_ROWS {
+                    own.batches.push(self.finished(std::mem::replace(&mut taken, Taken::new(&self.stored)))?);
+                }
             }
-            self.lake.footers.learn(reader.path(), &known, points.learned());
+            if taken.rows > 0 {
+                own.batches.push(self.finished(taken)?);
+            }
+            counts.output_rows.add(own.batches.iter().map(RecordBatch::num_rows).sum());
             Ok(own)
         })
     }
 
-    /// The rows of a row group that belong to somebody wanted, of a file of this engine; `columns` are the person's, and those
-    /// of [`Reading::stored`] that the file has.
+    fn take(&self, points: &mut Points, file: &Fetch, taken: &mut Taken, own: &mut Own, counts: &Counts) -> Result<()> {
+        for (group, rows) in &file.candidates {
+            let before: usize = file.metadata.row_groups()[..*group].iter().map(|group| group.num_rows().max(0) as usize).sum();
+            counts.rows_searched.add(rows.iter().map(Range::len).sum());
+            let runs = match file.is_ours {
+                true => self.decoded_here(points, file, *group, rows, taken)?,
+                false => {
+                    let (runs, batches) = self.decoded_by_the_crate(file, *group, rows)?;
+                    own.batches.extend(batches);
+                    runs
+                }
+            };
+            own.places.extend(runs.into_iter().map(|run| before + run.start..before + run.end));
+        }
+        self.lake.footers.learn(&file.path, &file.known, points.learned());
+        Ok(())
+    }
+
+    fn finished(&self, taken: Taken) -> Result<RecordBatch> {
+        let arrays: Vec<ArrayRef> = taken.columns.into_iter().map(Values::finish).collect::<Result<_, _>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(taken.rows));
+        with_tier(&RecordBatch::try_new_with_options(self.stored.clone(), arrays, &options)?, &self.schema, &self.tier)
+    }
+
+    /// Takes the rows of a row group that belong to somebody wanted, of a file of this engine, and tells which they are.
     fn decoded_here(
         &self,
         points: &mut Points,
-        metadata: &ParquetMetaData,
+        file: &Fetch,
         group: usize,
         candidates: &[Range<usize>],
-        (person, columns): (usize, &[Option<usize>]),
-        fetched: &Fetched,
-    ) -> Result<(Vec<Range<usize>>, Vec<RecordBatch>)> {
-        let found = points.find(&Chunk::new(metadata, group, person, fetched)?, candidates, &self.people)?;
+        taken: &mut Taken,
+    ) -> Result<Vec<Range<usize>>> {
+        let chunk = |column| Chunk::new(&file.metadata, group, column, &file.fetched);
+        let found = points.find(&chunk(file.person)?, candidates, &self.people)?;
         let owned: Vec<Range<usize>> = found.iter().map(|(run, _)| run.clone()).collect();
         let rows: usize = owned.iter().map(Range::len).sum();
         if rows == 0 {
-            return Ok((owned, Vec::new()));
+            return Ok(owned);
         }
-        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(columns.len());
-        for (field, column) in self.stored.fields().iter().zip(columns) {
-            arrays.push(match column {
-                // Known already.
-                Some(column) if *column == person => {
-                    let people = found.iter().flat_map(|(run, which)| run.clone().map(|_| self.people.get(*which)));
-                    Arc::new(people.collect::<StringViewArray>())
+        for (source, values) in file.sources.iter().zip(&mut taken.columns) {
+            match *source {
+                Source::Pages(column) => points.take(&chunk(column)?, &owned, values)?,
+                Source::Nowhere => values.push_nulls(rows),
+                Source::Person => {
+                    for (run, which) in &found {
+                        values.push_texts(self.people.get(*which).map_or("", String::as_str), run.len());
+                    }
                 }
-                Some(column) => {
-                    let mut values = Values::of(field.data_type());
-                    points.take(&Chunk::new(metadata, group, *column, fetched)?, &owned, &mut values)?;
-                    values.finish()?
-                }
-                None => new_null_array(field.data_type(), rows),
-            });
+            }
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let batch = RecordBatch::try_new_with_options(self.stored.clone(), arrays, &options)?;
-        Ok((owned, vec![with_tier(&batch, &self.schema, &self.tier)?]))
+        taken.rows += rows;
+        Ok(owned)
     }
 
-    /// The same, of a file of any engine.
+    /// The rows of a row group that belong to somebody wanted, of a file of any engine, and which they are.
     fn decoded_by_the_crate(
         &self,
-        group: &FetchedGroup<'_>,
+        file: &Fetch,
+        group: usize,
         candidates: &[Range<usize>],
-        (person, columns): (usize, &[Option<usize>]),
     ) -> Result<(Vec<Range<usize>>, Vec<RecordBatch>)> {
-        let columns: Vec<usize> = columns.iter().flatten().copied().collect();
+        let group = &FetchedGroup { metadata: &file.metadata, group, fetched: file.fetched.clone() };
+        let columns = file.sources.iter().filter_map(|source| match source {
+            Source::Nowhere => None,
+            Source::Person => Some(file.person),
+            Source::Pages(column) => Some(*column),
+        });
+        let columns: Vec<usize> = columns.collect();
         let stored = group.metadata.file_metadata().schema_descr();
-        let searched = self.decoding(stored, &[person])?;
+        let searched = self.decoding(stored, &[file.person])?;
         let decoded = if columns.is_empty() { searched.clone() } else { self.decoding(stored, &columns)? };
         let owned = self.own_rows(&searched, group, candidates)?;
         let rows = selection(group.metadata, group.group, &owned);
@@ -424,6 +511,17 @@ impl Reading {
         }
         Ok(owned)
     }
+}
+
+impl Taken {
+    /// None yet.
+    fn new(schema: &Schema) -> Self {
+        Self { columns: schema.fields().iter().map(|field| Values::of(field.data_type())).collect(), rows: 0 }
+    }
+}
+
+fn cannot_read(path: &Path) -> String {
+    format!("cannot read {path}")
 }
 
 /// These rows of a row group.

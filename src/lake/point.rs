@@ -13,7 +13,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanBuilder, Date32Array, Int32Array, Int64Array, StringViewBuilder, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, TimeUnit};
 use bytes::Bytes;
-use parquet::basic::{Compression, Encoding};
+use parquet::basic::{Compression, Encoding, Type};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::page_index::offset_index::PageLocation;
@@ -22,7 +22,7 @@ use zstd::bulk::Decompressor;
 
 use super::encodings::{Hybrid, Shared, deltas};
 use super::layout::CREATED_BY;
-use super::pages::Fetched;
+use super::pages::{Dictionary, Fetched};
 use super::sums::damaged;
 use super::thrift::{Compact, FALSE, I32, STRUCT, TRUE};
 
@@ -131,6 +131,18 @@ impl Values {
         }
     }
 
+    /// Puts down that many nulls.
+    pub fn push_nulls(&mut self, count: usize) {
+        (0..count).for_each(|_| self.push_null());
+    }
+
+    /// Puts down a text that many times, where values are texts.
+    pub fn push_texts(&mut self, text: &str, count: usize) {
+        if let Self::Text(out) = self {
+            (0..count).for_each(|_| out.append_value(text));
+        }
+    }
+
     fn push_text(&mut self, text: &[u8]) -> Option<()> {
         let Self::Text(out) = self else { return None };
         out.append_value(str::from_utf8(text).ok()?);
@@ -177,9 +189,9 @@ pub struct Points {
     inflater: Decompressor<'static>,
     page: Vec<u8>,
     /// The dictionary of the column that was read last.
-    dictionary: Bytes,
+    dictionary: Arc<Dictionary>,
     /// Those that were not known, with the byte at which they begin, until they are taken.
-    learned: Vec<(u64, Bytes)>,
+    learned: Vec<(u64, Arc<Dictionary>)>,
     prefixes: Vec<i64>,
     suffixes: Vec<i64>,
 }
@@ -219,7 +231,7 @@ impl Points {
     }
 
     /// The dictionaries read since this was last asked that were not known, with the byte at which each begins in its file.
-    pub fn learned(&mut self) -> Vec<(u64, Bytes)> {
+    pub fn learned(&mut self) -> Vec<(u64, Arc<Dictionary>)> {
         std::mem::take(&mut self.learned)
     }
 
@@ -336,8 +348,10 @@ impl Points {
         let bytes = column.fetched.get_bytes(start, first.saturating_sub(start) as usize)?;
         let header = Header::read(&bytes).filter(|header| header.kind == DICTIONARY_PAGE).ok_or_else(wrong)?;
         let (_, body) = header.levels(&bytes).ok_or_else(wrong)?;
-        self.dictionary = Bytes::copy_from_slice(inflate(&mut self.inflater, body, header.plain, &mut self.page)?);
-        if self.dictionary.len() <= LEARNED_BYTES_MAX {
+        let values = inflate(&mut self.inflater, body, header.plain, &mut self.page)?;
+        let is_text = column.chunk.column_type() == Type::BYTE_ARRAY;
+        self.dictionary = Arc::new(Dictionary::new(Bytes::copy_from_slice(values), is_text));
+        if values.len() <= LEARNED_BYTES_MAX {
             self.learned.push((start, self.dictionary.clone()));
         }
         Ok(())
@@ -363,7 +377,7 @@ fn inflate<'a>(inflater: &mut Decompressor<'_>, frame: &[u8], bytes: usize, into
 
 /// What [`Points`] lends to who reads a page.
 struct Buffers<'a> {
-    dictionary: &'a [u8],
+    dictionary: &'a Dictionary,
     prefixes: &'a mut Vec<i64>,
     suffixes: &'a mut Vec<i64>,
 }
@@ -488,27 +502,16 @@ impl Page<'_> {
 }
 
 /// Puts down the values with these numbers in a dictionary.
-fn from_dictionary(dictionary: &[u8], indices: &[usize], out: &mut Filler<'_>) -> Option<()> {
+fn from_dictionary(dictionary: &Dictionary, indices: &[usize], out: &mut Filler<'_>) -> Option<()> {
     let width = match &*out.out {
-        Values::Text(_) => {
-            // Texts stand one after the other, each behind its length.
-            let mut texts: Vec<&[u8]> = Vec::new();
-            let mut rest = dictionary;
-            while texts.len() <= indices.iter().copied().max().unwrap_or(0) {
-                let (length, after) = rest.split_first_chunk()?;
-                let (text, after) = after.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-                texts.push(text);
-                rest = after;
-            }
-            return indices.iter().try_for_each(|index| out.next().push_text(texts.get(*index)?));
-        }
+        Values::Text(_) => return indices.iter().try_for_each(|index| out.next().push_text(dictionary.text(*index)?)),
         Values::Whole(_, DataType::Int32 | DataType::Date32) => 4,
         Values::Whole(..) => 8,
         Values::Bool(_) => return None,
     };
     for index in indices {
         let start = index.checked_mul(width)?;
-        let bytes = dictionary.get(start..start.checked_add(width)?)?;
+        let bytes = dictionary.values().get(start..start.checked_add(width)?)?;
         let value = match width {
             4 => i64::from(i32::from_le_bytes(bytes.try_into().ok()?)),
             _ => i64::from_le_bytes(bytes.try_into().ok()?),

@@ -84,7 +84,7 @@ impl Reader {
             self.footer(PageIndexPolicy::Optional).await?;
         }
         let Some(sums) = &self.sums else { return self.stored(&ranges).await };
-        let (whole, first): (Vec<Range<u64>>, Vec<usize>) = ranges.iter().map(|range| sums.whole(range)).unzip();
+        let (whole, first) = sums.whole(&ranges);
         let mut parts = self.stored(&whole).await?;
         for (((part, whole), first), range) in parts.iter_mut().zip(&whole).zip(first).zip(&ranges) {
             if range.is_empty() {

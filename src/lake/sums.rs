@@ -137,6 +137,9 @@ pub fn damaged(what: impl Into<String>) -> ParquetError {
 pub struct Sums {
     /// In the order of the file.
     pieces: Vec<Piece>,
+    /// For each column chunk, and for the key filters behind a row group, where it begins in the file, and the number of its first
+    /// piece.
+    chunks: Vec<(u64, usize)>,
 }
 
 /// A page with its header, a dictionary, or a key filter.
@@ -162,23 +165,30 @@ impl Sums {
             return Err(unordered());
         }
         let pages = indexes.iter().flatten().map(|pages| pages.page_locations().len() + 1).sum::<usize>();
-        let mut pieces = Vec::with_capacity(pages);
+        let mut all = Self { pieces: Vec::with_capacity(pages), chunks: Vec::new() };
         let mut next = MAGIC_BYTES;
-        for (group, index) in metadata.row_groups().iter().zip(indexes) {
-            let chunks = group.columns().iter().zip(index).flat_map(|(column, pages)| pieces_of(column, pages.page_locations()));
-            for (start, bytes) in chunks.chain(filters(group)) {
+        let mut add = |chunk: &mut dyn Iterator<Item = (u64, u64)>| {
+            all.chunks.push((next, all.pieces.len()));
+            for (start, bytes) in chunk {
                 let sum = sums.next().ok_or_else(|| damaged("it has fewer checksums than pages"))?;
                 let piece = Piece { start, bytes: u32::try_from(bytes)?, sum };
                 if start != next || bytes == 0 {
                     return Err(unordered());
                 }
                 next = piece.end();
-                pieces.push(piece);
+                all.pieces.push(piece);
             }
+            Ok(())
+        };
+        for (group, index) in metadata.row_groups().iter().zip(indexes) {
+            for (column, pages) in group.columns().iter().zip(index) {
+                add(&mut pieces_of(column, pages.page_locations()))?;
+            }
+            add(&mut filters(group))?;
         }
         // Rare rows have a hash of their own.
         let follows = rare::place(metadata).map_or(end..end, |place| place.bytes);
-        if next == follows.start && follows.end == end { Ok(Self { pieces }) } else { Err(unordered()) }
+        if next == follows.start && follows.end == end { Ok(all) } else { Err(unordered()) }
     }
 
     /// Takes the checksums of some columns (ascending) from a tail that begins at `end`; `projected` has their page indexes. Of the
@@ -192,7 +202,7 @@ impl Sums {
     ) -> Result<Self> {
         let sums = tail.as_chunks::<SUM_BYTES>().0;
         let indexes = projected.offset_index().ok_or_else(unordered)?;
-        let mut pieces = Vec::new();
+        let mut some = Self { pieces: Vec::new(), chunks: Vec::new() };
         let mut number = 0;
         for (group, index) in metadata.row_groups().iter().zip(indexes) {
             for (place, column) in group.columns().iter().enumerate() {
@@ -201,9 +211,10 @@ impl Sums {
                 number += page_count(column, tail, end).ok_or_else(unordered)?;
                 let Ok(wanted) = columns.binary_search(&place) else { continue };
                 let own = index.get(wanted).ok_or_else(unordered)?.page_locations();
+                some.chunks.push((column.byte_range().0, some.pieces.len()));
                 for (at, (start, bytes)) in pieces_of(column, own).enumerate() {
                     let sum = sums.get(first + at).ok_or_else(|| damaged("it has fewer checksums than pages"))?;
-                    pieces.push(Piece { start, bytes: u32::try_from(bytes)?, sum: u32::from_le_bytes(*sum) });
+                    some.pieces.push(Piece { start, bytes: u32::try_from(bytes)?, sum: u32::from_le_bytes(*sum) });
                 }
                 if pieces_of(column, own).count() != number - first {
                     return Err(unordered());
@@ -211,17 +222,35 @@ impl Sums {
             }
             number += filters(group).count();
         }
-        Ok(Self { pieces })
+        Ok(some)
     }
 
     /// The bytes of memory it takes.
     pub fn memory_bytes(&self) -> usize {
-        self.pieces.len() * size_of::<Piece>()
+        self.pieces.len() * size_of::<Piece>() + self.chunks.len() * size_of::<(u64, usize)>()
     }
 
-    /// The whole pieces in which a range lies, and the number of the first; readers ask for whole pieces already.
-    pub fn whole(&self, range: &Range<u64>) -> (Range<u64>, usize) {
-        let first = self.pieces.partition_point(|piece| piece.start <= range.start).saturating_sub(1);
+    /// The number of the piece in which a byte lies, or else of the one before. In its column chunk it is `near`, or the next, if
+    /// it may be, and its place there is put down: the rows of a look-up stand in pages of the same number in all columns.
+    fn piece_of(&self, byte: u64, near: &mut usize) -> usize {
+        let after = self.chunks.partition_point(|(start, _)| *start <= byte);
+        let first = after.checked_sub(1).and_then(|chunk| self.chunks.get(chunk)).map_or(0, |(_, first)| *first);
+        let end = self.chunks.get(after).map_or(self.pieces.len(), |(_, first)| *first);
+        let own = self.pieces.get(first..end).unwrap_or_default();
+        let holds = |place: &usize| own.get(*place).is_some_and(|piece| (piece.start..piece.end()).contains(&byte));
+        let found = [*near, *near + 1, near.saturating_sub(1)].into_iter().find(holds);
+        *near = found.unwrap_or_else(|| own.partition_point(|piece| piece.start <= byte).saturating_sub(1));
+        first + *near
+    }
+
+    /// The whole pieces in which each of some ranges lies, and the number of the first; readers ask for whole pieces already.
+    pub fn whole(&self, ranges: &[Range<u64>]) -> (Vec<Range<u64>>, Vec<usize>) {
+        let mut near = 0;
+        ranges.iter().map(|range| self.whole_of(range, &mut near)).unzip()
+    }
+
+    fn whole_of(&self, range: &Range<u64>, near: &mut usize) -> (Range<u64>, usize) {
+        let first = self.piece_of(range.start, near);
         if range.is_empty() {
             return (range.clone(), first);
         }

@@ -9,8 +9,8 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderB
 use parquet::file::metadata::PageIndexPolicy;
 
 use super::*;
-use crate::lake::layout::{Effort, writer_properties};
-use crate::lake::pages::{self, Dictionaries};
+use crate::lake::layout::{Effort, PAGE_ROWS, writer_properties};
+use crate::lake::pages::{self, Dictionaries, Nulls};
 use crate::record::fields::{Kind, known};
 
 /// Numbers that look random; the same for the same seed.
@@ -163,6 +163,42 @@ fn a_dictionary_that_is_known_is_not_fetched_again() {
         );
     }
     assert!(with_dictionary > 5);
+}
+
+#[test]
+fn nulls_told_of_pages_are_those_of_their_rows() {
+    let table = known("ier").unwrap();
+    let mut told = Vec::new();
+    for seed in 200..212 {
+        let mut numbers = Numbers(seed);
+        let (bytes, whole) = file(&mut numbers, 9_000, 5_000);
+        let metadata = footer(&bytes);
+        for (place, field) in whole.schema().fields().iter().enumerate() {
+            let rows = some_rows(&mut numbers, 4_000);
+            if rows.is_empty() {
+                continue;
+            }
+            // All rows of the pages in which these are.
+            let page = |row: usize| row / PAGE_ROWS;
+            let in_pages = |row: &usize| rows.iter().any(|run| (page(run.start)..=page(run.end - 1)).contains(&page(*row)));
+            let column = whole.column(place);
+            let (nulls, values): (Vec<usize>, Vec<usize>) = (0..5_000).filter(in_pages).partition(|row| column.is_null(*row));
+            let expected = match (nulls.is_empty(), values.is_empty()) {
+                (true, _) => Nulls::None,
+                (_, true) => Nulls::All,
+                _ => Nulls::Some,
+            };
+            let found = pages::nulls(&metadata, place, &[(0, rows)]);
+            // Where pages have no statistics, only what is so of the whole row group is known.
+            if found != Nulls::Some || table.field(field.name()).is_some_and(|field| field.stats) {
+                assert_eq!(found, expected, "seed {seed}, {}", field.name());
+            }
+            told.push(found);
+        }
+    }
+    for nulls in [Nulls::All, Nulls::None, Nulls::Some] {
+        assert!(told.iter().filter(|told| **told == nulls).count() > 10, "{nulls:?}");
+    }
 }
 
 #[test]
