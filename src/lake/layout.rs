@@ -40,8 +40,8 @@ pub const ROW_GROUP_ROWS: usize = 512 * 1024;
 pub const PAGE_ROWS: usize = 2048;
 
 /// A page is kept as it is where compression leaves more than this of it: times, and names by their numbers, are dense already. A
-/// look-up that reads it need not set up tables to inflate a few bytes less, which took a tenth of its time; files grow by a
-/// twentieth.
+/// look-up that reads it need not set up tables to inflate a few bytes less, which took a twelfth of its time; files grow by a
+/// thirtieth.
 const COMPRESSED_MAX: f64 = 0.75;
 
 /// A file is closed when it has grown to this many bytes; what follows goes to the next, which begins at a later key.
