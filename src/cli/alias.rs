@@ -16,7 +16,7 @@ pub async fn run(session: &Session, args: &Alias) -> Result<()> {
                 reason: args.reason.clone(),
                 author: session.settings.audit.who.clone(),
             };
-            let report = add(&session.warehouse()?, &request).await?;
+            let report = add(&session.warehouse().await?, &request).await?;
             session.report(&report, ToString::to_string)
         }
         AliasVerb::List(args) => {

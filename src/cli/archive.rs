@@ -9,7 +9,7 @@ use super::progress::Unit;
 
 /// Plans, and unless it is only to be shown, moves.
 pub async fn run(session: &Session, args: &Archive) -> Result<()> {
-    let warehouse = session.warehouse()?;
+    let warehouse = session.warehouse().await?;
     let planned = plan(&warehouse, args.until, session.settings.archive.older_than_days);
     if args.dry_run {
         return session.answer(&planned.await?);

@@ -14,7 +14,7 @@ pub async fn run(session: &Session, args: &Compact) -> Result<()> {
     let budget = args.budget.map(Duration::from_std).transpose();
     let budget = budget.map_err(|error| Error::invalid("--budget is out of range").with_source(error))?;
     let options = CompactOptions { budget, ..session.compact_options() };
-    let warehouse = session.warehouse()?;
+    let warehouse = session.warehouse().await?;
     let planned = plan(&warehouse, &options);
     if args.dry_run {
         return session.answer(&planned.await?);

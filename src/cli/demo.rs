@@ -69,7 +69,7 @@ pub async fn run(session: &Session, args: &Demo) -> Result<()> {
     talk.say(&generate::told(&made, (session.clock.now() - started).as_seconds_f64(), &exports))?;
 
     talk.say(&format!("\n2. Load them into {} (newest version wins, nothing dropped uncounted)", warehouse.display()))?;
-    let lake = session.warehouse()?;
+    let lake = session.place()?;
     let request = LoadRequest {
         inputs: vec![exports.to_string_lossy().into_owned()],
         as_table: None,

@@ -48,7 +48,7 @@ pub async fn run(session: &Session, args: &Erase) -> Result<()> {
 
 /// Deletes the old versions of erasures whose time has come.
 async fn finish(session: &Session, args: &Erase) -> Result<()> {
-    let warehouse = session.warehouse()?;
+    let warehouse = session.warehouse().await?;
     let plan = finish::plan(&warehouse).await?;
     if !args.confirm {
         session.answer(&plan)?;

@@ -9,7 +9,7 @@ use super::args::{Hold, HoldVerb};
 
 /// Places a hold, lists them, or releases one.
 pub async fn run(session: &Session, args: &Hold) -> Result<()> {
-    let warehouse = session.warehouse()?;
+    let warehouse = session.warehouse().await?;
     let author = &session.settings.audit.who;
     match &args.verb {
         HoldVerb::Add(args) => {

@@ -19,6 +19,6 @@ pub async fn run(session: &Session, args: &Load) -> Result<()> {
         keep_versions: session.settings.load.keep_versions,
         missing: if args.complete { Missing::All { confirmed: args.confirm } } else { Missing::OfPeopleNamed },
     };
-    let (warehouse, progress) = (session.warehouse()?, session.progress(Unit::Bytes)?);
+    let (warehouse, progress) = (session.place()?, session.progress(Unit::Bytes)?);
     session.job(&warehouse, "load", |_| load(&warehouse, request, progress)).await
 }

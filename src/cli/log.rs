@@ -10,7 +10,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use crate::error::{Error, Result};
 use crate::query::output::{self, Format, Options};
 use crate::record::fields::UTC;
-use crate::tiers::lookups::Entry;
+use crate::tiers::lookups::{Entry, KEY_REMEDY};
 
 use super::args::Log;
 use super::{Session, print};
@@ -42,9 +42,12 @@ pub async fn run(session: &Session, args: &Log) -> Result<()> {
         show(&newest, (!args.utc).then_some(session.settings.zone)).await?;
         print::line(&report.to_string())?;
     }
-    match report.damage {
+    if let Some(damage) = report.damage {
+        return Err(Error::corrupt(format!("the log of look-ups is damaged: {damage}")));
+    }
+    match log.key_wrong(&report) {
         None => Ok(()),
-        Some(damage) => Err(Error::corrupt(format!("the log of look-ups is damaged: {damage}"))),
+        Some(wrong) => Err(Error::corrupt(format!("{}: {wrong}; {KEY_REMEDY}", log.key_object()))),
     }
 }
 

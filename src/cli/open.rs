@@ -1,6 +1,5 @@
 //! What a verb works on, opened as the settings say.
 
-use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,8 +18,15 @@ use super::Session;
 const MIB: u64 = 1 << 20;
 
 impl Session {
-    /// The warehouse the settings name.
-    pub fn warehouse(&self) -> Result<Arc<Warehouse>> {
+    /// The warehouse the settings name. Refuses a place where there is none: only what fills one makes one.
+    pub async fn warehouse(&self) -> Result<Arc<Warehouse>> {
+        let warehouse = self.place()?;
+        warehouse.must_exist().await?;
+        Ok(warehouse)
+    }
+
+    /// The place the settings name, for what makes a warehouse there.
+    pub fn place(&self) -> Result<Arc<Warehouse>> {
         if let Some(opened) = self.opened.get() {
             return Ok(opened.clone());
         }
@@ -33,29 +39,19 @@ impl Session {
         Ok(self.house().await?.1)
     }
 
-    /// The warehouse and the engine over it. Where nothing is, says so: a mistyped name would look like a warehouse that
-    /// knows nobody.
+    /// The warehouse and the engine over it.
     pub async fn house(&self) -> Result<(Arc<Warehouse>, Engine)> {
-        let warehouse = self.warehouse()?;
-        if !self.global.quiet && !self.global.json && warehouse.is_empty().await? {
-            let place = warehouse.url();
-            writeln!(io::stderr(), "note: there is nothing at {place} yet; `ier load` fills it, --warehouse names another")?;
-        }
+        let warehouse = self.warehouse().await?;
         let engine = self.engine_over(&warehouse).await?;
         Ok((warehouse, engine))
     }
 
-    /// The warehouse and the engine over it, if there is one; refuses a place named by flag where nothing is.
+    /// The warehouse and the engine over it, if there is one; refuses a place named by flag where there is none.
     pub async fn house_if_any(&self) -> Result<Option<(Arc<Warehouse>, Engine)>> {
-        let warehouse = self.warehouse()?;
-        if warehouse.is_empty().await? {
-            return match &self.global.warehouse {
-                Some(_) => Err(Error::not_found(format!("there is nothing at {}", warehouse.url()))),
-                None => Ok(None),
-            };
+        match self.global.warehouse.is_some() || self.place()?.exists().await? {
+            true => self.house().await.map(Some),
+            false => Ok(None),
         }
-        let engine = self.engine_over(&warehouse).await?;
-        Ok(Some((warehouse, engine)))
     }
 
     async fn engine_over(&self, warehouse: &Arc<Warehouse>) -> Result<Engine> {
@@ -66,7 +62,7 @@ impl Session {
     /// The log of look-ups, for this run's user.
     pub async fn look_ups(&self) -> Result<LookUpLog> {
         let audit = &self.settings.audit;
-        LookUpLog::open(&*self.warehouse()?, &audit.who, audit.key.as_deref()).await
+        LookUpLog::open(&*self.warehouse().await?, &audit.who, audit.key.as_deref()).await
     }
 
     /// Why somebody looks, as stated. Refuses silence where the settings want a reason.

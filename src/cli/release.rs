@@ -20,7 +20,7 @@ pub async fn run(session: &Session, args: &Release) -> Result<()> {
         again: args.again.clone(),
         out: args.out.clone(),
     };
-    let warehouse = session.warehouse()?;
+    let warehouse = session.warehouse().await?;
     let planned = plan(&warehouse, request);
     if args.dry_run {
         return session.answer(&planned.await?);

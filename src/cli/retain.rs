@@ -9,7 +9,7 @@ use super::{Session, print};
 
 /// Plans, and only when confirmed removes.
 pub async fn run(session: &Session, args: &RetainArgs) -> Result<()> {
-    let warehouse = session.warehouse()?;
+    let warehouse = session.warehouse().await?;
     let planned = plan(&warehouse, &session.settings.retain);
     if !args.confirm {
         session.answer(&planned.await?)?;

@@ -65,5 +65,6 @@ async fn run(args: Args, session: Session) -> Result<()> {
     };
     let done = if listens { work.await } else { or_interrupted(work).await };
     session.stats()?;
+    session.tell_of_upgrade()?;
     done
 }

@@ -12,7 +12,7 @@ use super::{Session, print};
 
 /// Plans; or does what is due; or stays.
 pub async fn run(session: &Session, args: &Run) -> Result<()> {
-    let scheduler = scheduler(session)?;
+    let scheduler = scheduler(session).await?;
     if args.dry_run {
         return session.answer(&scheduler.plan().await?);
     }
@@ -24,12 +24,12 @@ pub async fn run(session: &Session, args: &Run) -> Result<()> {
     report.error.map_or(Ok(()), |error| Err(error.context("a job failed")))
 }
 
-fn scheduler(session: &Session) -> Result<Scheduler> {
+async fn scheduler(session: &Session) -> Result<Scheduler> {
     let settings = &session.settings;
     let (who, host) = (&settings.audit.who, settings.run.host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default());
     Ok(Scheduler {
         shift: Shift {
-            warehouse: session.warehouse()?,
+            warehouse: session.warehouse().await?,
             who: who.clone(),
             archive_older_than_days: settings.archive.older_than_days,
             look_up_key: session.settings.audit.key.clone(),

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Result;
 use crate::jobs::record::{Report, recorded};
+use crate::lake::marker::FORMAT;
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::tiers::warehouse::Warehouse;
@@ -66,6 +67,16 @@ impl Session {
     pub fn stats(&self) -> Result<()> {
         let (true, Some(warehouse)) = (self.global.stats, self.opened.get()) else { return Ok(()) };
         print::note(self.global.json, &warehouse.root().traffic.counts())
+    }
+
+    /// Says on standard error that the warehouse was of an older format and is of this program's now.
+    pub fn tell_of_upgrade(&self) -> Result<()> {
+        let Some(root) = self.opened.get().map(|warehouse| warehouse.root()) else { return Ok(()) };
+        let Some(before) = root.markers.upgraded_here() else { return Ok(()) };
+        print::warning(&format!(
+            "the warehouse at {} was of format {before} and is of format {FORMAT} now: use no older ier on it any more",
+            root.location()
+        ))
     }
 
     /// Prints what was asked for, even when told to be quiet.

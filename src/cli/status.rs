@@ -11,7 +11,7 @@ use super::{Session, print};
 /// Counts and prints.
 pub async fn run(session: &Session, args: &Status) -> Result<()> {
     if args.metrics {
-        return print::line(&metrics(&session.warehouse()?, Terms::default()).await?);
+        return print::line(&metrics(&session.warehouse().await?, Terms::default()).await?);
     }
-    session.answer(&status(&session.warehouse()?).await?)
+    session.answer(&status(&session.warehouse().await?).await?)
 }

@@ -9,7 +9,7 @@ use super::progress::Unit;
 
 /// Searches for ids, addresses or names, names each object that holds any of the texts, and fails when there is one.
 pub async fn run(session: &Session, texts: &[String]) -> Result<()> {
-    let warehouse = session.warehouse()?;
+    let warehouse = session.warehouse().await?;
     let plan = plan(&warehouse, texts).await?;
     let report = execute(&warehouse, plan, session.progress(Unit::Bytes)?).await?;
     session.answer(&report)?;

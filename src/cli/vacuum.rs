@@ -13,7 +13,7 @@ use super::{Session, print};
 pub async fn run(session: &Session, args: &Vacuum) -> Result<()> {
     let retain = Duration::from_std(args.retain);
     let retain = retain.map_err(|error| Error::invalid("--retain is out of range").with_source(error))?;
-    let warehouse = session.warehouse()?;
+    let warehouse = session.warehouse().await?;
     let planned = plan(&warehouse, retain);
     if !args.confirm {
         session.answer(&planned.await?)?;

@@ -16,7 +16,7 @@ pub async fn run(session: &Session, args: &Verify) -> Result<()> {
     }
     let retain = Duration::from_std(args.retain);
     let retain = retain.map_err(|error| Error::invalid("--retain is out of range").with_source(error))?;
-    let warehouse = session.warehouse()?;
+    let warehouse = session.warehouse().await?;
     let plan = plan(&warehouse, args.table.as_deref()).await?;
     if args.dry_run {
         return session.answer(&plan);

@@ -109,9 +109,7 @@ fn act(act: &Act) -> String {
 pub async fn plan(warehouse: &Arc<Warehouse>, request: &HoldRequest) -> Result<HoldPlan> {
     let scope = checked(&request.scope)?;
     stated(&request.reason, "a hold needs a reason: say with --reason what it is for")?;
-    if warehouse.is_empty().await? {
-        return Err(Error::not_found(format!("there is nothing at {} to hold", warehouse.url())));
-    }
+    warehouse.must_exist().await?;
     if let Some(unit) = &scope.unit {
         let sends = Sends::read(warehouse).await?;
         if !sends.knows_unit(&sends.unit(unit)) {

@@ -146,7 +146,7 @@ fn as_json(report: &impl Serialize) -> Result<String> {
 }
 
 async fn write(warehouse: &Arc<Warehouse>, row: &Row<'_>, changed: bool) -> Result<()> {
-    if !changed && warehouse.is_empty().await? {
+    if !changed && !warehouse.exists().await? {
         return Ok(());
     }
     let mut upsert = Upsert::new(warehouse, table()?, BUFFER_BYTES).await?;

@@ -34,8 +34,9 @@ use crate::lake::table::LakeTable;
 use crate::lake::{inspect, logs, tally, vacuum};
 use crate::progress::Progress;
 use crate::record::fields::{TABLES, Table};
-use crate::tiers::lookups::LookUpLog;
+use crate::tiers::lookups::{KEY_REMEDY, LookUpLog};
 use crate::tiers::pin::{Pinned, pin};
+use crate::tiers::suppressed;
 use crate::tiers::warehouse::Warehouse;
 
 mod report;
@@ -248,6 +249,10 @@ pub async fn execute(
     report.damages.extend(unread);
     if plan.whole {
         look_ups(warehouse, choices.look_up_key.as_deref(), &mut report).await;
+        if let Err(error) = suppressed::list(warehouse).await {
+            let object = Path::from_iter(warehouse.root().base.parts().chain(Path::from(paths::ERASED_KEY).parts()));
+            report.damages.push(Damage::of_error(None, object, &error, RESTORE_LOG));
+        }
     }
     report.seconds = (warehouse.clock().now() - started).num_milliseconds() as f64 / 1000.0;
     Ok(report)
@@ -272,12 +277,12 @@ async fn look_ups(warehouse: &Warehouse, key: Option<&str>, report: &mut VerifyR
                     kind: Kind::Corrupt,
                 });
             }
-            if key.is_none() && log.has_key() && found.entries > 0 && found.entries == found.other_keys {
+            if let Some(what) = log.key_wrong(&found) {
                 report.damages.push(Damage {
                     table: None,
                     object: log.key_object(),
-                    what: "none of the look-ups was made under this key".to_owned(),
-                    remedy: "restore it from a copy of the warehouse, or set audit.key if that was used".to_owned(),
+                    what: what.to_owned(),
+                    remedy: KEY_REMEDY.to_owned(),
                     kind: Kind::Corrupt,
                 });
             }

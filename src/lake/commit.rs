@@ -12,6 +12,8 @@ use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use uuid::Uuid;
 
+use super::cleanup;
+use super::paths;
 use super::seal;
 use super::snapshot::{DataFile, Snapshot};
 use super::table::{COMMIT, LakeTable};
@@ -49,6 +51,9 @@ impl Change {
 /// A call may fail although the commit landed. After any error the log is read again for our own transaction before the
 /// outcome is decided, so an error means that nothing was committed.
 pub async fn commit(table: &LakeTable, base: &Snapshot, change: Change, clock: &dyn Clock) -> Result<Arc<Snapshot>> {
+    if !follows(table, base.version).await? {
+        return Err(Error::conflict(format!("{} moved on from version {:?} long ago", table.name(), base.version)));
+    }
     let nonce = (Uuid::new_v4().as_u128() >> 65) as i64;
     let now = clock.now().timestamp_millis();
     let mut actions: Vec<Action> = Vec::new();
@@ -63,25 +68,67 @@ pub async fn commit(table: &LakeTable, base: &Snapshot, change: Change, clock: &
     actions.extend(change.adds.into_iter().map(|add| Action::Add(Add { data_change: !change.same_rows, ..add })));
     let counted = !change.tally.is_empty();
     if counted {
-        tally::write(table, base, &change.tally, nonce).await?;
+        tally::write(table, base, &change.tally, nonce, clock.now()).await?;
     }
     let tallied = counted.then_some((TALLY, nonce));
     let transactions = std::iter::once((COMMIT, nonce)).chain(tallied).chain(change.transactions);
+    let entry = table.folder.clone().join(paths::LOG).join(paths::log_entry(base.version.map_or(0, |version| version + 1)));
+    let belongs = table.markers.place_of(&entry, clock.now()).await?.text();
     let properties = CommitProperties::default()
         .with_max_retries(0)
-        .with_metadata([("ier.operation".to_owned(), change.operation.into()), seal::place()])
+        .with_metadata([
+            ("ier.operation".to_owned(), change.operation.into()),
+            (seal::BELONGS.to_owned(), belongs.into()),
+            seal::place(),
+        ])
         .with_application_transactions(transactions.map(|(name, value)| Transaction::new(name, value)).collect())
-        // Entries older than a checkpoint and the table's log retention (30 days) go with the next checkpoint.
-        .with_cleanup_expired_logs(Some(true));
+        // The log is cleaned up in an order of our own, and by our clock.
+        .with_cleanup_expired_logs(Some(false));
     let partition_by = table.role.partition_column().map(|column| vec![column.to_owned()]);
     let operation = DeltaOperation::Write { mode: SaveMode::Append, partition_by, predicate: None };
     let reference = base.state.as_ref().map(|state| state as &dyn TableReference);
     let outcome =
         CommitBuilder::from(properties).with_actions(actions).build(reference, table.log_store.clone(), operation).await;
-    match outcome {
-        Ok(done) => table.committed(done.snapshot()).await,
-        Err(error) => settle(table, base, nonce, error.into()).await,
+    let done = match outcome {
+        Ok(done) => done,
+        Err(error) => return settle(table, base, nonce, error.into()).await,
+    };
+    if !follows(table, base.version).await? {
+        return Err(overtaken(table, base.version).await?);
     }
+    if done.metrics.new_checkpoint_created {
+        // What cannot be deleted now goes with the next checkpoint.
+        drop(cleanup::clean_up(table, clock.now()).await);
+    }
+    table.committed(done.snapshot()).await
+}
+
+/// Is an entry written behind `base` part of the table's history?
+///
+/// It can be created when there is none of its version. There may have been one, deleted by a clean-up while this process
+/// stood still: then it lies where no reader looks. Entries are deleted from the oldest on ([`super::cleanup`]), so as long as
+/// that of the base is there, none after it was ever deleted. A table's first commit has no base; but a clean-up leaves a
+/// checkpoint, and what comes after one is no first commit.
+async fn follows(table: &LakeTable, base: Option<u64>) -> Result<bool> {
+    match base {
+        Some(version) => table.has_entry(version).await,
+        None => Ok(!table.has_object(paths::LAST_CHECKPOINT).await?),
+    }
+}
+
+/// What to say of a commit whose base is gone. An entry of its own with a gap behind it was written after a clean-up and counts for
+/// nothing. In all other cases the clean-up may have come after the commit.
+async fn overtaken(table: &LakeTable, base: Option<u64>) -> Result<Error> {
+    let ours = base.map_or(0, |version| version + 1);
+    let later: Vec<u64> =
+        cleanup::versions(table).await?.entries.iter().map(|(version, _)| *version).filter(|version| *version >= ours).collect();
+    let (first, last) = (later.first().copied(), later.last().copied().unwrap_or(ours));
+    let has_gap = later.len() as u64 != last - ours + 1;
+    let moved_on = format!("{} moved on from version {base:?} to {last}, and its log was cleaned up meanwhile", table.name());
+    Ok(match first == Some(ours) && has_gap {
+        true => Error::conflict(moved_on),
+        false => Error::unavailable(format!("{moved_on}; whether this commit counts is unknown: run it again")),
+    })
 }
 
 /// Deletes files written for a change that lost its race for good: no log will ever name them. What cannot be deleted now is left
@@ -129,11 +176,14 @@ async fn settle(table: &LakeTable, base: &Snapshot, nonce: i64, error: Error) ->
         return Err(error.context(format!("cannot commit to {}", table.name())));
     };
     for version in first..=last {
-        let entry = table.log_store.read_commit_entry(version).await?;
-        let text =
-            entry.ok_or_else(|| Error::unavailable(format!("{}: version {version} vanished from the log", table.name())))?;
+        let Some(text) = table.log_store.read_commit_entry(version).await? else {
+            return Err(overtaken(table, base.version).await?.with_source(error));
+        };
         if holds(&text, nonce)? {
-            return Ok(newest);
+            return match follows(table, base.version).await? {
+                true => Ok(newest),
+                false => Err(overtaken(table, base.version).await?),
+            };
         }
     }
     Err(Error::conflict(format!("{} changed from version {:?} to {last} meanwhile", table.name(), base.version))

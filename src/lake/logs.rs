@@ -92,11 +92,15 @@ async fn wrong(table: &LakeTable, location: &Path, what: LogObject) -> Result<Op
         Err(error) => return Err(error.into()),
     };
     Ok(Some(match what {
-        LogObject::Entry(_) | LogObject::LastCheckpoint => seal::check(&bytes).err().map(|broken| broken.to_string()),
+        LogObject::Entry(_) | LogObject::LastCheckpoint => match seal::check(&bytes) {
+            Err(broken) => Some(broken.to_string()),
+            Ok(()) => table.markers.bears_out(location, &bytes).await?.err().map(|broken| broken.to_string()),
+        },
         LogObject::Checkpoint(_) => {
             let seals = seal::seals(&table.store, location).await?;
-            let hash = blake3::hash(&bytes).to_hex();
-            if seals.iter().any(|seal| seal.as_str() == hash.as_str()) {
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(&bytes);
+            if seal::is_proved(&table.markers, location, &hasher, &seals).await? {
                 None
             } else if seals.is_empty() {
                 Some(seal::Broken::Unsealed.to_string())
@@ -110,7 +114,7 @@ async fn wrong(table: &LakeTable, location: &Path, what: LogObject) -> Result<Op
 /// Versions without entry that no checkpoint stands for.
 fn gaps(table: &LakeTable, entries: &BTreeSet<u64>, checkpoints: &BTreeSet<u64>, found: &mut LogFound) {
     let (Some(&first), Some(&newest)) = (entries.first(), entries.last()) else { return };
-    let entry = |version: u64| table.folder.clone().join(paths::LOG).join(format!("{version:020}.json"));
+    let entry = |version: u64| table.folder.clone().join(paths::LOG).join(paths::log_entry(version));
     for version in (first..newest).filter(|version| !entries.contains(version)) {
         found.wrong.push((entry(version), "is missing".to_owned()));
     }

@@ -13,6 +13,8 @@ pub mod traffic;
 
 pub mod paths;
 
+pub mod marker;
+
 pub mod seal;
 
 pub mod table;
@@ -52,6 +54,8 @@ pub mod fold;
 pub mod tally;
 
 pub mod splice;
+
+mod cleanup;
 
 pub mod commit;
 

@@ -1,6 +1,8 @@
 //! Every path in the warehouse is built, and read back, here.
 //!
 //! ```text
+//! warehouse.json
+//! upgraded.json
 //! hot/individual_email_result/_delta_log/00000000000000000020.json
 //! hot/individual_email_result/_delta_log/00000000000000000020.checkpoint.parquet
 //! hot/individual_email_result/_seals/00000000000000000020.checkpoint.parquet/<blake3>
@@ -76,6 +78,12 @@ pub fn date_of(day: i32) -> NaiveDate {
     NaiveDate::from_epoch_days(day).unwrap_or(NaiveDate::MAX)
 }
 
+/// The marker of a warehouse, in its folder.
+pub const MARKER: &str = "warehouse.json";
+
+/// What was there before a warehouse of an older format was upgraded.
+pub const UPGRADED: &str = "upgraded.json";
+
 /// The folder of a table, below the warehouse's.
 pub fn table(role: Role, name: &str) -> String {
     format!("{}/{name}", role.folder())
@@ -83,6 +91,14 @@ pub fn table(role: Role, name: &str) -> String {
 
 /// The folder of a table's log, below the table's.
 pub const LOG: &str = "_delta_log";
+
+/// A log entry's name in that folder.
+pub fn log_entry(version: u64) -> String {
+    format!("{version:020}.json")
+}
+
+/// The name of the hint which checkpoint is the newest, in that folder.
+pub const LAST_CHECKPOINT: &str = "_last_checkpoint";
 
 /// The folder of the seals of a table's checkpoints. Other engines leave alone what begins with an underscore.
 pub const SEALS: &str = "_seals";
@@ -106,7 +122,7 @@ pub fn log_object(place: &Path) -> Option<LogObject> {
         return None;
     }
     let name = name.as_ref();
-    if name == "_last_checkpoint" {
+    if name == LAST_CHECKPOINT {
         return Some(LogObject::LastCheckpoint);
     }
     let (digits, rest) = name.split_at_checked(20)?;

@@ -131,7 +131,7 @@ async fn rewrite_entries(
     while let Some(entry) = read.try_next().await? {
         let Some((version, place, bytes)) = entry else { continue };
         // What is damaged is not to be sealed as if it were sound.
-        seal::check(&bytes).map_err(|broken| seal::damage(&place, broken))?;
+        seal::check(&bytes).map_err(|broken| seal::damage(&place, &broken))?;
         let mut lines: Vec<String> = Vec::new();
         let mut changed = false;
         for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {

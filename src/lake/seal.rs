@@ -5,8 +5,10 @@
 //! - **A log entry proves itself.** Its commit info has a field `ier.seal`: the blake3 hash of the entry's bytes with sixty-four zeros
 //!   in that place. To other engines it is one more field of free text. An entry without seal is refused: every
 //!   commit of ours has one, so somebody else wrote it, or the very name of the field was damaged.
+//!   It also has a field `ier.belongs`, under the same seal: the warehouse's id and the entry's path. An entry that stands in
+//!   another's place, of whatever table, version or warehouse, is found when it is read ([`super::marker`]).
 //! - **A checkpoint is proved by a second object** that is written before it, empty, and has the checkpoint's hash for a name:
-//!   `_seals/<checkpoint>/<blake3>`. What is empty cannot rot, and two processes that write the same checkpoint with different
+//!   `_seals/<checkpoint>/<blake3>`. The hash is over its bytes and where it belongs. What is empty cannot rot, and two processes that write the same checkpoint with different
 //!   bytes at once leave both seals, so that either outcome is proved. Checkpoint and seals are read in one wave of requests, the
 //!   checkpoint whole (it is small), and kept while one snapshot is made of it. A checkpoint that is not proved is hidden, and the log
 //!   entries are read instead; where they are gone, the error names it.
@@ -30,11 +32,15 @@ use object_store::{
     ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result as StoreResult, UploadPart,
 };
 
+use super::marker::{Markers, Place};
 use super::paths::{self, LogObject};
 use crate::error::Error;
 
 /// The field of a log entry that holds its seal.
 pub(super) const FIELD: &str = "ier.seal";
+
+/// The field of a sealed object that says where it belongs: the warehouse's id, a blank, and its path below the warehouse's folder.
+pub(super) const BELONGS: &str = "ier.belongs";
 
 /// Hexadecimal digits of a hash.
 const DIGITS: usize = 64;
@@ -45,12 +51,20 @@ pub(super) fn place() -> (String, serde_json::Value) {
 }
 
 /// How an object of the log contradicts its seal.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Broken {
     /// It has none.
     Unsealed,
     /// Its bytes are not those that were sealed.
     Altered,
+    /// It was sealed as the object of this path.
+    Displaced(String),
+    /// It was sealed in another warehouse.
+    Foreign,
+    /// It does not say where it belongs, in a warehouse where all objects do.
+    Unplaced,
+    /// It says to which warehouse it belongs, and the warehouse has no marker.
+    Unmarked,
 }
 
 impl fmt::Display for Broken {
@@ -58,6 +72,10 @@ impl fmt::Display for Broken {
         f.write_str(match self {
             Self::Unsealed => "has no seal: it is damaged, or was not written by ier",
             Self::Altered => "is damaged: its bytes are not those that were sealed",
+            Self::Displaced(object) => return write!(f, "is {object}, in another's place"),
+            Self::Foreign => "belongs to another warehouse",
+            Self::Unplaced => "does not say where it belongs: it was put there, or written by an older ier beside this one",
+            Self::Unmarked => "belongs to a warehouse whose marker, warehouse.json, is gone",
         })
     }
 }
@@ -90,8 +108,22 @@ pub fn check(bytes: &[u8]) -> Result<(), Broken> {
     if bytes[digits.clone()] == *hash_without(bytes, &digits).as_bytes() { Ok(()) } else { Err(Broken::Altered) }
 }
 
+/// The seal a sealed object states, borne out or not.
+pub(super) fn stated(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(&bytes[digits(bytes)?]).ok()
+}
+
+/// Where a sealed object says it belongs; none for what was sealed before objects said so.
+pub(super) fn stated_place(bytes: &[u8]) -> Option<Place> {
+    let field = format!("\"{BELONGS}\":\"");
+    let start = bytes.windows(field.len()).position(|window| window == field.as_bytes())? + field.len();
+    let text = bytes[start..].split(|byte| *byte == b'"').next()?;
+    let (warehouse, object) = std::str::from_utf8(text).ok()?.split_once(' ')?;
+    Some(Place { warehouse: warehouse.to_owned(), object: object.to_owned() })
+}
+
 /// The error that a broken seal is.
-pub(super) fn damage(location: &Path, broken: Broken) -> Error {
+pub(super) fn damage(location: &Path, broken: &Broken) -> Error {
     Error::corrupt(format!(
         "{location} {broken}; restore it from a copy of the warehouse, and run `ier verify`, which names all that is damaged"
     ))
@@ -110,6 +142,7 @@ fn absent(location: &Path) -> object_store::Error {
 #[derive(Clone, Debug)]
 pub(super) struct Sealed {
     inner: Arc<dyn ObjectStore>,
+    markers: Arc<Markers>,
     state: Arc<State>,
 }
 
@@ -156,8 +189,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Sealed {
     /// Wraps a whole store; logs are known by their paths.
-    pub fn new(inner: Arc<dyn ObjectStore>) -> Self {
-        Self { inner, state: Arc::default() }
+    pub fn new(inner: Arc<dyn ObjectStore>, markers: Arc<Markers>) -> Self {
+        Self { inner, markers, state: Arc::default() }
     }
 
     /// A snapshot is about to be read: a checkpoint is kept only as long as that takes, because one of the same name may
@@ -181,7 +214,7 @@ impl Sealed {
 
     /// The damage that made a call fail, if any did.
     pub fn damage_met(&self) -> Option<Error> {
-        let hidden = || locked(&self.state.hidden).iter().next().map(|(location, broken)| damage(location, *broken));
+        let hidden = || locked(&self.state.hidden).iter().next().map(|(location, broken)| damage(location, broken));
         locked(&self.state.found).0.take().or_else(hidden)
     }
 
@@ -189,8 +222,10 @@ impl Sealed {
     /// crates would ask for one thing after the other; until [`Sealed::end`] they are answered from here. Is there a log at all?
     pub async fn read_ahead(&self, table: &Path) -> StoreResult<bool> {
         let log = table.clone().join(paths::LOG);
-        let hint = log.clone().join("_last_checkpoint");
-        let (listed, hint) = futures::join!(self.inner.list(Some(&log)).try_collect::<Vec<_>>(), self.fetch(&hint));
+        let hint = log.clone().join(paths::LAST_CHECKPOINT);
+        let listing = self.inner.list(Some(&log)).try_collect::<Vec<_>>();
+        let (listed, hint, marker) = futures::join!(listing, self.fetch(&hint), self.markers.known());
+        marker.map_err(carried)?;
         let mut listed = listed?;
         // What a writer was stopped at has no name of its own, and is no entry.
         listed.retain(|object| !paths::is_aside(&object.location));
@@ -232,11 +267,12 @@ impl Sealed {
 
     fn note(&self, location: &Path, broken: Broken, avoidable: bool) -> object_store::Error {
         let mut found = locked(&self.state.found);
-        found.0.get_or_insert_with(|| damage(location, broken));
+        let error = damage(location, &broken);
+        found.0.get_or_insert_with(|| damage(location, &broken));
         if avoidable {
             found.1 |= locked(&self.state.hidden).insert(location.clone(), broken).is_none();
         }
-        carried(damage(location, broken))
+        carried(error)
     }
 
     fn is_hidden(&self, location: &Path) -> bool {
@@ -253,6 +289,8 @@ impl Sealed {
                 }
                 let (meta, bytes) = self.fetch(location).await?;
                 check(&bytes).map_err(|broken| self.note(location, broken, false))?;
+                let borne_out = self.markers.bears_out(location, &bytes).await.map_err(carried)?;
+                borne_out.map_err(|broken| self.note(location, broken, false))?;
                 if let Some(entries) = locked(&self.state.entries).as_mut().filter(|entries| entries.bytes < ENTRIES_BYTES) {
                     entries.bytes += bytes.len();
                     entries.by_path.insert(location.clone(), (meta.clone(), bytes.clone()));
@@ -269,6 +307,7 @@ impl Sealed {
                     None => self.fetch(location).await?,
                 };
                 check(&bytes).map_err(|_| absent(location))?;
+                self.markers.bears_out(location, &bytes).await.map_err(carried)?.map_err(|_| absent(location))?;
                 Ok((meta, bytes))
             }
             LogObject::Checkpoint(_) => {
@@ -280,12 +319,12 @@ impl Sealed {
                 }
                 let ((meta, bytes), seals) =
                     futures::future::try_join(self.fetch(location), seals(&self.inner, location)).await?;
-                let hash = blake3::hash(&bytes).to_hex();
-                let is_proved = |seals: &[String]| seals.iter().any(|seal| *seal == *hash.as_str());
+                let mut hasher = blake3::Hasher::new();
+                hasher.update(&bytes);
                 // Another process may have written seal and checkpoint after the seals were listed.
-                if !is_proved(&seals) {
+                if !is_proved(&self.markers, location, &hasher, &seals).await.map_err(carried)? {
                     let again = self::seals(&self.inner, location).await?;
-                    if !is_proved(&again) {
+                    if !is_proved(&self.markers, location, &hasher, &again).await.map_err(carried)? {
                         let broken = if again.is_empty() { Broken::Unsealed } else { Broken::Altered };
                         return Err(self.note(location, broken, true));
                     }
@@ -303,12 +342,44 @@ impl Sealed {
     }
 
     /// Writes the seal of a checkpoint about to be written.
-    async fn prove(&self, checkpoint: &Path, hash: &blake3::Hash) -> StoreResult<()> {
+    async fn prove(&self, checkpoint: &Path, bytes: &blake3::Hasher) -> StoreResult<()> {
         *locked(&self.state.checkpoint) = None;
+        let hash = match self.markers.known().await.map_err(carried)? {
+            Some(marker) => bound(bytes, &self.markers.place_in(&marker, checkpoint)),
+            None => bytes.finalize(),
+        };
         let seal = paths::seals_of(checkpoint).join(hash.to_hex().as_str());
         self.inner.put(&seal, PutPayload::new()).await?;
         Ok(())
     }
+}
+
+/// The hash of a checkpoint's bytes and of where it belongs.
+fn bound(bytes: &blake3::Hasher, place: &Place) -> blake3::Hash {
+    bytes.clone().update(place.text().as_bytes()).finalize()
+}
+
+/// Does any of its seals prove a checkpoint of these bytes? Where checkpoints were written before they were bound to their place, a
+/// seal over the bytes alone does, too.
+pub(super) async fn is_proved(
+    markers: &Markers,
+    checkpoint: &Path,
+    bytes: &blake3::Hasher,
+    seals: &[String],
+) -> Result<bool, Error> {
+    let proves = |hash: blake3::Hash| seals.iter().any(|seal| *seal == *hash.to_hex().as_str());
+    // Another process may have made the marker since this one looked.
+    let marker = match markers.known().await? {
+        None => markers.read().await?,
+        known => known,
+    };
+    Ok(match marker {
+        None => proves(bytes.finalize()),
+        Some(marker) => {
+            proves(bound(bytes, &markers.place_in(&marker, checkpoint)))
+                || (marker.upgraded_from.is_some() && proves(bytes.finalize()))
+        }
+    })
 }
 
 /// The seals of a checkpoint: hashes in hexadecimal.
@@ -350,12 +421,14 @@ impl ObjectStore for Sealed {
             Some(LogObject::LastCheckpoint) => {
                 let bytes = Bytes::from(payload);
                 let open = bytes.trim_ascii_end().strip_suffix(b"}").unwrap_or(&bytes);
-                let with_place = [open, format!(",\"{FIELD}\":\"{}\"}}", "0".repeat(DIGITS)).as_bytes()].concat();
+                let place = self.markers.known().await.map_err(carried)?.map(|marker| self.markers.place_in(&marker, location));
+                let belongs = place.map(|place| format!(",\"{BELONGS}\":\"{}\"", place.text())).unwrap_or_default();
+                let with_place = [open, format!("{belongs},\"{FIELD}\":\"{}\"}}", "0".repeat(DIGITS)).as_bytes()].concat();
                 sealed(&with_place).unwrap_or(with_place).into()
             }
             Some(LogObject::Checkpoint(_)) => {
                 let bytes = Bytes::from(payload);
-                self.prove(location, &blake3::hash(&bytes)).await?;
+                self.prove(location, blake3::Hasher::new().update(&bytes)).await?;
                 bytes.into()
             }
         };
@@ -447,7 +520,7 @@ impl MultipartUpload for SealedUpload {
     }
 
     async fn complete(&mut self) -> StoreResult<PutResult> {
-        self.store.prove(&self.location, &self.hasher.finalize()).await?;
+        self.store.prove(&self.location, &self.hasher).await?;
         self.inner.complete().await
     }
 

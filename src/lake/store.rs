@@ -10,6 +10,7 @@ use url::Url;
 
 use super::durable::{DurableLocal, LocalDisk};
 use super::footers::Footers;
+use super::marker::Markers;
 use super::rare;
 use super::rollup;
 use super::traffic::{Counted, Traffic};
@@ -24,6 +25,8 @@ pub struct Root {
     pub store: Arc<dyn ObjectStore>,
     /// The warehouse's folder in the store.
     pub base: Path,
+    /// What the warehouse says of itself.
+    pub markers: Arc<Markers>,
     /// Footers of its files.
     pub footers: Arc<Footers>,
     /// Files are written with a rollup when each of its rows stands for so many of theirs or more, on average.
@@ -55,13 +58,30 @@ impl Root {
             false => Arc::from(store),
         };
         let traffic: Arc<Traffic> = Arc::default();
-        let store = Arc::new(Counted::new(store, traffic.clone(), local));
+        let store: Arc<dyn ObjectStore> = Arc::new(Counted::new(store, traffic.clone(), local));
+        let markers = Markers::new(store.clone(), base.clone());
         let (rollup_rows_each, rare_rows_each) = (rollup::ROWS_EACH, rare::ROWS_EACH);
-        Ok(Self { url, store, base, footers: Arc::default(), rollup_rows_each, rare_rows_each, traffic })
+        Ok(Self { url, store, base, markers, footers: Arc::default(), rollup_rows_each, rare_rows_each, traffic })
+    }
+
+    /// Where the warehouse is, as a person names it: a local folder's path, or a URL.
+    pub fn location(&self) -> String {
+        self.location_of(&self.base)
+    }
+
+    /// Another folder of the same store, as a person names it.
+    pub fn location_of(&self, folder: &Path) -> String {
+        if self.url.scheme() == "file" {
+            return format!("/{folder}");
+        }
+        let at = self.url.as_str().trim_end_matches('/');
+        let bucket = at.strip_suffix(self.base.as_ref()).unwrap_or(at).trim_end_matches('/');
+        format!("{bucket}/{folder}")
     }
 
     /// The same root over another store, so that tests can count and fail its calls.
     pub fn with_store(mut self, store: Arc<dyn ObjectStore>) -> Self {
+        self.markers = Markers::new(store.clone(), self.base.clone());
         self.store = store;
         self
     }

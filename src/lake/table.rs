@@ -13,6 +13,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::Mutex;
 
 use super::footers::Footers;
+use super::marker::Markers;
 use super::paths::{self, Role};
 use super::seal::Sealed;
 use super::snapshot::{DataFile, Snapshot};
@@ -47,6 +48,8 @@ pub struct LakeTable {
     pub rollup_rows_each: usize,
     /// How rare rows of its files have to be; see [`Root::rare_rows_each`].
     pub rare_rows_each: usize,
+    /// What the warehouse says of itself.
+    pub(super) markers: Arc<Markers>,
     pub(super) log_store: LogStoreRef,
     sealed: Sealed,
     /// None until it has been looked for.
@@ -68,7 +71,7 @@ impl LakeTable {
             .url
             .join(&format!("{name}/"))
             .map_err(|error| Error::internal(format!("cannot build the URL of {name}: {error}")))?;
-        let sealed = Sealed::new(root.store.clone());
+        let sealed = Sealed::new(root.store.clone(), root.markers.clone());
         let prefixed: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(sealed.clone(), folder.clone()));
         let log_store = default_logstore(prefixed, Arc::new(sealed.clone()), &url, &StorageConfig::default());
         let newest = Mutex::default();
@@ -80,6 +83,7 @@ impl LakeTable {
             footers: root.footers.clone(),
             rollup_rows_each: root.rollup_rows_each,
             rare_rows_each: root.rare_rows_each,
+            markers: root.markers.clone(),
             log_store,
             sealed,
             newest,
@@ -91,39 +95,104 @@ impl LakeTable {
         paths::table(self.role, &self.table.name)
     }
 
-    /// The newest snapshot. Costs one request when nothing has changed since the last call.
+    /// The newest snapshot. Costs two requests, one after the other, when nothing has changed since the last call.
+    ///
+    /// **It is provably the newest**, however long ago the last call was and whatever was deleted meanwhile. That there is no
+    /// entry of the next version is no proof: a clean-up may have deleted it. But a clean-up deletes entries from the oldest on
+    /// ([`super::cleanup`]), so as long as the entry of the version known is there, none after it was ever deleted. Hence the
+    /// order: first what came after, then whether the known entry still stands. Where it does not, the log is read from its
+    /// newest checkpoint on. No clock has a part in this.
     ///
     /// Where a checkpoint is damaged, the log entries it stands for are read instead, as long as they are there.
     ///
     /// # Errors
-    /// Unavailable when the store does not answer, corrupt when an object of the log is damaged.
+    /// Unavailable when the store does not answer, corrupt when an object of the log is damaged, or when all of it is gone.
     pub async fn snapshot(&self) -> Result<Arc<Snapshot>> {
         let mut newest = self.newest.lock().await;
         let known = newest.clone().unwrap_or_default();
+        let Some(version) = known.version else {
+            let found = self.read_all().await?.map_or(known, Arc::new);
+            return Ok(newest.insert(found).clone());
+        };
+        let grown = match self.has_entry(version + 1).await? {
+            false => None,
+            true => Some(self.read_from(known.state.as_ref()).await),
+        };
+        let found = match (self.has_entry(version).await?, grown) {
+            (true, None) => known,
+            (true, Some(grown)) => Arc::new(grown?),
+            (false, _) => {
+                let read = self.read_all().await?;
+                Arc::new(read.ok_or_else(|| {
+                    Error::corrupt(format!(
+                        "the log of {} is gone, of which version {version} was known: restore it from a copy of the warehouse",
+                        self.name()
+                    ))
+                })?)
+            }
+        };
+        Ok(newest.insert(found).clone())
+    }
+
+    /// Reads the log from its newest checkpoint on; none where there is no log.
+    async fn read_all(&self) -> Result<Option<Snapshot>> {
         // What is read ahead is kept until the end, whatever comes of it.
         self.sealed.begin();
-        let is_newest = self.is_newest(known.version).await;
-        if !matches!(is_newest, Ok(false)) {
-            self.sealed.end();
-            is_newest?;
-            return Ok(newest.insert(known).clone());
+        match self.sealed.read_ahead(&self.folder).await {
+            Ok(true) => self.read_on(None).await.map(Some),
+            Ok(false) => {
+                self.sealed.end();
+                Ok(None)
+            }
+            Err(error) => {
+                self.sealed.end();
+                Err(self.unread(error.into()))
+            }
         }
+    }
+
+    /// Reads what came after a state, or all of the log.
+    async fn read_from(&self, known: Option<&DeltaTableState>) -> Result<Snapshot> {
+        self.sealed.begin();
+        self.read_on(known).await
+    }
+
+    /// Goes on where a reading began, without what is damaged if need be.
+    async fn read_on(&self, known: Option<&DeltaTableState>) -> Result<Snapshot> {
         let mut damage: Option<Error> = None;
         loop {
-            let read = self.read_log(known.state.as_ref().filter(|_| damage.is_none())).await;
+            let read = self.read_log(known.filter(|_| damage.is_none())).await;
             let (found, avoided) = self.sealed.end();
             match read {
-                Ok(snapshot) => return Ok(newest.insert(Arc::new(snapshot)).clone()),
+                Ok(snapshot) => return Ok(snapshot),
                 // The damage itself says more than what became of it on its way through other crates.
                 Err(error) => {
                     let first = damage.take().or(found).unwrap_or(error);
                     if !avoided {
-                        return Err(first.context(format!("cannot read the log of {}", self.name())));
+                        return Err(self.unread(first));
                     }
                     damage = Some(first);
                     self.sealed.begin();
                 }
             }
+        }
+    }
+
+    fn unread(&self, error: Error) -> Error {
+        error.context(format!("cannot read the log of {}", self.name()))
+    }
+
+    /// Is the log entry of a version there?
+    pub(super) async fn has_entry(&self, version: u64) -> Result<bool> {
+        self.has_object(&paths::log_entry(version)).await
+    }
+
+    /// Is this object in the log's folder?
+    pub(super) async fn has_object(&self, name: &str) -> Result<bool> {
+        match self.store.head(&self.folder.clone().join(paths::LOG).join(name)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(self.unread(error.into())),
         }
     }
 
@@ -163,26 +232,9 @@ impl LakeTable {
         }
     }
 
-    /// Is there no commit after this version?
-    async fn is_newest(&self, version: Option<u64>) -> Result<bool> {
-        let failed = |error: object_store::Error| Error::from(error).context(format!("cannot read the log of {}", self.name()));
-        // A log nobody knows yet is read at once, as far as it can be.
-        let Some(version) = version else { return Ok(!self.sealed.read_ahead(&self.folder).await.map_err(failed)?) };
-        let next = self.folder.clone().join(paths::LOG).join(format!("{:020}.json", version + 1));
-        match self.store.head(&next).await {
-            Ok(_) => Ok(false),
-            Err(object_store::Error::NotFound { .. }) => Ok(true),
-            Err(error) => Err(failed(error)),
-        }
-    }
-
     async fn transaction_of(&self, state: &DeltaTableState, name: &str) -> Result<Option<i64>> {
         let found = state.transaction_version(self.log_store.as_ref(), name).await;
-        found.map_err(|error| {
-            self.sealed
-                .damage_met()
-                .unwrap_or_else(|| Error::from(error).context(format!("cannot read the log of {}", self.name())))
-        })
+        found.map_err(|error| self.sealed.damage_met().unwrap_or_else(|| self.unread(error.into())))
     }
 
     async fn snapshot_of(&self, state: DeltaTableState) -> Result<Snapshot> {

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutPayload};
 use serde::{Deserialize, Serialize};
@@ -97,10 +98,14 @@ pub async fn read(table: &LakeTable, snapshot: &Snapshot) -> Result<Tally> {
         }
         Err(error) => return Err(Error::from(error).context(format!("cannot read {path}"))),
     };
-    seal::check(&bytes).map_err(|broken| seal::damage(&path, broken))?;
+    seal::check(&bytes).map_err(|broken| seal::damage(&path, &broken))?;
+    table.markers.bears_out(&path, &bytes).await?.map_err(|broken| seal::damage(&path, &broken))?;
     let unreadable = |error| Error::corrupt(format!("{path} is no tally: {error}"));
     let mut tally: serde_json::Value = serde_json::from_slice(&bytes).map_err(unreadable)?;
-    tally.as_object_mut().map(|fields| fields.shift_remove(seal::FIELD));
+    if let Some(fields) = tally.as_object_mut() {
+        fields.shift_remove(seal::FIELD);
+        fields.shift_remove(seal::BELONGS);
+    }
     serde_json::from_value(tally).map_err(unreadable)
 }
 
@@ -114,16 +119,17 @@ fn place(table: &LakeTable, number: i64) -> Path {
 }
 
 /// Writes the tally as it will be after a commit on `base` that changes it by `change`, under a number nobody else uses.
-pub(super) async fn write(table: &LakeTable, base: &Snapshot, change: &Tally, number: i64) -> Result<()> {
+pub(super) async fn write(table: &LakeTable, base: &Snapshot, change: &Tally, number: i64, now: DateTime<Utc>) -> Result<()> {
     let mut tally = read(table, base).await?;
     tally.add(change);
     let unwritable = |error| Error::internal(format!("a tally cannot be written: {error}"));
     let mut sealed = serde_json::to_value(&tally).map_err(unwritable)?;
+    let path = place(table, number);
+    sealed[seal::BELONGS] = table.markers.place_of(&path, now).await?.text().into();
     let (field, place_of_seal) = seal::place();
     sealed[field] = place_of_seal;
     let bytes = seal::sealed(&serde_json::to_vec(&sealed).map_err(unwritable)?);
     let bytes = bytes.ok_or_else(|| Error::internal("a tally has no place for its seal"))?;
-    let path = place(table, number);
     table.store.put(&path, PutPayload::from(bytes)).await.context(|| format!("cannot write {path}"))?;
     Ok(())
 }

@@ -35,6 +35,8 @@ const ATTEMPTS: usize = 200;
 const PROBES: u64 = 32;
 /// Entries read at once.
 const READS: usize = 32;
+/// What to do about a key that is not the one it was.
+pub const KEY_REMEDY: &str = "restore it from a copy of the warehouse; or, if another key was used, name it in audit.key";
 /// What makes a key of a text; another program's keys made of the same text are others.
 const KEY_CONTEXT: &str = "ier 2026-11 key of the look-up log";
 
@@ -114,6 +116,15 @@ impl Key {
 struct Newest {
     sequence: u64,
     hash: String,
+    /// Under which key it was made; none of an entry that cannot be read.
+    key_id: Option<String>,
+}
+
+impl Newest {
+    fn of(sequence: u64, bytes: &Bytes) -> Self {
+        let key_id = serde_json::from_slice::<Entry>(bytes).ok().map(|entry| entry.key_id);
+        Self { sequence, hash: hash(bytes), key_id }
+    }
 }
 
 /// The log of a warehouse.
@@ -123,6 +134,10 @@ pub struct LookUpLog {
     clock: Arc<dyn Clock>,
     who: String,
     key: OnceCell<Key>,
+    /// Do the settings name the key? Then another may have been used before, and no entry need have been made under it.
+    key_is_set: bool,
+    /// The warehouse's own key was found to be the one under which entries were made.
+    key_is_known: OnceCell<()>,
     newest: Mutex<Newest>,
 }
 
@@ -147,6 +162,8 @@ impl LookUpLog {
             clock: warehouse.clock().clone(),
             who: who.to_owned(),
             key: OnceCell::new(),
+            key_is_set: key.is_some(),
+            key_is_known: OnceCell::new(),
             newest: Mutex::default(),
         };
         let (stored, newest) = tokio::try_join!(
@@ -167,9 +184,15 @@ impl LookUpLog {
         self.key.get().map(|key| key.hash(person.as_str().as_bytes()))
     }
 
-    /// Is there a key: one of the settings, or the warehouse's own?
-    pub fn has_key(&self) -> bool {
-        self.key.get().is_some()
+    /// What is wrong with the warehouse's own key, if its log was found to hold entries and none was made under it.
+    pub fn key_wrong(&self, found: &LogReport) -> Option<&'static str> {
+        if self.key_is_set || found.entries == 0 || found.entries > found.other_keys {
+            return None;
+        }
+        Some(match self.key.get() {
+            Some(_) => "none of the look-ups was made under this key",
+            None => "the key under which the look-ups were made is gone",
+        })
     }
 
     /// The object of the entry with this number.
@@ -190,9 +213,12 @@ impl LookUpLog {
     /// # Errors
     /// Unavailable when the store does not answer: the entry may be there all the same, and the look-up must not be shown.
     pub async fn append(&self, look_up: LookUp<'_>) -> Result<Entry> {
-        let key = self.key.get_or_try_init(|| self.made_key()).await?;
-        let nonce = Uuid::new_v4().simple().to_string();
         let mut newest = self.newest.lock().await;
+        let key = self.key.get_or_try_init(|| self.made_key(newest.sequence)).await?;
+        if !self.key_is_set && newest.key_id.as_ref().is_some_and(|made_under| *made_under != key.id()) {
+            self.key_is_known.get_or_try_init(|| self.know(key)).await?;
+        }
+        let nonce = Uuid::new_v4().simple().to_string();
         for _ in 0..ATTEMPTS {
             let mut entry = Entry {
                 sequence: newest.sequence + 1,
@@ -211,7 +237,7 @@ impl LookUpLog {
             let bytes = Bytes::from(entry.bytes()?);
             let place = self.place(&paths::lookup(entry.sequence));
             if self.create(&place, bytes.clone()).await? {
-                *newest = Newest { sequence: entry.sequence, hash: hash(&bytes) };
+                *newest = Newest::of(entry.sequence, &bytes);
                 return Ok(entry);
             }
             // Another took the number; or it was this entry, and only the answer got lost.
@@ -318,7 +344,7 @@ impl LookUpLog {
         }
         let place = self.place(&paths::lookup(taken));
         let bytes = self.get(&place).await?.ok_or_else(|| Error::corrupt(format!("{place} was there and is gone")))?;
-        Ok(Newest { sequence: taken, hash: hash(&bytes) })
+        Ok(Newest::of(taken, &bytes))
     }
 
     async fn is_taken(&self, number: u64) -> Result<bool> {
@@ -340,8 +366,26 @@ impl LookUpLog {
         key.map(|key| Some(Key(*key.as_bytes()))).ok_or_else(|| Error::corrupt(format!("{place} is no key: restore it")))
     }
 
-    /// Makes the warehouse a key of its own, or takes the one another has just made.
-    async fn made_key(&self) -> Result<Key> {
+    /// Refuses a key of the warehouse's own under which no entry was made, although there are entries: it is not the one it was.
+    async fn know(&self, key: &Key) -> Result<()> {
+        let mut is_known = false;
+        self.read(|entry| is_known |= entry.key_id == key.id()).await?;
+        match is_known {
+            true => Ok(()),
+            false => Err(Error::corrupt(format!("no look-up was made under {}: {KEY_REMEDY}", self.key_object()))),
+        }
+    }
+
+    /// Makes the warehouse a key of its own, or takes the one another has just made. Refuses where there are entries: the key
+    /// under which they were made is gone.
+    async fn made_key(&self, newest: u64) -> Result<Key> {
+        if newest > 0 {
+            let there = human::counted(newest, "look-up");
+            return Err(Error::corrupt(format!(
+                "{} is gone, and {there} made under it are not: {KEY_REMEDY}",
+                self.key_object()
+            )));
+        }
         let random = [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat();
         let key = blake3::hash(&random);
         let place = self.place(&paths::lookup_key());

@@ -36,6 +36,9 @@ use crate::record::id::{CONTACT_PREFIX, LEAD_PREFIX, SfId};
 /// Columns in which Marketing Cloud's own feeds carry an address instead of an id.
 const ADDRESS_COLUMNS: [&str; 3] = ["subscriber_key", "email_address", "email"];
 
+/// Application transaction of the ledger: which key its entries are hashed under.
+const KEY: &str = "ier.erased_key";
+
 /// Entries on their way into the ledger, in memory.
 const BUFFER_BYTES: usize = 64 << 20;
 
@@ -95,7 +98,11 @@ impl Key {
     }
 
     /// The warehouse's key, made if need be; of two who make it at once one takes the other's.
+    ///
+    /// # Errors
+    /// Corrupt when the key is gone, or is another, and there is a list made under it.
     pub async fn made(warehouse: &Warehouse) -> Result<Self> {
+        list(warehouse).await?;
         if let Some(key) = Self::stored(warehouse).await? {
             return Ok(key);
         }
@@ -110,6 +117,14 @@ impl Key {
         }
         let stored = Self::stored(warehouse).await?;
         stored.ok_or_else(|| Error::unavailable(format!("{place} was there and is gone: try again")))
+    }
+
+    /// Tells which key it is, and nothing about it. Each commit of the ledger carries it, so that another key in this one's place is
+    /// found before it is believed.
+    fn fingerprint(&self) -> i64 {
+        let hash = *blake3::keyed_hash(&self.0, b"which key").as_bytes();
+        let first = hash.first_chunk::<8>().copied().unwrap_or_default();
+        (u64::from_be_bytes(first) >> 1) as i64
     }
 
     /// A key for a list that is not kept.
@@ -181,6 +196,17 @@ pub async fn list(warehouse: &Warehouse) -> Result<Arc<List>> {
     let key = Key::stored(warehouse).await?;
     let key =
         key.ok_or_else(|| Error::corrupt(format!("{} is gone, and with it who was erased: restore it", place(warehouse))))?;
+    let is_right = match lake.transaction(&snapshot, KEY).await? {
+        Some(expected) => expected == key.fingerprint(),
+        // The last erasure was before commits told of the key; an upgrade of the warehouse has noted which it was.
+        None => warehouse.root().markers.is_as_upgraded(paths::ERASED_KEY).await?,
+    };
+    if !is_right {
+        let place = place(warehouse);
+        return Err(Error::corrupt(format!(
+            "{place} is not the key under which the list of who was erased was made: restore it"
+        )));
+    }
     let mut list = List { key: Some(key), ..List::default() };
     let mut erasures: BTreeMap<String, Arc<str>> = BTreeMap::new();
     for file in snapshot.files() {
@@ -239,7 +265,7 @@ pub async fn suppress(
     let schema: Vec<ArrowField> =
         columns.iter().map(|(name, column)| ArrowField::new(*name, column.data_type().clone(), true)).collect();
     let rows = RecordBatch::try_new(Arc::new(Schema::new(schema)), columns.map(|(_, column)| column).to_vec())?;
-    let mut upsert = Upsert::new(warehouse, table()?, BUFFER_BYTES).await?;
+    let mut upsert = Upsert::new(warehouse, table()?, BUFFER_BYTES).await?.with_transaction(KEY, key.fingerprint());
     upsert.push(&rows)?;
     upsert.write().await.context(|| "cannot write the list of what was erased")?;
     Ok(())

@@ -48,6 +48,7 @@ pub struct Upsert {
     spill: Arc<Spill>,
     wanderers: Option<Arc<Wanderers>>,
     keep_versions: bool,
+    transactions: Vec<(&'static str, i64)>,
 }
 
 /// An upsert whose files are written and whose commit is not.
@@ -78,7 +79,14 @@ impl Upsert {
         };
         let role = if table.tiered { Role::Hot } else { Role::Reference };
         let spill = Arc::new(Spill::new(target.table.clone(), role, buffer_bytes));
-        Ok(Self { warehouse: warehouse.clone(), target, tiers, spill, wanderers: None, keep_versions: true })
+        let transactions = Vec::new();
+        Ok(Self { warehouse: warehouse.clone(), target, tiers, spill, wanderers: None, keep_versions: true, transactions })
+    }
+
+    /// The same upsert, whose commit sets an application transaction of the table.
+    pub fn with_transaction(mut self, name: &'static str, value: i64) -> Self {
+        self.transactions.push((name, value));
+        self
     }
 
     /// Whether to keep which versions of an IER were seen, and when (it is).
@@ -242,7 +250,9 @@ impl Upsert {
             return Ok(prepared.counts);
         }
         let adds = prepared.change.adds.clone();
-        match commit(&self.target, &prepared.base, prepared.change, self.warehouse.clock().as_ref()).await {
+        let mut change = prepared.change;
+        change.transactions.extend(&self.transactions);
+        match commit(&self.target, &prepared.base, change, self.warehouse.clock().as_ref()).await {
             Err(error) if lost_race(&error) => {
                 forsake(&self.target, &adds).await;
                 Err(error)

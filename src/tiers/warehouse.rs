@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use tokio::sync::Mutex;
 
 use super::suppressed;
 use crate::clock::Clock;
 use crate::error::{Context, Error, Result};
-use crate::lake::paths::{Role, is_aside, is_lease, is_lookup};
+use crate::lake::paths::{MARKER, Role};
 use crate::lake::store::Root;
 use crate::lake::table::LakeTable;
 use crate::record::fields::{self, TABLES, Table};
@@ -142,14 +142,52 @@ impl Warehouse {
         Ok(existing)
     }
 
-    /// Is there nothing under the root? The log of who looked there does not count, nor who would have worked.
-    pub async fn is_empty(&self) -> Result<bool> {
-        let listed = self.root.store.list(Some(&self.root.base));
-        let counts = |place: &Path| !is_lookup(place) && !is_lease(place) && !is_aside(place);
-        let mut records = listed.try_filter(|object| std::future::ready(counts(&object.location)));
-        Ok(records.try_next().await.context(|| format!("cannot list {}", self.root.url))?.is_none())
+    /// Is there a warehouse: one with a marker, or one from before there were markers, which has tables?
+    ///
+    /// # Errors
+    /// Invalid when a newer program made it, corrupt when its marker is damaged.
+    pub async fn exists(&self) -> Result<bool> {
+        Ok(self.root.markers.known().await?.is_some() || self.root.markers.has_log_below(&self.root.base).await?)
+    }
+
+    /// Refuses to go on where there is no warehouse: an answer about nothing would look like one about a warehouse that knows
+    /// nobody.
+    ///
+    /// # Errors
+    /// Not found, naming the warehouse one folder above or below, if there is one.
+    pub async fn must_exist(&self) -> Result<()> {
+        if self.exists().await? {
+            return Ok(());
+        }
+        let near: Vec<String> = self.near().await?.iter().map(|folder| self.root.location_of(folder)).collect();
+        let instead = match near.as_slice() {
+            [] => "`ier load` makes one, --warehouse names another".to_owned(),
+            near => format!("there is one at {}: name it with --warehouse", near.join(" and at ")),
+        };
+        Err(Error::not_found(format!("there is no warehouse at {}; {instead}", self.root.location())))
+    }
+
+    /// Folders above and below in which there is a warehouse.
+    async fn near(&self) -> Result<Vec<Path>> {
+        let parts: Vec<_> = self.root.base.parts().collect();
+        let above = parts.split_last().map(|(_, above)| Path::from_iter(above.iter().cloned()));
+        let below = self.root.store.list_with_delimiter(Some(&self.root.base)).await;
+        let below = below.context(|| format!("cannot list {}", self.root.location()))?.common_prefixes;
+        let mut near = Vec::new();
+        for folder in above.into_iter().chain(below.into_iter().take(NEAR)) {
+            let marker = folder.clone().join(MARKER);
+            // Whoever may read one folder need not be allowed to read those around it.
+            let is_marked = self.root.store.head(&marker).await.is_ok();
+            if is_marked || self.root.markers.has_log_below(&folder).await.unwrap_or(false) {
+                near.push(folder);
+            }
+        }
+        Ok(near)
     }
 }
+
+/// Folders below that are looked into for a warehouse.
+const NEAR: usize = 50;
 
 /// The two lakes of one table.
 #[derive(Clone, Debug)]

@@ -134,7 +134,7 @@ async fn where_nothing_is_a_run_that_changed_nothing_leaves_nothing() {
     let world = World::on("2026-11-01");
     archived(&world).await.unwrap();
     run(&world, "load", Err(Error::not_found("no such file"))).await.unwrap_err();
-    assert!(world.house.is_empty().await.unwrap());
+    assert!(!world.house.exists().await.unwrap());
     // What changed something is told also there, and what was stopped by its user nowhere.
     run(&world, "load", said("2 rows", 2)).await.unwrap();
     run(&world, "load", Err(Error::interrupted("stopped"))).await.unwrap_err();

@@ -64,7 +64,7 @@ async fn of_many_who_try_at_once_one_takes_it() {
     assert_eq!(taken, 1);
     assert_eq!((top(&world).await.number, entries(&world).await), (1, 1));
     // It is no warehouse yet, and no vacuum sweeps it.
-    assert!(world.house.is_empty().await.unwrap());
+    assert!(!world.house.exists().await.unwrap());
     world.days_pass(30);
     world.vacuum(0).await;
     assert_eq!(entries(&world).await, 1);

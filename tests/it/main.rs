@@ -24,6 +24,15 @@ mod random_sql;
 /// The planner's short ways change no answer, and are taken where they should be.
 mod shortcuts;
 
+/// Processes that stay for months: every look is at the newest version, every commit on the newest base.
+mod stays;
+
+/// Every object in its place: seals that say where they belong, keys that prove themselves, a warehouse that knows it is one.
+mod places;
+
+/// Warehouses of earlier formats: read, continued and verified by this build.
+mod golden;
+
 /// The habits of export files: headers, encodings, zones, rejects.
 mod exports;
 
