@@ -132,6 +132,8 @@ async fn rewrite_entries(
         let Some((version, place, bytes)) = entry else { continue };
         // What is damaged is not to be sealed as if it were sound.
         seal::check(&bytes).map_err(|broken| seal::damage(&place, &broken))?;
+        table.markers.bears_out(&place, &bytes).await?.map_err(|broken| seal::damage(&place, &broken))?;
+        let belongs = table.markers.known().await?.map(|marker| table.markers.place_in(&marker, &place).text());
         let mut lines: Vec<String> = Vec::new();
         let mut changed = false;
         for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
@@ -145,6 +147,10 @@ async fn rewrite_entries(
             {
                 action["add"]["stats"] = bare.into();
                 changed = true;
+            }
+            // What was written before entries said where they belong says so from now on: its seal is no longer the one it had.
+            if let (Some(info), Some(belongs)) = (action["commitInfo"].as_object_mut(), &belongs) {
+                info.insert(seal::BELONGS.to_owned(), belongs.as_str().into());
             }
             lines.push(action.to_string());
         }
