@@ -205,10 +205,8 @@ impl Played {
         reader.every_commit_is_there(world).await;
         let seen = self.look(&reader).await;
         match &outcome {
-            Some(Ok(())) => {
-                assert!(seen == self.after, "the job said it was done: {}", seen.difference(&self.after));
-                assert!(!world.store.panics() || !world.store.fault_struck(), "something died, and the job said it was done");
-            }
+            // Also where something died: what delta-rs reads when a commit has landed may, since we look for the commit ourselves.
+            Some(Ok(())) => assert!(seen == self.after, "the job said it was done: {}", seen.difference(&self.after)),
             Some(Err(error)) => {
                 assert!(world.store.fault_struck(), "failed by itself: {error}");
                 let kind = if world.store.panics() { Kind::Internal } else { Kind::Unavailable };
