@@ -90,6 +90,12 @@ constructors! {
 }
 
 impl Error {
+    /// What is left of something that panicked.
+    pub fn panicked(panic: &(dyn std::any::Any + Send)) -> Self {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+        Self::internal(format!("it panicked: {}", text.unwrap_or("without a word")))
+    }
+
     /// What the operator can do about it.
     pub fn kind(&self) -> Kind {
         self.kind
@@ -158,6 +164,8 @@ impl From<object_store::Error> for Error {
         let kind = match &error {
             object_store::Error::NotFound { .. } => Kind::NotFound,
             object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. } => Kind::Conflict,
+            // Not the store: a thread of ours has died.
+            object_store::Error::JoinError { .. } => Kind::Internal,
             _ => Kind::Unavailable,
         };
         Self { kind, message: error.to_string(), source: Some(Box::new(error)) }

@@ -1,10 +1,12 @@
 //! From a verb to the file that does it.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use clap::CommandFactory;
+use futures::FutureExt;
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::settings;
 
 use super::args::{Args, Verb};
@@ -24,9 +26,14 @@ pub fn start(args: Args) -> Result<()> {
     let threads = session.settings.query.threads;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     let runtime = runtime.context(|| "cannot start threads")?;
-    let outcome = runtime.block_on(Box::pin(run(args, session)));
+    let outcome = runtime.block_on(told(Box::pin(run(args, session))));
     runtime.shutdown_timeout(FAREWELL);
     outcome
+}
+
+/// What becomes of some work. What dies here dies as an error with a kind and a code of its own, like what dies on other threads.
+async fn told(work: impl Future<Output = Result<()>>) -> Result<()> {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| Err(Error::panicked(panic.as_ref())))
 }
 
 /// Does what the arguments say. Ctrl-C stops it, except in the shell, where it stops a statement; the
@@ -67,4 +74,18 @@ async fn run(args: Args, session: Session) -> Result<()> {
     session.stats()?;
     session.tell_of_upgrade()?;
     done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    #[tokio::test]
+    async fn a_command_that_dies_has_failed_like_any_other() {
+        let died = told(async { std::panic::resume_unwind(Box::new("no such day".to_owned())) }).await;
+        let error = died.err().map(|error| (error.kind(), error.to_string()));
+        assert_eq!(error, Some((Kind::Internal, "it panicked: no such day".to_owned())));
+        assert!(told(async { Ok(()) }).await.is_ok());
+    }
 }

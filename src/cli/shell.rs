@@ -289,7 +289,11 @@ fn readline(error: ReadlineError) -> Error {
 }
 
 /// Lines of a pipe or a file, read on a thread of their own so that a signal is heard while none come.
-pub struct Piped(mpsc::Receiver<Result<Line>>);
+pub struct Piped {
+    lines: mpsc::Receiver<Result<Line>>,
+    /// The thread has said that there are no more.
+    ended: bool,
+}
 
 impl Piped {
     /// Begins to read; a few lines ahead at most.
@@ -305,14 +309,22 @@ impl Piped {
                 }
             }
         });
-        Self(receiver)
+        Self { lines: receiver, ended: false }
     }
 }
 
 #[async_trait(?Send)]
 impl Lines for Piped {
     async fn next(&mut self, _prompt: &str) -> Result<Line> {
-        self.0.recv().await.unwrap_or(Ok(Line::End))
+        match self.lines.recv().await {
+            Some(line) => {
+                self.ended |= !matches!(line, Ok(Line::Text(_)));
+                line
+            }
+            None if self.ended => Ok(Line::End),
+            // Whoever dies says nothing: that is no end of the statements.
+            None => Err(Error::internal("the statements broke off: what reads standard input has died")),
+        }
     }
 
     fn remember(&mut self, _statement: &str) -> Result<()> {

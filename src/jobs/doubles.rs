@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use arrow::array::{Array, RecordBatch};
 
 use self::keys::{Fingerprints, fingerprint};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::lake::fold;
 use crate::lake::inspect;
 use crate::lake::paths::Role;
@@ -95,7 +95,12 @@ impl Doubles {
                 pools_of(marked)[pool as usize] && suspects[pool as usize].contains(&fingerprint(key))
             };
             let wanted = |key: &str, marked: bool| POOLS.iter().any(|pool| is_suspect(key, marked, *pool));
-            let Ok(rows) = inspect::keys_of(lake, file, wanted).await else { continue };
+            let rows = match inspect::keys_of(lake, file, wanted).await {
+                Ok(rows) => rows,
+                // What cannot be reached may hold a key again: it must not pass for a file without one.
+                Err(error) if error.kind() == Kind::Unavailable => return Err(error),
+                Err(_damaged) => continue,
+            };
             for found in rows {
                 for pool in POOLS.into_iter().filter(|pool| is_suspect(&found.key, found.marked, *pool)) {
                     let place = (file.path(&lake.folder).to_string(), found.row);

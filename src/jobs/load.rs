@@ -1,19 +1,21 @@
 //! `ier load`: export files into the hot tier and the reference tables.
 //!
-//! Every file is read to its end before anything is committed: a file that turns out broken changes nothing. Then each
+//! Every file is read to its end before anything is committed: a file that turns out broken, or a parser that dies
+//! ([`parsers`]), changes nothing. Then each
 //! table changes in one commit: IERs, then their links (which take person and date from them), then the rest, then the ledger
 //! of aliases with what contacts and leads show, and last the ledger of loads. A run killed between two commits is finished by running it again: what is already there is found
 //! unchanged.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
-use tokio::sync::mpsc;
 
+use self::parsers::{Parsed, Parsers, Rejected};
 use super::coverage::{self, Covered};
 use super::record::Report;
 use crate::error::{Context, Error, Result};
@@ -24,9 +26,9 @@ use crate::lake::snapshot::Partition;
 use crate::lake::spill::Spill;
 use crate::progress::Progress;
 use crate::record::fields::{TABLES, Table, known};
-use crate::source::export::{self, ReadOptions};
+use crate::source::export::ReadOptions;
 use crate::source::inputs::{self, Input};
-use crate::source::reject::{Reject, RejectFile, RejectSink};
+use crate::source::reject::RejectFile;
 use crate::tiers::aliases;
 use crate::tiers::carry::Counts;
 use crate::tiers::links;
@@ -34,10 +36,10 @@ use crate::tiers::spans::{self, Missing, Spans};
 use crate::tiers::upsert::Upsert;
 use crate::tiers::warehouse::Warehouse;
 
+mod parsers;
+
 /// Rows a parser hands over at once.
 const BATCH_ROWS: usize = 64 * 1024;
-/// Files parsed at once; batches on their way from each.
-const PARSERS: usize = 2;
 
 /// What to load.
 #[derive(Clone, Debug)]
@@ -177,20 +179,53 @@ impl fmt::Display for LoadReport {
 /// Loads export files.
 ///
 /// # Errors
-/// Invalid (wrong header, no rows, unknown table), not found, or corrupt (truncated, undecodable): then nothing was
-/// changed. Conflict when others change the same tables all the time.
+/// Invalid (wrong header, no rows, unknown table, a rejects file that is there already), not found, corrupt (truncated,
+/// undecodable), or internal (a parser died): then nothing was changed. Conflict when others change the same tables all the
+/// time. Each names the rejects file, if there is one.
 pub async fn load(warehouse: &Arc<Warehouse>, request: LoadRequest, progress: Arc<dyn Progress>) -> Result<LoadReport> {
+    let started = warehouse.clock().now();
+    let inputs = inputs::expand(&request.inputs)?;
+    let rejects = match &request.rejects {
+        Some(path) => RejectFile::at(path)?,
+        None => usual_rejects(started)?,
+    };
+    let rejects = Arc::new(Mutex::new(rejects));
+    // On the heap: a load is deep enough as it is.
+    let done = Box::pin(load_inputs(warehouse, inputs, &request, &rejects, progress)).await;
+    done.map_err(|error| {
+        let mut rejects = rejects.lock().unwrap_or_else(PoisonError::into_inner);
+        match (rejects.count(), rejects.finish()) {
+            (0, _) => error,
+            (_, Ok(_)) => error.also(format!("rows rejected by then: {}", rejects.path().display())),
+            (_, Err(unwritten)) => error.also(unwritten),
+        }
+    })
+}
+
+/// The rejects file of a load that names none: in the working folder, told from all others by time and process.
+fn usual_rejects(started: DateTime<Utc>) -> Result<RejectFile> {
+    let name = format!("ier-rejects-{}-{}", started.format("%Y%m%d-%H%M%S"), std::process::id());
+    let mut path = PathBuf::from(format!("{name}.csv"));
+    let mut number = 1;
+    while path.symlink_metadata().is_ok() {
+        number += 1;
+        path = PathBuf::from(format!("{name}-{number}.csv"));
+    }
+    RejectFile::at(path)
+}
+
+async fn load_inputs(
+    warehouse: &Arc<Warehouse>,
+    inputs: Vec<Input>,
+    request: &LoadRequest,
+    rejects: &Rejected,
+    progress: Arc<dyn Progress>,
+) -> Result<LoadReport> {
     let clock = warehouse.clock().clone();
     let started = clock.now();
-    let inputs = inputs::expand(&request.inputs)?;
     let bytes = inputs.iter().filter_map(|input| input.bytes).sum();
     progress.say("reading");
     progress.total(bytes);
-    let rejects_path = request
-        .rejects
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(format!("ier-rejects-{}-{}.csv", started.format("%Y%m%d-%H%M%S"), std::process::id())));
-    let rejects = Arc::new(Mutex::new(RejectFile::create(rejects_path.clone())));
     let mut loading = Loading {
         warehouse: warehouse.clone(),
         buffer_bytes: request.buffer_bytes,
@@ -198,15 +233,13 @@ pub async fn load(warehouse: &Arc<Warehouse>, request: LoadRequest, progress: Ar
         tables: Vec::new(),
         covered: Vec::new(),
     };
-    loading.read(inputs, &request, &rejects, &progress).await?;
-    let rejected = {
+    loading.read(inputs, request, rejects, &progress).await?;
+    let rejects_file = {
         let mut rejects = rejects.lock().unwrap_or_else(PoisonError::into_inner);
-        rejects.finish()?;
-        rejects.count()
+        (rejects.finish()? > 0).then(|| rejects.path().to_owned())
     };
     let covered = std::mem::take(&mut loading.covered);
     let attributes = loading.attributes(request.missing)?;
-    // On the heap: a load is deep enough as it is.
     let mut tables = Box::pin(loading.commit(&progress)).await?;
     let aliases_learned = match tables.iter().any(|counts| aliases::shows(&counts.table)) {
         true => aliases::learn(warehouse)
@@ -216,18 +249,13 @@ pub async fn load(warehouse: &Arc<Warehouse>, request: LoadRequest, progress: Ar
     };
     // Whose attributes a row has may hang on what was just learned.
     for load in attributes {
-        tables.push(Box::pin(write_attributes(warehouse, load, &request, &progress)).await?);
+        tables.push(Box::pin(write_attributes(warehouse, load, request, &progress)).await?);
     }
     coverage::record(warehouse, covered)
         .await
         .context(|| "all rows are loaded, but the ledger of loads does not say so: load the files again")?;
-    Ok(LoadReport {
-        tables,
-        aliases_learned,
-        rejects_file: (rejected > 0).then_some(rejects_path),
-        bytes,
-        seconds: (clock.now() - started).num_milliseconds() as f64 / 1000.0,
-    })
+    let seconds = (clock.now() - started).num_milliseconds() as f64 / 1000.0;
+    Ok(LoadReport { tables, aliases_learned, rejects_file, bytes, seconds })
 }
 
 /// One table's rows on their way.
@@ -252,11 +280,14 @@ struct Loading {
     covered: Vec<Covered>,
 }
 
-/// What a parser sends.
-enum Parsed {
-    Rows(Arc<Table>, arrow::array::RecordBatch),
-    End { table: Arc<Table>, rows_read: u64, rejected: u64 },
-    Input(Vec<Covered>),
+impl Rows {
+    /// How many there are.
+    fn count(&self) -> u64 {
+        match self {
+            Self::Upsert(upsert) => upsert.rows(),
+            Self::Links(spill) => spill.rows(),
+        }
+    }
 }
 
 impl Loading {
@@ -264,7 +295,7 @@ impl Loading {
         &mut self,
         inputs: Vec<Input>,
         request: &LoadRequest,
-        rejects: &Arc<Mutex<RejectFile>>,
+        rejects: &Rejected,
         progress: &Arc<dyn Progress>,
     ) -> Result<()> {
         let advance = progress.clone();
@@ -274,27 +305,9 @@ impl Loading {
             batch_rows: BATCH_ROWS,
             progress: Some(Arc::new(move |bytes| advance.advance(bytes))),
         };
-        let (sender, mut parsed) = mpsc::channel::<Result<Parsed>>(PARSERS * 2);
-        let queue = Arc::new(Mutex::new(inputs.into_iter()));
-        for _ in 0..PARSERS {
-            let (queue, sender, options, rejects) = (queue.clone(), sender.clone(), options.clone(), rejects.clone());
-            // Detached on purpose: when the receiver goes away, as on Ctrl-C, the next send fails and the thread ends.
-            tokio::task::spawn_blocking(move || {
-                loop {
-                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-                    let Some(input) = next else { return };
-                    let outcome = parse(&input, &options, &rejects, &sender);
-                    if let Err(error) = outcome {
-                        // The receiver reports the first error and stops listening: later ones have nowhere to go.
-                        drop(sender.blocking_send(Err(error)));
-                        return;
-                    }
-                }
-            });
-        }
-        drop(sender);
-        while let Some(parsed) = parsed.recv().await {
-            match parsed? {
+        let mut parsers = Parsers::start(inputs, &options, rejects);
+        while let Some(parsed) = parsers.next().await? {
+            match parsed {
                 Parsed::Rows(table, batch) => match &mut self.table(&table).await?.rows {
                     Rows::Upsert(upsert) => upsert.push(&batch)?,
                     Rows::Links(spill) => spill.push(&batch)?,
@@ -308,7 +321,17 @@ impl Loading {
                 Parsed::Input(covered) => self.covered.extend(covered),
             }
         }
-        Ok(())
+        // The last moment at which nothing is stored: a row that is neither here nor refused would be lost in silence.
+        match self.tables.iter().find(|load| load.rows.count() + load.counts.rejected != load.counts.read) {
+            None => Ok(()),
+            Some(TableLoad { counts, rows }) => Err(Error::internal(format!(
+                "{}: {} rows were read, {} are here and {} refused; nothing of this load is stored",
+                counts.table,
+                counts.read,
+                rows.count(),
+                counts.rejected
+            ))),
+        }
     }
 
     /// The load of a table, begun if this is its first batch.
@@ -406,46 +429,9 @@ async fn write_attributes(
     let written = spans::write(warehouse, &told, how, progress).await;
     let Spans { begun, changed, ended, erased } = written.context(|| failed(&counts.table))?;
     let (inserted, updated) = (begun.saturating_sub(changed), begun.min(changed));
-    let unchanged = counts.read - counts.rejected - begun - erased;
+    // Rows that came twice are among the unchanged, so there are never more of the others than were read.
+    let unchanged = counts.read.saturating_sub(counts.rejected + begun + erased);
     Ok(TableCounts { inserted, updated, unchanged, ended, erased, ..counts })
-}
-
-/// Parses one input and sends its batches.
-fn parse(
-    input: &Input,
-    options: &ReadOptions,
-    rejects: &Arc<Mutex<RejectFile>>,
-    sender: &mpsc::Sender<Result<Parsed>>,
-) -> Result<()> {
-    let stopped = |_| Error::interrupted("loading was stopped");
-    let file_name = input.path.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-    let mut covering = coverage::Covering::of(file_name.unwrap_or_else(|| input.name.clone()));
-    let opened = export::open(input, options)?;
-    for mut export in opened.exports {
-        let mut sink = Rejects { file: rejects.clone(), count: 0 };
-        while let Some(batch) = export.next(&mut sink)? {
-            covering.rows(&export.table, &batch);
-            sender.blocking_send(Ok(Parsed::Rows(export.table.clone(), batch))).map_err(stopped)?;
-        }
-        let (rows_read, rejected) = (export.rows_read(), sink.count);
-        covering.end(&export.table, rows_read, rejected);
-        sender.blocking_send(Ok(Parsed::End { table: export.table.clone(), rows_read, rejected })).map_err(stopped)?;
-    }
-    let covered = covering.finish(&opened.digest.finish()?);
-    sender.blocking_send(Ok(Parsed::Input(covered))).map_err(stopped)
-}
-
-/// One file's way into the shared rejects file.
-struct Rejects {
-    file: Arc<Mutex<RejectFile>>,
-    count: u64,
-}
-
-impl RejectSink for Rejects {
-    fn reject(&mut self, reject: Reject) -> Result<()> {
-        self.count += 1;
-        self.file.lock().unwrap_or_else(PoisonError::into_inner).reject(reject)
-    }
 }
 
 /// The links of a load with the persons and dates of their IERs.

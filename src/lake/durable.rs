@@ -40,6 +40,11 @@ pub trait Disk: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Writes a new file that nobody but its owner can ever read, and says so. Who cannot leaves it to the store.
+    fn write_private(&self, _: &FilePath, _: &[u8]) -> std::io::Result<bool> {
+        Ok(false)
+    }
+
     /// Is there certainly no such file? Nobody has to know.
     fn is_absent(&self, _: &FilePath) -> bool {
         false
@@ -63,6 +68,15 @@ impl Disk for LocalDisk {
 
     fn read_warm(&self, path: &FilePath, ranges: &[Range<u64>]) -> Option<Vec<Bytes>> {
         warm::read(path, ranges)
+    }
+
+    #[cfg(unix)]
+    fn write_private(&self, path: &FilePath, bytes: &[u8]) -> std::io::Result<bool> {
+        use std::io::Write;
+        use std::os::unix::fs::OpenOptionsExt;
+        path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(bytes).map(|()| true)
     }
 
     fn is_absent(&self, path: &FilePath) -> bool {
@@ -125,7 +139,10 @@ impl DurableLocal {
         for _ in 0..TRIES {
             let aside = paths::aside(location);
             let opts = PutOptions { mode: PutMode::Overwrite, ..opts.clone() };
-            self.inner.put_opts(&aside, payload.clone(), opts).await?;
+            // A rename keeps who may read a file.
+            if !(paths::is_key(location) && self.put_private(&aside, payload.clone())?) {
+                self.inner.put_opts(&aside, payload.clone(), opts).await?;
+            }
             match self.publish(&aside, location, target_mode).await {
                 // A purge swept what had no name yet.
                 Err(error @ object_store::Error::NotFound { .. }) => last = Some(error),
@@ -133,6 +150,11 @@ impl DurableLocal {
             }
         }
         Err(last.unwrap_or_else(|| generic(format!("{location} was not tried"))))
+    }
+
+    fn put_private(&self, aside: &Path, payload: PutPayload) -> StoreResult<bool> {
+        let written = self.disk.write_private(&on_disk(aside), &Bytes::from(payload));
+        written.map_err(|error| generic(format!("cannot write {aside}: {error}")))
     }
 
     /// Gives a file that has been written aside its own name, so that whoever finds the name finds the whole file, and
@@ -177,7 +199,12 @@ impl DurableLocal {
             tokio::task::spawn_blocking(move || {
                 disk.sync(&place).map_err(|error| generic(format!("cannot sync {}: {error}", place.display())))
             })
-            .map(|done| done.map_err(|error| object_store::Error::Generic { store: STORE, source: Box::new(error) })?)
+            .map(|done| {
+                done.map_err(|error| object_store::Error::Generic {
+                    store: STORE,
+                    source: Box::new(crate::error::Error::from(error)),
+                })?
+            })
         }))
         .buffer_unordered(SYNCS);
         while let Some(done) = syncs.next().await {

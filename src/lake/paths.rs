@@ -201,6 +201,13 @@ pub fn is_lease(place: &Path) -> bool {
 /// Where the key stands under which the list of what was erased is hashed.
 pub const ERASED_KEY: &str = "erased/key";
 
+/// Is this the place of a key of the warehouse's own? On a disk it is for the owner's eyes alone.
+pub fn is_key(place: &Path) -> bool {
+    let parts: Vec<_> = place.parts().collect();
+    let last = Path::from_iter(parts[parts.len().saturating_sub(2)..].iter().cloned());
+    last.as_ref() == ERASED_KEY || last.as_ref() == lookup_key()
+}
+
 /// The version of the log entry or checkpoint with this file name, and whether it is a checkpoint.
 pub fn log_version(file_name: &str) -> Option<(u64, bool)> {
     let (digits, ending) = file_name.split_at_checked(20)?;

@@ -18,6 +18,7 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use super::rare::{self, RareRows};
 use crate::error::{Error, Result};
 use crate::record::id::SfId;
+use crate::record::mention::{is_whole_address, is_whole_id, places};
 
 /// Shorter texts are everywhere.
 const SHORTEST: usize = 4;
@@ -32,12 +33,32 @@ pub struct Needle {
     pub text: String,
     /// The forms in which it may stand.
     forms: Vec<Vec<u8>>,
-    /// Is case of no matter?
-    any_case: bool,
+    what: What,
+}
+
+/// What a text is: whether its case matters, and whether it has to stand whole.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum What {
+    Id,
+    Address,
+    /// A name, or anything else: as a part of a word, too.
+    Text,
+}
+
+/// How texts are to stand in some bytes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Look {
+    /// Anywhere: for a first look.
+    Anywhere,
+    /// Ids and addresses whole, as [`crate::record::mention`] has it.
+    Whole,
+    /// The same, or behind their length, as binary forms write values next to one another.
+    WholeOrMeasured,
 }
 
 impl Needle {
-    /// An id is looked for by its first fifteen characters, which both its forms have; anything else without regard to case.
+    /// An id is looked for by its first fifteen characters, which both its forms have; anything else without regard to case. Ids and
+    /// addresses have to stand whole: `jan@x.edu` is not `an@x.edu`.
     ///
     /// # Errors
     /// Invalid for a text of fewer than four characters.
@@ -47,14 +68,59 @@ impl Needle {
             return Err(Error::invalid(format!("{text:?} is too short to look for: give four characters or more")));
         }
         if let Ok(id) = SfId::parse(text) {
-            return Ok(Self { text: text.to_owned(), forms: vec![id.as_str15().into()], any_case: false });
+            return Ok(Self { text: text.to_owned(), forms: vec![id.as_str15().into()], what: What::Id });
         }
         // Letters beyond ASCII stand as they were given, in small or in capital letters.
         let forms: BTreeSet<Vec<u8>> = [text.to_owned(), text.to_lowercase(), text.to_uppercase()]
             .into_iter()
             .map(|form| form.into_bytes().to_ascii_lowercase())
             .collect();
-        Ok(Self { text: text.to_owned(), forms: forms.into_iter().collect(), any_case: true })
+        let is_address = text.contains('@') && !text.contains(char::is_whitespace);
+        let what = if is_address { What::Address } else { What::Text };
+        Ok(Self { text: text.to_owned(), forms: forms.into_iter().collect(), what })
+    }
+
+    /// Does it stand in some bytes? Where case does not matter they are in small letters.
+    fn stands_in(&self, bytes: &[u8], look: Look) -> bool {
+        self.forms.iter().any(|form| places(bytes, form).any(|at| self.stands_at(bytes, at, form.len(), look)))
+    }
+
+    fn stands_at(&self, bytes: &[u8], at: usize, length: usize, look: Look) -> bool {
+        let whole = match self.what {
+            What::Id => is_whole_id,
+            What::Address => is_whole_address,
+            What::Text => return true,
+        };
+        let escaped = || is_escape(&bytes[..at]) && whole(&bytes[at..], 0, length);
+        look == Look::Anywhere
+            || whole(bytes, at, length)
+            || escaped()
+            || look == Look::WholeOrMeasured && self.is_measured(bytes, at, length)
+    }
+
+    /// Does its length stand before it, in one byte or in four? So it is a whole value, whatever follows.
+    fn is_measured(&self, bytes: &[u8], at: usize, length: usize) -> bool {
+        let lengths = if self.what == What::Id { [SHORT_ID, LONG_ID] } else { [length, length] };
+        let told = |bytes: Option<&[u8]>| bytes.is_some_and(|told| lengths.iter().any(|length| told[0] as usize == *length));
+        let four = at.checked_sub(4).map(|from| &bytes[from..at]).filter(|four| four[1..] == [0; 3]);
+        told(at.checked_sub(1).map(|from| &bytes[from..at])) || told(four)
+    }
+}
+
+/// Do these bytes end with a line break or the like, as JSON writes it? A doubled backslash is one of the text's own.
+fn is_escape(before: &[u8]) -> bool {
+    let [rest @ .., b'n' | b'r' | b't' | b'b' | b'f'] = before else { return false };
+    rest.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
+}
+
+/// Characters of an id.
+const SHORT_ID: usize = 15;
+const LONG_ID: usize = 18;
+
+impl Needle {
+    /// Is case of no matter?
+    fn any_case(&self) -> bool {
+        self.what != What::Id
     }
 }
 
@@ -67,10 +133,12 @@ pub type Found = BTreeSet<(usize, String)>;
 /// Corrupt when it is Parquet and cannot be decoded.
 pub fn search(bytes: &Bytes, needles: &[Needle]) -> Result<Found> {
     let mut found = Found::new();
-    in_bytes(bytes, needles, |needle| {
+    let is_parquet = bytes.starts_with(MAGIC) && bytes.ends_with(MAGIC) && bytes.len() > 2 * MAGIC.len();
+    let look = if is_parquet { Look::WholeOrMeasured } else { Look::Whole };
+    in_bytes(bytes, needles, look, |needle| {
         found.insert((needle, "its bytes".to_owned()));
     });
-    if bytes.starts_with(MAGIC) && bytes.ends_with(MAGIC) && bytes.len() > 2 * MAGIC.len() {
+    if is_parquet {
         in_parquet(bytes, needles, &mut found)?;
     }
     Ok(found)
@@ -89,7 +157,8 @@ fn in_parquet(bytes: &Bytes, needles: &[Needle], found: &mut Found) -> Result<()
             let mut pages =
                 SerializedPageReader::new(Arc::new(bytes.clone()), column, row_group.num_rows().max(0) as usize, None)?;
             if let Some(Page::DictionaryPage { buf, .. }) = pages.get_next_page()? {
-                in_bytes(&buf, needles, |needle| {
+                // Values stand next to one another, each behind its length.
+                in_bytes(&buf, needles, Look::WholeOrMeasured, |needle| {
                     found.insert((needle, format!("the dictionary of {name}")));
                 });
             }
@@ -126,14 +195,14 @@ fn in_values(array: &ArrayRef, needles: &[Needle], told: &mut dyn FnMut(usize)) 
             let texts = array.as_string::<i32>();
             // A hit across the border of two values is none, so it takes a second look.
             let mut hits = BTreeSet::new();
-            in_bytes(texts.values(), needles, |needle| {
+            in_bytes(texts.values(), needles, Look::Anywhere, |needle| {
                 hits.insert(needle);
             });
             for needle in hits {
                 let one = std::slice::from_ref(&needles[needle]);
                 let mut is_there = false;
                 for text in texts.iter().flatten() {
-                    in_bytes(text.as_bytes(), one, |_| is_there = true);
+                    in_bytes(text.as_bytes(), one, Look::Whole, |_| is_there = true);
                 }
                 if is_there {
                     told(needle);
@@ -141,8 +210,12 @@ fn in_values(array: &ArrayRef, needles: &[Needle], told: &mut dyn FnMut(usize)) 
             }
         }
         DataType::LargeUtf8 | DataType::Utf8View => in_values(&cast(array, &DataType::Utf8)?, needles, told)?,
-        DataType::Binary => array.as_binary::<i32>().iter().flatten().for_each(|value| in_bytes(value, needles, &mut *told)),
-        DataType::LargeBinary => array.as_binary::<i64>().iter().flatten().for_each(|value| in_bytes(value, needles, &mut *told)),
+        DataType::Binary => {
+            array.as_binary::<i32>().iter().flatten().for_each(|value| in_bytes(value, needles, Look::Whole, &mut *told))
+        }
+        DataType::LargeBinary => {
+            array.as_binary::<i64>().iter().flatten().for_each(|value| in_bytes(value, needles, Look::Whole, &mut *told))
+        }
         DataType::Dictionary(..) => {
             if let Some(labels) = array.as_dictionary_opt::<Int32Type>() {
                 in_values(labels.values(), needles, told)?;
@@ -164,32 +237,15 @@ fn in_values(array: &ArrayRef, needles: &[Needle], told: &mut dyn FnMut(usize)) 
     Ok(())
 }
 
-/// Tells the needles that occur in some bytes.
-fn in_bytes(bytes: &[u8], needles: &[Needle], mut told: impl FnMut(usize)) {
-    let small = needles.iter().any(|needle| needle.any_case).then(|| bytes.to_ascii_lowercase());
+/// Tells the needles that stand in some bytes.
+fn in_bytes(bytes: &[u8], needles: &[Needle], look: Look, mut told: impl FnMut(usize)) {
+    let small = needles.iter().any(Needle::any_case).then(|| bytes.to_ascii_lowercase());
     for (at, needle) in needles.iter().enumerate() {
-        let haystack = if needle.any_case { small.as_deref().unwrap_or(bytes) } else { bytes };
-        if needle.forms.iter().any(|form| occurs(haystack, form)) {
+        let haystack = if needle.any_case() { small.as_deref().unwrap_or(bytes) } else { bytes };
+        if needle.stands_in(haystack, look) {
             told(at);
         }
     }
-}
-
-/// Does a text occur in some bytes? Looks at every nth byte only (Horspool), n being the text's length.
-fn occurs(haystack: &[u8], needle: &[u8]) -> bool {
-    let Some((last, rest)) = needle.split_last() else { return true };
-    let mut skip = [needle.len(); 256];
-    for (at, byte) in rest.iter().enumerate() {
-        skip[*byte as usize] = rest.len() - at;
-    }
-    let mut end = rest.len();
-    while let Some(byte) = haystack.get(end) {
-        if byte == last && haystack[end - rest.len()..end] == *rest {
-            return true;
-        }
-        end += skip[*byte as usize];
-    }
-    false
 }
 
 #[cfg(test)]
@@ -216,22 +272,30 @@ mod tests {
     }
 
     #[test]
-    fn every_place_of_a_text_in_random_bytes_is_found() {
-        let mut state = 7u32;
-        let bytes: Vec<u8> = std::iter::repeat_with(|| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            b'a' + (state >> 24) as u8 % 3
-        })
-        .take(400)
-        .collect();
-        for length in 1..7 {
-            for from in 0..bytes.len() - length {
-                let needle = &bytes[from..from + length];
-                let plain = |upto: usize| bytes[..upto].windows(length).any(|window| window == needle);
-                for upto in [from, from + length - 1, from + length, bytes.len()] {
-                    assert_eq!(occurs(&bytes[..upto], needle), plain(upto));
-                }
-            }
+    fn somebody_elses_address_is_not_the_one_looked_for() {
+        let found = |text: &str, needle: &str| {
+            !search(&Bytes::copy_from_slice(text.as_bytes()), &[Needle::new(needle).unwrap()]).unwrap().is_empty()
+        };
+        for (text, there) in [
+            (r#"{"to":"AN@x.edu"}"#, true),
+            (r#"{"note":"hello\nan@x.edu"}"#, true),
+            (r#"{"note":"CORP\\nan@x.edu"}"#, false),
+            (r#"{"to":"jan@x.edu, dan+an@x.edu, an@x.education"}"#, false),
+        ] {
+            assert_eq!(found(text, "an@x.edu"), there, "{text}");
         }
+        assert!(!found("x003f40000000001", "003f40000000001AAA"));
+        assert!(found("annette", "anne"), "a name is found as a part, too");
+    }
+
+    #[test]
+    fn a_value_behind_its_length_is_whole_whatever_follows() {
+        let id = Needle::new("003f40000000001AAA").unwrap();
+        let address = Needle::new("an@x.edu").unwrap();
+        let look = |needle: &Needle, bytes: &[u8]| needle.stands_in(bytes, Look::WholeOrMeasured);
+        assert!(look(&address, b"\x08an@x.edu8\x01"), "a field of a footer, and the next");
+        assert!(look(&address, b"\x08\0\0\0an@x.edu0\0\0\0somebody"), "a value of a dictionary, and the next");
+        assert!(!look(&address, b"\x09\0\0\0jan@x.edu0\0\0\0somebody"));
+        assert!(look(&id, b"\x12003f40000000001AAA8\x01") && look(&id, b"\x0f003f400000000018"));
     }
 }

@@ -72,7 +72,8 @@ impl Spill {
     /// Takes a batch in; all columns of the table.
     pub fn push(&mut self, batch: &RecordBatch) -> Result<()> {
         let mut places: BTreeMap<Partition, Vec<u32>> = BTreeMap::new();
-        let days = sent_days(batch);
+        // A table without partitions may have a column of that name, too, and anything in it.
+        let days = if self.role.partition_column().is_some() { sent_days(batch) } else { None };
         // Exports are in order of time, so rows come in long runs of one partition.
         let (mut run, mut in_run): (Partition, Vec<u32>) = (Partition(None), Vec::new());
         for row in 0..batch.num_rows() {

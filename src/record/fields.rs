@@ -204,9 +204,12 @@ pub mod hidden {
     pub const OBSERVED: &str = "observed";
 }
 
+/// The names of all bookkeeping columns.
+pub const HIDDEN: [&str; 4] = [hidden::KEY, hidden::KEPT, hidden::LATE, hidden::OBSERVED];
+
 /// Is this the name of a bookkeeping column?
 pub fn is_hidden(name: &str) -> bool {
-    [hidden::KEY, hidden::KEPT, hidden::LATE, hidden::OBSERVED].contains(&name)
+    HIDDEN.contains(&name)
 }
 
 /// Name of the column that tells where a row lives; not stored.

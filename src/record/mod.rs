@@ -14,4 +14,6 @@ pub mod resolve;
 
 pub mod observed;
 
+pub mod mention;
+
 pub mod words;

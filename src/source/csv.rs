@@ -19,6 +19,9 @@ const HEAD_BYTES: usize = 64 << 10;
 const BUFFER_BYTES: usize = 256 << 10;
 /// Ends a batch early, so that no column outgrows its 32-bit offsets and memory stays bounded, whatever the rows hold.
 const BATCH_BYTES: usize = 256 << 20;
+/// Rows that columns have room for at first; they grow with what they hold. Room for a whole batch in each would be megabytes a
+/// file, and a load may be of thousands of small ones.
+const FIRST_ROWS: usize = 1024;
 /// In order of preference where a header has as many of one as of the other.
 const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
 
@@ -47,6 +50,8 @@ impl CsvRows {
         let length = fill(&mut stream, &mut head).map_err(|error| unreadable(name, "at its start", error))?;
         head.truncate(length);
         let (delimiter, crlf) = judge(&head);
+        let breaks = || head.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count() + 1;
+        let lines_at_most = if length < HEAD_BYTES { breaks() } else { usize::MAX };
         let stream: Stream = Box::new(Cursor::new(head).chain(stream));
         let reader = ReaderBuilder::new()
             .has_headers(false)
@@ -66,9 +71,10 @@ impl CsvRows {
         }
         let layout = lay(header.iter().map(str::to_owned).collect())?;
         let rows = options.batch_rows.max(1);
-        let columns = layout.columns.iter().map(|filled| Column::new(filled, options.zone, rows)).collect();
+        let room = rows.min(FIRST_ROWS).min(lines_at_most);
+        let columns = layout.columns.iter().map(|filled| Column::new(filled, options.zone, room)).collect();
         let unknown = layout.unknown.iter().map(|(_, header)| header);
-        let custom = (!layout.unknown.is_empty()).then(|| Custom::new(unknown, rows));
+        let custom = (!layout.unknown.is_empty()).then(|| Custom::new(unknown, room));
         let place = |name: &str| layout.columns.iter().position(|filled| filled.field.name == name);
         let mut key_columns: Vec<Vec<usize>> = key_columns(&layout.table)
             .iter()

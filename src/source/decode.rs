@@ -42,6 +42,8 @@ pub(super) enum Content {
     /// UTF-8 (as far as the file keeps its promise), without byte order mark.
     Text(Stream),
     Parquet(Chunks),
+    /// A member of a zip that is opened when it is its turn.
+    Packed(zip::Member),
 }
 
 /// What an input holds (one export, or one for each member of a zip), and the digest of its bytes.
@@ -102,7 +104,7 @@ pub(super) fn sniff(name: &str, file_name: &str, mut stream: Stream, depth: usiz
     if is_zip(&head) {
         let mut file = tempfile::NamedTempFile::new().context(|| format!("making room for {name}"))?;
         copy(name, &mut Cursor::new(head).chain(stream), &mut file)?;
-        return zip::members(name, zip::Archive::Temporary(Arc::new(file.into_temp_path())), &None, depth + 1);
+        return zip::members(name, zip::Archive::Temporary(file.into_temp_path()), &None, depth + 1);
     }
     let (encoding, mark) = encoding(&head);
     let rest = Cursor::new(head.split_off(mark)).chain(stream);

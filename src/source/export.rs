@@ -1,5 +1,6 @@
 //! An export file as batches of its table: opened, recognised, read to the end; every row comes out or is rejected.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
@@ -89,22 +90,42 @@ impl Export {
     }
 }
 
-/// An input, opened.
+/// An input, opened: one export, or one for each member of a zip.
 pub struct Opened {
-    /// What it holds: one export, or one for each member of a zip.
-    pub exports: Vec<Export>,
+    /// What has not been read, in order.
+    found: VecDeque<Found>,
+    options: ReadOptions,
     /// Its size and hash, to be asked when the exports are read.
     pub digest: Digest,
 }
 
-/// Opens an input and recognises what it holds.
+impl Opened {
+    /// Opens the next export and recognises it; `None` when there are no more. Only one is to be open at a time: the one before
+    /// has been read to its end.
+    ///
+    /// # Errors
+    /// Invalid when it is empty or of no known table, corrupt when it is damaged.
+    pub fn next_export(&mut self) -> Result<Option<Export>> {
+        while let Some(found) = self.found.pop_front() {
+            match found.content {
+                Content::Packed(member) => {
+                    let inside = member.open(&found.name, &found.file_name)?;
+                    inside.into_iter().rev().for_each(|found| self.found.push_front(found));
+                }
+                Content::Text(_) | Content::Parquet(_) => return export(found, &self.options).map(Some),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Opens an input, a zip down to the list of its members.
 ///
 /// # Errors
-/// Not found or unavailable when it cannot be read, invalid when it is empty or of no known table, corrupt when it is
-/// damaged.
+/// Not found or unavailable when it cannot be read, invalid when it is empty, corrupt when it is damaged.
 pub fn open(input: &Input, options: &ReadOptions) -> Result<Opened> {
     let (found, digest) = decode::find(input, &options.progress)?;
-    Ok(Opened { exports: found.into_iter().map(|found| export(found, options)).collect::<Result<_>>()?, digest })
+    Ok(Opened { found: found.into(), options: options.clone(), digest })
 }
 
 fn export(found: Found, options: &ReadOptions) -> Result<Export> {
@@ -122,6 +143,7 @@ fn export(found: Found, options: &ReadOptions) -> Result<Export> {
             let rows = ParquetRows::open(&name, chunks, lay, options)?;
             (rows.layout().table.clone(), rows.layout().unknown.clone(), Rows::Parquet(Box::new(rows)))
         }
+        Content::Packed(_) => return Err(Error::internal(format!("{name} was not opened"))),
     };
     Ok(Export { name, table, unknown: unknown.into_iter().map(|(_, header)| header).collect(), rows })
 }

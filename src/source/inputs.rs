@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::decode::fill;
+use super::reject;
 use crate::error::{Context, Error, Result};
 
 /// How standard input is called in messages.
@@ -36,7 +38,8 @@ impl Input {
 
 /// Files, folders (with all below them), patterns, and `-` for standard input become a list of files without repetition.
 ///
-/// From a folder only names with a known ending are taken; hidden names and those that begin with `_` are not looked at.
+/// From a folder only names with a known ending are taken; hidden names, those that begin with `_`, and rejects files of earlier
+/// loads are not.
 /// A file that is named outright is taken whatever it is called.
 ///
 /// # Errors
@@ -116,13 +119,20 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>, others: &mut Vec<String>) -> Re
         // A link to a folder is not followed: it may lead back up.
         if entry.file_type().context(|| entry.path().display().to_string())?.is_dir() {
             walk(&entry.path(), files, others)?;
-        } else if has_known_ending(&name) && entry.path().is_file() {
+        } else if has_known_ending(&name) && entry.path().is_file() && !is_rejects(&entry.path())? {
             files.push(entry.path());
         } else {
             others.push(name);
         }
     }
     Ok(())
+}
+
+/// Is this what an earlier load has refused? Such files are made beside exports, and are none.
+fn is_rejects(path: &Path) -> Result<bool> {
+    let mut head = [0; reject::HEADER.len()];
+    let read = fs::File::open(path).and_then(|mut file| fill(&mut file, &mut head)).context(|| path.display())?;
+    Ok(head[..read] == *reject::HEADER.as_bytes())
 }
 
 /// Hidden names, and those that tools set aside (`_delta_log`, `_SUCCESS`, `__MACOSX`).

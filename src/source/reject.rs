@@ -2,7 +2,7 @@
 //!
 //! A row is never skipped in silence: whoever reads an export hands each refused row to a [`RejectSink`].
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +34,9 @@ impl RejectSink for Vec<Reject> {
     }
 }
 
+/// The first line of a rejects file.
+pub const HEADER: &str = "file,line,reason,row\n";
+
 /// A CSV file of rejects (file, line, reason, row), created when the first one comes.
 #[derive(Debug)]
 pub struct RejectFile {
@@ -43,9 +46,34 @@ pub struct RejectFile {
 }
 
 impl RejectFile {
-    /// Nothing is written yet; an existing file stays until the first reject replaces it.
-    pub fn create(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), writer: None, count: 0 }
+    /// Nothing is written yet. A device or a pipe may be there already, a file not.
+    ///
+    /// # Errors
+    /// Invalid when there is something of that name: it may hold rejects that somebody still needs. Not found when there is no
+    /// folder to put it in.
+    pub fn at(path: impl Into<PathBuf>) -> Result<Self> {
+        let path = path.into();
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !is_device(&path) && path.symlink_metadata().is_ok() {
+            let what = format!("{} is there already: name another file for rejected rows, or move that one", path.display());
+            return Err(Error::invalid(what));
+        }
+        if !folder.is_dir() {
+            return Err(Error::not_found(format!("{}: no such folder to put rejected rows in", folder.display())));
+        }
+        Ok(Self { path, writer: None, count: 0 })
+    }
+
+    /// The file, made for its owner alone: what was rejected is people's data.
+    fn open(&self) -> Result<File> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(!is_device(&self.path));
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(&self.path).map_err(|error| {
+            let error = Error::from(error).context(format!("creating {}", self.path.display()));
+            error.also("rows were rejected: say with --rejects FILE where they shall go")
+        })
     }
 
     /// How many were kept.
@@ -68,8 +96,7 @@ impl RejectFile {
 
     fn write(&mut self, fields: [&str; 4]) -> Result<()> {
         if self.writer.is_none() {
-            let file = File::create(&self.path).context(|| format!("creating {}", self.path.display()))?;
-            let mut writer = ::csv::Writer::from_writer(BufWriter::new(file));
+            let mut writer = ::csv::Writer::from_writer(BufWriter::new(self.open()?));
             writer.write_record(["file", "line", "reason", "row"]).map_err(|error| self.failed(error))?;
             self.writer = Some(writer);
         }
@@ -82,6 +109,11 @@ impl RejectFile {
     fn failed(&self, error: ::csv::Error) -> Error {
         Error::unavailable(format!("writing rejects to {}: {error}", self.path.display())).with_source(error)
     }
+}
+
+/// Is this something that takes bytes and keeps none, such as `/dev/stderr`?
+fn is_device(path: &Path) -> bool {
+    path.metadata().is_ok_and(|there| !there.is_file() && !there.is_dir())
 }
 
 impl RejectSink for RejectFile {
@@ -108,11 +140,11 @@ mod tests {
     fn the_file_appears_with_the_first_reject() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("rejects.csv");
-        let mut none = RejectFile::create(&path);
+        let mut none = RejectFile::at(&path).expect("nothing is there");
         assert_eq!(none.finish().expect("finish"), 0);
         assert!(!path.exists());
 
-        let mut some = RejectFile::create(&path);
+        let mut some = RejectFile::at(&path).expect("nothing is there");
         let row = row_text(["a,b", "c\nd", "e\"f"]);
         some.reject(Reject { file: "x.csv".into(), line: 7, reason: "bad".into(), row }).expect("kept");
         assert_eq!(some.count(), 1);
@@ -122,11 +154,34 @@ mod tests {
     }
 
     #[test]
-    fn a_rejects_file_that_cannot_be_made_stops_the_load() {
+    fn a_rejects_file_replaces_nothing() {
         let folder = tempfile::tempdir().expect("folder");
-        let mut file = RejectFile::create(folder.path().join("missing/rejects.csv"));
-        let reject = Reject { file: "x".into(), line: 1, reason: "r".into(), row: String::new() };
-        assert!(file.reject(reject).is_err());
-        assert_eq!(file.count(), 0);
+        let reject = || Reject { file: "x".into(), line: 1, reason: "r".into(), row: String::new() };
+        let path = folder.path().join("rejects.csv");
+        let mut first = RejectFile::at(&path).expect("nothing is there");
+        let mut second = RejectFile::at(&path).expect("nothing is there yet");
+        first.reject(reject()).expect("kept");
+        first.finish().expect("finish");
+        let text = std::fs::read(&path).expect("text");
+        let error = second.reject(reject()).expect_err("somebody else was first");
+        assert!(error.to_string().contains("--rejects"), "{error}");
+        assert_eq!(second.count(), 0);
+        assert_eq!(RejectFile::at(&path).expect_err("it is there").kind(), crate::error::Kind::Invalid);
+        assert_eq!(std::fs::read(&path).expect("text"), text);
+        assert_eq!(RejectFile::at(folder.path()).expect_err("a folder").kind(), crate::error::Kind::Invalid);
+        let missing = RejectFile::at(folder.path().join("missing/rejects.csv"));
+        assert_eq!(missing.expect_err("no such folder").kind(), crate::error::Kind::NotFound);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn rejected_rows_are_for_their_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("folder");
+        let mut file = RejectFile::at(folder.path().join("rejects.csv")).expect("nothing is there");
+        file.reject(Reject { file: "x".into(), line: 1, reason: "r".into(), row: String::new() }).expect("kept");
+        assert_eq!(std::fs::metadata(file.path()).expect("a file").permissions().mode() & 0o777, 0o600);
+        let mut device = RejectFile::at("/dev/null").expect("a device");
+        device.reject(Reject { file: "x".into(), line: 1, reason: "r".into(), row: String::new() }).expect("taken");
     }
 }

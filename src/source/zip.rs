@@ -1,4 +1,7 @@
-//! The members of a zip, each as a stream of its own: nothing is unpacked to disk, and members can be read side by side.
+//! The members of a zip, each as a stream of its own: nothing is unpacked to disk.
+//!
+//! A member is opened when it is its turn to be read, so that a zip of thousands takes no more memory and no more open files
+//! than a zip of one.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -9,15 +12,14 @@ use ::zip::{CompressionMethod, ZipArchive};
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
 
-use super::decode::{Counted, Found, Progress, Stream, sniff};
+use super::decode::{Content, Counted, Found, Progress, Stream, sniff};
 use super::inputs::{has_known_ending, is_aside};
 use crate::error::{Context, Error, Result};
 
 /// Where the zip lies; a temporary copy goes when its last member is read.
-#[derive(Clone)]
 pub(super) enum Archive {
     Path(PathBuf),
-    Temporary(Arc<tempfile::TempPath>),
+    Temporary(tempfile::TempPath),
 }
 
 impl Archive {
@@ -29,11 +31,21 @@ impl Archive {
     }
 }
 
-/// The exports in a zip: the members with a known ending, or, where none has one, all of them.
+/// A zip that is open; its members share the one handle, and are read one after the other.
+struct Zip {
+    file: File,
+    progress: Progress,
+    depth: usize,
+    /// Keeps a temporary copy in place while it is read.
+    _archive: Archive,
+}
+
+/// The exports in a zip, none of them opened yet: the members with a known ending, or, where none has one, all of them.
 pub(super) fn members(name: &str, archive: Archive, progress: &Progress, depth: usize) -> Result<Vec<Found>> {
-    let open = || File::open(archive.path()).context(|| format!("opening {name}"));
+    let opening = || format!("opening {name}");
     let damaged = |error: ::zip::result::ZipError| Error::corrupt(format!("{name}: not a whole zip: {error}")).with_source(error);
-    let mut index = ZipArchive::new(open()?).map_err(damaged)?;
+    let file = File::open(archive.path()).context(opening)?;
+    let mut index = ZipArchive::new(file.try_clone().context(opening)?).map_err(damaged)?;
     let mut entries = Vec::new();
     for at in 0..index.len() {
         let file = index.by_index_raw(at).map_err(damaged)?;
@@ -55,14 +67,29 @@ pub(super) fn members(name: &str, archive: Archive, progress: &Progress, depth: 
         return Err(Error::invalid(format!("{name} holds no files")));
     }
     entries.sort_by(|one, other| one.member.cmp(&other.member));
-    let mut found = Vec::new();
-    for entry in entries {
+    let zip = Arc::new(Zip { file, progress: progress.clone(), depth, _archive: archive });
+    let found = |entry: Entry| {
         let full = format!("{name}!{}", entry.member);
+        // What cannot be read is told before anything is.
+        entry.check().context(|| &full)?;
         let file_name = entry.member.rsplit('/').next().unwrap_or_default().to_owned();
-        let stream = entry.open(open()?, archive.clone(), progress).context(|| &full)?;
-        found.extend(sniff(&full, &file_name, stream, depth + 1)?);
+        Ok(Found { name: full, file_name, content: Content::Packed(Member { entry, zip: zip.clone() }) })
+    };
+    entries.into_iter().map(found).collect()
+}
+
+/// A member that has not been opened.
+pub(super) struct Member {
+    entry: Entry,
+    zip: Arc<Zip>,
+}
+
+impl Member {
+    /// Opens it, under its name and its file's, and looks what it holds. The one opened before must be done with.
+    pub fn open(self, name: &str, file_name: &str) -> Result<Vec<Found>> {
+        let depth = self.zip.depth + 1;
+        sniff(name, file_name, self.entry.open(self.zip).context(|| name)?, depth)
     }
-    Ok(found)
 }
 
 struct Entry {
@@ -75,19 +102,27 @@ struct Entry {
 }
 
 impl Entry {
-    fn open(&self, mut file: File, archive: Archive, progress: &Progress) -> Result<Stream> {
+    /// Can it be read at all?
+    fn check(&self) -> Result<()> {
         if self.encrypted {
             return Err(Error::invalid("protected by a password: unpack it first"));
         }
+        match self.method {
+            CompressionMethod::Stored | CompressionMethod::Deflated => Ok(()),
+            other => Err(Error::invalid(format!("packed with {other}, which is not read: unpack it first"))),
+        }
+    }
+
+    fn open(&self, zip: Arc<Zip>) -> Result<Stream> {
         let (packed, size, crc32) = self.sizes;
+        let mut file = zip.file.try_clone()?;
         file.seek(SeekFrom::Start(self.start))?;
-        let raw = Counted { inner: file, progress: progress.clone() }.take(packed);
+        let raw = Counted { inner: file, progress: zip.progress.clone() }.take(packed);
         let inner: Stream = match self.method {
             CompressionMethod::Stored => Box::new(raw),
-            CompressionMethod::Deflated => Box::new(DeflateDecoder::new(raw)),
-            other => return Err(Error::invalid(format!("packed with {other}, which is not read: unpack it first"))),
+            _ => Box::new(DeflateDecoder::new(raw)),
         };
-        Ok(Box::new(Checked { inner, crc: Crc::new(), size, crc32, read: 0, _archive: archive }))
+        Ok(Box::new(Checked { inner, crc: Crc::new(), size, crc32, read: 0, _zip: zip }))
     }
 }
 
@@ -98,8 +133,7 @@ struct Checked {
     size: u64,
     crc32: u32,
     read: u64,
-    /// Keeps a temporary copy in place while it is read.
-    _archive: Archive,
+    _zip: Arc<Zip>,
 }
 
 impl Read for Checked {

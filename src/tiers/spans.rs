@@ -21,6 +21,7 @@ use chrono_tz::Tz;
 use futures::TryStreamExt;
 
 use super::aliases::Aliases;
+use super::carry::Counts;
 use super::upsert::Upsert;
 use super::warehouse::Warehouse;
 use crate::error::{Error, Result};
@@ -75,6 +76,19 @@ pub struct Spans {
     pub erased: u64,
 }
 
+impl Spans {
+    /// What is left of what was to be written: a list of who was erased that is newer than the rows there refuses those that
+    /// begin and those that end alike. Only the former are rows of the load.
+    fn without_erased(self, counts: &Counts) -> Self {
+        if counts.erased == 0 {
+            return self;
+        }
+        let begun = self.begun.min(counts.inserted);
+        let ended = self.ended.min(counts.updated);
+        Self { begun, ended, changed: self.changed.min(begun), erased: self.begun - begun }
+    }
+}
+
 /// Writes what a load says into its table. `told` has the load's rows.
 ///
 /// # Errors
@@ -101,7 +115,7 @@ pub async fn write(
             table: &table,
         };
         let stored = stored(upsert.lake(), &base).await?;
-        let (comes, mut spans) = load.against(&stored, missing)?;
+        let (comes, spans) = load.against(&stored, missing)?;
         if comes.num_rows() == 0 {
             return Ok(spans);
         }
@@ -116,11 +130,7 @@ pub async fn write(
         }
         match upsert.commit(prepared).await {
             Err(error) if lost_race(&error) => progress.say("somebody else wrote first: writing again"),
-            counts => {
-                spans.erased = counts?.erased;
-                spans.begun -= spans.erased.min(spans.begun);
-                return Ok(spans);
-            }
+            counts => return Ok(spans.without_erased(&counts?)),
         }
     }
     Err(Error::conflict(format!("{} is changed by others all the time: try again when they are done", told.table().name)))

@@ -117,7 +117,7 @@ async fn it_can_be_switched_off() {
             inputs: vec![world.file("quiet.csv", records)],
             as_table: None,
             zone: chrono_tz::America::Denver,
-            rejects: Some(world.file("rejects.csv", &[]).into()),
+            rejects: Some(world.path("rejects.csv")),
             buffer_bytes: 64 << 20,
             keep_versions: false,
             missing: Missing::OfPeopleNamed,

@@ -603,7 +603,7 @@ fn a_load_killed_at_any_time_is_finished_by_the_next() {
     let whole = started.elapsed();
     for share in [0.15, 0.35, 0.5, 0.65, 0.75, 0.85, 0.95] {
         let mut child = room
-            .command(&["load", "exports", "--rejects", "rejects.csv"])
+            .command(&["load", "exports", "--rejects", "/dev/null"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -615,9 +615,9 @@ fn a_load_killed_at_any_time_is_finished_by_the_next() {
         let twice = "SELECT count(*) - count(DISTINCT coalesce(lower(merge_id), ier_id)) AS twice FROM ier";
         assert_eq!(room.sql(twice), "twice\n0\n", "killed after {share} of the time");
     }
-    let last = room.run(&["load", "exports", "--rejects", "rejects.csv"]);
+    let last = room.run(&["load", "exports", "--rejects", "/dev/null"]);
     assert!(last.status.success(), "{}", err(&last));
-    let again = room.run(&["load", "exports", "--rejects", "rejects.csv"]);
+    let again = room.run(&["load", "exports", "--rejects", "/dev/null"]);
     assert!(out(&again).contains("nothing changed"), "{}", out(&again));
     for table in ["ier", "individual_link", "contact", "lead", "email_send", "aggregate_link", "affiliation", "employment"] {
         let query = format!("SELECT * FROM {table} ORDER BY 1, 2, 3, 4");
@@ -652,4 +652,81 @@ fn the_demo_ends_in_a_table_and_says_what_to_try_next() {
     let words: Vec<&str> = audit.trim().split("   ").next().unwrap().split_whitespace().skip(1).collect();
     let answer = out(&room.run(&words));
     assert!(answer.contains("SENT: ") && answer.contains("matched: "), "{answer}");
+}
+
+#[cfg(unix)]
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[cfg(unix)]
+#[test]
+fn keys_and_rejected_rows_are_for_their_owner_alone() {
+    let room = Room::new();
+    let loaded = room.run(&["load", "data", "--rejects", "rejects.csv"]);
+    assert!(loaded.status.success(), "{}", err(&loaded));
+    assert!(room.run(&["history", "003f40000000001"]).status.success());
+    let erased = room.run(&["erase", "003f40000000001", "--reason", "ticket 4711", "--confirm"]);
+    assert!(erased.status.success(), "{}", err(&erased));
+    for secret in ["rejects.csv", "warehouse/lookups/key", "warehouse/erased/key"] {
+        assert_eq!(mode(&room.path().join(secret)), 0o600, "{secret}");
+    }
+}
+
+#[test]
+fn a_rejects_file_that_is_there_is_refused_before_anything_is_read() {
+    let room = Room::new();
+    room.file("rejects.csv", "what the load before has refused");
+    let refused = room.run(&["load", "data", "--rejects", "rejects.csv"]);
+    assert_eq!(code(&refused), 2, "{}", err(&refused));
+    assert!(err(&refused).contains("rejects.csv is there already"), "{}", err(&refused));
+    assert!(!room.path().join("warehouse/hot").exists(), "nothing was loaded");
+    assert_eq!(std::fs::read_to_string(room.path().join("rejects.csv")).unwrap(), "what the load before has refused");
+}
+
+#[test]
+fn a_load_that_fails_names_its_rejects_and_the_next_passes_them_by() {
+    let room = Room::new();
+    std::fs::create_dir(room.path().join("in")).unwrap();
+    let affiliations = "ContactId,School\nnobody,Law\n003f40000000001,Law\n";
+    let mut zip = zip::ZipWriter::new(std::fs::File::create(room.path().join("in/weekly.zip")).unwrap());
+    for (name, text) in [("affiliation.csv", affiliations), ("what.csv", "a,b\n1,2\n")] {
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(text.as_bytes()).unwrap();
+    }
+    zip.finish().unwrap();
+    let mut command = room.command(&["-w", "../warehouse", "load", "."]);
+    let failed = command.current_dir(room.path().join("in")).output().unwrap();
+    assert_eq!(code(&failed), 2, "{}", err(&failed));
+    let told = err(&failed);
+    let named = told.split("rows rejected by then: ").nth(1).expect("the file is named").split_whitespace().next().unwrap();
+    let rejects = std::fs::read_to_string(room.path().join("in").join(named)).unwrap();
+    assert!(rejects.contains("nobody"), "{rejects}");
+
+    std::fs::remove_file(room.path().join("in/weekly.zip")).unwrap();
+    room.file("in/affiliation.csv", affiliations);
+    for _ in 0..2 {
+        let again = room.run(&["load", "in", "--rejects", "/dev/null"]);
+        assert!(again.status.success(), "{}", err(&again));
+    }
+}
+
+/// A weekly export of many small files in one zip.
+#[cfg(unix)]
+#[test]
+fn a_zip_of_many_members_needs_few_open_files() {
+    let room = Room::new();
+    let mut zip = zip::ZipWriter::new(std::fs::File::create(room.path().join("weekly.zip")).unwrap());
+    for number in 0..1500 {
+        zip.start_file(format!("Contact-{number:04}.csv"), zip::write::SimpleFileOptions::default()).unwrap();
+        write!(zip, "Id,Email\n003f4000000{number:04},{number}@example.edu\n").unwrap();
+    }
+    zip.finish().unwrap();
+    let ier = room.command(&["load", "weekly.zip"]);
+    let mut limited = Command::new("/bin/sh");
+    limited.args(["-c", "ulimit -n 256; exec \"$0\" load weekly.zip"]).arg(ier.get_program());
+    let loaded = limited.current_dir(room.path()).env_clear().env("HOME", room.path()).env("USER", "tester").output().unwrap();
+    assert!(loaded.status.success(), "{}", err(&loaded));
+    assert_eq!(room.sql("SELECT count(*) AS people FROM contact"), "people\n1500\n");
 }

@@ -10,6 +10,7 @@ use arrow::compute::concat_batches;
 use chrono::Duration;
 use deltalake_core::kernel::Add;
 use futures::TryStreamExt;
+use ier::clock::Clock;
 use ier::error::{Kind, Result};
 use ier::jobs;
 use ier::jobs::erase::{EraseReport, EraseRequest, finish};
@@ -24,6 +25,7 @@ use ier::lake::table::LakeTable;
 use ier::lake::{paths, read};
 use ier::record::fields::known;
 use ier::record::id::SfId;
+use ier::tiers::suppressed::{Key, Subject, suppress};
 use ier::tiers::upsert::Upsert;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
@@ -149,7 +151,7 @@ pub fn request(who: &[&str]) -> EraseRequest {
 
 pub async fn erase_as(world: &World, request: EraseRequest) -> Result<EraseReport> {
     let plan = jobs::erase::plan(&world.house, request).await?;
-    jobs::erase::execute(&world.house, plan, silent()).await
+    jobs::erase::execute(&world.house, plan, world.progress.clone()).await
 }
 
 async fn erase(world: &World) -> Result<EraseReport> {
@@ -745,4 +747,23 @@ async fn somebody_nobody_knows_is_refused_from_now_on() {
     erase(&world).await.expect("an empty house");
     let counts = world.load(&[theirs(1, "2026-10-20 09:00"), letter(2, "2026-10-20 09:00").contact(1)]).await;
     assert_eq!((counts.erased, counts.inserted), (1, 1));
+}
+
+/// The list of who was erased is written first: a load that comes then refuses what begins and what ends of theirs.
+#[tokio::test]
+async fn a_load_beside_an_erasure_that_has_only_begun_counts_its_own_rows() {
+    let world = World::on("2026-11-01");
+    let held = |rows: &[(u32, &str)]| {
+        let rows: Vec<String> = rows.iter().map(|(person, school)| format!("{},{school}\n", contact_id(*person))).collect();
+        world.text("affiliation.csv", &format!("ContactId,School\n{}", rows.concat()))
+    };
+    world.load_files(&[held(&[(1, "Law"), (1, "Arts"), (1, "Music"), (2, "Law")])]).await.expect("a load");
+    let key = Key::made(&world.house).await.expect("a key");
+    let erased = SfId::of_person(&contact_id(1)).expect("an id");
+    suppress(&world.house, &key, &[Subject::Person(&erased)], world.clock.now(), "e-1").await.expect("the list");
+    world.days_pass(1);
+    let report = world.load_files(&[held(&[(1, "Dance"), (2, "Arts"), (2, "Arts")])]).await.expect("a load");
+    let counts = &report.tables[0];
+    assert_eq!((counts.read, counts.inserted, counts.updated, counts.unchanged, counts.erased), (3, 1, 0, 1, 1), "{counts:?}");
+    assert_eq!(counts.ended, 1, "of the other's rows, one");
 }

@@ -444,3 +444,51 @@ async fn whatever_is_made_can_be_loaded() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_table_is_depends_on_its_name_and_not_on_its_columns() {
+    let house = House::empty().await;
+    let people = "ContactId,SubscriberKey,Opt\n003f40000000001,003f40000000001AAA,yes\n";
+    let report = house.load([house.file("prefs.csv", people)]).await.unwrap();
+    adds_up(&report);
+    assert_eq!((report.tables[0].table.as_str(), report.tables[0].inserted), ("prefs", 1));
+    assert_eq!(
+        house.ask("SELECT contact_id, subscriber_key, opt FROM prefs").await,
+        ["003f40000000001AAA | 003f40000000001AAA | yes"]
+    );
+
+    let opens = "ClientID,SendID,SubscriberKey,EmailAddress,SubscriberID,ListID,EventDate,EventType,BatchID,TriggeredSendExternalKey\n\
+        1,2,003f40000000001AAA,a@b.c,3,4,10/20/2026 9:00:00 AM,Open,0,\n";
+    let report = house.load_as([house.file("Opens.csv", opens)], Some("opens")).await.unwrap();
+    adds_up(&report);
+    assert_eq!(house.ask("SELECT subscriber_key, event_date FROM opens").await, ["003f40000000001AAA | 10/20/2026 9:00:00 AM"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_attributes_may_have_a_column_of_any_name() {
+    use ier::record::fields::{HIDDEN, Kind as Type, TABLES, Table};
+    let house = House::empty().await;
+    let mut names: Vec<String> =
+        TABLES.iter().flat_map(|table| table.fields.iter().map(|field| field.name.to_string())).collect();
+    names.extend(HIDDEN.into_iter().chain(["tier", "sent_day", "sent_month"]).map(str::to_owned));
+    names.sort();
+    names.dedup();
+    // Ids of people have to be such.
+    names.retain(|name| !["contact_id", "lead_id", "person_id", "id"].contains(&name.as_str()));
+    // Ids and system fields are typed everywhere.
+    let anything = Table::attributes("anything", &names);
+    let is_text = |name: &&String| anything.fields.iter().all(|field| field.api != name.as_str() || field.kind == Type::Label);
+    let value = |name: &String| if is_text(&name) { format!("some {name}") } else { String::new() };
+    let row = |person: u32| format!("00{person}f40000000001,{}\n", names.iter().map(value).collect::<Vec<_>>().join(","));
+    let text = format!("ContactId,{}\n{}", names.join(","), row(3));
+    let report = house.load([house.file("anything.csv", &text)]).await.unwrap();
+    adds_up(&report);
+    assert_eq!((report.tables[0].inserted, report.tables[0].rejected), (1, 0), "{:?}", std::fs::read_to_string(house.rejects()));
+    // A file with other columns makes the table wider; all that was told is still there.
+    house.load([house.file("anything.csv", "ContactId,More\n003f40000000003,x\n")]).await.unwrap();
+    let told = house.ask("SELECT * FROM anything WHERE contact_id = '003f40000000001AAA'").await.remove(0);
+    for name in names.iter().filter(is_text) {
+        assert!(told.split(" | ").any(|cell| cell == format!("some {name}")), "{name}: {told}");
+    }
+    assert!(!house.load([house.file("anything.csv", &text)]).await.unwrap().changed());
+}

@@ -3,6 +3,8 @@
 //! `cargo test faults` runs all of it and says how many points it tried; `IER_TEST_FAULTS=long` tries far more. A new job is
 //! one more line in the table of scenes below, and one in `pairs::JOBS`.
 
+mod deaths;
+
 pub mod every_call;
 
 mod kills;

@@ -82,6 +82,8 @@ impl House {
 
     /// What [`House::load_as`] asks for.
     pub fn request(&self, inputs: impl IntoIterator<Item = impl AsRef<Path>>, table: Option<&str>) -> LoadRequest {
+        // The rejects of the load before have been looked at.
+        drop(std::fs::remove_file(self.rejects()));
         LoadRequest {
             inputs: inputs.into_iter().map(|input| input.as_ref().display().to_string()).collect(),
             as_table: table.map(str::to_owned),

@@ -8,7 +8,7 @@ use ier::settings::{Overrides, Settings};
 use ier::tiers::holds::Scope;
 
 use crate::world::records::{Record, contact_id, id, ier, link, send};
-use crate::world::{Rows, World, day, silent};
+use crate::world::{Rows, World, day};
 
 /// What a settings file with these lines under `[retain]` says.
 pub fn rules(lines: &str) -> Retain {
@@ -25,7 +25,7 @@ impl World {
 
     pub async fn try_retain(&self, rules: &Retain) -> Result<RetainReport> {
         let plan = retain::plan(&self.house, rules).await?;
-        retain::execute(&self.house, plan, silent()).await
+        retain::execute(&self.house, plan, self.progress.clone()).await
     }
 
     pub async fn retain(&self, lines: &str) -> RetainReport {

@@ -50,6 +50,8 @@ pub struct World {
     pub store: Arc<FaultStore>,
     pub clock: ManualClock,
     pub house: Arc<Warehouse>,
+    /// Who hears how far its jobs are.
+    pub progress: Arc<dyn Progress>,
     engine: tokio::sync::OnceCell<Engine>,
     folder: Arc<TempDir>,
 }
@@ -66,6 +68,12 @@ pub fn silent() -> Arc<dyn Progress> {
 /// An unwritten page: no settings, no threads to share.
 fn limits() -> Limits {
     Limits { statement: None, threads: 2, memory_bytes: 256 << 20, ..Limits::default() }
+}
+
+/// A number that no other file of the tests has.
+fn number() -> u64 {
+    static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
 }
 
 fn house(store: &Arc<FaultStore>, clock: &ManualClock) -> Arc<Warehouse> {
@@ -91,7 +99,7 @@ impl World {
 
     fn over(store: Arc<FaultStore>, clock: ManualClock, folder: Arc<TempDir>) -> Self {
         let house = house(&store, &clock);
-        Self { store, clock, house, engine: tokio::sync::OnceCell::new(), folder }
+        Self { store, clock, house, progress: silent(), engine: tokio::sync::OnceCell::new(), folder }
     }
 
     /// The same objects in another world, in which one call may fail.
@@ -119,6 +127,11 @@ impl World {
         self.clock.tick(Duration::days(days));
     }
 
+    /// The same world, whose jobs tell this one how far they are.
+    pub fn telling(self, progress: Arc<dyn Progress>) -> Self {
+        Self { progress, ..self }
+    }
+
     /// A place in the folder of this world's files.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -144,20 +157,18 @@ impl World {
             inputs: files.to_vec(),
             as_table: None,
             zone: chrono_tz::America::Denver,
-            rejects: Some(self.path("rejects.csv")),
+            rejects: Some(self.path(&format!("rejects-{}.csv", number()))),
             buffer_bytes: 64 << 20,
             keep_versions: true,
             missing: Missing::OfPeopleNamed,
         };
         // On the heap: a test that loads often has room for each of its futures on its stack.
-        Box::pin(jobs::load::load(&self.house, request, silent())).await
+        Box::pin(jobs::load::load(&self.house, request, self.progress.clone())).await
     }
 
     /// Loads records through an export file; what became of them.
     pub async fn load(&self, records: &[Record]) -> TableCounts {
-        static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let file = self.file(&format!("export-{number}.csv"), records);
+        let file = self.file(&format!("export-{}.csv", number()), records);
         let mut report = self.load_files(&[file]).await.expect("the load");
         assert_eq!(report.tables.len(), 1, "one file, one table");
         let counts = report.tables.remove(0);
@@ -169,7 +180,7 @@ impl World {
     /// Archives what was sent before a day.
     pub async fn try_archive(&self, until: NaiveDate) -> Result<ArchiveReport> {
         let plan = jobs::archive::plan(&self.house, Some(until), 90).await?;
-        Box::pin(jobs::archive::execute(&self.house, plan, silent())).await
+        Box::pin(jobs::archive::execute(&self.house, plan, self.progress.clone())).await
     }
 
     /// Archives what was sent before a day.
@@ -179,7 +190,7 @@ impl World {
 
     pub async fn try_compact(&self) -> Result<CompactReport> {
         let plan = jobs::compact::plan(&self.house, &COMPACT).await?;
-        jobs::compact::execute(&self.house, plan, &COMPACT, silent()).await
+        jobs::compact::execute(&self.house, plan, &COMPACT, self.progress.clone()).await
     }
 
     pub async fn compact(&self) -> CompactReport {
@@ -188,7 +199,7 @@ impl World {
 
     pub async fn try_vacuum(&self, retain_hours: i64) -> Result<VacuumReport> {
         let plan = jobs::vacuum::plan(&self.house, Duration::hours(retain_hours)).await?;
-        jobs::vacuum::execute(plan, silent()).await
+        jobs::vacuum::execute(plan, self.progress.clone()).await
     }
 
     /// Deletes what has not been used for so many hours.
@@ -200,12 +211,12 @@ impl World {
     pub async fn try_verify(&self, table: Option<&str>, sweep: bool) -> Result<VerifyReport> {
         let plan = jobs::verify::plan(&self.house, table).await?;
         let choices = jobs::verify::Choices { look_up_key: None, retain: Duration::days(7), sweep };
-        jobs::verify::execute(&self.house, plan, choices, silent()).await
+        jobs::verify::execute(&self.house, plan, choices, self.progress.clone()).await
     }
 
     /// Holds the books against the rows; makes one row of each record that is stored more than once if told to.
     pub async fn try_reconcile(&self, repair: bool) -> Result<ReconcileReport> {
-        jobs::reconcile::reconcile(&self.house, self.engine().await?, repair, &silent()).await
+        jobs::reconcile::reconcile(&self.house, self.engine().await?, repair, &self.progress).await
     }
 
     /// Everything is as it was written, and nothing is left over that a vacuum would not have deleted, too.

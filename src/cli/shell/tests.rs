@@ -163,3 +163,40 @@ async fn a_pipe_gives_its_lines() {
     assert!(piped.next("").await.unwrap_err().to_string().contains("not utf-8"));
     assert_eq!(piped.next("").await.unwrap(), Line::End);
 }
+
+/// Has lines, and then dies.
+struct Broken(&'static [u8]);
+
+impl io::Read for Broken {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl BufRead for Broken {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.0.is_empty() {
+            std::panic::resume_unwind(Box::new("no more of it"));
+        }
+        Ok(self.0)
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.0 = &self.0[amount..];
+    }
+}
+
+#[tokio::test]
+async fn a_pipe_whose_reader_dies_is_not_at_its_end() {
+    let mut broken = Piped::new(Broken(b"SELECT 1;\nSELECT 2;\n"));
+    for text in ["SELECT 1;", "SELECT 2;"] {
+        assert!(matches!(broken.next("").await, Ok(Line::Text(line)) if line == text));
+    }
+    assert_eq!(broken.next("").await.err().map(|error| error.kind()), Some(Kind::Internal));
+
+    let mut whole = Piped::new(&b"SELECT 1;\n"[..]);
+    assert!(matches!(whole.next("").await, Ok(Line::Text(_))));
+    for _ in 0..2 {
+        assert!(matches!(whole.next("").await, Ok(Line::End)));
+    }
+}

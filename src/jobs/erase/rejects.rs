@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
 use crate::record::id::SfId;
+use crate::record::mention::{names_address, names_id};
 
 /// The header of a rejects file.
 const HEADER: [&[u8]; 4] = [b"file", b"line", b"reason", b"row"];
@@ -20,9 +21,10 @@ pub struct Mentions {
 }
 
 impl Mentions {
-    /// Does a text name any of them? Ids count in either form, cut off after the fifteenth character, and with their case destroyed.
+    /// Does a text name any of them, whole? Ids count in either form, cut off after the fifteenth character, and with their case
+    /// destroyed; addresses also as links write them.
     pub fn occur_in(&self, text: &str) -> bool {
-        if self.ids.iter().any(|id| text.contains(id.as_str15())) {
+        if self.ids.iter().any(|id| names_id(text.as_bytes(), id.as_str15().as_bytes())) {
             return true;
         }
         let words = text.split(|c: char| !c.is_ascii_alphanumeric());
@@ -30,7 +32,8 @@ impl Mentions {
             return true;
         }
         let small = text.to_lowercase();
-        self.addresses.iter().any(|address| small.contains(address))
+        let names = |address: &str| names_address(small.as_bytes(), address.as_bytes());
+        self.addresses.iter().any(|address| names(address) || names(&address.replace('@', "%40")))
     }
 }
 
@@ -130,14 +133,20 @@ mod tests {
             "a.csv,3,bad date,ANA@Example.edu\n",
             "a.csv,4,\"two\nlines\",\"003f40000000002AAA\"\r\n",
             "a.csv,5,upper,003F40000000001AAA\n",
-            "a.csv,6,other,003f4000000000",
+            "a.csv,6,other,003f4000000000\n",
+            "a.csv,7,other,\"jan@x.edu,ana@example.education\"\n",
+            "a.csv,8,other,dan+ana@example.edu\n",
+            "a.csv,9,other,1003f40000000001\n",
+            "a.csv,10,link,https://x.edu/?to=ana%40example.edu\n",
+            "a.csv,11,quoted,Ana <'ana@example.edu'>",
         ];
         std::fs::write(&path, lines.concat()).unwrap();
         assert_eq!(files(&[folder.path().to_owned()]).unwrap(), std::slice::from_ref(&path));
-        assert_eq!(sift(&path, &mentions, false).unwrap(), 4);
+        assert_eq!(sift(&path, &mentions, false).unwrap(), 6);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), lines.concat(), "looking changes nothing");
-        assert_eq!(sift(&path, &mentions, true).unwrap(), 4);
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), [lines[0], lines[4], lines[6]].concat());
+        assert_eq!(sift(&path, &mentions, true).unwrap(), 6);
+        let others = [lines[0], lines[4], lines[6], lines[7], lines[8], lines[9]];
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), others.concat());
         assert_eq!(sift(&path, &mentions, true).unwrap(), 0);
         std::fs::write(&path, "id,name\n1,x\n").unwrap();
         assert!(files(&[folder.path().to_owned()]).unwrap().is_empty(), "others in a folder are passed over");

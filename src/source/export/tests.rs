@@ -63,8 +63,8 @@ fn try_read(name: &str, bytes: impl AsRef<[u8]>, options: &ReadOptions) -> Resul
     let folder = Folder::new();
     let bytes = bytes.as_ref();
     let mut opened = open(&input(&folder.file(name, bytes)), options)?;
-    assert_eq!(opened.exports.len(), 1);
-    let read = read_all(opened.exports.remove(0))?;
+    let read = read_all(opened.next_export()?.expect("an export"))?;
+    assert!(opened.next_export()?.is_none(), "one file, one export");
     let fingerprint = opened.digest.finish()?;
     assert_eq!(fingerprint.bytes, bytes.len() as u64, "{name} is hashed as it is on disk");
     assert_eq!(fingerprint.blake3, blake3::hash(bytes).to_hex().as_str(), "{name} is hashed as it is on disk");
@@ -187,13 +187,13 @@ fn a_zip_has_an_export_for_each_member() {
     let affiliation = format!("ContactId,School\n{CONTACT},Law\n");
     let path =
         folder.file("all.zip", zip(&[("in/Contact_2026.csv", contacts.as_bytes()), ("Affiliation.csv", affiliation.as_bytes())]));
-    let exports = open(&input(&path), &options()).expect("open").exports;
-    let names: Vec<_> =
-        exports.iter().map(|export| (export.name.rsplit('/').next().expect("name"), export.table.name.as_ref())).collect();
-    assert_eq!(names, [("all.zip!Affiliation.csv", "affiliation"), ("Contact_2026.csv", "contact")]);
-    for export in exports {
+    let mut opened = open(&input(&path), &options()).expect("open");
+    for named in [("all.zip!Affiliation.csv", "affiliation"), ("Contact_2026.csv", "contact")] {
+        let export = opened.next_export().expect("open").expect("an export");
+        assert_eq!((export.name.rsplit('/').next().expect("name"), export.table.name.as_ref()), named);
         assert_eq!(read_all(export).expect("rows").1[0].num_rows(), 1);
     }
+    assert!(opened.next_export().expect("the end").is_none());
 }
 
 #[test]
@@ -348,9 +348,8 @@ fn progress_counts_the_bytes_on_disk() {
         let progress: Progress = Some(Arc::new(move |bytes| {
             counter.fetch_add(bytes, Ordering::Relaxed);
         }));
-        let export =
-            open(&input(&folder.file(name, &bytes)), &ReadOptions { progress, ..options() }).expect("open").exports.remove(0);
-        read_all(export).expect("rows");
+        let mut opened = open(&input(&folder.file(name, &bytes)), &ReadOptions { progress, ..options() }).expect("open");
+        read_all(opened.next_export().expect("open").expect("an export")).expect("rows");
         assert_eq!(seen.load(Ordering::Relaxed), bytes.len() as u64, "{name}");
     }
 }

@@ -13,7 +13,7 @@ use ier::tiers::holds::Scope;
 
 use crate::world::records::{contact, contact_id, ier, lead, link};
 use crate::world::store::Mode;
-use crate::world::{World, day, silent};
+use crate::world::{World, day};
 
 /// What a job does to a world.
 pub type Job = Arc<dyn for<'a> Fn(&'a World) -> BoxFuture<'a, Result<()>> + Send + Sync>;
@@ -253,7 +253,7 @@ pub fn release_job() -> Job {
                 out: world.path(&format!("release-{number}.csv")),
             };
             let house = &world.house;
-            let work = |run_id| async { execute(house, plan(house, request).await?, run_id, silent()).await };
+            let work = |run_id| async { execute(house, plan(house, request).await?, run_id, world.progress.clone()).await };
             recorded(house, "release", "ann", work).await.map(drop)
         })
     })

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::ops::Range;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use ier::clock::{Clock, ManualClock};
 use ier::lake::paths::is_named_by_commits;
 use object_store::memory::InMemory;
@@ -45,11 +46,15 @@ pub enum Mode {
     AbortBefore,
     /// The process stops when the call is done.
     AbortAfter,
+    /// What makes the call panics before it is made.
+    PanicBefore,
+    /// What makes the call panics when it is done.
+    PanicAfter,
 }
 
 impl Mode {
     /// All ways.
-    pub const ALL: [Mode; 7] = [
+    pub const ALL: [Mode; 9] = [
         Mode::ErrorOnce,
         Mode::ErrorForEver,
         Mode::DoneButFailed,
@@ -57,12 +62,19 @@ impl Mode {
         Mode::TimeOut,
         Mode::AbortBefore,
         Mode::AbortAfter,
+        Mode::PanicBefore,
+        Mode::PanicAfter,
     ];
+
+    /// Does something of the job die rather than be told?
+    pub fn panics(self) -> bool {
+        matches!(self, Mode::PanicBefore | Mode::PanicAfter)
+    }
 
     /// Does the way make a difference to writes only? To a call that reads, a time-out is an error that comes later, one
     /// that is done and reported failed has failed, there is nothing to tear, and to stop after it is to stop before the next.
     pub fn concerns_writes_only(self) -> bool {
-        !matches!(self, Mode::ErrorOnce | Mode::ErrorForEver | Mode::AbortBefore)
+        !matches!(self, Mode::ErrorOnce | Mode::ErrorForEver | Mode::AbortBefore | Mode::PanicBefore)
     }
 }
 
@@ -91,6 +103,8 @@ enum Step {
     Tear,
     StopBefore,
     StopAfter,
+    Panic,
+    DoThenPanic,
 }
 
 type Picked = Box<dyn Fn(&Call) -> bool + Send + Sync>;
@@ -295,13 +309,18 @@ impl FaultStore {
         self.state.fault.is_none_or(|fault| self.state.counted.load(Ordering::SeqCst) >= fault.at)
     }
 
+    /// Is the chosen call one at which something dies?
+    pub fn panics(&self) -> bool {
+        self.state.fault.is_some_and(|fault| fault.mode.panics())
+    }
+
     /// Runs a job as a process of its own: when the fault stops the process, the job is dropped where it stands, nothing
-    /// of it reaches the store any more, and the answer is `None`.
+    /// of it reaches the store any more, and the answer is `None`. So it is when the job itself panics.
     pub async fn process<T>(&self, job: impl Future<Output = T>) -> Option<T> {
         let ended = tokio::select! {
             biased;
             () = self.state.stop.notified() => None,
-            done = job => Some(done),
+            done = AssertUnwindSafe(job).catch_unwind() => done.ok(),
         };
         self.state.buried.store(true, Ordering::SeqCst);
         self.state.burial.notify_waiters();
@@ -322,6 +341,11 @@ const RANDOM: [&str; 4] = ["part-", "_tally/", "_seals/", "retention/"];
 
 fn failure(call: &Call) -> object_store::Error {
     object_store::Error::Generic { store: "test", source: format!("{} {} was made to fail", call.what, call.path).into() }
+}
+
+/// Panics, without a word on the test's own output.
+fn die(call: &Call) -> ! {
+    std::panic::resume_unwind(Box::new(format!("{} {} died", call.what, call.path)))
 }
 
 impl State {
@@ -367,6 +391,8 @@ impl State {
             Some(Mode::TimeOut) => Step::FailLater,
             Some(Mode::AbortBefore) => Step::StopBefore,
             Some(Mode::AbortAfter) => Step::StopAfter,
+            Some(Mode::PanicBefore) => Step::Panic,
+            Some(Mode::PanicAfter) => Step::DoThenPanic,
         };
         (number, step)
     }
@@ -422,6 +448,11 @@ impl State {
                 let done = act(false).await;
                 self.stop().await;
                 done.and(Err(failure(&call)))
+            }
+            Step::Panic => die(&call),
+            Step::DoThenPanic => {
+                drop(act(false).await);
+                die(&call)
             }
         }
     }

@@ -1,0 +1,179 @@
+//! The parsers of a load: threads that read the files, and the count of what they have read.
+//!
+//! **Invariant**: what comes from here is all there is, or an error. A channel that closes says nothing: it closes when
+//! everything is read, and also when those who read have died. So a load goes on only when each parser has ended by itself, each
+//! file asked for was opened and read to its end, and each row read was handed over or refused.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::RecordBatch;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::error::{Error, Result};
+use crate::human;
+use crate::jobs::coverage::{Covered, Covering};
+use crate::record::fields::Table;
+use crate::source::export::{self, ReadOptions};
+use crate::source::inputs::Input;
+use crate::source::reject::{Reject, RejectFile, RejectSink};
+
+/// Files parsed at once, and half the batches on their way.
+const PARSERS: usize = 2;
+
+/// What a parser sends.
+pub(super) enum Parsed {
+    /// Rows of a table.
+    Rows(Arc<Table>, RecordBatch),
+    /// An export is at its end.
+    End { table: Arc<Table>, rows_read: u64, rejected: u64 },
+    /// What a whole file brought.
+    Input(Vec<Covered>),
+}
+
+/// A parser's message, with what it says of the file.
+enum Message {
+    Opened { at: usize, name: String },
+    Parsed(Parsed),
+    Read { at: usize, exports: u64, covered: Vec<Covered> },
+}
+
+/// A rejects file that parsers share.
+pub(super) type Rejected = Arc<Mutex<RejectFile>>;
+
+/// The threads, and what they have opened and read.
+pub(super) struct Parsers {
+    messages: mpsc::Receiver<Result<Message>>,
+    threads: JoinSet<()>,
+    files: usize,
+    /// Opened, and not at their end.
+    open: BTreeMap<usize, String>,
+    files_read: usize,
+    exports_read: u64,
+    exports_ended: u64,
+}
+
+impl Parsers {
+    /// Begins to read, a few batches ahead.
+    pub(super) fn start(inputs: Vec<Input>, options: &ReadOptions, rejects: &Rejected) -> Self {
+        let files = inputs.len();
+        let (sender, messages) = mpsc::channel(PARSERS * 2);
+        let queue = Arc::new(Mutex::new(inputs.into_iter().enumerate()));
+        let mut threads = JoinSet::new();
+        for _ in 0..PARSERS {
+            let (queue, sender, options, rejects) = (queue.clone(), sender.clone(), options.clone(), rejects.clone());
+            // A thread cannot be stopped from outside. When the receiver goes away, as on Ctrl-C, its next message is the last.
+            threads.spawn_blocking(move || {
+                loop {
+                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let Some((at, input)) = next else { return };
+                    if let Err(error) = parse(at, &input, &options, &rejects, &sender) {
+                        // The receiver reports the first error and stops listening: later ones have nowhere to go.
+                        drop(sender.blocking_send(Err(error)));
+                        return;
+                    }
+                }
+            });
+        }
+        Self { messages, threads, files, open: BTreeMap::new(), files_read: 0, exports_read: 0, exports_ended: 0 }
+    }
+
+    /// What comes next; `None` when everything was read to its end.
+    ///
+    /// # Errors
+    /// What a parser met; internal when one has died, or has ended before its files were read.
+    pub(super) async fn next(&mut self) -> Result<Option<Parsed>> {
+        loop {
+            let message = tokio::select! {
+                biased;
+                Some(ended) = self.threads.join_next() => {
+                    ended.map_err(|error| Error::from(error).context(self.unread()))?;
+                    continue;
+                }
+                message = self.messages.recv() => message,
+            };
+            match message.transpose()? {
+                None => return self.end().map(|()| None),
+                Some(Message::Opened { at, name }) => drop(self.open.insert(at, name)),
+                Some(Message::Parsed(parsed)) => {
+                    self.exports_ended += u64::from(matches!(parsed, Parsed::End { .. }));
+                    return Ok(Some(parsed));
+                }
+                Some(Message::Read { at, exports, covered }) => {
+                    self.files_read += usize::from(self.open.remove(&at).is_some());
+                    self.exports_read += exports;
+                    return Ok(Some(Parsed::Input(covered)));
+                }
+            }
+        }
+    }
+
+    /// Is everything read that was to be?
+    fn end(&self) -> Result<()> {
+        let all_read = self.files_read == self.files && self.open.is_empty() && self.exports_ended == self.exports_read;
+        if all_read { Ok(()) } else { Err(Error::internal(self.unread())) }
+    }
+
+    fn unread(&self) -> String {
+        let open = match self.open.is_empty() {
+            true => String::new(),
+            false => format!(" ({} not to the end)", self.open.values().cloned().collect::<Vec<_>>().join(", ")),
+        };
+        let files = human::counted(self.files as u64, "file");
+        format!("nothing of this load is stored: of {files}, {} were read{open}", self.files_read)
+    }
+}
+
+/// Parses one input and sends its batches.
+fn parse(
+    at: usize,
+    input: &Input,
+    options: &ReadOptions,
+    rejects: &Rejected,
+    sender: &mpsc::Sender<Result<Message>>,
+) -> Result<()> {
+    let send = |message| sender.blocking_send(Ok(message)).map_err(|_| Error::interrupted("loading was stopped"));
+    let file_name = input.path.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+    let mut covering = Covering::of(file_name.unwrap_or_else(|| input.name.clone()));
+    send(Message::Opened { at, name: input.name.clone() })?;
+    let mut opened = export::open(input, options)?;
+    let mut exports = 0;
+    while let Some(mut export) = opened.next_export()? {
+        let mut sink = Rejects { file: rejects.clone(), count: 0 };
+        let mut taken = 0;
+        while let Some(batch) = export.next(&mut sink)? {
+            covering.rows(&export.table, &batch);
+            taken += batch.num_rows() as u64;
+            send(Message::Parsed(Parsed::Rows(export.table.clone(), batch)))?;
+        }
+        let (table, rows_read, rejected) = (export.table.clone(), export.rows_read(), sink.count);
+        if rows_read != taken + rejected {
+            let what = format!("{}: of {rows_read} rows, {taken} were taken and {rejected} refused", export.name);
+            return Err(Error::internal(what));
+        }
+        covering.end(&table, rows_read, rejected);
+        send(Message::Parsed(Parsed::End { table, rows_read, rejected }))?;
+        exports += 1;
+    }
+    let fingerprint = opened.digest.finish()?;
+    if let Some(bytes) = input.bytes.filter(|bytes| fingerprint.bytes < *bytes) {
+        let (name, read) = (&input.name, fingerprint.bytes);
+        return Err(Error::corrupt(format!("{name} ended after {read} of its {bytes} bytes: it was cut off while it was read")));
+    }
+    send(Message::Read { at, exports, covered: covering.finish(&fingerprint) })
+}
+
+/// One file's way into the shared rejects file.
+struct Rejects {
+    file: Rejected,
+    count: u64,
+}
+
+impl RejectSink for Rejects {
+    fn reject(&mut self, reject: Reject) -> Result<()> {
+        self.count += 1;
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).reject(reject)
+    }
+}
