@@ -24,6 +24,10 @@ mod pushdown;
 
 mod once;
 
+mod distinct;
+
+mod memory;
+
 pub mod functions;
 
 pub mod local_time;
