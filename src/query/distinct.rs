@@ -418,10 +418,10 @@ mod tests {
     const STATEMENTS: [&str; 9] = [
         "SELECT g, count(*) n, count(DISTINCT x) d FROM rows GROUP BY g",
         "SELECT g, count(DISTINCT x) a, count(DISTINCT t) b, count(DISTINCT lower(x)) c, sum(g) s FROM rows GROUP BY g",
-        "SELECT g, count(DISTINCT x) FILTER (WHERE t > 1) a, count(t) b FROM rows GROUP BY g HAVING count(DISTINCT t) > 1",
+        "SELECT g, count(DISTINCT x) FILTER (WHERE CAST(t AS BIGINT) > 1) a, count(t) b FROM rows GROUP BY g HAVING count(DISTINCT t) > 1",
         "SELECT g, x, count(*) n, count(DISTINCT t) d FROM rows GROUP BY ROLLUP (g, x)",
         "SELECT g, t, count(*) n, count(DISTINCT x) d FROM rows GROUP BY GROUPING SETS ((g), (t), ())",
-        "SELECT count(*) n, count(DISTINCT x) a, count(DISTINCT t) b, count(DISTINCT t > 2) c FROM rows",
+        "SELECT count(*) n, count(DISTINCT x) a, count(DISTINCT t) b, count(DISTINCT CAST(t AS BIGINT) > 2) c FROM rows",
         "SELECT g, t, count(DISTINCT x) OVER (PARTITION BY g) a, count(DISTINCT x) OVER (PARTITION BY g ORDER BY t) b FROM rows",
         "SELECT g, count(DISTINCT x) d, count(*) n FROM (SELECT * FROM rows ORDER BY g, t) s GROUP BY g",
         "SELECT n, count(DISTINCT d) e, max(n) m FROM (SELECT g, count(*) n, count(DISTINCT x) d FROM rows GROUP BY g) s GROUP BY n",

@@ -39,6 +39,7 @@ use super::rollups::CountTogether;
 use super::runs::{self, PersonRuns, PhysicalRules};
 use super::statement;
 use super::who::Person;
+use super::windows::WindowsByPartition;
 use super::workers::Workers;
 use crate::calendar::local::Calendar;
 use crate::error::{Context, Error, Result};
@@ -292,6 +293,7 @@ fn physical_rules() -> PhysicalRules {
     let mut rules = pushdown::where_names_tell(runs::with_rule(PersonRuns::default(), PhysicalOptimizer::new().rules));
     // Last: others look into conditions.
     rules.push(Arc::new(TextsOnce));
+    rules.push(Arc::new(WindowsByPartition));
     rules
 }
 

@@ -28,6 +28,8 @@ mod distinct;
 
 mod memory;
 
+mod windows;
+
 pub mod functions;
 
 pub mod local_time;
