@@ -38,8 +38,10 @@ use crate::tiers::warehouse::Warehouse;
 
 mod parsers;
 
-/// Rows a parser hands over at once.
-const BATCH_ROWS: usize = 64 * 1024;
+/// Rows a parser hands over at once: some ten megabytes. What is on its way is in memory beside what waits.
+const BATCH_ROWS: usize = 16 * 1024;
+/// The part of a load's memory in which rows wait; the other is for rows that are worked on.
+const WAITING: usize = 2;
 
 /// What to load.
 #[derive(Clone, Debug)]
@@ -228,7 +230,7 @@ async fn load_inputs(
     progress.total(bytes);
     let mut loading = Loading {
         warehouse: warehouse.clone(),
-        buffer_bytes: request.buffer_bytes,
+        buffer_bytes: request.buffer_bytes / WAITING,
         keep_versions: request.keep_versions,
         tables: Vec::new(),
         covered: Vec::new(),
@@ -270,6 +272,16 @@ enum Rows {
     Links(Spill),
 }
 
+impl Rows {
+    /// Bytes of those that wait in memory.
+    fn held_bytes(&self) -> usize {
+        match self {
+            Self::Upsert(upsert) => upsert.held_bytes(),
+            Self::Links(spill) => spill.held_bytes(),
+        }
+    }
+}
+
 struct Loading {
     warehouse: Arc<Warehouse>,
     buffer_bytes: usize,
@@ -308,10 +320,13 @@ impl Loading {
         let mut parsers = Parsers::start(inputs, &options, rejects);
         while let Some(parsed) = parsers.next().await? {
             match parsed {
-                Parsed::Rows(table, batch) => match &mut self.table(&table).await?.rows {
-                    Rows::Upsert(upsert) => upsert.push(&batch)?,
-                    Rows::Links(spill) => spill.push(&batch)?,
-                },
+                Parsed::Rows(table, batch) => {
+                    match &mut self.table(&table).await?.rows {
+                        Rows::Upsert(upsert) => upsert.push(&batch)?,
+                        Rows::Links(spill) => spill.push(&batch)?,
+                    }
+                    self.relieve()?;
+                }
                 Parsed::End { table, rows_read, rejected } => {
                     let counts = &mut self.table(&table).await?.counts;
                     counts.files += 1;
@@ -334,6 +349,18 @@ impl Loading {
         }
     }
 
+    /// Puts rows on disk while those of all tables are more than may wait in memory: the most of them first.
+    fn relieve(&mut self) -> Result<()> {
+        while self.tables.iter().map(|load| load.rows.held_bytes()).sum::<usize>() > self.buffer_bytes {
+            let Some(most) = self.tables.iter_mut().max_by_key(|load| load.rows.held_bytes()) else { break };
+            match &mut most.rows {
+                Rows::Upsert(upsert) => upsert.relieve()?,
+                Rows::Links(spill) => spill.relieve()?,
+            }
+        }
+        Ok(())
+    }
+
     /// The load of a table, begun if this is its first batch.
     async fn table(&mut self, table: &Arc<Table>) -> Result<&mut TableLoad> {
         if let Some(at) = self.tables.iter().position(|load| load.counts.table == table.name) {
@@ -343,7 +370,7 @@ impl Loading {
             }
             return Ok(&mut self.tables[at]);
         }
-        let buffer_bytes = if table.tiered { self.buffer_bytes } else { self.buffer_bytes / 4 };
+        let buffer_bytes = self.buffer_bytes;
         let rows = if table.name == links::table()?.name {
             Rows::Links(Spill::new(table.clone(), Role::Hot, buffer_bytes))
         } else {
@@ -425,7 +452,7 @@ async fn write_attributes(
     progress.say(&format!("writing {}", counts.table));
     progress.total(told.rows());
     let missing = if counts.rejected > 0 { Missing::Unknown } else { request.missing };
-    let how = (missing, request.zone, request.buffer_bytes);
+    let how = (missing, request.zone, request.buffer_bytes / WAITING);
     let written = spans::write(warehouse, &told, how, progress).await;
     let Spans { begun, changed, ended, erased } = written.context(|| failed(&counts.table))?;
     let (inserted, updated) = (begun.saturating_sub(changed), begun.min(changed));

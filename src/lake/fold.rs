@@ -64,6 +64,21 @@ impl Located {
         Ok(arrow::compute::concat_batches(&table.table.lake_schema(), &batches)?)
     }
 
+    /// Takes in what else was found; no row was found twice.
+    pub fn add(&mut self, other: Self) {
+        for (path, hits) in other.hits {
+            match self.hits.get_mut(&path) {
+                None => drop(self.hits.insert(path, hits)),
+                Some(own) => {
+                    let mut found: Vec<(u32, String)> =
+                        own.rows.drain(..).chain(hits.rows).zip(own.keys.drain(..).chain(hits.keys)).collect();
+                    found.sort_unstable_by_key(|(row, _)| *row);
+                    (own.rows, own.keys) = found.into_iter().unzip();
+                }
+            }
+        }
+    }
+
     /// The part found under these keys only.
     pub fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
         let mut located = Self::default();

@@ -45,6 +45,10 @@ pub mod read;
 
 pub mod write;
 
+mod scratch;
+
+pub mod wanderers;
+
 pub mod spill;
 
 pub mod parallel;

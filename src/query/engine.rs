@@ -11,7 +11,6 @@ use datafusion::common::{ParamValues, ScalarValue, TableReference};
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::{SQLOptions, SessionContext};
-use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{LogicalPlan, TableType};
@@ -26,11 +25,13 @@ use url::Url;
 use super::as_of::{IER_AS_OF, IerAsOf};
 use super::ask::Ask;
 use super::catalog::{CATALOG, PUBLIC, PublicSchema, SALESFORCE, SalesforceSchema, VIEWS};
+use super::distinct;
 use super::functions;
 use super::identity;
 use super::limits::{Limits, Timed, timed_out};
 use super::local_time;
 use super::macros::Macros;
+use super::memory::{Shares, merge_bytes};
 use super::once::TextsOnce;
 use super::provider::PinnedBefore;
 use super::pushdown;
@@ -38,6 +39,7 @@ use super::rollups::CountTogether;
 use super::runs::{self, PersonRuns, PhysicalRules};
 use super::statement;
 use super::who::Person;
+use super::windows::WindowsByPartition;
 use super::workers::Workers;
 use crate::calendar::local::Calendar;
 use crate::error::{Context, Error, Result};
@@ -95,7 +97,7 @@ impl Engine {
 
     /// An engine over a warehouse, for people who live by a calendar.
     pub async fn open_in(warehouse: Arc<Warehouse>, limits: Limits, calendar: Calendar) -> Result<Self> {
-        let mut runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(limits.memory_bytes)));
+        let mut runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(Shares::new(limits.memory_bytes)));
         warehouse.root().footers.set_budget_bytes(limits.metadata_cache_bytes);
         if let Some(folder) = &limits.spill_folder {
             runtime = runtime.with_temp_file_path(folder.clone());
@@ -109,6 +111,7 @@ impl Engine {
             .with_create_default_catalog_and_schema(false)
             .with_target_partitions(limits.threads.max(1))
             .with_option_extension(limits.shortcuts.clone())
+            .with_sort_spill_reservation_bytes(merge_bytes(limits.memory_bytes))
             // DataFusion 55.2 calls `x IS NOT TRUE` nullable where it is carried out and not where it is planned, and refuses a grouping
             // that has it twice. Nothing else of what is computed depends on it. Upstream has mended it (pull request 24244).
             .set_bool("datafusion.execution.skip_physical_aggregate_schema_check", true)
@@ -119,6 +122,7 @@ impl Engine {
         let state = state.with_optimizer_rules(optimizer_rules()).with_physical_optimizer_rules(physical_rules());
         let context = SessionContext::new_with_state(state.build());
         functions::register(&context)?;
+        distinct::register(&context)?;
         let calendar = Arc::new(calendar);
         local_time::register(&context, &calendar);
         let macros = Macros::built_in()?;
@@ -289,6 +293,7 @@ fn physical_rules() -> PhysicalRules {
     let mut rules = pushdown::where_names_tell(runs::with_rule(PersonRuns::default(), PhysicalOptimizer::new().rules));
     // Last: others look into conditions.
     rules.push(Arc::new(TextsOnce));
+    rules.push(Arc::new(WindowsByPartition));
     rules
 }
 

@@ -24,6 +24,12 @@ mod pushdown;
 
 mod once;
 
+mod distinct;
+
+mod memory;
+
+mod windows;
+
 pub mod functions;
 
 pub mod local_time;

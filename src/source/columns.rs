@@ -15,7 +15,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::layout::Filled;
 use super::values::{self, Moments};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::record::fields::{Kind, UTC};
 use crate::record::id::{IdError, SfId};
 
@@ -167,6 +167,8 @@ pub(super) struct Labels {
     /// The last text as the file has it, and its key: neighbours mostly agree.
     last: String,
     last_key: Option<i32>,
+    /// Were there more bytes than offsets can tell? Then nothing was added any more, and the batch is refused.
+    is_full: bool,
 }
 
 impl Labels {
@@ -179,6 +181,7 @@ impl Labels {
             hasher: DefaultHashBuilder::default(),
             last: String::new(),
             last_key: None,
+            is_full: false,
         }
     }
 
@@ -218,14 +221,24 @@ impl Labels {
         if let Some(&key) = places.find(hash, |&key| at(key) == value) {
             return key;
         }
-        let key = ends.len() as i32 - 1;
+        let (Ok(key), Ok(end)) = (i32::try_from(ends.len() - 1), i32::try_from(values.len() + value.len())) else {
+            self.is_full = true;
+            return 0;
+        };
         places.insert_unique(hash, key, |&key| hasher.hash_one(at(key)));
         values.push_str(value);
-        ends.push(values.len() as i32);
+        ends.push(end);
         key
     }
 
+    /// # Errors
+    /// Invalid when the different texts of one batch have more than 2 GiB.
     pub fn finish(&mut self) -> Result<ArrayRef> {
+        if std::mem::take(&mut self.is_full) {
+            return Err(Error::invalid(
+                "the texts of a column have more than 2 GiB within one batch of rows: cut the file in smaller ones",
+            ));
+        }
         let ends = std::mem::replace(&mut self.ends, vec![0]);
         let values = std::mem::take(&mut self.values).into_bytes();
         self.places.clear();

@@ -22,6 +22,9 @@ use super::reject::{Reject, RejectSink, row_text};
 use crate::error::{Error, Result};
 use crate::record::fields::Kind;
 
+/// Bytes of rows read at once, as the file tells them.
+const BATCH_BYTES: i64 = 64 << 20;
+
 /// The rows of a Parquet file.
 pub(super) struct ParquetRows {
     name: String,
@@ -43,10 +46,13 @@ impl ParquetRows {
         let plain = ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::new()).map_err(damaged)?;
         let layout = lay(plain.schema().fields().iter().map(|field| field.name().clone()).collect())?;
         let hinted = ArrowReaderOptions::new().with_schema(with_dictionaries(plain.schema(), &layout).into());
+        let groups = plain.metadata().row_groups();
+        let plain_rows = groups.iter().map(|group| group.num_rows()).sum();
+        let plain_bytes = groups.iter().map(|group| group.total_byte_size()).sum();
         // A file whose texts cannot come as dictionaries is read as it is.
         let metadata = ArrowReaderMetadata::try_new(plain.metadata().clone(), hinted).unwrap_or(plain);
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata)
-            .with_batch_size(options.batch_rows.max(1))
+            .with_batch_size(batch_rows(plain_rows, plain_bytes, options.batch_rows))
             .build()
             .map_err(damaged)?;
         Ok(Self { name: name.to_owned(), reader, layout, zone: options.zone, rows_read: 0 })
@@ -145,6 +151,12 @@ impl ParquetRows {
     }
 }
 
+/// Rows read at once of a file with so many rows and bytes: few where each of them is large.
+fn batch_rows(rows: i64, bytes: i64, most: usize) -> usize {
+    let each = (bytes / rows.max(1)).max(1);
+    usize::try_from(BATCH_BYTES / each).unwrap_or(0).clamp(1, most.max(1))
+}
+
 /// The file's schema, with dictionaries for the texts that repeat: they then arrive as they are stored.
 fn with_dictionaries(schema: &Schema, layout: &Layout) -> Schema {
     let repeats = |at: usize| {
@@ -173,4 +185,17 @@ fn shown(batch: &RecordBatch, row: usize) -> Result<String> {
         .map(|column| Ok(ArrayFormatter::try_new(column, &options)?.value(row).to_string()))
         .collect::<Result<Vec<String>>>()?;
     Ok(row_text(fields))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_are_large_are_read_by_the_few() {
+        assert_eq!(batch_rows(1_000_000, 300_000_000, 16_384), 16_384);
+        assert_eq!(batch_rows(1_000, 1_000 * (1 << 20), 16_384), 64);
+        assert_eq!(batch_rows(2, 1 << 40, 16_384), 1);
+        assert_eq!(batch_rows(0, 0, 0), 1, "an empty file is read, too");
+    }
 }

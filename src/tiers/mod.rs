@@ -4,6 +4,10 @@ pub mod warehouse;
 
 pub mod pin;
 
+mod overlay;
+
+mod room;
+
 pub mod upsert;
 
 pub mod carry;

@@ -101,25 +101,35 @@ pub async fn write(
     progress: &Arc<dyn Progress>,
 ) -> Result<Spans> {
     let identities = Aliases::open(warehouse).await?.identities().await?;
-    let rows = told.all_rows()?;
     for _ in 0..ATTEMPTS {
         let mut upsert = Upsert::new(warehouse, told.table(), buffer_bytes).await?;
         upsert.make_table().await?;
         let base = upsert.lake().snapshot().await?;
-        let table = upsert.table().clone();
-        let load = Load {
-            rows: resolve_all(&table, &pad(&rows, &table.lake_schema())?)?,
-            now: warehouse.clock().now().timestamp_micros(),
-            identities: &identities,
-            zone,
-            table: &table,
+        let (comes, mut spans) = {
+            let table = upsert.table().clone();
+            // All that is in memory only to compare goes before anything is written.
+            let load = Load {
+                rows: pad(&resolve_all(told.table(), &told.all_rows()?)?, &table.lake_schema())?,
+                now: warehouse.clock().now().timestamp_micros(),
+                identities: &identities,
+                zone,
+                table: &table,
+            };
+            load.against(&stored(upsert.lake(), &base).await?, missing)?
         };
+<<<<<<< HEAD
         let stored = stored(upsert.lake(), &base).await?;
         let (comes, spans) = load.against(&stored, missing)?;
+||||||| 1f2105f
+        let stored = stored(upsert.lake(), &base).await?;
+        let (comes, mut spans) = load.against(&stored, missing)?;
+=======
+>>>>>>> w-d
         if comes.num_rows() == 0 {
             return Ok(spans);
         }
         upsert.push(&comes)?;
+        drop(comes);
         let prepared = match upsert.prepare(progress).await {
             Err(error) if lost_race(&error) => continue,
             prepared => prepared?,
@@ -164,8 +174,8 @@ struct Facts<'a> {
     /// Their own dates, in microseconds.
     start: Vec<Option<i64>>,
     end: Vec<Option<i64>>,
-    /// Their values; empty where the identity says them already.
-    values: Vec<String>,
+    /// Their values; of no column where the identity says them already.
+    values: &'a [StringArray],
 }
 
 /// What is there: its facts, and the spans they have.
@@ -223,7 +233,7 @@ impl Load<'_> {
         let mut changed = 0;
         for row in 0..self.rows.num_rows() {
             match held.get(comes.identity[row]) {
-                Some(&before) if comes.values[row] == own.facts.values[before] => drop(going_on.insert(before)),
+                Some(&before) if comes.says(row, &own.facts, before) => drop(going_on.insert(before)),
                 before => {
                     changed += u64::from(before.is_some());
                     begins.push(row);
@@ -283,13 +293,12 @@ impl Load<'_> {
         let mut midnight = |text: &str, days_later: i32| dates.midnight(day(text)? + days_later);
         let start = |row: usize| texts.starts.iter().find_map(|column| text(column, row));
         let person = |row: usize| texts.people.iter().find_map(|column| text(column, row));
-        let values = |row: usize| texts.values.iter().map(|column| text(column, row).unwrap_or("\u{0}")).collect::<Vec<_>>();
         Facts {
             identity: texts.keys.iter().map(|key| key.unwrap_or_default().split(SPAN).next().unwrap_or_default()).collect(),
             person: (0..rows).map(|row| person(row).map(|id| self.identities.canonical(id))).collect(),
             start: (0..rows).map(|row| midnight(start(row)?, 0)).collect(),
             end: (0..rows).map(|row| midnight(text(texts.end.as_ref()?, row)?, 1)).collect(),
-            values: (0..rows).map(|row| values(row).join("\u{1}")).collect(),
+            values: &texts.values,
         }
     }
 }
@@ -386,6 +395,11 @@ impl Texts {
 }
 
 impl<'a> Facts<'a> {
+    /// Has a row the values of another? Both have the columns of one table.
+    fn says(&self, row: usize, others: &Self, other: usize) -> bool {
+        self.values.iter().zip(others.values).all(|(own, others)| text(own, row) == text(others, other))
+    }
+
     /// What a row is about, where it says so: its person, and since when.
     fn place(&self, row: usize) -> Option<(&'a str, i64)> {
         self.person[row].zip(self.start[row])

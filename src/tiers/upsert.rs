@@ -4,26 +4,28 @@
 //! other hot files, then of the archive's: a date may have been corrected, or the row archived. What is found in the
 //! archive is resolved with the archived version and written to hot, complete, as a late row.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, StringArray};
 use arrow::compute::concat_batches;
-use deltalake_core::kernel::Add;
 
 use super::carry::{Counts, Moved, Observing, filter_keys, partitions_of, settle};
+use super::overlay::Overlay;
 use super::pin::{Pinned, pin};
+use super::room::Room;
 use super::suppressed::{self, List};
 use super::warehouse::{Tiers, Warehouse};
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::commit::{ATTEMPTS, Change, commit, forsake, forsake_paths, lost_race};
 use crate::lake::fold::{Changes, Folded, Located, fold, keys, locate};
-use crate::lake::parallel::in_parallel;
+use crate::lake::parallel::at_most;
 use crate::lake::paths::Role;
 use crate::lake::snapshot::{DataFile, Partition, Snapshot};
-use crate::lake::spill::{Spill, Wanderers};
+use crate::lake::spill::{Part, SortedRuns, Spill};
 use crate::lake::table::LakeTable;
 use crate::lake::tally::Tally;
+use crate::lake::wanderers::Wanderers;
 use crate::lake::write::Begun;
 use crate::progress::{Progress, Silent};
 use crate::record::fields::{Table, known};
@@ -37,8 +39,8 @@ const ABSORB_BYTES: u64 = 32 << 20;
 /// writes no more than that anew however old the ledger is.
 const ABSORB_BYTES_LEDGER: u64 = 1 << 20;
 
-/// Keys looked for at once beyond their own day.
-const SURVEY_KEYS: usize = 2_000_000;
+/// A key looked for beyond its own day takes about so many bytes, with its place in a set.
+const KEY_BYTES: usize = 256;
 
 /// Rows on their way into one table.
 pub struct Upsert {
@@ -49,6 +51,7 @@ pub struct Upsert {
     wanderers: Option<Arc<Wanderers>>,
     keep_versions: bool,
     transactions: Vec<(&'static str, i64)>,
+    room: Room,
 }
 
 /// An upsert whose files are written and whose commit is not.
@@ -69,7 +72,7 @@ impl Prepared {
 }
 
 impl Upsert {
-    /// An upsert into a table; rows beyond `buffer_bytes` wait on disk.
+    /// An upsert into a table; rows beyond `buffer_bytes` wait on disk, and those worked on take about as much again.
     pub async fn new(warehouse: &Arc<Warehouse>, table: &Arc<Table>, buffer_bytes: usize) -> Result<Self> {
         let (target, tiers) = if table.tiered {
             let tiers = warehouse.tiers(table).await?;
@@ -79,8 +82,8 @@ impl Upsert {
         };
         let role = if table.tiered { Role::Hot } else { Role::Reference };
         let spill = Arc::new(Spill::new(target.table.clone(), role, buffer_bytes));
-        let transactions = Vec::new();
-        Ok(Self { warehouse: warehouse.clone(), target, tiers, spill, wanderers: None, keep_versions: true, transactions })
+        let (room, transactions) = (Room::new(buffer_bytes), Vec::new());
+        Ok(Self { warehouse: warehouse.clone(), target, tiers, spill, wanderers: None, keep_versions: true, transactions, room })
     }
 
     /// The same upsert, whose commit sets an application transaction of the table.
@@ -101,7 +104,7 @@ impl Upsert {
 
     /// The rows taken in for a table that is in one partition.
     pub fn all_rows(&self) -> Result<RecordBatch> {
-        self.spill.read(Partition(None))
+        self.spill.read_all(Partition(None))
     }
 
     /// The table as it will be: an attribute table has the columns of its files and of the lake.
@@ -143,6 +146,17 @@ impl Upsert {
         Ok(())
     }
 
+    /// Bytes of the rows that wait in memory.
+    pub fn held_bytes(&self) -> usize {
+        self.spill.held_bytes()
+    }
+
+    /// Puts all rows that wait on disk.
+    pub fn relieve(&mut self) -> Result<()> {
+        let spill = Arc::get_mut(&mut self.spill).ok_or_else(|| Error::internal("rows put on disk while they are folded"))?;
+        spill.relieve()
+    }
+
     /// Rows taken in.
     pub fn rows(&self) -> u64 {
         self.spill.rows()
@@ -163,7 +177,7 @@ impl Upsert {
             Some(wanderers) => wanderers.clone(),
             None => {
                 let spill = Arc::get_mut(&mut self.spill).ok_or_else(|| Error::internal("rows are folded twice at once"))?;
-                self.wanderers.insert(Arc::new(spill.wanderers())).clone()
+                self.wanderers.insert(Arc::new(spill.wanderers()?)).clone()
             }
         };
         let now_millis = self.warehouse.clock().now().timestamp_millis();
@@ -176,6 +190,7 @@ impl Upsert {
             pinned: pinned.clone(),
             list,
             wanderers,
+            room: self.room,
             begun: Arc::default(),
             progress: progress.clone(),
         };
@@ -262,56 +277,11 @@ impl Upsert {
     }
 }
 
-/// Files of partitions already rewritten by this upsert, over those of the snapshot.
-struct Overlay {
-    base: Arc<Snapshot>,
-    adds: BTreeMap<String, Add>,
-    removes: BTreeMap<String, Arc<DataFile>>,
-    files: BTreeMap<Partition, Vec<Arc<DataFile>>>,
-    tally: Tally,
-}
-
-impl Overlay {
-    fn new(base: Arc<Snapshot>) -> Self {
-        Self { base, adds: BTreeMap::new(), removes: BTreeMap::new(), files: BTreeMap::new(), tally: Tally::default() }
-    }
-
-    fn files(&self, partition: Partition) -> Vec<Arc<DataFile>> {
-        self.files.get(&partition).cloned().unwrap_or_else(|| self.base.partition(partition).to_vec())
-    }
-
-    fn apply(&mut self, table: &LakeTable, partition: Partition, folded: Folded) -> Result<()> {
-        let mut files = self.files(partition);
-        for gone in folded.replaced {
-            files.retain(|file| file.add.path != gone.add.path);
-            if self.adds.remove(&gone.add.path).is_none() {
-                self.removes.insert(gone.add.path.clone(), gone);
-            }
-        }
-        for add in folded.adds {
-            files.push(Arc::new(DataFile::new(&table.table, table.role, add.clone())?));
-            self.adds.insert(add.path.clone(), add);
-        }
-        self.files.insert(partition, files);
-        Ok(())
-    }
-
-    fn into_change(self) -> Change {
-        Change {
-            adds: self.adds.into_values().collect(),
-            removes: self.removes.into_values().collect(),
-            tally: self.tally,
-            operation: "upsert",
-            ..Change::default()
-        }
-    }
-}
-
 /// Where the keys of a load were found.
 #[derive(Default)]
 struct Survey {
-    /// In the partition of their own day.
-    own: HashMap<Partition, Located>,
+    /// In the partition of their own day; none where they are too many to be noted, and are looked for again.
+    own: HashMap<Partition, Option<Located>>,
     /// In another hot partition.
     elsewhere: HashSet<String>,
     /// Archived rows that hot does not override.
@@ -328,6 +298,7 @@ struct Work {
     pinned: Pinned,
     list: Arc<List>,
     wanderers: Arc<Wanderers>,
+    room: Room,
     begun: Arc<Begun>,
     progress: Arc<dyn Progress>,
 }
@@ -341,6 +312,19 @@ struct Done {
     tally: Tally,
     /// Rows that must be settled across partitions.
     carried: RecordBatch,
+}
+
+impl Done {
+    fn nothing(partition: Partition, table: &Table) -> Self {
+        Self {
+            partition,
+            folded: Folded::default(),
+            counts: Counts::default(),
+            moved: Vec::new(),
+            tally: Tally::default(),
+            carried: RecordBatch::new_empty(table.lake_schema()),
+        }
+    }
 }
 
 /// Rows settled in their partition, before they are folded into it.
@@ -361,7 +345,7 @@ impl Work {
         let mut carried = Vec::new();
         let partitions: Vec<Partition> = self.spill.partitions().map(|(partition, _)| partition).collect();
         let work = self.clone();
-        let done = in_parallel(partitions, move |partition| {
+        let done = at_most(self.room.at_once, partitions, move |partition| {
             let (work, survey) = (work.clone(), survey.clone());
             async move { work.partition(partition, &survey).await }
         });
@@ -388,21 +372,26 @@ impl Work {
             return Ok(survey);
         }
         let mut partitions = self.spill.partitions().peekable();
+        let (most, mut noted) = (self.room.bytes / KEY_BYTES, 0);
         while partitions.peek().is_some() {
             let mut rows = 0;
             let some = std::iter::from_fn(|| {
-                let next = partitions.next_if(|_| rows < SURVEY_KEYS)?;
+                let next = partitions.next_if(|_| rows < most)?;
                 rows += next.1 as usize;
                 Some(next.0)
             });
             let work = self.clone();
-            let found = in_parallel(some.collect::<Vec<_>>(), move |partition| {
+            let found = at_most(self.room.at_once, some.collect::<Vec<_>>(), move |partition| {
                 let work = work.clone();
                 async move { work.survey_own(partition).await }
             });
             let mut misses = Vec::new();
             for (partition, located, missed) in found.await? {
-                survey.own.insert(partition, located);
+                noted += located.as_ref().map_or(0, Located::len);
+                match located {
+                    Some(located) if located.is_empty() => {}
+                    located => drop(survey.own.insert(partition, located.filter(|_| noted < most))),
+                }
                 misses.extend(missed);
             }
             self.survey_beyond(&hot_files, &archive_files, misses, &mut survey).await?;
@@ -410,17 +399,26 @@ impl Work {
         Ok(survey)
     }
 
-    /// Finds the keys of one day in the files of that day; returns those not found as well.
-    async fn survey_own(&self, partition: Partition) -> Result<(Partition, Located, Vec<String>)> {
-        let (rows, _) = self.read(partition)?;
-        let wanted: HashSet<&str> = keys(&rows)?.iter().flatten().collect();
-        let located = locate(&self.target, self.pinned.hot.partition(partition), &wanted).await?;
-        let mut misses = Vec::new();
-        if self.target.role == Role::Hot {
-            let found: HashSet<&str> = located.keys().collect();
-            misses.extend(wanted.iter().filter(|key| !found.contains(*key)).map(|key| (*key).to_owned()));
+    /// Finds the keys of one day in the files of that day, none where these are too many; returns those not found as well.
+    async fn survey_own(&self, partition: Partition) -> Result<(Partition, Option<Located>, Vec<String>)> {
+        let (mut all, mut misses) = (Some(Located::default()), Vec::new());
+        for part in self.spill.parts(partition, self.room.part_bytes()) {
+            let own = |piece: Result<RecordBatch>| -> Result<StringArray> {
+                Ok(keys(&self.list.admitted(&self.target.table, piece?)?.0)?.clone())
+            };
+            let pieces: Vec<StringArray> = self.spill.pieces_of(part).map(own).collect::<Result<_>>()?;
+            let wanted: HashSet<&str> = pieces.iter().flatten().flatten().collect();
+            let located = locate(&self.target, self.pinned.hot.partition(partition), &wanted).await?;
+            if self.target.role == Role::Hot {
+                let found: HashSet<&str> = located.keys().collect();
+                misses.extend(wanted.iter().filter(|key| !found.contains(*key)).map(|key| (*key).to_owned()));
+            }
+            all = all.filter(|all| (all.len() + located.len()) * KEY_BYTES < self.room.bytes / self.room.at_once);
+            if let Some(all) = &mut all {
+                all.add(located);
+            }
         }
-        Ok((partition, located, misses))
+        Ok((partition, all, misses))
     }
 
     async fn survey_beyond(
@@ -446,13 +444,39 @@ impl Work {
         Ok(())
     }
 
-    /// The rows of a partition that come, without those of what was erased, and how many these are.
-    fn read(&self, partition: Partition) -> Result<(RecordBatch, u64)> {
-        self.list.admitted(&self.target.table, self.spill.read(partition)?)
+    /// The rows of a part that come, without those of what was erased, and how many these are.
+    fn read(&self, part: Part) -> Result<(RecordBatch, u64)> {
+        self.list.admitted(&self.target.table, self.spill.read(part)?)
     }
 
     async fn partition(&self, partition: Partition, survey: &Survey) -> Result<Done> {
-        let (read, erased) = self.read(partition)?;
+        let parts: Vec<Part> = self.spill.parts(partition, self.room.part_bytes()).collect();
+        let mut done = Done::nothing(partition, &self.target.table);
+        let (mut goes, mut comes, mut carried) = (Located::default(), Vec::new(), Vec::new());
+        // Rows that are settled wait sorted on disk for the last of them.
+        let mut runs = SortedRuns::new(self.target.table.clone());
+        for part in &parts {
+            let (here, astray) = self.part(*part, survey).await?;
+            done.counts.add(here.counts);
+            done.moved.extend(here.moved);
+            done.tally.add(&here.tally);
+            goes.add(here.goes);
+            carried.push(astray);
+            match parts.len() {
+                1 => comes.push(here.comes),
+                _ => runs.push(&here.comes)?,
+            }
+        }
+        done.carried = concat_batches(&self.target.table.lake_schema(), &carried)?;
+        let changes = Changes { goes, comes, streams: runs.streams(), ..Changes::default() };
+        done.folded = self.fold(partition, self.pinned.hot.partition(partition), changes).await?;
+        Ok(done)
+    }
+
+    /// Settles the rows of a part; returns those that must be settled across partitions as well.
+    async fn part(&self, part: Part, survey: &Survey) -> Result<(Here, RecordBatch)> {
+        let partition = part.partition;
+        let (read, erased) = self.read(part)?;
         let told = read.num_rows() as u64 + erased;
         let carry = |key: &str| self.wanderers.may_hold(key) || survey.elsewhere.contains(key);
         let mut carried = filter_keys(&read, carry)?;
@@ -466,13 +490,10 @@ impl Work {
             own = filter_keys(&own, |key| !strays.contains(key))?;
             here = self.settle_here(partition, &own, survey).await?;
         }
-        drop(own);
-        let Here { comes, mut counts, moved, tally, goes } = here;
-        counts.late = self.late(&comes, partition)?;
-        counts.erased = erased;
-        let folded = self.fold(partition, self.pinned.hot.partition(partition), goes, comes).await?;
+        here.counts.late = self.late(&here.comes, partition)?;
+        here.counts.erased = erased;
         self.progress.advance(told);
-        Ok(Done { partition, folded, counts, moved, tally, carried })
+        Ok((here, carried))
     }
 
     /// Settles rows of one partition whose keys are stored in that partition, archived, or new.
@@ -481,7 +502,11 @@ impl Work {
         let rows = resolve_all(table, own)?;
         let outdone = (own.num_rows() - rows.num_rows()) as u64;
         let wanted: HashSet<&str> = keys(&rows)?.iter().flatten().collect();
-        let located = survey.own.get(&partition).map(|located| located.only(|key| wanted.contains(key))).unwrap_or_default();
+        let located = match survey.own.get(&partition) {
+            None => Located::default(),
+            Some(Some(located)) => located.only(|key| wanted.contains(key)),
+            Some(None) => locate(&self.target, self.pinned.hot.partition(partition), &wanted).await?,
+        };
         let archived = match &survey.archived {
             None => RecordBatch::new_empty(table.lake_schema()),
             Some(archived) => filter_keys(archived, |key| wanted.contains(key))?,
@@ -524,13 +549,13 @@ impl Work {
         Ok(if before { rows.num_rows() as u64 } else { (marks.len() - marks.null_count()) as u64 })
     }
 
-    async fn fold(&self, partition: Partition, files: &[Arc<DataFile>], goes: Located, comes: RecordBatch) -> Result<Folded> {
-        if goes.is_empty() && comes.num_rows() == 0 {
+    async fn fold(&self, partition: Partition, files: &[Arc<DataFile>], changes: Changes) -> Result<Folded> {
+        if changes.goes.is_empty() && changes.streams.is_empty() && changes.comes.iter().all(|comes| comes.num_rows() == 0) {
             return Ok(Folded::default());
         }
         let absorb_bytes = if self.target.table.ledger { ABSORB_BYTES_LEDGER } else { ABSORB_BYTES };
         let absorb = files.iter().filter(|file| file.bytes() < absorb_bytes).cloned().collect();
-        let changes = Changes { goes, comes: vec![comes], absorb, begun: self.begun.clone(), ..Changes::default() };
+        let changes = Changes { absorb, begun: self.begun.clone(), ..changes };
         let name = self.target.name();
         fold(&self.target, partition, changes, self.now_millis, &|_| {})
             .await
@@ -569,7 +594,8 @@ impl Work {
             let files = overlay.files(partition);
             let goes = locate(&self.target, &files, &coming).await?;
             counts.late += self.late(&comes, partition)?;
-            let folded = self.fold(partition, &files, goes, comes).await?;
+            let changes = Changes { goes, comes: vec![comes], ..Changes::default() };
+            let folded = self.fold(partition, &files, changes).await?;
             overlay.apply(&self.target, partition, folded)?;
         }
         self.progress.advance(rows.num_rows() as u64);

@@ -99,6 +99,9 @@ mod lease;
 /// Statements that want too much time or memory.
 mod limits;
 
+/// What a process takes, measured from outside, and what becomes of rows that outgrow it.
+mod memory;
+
 /// Whatever fails, wherever and whenever: every call of every job in every way, pairs of jobs over seeds, power cuts, lost
 /// answers of S3, kills of the binary. `cargo test faults` runs it, `IER_TEST_FAULTS=long` for longer.
 mod faults;

@@ -1,0 +1,29 @@
+//! How much of a load is worked on at once.
+
+/// How often rows are in memory while they are worked on: read, resolved, sorted, and a copy of each on its way.
+const COPIES: usize = 5;
+
+/// Room for less than this, of one partition, is rather left to another.
+const PART_BYTES: usize = 4 << 20;
+
+/// What rows may take while they are worked on: as much as those that wait may hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// In all.
+    pub bytes: usize,
+    /// Partitions worked on at once.
+    pub at_once: usize,
+}
+
+impl Room {
+    /// Room of so many bytes.
+    pub fn new(bytes: usize) -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Self { bytes, at_once: (bytes / (PART_BYTES * COPIES)).clamp(1, cores) }
+    }
+
+    /// Bytes of the rows that one of them works on at once.
+    pub fn part_bytes(self) -> usize {
+        self.bytes / self.at_once / COPIES
+    }
+}
