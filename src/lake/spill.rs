@@ -17,6 +17,7 @@ use super::fold::keys;
 use super::paths::Role;
 use super::snapshot::Partition;
 use crate::error::{Context, Error, Result};
+use crate::human::temporary_folder;
 use crate::record::fields::Table;
 use crate::record::key::sent_days;
 
@@ -145,7 +146,7 @@ impl Spill {
         let mut file = self.file.lock().map_err(|_| Error::internal("the spill file's lock is poisoned"))?;
         let file = match &mut *file {
             Some(file) => file,
-            none => none.insert(tempfile::tempfile().context(|| "cannot make a spill file in the temporary folder")?),
+            none => none.insert(tempfile::tempfile().context(|| format!("cannot make a spill file in {}", temporary_folder()))?),
         };
         let mut offset = file.seek(SeekFrom::End(0))?;
         let options =
@@ -159,7 +160,7 @@ impl Spill {
             writer.write(&batch)?;
             writer.finish()?;
             drop(writer);
-            file.write_all(&bytes).context(|| "cannot write the spill file in the temporary folder")?;
+            file.write_all(&bytes).context(|| format!("cannot write the spill file in {}", temporary_folder()))?;
             self.spilled.entry(partition).or_default().push(Run { offset, bytes: bytes.len() });
             offset += bytes.len() as u64;
         }
@@ -173,7 +174,7 @@ impl Spill {
             let mut file = self.file.lock().map_err(|_| Error::internal("the spill file's lock is poisoned"))?;
             let file = file.as_mut().ok_or_else(|| Error::internal("a spilled run without a spill file"))?;
             file.seek(SeekFrom::Start(run.offset))?;
-            file.read_exact(&mut bytes).context(|| "cannot read the spill file in the temporary folder")?;
+            file.read_exact(&mut bytes).context(|| format!("cannot read the spill file in {}", temporary_folder()))?;
         }
         let reader = StreamReader::try_new(Cursor::new(bytes), None)?;
         let batches: Vec<RecordBatch> = reader.collect::<Result<_, _>>()?;

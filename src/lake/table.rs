@@ -64,13 +64,13 @@ impl LakeTable {
     pub fn new(root: &Root, role: Role, table: Arc<Table>) -> Result<Self> {
         let name = paths::table(role, &table.name);
         let folder = Path::from_iter(root.base.parts().chain(Path::from(name.as_str()).parts()));
-        let url = root
-            .url
-            .join(&format!("{name}/"))
-            .map_err(|error| Error::internal(format!("cannot build the URL of {name}: {error}")))?;
+        // Delta sees the warehouse alone: in the path above it, it would decode what looks encoded (`a%20b`) once too often.
+        let mut url = root.url.clone();
+        url.set_path(&format!("/{name}/"));
         let sealed = Sealed::new(root.store.clone());
         let prefixed: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(sealed.clone(), folder.clone()));
-        let log_store = default_logstore(prefixed, Arc::new(sealed.clone()), &url, &StorageConfig::default());
+        let above: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(sealed.clone(), root.base.clone()));
+        let log_store = default_logstore(prefixed, above, &url, &StorageConfig::default());
         let newest = Mutex::default();
         Ok(Self {
             table,
@@ -116,7 +116,7 @@ impl LakeTable {
                 Ok(snapshot) => return Ok(newest.insert(Arc::new(snapshot)).clone()),
                 // The damage itself says more than what became of it on its way through other crates.
                 Err(error) => {
-                    let first = damage.take().or(found).unwrap_or(error);
+                    let first = damage.take().or(found).unwrap_or_else(|| self.sealed.behind(error));
                     if !avoided {
                         return Err(first.context(format!("cannot read the log of {}", self.name())));
                     }
@@ -179,9 +179,8 @@ impl LakeTable {
     async fn transaction_of(&self, state: &DeltaTableState, name: &str) -> Result<Option<i64>> {
         let found = state.transaction_version(self.log_store.as_ref(), name).await;
         found.map_err(|error| {
-            self.sealed
-                .damage_met()
-                .unwrap_or_else(|| Error::from(error).context(format!("cannot read the log of {}", self.name())))
+            let failed = || Error::from(error).context(format!("cannot read the log of {}", self.name()));
+            self.sealed.damage_met().unwrap_or_else(|| self.sealed.behind(failed()))
         })
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use super::suppressed;
 use crate::clock::Clock;
 use crate::error::{Context, Error, Result};
-use crate::lake::paths::{Role, is_aside, is_lease, is_lookup};
+use crate::lake::paths::{Role, is_aside, is_lease, is_lookup, is_probe};
 use crate::lake::store::Root;
 use crate::lake::table::LakeTable;
 use crate::record::fields::{self, TABLES, Table};
@@ -145,7 +145,7 @@ impl Warehouse {
     /// Is there nothing under the root? The log of who looked there does not count, nor who would have worked.
     pub async fn is_empty(&self) -> Result<bool> {
         let listed = self.root.store.list(Some(&self.root.base));
-        let counts = |place: &Path| !is_lookup(place) && !is_lease(place) && !is_aside(place);
+        let counts = |place: &Path| !is_lookup(place) && !is_lease(place) && !is_aside(place) && !is_probe(place);
         let mut records = listed.try_filter(|object| std::future::ready(counts(&object.location)));
         Ok(records.try_next().await.context(|| format!("cannot list {}", self.root.url))?.is_none())
     }
