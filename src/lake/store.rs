@@ -55,6 +55,12 @@ impl Root {
         let opening = || format!("cannot open warehouse {location}");
         let unknown = |error: &dyn std::fmt::Display| Error::invalid(error.to_string());
         let (scheme, base) = ObjectStoreScheme::parse(&url).map_err(|error| unknown(&error)).context(opening)?;
+        if let Some(name) = base.parts().find(|name| is_misread(name.as_ref())) {
+            let name = name.as_ref();
+            return Err(Error::invalid(format!(
+                "cannot open warehouse {location}: the name {name} would be read as another; rename it"
+            )));
+        }
         let traffic: Arc<Traffic> = Arc::default();
         let store: Arc<dyn ObjectStore> = match scheme {
             ObjectStoreScheme::Local => {
@@ -77,6 +83,15 @@ impl Root {
         self.store = store;
         self
     }
+}
+
+/// Would the Delta log's reader look for it in another place? It decodes names once too often (`a%20b` becomes `a b`), and takes
+/// a backslash for a slash.
+fn is_misread(name: &str) -> bool {
+    let hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
+    let bytes = name.as_bytes();
+    let encoded = |at: usize| bytes[at] == b'%' && hex(bytes.get(at + 1)) && hex(bytes.get(at + 2));
+    name.contains('\\') || (0..bytes.len()).any(encoded)
 }
 
 /// All that decides to which server requests go, and how it is asked to keep its promises.

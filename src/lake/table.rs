@@ -64,13 +64,13 @@ impl LakeTable {
     pub fn new(root: &Root, role: Role, table: Arc<Table>) -> Result<Self> {
         let name = paths::table(role, &table.name);
         let folder = Path::from_iter(root.base.parts().chain(Path::from(name.as_str()).parts()));
-        // Delta sees the warehouse alone: in the path above it, it would decode what looks encoded (`a%20b`) once too often.
-        let mut url = root.url.clone();
-        url.set_path(&format!("/{name}/"));
+        let url = root
+            .url
+            .join(&format!("{name}/"))
+            .map_err(|error| Error::internal(format!("cannot build the URL of {name}: {error}")))?;
         let sealed = Sealed::new(root.store.clone());
         let prefixed: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(sealed.clone(), folder.clone()));
-        let above: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(sealed.clone(), root.base.clone()));
-        let log_store = default_logstore(prefixed, above, &url, &StorageConfig::default());
+        let log_store = default_logstore(prefixed, Arc::new(sealed.clone()), &url, &StorageConfig::default());
         let newest = Mutex::default();
         Ok(Self {
             table,

@@ -43,13 +43,10 @@ fn a_warehouse_may_have_any_name() {
         ("~/at home", "at home"),
         ("~bob", "here/~bob"),
         ("a b", "here/a b"),
-        ("a%20b", "here/a%20b"),
-        ("a%2Fb", "here/a%2Fb"),
         ("100%", "here/100%"),
         ("a#1", "here/a#1"),
         ("a?b", "here/a?b"),
         ("a*b", "here/a*b"),
-        ("a\\b", "here/a\\b"),
         ("Büro ä€", "here/Büro ä€"),
         ("a:b", "here/a:b"),
         (" blank ", "here/ blank "),
@@ -84,6 +81,10 @@ fn a_warehouse_that_cannot_be_is_refused_before_anything_is_written() {
         ("file", "is a file: name a folder"),
         ("file/wh", "Not a directory"),
         ("a\nb", "illegal character"),
+        ("a%20b", "would be read as another"),
+        ("s3://bucket/a%2520b", "would be read as another"),
+        ("a%2Fb/wh", "would be read as another"),
+        ("a\\b", "would be read as another"),
         ("ftp://example.org/x", "Unable to recognise URL"),
         ("file://wh", "is not a local path"),
         ("  ", "is empty"),
@@ -130,7 +131,7 @@ fn words_in_a_file_are_meant_from_the_file() {
 fn whatever_else_is_read_or_written_may_have_any_name() {
     let room = Room::new();
     let here = room.path().join("here");
-    for name in ["a b", "a%20b", "a#1", "Büro", "a*b", "[a]"] {
+    for name in ["a b", "100%", "a#1", "Büro", "a*b", "[a]"] {
         let folder = here.join(name);
         std::fs::create_dir_all(folder.join("spill")).unwrap();
         for file in ["contact.csv", "individual_email_result.csv", "email_send.csv"] {
