@@ -55,7 +55,7 @@ impl Error {
 
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
-        if error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
+        if error.get_ref().is_some_and(|inner| known(inner).is_some()) {
             let kind = error.kind();
             return error.into_inner().map_or_else(|| Self::foreign(Kind::Unavailable, io::Error::from(kind)), unwrap_external);
         }
@@ -190,12 +190,13 @@ fn of_io(error: &io::Error) -> Kind {
 fn of_store(error: &object_store::Error) -> Kind {
     use object_store::Error as Store;
     match error {
-        Store::NotFound { .. } if is_about_bucket(error) => Kind::NotFound,
+        error if is_about_bucket(error) => Kind::NotFound,
         // Nobody asks a store for an object by a name of their own: what is asked for is named by something that is there.
         Store::NotFound { .. } => Kind::Corrupt,
         Store::AlreadyExists { .. } | Store::Precondition { .. } => Kind::Conflict,
         Store::PermissionDenied { .. } | Store::Unauthenticated { .. } => Kind::Invalid,
         Store::NotImplemented { .. } | Store::NotSupported { .. } | Store::UnknownConfigurationKey { .. } => Kind::Invalid,
+        error if is_about_keys(error) => Kind::Invalid,
         Store::JoinError { .. } => Kind::Internal,
         error => beneath(error).unwrap_or(Kind::Unavailable),
     }
@@ -315,6 +316,14 @@ fn is_about_bucket(error: &object_store::Error) -> bool {
     answer(&error.to_string()).is_some_and(|(_, code, _)| ["NoSuchBucket", "ContainerNotFound"].contains(&code))
 }
 
+/// Are the keys wrong, or may they not do that? Of a listing the client tells the answer alone.
+fn is_about_keys(error: &object_store::Error) -> bool {
+    use object_store::Error as Store;
+    let text = error.to_string();
+    let refused = || text.contains(" 403 Forbidden") || text.contains(" 401 Unauthorized");
+    matches!(error, Store::PermissionDenied { .. } | Store::Unauthenticated { .. }) || refused()
+}
+
 /// What a store says, in words: its answer without the XML around it, and what to do where that is known.
 fn store_words(error: &object_store::Error) -> String {
     use object_store::Error as Store;
@@ -324,11 +333,9 @@ fn store_words(error: &object_store::Error) -> String {
         None => text.trim().to_owned(),
     };
     match error {
-        Store::NotFound { .. } if is_about_bucket(error) => format!("the bucket is not there: make it first ({told})"),
+        error if is_about_bucket(error) => format!("the bucket is not there: make it first ({told})"),
         Store::NotFound { path, .. } => format!("{path} is not there: it was removed, or is lost"),
-        Store::PermissionDenied { .. } | Store::Unauthenticated { .. } => {
-            format!("the store refuses: look at its keys, and at what they may do ({told})")
-        }
+        error if is_about_keys(error) => format!("the store refuses: look at its keys, and at what they may do ({told})"),
         _ => told,
     }
 }
@@ -402,6 +409,9 @@ mod tests {
         let bucket = Error::from(not_found(body));
         assert!(!bucket.is_missing() && bucket.kind() == Kind::NotFound, "{bucket:?}");
         assert!(bucket.to_string().contains("make it first"), "{bucket}");
+        // A listing tells it in another way.
+        let listed = Error::from(object_store::Error::Generic { store: "S3", source: body.into() });
+        assert_eq!((listed.kind(), listed.to_string().contains("make it first")), (Kind::NotFound, true), "{listed}");
     }
 
     #[test]
@@ -420,6 +430,7 @@ mod tests {
             ArrowError::ExternalError(Box::new(own())).into(),
             ParquetError::External(Box::new(own())).into(),
             io::Error::other(own()).into(),
+            io::Error::other(object_store::Error::Generic { store: "S3", source: Box::new(own()) }).into(),
             object_store::Error::Generic { store: "durable", source: Box::new(own()) }.into(),
         ];
         for error in through {

@@ -60,7 +60,8 @@ const SINGLY: usize = 16;
 /// Invalid when the URL names no store we know, or the options do not do for it.
 pub(super) fn open(url: &Url, scheme: &ObjectStoreScheme, options: &BTreeMap<String, String>) -> Result<Arc<dyn ObjectStore>> {
     let retry = retry(options)?;
-    let network = Network::default();
+    let older_way = options.keys().any(|key| key.ends_with("imdsv1_fallback"));
+    let network = Network(Arc::new(Watched { older_way, ..Watched::default() }));
     macro_rules! builder {
         ($builder:ty) => {
             options
@@ -128,6 +129,8 @@ struct Watched {
     client: Mutex<Option<HttpClient>>,
     /// The store has said that it cannot delete many objects at once.
     only_singly: AtomicBool,
+    /// Credentials of a machine are to be asked for in the older way, too, where the newer is refused.
+    older_way: bool,
 }
 
 impl HttpConnector for Network {
@@ -156,6 +159,10 @@ impl HttpService for Line {
             Err(error) if metadata => return Err(HttpError::new(HttpErrorKind::Unknown, no_credentials(&error))),
             Err(error) => return Err(error),
         };
+        // 403 has a meaning of its own for those who ask for the older way.
+        if metadata && !response.status().is_success() && !(self.watched.older_way && response.status().as_u16() == 403) {
+            return Err(HttpError::new(HttpErrorKind::Unknown, no_credentials(&response.status())));
+        }
         // "Not implemented" is 501, which the client tries again like any 5xx; "method not allowed" it does not.
         if response.status().as_u16() == 501
             && let Ok(status) = 405_u16.try_into()
@@ -169,7 +176,7 @@ impl HttpService for Line {
     }
 }
 
-fn no_credentials(error: &HttpError) -> Error {
+fn no_credentials(error: &dyn fmt::Display) -> Error {
     Error::invalid(format!(
         "there are no credentials for the store: set them (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AZURE_STORAGE_ACCOUNT_KEY, \
          or GOOGLE_SERVICE_ACCOUNT); this machine has none of its own ({error})"
