@@ -1,8 +1,10 @@
 //! One error type for the whole engine: the kind tells the operator what to do, the message what happened and where.
 //!
-//! Modules build errors with the constructors below; foreign errors are folded in with `From`. Nothing here prints.
+//! Modules build errors with the constructors below; foreign errors are folded in with `From` (see [`foreign`]). Nothing here prints.
 
 use std::fmt;
+
+mod foreign;
 
 /// What every fallible function of the engine returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -60,13 +62,15 @@ pub struct Error {
     kind: Kind,
     message: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    /// An object of the store that should be there is not.
+    missing: bool,
 }
 
 macro_rules! constructors {
     ($($(#[$doc:meta])* $name:ident => $kind:ident),* $(,)?) => {
         impl Error {
             $($(#[$doc])* pub fn $name(message: impl Into<String>) -> Self {
-                Self { kind: Kind::$kind, message: message.into(), source: None }
+                Self { kind: Kind::$kind, message: message.into(), source: None, missing: false }
             })*
         }
     };
@@ -99,6 +103,17 @@ impl Error {
     /// What the operator can do about it.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Is it that an object of the store is not there? Whoever read from a snapshot looks whether there is a newer one; where
+    /// there is none, what the log names is lost.
+    pub fn is_missing(&self) -> bool {
+        self.missing
+    }
+
+    /// Is it one of a file or stream, as it came from the system, of which the message does not say which?
+    pub fn is_of_io(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.is::<std::io::Error>())
     }
 
     /// The same error, with what was being done (and to which path, key or version) in front.
@@ -141,144 +156,5 @@ pub trait Context<T> {
 impl<T, E: Into<Error>> Context<T> for std::result::Result<T, E> {
     fn context<D: fmt::Display>(self, doing: impl FnOnce() -> D) -> Result<T> {
         self.map_err(|error| error.into().context(doing()))
-    }
-}
-
-impl From<std::io::Error> for Error {
-    fn from(error: std::io::Error) -> Self {
-        let kind = match error.kind() {
-            std::io::ErrorKind::NotFound => Kind::NotFound,
-            std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof => Kind::Corrupt,
-            _ => Kind::Unavailable,
-        };
-        Self { kind, message: error.to_string(), source: Some(Box::new(error)) }
-    }
-}
-
-impl From<object_store::Error> for Error {
-    fn from(error: object_store::Error) -> Self {
-        let error = match error {
-            object_store::Error::Generic { source, .. } if source.is::<Error>() => return unwrap_external(source),
-            error => error,
-        };
-        let kind = match &error {
-            object_store::Error::NotFound { .. } => Kind::NotFound,
-            object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. } => Kind::Conflict,
-            // Not the store: a thread of ours has died.
-            object_store::Error::JoinError { .. } => Kind::Internal,
-            _ => Kind::Unavailable,
-        };
-        Self { kind, message: error.to_string(), source: Some(Box::new(error)) }
-    }
-}
-
-impl From<arrow::error::ArrowError> for Error {
-    fn from(error: arrow::error::ArrowError) -> Self {
-        match error {
-            arrow::error::ArrowError::ExternalError(inner) => unwrap_external(inner),
-            error => Self { kind: Kind::Internal, message: error.to_string(), source: Some(Box::new(error)) },
-        }
-    }
-}
-
-impl From<parquet::errors::ParquetError> for Error {
-    fn from(error: parquet::errors::ParquetError) -> Self {
-        match error {
-            parquet::errors::ParquetError::External(inner) => unwrap_external(inner),
-            error => Self { kind: Kind::Corrupt, message: error.to_string(), source: Some(Box::new(error)) },
-        }
-    }
-}
-
-impl From<deltalake_core::DeltaTableError> for Error {
-    fn from(error: deltalake_core::DeltaTableError) -> Self {
-        use deltalake_core::DeltaTableError as Delta;
-        match error {
-            Delta::ObjectStore { source } => source.into(),
-            error => {
-                let kind = if matches!(error, Delta::NotATable(_)) { Kind::NotFound } else { Kind::Unavailable };
-                Self { kind, message: error.to_string(), source: Some(Box::new(error)) }
-            }
-        }
-    }
-}
-
-impl From<datafusion::error::DataFusionError> for Error {
-    fn from(error: datafusion::error::DataFusionError) -> Self {
-        use datafusion::error::DataFusionError as Df;
-        match error {
-            Df::External(inner) => unwrap_external(inner),
-            Df::Context(doing, inner) => Self::from(*inner).context(doing),
-            Df::ObjectStore(inner) => (*inner).into(),
-            Df::ParquetError(inner) => (*inner).into(),
-            Df::ArrowError(inner, _) if matches!(*inner, arrow::error::ArrowError::ExternalError(_)) => (*inner).into(),
-            Df::Shared(inner) => {
-                let kind = Self::kind_of(&inner);
-                Self { kind, message: inner.strip_backtrace(), source: Some(Box::new(inner)) }
-            }
-            Df::ResourcesExhausted(what) => {
-                let message = format!("too little memory for the statement: narrow it, or raise query.memory_mb ({what})");
-                Self { kind: Kind::Unavailable, message, source: None }
-            }
-            error => {
-                let kind = Self::kind_of(&error);
-                Self { kind, message: error.strip_backtrace(), source: Some(Box::new(error)) }
-            }
-        }
-    }
-}
-
-impl From<Error> for datafusion::error::DataFusionError {
-    fn from(error: Error) -> Self {
-        Self::External(Box::new(error))
-    }
-}
-
-impl From<tokio::task::JoinError> for Error {
-    fn from(error: tokio::task::JoinError) -> Self {
-        Self { kind: Kind::Internal, message: format!("a task stopped: {error}"), source: Some(Box::new(error)) }
-    }
-}
-
-impl Error {
-    fn kind_of(error: &datafusion::error::DataFusionError) -> Kind {
-        use datafusion::error::DataFusionError as Df;
-        match error.find_root() {
-            Df::SQL(..) | Df::Plan(_) | Df::SchemaError(..) | Df::NotImplemented(_) | Df::Execution(_) | Df::Configuration(_) => {
-                Kind::Invalid
-            }
-            Df::ArrowError(inner, _) => match inner.as_ref() {
-                arrow::error::ArrowError::ExternalError(inner) => Self::kind_within(inner.as_ref()),
-                _ => Kind::Invalid,
-            },
-            Df::ResourcesExhausted(_) | Df::IoError(_) | Df::ObjectStore(_) => Kind::Unavailable,
-            Df::ParquetError(inner) => match inner.as_ref() {
-                parquet::errors::ParquetError::External(inner) => Self::kind_within(inner.as_ref()),
-                _ => Kind::Corrupt,
-            },
-            Df::External(inner) => Self::kind_within(inner.as_ref()),
-            _ => Kind::Internal,
-        }
-    }
-}
-
-impl Error {
-    /// The kind of an error that travels within a foreign one, and cannot be taken out.
-    fn kind_within(inner: &(dyn std::error::Error + Send + Sync + 'static)) -> Kind {
-        inner.downcast_ref::<Self>().map_or(Kind::Internal, Self::kind)
-    }
-}
-
-/// An engine error that travelled through a foreign one comes out as it went in.
-fn unwrap_external(inner: Box<dyn std::error::Error + Send + Sync>) -> Error {
-    match inner.downcast::<Error>() {
-        Ok(own) => *own,
-        Err(inner) => match inner.downcast::<object_store::Error>() {
-            Ok(store) => (*store).into(),
-            Err(inner) => match inner.downcast::<std::io::Error>() {
-                Ok(io) => (*io).into(),
-                Err(inner) => Error { kind: Kind::Unavailable, message: inner.to_string(), source: Some(inner) },
-            },
-        },
     }
 }

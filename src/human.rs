@@ -65,6 +65,11 @@ pub fn per_row(bytes: u64, rows: u64) -> String {
     if rows == 0 { "-".to_owned() } else { format!("{:.1} bytes a row", bytes as f64 / rows as f64) }
 }
 
+/// The system's temporary folder, by its name: the operator has to make room in it.
+pub fn temporary_folder() -> String {
+    format!("the temporary folder {}", std::env::temp_dir().display())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

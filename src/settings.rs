@@ -17,9 +17,13 @@ pub use self::run::{RUN_JOBS, Run};
 use crate::calendar::local::{Calendar, Term};
 use crate::error::{Context, Error, Result};
 
+pub mod paths;
+
 pub mod retain;
 
 mod run;
+
+pub mod store;
 
 /// The settings file looked for where `--config` and `IER_CONFIG` name none.
 pub const FILE_NAME: &str = "ier.toml";
@@ -222,6 +226,12 @@ pub fn environment() -> Vec<(String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
 }
 
+/// The user's own folder, as the environment names it.
+pub fn home(env: &[(String, String)]) -> Option<PathBuf> {
+    let named = |wanted: &str| env.iter().find(|(name, value)| name == wanted && !value.is_empty());
+    named("HOME").or_else(|| named("USERPROFILE")).map(|(_, home)| PathBuf::from(home))
+}
+
 impl Settings {
     /// The settings file to read: the flag's, else the one `IER_CONFIG` names, else `ier.toml` in `folder` if there is one.
     pub fn locate(flag: Option<&Path>, env: &[(String, String)], folder: &Path) -> Option<PathBuf> {
@@ -238,13 +248,17 @@ impl Settings {
         let mut settings = Self::defaults();
         let env: Vec<(String, String)> = env.collect();
         settings.surroundings(&env);
+        let home = home(&env);
         if let Some(path) = file {
             let text = std::fs::read_to_string(path).context(|| format!("cannot read the settings file {}", path.display()))?;
             let place = path.display().to_string();
-            let layer = Layer::from_toml(&text, &place)?.relative_to(path.parent().unwrap_or(Path::new("")));
+            let layer = Layer::from_toml(&text, &place)?.placed(path.parent().unwrap_or(Path::new("")), home.as_deref())?;
             settings.lay(layer, &|key| format!("{place}: {key}"))?;
         }
-        settings.lay(Layer::from_env(&env)?, &|key| format!("environment variable {}", variable(key)))?;
+        let here = Path::new("");
+        settings.lay(Layer::from_env(&env)?.placed(here, home.as_deref())?, &|key| {
+            format!("environment variable {}", variable(key))
+        })?;
         let flags = Layer {
             warehouse: overrides.warehouse,
             zone: overrides.zone,
@@ -252,7 +266,7 @@ impl Settings {
             query: QueryLayer { timeout_secs: overrides.timeout_secs, ..QueryLayer::default() },
             ..Layer::default()
         };
-        settings.lay(flags, &|key| format!("flag for {key}"))?;
+        settings.lay(flags.placed(here, home.as_deref())?, &|key| format!("flag for {key}"))?;
         Ok(settings)
     }
 
@@ -295,7 +309,7 @@ impl Settings {
             self.query.spill_folder = PathBuf::from(folder);
         }
         let data = get("XDG_DATA_HOME").map(PathBuf::from);
-        let home = get("HOME").or_else(|| get("USERPROFILE")).map(|home| Path::new(home).join(".local/share"));
+        let home = home(env).map(|home| home.join(".local/share"));
         self.shell.history = data.or(home).map(|folder| folder.join("ier").join("history"));
         if let Some(user) = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(get) {
             self.audit.who = user.to_owned();
@@ -389,8 +403,15 @@ impl Settings {
             self.ask.folder = Some(folder);
         }
         self.run.lay(layer.run, place)?;
-        // Two spellings of one option must not both reach the store.
-        self.store.extend(layer.store.into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value)));
+        for (key, value) in layer.store {
+            // Two spellings of one option must not both reach the store.
+            let option = key.to_ascii_lowercase();
+            if !store::is_known(&option) {
+                let (place, meant) = (place(&format!("store.{option}")), store::nearest(&option));
+                return Err(Error::invalid(format!("{place} is no option of a store; did you mean {meant}?")));
+            }
+            self.store.insert(option, value);
+        }
         Ok(())
     }
 }
@@ -404,18 +425,16 @@ impl Layer {
         })
     }
 
-    /// Folders in a file are meant from where the file is, not from where the command is typed.
-    fn relative_to(mut self, folder: &Path) -> Self {
-        let join = |path: PathBuf| if path.as_os_str().is_empty() { path } else { folder.join(path) };
-        self.query.spill_folder = self.query.spill_folder.map(join);
-        self.shell.history = self.shell.history.map(join);
-        self.ask.folder = self.ask.folder.map(join);
-        self.run.metrics_file = self.run.metrics_file.map(join);
-        let is_folder = |warehouse: &String| !warehouse.contains("://") && !warehouse.trim().is_empty();
-        if let Some(warehouse) = self.warehouse.take_if(|warehouse| is_folder(warehouse)) {
-            self.warehouse = Some(folder.join(warehouse).to_string_lossy().into_owned());
+    /// Paths are meant from `folder`: where the file is, not where the command is typed.
+    fn placed(mut self, folder: &Path, home: Option<&Path>) -> Result<Self> {
+        let known = [&mut self.query.spill_folder, &mut self.shell.history, &mut self.ask.folder, &mut self.run.metrics_file];
+        for path in known.into_iter().flatten().filter(|path| !path.as_os_str().is_empty()) {
+            *path = folder.join(paths::expanded(std::mem::take(path), home)?);
         }
-        self
+        if let Some(warehouse) = self.warehouse.as_mut().filter(|warehouse| !warehouse.trim().is_empty()) {
+            *warehouse = paths::warehouse(warehouse, folder, home)?;
+        }
+        Ok(self)
     }
 
     fn from_env(env: &[(String, String)]) -> Result<Self> {
@@ -469,7 +488,7 @@ impl Layer {
                             "environment variable {name} is no setting; unset it, or give one of IER_CONFIG, IER_WAREHOUSE, \
                              IER_ZONE, IER_ARCHIVE_OLDER_THAN_DAYS, IER_COMPACT_MEMORY_MB, IER_COMPACT_BEST_AFTER_DAYS, \
                              IER_CALENDAR_TERMS, IER_ASK_FOLDER, IER_RETAIN_YEARS, IER_QUERY_MEMORY_MB, IER_QUERY_SPILL_FOLDER, \
-                             IER_QUERY_TIMEOUT_SECS, IER_QUERY_METADATA_CACHE_MB, IER_QUERY_THREADS, IER_LOAD_BUFFER_MB, IER_LOAD_KEEP_VERSIONS, \
+                             IER_QUERY_TIMEOUT_SECS, IER_QUERY_METADATA_CACHE_MB, IER_QUERY_THREADS, IER_QUERY_WITHOUT, IER_LOAD_BUFFER_MB, IER_LOAD_KEEP_VERSIONS, \
                              IER_SHELL_HISTORY, IER_AUDIT_WHO, IER_AUDIT_REASON_REQUIRED, IER_AUDIT_KEY, IER_RUN_<JOB>, IER_RUN_CONFIRM, \
                              IER_RUN_METRICS_FILE, IER_STORE_<OPTION>"
                         )));
@@ -506,6 +525,7 @@ impl fmt::Debug for Settings {
             .field("warehouse", &self.warehouse)
             .field("zone", &self.zone)
             .field("archive", &self.archive)
+            .field("compact", &self.compact)
             .field("retain", &self.retain)
             .field("query", &self.query)
             .field("load", &self.load)

@@ -125,7 +125,7 @@ async fn copied(engine: &Engine, folder: &Path, statements: &[(&str, &str)]) -> 
     let mut files = BTreeMap::new();
     for (name, sql) in statements {
         let path = folder.join(format!("{name}.parquet"));
-        output::write(engine.sql(sql).await?, Format::Parquet, &mut File::create(&path)?, &Options::default()).await?;
+        output::write(engine.sql(sql).await?, Format::Parquet, File::create(&path)?, &Options::default()).await?;
         files.insert((*name).to_owned(), path.to_string_lossy().into_owned());
     }
     Ok(files)
@@ -206,7 +206,7 @@ async fn compared(peers: &[Peer], times: &[Times], picture: &Path) -> Outcome<()
     let batch = RecordBatch::try_from_iter(columns.into_iter().chain(theirs))?;
     let schema = batch.schema();
     let rows = RecordBatchStreamAdapter::new(schema, futures::stream::iter([Ok(batch)]));
-    output::write(Box::pin(rows), Format::Svg, &mut File::create(picture)?, &Options::default()).await?;
+    output::write(Box::pin(rows), Format::Svg, File::create(picture)?, &Options::default()).await?;
     println!("{:28} {}", "picture", picture.display());
     Ok(())
 }

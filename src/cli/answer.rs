@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use chrono_tz::Tz;
@@ -57,7 +58,9 @@ impl Output {
         let max_rows_table = self.max_rows.unwrap_or(usize::MAX);
         let wide = if self.output.is_none() && io::stdout().is_terminal() { terminal_size::terminal_size() } else { None };
         let terminal_columns = wide.map_or(80, |(terminal_size::Width(columns), _)| usize::from(columns));
-        Options { zone, max_rows_table, spill_folder, chart: self.chart.flatten(), terminal_columns }
+        let seconds = session.settings.query.timeout_secs;
+        let limit = (seconds > 0).then(|| Duration::from_secs(seconds));
+        Options { zone, max_rows_table, spill_folder, chart: self.chart.flatten(), terminal_columns, limit }
     }
 }
 
@@ -86,7 +89,11 @@ pub async fn hold(stream: SendableRecordBatchStream) -> Result<(u64, SendableRec
 pub async fn write(session: &Session, stream: SendableRecordBatchStream, output: &Output, zone: Option<Tz>) -> Result<u64> {
     let (format, options) = (output.resolve(session.global.json)?, output.options(session, zone));
     let Some(path) = &output.output else {
-        return output::write(stream, format, &mut io::stdout(), &options).await;
+        let outcome = output::write(stream, format, io::stdout(), &options).await;
+        return outcome.map_err(|error| match error.is_of_io() {
+            true => error.context("cannot write to standard output"),
+            false => error,
+        });
     };
     let rows = output::write_file(stream, format, path, &options).await?;
     let written = serde_json::json!({ "file": path, "rows": rows });

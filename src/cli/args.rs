@@ -13,6 +13,7 @@ pub use self::evidence::{AuditVerb, AuditVerify};
 pub use self::global::Global;
 pub use self::hold::{Hold, HoldVerb};
 pub use self::output::Output;
+use self::path::path;
 pub use self::reconcile::Reconcile;
 pub use self::release::{Release, ReleaseObject};
 pub use self::retain::RetainArgs;
@@ -31,6 +32,8 @@ mod evidence;
 mod global;
 
 mod output;
+
+mod path;
 
 mod reconcile;
 
@@ -110,7 +113,7 @@ pub enum Verb {
 #[command(after_help = "Examples:\n  ier demo\n  ier demo /tmp/try-ier")]
 pub struct Demo {
     /// The folder to work in; must be empty, new, or an earlier demo's
-    #[arg(default_value = "ier-demo", value_hint = ValueHint::DirPath)]
+    #[arg(value_parser = path(), default_value = "ier-demo", value_hint = ValueHint::DirPath)]
     pub folder: PathBuf,
 }
 
@@ -134,7 +137,7 @@ pub struct Sql {
     pub query: Option<String>,
 
     /// Read the statements from a file; `-` is standard input
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(value_parser = path(), short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 
     /// A value for a parameter that the statement's head declares, such as from=2026-01-01
@@ -277,7 +280,7 @@ pub struct Audit {
     pub reason: Option<String>,
 
     /// Also keep the evidence, in a new folder or (NAME.zip) a zip: page, records, and a manifest that proves them
-    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    #[arg(value_parser = path(), long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub evidence: Option<PathBuf>,
 }
 
@@ -406,7 +409,7 @@ pub struct Load {
     pub zone: Option<String>,
 
     /// Where rows that cannot be read are kept
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(value_parser = path(), long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub rejects: Option<PathBuf>,
 }
 
@@ -479,7 +482,7 @@ Examples:
   ier generate clean --no-misbehaviour --no-versions")]
 pub struct Generate {
     /// The folder to write to
-    #[arg(value_hint = ValueHint::DirPath)]
+    #[arg(value_parser = path(), value_hint = ValueHint::DirPath)]
     pub folder: PathBuf,
 
     /// Months of sends, up to --end

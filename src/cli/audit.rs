@@ -1,10 +1,11 @@
 //! `ier audit`: was this person told? A verdict for each send, with what proves it, after the look-up was recorded; and
 //! whether an answer kept as evidence is what it was.
 
-use chrono::{DateTime, Duration, NaiveDate, TimeZone, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
+use crate::calendar::local::Calendar;
 use crate::error::{Error, Result};
 use crate::human::counted;
 use crate::query::audit::{About, Question, audit};
@@ -88,8 +89,29 @@ async fn check(session: &Session, args: &AuditVerify) -> Result<()> {
 /// The last moment of a day in a zone.
 fn end_of(day: NaiveDate, zone: Tz) -> Result<DateTime<Utc>> {
     let out_of_range = || Error::invalid(format!("{day} is out of range"));
-    let next = day.succ_opt().and_then(|day| day.and_hms_opt(0, 0, 0)).ok_or_else(out_of_range)?;
-    // Where clocks change at midnight the day may begin an hour later.
-    let next = zone.from_local_datetime(&next).earliest().map_or_else(|| next.and_utc(), |next| next.with_timezone(&Utc));
+    let calendar = Calendar { zone, ..Calendar::default() };
+    let next = day.succ_opt().and_then(|day| calendar.start_of(day)).ok_or_else(out_of_range)?;
     Ok(next - Duration::milliseconds(1))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_ends_where_the_next_begins_also_where_clocks_change_at_midnight() {
+        for (zone, day, end) in [
+            // At midnight it is one o'clock.
+            ("Africa/Cairo", "2026-04-23", "2026-04-23 21:59:59.999"),
+            ("America/Havana", "2026-03-07", "2026-03-08 04:59:59.999"),
+            // Midnight is there twice; the day ends with the first.
+            ("America/Havana", "2026-10-31", "2026-11-01 03:59:59.999"),
+            ("Africa/Johannesburg", "2026-04-23", "2026-04-23 21:59:59.999"),
+            ("America/Denver", "2026-03-08", "2026-03-09 05:59:59.999"),
+        ] {
+            let ended = end_of(day.parse().unwrap(), zone.parse().unwrap()).unwrap();
+            assert_eq!(ended.format("%F %T%.3f").to_string(), end, "{zone}");
+        }
+    }
 }

@@ -147,7 +147,7 @@ async fn ask(talk: &Talk, engine: &Engine, question: &str, sql: &str) -> Result<
 
 async fn show(stream: datafusion::execution::SendableRecordBatchStream, zone: Option<chrono_tz::Tz>) -> Result<()> {
     let options = Options { zone, max_rows_table: SHOWN_ROWS, ..Options::default() };
-    output::write(stream, Format::Table, &mut std::io::stdout(), &options).await?;
+    output::write(stream, Format::Table, std::io::stdout(), &options).await?;
     Ok(())
 }
 

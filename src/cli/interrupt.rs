@@ -3,10 +3,18 @@
 //! Stopping drops the work where it waits. Nothing is left half done by that: a table changes in one commit, a file appears
 //! in one renaming.
 
-use crate::error::{Context, Error, Result};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use crate::error::{Context, Error, Kind, Result};
+
+/// Work that waits on the spot, for a reader of a long report say, cannot be dropped: it gets so long to go on.
+const DEAF: Duration = Duration::from_secs(3);
 
 /// Does `work` until it is done or the user stops it.
 pub async fn or_interrupted<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let _last = LastResort::new();
     tokio::select! {
         outcome = work => outcome,
         stopped = stopped() => Err(stopped),
@@ -18,6 +26,27 @@ pub async fn stopped() -> Error {
     match wait().await {
         Ok(()) => Error::interrupted("interrupted"),
         Err(error) => error,
+    }
+}
+
+/// Ends the process when work that is to stop does not even notice.
+struct LastResort(JoinHandle<()>);
+
+impl LastResort {
+    fn new() -> Self {
+        Self(tokio::spawn(async {
+            if wait().await.is_ok() {
+                tokio::time::sleep(DEAF).await;
+                // Nothing is half done by that: a table changes in one commit, a file appears in one renaming.
+                std::process::exit(Kind::Interrupted.exit_code().into());
+            }
+        }))
+    }
+}
+
+impl Drop for LastResort {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -71,6 +71,6 @@ async fn show(entries: &VecDeque<Entry>, zone: Option<chrono_tz::Tz>) -> Result<
     ])?;
     let stream = RecordBatchStreamAdapter::new(batch.schema(), futures::stream::iter([Ok(batch)]));
     let options = Options { zone, ..Options::default() };
-    output::write(Box::pin(stream), Format::Table, &mut io::stdout(), &options).await?;
+    output::write(Box::pin(stream), Format::Table, io::stdout(), &options).await?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Context, Error, Kind, Result};
 
 /// Prints a report: as JSON for machines, else as `human` tells it. A reader that has gone away is no error.
 pub fn report<T: Serialize>(json: bool, value: &T, human: impl FnOnce(&T) -> String) -> Result<()> {
@@ -41,7 +41,7 @@ pub fn note<T: Serialize + fmt::Display>(json: bool, value: &T) -> Result<()> {
 pub fn forgiving(outcome: io::Result<()>) -> Result<()> {
     match outcome {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        outcome => Ok(outcome?),
+        outcome => outcome.context(|| "cannot write to standard output"),
     }
 }
 

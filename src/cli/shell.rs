@@ -70,8 +70,8 @@ pub trait Lines {
 pub struct Shell<'a> {
     /// Who answers.
     pub ask: &'a dyn Ask,
-    /// Where answers go.
-    pub out: &'a mut (dyn Write + Send),
+    /// Opens where answers go: each is written on a thread of its own.
+    pub out: &'a (dyn Fn() -> Box<dyn Write + Send> + Sync),
     /// Where mistakes are told.
     pub err: &'a mut (dyn Write + Send),
     /// Completes when the running statement is to be stopped.
@@ -149,7 +149,7 @@ impl Shell<'_> {
 
     async fn write(&mut self, statement: &str) -> Result<()> {
         let stream = self.ask.ask(statement).await?;
-        output::write(stream, self.format, self.out, &self.options).await?;
+        output::write(stream, self.format, (self.out)(), &self.options).await?;
         Ok(())
     }
 
@@ -204,7 +204,8 @@ impl Shell<'_> {
     }
 
     fn say(&mut self, text: &str) -> Result<()> {
-        forgiving(writeln!(self.out, "{text}").and_then(|()| self.out.flush()))
+        let mut out = (self.out)();
+        forgiving(writeln!(out, "{text}").and_then(|()| out.flush()))
     }
 }
 

@@ -59,10 +59,10 @@ async fn shell(session: &Session, ask: &dyn Ask, args: &Sql) -> Result<()> {
         return Err(Error::invalid("-o needs a statement; give one, or a file of one with -f"));
     }
     let interactive = io::stdin().is_terminal();
-    let (mut out, mut err) = (io::stdout(), io::stderr());
+    let mut err = io::stderr();
     let mut shell = Shell {
         ask,
-        out: &mut out,
+        out: &|| Box::new(io::stdout()),
         err: &mut err,
         interrupt: &|| Box::pin(interrupt::ctrl_c()),
         clock: session.clock.clone(),

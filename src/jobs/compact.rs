@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 
 use super::archive::{fold_late, late_rows, sum_of};
 use super::record::Report;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::human;
 use crate::lake::commit::{ATTEMPTS, Change, commit, forsake_paths, lost_race};
 use crate::lake::fold::{Changes, fold_through};
@@ -369,7 +369,7 @@ impl Run {
                 forsake_paths(archive, &begun.paths()).await;
                 let newest = archive.snapshot().await?;
                 let changed = files.iter().any(|file| newest.files().all(|live| live.add.path != file.add.path));
-                return if error.kind() == Kind::NotFound && changed { Ok(false) } else { Err(error) };
+                return if error.is_missing() && changed { Ok(false) } else { Err(error) };
             }
         };
         let swapped = self.swap(archive, partition, change).await?;

@@ -137,6 +137,10 @@ pub async fn recorded<R: Report, F: Future<Output = Result<R>>>(
     match (done, written) {
         (Ok(report), written) => Ok(Ended { report, run_id, unrecorded: written.err() }),
         (Err(error), Ok(())) => Err(error),
+        // It says it all already.
+        (Err(error), Err(unwritten)) if error.is_of_store() && unwritten.is_of_store() => {
+            Err(error.also("nor could the ledger of runs be told"))
+        }
         (Err(error), Err(unwritten)) => Err(error.also(format!("and the ledger of runs could not be told ({unwritten})"))),
     }
 }

@@ -378,7 +378,7 @@ impl Run {
         let _held = self.memory.acquire_many(mib).await.map_err(|_| Error::internal("the memory of a run was closed"))?;
         let bytes = match inspect::fetch(lake, file, &|bytes| self.progress.advance(bytes)).await {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == Kind::NotFound => {
+            Err(error) if error.is_missing() => {
                 let newest = lake.snapshot().await;
                 // Replaced and swept meanwhile: no longer of any concern.
                 if newest.is_ok_and(|newest| newest.files().all(|live| live.add.path != file.add.path)) {

@@ -28,6 +28,7 @@ use object_store::{
 
 use super::paths::{self, is_log};
 use super::warm;
+use crate::error::Error;
 
 /// What the file system must be asked for itself: that a file's bytes, or the names in a folder, are there after a power cut; and
 /// what it can tell at once.
@@ -197,7 +198,10 @@ impl DurableLocal {
         let mut syncs = futures::stream::iter(places.into_iter().map(|place| {
             let disk = self.disk.clone();
             tokio::task::spawn_blocking(move || {
-                disk.sync(&place).map_err(|error| generic(format!("cannot sync {}: {error}", place.display())))
+                disk.sync(&place).map_err(|error| object_store::Error::Generic {
+                    store: STORE,
+                    source: Box::new(Error::from(error).context(format!("cannot sync {}", place.display()))),
+                })
             })
             .map(|done| {
                 done.map_err(|error| object_store::Error::Generic {

@@ -5,6 +5,10 @@
 
 pub mod store;
 
+mod remote;
+
+pub mod promise;
+
 mod warm;
 
 pub mod durable;

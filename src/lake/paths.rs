@@ -15,6 +15,7 @@
 //! lease/00000000000000000001.json
 //! erased/key
 //! retention/00000000004711000000.json
+//! _probe/<blake3>
 //! ```
 
 use chrono::{Datelike, NaiveDate};
@@ -183,6 +184,14 @@ pub const TALLIES: &str = "_tally";
 /// A tally's path below its table.
 pub fn tally_file(number: i64) -> String {
     format!("{TALLIES}/{number}.json")
+}
+
+/// The folder of the objects on which distant stores are tried before they are written to.
+pub const PROBES: &str = "_probe";
+
+/// Is this the place of such an object?
+pub fn is_probe(place: &Path) -> bool {
+    place.parts().rev().nth(1).is_some_and(|folder| folder.as_ref() == PROBES)
 }
 
 /// The folder of the schedulers' lease.

@@ -14,11 +14,12 @@
 use std::collections::{HashMap, HashSet};
 
 use arrow::array::RecordBatch;
+use bytes::Bytes;
 use deltalake_core::DeltaTable;
 use deltalake_core::protocol::checkpoints::create_checkpoint;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStoreExt};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, Result as StoreResult, UpdateVersion};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -117,52 +118,93 @@ async fn rewrite_entries(
     let mut read = futures::stream::iter(entries)
         .map(|(version, place)| {
             let store = table.store.clone();
-            async move {
-                match async { store.get(&place).await?.bytes().await }.await {
-                    Ok(bytes) => Ok(Some((version, place, bytes))),
-                    // Cleaned up by somebody's checkpoint since.
-                    Err(object_store::Error::NotFound { .. }) => Ok(None),
-                    Err(error) => Err(Error::from(error).context(format!("cannot read {place}"))),
-                }
-            }
+            async move { Ok::<_, Error>(fetched(store.as_ref(), &place).await?.map(|found| (version, place, found))) }
         })
         .buffered(READS);
     let mut removed = HashMap::new();
     while let Some(entry) = read.try_next().await? {
-        let Some((version, place, bytes)) = entry else { continue };
-        // What is damaged is not to be sealed as if it were sound.
-        seal::check(&bytes).map_err(|broken| seal::damage(&place, &broken))?;
-        table.markers.bears_out(&place, &bytes).await?.map_err(|broken| seal::damage(&place, &broken))?;
-        let belongs = table.markers.known().await?.map(|marker| table.markers.place_in(&marker, &place).text());
-        let mut lines: Vec<String> = Vec::new();
-        let mut changed = false;
-        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let mut action: Value =
-                serde_json::from_slice(line).map_err(|error| Error::corrupt(format!("unreadable log entry {place}: {error}")))?;
-            if let Some(path) = action["remove"]["path"].as_str() {
-                removed.insert(path.to_owned(), version);
-            }
-            if action["add"]["path"].as_str().is_some_and(|path| !live.contains(path))
-                && let Some(bare) = without_bounds(action["add"]["stats"].as_str())
-            {
-                action["add"]["stats"] = bare.into();
-                changed = true;
-            }
-            // What was written before entries said where they belong says so from now on: its seal is no longer the one it had.
-            if let (Some(info), Some(belongs)) = (action["commitInfo"].as_object_mut(), &belongs) {
-                info.insert(seal::BELONGS.to_owned(), belongs.as_str().into());
-            }
-            lines.push(action.to_string());
-        }
-        if changed {
-            let text = lines.join("\n") + "\n";
+        let Some((version, place, found)) = entry else { continue };
+        let mut found = Some(found);
+        // Once more where somebody else has written it anew meanwhile.
+        while let Some((bytes, etag)) = found.take() {
+            // What is damaged, or another's, is not to be sealed as if it were sound.
+            seal::check(&bytes).map_err(|broken| seal::damage(&place, &broken))?;
+            table.markers.bears_out(&place, &bytes).await?.map_err(|broken| seal::damage(&place, &broken))?;
+            let belongs = table.markers.known().await?.map(|marker| table.markers.place_in(&marker, &place).text());
+            let Some(text) = forgetful(&bytes, &place, version, live, belongs, &mut removed)? else { break };
             let sealed = seal::sealed(text.as_bytes());
             let sealed = sealed.ok_or_else(|| Error::internal(format!("{place} has lost the place of its seal")))?;
-            table.store.put(&place, sealed.into()).await.context(|| format!("cannot write {place}"))?;
-            purged.log_entries += 1;
+            match replaced(table.store.as_ref(), &place, sealed.into(), etag).await.context(|| format!("cannot write {place}"))? {
+                true => purged.log_entries += 1,
+                false => found = fetched(table.store.as_ref(), &place).await?,
+            }
         }
     }
     Ok(removed)
+}
+
+/// An object's bytes and its version; none when somebody's checkpoint has cleaned it up.
+async fn fetched(store: &dyn ObjectStore, place: &Path) -> Result<Option<(Bytes, UpdateVersion)>> {
+    let found = async {
+        let found = store.get(place).await?;
+        let version = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
+        Ok((found.bytes().await?, version))
+    };
+    match found.await {
+        Ok(found) => Ok(Some(found)),
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(Error::from(error).context(format!("cannot read {place}"))),
+    }
+}
+
+/// Writes over an object that is still what it was; `false` where it is not. One that was cleaned up must not come back: it
+/// would be an entry that no other follows.
+async fn replaced(store: &dyn ObjectStore, place: &Path, bytes: PutPayload, was: UpdateVersion) -> StoreResult<bool> {
+    match store.put_opts(place, bytes.clone(), PutMode::Update(was).into()).await {
+        Ok(_) => Ok(true),
+        Err(object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. }) => Ok(false),
+        // A local disk knows no conditions.
+        Err(object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. }) => {
+            match store.head(place).await {
+                Ok(_) => store.put(place, bytes).await.map(|_| true),
+                Err(object_store::Error::NotFound { .. }) => Ok(false),
+                Err(error) => Err(error),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// An entry without the bounds of files that are not live, where it has some; notes which files it removed.
+fn forgetful(
+    bytes: &[u8],
+    place: &Path,
+    version: u64,
+    live: &HashSet<&str>,
+    belongs: Option<String>,
+    removed: &mut HashMap<String, u64>,
+) -> Result<Option<String>> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut changed = false;
+    for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let mut action: Value =
+            serde_json::from_slice(line).map_err(|error| Error::corrupt(format!("unreadable log entry {place}: {error}")))?;
+        if let Some(path) = action["remove"]["path"].as_str() {
+            removed.insert(path.to_owned(), version);
+        }
+        if action["add"]["path"].as_str().is_some_and(|path| !live.contains(path))
+            && let Some(bare) = without_bounds(action["add"]["stats"].as_str())
+        {
+            action["add"]["stats"] = bare.into();
+            changed = true;
+        }
+        // What was written before entries said where they belong says so from now on: its seal is no longer the one it had.
+        if let (Some(info), Some(belongs)) = (action["commitInfo"].as_object_mut(), &belongs) {
+            info.insert(seal::BELONGS.to_owned(), belongs.as_str().into());
+        }
+        lines.push(action.to_string());
+    }
+    Ok(changed.then(|| lines.join("\n") + "\n"))
 }
 
 /// Statistics with the number of rows only; `None` when they say no more than that.
@@ -210,9 +252,9 @@ async fn is_garbage(table: &LakeTable, object: &ObjectMeta, columns: &[&str], re
         Ok(false)
     };
     match search.await {
-        Err(error) if error.kind() == Kind::Corrupt => Ok(true),
         // Deleted by somebody else since it was listed.
-        Err(error) if error.kind() == Kind::NotFound => Ok(false),
+        Err(error) if error.is_missing() => Ok(false),
+        Err(error) if error.kind() == Kind::Corrupt => Ok(true),
         found => found,
     }
 }
@@ -221,5 +263,32 @@ async fn delete(table: &LakeTable, place: &Path) -> Result<()> {
     match table.store.delete(place).await {
         Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
         Err(error) => Err(Error::from(error).context(format!("cannot delete {place}"))),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use object_store::local::LocalFileSystem;
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_entry_that_was_cleaned_up_meanwhile_does_not_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let stores: [Box<dyn ObjectStore>; 2] =
+            [Box::new(InMemory::new()), Box::new(LocalFileSystem::new_with_prefix(folder.path()).unwrap())];
+        for store in stores {
+            let place = Path::from("_delta_log/00000000000000000003.json");
+            store.put(&place, "as it was".into()).await.unwrap();
+            let (_, was) = fetched(store.as_ref(), &place).await.unwrap().unwrap();
+            assert!(replaced(store.as_ref(), &place, "anew".into(), was).await.unwrap());
+            let (bytes, was) = fetched(store.as_ref(), &place).await.unwrap().unwrap();
+            assert_eq!(bytes, "anew");
+            store.delete(&place).await.unwrap();
+            assert!(!replaced(store.as_ref(), &place, "anew again".into(), was).await.unwrap());
+            assert!(fetched(store.as_ref(), &place).await.unwrap().is_none());
+        }
     }
 }

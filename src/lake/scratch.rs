@@ -10,6 +10,7 @@ use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 use arrow::ipc::{CompressionType, MetadataVersion};
 
 use crate::error::{Context, Error, Result};
+use crate::human::temporary_folder;
 
 /// The file; made when something is written first.
 #[derive(Default)]
@@ -34,10 +35,10 @@ impl Scratch {
         let mut file = self.file()?;
         let file = match &mut *file {
             Some(file) => file,
-            none => none.insert(tempfile::tempfile().context(|| "cannot make a spill file in the temporary folder")?),
+            none => none.insert(tempfile::tempfile().context(|| format!("cannot make a spill file in {}", temporary_folder()))?),
         };
         let offset = file.seek(SeekFrom::End(0))?;
-        file.write_all(bytes).context(|| "cannot write the spill file in the temporary folder")?;
+        file.write_all(bytes).context(|| format!("cannot write the spill file in {}", temporary_folder()))?;
         Ok(Place { offset, bytes: bytes.len() })
     }
 
@@ -46,7 +47,7 @@ impl Scratch {
         let mut file = self.file()?;
         let file = file.as_mut().ok_or_else(|| Error::internal("a place in a spill file that is not there"))?;
         file.seek(SeekFrom::Start(place.offset + from as u64))?;
-        file.read_exact(bytes).context(|| "cannot read the spill file in the temporary folder")
+        file.read_exact(bytes).context(|| format!("cannot read the spill file in {}", temporary_folder()))
     }
 
     /// Writes a batch.

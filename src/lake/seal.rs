@@ -202,8 +202,8 @@ impl Sealed {
         *locked(&self.state.found) = (None, false);
     }
 
-    /// The snapshot was read: the first damage that was met, now or (a checkpoint, which was not looked at again) before, and
-    /// whether to read again without what is damaged. It is told here because the error itself may be lost in other crates.
+    /// The snapshot was read: the first damage that was met, and whether to read again without what is damaged. It is told here
+    /// because the error itself may be lost in other crates.
     pub fn end(&self) -> (Option<Error>, bool) {
         *locked(&self.state.checkpoint) = None;
         *locked(&self.state.entries) = None;
@@ -212,10 +212,19 @@ impl Sealed {
         (self.damage_met(), avoidable)
     }
 
-    /// The damage that made a call fail, if any did.
+    /// The damage that was met since the last call.
     pub fn damage_met(&self) -> Option<Error> {
-        let hidden = || locked(&self.state.hidden).iter().next().map(|(location, broken)| damage(location, broken));
-        locked(&self.state.found).0.take().or_else(hidden)
+        locked(&self.state.found).0.take()
+    }
+
+    /// Why a log cannot be read in which no damage was met: because of a checkpoint that was found damaged before and not
+    /// looked at again, or, where the store did not answer, as the error itself says.
+    pub fn behind(&self, error: Error) -> Error {
+        if error.is_of_store() {
+            return error;
+        }
+        let hidden = locked(&self.state.hidden).iter().next().map(|(location, broken)| damage(location, broken));
+        hidden.unwrap_or(error)
     }
 
     /// Reads what a snapshot of a table will be made of in two waves of requests: what there is, then all of it. The Delta

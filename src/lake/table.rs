@@ -167,7 +167,7 @@ impl LakeTable {
                 Ok(snapshot) => return Ok(snapshot),
                 // The damage itself says more than what became of it on its way through other crates.
                 Err(error) => {
-                    let first = damage.take().or(found).unwrap_or(error);
+                    let first = damage.take().or(found).unwrap_or_else(|| self.sealed.behind(error));
                     if !avoided {
                         return Err(self.unread(first));
                     }
@@ -234,7 +234,7 @@ impl LakeTable {
 
     async fn transaction_of(&self, state: &DeltaTableState, name: &str) -> Result<Option<i64>> {
         let found = state.transaction_version(self.log_store.as_ref(), name).await;
-        found.map_err(|error| self.sealed.damage_met().unwrap_or_else(|| self.unread(error.into())))
+        found.map_err(|error| self.sealed.damage_met().unwrap_or_else(|| self.sealed.behind(self.unread(error.into()))))
     }
 
     async fn snapshot_of(&self, state: DeltaTableState) -> Result<Snapshot> {

@@ -19,6 +19,9 @@ const SET: u8 = 10;
 /// A structure.
 pub const STRUCT: u8 = 12;
 
+/// Values within values: more than any page header has, and less than a stack.
+const DEPTH: usize = 64;
+
 /// Values that stand one after the other.
 #[derive(Debug)]
 pub struct Compact<'a> {
@@ -76,7 +79,8 @@ impl<'a> Compact<'a> {
     }
 
     fn pass(&mut self, bytes: usize) -> Option<()> {
-        self.at = self.at.checked_add(bytes)?;
+        let end = self.at.checked_add(bytes).filter(|end| *end <= self.bytes.len())?;
+        self.at = end;
         Some(())
     }
 
@@ -88,7 +92,7 @@ impl<'a> Compact<'a> {
             if head == 0 {
                 return Some(());
             }
-            field = if head >> 4 == 0 { self.zigzag()? } else { field + i64::from(head >> 4) };
+            field = if head >> 4 == 0 { self.zigzag()? } else { i64::checked_add(field, i64::from(head >> 4))? };
             each(self, field, head & 0x0F)?;
         }
     }
@@ -102,6 +106,12 @@ impl<'a> Compact<'a> {
 
     /// Passes over a value of this type.
     pub fn skip(&mut self, kind: u8) -> Option<()> {
+        self.skip_within(kind, DEPTH)
+    }
+
+    /// The same, where values stand within values at most so deep.
+    fn skip_within(&mut self, kind: u8, depth: usize) -> Option<()> {
+        let deeper = depth.checked_sub(1)?;
         match kind {
             TRUE | FALSE => Some(()),
             BYTE => self.pass(1),
@@ -113,16 +123,50 @@ impl<'a> Compact<'a> {
             }
             LIST | SET => {
                 let (count, kind) = self.list()?;
+                // Each takes a byte at least: a list ends with the bytes, whatever it says of itself.
                 for _ in 0..count {
                     match kind {
                         TRUE | FALSE => self.pass(1)?,
-                        kind => self.skip(kind)?,
+                        kind => self.skip_within(kind, deeper)?,
                     }
                 }
                 Some(())
             }
-            STRUCT => self.structure(&mut |header, _, kind| header.skip(kind)),
+            STRUCT => self.structure(&mut |header, _, kind| header.skip_within(kind, deeper)),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn skipped(kind: u8, bytes: &[u8]) -> Option<()> {
+        Compact::new(bytes).skip(kind)
+    }
+
+    #[test]
+    fn crafted_values_end() {
+        let mut many = vec![0xF0 | TRUE];
+        many.extend([0xFF; 9]);
+        many.push(0x01);
+        let nested_lists = vec![0x10 | LIST; 1 << 20];
+        let nested_structures = vec![0x10 | STRUCT; 1 << 20];
+        assert_eq!(skipped(LIST, &many), None, "a list of 2^64 that has no bytes left");
+        assert_eq!(skipped(LIST, &nested_lists), None, "lists within lists");
+        assert_eq!(skipped(STRUCT, &nested_structures), None, "structures within structures");
+        assert_eq!(skipped(DOUBLE, &[0; 7]), None, "a value that is cut off");
+        assert_eq!(skipped(BINARY, &[200, 1, 0]), None, "a text longer than what is left");
+        let far = [0x00 | BYTE, 0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01, 0, 0x10 | BYTE, 0, 0];
+        assert_eq!(skipped(STRUCT, &far), None, "a number of a field beyond all numbers");
+        assert_eq!(Compact::new(&[1, 2]).take(3), None);
+    }
+
+    #[test]
+    fn what_is_whole_is_passed_over() {
+        let structure = [0x10 | I32, 4, 0x10 | LIST, 0x20 | I32, 2, 4, 0x10 | STRUCT, 0x10 | TRUE, 0, 0, 99];
+        let mut values = Compact::new(&structure);
+        assert_eq!((values.skip(STRUCT), values.at()), (Some(()), structure.len() - 1));
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -32,6 +32,8 @@ pub struct Traffic {
     bytes_written: AtomicU64,
     /// The longest chain of requests that have ended.
     chain: Mutex<u64>,
+    /// Requests go over a network, where each waits for its answer.
+    distant: AtomicBool,
 }
 
 /// What was counted.
@@ -51,6 +53,9 @@ pub struct Counts {
     pub bytes_written: u64,
     /// The most requests of which each began when the one before had ended: what is paid for a store's latency.
     pub longest_chain: u64,
+    /// That is paid: on a local disk hardly any request overlaps another, and none waits for long.
+    #[serde(skip)]
+    pub distant: bool,
 }
 
 impl Traffic {
@@ -64,6 +69,7 @@ impl Traffic {
             deletes: of(&self.deletes),
             bytes_read: of(&self.bytes_read),
             bytes_written: of(&self.bytes_written),
+            distant: self.distant.load(Ordering::Relaxed),
             longest_chain: *self.chain.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
@@ -88,8 +94,11 @@ impl fmt::Display for Counts {
         let kinds: Vec<String> =
             kinds.iter().filter(|(count, _)| *count > 0).map(|(count, kind)| human::counted(*count, kind)).collect();
         let (read, written) = (human::bytes(self.bytes_read), human::bytes(self.bytes_written));
-        write!(f, "store: {requests} ({}), {read} read, {written} written, ", kinds.join(", "))?;
-        write!(f, "at most {} one after the other", self.longest_chain)
+        write!(f, "store: {requests} ({}), {read} read, {written} written", kinds.join(", "))?;
+        match self.distant {
+            true => write!(f, ", {} of them in a chain in which each waited for the one before", self.longest_chain),
+            false => Ok(()),
+        }
     }
 }
 
@@ -105,6 +114,7 @@ pub struct Counted {
 impl Counted {
     /// Counts the requests to a store.
     pub fn new(inner: Arc<dyn ObjectStore>, traffic: Arc<Traffic>, local: bool) -> Self {
+        traffic.distant.fetch_or(!local, Ordering::Relaxed);
         Self { inner, traffic, local }
     }
 
@@ -267,6 +277,15 @@ mod tests {
         assert_eq!(store.list(None).try_collect::<Vec<_>>().await.unwrap().len(), 1);
         assert_eq!((traffic.counts().lists, traffic.counts().longest_chain), (1, 4));
         let told = traffic.counts().to_string();
-        assert_eq!(told, "store: 6 requests (4 reads, 1 list, 1 write), 30 B read, 140 B written, at most 4 one after the other");
+        let chain = ", 4 of them in a chain in which each waited for the one before";
+        assert_eq!(told, format!("store: 6 requests (4 reads, 1 list, 1 write), 30 B read, 140 B written{chain}"));
+        let near = Arc::new(Traffic::default());
+        let store = Counted::new(Arc::new(InMemory::new()), near.clone(), true);
+        store.put(&path, "a".into()).await.unwrap();
+        assert_eq!(
+            near.counts().to_string(),
+            "store: 1 request (1 write), 0 B read, 1 B written",
+            "a disk's requests wait for none"
+        );
     }
 }

@@ -9,16 +9,19 @@ use chrono::{DateTime, NaiveDate, Utc};
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider, TableProvider};
 use datafusion::common::{ParamValues, ScalarValue, TableReference};
 use datafusion::dataframe::DataFrame;
-use datafusion::execution::SendableRecordBatchStream;
+use datafusion::error::DataFusionError;
 use datafusion::execution::context::{SQLOptions, SessionContext};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
 use datafusion::logical_expr::{LogicalPlan, TableType};
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement;
+use futures::TryStreamExt;
 use tokio::sync::OnceCell;
 use url::Url;
 
@@ -40,7 +43,7 @@ use super::runs::{self, PersonRuns, PhysicalRules};
 use super::statement;
 use super::who::Person;
 use super::windows::WindowsByPartition;
-use super::workers::Workers;
+use super::workers::{Away, Workers};
 use crate::calendar::local::Calendar;
 use crate::error::{Context, Error, Result};
 use crate::lake::scan::STORE;
@@ -227,6 +230,7 @@ impl Engine {
             Ok(bound.execute_stream().await?)
         })
         .await
+        .map_err(Error::of_statement)
     }
 
     /// Plans and runs a statement on the engine's threads, for as long as one may take.
@@ -235,10 +239,23 @@ impl Engine {
         statement: impl Future<Output = Result<SendableRecordBatchStream>> + Send + 'static,
     ) -> Result<SendableRecordBatchStream> {
         let running = self.workers.run(statement);
-        let Some(limit) = self.limits.statement else { return Ok(Box::pin(running.await?)) };
+        let Some(limit) = self.limits.statement else { return Ok(self.explained(running.await?)) };
         let deadline = Box::pin(tokio::time::sleep(limit));
         let stream = tokio::time::timeout(limit, running).await.map_err(|_| timed_out(limit))??;
-        Ok(Box::pin(Timed::new(Box::pin(stream), deadline, limit)))
+        Ok(Box::pin(Timed::new(self.explained(stream), deadline, limit)))
+    }
+
+    /// Says of an error on the way what a person can do about it.
+    fn explained(&self, answer: Away) -> SendableRecordBatchStream {
+        let spill_folder = self.limits.spill_folder.clone();
+        let explain = move |error: DataFusionError| {
+            let error = Error::from(error).of_statement();
+            match &spill_folder {
+                Some(folder) if error.is_of_full_disk() => error.context(format!("the spill folder {}", folder.display())).into(),
+                _ => error.into(),
+            }
+        };
+        Box::pin(RecordBatchStreamAdapter::new(answer.schema(), answer.map_err(explain)))
     }
 
     /// Who is one person, as the ledger of aliases says now.

@@ -93,6 +93,13 @@ fn what_is_wrong_is_named_with_its_place() {
         ("", &[("IER_RUN_ARCHIVE", "never")], "environment variable IER_RUN_ARCHIVE is \"never\"; give off"),
         ("", &[("IER_RUN_AWAY", "off")], "IER_RUN_AWAY is no setting"),
         ("[audit]\nkey = 'short'\n", &[], "audit.key has 5 characters; give at least 16"),
+        (
+            "[store]\naws_endponnt = 'x'\n",
+            &[],
+            "ier.toml: store.aws_endponnt is no option of a store; did you mean aws_endpoint?",
+        ),
+        ("", &[("IER_STORE_AWS_ENDPONNT", "x")], "environment variable IER_STORE_AWS_ENDPONNT is no option of a store"),
+        ("warehouse = 's3:/bucket'\n", &[], "give s3://bucket"),
         ("", &[("IER_ARCHIVE_OLDER_THAN_DAYS", "0")], "IER_ARCHIVE_OLDER_THAN_DAYS is 0; give a number from 1"),
     ] {
         let message = refusal(file, variables);
@@ -140,4 +147,21 @@ fn folders_in_a_file_are_meant_from_the_file() {
     let settings = from_file("warehouse = 'data'\n[query]\nspill_folder = '/s'\n", &[], Overrides::default()).unwrap();
     assert!(settings.warehouse.ends_with("/data") && settings.warehouse.len() > "/data".len());
     assert_eq!(settings.query.spill_folder, PathBuf::from("/s"));
+    let at_home =
+        from_file("warehouse = '~/wh'\nask.folder = '~/asked'\n", &[("HOME", "/home/ann")], Overrides::default()).unwrap();
+    assert_eq!(at_home.warehouse, "/home/ann/wh");
+    assert_eq!(at_home.ask.folder, Some(PathBuf::from("/home/ann/asked")));
+}
+
+#[test]
+fn every_knob_is_named_where_a_wrong_variable_is_refused_and_where_settings_are_shown() {
+    let told = refusal("", &[("IER_MEMORY", "2")]);
+    for key in Settings::template().lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key) {
+        let known = key.starts_with('#') || RUN_JOBS.iter().any(|(job, _)| *job == key);
+        assert!(known || told.contains(&key.to_ascii_uppercase()), "{key} is missing in: {told}");
+    }
+    let shown = format!("{:?}", Settings::defaults());
+    for section in Settings::template().lines().filter_map(|line| line.strip_prefix('[')?.strip_suffix(']')) {
+        assert!(shown.contains(if section == "calendar" { "terms" } else { section }), "{section} is missing in: {shown}");
+    }
 }

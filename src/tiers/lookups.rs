@@ -400,7 +400,9 @@ impl LookUpLog {
         match self.store.put_opts(place, bytes.into(), PutOptions::from(PutMode::Create)).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
-            Err(error) => Err(Error::from(error).context(format!("cannot write {place}"))),
+            Err(error) => {
+                Err(Error::from(error).context(format!("a look-up is entered in the log first, and {place} cannot be written")))
+            }
         }
     }
 

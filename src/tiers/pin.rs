@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 use hashbrown::HashSet;
 
 use super::warehouse::Tiers;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::lake::fold::keys;
 use crate::lake::read;
 use crate::lake::snapshot::{DataFile, Snapshot};
@@ -31,7 +31,7 @@ impl Pinned {
 
     /// Did this go wrong only because others have committed since, and deleted files that were pinned? Then pin anew.
     pub async fn is_past(&self, tiers: &Tiers, error: &Error) -> Result<bool> {
-        Ok(error.kind() == Kind::NotFound && pin(tiers).await?.versions() != self.versions())
+        Ok(error.is_missing() && pin(tiers).await?.versions() != self.versions())
     }
 
     /// Rows sent before this day (since 1970) belong to the archive; hot ones among them are late.

@@ -117,14 +117,6 @@ pub async fn write(
             };
             load.against(&stored(upsert.lake(), &base).await?, missing)?
         };
-<<<<<<< HEAD
-        let stored = stored(upsert.lake(), &base).await?;
-        let (comes, spans) = load.against(&stored, missing)?;
-||||||| 1f2105f
-        let stored = stored(upsert.lake(), &base).await?;
-        let (comes, mut spans) = load.against(&stored, missing)?;
-=======
->>>>>>> w-d
         if comes.num_rows() == 0 {
             return Ok(spans);
         }

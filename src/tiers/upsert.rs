@@ -16,7 +16,7 @@ use super::pin::{Pinned, pin};
 use super::room::Room;
 use super::suppressed::{self, List};
 use super::warehouse::{Tiers, Warehouse};
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Result};
 use crate::lake::commit::{ATTEMPTS, Change, commit, forsake, forsake_paths, lost_race};
 use crate::lake::fold::{Changes, Folded, Located, fold, keys, locate};
 use crate::lake::parallel::at_most;
@@ -199,7 +199,7 @@ impl Upsert {
             Ok(done) => done,
             Err(error) => {
                 forsake_paths(&self.target, &begun.paths()).await;
-                if error.kind() == Kind::NotFound && self.pin().await?.versions() != pinned.versions() {
+                if error.is_missing() && self.pin().await?.versions() != pinned.versions() {
                     return Err(Error::conflict(format!("{} changed meanwhile", self.target.name())).with_source(error));
                 }
                 return Err(error);

@@ -9,10 +9,23 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use clap::CommandFactory;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::house::data;
+
+/// Readers that do not read: signals and limits are heard all the same.
+mod deaf;
+
+/// What goes wrong outside of us: its kind, its exit code, and what the message names.
+mod kinds;
+
+/// Folders and files by whatever name: they work, or are refused before anything is written.
+mod paths;
+
+/// A store at the other end of a network, and what it may answer.
+mod stores;
 
 /// A folder of its own for each story, which is also home; `data/` is in it.
 struct Room {
@@ -171,33 +184,18 @@ fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-const VERBS: [&str; 18] = [
-    "demo",
-    "sql",
-    "history",
-    "audit",
-    "who",
-    "alias",
-    "log",
-    "status",
-    "load",
-    "archive",
-    "compact",
-    "vacuum",
-    "release",
-    "run",
-    "hold",
-    "retain",
-    "generate",
-    "completions",
-];
+/// Every verb, as the command line itself lists them.
+fn verbs() -> Vec<String> {
+    let verbs = ier::cli::args::Args::command();
+    verbs.get_subcommands().map(|verb| verb.get_name().to_owned()).filter(|name| name != "help").collect()
+}
 
 #[test]
 fn help_teaches_every_verb() {
     let mut room = Room::new();
     room.tell(&["--help"]).tell(&["-h"]);
-    for verb in VERBS {
-        room.tell(&[verb, "--help"]);
+    for verb in verbs() {
+        room.tell(&[&verb, "--help"]);
     }
     room.tell(&["alias", "add", "--help"]).tell(&["alias", "list", "--help"]).tell(&["audit", "verify", "--help"]);
     room.tell(&["hold", "add", "--help"]).tell(&["hold", "list", "--help"]).tell(&["hold", "release", "--help"]);

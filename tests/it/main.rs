@@ -93,6 +93,9 @@ mod repair;
 /// Ids given out for deletion: only what was read back, each once, none lost.
 mod release;
 
+/// A store that breaks its promise is refused before it costs a record.
+mod promises;
+
 /// The lease of a warehouse, and the schedulers: of all of them one works.
 mod lease;
 

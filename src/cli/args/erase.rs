@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::ValueHint;
 
 use super::duration;
+use super::path::path;
 
 /// Erase people on request: their records under all their ids, and all that old versions still hold
 ///
@@ -40,7 +41,7 @@ pub struct Erase {
     pub dry_run: bool,
 
     /// Also take rows that name the person out of these rejects files, or folders of such
-    #[arg(long, value_name = "PATH", num_args = 1.., value_hint = ValueHint::AnyPath, conflicts_with = "finish")]
+    #[arg(value_parser = path(), long, value_name = "PATH", num_args = 1.., value_hint = ValueHint::AnyPath, conflicts_with = "finish")]
     pub rejects: Vec<PathBuf>,
 
     /// Leave old versions for this long; `ier erase --finish --confirm` then deletes them

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, ValueHint};
 
+use super::path::path;
+
 /// What to do with an answer given before.
 #[derive(Debug, Subcommand)]
 #[expect(missing_docs, reason = "a verb's help is the documentation of its arguments")]
@@ -27,7 +29,7 @@ Whoever can rewrite the whole pack can also seal it anew: note the seal elsewher
 Asking the archive is a look-up, and logged.")]
 pub struct AuditVerify {
     /// The pack: a folder or a zip
-    #[arg(value_hint = ValueHint::AnyPath)]
+    #[arg(value_parser = path(), value_hint = ValueHint::AnyPath)]
     pub pack: PathBuf,
 
     /// The seal the pack had when it was made

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::ValueHint;
 
+use super::path::path;
+
 /// What every verb understands.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Global {
@@ -12,7 +14,7 @@ pub struct Global {
     pub warehouse: Option<String>,
 
     /// The settings file (else $IER_CONFIG, else ./ier.toml)
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Global options")]
+    #[arg(value_parser = path(), long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Global options")]
     pub config: Option<PathBuf>,
 
     /// Reports and errors as JSON, for machines

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueHint;
 
+use super::path::path;
 use crate::query::output::Format;
 use crate::query::output::chart::Kind;
 
@@ -19,7 +20,7 @@ pub struct Output {
     pub chart: Option<Option<Kind>>,
 
     /// Write the answer to a file, which appears when it is whole
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(value_parser = path(), short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
 
     /// Show at most this many rows of a table (all are counted)

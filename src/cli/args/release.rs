@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ValueEnum, ValueHint};
 
+use super::path::path;
+
 /// List the ids of archived records that may be deleted in Salesforce, for Data Loader
 ///
 /// Each archive file an id is taken from is read back now, whole: its bytes have the hash they were written with, and decode.
@@ -21,7 +23,7 @@ Examples:
 Lists of more than 5,000,000 ids become delete-1.csv, delete-2.csv, … A list that is there already is never written over.")]
 pub struct Release {
     /// The list to write
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(value_parser = path(), short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub out: PathBuf,
 
     /// Only records sent longer ago than this: 365d, 52w

@@ -68,13 +68,27 @@ struct Told {
     outcome: Result<()>,
 }
 
+/// A sink that can be looked into.
+#[derive(Clone, Default)]
+struct Shared(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 async fn tell(lines: impl IntoIterator<Item = Line>, interactive: bool) -> Told {
     let clock = ManualClock::at(DateTime::UNIX_EPOCH);
     let mut script = Script { lines: lines.into_iter().collect(), remembered: Vec::new() };
-    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let (out, mut err) = (Shared::default(), Vec::new());
     let mut shell = Shell {
         ask: &Echo(clock.clone()),
-        out: &mut out,
+        out: &|| Box::new(out.clone()),
         err: &mut err,
         interrupt: &|| {
             Box::pin(async {
@@ -90,6 +104,7 @@ async fn tell(lines: impl IntoIterator<Item = Line>, interactive: bool) -> Told 
     };
     let outcome = shell.run(&mut script).await;
     let text = |bytes| String::from_utf8(bytes).unwrap();
+    let out = out.0.lock().unwrap().clone();
     Told { out: text(out), err: text(err), remembered: script.remembered, outcome }
 }
 

@@ -10,6 +10,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{Read, Seek, SeekFrom, Write};
 
 use crate::error::{Context, Error, Result};
+use crate::human::temporary_folder;
 
 /// Buckets: a billion keys make buckets of 125 MB.
 const BUCKETS: usize = 64;
@@ -61,7 +62,7 @@ impl Fingerprints {
             let bytes: Vec<u8> = bucket.held.drain(..).flat_map(u64::to_le_bytes).collect();
             let file = match &mut bucket.spilled {
                 Some(file) => file,
-                none => none.insert(tempfile::tempfile()?),
+                none => none.insert(tempfile::tempfile().context(|| format!("cannot make a file in {}", temporary_folder()))?),
             };
             file.write_all(&bytes)?;
         }

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use super::find::{self, Letters, Rows, Sought};
 use super::held::Unheld;
 use super::ledger::{FileReceipt, FileState, TableReceipt};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::lake::commit::{ATTEMPTS, Change, commit, forsake, lost_race};
 use crate::lake::fold::keys;
 use crate::lake::layout::tags;
@@ -127,7 +127,7 @@ impl Remover {
             match self.attempt(lake, &base, what, count, fence, &mut made).await {
                 Err(error) if lost_race(&error) => {}
                 // A file of the snapshot was deleted meanwhile, so there is a newer one.
-                Err(error) if error.kind() == Kind::NotFound && lake.snapshot().await?.version != base.version => {}
+                Err(error) if error.is_missing() && lake.snapshot().await?.version != base.version => {}
                 // After another error the commit may have landed, so its files must stay.
                 done => return done,
             }
@@ -191,9 +191,9 @@ impl Remover {
         }
         let committed = commit(lake, base, change, self.warehouse.clock().as_ref()).await;
         // Only what is found to be missing before the commit lets us try again: after it, nobody may know whether it landed.
-        let unsure = |error: Error| match error.kind() {
-            Kind::NotFound => Error::unavailable(error.to_string()).with_source(error),
-            _ => error,
+        let unsure = |error: Error| match error.is_missing() {
+            true => Error::unavailable(error.to_string()).with_source(error),
+            false => error,
         };
         removed.receipt.version = committed.map_err(unsure)?.version;
         Ok(removed)

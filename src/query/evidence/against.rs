@@ -143,7 +143,7 @@ async fn in_file(
     let lake = &held.lake;
     let path = Path::from_iter(lake.folder.parts().chain(Path::from(file.path.as_str()).parts()));
     match fingerprint(&lake.store, &path).await {
-        Err(error) if error.kind() == Kind::NotFound => return Ok((FileState::Gone, Vec::new())),
+        Err(error) if error.is_missing() => return Ok((FileState::Gone, Vec::new())),
         Err(error) => return Err(error.context(format!("cannot read {path}"))),
         Ok((bytes, blake3)) if bytes != file.bytes || file.blake3.as_ref().is_some_and(|named| *named != blake3) => {
             return Ok((FileState::Altered, vec![RowState::Contradicted; file.rows.len()]));
@@ -156,7 +156,7 @@ async fn in_file(
     }
     let there = match placed::at(lake, &table.tier, &path, file.bytes, &places).await {
         Ok(rows) => objects(&rows)?,
-        Err(error) if error.kind() == Kind::Corrupt => Vec::new(),
+        Err(error) if error.kind() == Kind::Corrupt && !error.is_missing() => Vec::new(),
         Err(error) => return Err(error),
     };
     let states = file.rows.iter().enumerate().map(|(at, row)| {

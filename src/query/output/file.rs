@@ -1,9 +1,11 @@
 //! An answer in a file: whole or not at all.
 
-use std::io::{BufWriter, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use datafusion::execution::SendableRecordBatchStream;
+use tempfile::TempPath;
 
 use crate::error::{Context, Error, Result};
 
@@ -19,18 +21,58 @@ pub async fn write_file(stream: SendableRecordBatchStream, format: Format, path:
         return Err(Error::invalid(format!("{} is a folder; name a file in it", path.display())));
     }
     if path.exists() && !path.is_file() {
-        let mut special = std::fs::OpenOptions::new().write(true).open(&path).context(writing)?;
-        return write(stream, format, &mut special, options).await;
+        return write(stream, format, Special::Named(path.clone()), options).await.map_err(|error| told(error, &path));
     }
-    let mut beside = Beside::create(&path).context(writing)?;
-    let rows = write(stream, format, &mut beside.file, options).await?;
+    let beside = Beside::create(&path).context(writing)?;
+    let sink = BufWriter::with_capacity(BUFFER_BYTES, beside.file.try_clone().context(writing)?);
+    let rows = write(stream, format, sink, options).await.map_err(|error| told(error, &path))?;
     beside.keep(&path).context(writing)?;
     Ok(rows)
 }
 
-/// A file under a temporary name in the folder of the one it will be; gone again unless kept.
+/// Bytes gathered before they are written.
+const BUFFER_BYTES: usize = 1 << 18;
+
+/// An error of the file's own names the file; one of the statement has nothing to do with it.
+fn told(error: Error, path: &Path) -> Error {
+    match error.is_of_io() {
+        true => error.context(format!("cannot write {}", path.display())),
+        false => error,
+    }
+}
+
+/// A named pipe or the like, opened when it is first written to, by whoever writes: a pipe opens when it has a reader.
+enum Special {
+    Named(PathBuf),
+    Open(File),
+}
+
+impl Special {
+    fn open(&mut self) -> io::Result<&mut File> {
+        if let Self::Named(path) = self {
+            *self = Self::Open(File::options().write(true).open(path)?);
+        }
+        match self {
+            Self::Open(file) => Ok(file),
+            Self::Named(_) => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+impl Write for Special {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.open()?.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.open()?.flush()
+    }
+}
+
+/// A file under a temporary name in the folder of the one it will be; gone again unless kept, whoever still writes to it.
 struct Beside {
-    file: BufWriter<tempfile::NamedTempFile>,
+    file: File,
+    name: TempPath,
 }
 
 impl Beside {
@@ -43,16 +85,21 @@ impl Beside {
         // As any new file of the user's; temporary files are for their owner alone otherwise.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        Ok(Self { file: BufWriter::with_capacity(1 << 18, builder.tempfile_in(folder)?) })
+        let (file, name) = builder.tempfile_in(folder).map_err(without_path)?.into_parts();
+        Ok(Self { file, name })
     }
 
     fn keep(self, path: &Path) -> Result<()> {
-        let mut file = self.file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-        file.flush()?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
+        self.file.sync_all()?;
+        self.name.persist(path).map_err(|error| error.error)?;
         Ok(())
     }
+}
+
+/// The error without the temporary name, which tells nobody anything.
+fn without_path(error: io::Error) -> io::Error {
+    let beneath = error.get_ref().and_then(|inner| inner.source()?.downcast_ref::<io::Error>()?.raw_os_error());
+    beneath.map_or(error, io::Error::from_raw_os_error)
 }
 
 /// A link's target: renaming over a link would replace the link.

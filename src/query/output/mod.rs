@@ -5,11 +5,12 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use chrono_tz::Tz;
 use clap::ValueEnum;
 use datafusion::execution::SendableRecordBatchStream;
-use futures::StreamExt;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -29,6 +30,8 @@ mod plain;
 mod table;
 
 mod text;
+
+mod thread;
 
 mod width;
 
@@ -102,47 +105,31 @@ pub struct Options {
     pub chart: Option<chart::Kind>,
     /// Characters across of a chart in a terminal.
     pub terminal_columns: usize,
+    /// How long the statement may take, the time included in which the reader of its answer lets it wait; `None` is for ever.
+    pub limit: Option<Duration>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { zone: None, max_rows_table: usize::MAX, spill_folder: None, chart: None, terminal_columns: 80 }
+        Self { zone: None, max_rows_table: usize::MAX, spill_folder: None, chart: None, terminal_columns: 80, limit: None }
     }
 }
 
 /// Writes the whole answer and returns how many rows it had. When the reader goes away, stops asking and returns the rows
 /// written so far. On an error the sink holds the beginning of an answer: see [`write_file`] for all or nothing.
+///
+/// The sink is written to on a thread of its own: a reader that does not read keeps that thread waiting, and nobody from
+/// hearing a signal, or that the time is over. Dropping this stops the writing where it is.
+///
+/// # Errors
+/// The statement's; unavailable when its time is over; what the sink refuses (a full disk is unavailable).
 pub async fn write(
-    mut stream: SendableRecordBatchStream,
+    stream: SendableRecordBatchStream,
     format: Format,
-    sink: &mut (dyn Write + Send),
+    sink: impl Write + Send + 'static,
     options: &Options,
 ) -> Result<u64> {
-    let mut rows = 0;
-    let mut pipe = Pipe { sink, closed: false };
-    let outcome = copy(&mut stream, format, &mut pipe, options, &mut rows).await;
-    match outcome {
-        Err(_) if pipe.closed => Ok(rows),
-        other => other.map(|()| rows),
-    }
-}
-
-async fn copy(
-    stream: &mut SendableRecordBatchStream,
-    format: Format,
-    pipe: &mut Pipe<'_>,
-    options: &Options,
-    rows: &mut u64,
-) -> Result<()> {
-    let mut writer = writer(format, stream.schema(), pipe, options)?;
-    while let Some(batch) = stream.next().await {
-        let batch = batch?;
-        if batch.num_rows() > 0 {
-            writer.write(&batch)?;
-            *rows += batch.num_rows() as u64;
-        }
-    }
-    writer.finish()
+    thread::write(stream, format, Box::new(sink), options).await
 }
 
 /// One format's way of writing.
@@ -173,26 +160,50 @@ fn is_utc(zone: &str) -> bool {
     zone.eq_ignore_ascii_case("UTC") || zone == "+00:00"
 }
 
-/// The sink, remembering that its reader went away: the writers of formats do not all pass that on as they got it.
+/// The sink, remembering what it refused: the writers of formats do not all pass that on as they got it.
 struct Pipe<'a> {
     sink: &'a mut (dyn Write + Send),
-    closed: bool,
+    /// What the sink said first when it took no more.
+    refused: Option<io::Error>,
+    /// Nobody wants the rest of the answer.
+    stopped: &'a AtomicBool,
 }
 
 impl Pipe<'_> {
     fn note<T>(&mut self, outcome: io::Result<T>) -> io::Result<T> {
-        self.closed |= matches!(&outcome, Err(error) if error.kind() == io::ErrorKind::BrokenPipe);
+        if let (Err(error), None) = (&outcome, &self.refused)
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            self.refused = Some(again(error));
+        }
         outcome
+    }
+
+    fn wanted(&self) -> io::Result<()> {
+        match self.stopped.load(Ordering::Relaxed) {
+            true => Err(io::Error::other("nobody waits for the answer")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The same error once more.
+fn again(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
     }
 }
 
 impl Write for Pipe<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.wanted()?;
         let outcome = self.sink.write(bytes);
         self.note(outcome)
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        self.wanted()?;
         let outcome = self.sink.flush();
         self.note(outcome)
     }

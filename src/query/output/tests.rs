@@ -47,10 +47,24 @@ fn stream(batches: Vec<RecordBatch>) -> SendableRecordBatchStream {
     Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::iter(batches.into_iter().map(Ok))))
 }
 
+/// A sink that can be looked into.
+#[derive(Clone, Default)]
+struct Shared(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 async fn bytes(batches: Vec<RecordBatch>, format: Format, options: &Options) -> Vec<u8> {
-    let mut sink = Vec::new();
-    write(stream(batches), format, &mut sink, options).await.unwrap();
-    sink
+    let sink = Shared::default();
+    write(stream(batches), format, sink.clone(), options).await.unwrap();
+    sink.0.lock().unwrap().clone()
 }
 
 async fn text(batches: Vec<RecordBatch>, format: Format) -> String {
@@ -171,7 +185,7 @@ impl Write for Head {
 async fn a_reader_that_goes_away_is_no_error() {
     for format in [Format::Table, Format::Csv, Format::Json, Format::Ndjson, Format::Parquet, Format::Arrow, Format::Xlsx] {
         let many = (0..200).map(|i| numbers(i..i + 1000)).collect();
-        let rows = write(stream(many), format, &mut Head(10), &Options::default()).await;
+        let rows = write(stream(many), format, Head(10), &Options::default()).await;
         assert!(matches!(rows, Ok(rows) if rows <= 200_000), "{format:?}: {rows:?}");
     }
 }

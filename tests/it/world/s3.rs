@@ -53,6 +53,10 @@ struct Bucket {
     one_at_a_time: Arc<tokio::sync::Mutex<()>>,
     requests: Vec<Method>,
     fault: Option<(usize, HttpFault)>,
+    /// So many more requests are answered 503.
+    away: usize,
+    /// It does not know how to delete many objects at once.
+    deletes_singly: bool,
 }
 
 type Buckets = Arc<Mutex<HashMap<String, Bucket>>>;
@@ -149,6 +153,16 @@ impl S3Server {
         bucket.fault = Some(fault);
     }
 
+    /// The next requests to the bucket are answered that the server is away.
+    pub fn away(&self, bucket: &str, requests: usize) {
+        self.buckets.lock().expect("no test panics with the lock").entry(bucket.to_owned()).or_default().away = requests;
+    }
+
+    /// The bucket does not know how to delete many objects at once.
+    pub fn deletes_singly(&self, bucket: &str) {
+        self.buckets.lock().expect("no test panics with the lock").entry(bucket.to_owned()).or_default().deletes_singly = true;
+    }
+
     /// The requests made to a bucket.
     pub fn requests(&self, bucket: &str) -> Vec<Method> {
         let buckets = self.buckets.lock().expect("no test panics with the lock");
@@ -204,13 +218,24 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Box<dyn std::error::Error + Send + Sync>> {
     let name = request.uri().path().split('/').nth(1).unwrap_or_default().to_owned();
-    let (turn, fault) = {
+    let many = request.method() == Method::POST && request.uri().query().is_some_and(|query| query.starts_with("delete"));
+    let (turn, fault, refused) = {
         let mut buckets = buckets.lock().expect("no test panics with the lock");
         let bucket = buckets.entry(name).or_default();
         bucket.requests.push(request.method().clone());
         let number = bucket.requests.len();
-        (bucket.one_at_a_time.clone(), bucket.fault.filter(|(at, _)| *at == number).map(|(_, fault)| fault))
+        let refused = match (bucket.away, bucket.deletes_singly && many) {
+            (1.., _) => Some((StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable")),
+            (_, true) => Some((StatusCode::NOT_IMPLEMENTED, "NotImplemented")),
+            _ => None,
+        };
+        bucket.away = bucket.away.saturating_sub(1);
+        let fault = bucket.fault.filter(|(at, _)| *at == number).map(|(_, fault)| fault);
+        (bucket.one_at_a_time.clone(), fault, refused)
     };
+    if let Some((status, code)) = refused {
+        return Ok(error(status, code)?);
+    }
     let _turn = turn.lock().await;
     match fault {
         Some(HttpFault::Error) => return Ok(error(StatusCode::INTERNAL_SERVER_ERROR, "InternalError")?),

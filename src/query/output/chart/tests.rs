@@ -34,7 +34,8 @@ fn days(values: impl IntoIterator<Item = i32>) -> ArrayRef {
 
 fn drawn(batch: &RecordBatch, surface: Surface, kind: Option<Kind>) -> Result<Vec<u8>> {
     let mut sink = Vec::new();
-    let mut pipe = Pipe { sink: &mut sink, closed: false };
+    let stopped = std::sync::atomic::AtomicBool::new(false);
+    let mut pipe = Pipe { sink: &mut sink, refused: None, stopped: &stopped };
     let options = Options { chart: kind, ..Options::default() };
     let mut chart = Chart::new(batch.schema(), &mut pipe, surface, &options);
     chart.write(batch)?;

@@ -25,7 +25,8 @@ fn texts(values: &[&str]) -> ArrayRef {
 
 fn try_bytes(sheet_rows: u32, batch: &RecordBatch, options: &Options) -> Result<Vec<u8>> {
     let mut sink = Vec::new();
-    let mut pipe = Pipe { sink: &mut sink, closed: false };
+    let stopped = std::sync::atomic::AtomicBool::new(false);
+    let mut pipe = Pipe { sink: &mut sink, refused: None, stopped: &stopped };
     let mut xlsx = Xlsx::with_sheets_of(sheet_rows, &batch.schema(), &mut pipe, options)?;
     xlsx.write(batch)?;
     Box::new(xlsx).finish()?;
