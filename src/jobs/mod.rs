@@ -2,6 +2,8 @@
 
 pub mod record;
 
+pub mod clock;
+
 pub mod load;
 
 pub mod alias;

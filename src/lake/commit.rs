@@ -12,6 +12,7 @@ use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use uuid::Uuid;
 
+use super::landed;
 use super::seal;
 use super::snapshot::{DataFile, Snapshot};
 use super::table::{COMMIT, LakeTable};
@@ -49,6 +50,7 @@ impl Change {
 /// A call may fail although the commit landed. After any error the log is read again for our own transaction before the
 /// outcome is decided, so an error means that nothing was committed.
 pub async fn commit(table: &LakeTable, base: &Snapshot, change: Change, clock: &dyn Clock) -> Result<Arc<Snapshot>> {
+    landed::all_there(table, &change.adds).await?;
     let nonce = (Uuid::new_v4().as_u128() >> 65) as i64;
     let now = clock.now().timestamp_millis();
     let mut actions: Vec<Action> = Vec::new();

@@ -53,6 +53,8 @@ pub mod tally;
 
 pub mod splice;
 
+mod landed;
+
 pub mod commit;
 
 pub mod verify;

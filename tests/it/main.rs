@@ -112,6 +112,9 @@ mod retain_model;
 /// `ier verify`: a story for each kind of damage it names, and that what is sound is called sound.
 mod verify;
 
+/// A clock that is wrong destroys nothing.
+mod clocks;
+
 /// Bit rot: bytes that change in the store give the right answer or a named error, never another answer, and verify names them.
 mod rot;
 
