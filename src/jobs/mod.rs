@@ -34,6 +34,10 @@ pub mod repair;
 
 pub mod verify;
 
+pub mod undo;
+
+pub mod give_up;
+
 pub mod status;
 
 pub mod reconcile;

@@ -9,6 +9,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 
+use super::foreign;
 use super::paths::{self, LogObject, log_object};
 use super::seal;
 use super::table::LakeTable;
@@ -24,6 +25,8 @@ pub struct LogFound {
     pub objects: u64,
     /// What is wrong, by object.
     pub wrong: Vec<(Path, String)>,
+    /// Of these: what another engine wrote.
+    pub foreign: BTreeSet<Path>,
     /// Objects that could not be looked at, and why.
     pub unread: Vec<(Path, Error)>,
 }
@@ -65,7 +68,10 @@ pub async fn look(table: &LakeTable) -> Result<LogFound> {
             }
         };
         found.objects += 1;
-        match (what, wrong) {
+        if wrong.as_ref().is_some_and(|wrong| wrong.foreign) {
+            found.foreign.insert(location.clone());
+        }
+        match (what, wrong.map(|wrong| wrong.what)) {
             (_, Some(wrong)) => found.wrong.push((location, wrong)),
             (LogObject::Entry(version), None) => entries.extend([version]),
             (LogObject::Checkpoint(version), None) => checkpoints.extend([version]),
@@ -84,24 +90,36 @@ pub async fn look(table: &LakeTable) -> Result<LogFound> {
     Ok(found)
 }
 
+/// What is wrong with an object.
+struct Wrong {
+    what: String,
+    /// Another engine may have written it.
+    foreign: bool,
+}
+
 /// What is wrong with an object; the outer nothing means that it is gone, cleaned up since it was listed.
-async fn wrong(table: &LakeTable, location: &Path, what: LogObject) -> Result<Option<Option<String>>> {
+async fn wrong(table: &LakeTable, location: &Path, what: LogObject) -> Result<Option<Option<Wrong>>> {
     let bytes = match async { table.store.get(location).await?.bytes().await }.await {
         Ok(bytes) => bytes,
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
+    let broken = |broken: seal::Broken| Wrong { what: broken.to_string(), foreign: broken == seal::Broken::Unsealed };
     Ok(Some(match what {
-        LogObject::Entry(_) | LogObject::LastCheckpoint => seal::check(&bytes).err().map(|broken| broken.to_string()),
+        LogObject::Entry(_) => seal::check(&bytes).err().map(|found| match foreign::written(&bytes) {
+            Some(written) => Wrong { what: written.to_string(), foreign: true },
+            None => Wrong { foreign: false, ..broken(found) },
+        }),
+        LogObject::LastCheckpoint => seal::check(&bytes).err().map(broken),
         LogObject::Checkpoint(_) => {
             let seals = seal::seals(&table.store, location).await?;
             let hash = blake3::hash(&bytes).to_hex();
             if seals.iter().any(|seal| seal.as_str() == hash.as_str()) {
                 None
             } else if seals.is_empty() {
-                Some(seal::Broken::Unsealed.to_string())
+                Some(broken(seal::Broken::Unsealed))
             } else {
-                Some(seal::Broken::Altered.to_string())
+                Some(broken(seal::Broken::Altered))
             }
         }
     }))

@@ -81,6 +81,10 @@ pub mod placed;
 
 pub mod vacuum;
 
+pub mod foreign;
+
+mod hiding;
+
 pub mod purge;
 
 pub mod search;
