@@ -12,8 +12,8 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 
 use self::retain::{Length, Retain, RetainLayer};
-use self::run::RunLayer;
-pub use self::run::{RUN_JOBS, Run};
+use self::run::{Consent, RunLayer};
+pub use self::run::{DESTROYING_JOBS, RUN_JOBS, Run};
 use crate::calendar::local::{Calendar, Term};
 use crate::error::{Context, Error, Result};
 
@@ -474,7 +474,7 @@ impl Layer {
                 "AUDIT_KEY" => layer.audit.key = Some(value.clone()),
                 "CALENDAR_TERMS" => layer.calendar.terms = Some(value.clone()),
                 "ASK_FOLDER" => layer.ask.folder = Some(PathBuf::from(value)),
-                "RUN_CONFIRM" => layer.run.confirm = Some(truth(name, value)?),
+                "RUN_CONFIRM" => layer.run.confirm = Some(Consent::parse(value)),
                 "RUN_METRICS_FILE" => layer.run.metrics_file = Some(PathBuf::from(value)),
                 key if key.strip_prefix("RUN_").is_some_and(is_job) => {
                     layer.run.jobs.insert(key["RUN_".len()..].to_ascii_lowercase(), value.clone());

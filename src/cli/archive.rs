@@ -14,6 +14,10 @@ pub async fn run(session: &Session, args: &Archive) -> Result<()> {
     if args.dry_run {
         return session.answer(&planned.await?);
     }
+    // A day that was named is no matter of the clock.
+    if args.until.is_none() {
+        session.believe(&warehouse, args.clock, "archive").await?;
+    }
     let progress = session.progress(Unit::Rows)?;
     session.job(&warehouse, "archive", |_| async { execute(&warehouse, planned.await?, progress).await }).await
 }

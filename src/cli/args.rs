@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use self::ask::Ask;
 pub use self::audience::AudienceArgs;
+pub use self::clock::ClockArgs;
 pub use self::erase::Erase;
 pub use self::evidence::{AuditVerb, AuditVerify};
 pub use self::global::Global;
@@ -18,12 +19,15 @@ pub use self::reconcile::Reconcile;
 pub use self::release::{Release, ReleaseObject};
 pub use self::retain::RetainArgs;
 pub use self::run::Run;
+pub use self::vacuum::Vacuum;
 pub use self::verify::Verify;
 use crate::settings::Overrides;
 
 pub mod ask;
 
 mod audience;
+
+mod clock;
 
 mod erase;
 
@@ -40,6 +44,8 @@ mod reconcile;
 mod release;
 
 mod run;
+
+mod vacuum;
 
 mod verify;
 
@@ -435,6 +441,10 @@ pub struct Archive {
     /// Say what would be done, and do nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+
+    /// Whether to believe the clock.
+    #[command(flatten)]
+    pub clock: ClockArgs,
 }
 
 /// Rewrite many small files as few sorted ones
@@ -451,26 +461,6 @@ pub struct Compact {
     /// Begin no month after this long: 10m, 2h; the rest waits for the next run
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub budget: Option<Duration>,
-}
-
-/// Delete files that no table uses any more
-///
-/// Deletes only with --confirm; without, says what it would delete. Files younger than --retain stay, for statements that
-/// still read them.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  ier vacuum\n  ier vacuum --confirm\n  ier vacuum --retain 30d --confirm")]
-pub struct Vacuum {
-    /// Say what would be deleted, and delete nothing (this is also what happens without --confirm)
-    #[arg(short = 'n', long, conflicts_with = "confirm")]
-    pub dry_run: bool,
-
-    /// Do delete
-    #[arg(long)]
-    pub confirm: bool,
-
-    /// Keep what a table used within this time: 7d, 36h
-    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
-    pub retain: Duration,
 }
 
 /// Make up exports, with the faults of real ones, for trials and measurements

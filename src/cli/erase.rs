@@ -54,6 +54,7 @@ async fn finish(session: &Session, args: &Erase) -> Result<()> {
         session.answer(&plan)?;
         return if session.global.json { Ok(()) } else { print::line("nothing was deleted; add --confirm to delete") };
     }
+    session.believe(&warehouse, args.clock, "erase --finish").await?;
     let progress = session.progress(Unit::Rows)?;
     session.job(&warehouse, FINISH, |_| finish::execute(&warehouse, plan, progress)).await
 }

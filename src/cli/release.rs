@@ -25,6 +25,9 @@ pub async fn run(session: &Session, args: &Release) -> Result<()> {
     if args.dry_run {
         return session.answer(&planned.await?);
     }
+    if args.older_than.is_some() {
+        session.believe(&warehouse, args.clock, "release --older-than").await?;
+    }
     let progress = session.progress(Unit::Bytes)?;
     session.job(&warehouse, "release", |run_id| async { execute(&warehouse, planned.await?, run_id, progress).await }).await
 }

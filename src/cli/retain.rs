@@ -15,6 +15,7 @@ pub async fn run(session: &Session, args: &RetainArgs) -> Result<()> {
         session.answer(&planned.await?)?;
         return if session.global.json { Ok(()) } else { print::line("nothing was removed; add --confirm to remove") };
     }
+    session.believe(&warehouse, args.clock, "retain").await?;
     let progress = session.progress(Unit::Rows)?;
     session.job(&warehouse, "retain", |_| async { execute(&warehouse, planned.await?, progress).await }).await
 }

@@ -13,6 +13,9 @@ use super::{Session, print};
 /// Plans; or does what is due; or stays.
 pub async fn run(session: &Session, args: &Run) -> Result<()> {
     let scheduler = scheduler(session).await?;
+    if args.clock.clock_is_right {
+        session.believe(&scheduler.shift.warehouse, args.clock, "run").await?;
+    }
     if args.dry_run {
         return session.answer(&scheduler.plan().await?);
     }
@@ -39,7 +42,7 @@ async fn scheduler(session: &Session) -> Result<Scheduler> {
         },
         schedules: settings.run.jobs.clone(),
         zone: settings.zone,
-        confirm: settings.run.confirm,
+        confirm: settings.run.confirm.clone(),
         jobs: JOBS,
         holder: format!("{who}{host}, process {}", std::process::id()),
         terms: Terms::default(),
@@ -71,7 +74,7 @@ fn tell(session: &Session, event: &Event) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::RUN_JOBS;
+    use crate::settings::{DESTROYING_JOBS, RUN_JOBS};
 
     #[test]
     fn every_job_has_a_schedule_and_every_schedule_a_job() {
@@ -80,5 +83,8 @@ mod tests {
         jobs.sort_unstable();
         names.sort_unstable();
         assert_eq!(jobs, names);
+        let destroys: std::collections::BTreeSet<_> =
+            JOBS.iter().filter(|job| job.destroys.is_some()).map(|job| job.name).collect();
+        assert!(destroys.iter().eq(&std::collections::BTreeSet::from(DESTROYING_JOBS)), "{destroys:?}");
     }
 }

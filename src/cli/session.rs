@@ -8,13 +8,14 @@ use serde::Serialize;
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::Result;
+use crate::jobs::clock;
 use crate::jobs::record::{Report, recorded};
 use crate::lake::marker::FORMAT;
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::tiers::warehouse::Warehouse;
 
-use super::args::{Args, Global};
+use super::args::{Args, ClockArgs, Global};
 use super::print;
 use super::progress::{self, Unit};
 
@@ -36,7 +37,7 @@ impl Session {
     pub fn new(args: &Args, env: Vec<(String, String)>) -> Result<Self> {
         let file = Settings::locate(args.global.config.as_deref(), &env, Path::new(""));
         let settings = Settings::resolve(file.as_deref(), env.into_iter(), args.overrides())?;
-        Ok(Self { settings, clock: Arc::new(SystemClock), global: args.global.clone(), opened: OnceLock::new() })
+        Ok(Self { settings, clock: Arc::new(SystemClock::checked()?), global: args.global.clone(), opened: OnceLock::new() })
     }
 
     /// A bar for a job, when somebody is there to see it.
@@ -61,6 +62,17 @@ impl Session {
             print::warning(&format!("{job} has done its work, but job_run does not tell of it: {error}"))?;
         }
         ended.report.complaint().map_or(Ok(()), Err)
+    }
+
+    /// Refuses to go by a clock that is not to be believed, unless a person says that it is right; `what` is what would have been done.
+    ///
+    /// # Errors
+    /// Invalid when the clock is far from everything that is known here.
+    pub async fn believe(&self, warehouse: &Arc<Warehouse>, args: ClockArgs, what: &str) -> Result<()> {
+        match args.clock_is_right {
+            true => clock::vouch(warehouse, &self.settings.audit.who).await,
+            false => clock::check(warehouse, what).await,
+        }
     }
 
     /// Says on standard error what was asked of the store, where that is wished.

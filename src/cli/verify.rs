@@ -1,9 +1,10 @@
-//! `ier verify`: reads everything, names what is damaged, and fails when anything is. With `--erased` it searches instead.
+//! `ier verify`: reads everything, names what is damaged, and fails when anything is. With `--erased` it searches instead; with
+//! `--give-up` and `--undo-foreign` it is the way back from damage.
 
-use chrono::Duration;
-
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::jobs::vacuum::patience;
 use crate::jobs::verify::{Choices, execute, plan};
+use crate::jobs::{give_up, undo};
 
 use super::args::Verify;
 use super::progress::Unit;
@@ -14,18 +15,56 @@ pub async fn run(session: &Session, args: &Verify) -> Result<()> {
     if !args.erased.is_empty() {
         return traces::run(session, &args.erased).await;
     }
-    let retain = Duration::from_std(args.retain);
-    let retain = retain.map_err(|error| Error::invalid("--retain is out of range").with_source(error))?;
+    if args.give_up {
+        return give_up(session, args).await;
+    }
+    if args.undo_foreign {
+        return undo_foreign(session, args).await;
+    }
+    let sweep = args.sweep && args.confirm;
+    let retain = patience(args.retain, !sweep || args.even_while_jobs_run)?;
     let warehouse = session.warehouse().await?;
     let plan = plan(&warehouse, args.table.as_deref()).await?;
-    if args.dry_run {
+    if args.dry_run && !args.sweep {
         return session.answer(&plan);
     }
-    let choices = Choices { look_up_key: session.settings.audit.key.clone(), retain, sweep: args.sweep && args.confirm };
+    if sweep {
+        session.believe(&warehouse, args.clock, "verify --sweep").await?;
+    }
+    let choices = Choices { look_up_key: session.settings.audit.key.clone(), retain, sweep };
     let progress = session.progress(Unit::Bytes)?;
     let done = session.job(&warehouse, "verify", |_| execute(&warehouse, plan, choices, progress)).await;
-    if args.sweep && !args.confirm && !session.global.json && !session.global.quiet {
-        print::line("nothing was deleted; add --confirm to delete")?;
+    if args.sweep && !args.confirm {
+        nothing(session, "nothing was deleted; add --confirm to delete")?;
     }
     done
+}
+
+/// Says what it did not do, to people.
+fn nothing(session: &Session, what: &str) -> Result<()> {
+    if session.global.json || session.global.quiet { Ok(()) } else { print::line(what) }
+}
+
+/// Takes dead files out of the logs, when confirmed.
+async fn give_up(session: &Session, args: &Verify) -> Result<()> {
+    let warehouse = session.warehouse().await?;
+    let key = session.settings.audit.key.clone();
+    let planned = give_up::plan(&warehouse, args.table.as_deref(), key, session.progress(Unit::Bytes)?);
+    if !args.confirm {
+        session.answer(&planned.await?)?;
+        return nothing(session, "nothing was given up; add --confirm to give up");
+    }
+    let author = session.settings.audit.who.clone();
+    session.job(&warehouse, "give_up", |_| async { give_up::execute(&warehouse, planned.await?, &author).await }).await
+}
+
+/// Takes back what others wrote, when confirmed.
+async fn undo_foreign(session: &Session, args: &Verify) -> Result<()> {
+    let warehouse = session.warehouse().await?;
+    let planned = undo::plan(&warehouse);
+    if !args.confirm {
+        session.answer(&planned.await?)?;
+        return nothing(session, "nothing was taken back; add --confirm to take back");
+    }
+    session.job(&warehouse, "undo_foreign", |_| async { undo::execute(planned.await?).await }).await
 }

@@ -2,6 +2,8 @@
 
 pub mod record;
 
+pub mod clock;
+
 pub mod load;
 
 pub mod alias;
@@ -31,6 +33,10 @@ pub mod doubles;
 pub mod repair;
 
 pub mod verify;
+
+pub mod undo;
+
+pub mod give_up;
 
 pub mod status;
 

@@ -1,7 +1,7 @@
 //! `ier reconcile`: do the books balance, and is every record there once? Changes nothing unless it is to repair.
 //!
-//! For IERs and links, month by month: rows taken in = rows in hot + in the archive + erased + expired. The left side and the
-//! last two stand in tallies that were committed with the rows themselves ([`crate::lake::tally`]), the middle is
+//! For IERs and links, month by month: rows taken in = rows in hot + in the archive + erased + expired + given up. The left side and the
+//! last three stand in tallies that were committed with the rows themselves ([`crate::lake::tally`]), the middle is
 //! counted from the files, so a row lost or doubled anywhere shows. Rows read = rows rejected + records + further versions of
 //! them, by the ledger of loads. And each send's own counters beside what its records tell, with the reason of the difference.
 //! Records stored more than once are found by their keys, and made one of where that is wished ([`super::repair`]).
@@ -79,6 +79,8 @@ pub struct MonthReport {
     pub erased: i64,
     /// Rows retention removed.
     pub expired: i64,
+    /// Rows in files that were given up.
+    pub given_up: i64,
     /// Rows there are beyond those there should be; below zero, rows that are missing.
     pub difference: i64,
 }
@@ -138,13 +140,16 @@ impl Report for ReconcileReport {
 
 impl fmt::Display for ReconcileReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let titles = ["taken in", "hot", "archive", "erased", "expired", "difference"];
+        // A column for what hardly ever happens is shown where it has.
+        let gave_up = self.objects.iter().flat_map(|object| &object.months).any(|month| month.given_up != 0);
+        let given_up = gave_up.then_some("given up");
         write!(f, "{:32}", "rows")?;
-        titles.iter().try_for_each(|title| write!(f, "  {title:>12}"))?;
+        let mut titles = ["taken in", "hot", "archive", "erased", "expired"].into_iter().chain(given_up).chain(["difference"]);
+        titles.try_for_each(|title| write!(f, "  {title:>12}"))?;
         for object in &self.objects {
-            write_row(f, &object.object, &object.total)?;
+            write_row(f, &object.object, &object.total, gave_up)?;
             for month in object.months.iter().filter(|month| month.difference != 0) {
-                write_row(f, &format!("  {}", month.month), month)?;
+                write_row(f, &format!("  {}", month.month), month, gave_up)?;
             }
         }
         for object in self.objects.iter().filter(|object| object.files > 0) {
@@ -171,16 +176,20 @@ impl fmt::Display for ReconcileReport {
             write!(f, "\n{line}")?;
         }
         match self.unbalanced().count() {
+            0 if gave_up => write!(f, "\nthe books balance: every row taken in is here, erased, expired or given up"),
             0 => write!(f, "\nthe books balance: every row taken in is here, erased or expired"),
             months => write!(f, "\nthe books do not balance in {}", human::counted(months as u64, "month")),
         }
     }
 }
 
-fn write_row(f: &mut fmt::Formatter<'_>, name: &str, row: &MonthReport) -> fmt::Result {
+fn write_row(f: &mut fmt::Formatter<'_>, name: &str, row: &MonthReport, gave_up: bool) -> fmt::Result {
     write!(f, "\n{name:32}")?;
-    [row.taken_in, row.hot, row.archive, row.erased, row.expired, row.difference].iter().try_for_each(|number| {
-        let sign = if *number < 0 { "-" } else { "" };
+    let given_up = gave_up.then_some(row.given_up);
+    let mut numbers =
+        [row.taken_in, row.hot, row.archive, row.erased, row.expired].into_iter().chain(given_up).chain([row.difference]);
+    numbers.try_for_each(|number| {
+        let sign = if number < 0 { "-" } else { "" };
         write!(f, "  {:>12}", format!("{sign}{}", human::count(number.unsigned_abs())))
     })
 }
@@ -230,6 +239,7 @@ fn total(months: &[MonthReport]) -> MonthReport {
         archive: sum(|month| month.archive),
         erased: sum(|month| month.erased),
         expired: sum(|month| month.expired),
+        given_up: sum(|month| month.given_up),
         difference: sum(|month| month.difference),
     }
 }
@@ -263,6 +273,7 @@ async fn months(warehouse: &Arc<Warehouse>, engine: &Engine, name: &str, sql: &s
                 archive,
                 erased: counts.erased,
                 expired: counts.expired,
+                given_up: counts.given_up,
                 difference: hot + archive - counts.left(),
             }
         };

@@ -21,6 +21,7 @@ use crate::human;
 use crate::lake::commit::ATTEMPTS;
 use crate::lake::paths::{Role, date_of};
 use crate::progress::Progress;
+use crate::record::fields::known;
 use crate::settings::retain::{Object, Retain, Term};
 use crate::tiers::claim;
 use crate::tiers::sends::Sends;
@@ -48,6 +49,8 @@ pub struct RetainPlan {
     pub months: Vec<MonthPlan>,
     /// What holds keep of what has expired.
     pub held: Vec<HeldPlan>,
+    /// Why nothing expires, or less than once did, where nobody wrote down how long records are kept.
+    pub note: Option<String>,
     #[serde(skip)]
     retain: Retain,
 }
@@ -116,6 +119,8 @@ pub struct RetainReport {
     pub bytes_written: u64,
     /// How long it took.
     pub seconds: f64,
+    /// Why nothing expires, or less than once did, where nobody wrote down how long records are kept.
+    pub note: Option<String>,
 }
 
 impl MonthPlan {
@@ -204,7 +209,8 @@ impl fmt::Display for RetainPlan {
         write!(f, "expired on {}: {}", self.today, human::counted(self.rows(), "row"))?;
         lines(f, &self.terms)?;
         lines(f, &self.months)?;
-        lines(f, &self.held)
+        lines(f, &self.held)?;
+        lines(f, self.note.as_slice())
     }
 }
 
@@ -217,8 +223,23 @@ impl fmt::Display for RetainReport {
             write!(f, "removed {rows} in {}; totals by send are in expired_total", human::seconds(self.seconds))?;
         }
         lines(f, &self.months)?;
-        lines(f, &self.held)
+        lines(f, &self.held)?;
+        lines(f, self.note.as_slice())
     }
+}
+
+/// What whoever keeps records without having said for how long should know.
+async fn unsaid(warehouse: &Arc<Warehouse>, retain: &Retain) -> Result<Option<String>> {
+    if retain.said {
+        return Ok(None);
+    }
+    let ledger = known("expired_total").ok_or_else(|| Error::internal("there is no table expired_total"))?;
+    let removed = warehouse.table(Role::Reference, ledger).await?.snapshot().await?.rows() > 0;
+    let what = if retain.rules.is_empty() { "nothing expires" } else { "what no rule covers never expires" };
+    let before = if removed { "; records have expired here before, when three years were the default" } else { "" };
+    Ok(Some(format!(
+        "{what}, because the settings do not say how long records are kept: `years = 3` under [retain] is three years{before}"
+    )))
 }
 
 /// Looks at what a run would do now.
@@ -235,8 +256,9 @@ pub async fn plan(warehouse: &Arc<Warehouse>, retain: &Retain) -> Result<RetainP
             note: unknown.map(|unit| format!("no unit \"{unit}\" is known here")),
         }
     }));
-    let mut plan = RetainPlan { today, terms, months: Vec::new(), held: Vec::new(), retain: retain.clone() };
-    for object in OBJECTS {
+    let note = unsaid(warehouse, retain).await?;
+    let mut plan = RetainPlan { today, terms, months: Vec::new(), held: Vec::new(), note, retain: retain.clone() };
+    for object in OBJECTS.into_iter().filter(|_| !retain.keeps_all()) {
         let (_, judged, _) = judge::table(warehouse, retain, today, object).await?;
         for lake in &judged.lakes {
             plan.months.extend(months(lake));
@@ -265,8 +287,9 @@ pub async fn execute(warehouse: &Arc<Warehouse>, plan: RetainPlan, progress: Arc
         bytes_removed: 0,
         bytes_written: 0,
         seconds: 0.0,
+        note: plan.note.clone(),
     };
-    for object in OBJECTS {
+    for object in OBJECTS.into_iter().filter(|_| !plan.retain.keeps_all()) {
         progress.say(&format!("removing what expired of {}", object.table()));
         remove_expired(warehouse, &plan.retain, object, &mut report, &progress).await?;
     }

@@ -8,7 +8,7 @@ use object_store::ObjectMeta;
 use serde::Serialize;
 
 use super::record::Report;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::human;
 use crate::lake::table::LakeTable;
 use crate::lake::vacuum;
@@ -76,6 +76,33 @@ impl fmt::Display for VacuumReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "deleted {}, {}", human::counted(self.files, "file"), human::bytes(self.bytes))
     }
+}
+
+/// Jobs write files first and commit them then: with less patience than this a vacuum takes them for unused.
+const LEAST_MINUTES: i64 = 60;
+
+/// How long files that are not used any more are left alone: what was asked for, if it protects anybody.
+///
+/// # Errors
+/// Invalid below an hour, unless whoever asks knows what that does to jobs at work; and beyond the days for which logs say when a
+/// file was replaced.
+pub fn patience(retain: std::time::Duration, even_while_jobs_run: bool) -> Result<Duration> {
+    let most = Duration::days(vacuum::REMOVALS_KNOWN_DAYS);
+    let retain = Duration::from_std(retain).ok().filter(|retain| *retain <= most).ok_or_else(|| {
+        Error::invalid(format!(
+            "--retain is more than {0} days, and logs say for {0} days when a file was replaced: what was replaced before would \
+             go at once; give {0}d or less",
+            vacuum::REMOVALS_KNOWN_DAYS
+        ))
+    })?;
+    if retain < Duration::minutes(LEAST_MINUTES) && !even_while_jobs_run {
+        return Err(Error::invalid(
+            "--retain is less than an hour: jobs write their files first and commit them then, so files of loads and other jobs at \
+             work would be deleted as unused, and statements that still read old files would fail; give 1h or more, or, where \
+             nothing else runs, add --even-while-jobs-run",
+        ));
+    }
+    Ok(retain)
 }
 
 /// Lists what is not needed: files neither live nor used within `retain`.

@@ -15,14 +15,14 @@
 //! Memory is bounded: files are held whole, but only so many bytes of them at once; keys wait on disk ([`super::doubles`]).
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use chrono::Duration;
 use object_store::path::Path;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-pub use self::report::{Damage, Leftover, TableReport, VerifyReport};
+pub use self::report::{Damage, Dead, Leftover, TableReport, VerifyReport};
 use super::doubles::{Doubles, listed};
 use crate::error::{Error, Kind, Result};
 use crate::human;
@@ -48,10 +48,12 @@ const HELD_MIB: usize = 512;
 const KEYS_NAMED: usize = 10;
 
 /// What to do about a damaged data file.
-const RESTORE_FILE: &str =
-    "restore it from a copy of the warehouse, or load the exports of its records again elsewhere and compare";
+const RESTORE_FILE: &str = "restore it from a copy of the warehouse; where there is none, `ier verify --give-up` says what was in it \
+                            and takes it out of the log, and loading the exports again fills the gap";
 /// What to do about rows that are not what the log says although the bytes are as written.
 const REPORT: &str = "its bytes are as they were written, so this is a fault of what wrote it: report it";
+/// What to do about what another engine wrote.
+const UNDO: &str = "`ier verify --undo-foreign` says what that was, and takes it back";
 /// What to do about a log.
 const RESTORE_LOG: &str = "restore it from a copy of the warehouse";
 
@@ -222,6 +224,7 @@ pub async fn execute(
         report.damages.extend(run.logs(&mut report.log_objects).await);
         report.damages.extend(run.tallies().await);
         report.damages.extend(run.files().await?);
+        report.dead.append(&mut *run.dead.lock().map_err(|_| Error::internal("the list of dead files is poisoned"))?);
         report.damages.extend(run.keys_twice().await?);
         let sound = report.damages.len() == before && run.group.lakes.iter().all(|(_, snapshot)| snapshot.is_some());
         for (lake, _) in &run.group.lakes {
@@ -303,12 +306,13 @@ struct Run {
     memory: Arc<Semaphore>,
     progress: Arc<dyn Progress>,
     doubles: Doubles,
+    dead: Mutex<Vec<Dead>>,
 }
 
 impl Run {
     fn new(group: Group, memory: Arc<Semaphore>, progress: Arc<dyn Progress>) -> Self {
         let doubles = Doubles::new(group.pinned.clone());
-        Self { group, memory, progress, doubles }
+        Self { group, memory, progress, doubles, dead: Mutex::default() }
     }
 
     fn all_files(&self) -> Vec<(Arc<LakeTable>, Arc<DataFile>)> {
@@ -326,7 +330,8 @@ impl Run {
             match logs::look(lake).await {
                 Ok(found) => {
                     *objects += found.objects;
-                    let wrong = found.wrong.into_iter().map(|(object, what)| Damage::corrupt(&name, object, what, RESTORE_LOG));
+                    let remedy = |object: &Path| if found.foreign.contains(object) { UNDO } else { RESTORE_LOG };
+                    let wrong = found.wrong.iter().map(|(object, what)| Damage::corrupt(&name, object, what, remedy(object)));
                     damages.extend(wrong);
                     let unread = found.unread.iter();
                     damages.extend(unread.map(|(object, error)| Damage::of_error(Some(&name), object, error, RESTORE_LOG)));
@@ -371,7 +376,15 @@ impl Run {
         Ok(damages)
     }
 
-    async fn file(&self, lake: &Arc<LakeTable>, file: &DataFile) -> Result<Vec<Damage>> {
+    /// Notes a file of which nothing can be read any more.
+    fn dead(&self, lake: &Arc<LakeTable>, file: &Arc<DataFile>, reason: String) -> Result<Vec<Damage>> {
+        let damage = Damage::corrupt(&lake.name(), file.path(&lake.folder), &reason, RESTORE_FILE);
+        let dead = Dead { lake: lake.clone(), file: file.clone(), reason };
+        self.dead.lock().map_err(|_| Error::internal("the list of dead files is poisoned"))?.push(dead);
+        Ok(vec![damage])
+    }
+
+    async fn file(&self, lake: &Arc<LakeTable>, file: &Arc<DataFile>) -> Result<Vec<Damage>> {
         let name = lake.name();
         let path = file.path(&lake.folder);
         let mib = (file.bytes() >> 20).min(HELD_MIB as u64 - 1) as u32 + 1;
@@ -384,12 +397,12 @@ impl Run {
                 if newest.is_ok_and(|newest| newest.files().all(|live| live.add.path != file.add.path)) {
                     return Ok(Vec::new());
                 }
-                return Ok(vec![Damage::corrupt(&name, &path, "is missing", RESTORE_FILE)]);
+                return self.dead(lake, file, "is missing".to_owned());
             }
             Err(error) => return Ok(vec![Damage::of_error(Some(&name), &path, &error, RESTORE_FILE)]),
         };
         if let Some(wrong) = inspect::bytes_wrong(file, &bytes) {
-            return Ok(vec![Damage::corrupt(&name, &path, wrong, RESTORE_FILE)]);
+            return self.dead(lake, file, wrong);
         }
         let mut take = |batch: &arrow::array::RecordBatch| self.doubles.take(lake, file, batch);
         Ok(match inspect::rows_wrong(lake, file, bytes, &mut take).await {

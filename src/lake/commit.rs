@@ -13,6 +13,7 @@ use object_store::path::Path;
 use uuid::Uuid;
 
 use super::cleanup;
+use super::landed;
 use super::paths;
 use super::seal;
 use super::snapshot::{DataFile, Snapshot};
@@ -54,6 +55,7 @@ pub async fn commit(table: &LakeTable, base: &Snapshot, change: Change, clock: &
     if !follows(table, base.version).await? {
         return Err(Error::conflict(format!("{} moved on from version {:?} long ago", table.name(), base.version)));
     }
+    landed::all_there(table, &change.adds).await?;
     let nonce = (Uuid::new_v4().as_u128() >> 65) as i64;
     let now = clock.now().timestamp_millis();
     let mut actions: Vec<Action> = Vec::new();

@@ -9,6 +9,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 
+use super::foreign;
 use super::paths::{self, LogObject, log_object};
 use super::seal;
 use super::table::LakeTable;
@@ -24,6 +25,8 @@ pub struct LogFound {
     pub objects: u64,
     /// What is wrong, by object.
     pub wrong: Vec<(Path, String)>,
+    /// Of these: what another engine wrote.
+    pub foreign: BTreeSet<Path>,
     /// Objects that could not be looked at, and why.
     pub unread: Vec<(Path, Error)>,
 }
@@ -65,7 +68,10 @@ pub async fn look(table: &LakeTable) -> Result<LogFound> {
             }
         };
         found.objects += 1;
-        match (what, wrong) {
+        if wrong.as_ref().is_some_and(|wrong| wrong.foreign) {
+            found.foreign.insert(location.clone());
+        }
+        match (what, wrong.map(|wrong| wrong.what)) {
             (_, Some(wrong)) => found.wrong.push((location, wrong)),
             (LogObject::Entry(version), None) => entries.extend([version]),
             (LogObject::Checkpoint(version), None) => checkpoints.extend([version]),
@@ -84,17 +90,29 @@ pub async fn look(table: &LakeTable) -> Result<LogFound> {
     Ok(found)
 }
 
+/// What is wrong with an object.
+struct Wrong {
+    what: String,
+    /// Another engine may have written it.
+    foreign: bool,
+}
+
 /// What is wrong with an object; the outer nothing means that it is gone, cleaned up since it was listed.
-async fn wrong(table: &LakeTable, location: &Path, what: LogObject) -> Result<Option<Option<String>>> {
+async fn wrong(table: &LakeTable, location: &Path, what: LogObject) -> Result<Option<Option<Wrong>>> {
     let bytes = match async { table.store.get(location).await?.bytes().await }.await {
         Ok(bytes) => bytes,
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
+    let broken = |broken: seal::Broken| Wrong { what: broken.to_string(), foreign: broken == seal::Broken::Unsealed };
     Ok(Some(match what {
         LogObject::Entry(_) | LogObject::LastCheckpoint => match seal::check(&bytes) {
-            Err(broken) => Some(broken.to_string()),
-            Ok(()) => table.markers.bears_out(location, &bytes).await?.err().map(|broken| broken.to_string()),
+            Err(found) => Some(match (what, foreign::written(&bytes)) {
+                (LogObject::Entry(_), Some(written)) => Wrong { what: written.to_string(), foreign: true },
+                (LogObject::Entry(_), None) => Wrong { foreign: false, ..broken(found) },
+                _ => broken(found),
+            }),
+            Ok(()) => table.markers.bears_out(location, &bytes).await?.err().map(broken),
         },
         LogObject::Checkpoint(_) => {
             let seals = seal::seals(&table.store, location).await?;
@@ -103,9 +121,9 @@ async fn wrong(table: &LakeTable, location: &Path, what: LogObject) -> Result<Op
             if seal::is_proved(&table.markers, location, &hasher, &seals).await? {
                 None
             } else if seals.is_empty() {
-                Some(seal::Broken::Unsealed.to_string())
+                Some(broken(seal::Broken::Unsealed))
             } else {
-                Some(seal::Broken::Altered.to_string())
+                Some(broken(seal::Broken::Altered))
             }
         }
     }))

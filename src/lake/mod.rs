@@ -65,6 +65,8 @@ pub mod splice;
 
 mod cleanup;
 
+mod landed;
+
 pub mod commit;
 
 pub mod verify;
@@ -90,6 +92,10 @@ pub mod people;
 pub mod placed;
 
 pub mod vacuum;
+
+pub mod foreign;
+
+mod hiding;
 
 pub mod purge;
 

@@ -227,6 +227,12 @@ pub fn log_version(file_name: &str) -> Option<(u64, bool)> {
     (is_checkpoint || ending == ".json").then_some((digits.parse().ok()?, is_checkpoint))
 }
 
+/// The version a name in a log's folder begins with, whatever follows.
+pub fn leading_version(place: &Path) -> Option<u64> {
+    let (digits, _) = place.filename()?.split_at_checked(20)?;
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
 /// The folder of totals put down before the rows they sum up are removed, beside those of the tables: no table's vacuum looks
 /// into it.
 pub const RETENTION: &str = "retention";

@@ -93,6 +93,30 @@ pub async fn purge(table: &LakeTable, until: Option<u64>, columns: &[&str], refu
     Ok(purged)
 }
 
+/// How many files a purge of what a table removed at or before a version would delete. Changes nothing, and judges no file by its
+/// rows.
+pub async fn would_go(table: &LakeTable, until: u64) -> Result<u64> {
+    let listing = || format!("cannot list {}", table.name());
+    let objects: Vec<ObjectMeta> = table.store.list(Some(&table.folder)).try_collect().await.context(listing)?;
+    let snapshot = table.snapshot().await?;
+    let live: HashSet<&str> = snapshot.files().map(|file| file.add.path.as_str()).collect();
+    let mut removed: HashSet<String> = HashSet::new();
+    for version in (0..=snapshot.version.unwrap_or_default().min(until)).rev() {
+        // Earlier ones were cleaned up.
+        let Some(entry) = table.log_store.read_commit_entry(version).await? else { break };
+        for line in entry.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let action: Value = serde_json::from_slice(line)
+                .map_err(|error| Error::corrupt(format!("{}: unreadable log entry {version}: {error}", table.name())))?;
+            removed.extend(action["remove"]["path"].as_str().filter(|path| !live.contains(path)).map(str::to_owned));
+        }
+    }
+    let mut files = 0;
+    for object in &objects {
+        files += u64::from(removed.contains(&below(table, &object.location)?));
+    }
+    Ok(files)
+}
+
 /// A place as the log names it.
 fn below(table: &LakeTable, location: &Path) -> Result<String> {
     let parts = location.prefix_match(&table.folder);

@@ -32,6 +32,7 @@ use object_store::{
     ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result as StoreResult, UploadPart,
 };
 
+use super::foreign;
 use super::marker::{Markers, Place};
 use super::paths::{self, LogObject};
 use crate::error::Error;
@@ -284,6 +285,12 @@ impl Sealed {
         carried(error)
     }
 
+    /// Notes what reading cannot do without.
+    fn refuse(&self, error: impl Fn() -> Error) -> object_store::Error {
+        locked(&self.state.found).0.get_or_insert_with(&error);
+        carried(error())
+    }
+
     fn is_hidden(&self, location: &Path) -> bool {
         locked(&self.state.hidden).contains_key(location)
     }
@@ -297,7 +304,10 @@ impl Sealed {
                     return Ok(kept);
                 }
                 let (meta, bytes) = self.fetch(location).await?;
-                check(&bytes).map_err(|broken| self.note(location, broken, false))?;
+                check(&bytes).map_err(|broken| match foreign::written(&bytes) {
+                    Some(written) => self.refuse(|| written.refusal(location)),
+                    None => self.note(location, broken, false),
+                })?;
                 let borne_out = self.markers.bears_out(location, &bytes).await.map_err(carried)?;
                 borne_out.map_err(|broken| self.note(location, broken, false))?;
                 if let Some(entries) = locked(&self.state.entries).as_mut().filter(|entries| entries.bytes < ENTRIES_BYTES) {

@@ -1,6 +1,6 @@
 //! Which files are live at one version of a table, and what the log knows about each.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate};
@@ -213,6 +213,22 @@ impl Snapshot {
     /// Rows in all files.
     pub fn rows(&self) -> u64 {
         self.files().map(|file| file.rows).sum()
+    }
+
+    /// What readers will see once these files are out of the log. It is for looking only: nothing can be committed on it.
+    pub fn without(&self, paths: &BTreeSet<&str>) -> Self {
+        let stays = |file: &&Arc<DataFile>| !paths.contains(file.add.path.as_str());
+        let partitions = self.partitions.iter().map(|(partition, files)| {
+            let files: Vec<_> = files.iter().filter(stays).cloned().collect();
+            (*partition, files)
+        });
+        Self {
+            version: self.version,
+            partitions: partitions.filter(|(_, files)| !files.is_empty()).collect(),
+            transactions: self.transactions.clone(),
+            columns: self.columns.clone(),
+            state: None,
+        }
     }
 
     /// The value an application transaction last had.

@@ -40,18 +40,26 @@ pub struct Counts {
     pub erased: i64,
     /// Rows that retention removed.
     pub expired: i64,
+    /// Rows that were in files given up because they were gone or damaged. Left out where there are none, as it was before there were.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub given_up: i64,
+}
+
+fn is_none(rows: &i64) -> bool {
+    *rows == 0
 }
 
 impl Counts {
     /// Rows that must still be there.
     pub fn left(self) -> i64 {
-        self.taken_in - self.erased - self.expired
+        self.taken_in - self.erased - self.expired - self.given_up
     }
 
     fn add(&mut self, other: Self) {
         self.taken_in += other.taken_in;
         self.erased += other.erased;
         self.expired += other.expired;
+        self.given_up += other.given_up;
     }
 }
 

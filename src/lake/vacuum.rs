@@ -13,6 +13,10 @@ use super::tally;
 use crate::clock::Clock;
 use crate::error::{Context, Result};
 
+/// For so many days logs say when a file was taken out of its table: then their entries may be gone. Longer patience than this
+/// could not be kept.
+pub const REMOVALS_KNOWN_DAYS: i64 = 30;
+
 /// Objects under the table's folder that may go at `now`: not live, outside the log (but for entries that never got their
 /// name), and neither written nor removed from the table within `retain` (readers may still be reading them, writers may be
 /// about to commit them).
@@ -66,9 +70,12 @@ async fn removed_since(table: &LakeTable, snapshot: &super::snapshot::Snapshot, 
     Ok(removed)
 }
 
-/// Deletes what was planned.
+/// Deletes what was planned, but for what was committed since: a job may have been about to.
 pub async fn execute(table: &LakeTable, objects: &[ObjectMeta]) -> Result<()> {
-    for object in objects {
+    let snapshot = table.snapshot().await?;
+    let mut live: HashSet<Path> = snapshot.files().map(|file| file.path(&table.folder)).collect();
+    live.extend(tally::live(table, &snapshot).await?);
+    for object in objects.iter().filter(|object| !live.contains(&object.location)) {
         match table.store.delete(&object.location).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
             Err(error) => return Err(error).context(|| format!("cannot delete {}", object.location)),

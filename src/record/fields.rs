@@ -685,7 +685,7 @@ pub fn lead() -> Table {
 }
 
 /// The tables every warehouse knows, in the order they are listed.
-pub static TABLES: LazyLock<[Arc<Table>; 17]> = LazyLock::new(|| {
+pub static TABLES: LazyLock<[Arc<Table>; 18]> = LazyLock::new(|| {
     [
         individual_email_result(),
         individual_link(),
@@ -704,6 +704,7 @@ pub static TABLES: LazyLock<[Arc<Table>; 17]> = LazyLock::new(|| {
         work::erasure(),
         work::released(),
         work::expired_total(),
+        work::given_up(),
     ]
     .map(Arc::new)
 });

@@ -12,15 +12,17 @@ use crate::record::words::Pattern;
 /// How long records are kept.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Retain {
-    /// Records that no rule covers.
+    /// Records that no rule covers. For ever, unless somebody wrote down a term.
     pub term: Term,
+    /// Has anybody written it down?
+    pub said: bool,
     /// Of several that cover a record, the longest term decides.
     pub rules: Vec<Rule>,
 }
 
 impl Default for Retain {
     fn default() -> Self {
-        Self { term: Term::Years(3), rules: Vec::new() }
+        Self { term: Term::Never, said: false, rules: Vec::new() }
     }
 }
 
@@ -188,10 +190,16 @@ impl<'de> Deserialize<'de> for Length {
 }
 
 impl Retain {
+    /// Is there nothing that ever expires, whatever the day?
+    pub fn keeps_all(&self) -> bool {
+        self.term == Term::Never && self.rules.iter().all(|rule| rule.term == Term::Never)
+    }
+
     /// Lays one source over what is known. A source that has rules replaces all of them.
     pub(super) fn lay(&mut self, layer: RetainLayer, place: &dyn Fn(&str) -> String) -> Result<()> {
         if let Some(years) = layer.years {
             self.term = years.term(100, Term::Years, &place("retain.years"))?;
+            self.said = true;
         }
         if let Some(rules) = layer.rules {
             self.rules = Vec::with_capacity(rules.len());
@@ -251,10 +259,14 @@ mod tests {
     }
 
     #[test]
-    fn three_years_unless_said() {
-        assert_eq!(read("").unwrap(), Retain { term: Term::Years(3), rules: Vec::new() });
-        assert_eq!(read("years = 'never'").unwrap().term, Term::Never);
+    fn nothing_expires_unless_somebody_wrote_down_that_it_should() {
+        assert_eq!(read("").unwrap(), Retain { term: Term::Never, said: false, rules: Vec::new() });
+        assert!(read("").unwrap().keeps_all());
+        assert_eq!(read("years = 'never'").unwrap(), Retain { term: Term::Never, said: true, rules: Vec::new() });
         assert_eq!(read("years = 5").unwrap().term, Term::Years(5));
+        assert!(!read("years = 5").unwrap().keeps_all());
+        let rule = read("[[rules]]\nname = 'news'\nemail_name = '*news*'\nmonths = 18").unwrap();
+        assert!(rule.term == Term::Never && !rule.keeps_all(), "a rule of its own needs no term for the rest");
     }
 
     #[test]

@@ -92,6 +92,9 @@ fn what_is_wrong_is_named_with_its_place() {
         ("[run]\narchvie = 'off'\n", &[], "ier.toml: run.archvie is no setting; give one of run.archive, run.compact"),
         ("", &[("IER_RUN_ARCHIVE", "never")], "environment variable IER_RUN_ARCHIVE is \"never\"; give off"),
         ("", &[("IER_RUN_AWAY", "off")], "IER_RUN_AWAY is no setting"),
+        ("[run]\nconfirm = ['archive']\n", &[], "run.confirm names \"archive\"; give any of the jobs that destroy: \"vacuum\""),
+        ("[run]\nconfirm = 1\n", &[], "a list of jobs, such as [\"vacuum\"]"),
+        ("", &[("IER_RUN_CONFIRM", "vacuum,retian")], "IER_RUN_CONFIRM names \"retian\"; give any of"),
         ("[audit]\nkey = 'short'\n", &[], "audit.key has 5 characters; give at least 16"),
         (
             "[store]\naws_endponnt = 'x'\n",
@@ -112,7 +115,7 @@ fn what_is_wrong_is_named_with_its_place() {
 
 #[test]
 fn jobs_run_when_it_is_said() {
-    let file = "[run]\narchive = 'daily at 01:15'\nvacuum = 'off'\nconfirm = true\nmetrics_file = 'ier.prom'\n";
+    let file = "[run]\narchive = 'daily at 01:15'\nvacuum = 'off'\nconfirm = ['vacuum']\nmetrics_file = 'ier.prom'\n";
     let settings = from_file(file, &[("IER_RUN_VACUUM", "every 6h"), ("HOSTNAME", "ark")], Overrides::default()).unwrap();
     let told: Vec<String> = settings.run.jobs.values().map(ToString::to_string).collect();
     assert_eq!(
@@ -127,8 +130,23 @@ fn jobs_run_when_it_is_said() {
             "monthly on 1 at 05:00"
         ]
     );
-    assert!(settings.run.confirm && settings.run.metrics_file.unwrap().ends_with("ier.prom"));
+    assert!(settings.run.confirm.iter().eq(["vacuum"]) && settings.run.metrics_file.unwrap().ends_with("ier.prom"));
     assert_eq!(settings.run.host.as_deref(), Some("ark"));
+}
+
+/// What once let everything that destroys run by itself names what it would have to say now, and lets nothing.
+#[test]
+fn an_old_consent_to_everything_is_refused_with_the_new_words() {
+    for (file, variables) in [("[run]\nconfirm = true\n", &[][..]), ("", &[("IER_RUN_CONFIRM", "true")])] {
+        let message = refusal(file, variables);
+        for said in ["is true", "[\"vacuum\", \"retain\", \"finish_erasures\"]", "retain.years", "three years are no longer"] {
+            assert!(message.contains(said), "{said} is not in: {message}");
+        }
+    }
+    let confirmed = |file: &str, variables: &[_]| from_file(file, variables, Overrides::default()).unwrap().run.confirm;
+    assert!(confirmed("", &[]).is_empty() && confirmed("[run]\nconfirm = false\n", &[]).is_empty());
+    assert!(confirmed("", &[("IER_RUN_CONFIRM", "vacuum, retain")]).iter().eq(["retain", "vacuum"]));
+    assert!(confirmed("[run]\nconfirm = ['retain']\n", &[("IER_RUN_CONFIRM", "no")]).is_empty(), "a variable beats the file");
 }
 
 #[test]

@@ -217,7 +217,7 @@ fn a_day_at_work() {
         .tell(&["compact"])
         .tell(&["status"])
         .tell(&["vacuum"])
-        .tell(&["vacuum", "--retain", "0", "--confirm"])
+        .tell(&["vacuum", "--retain", "0", "--even-while-jobs-run", "--confirm"])
         .tell(&["history", "003f40000000001"])
         .tell(&["history", "003f40000000001AAA", "--utc", "--max-rows", "1"])
         .tell(&["history", "003f40000000009AAA"]);
@@ -328,6 +328,8 @@ fn holds_and_retention() {
     room.file("old.csv", [header, &row(1, "2015-03-02"), &row(2, "2015-03-03"), &row(3, "2015-04-03")].concat());
     room.file("short.toml", "[[retain.rules]]\nname = \"news\"\nemail_name = \"*news\"\nunit = \"Nowhere\"\nyears = 1\n");
     assert!(room.run(&["load", "old.csv"]).status.success());
+    room.tell(&["retain"]);
+    room.file("ier.toml", "[retain]\nyears = 3\n");
     room.tell(&["retain"])
         .tell(&["--config", "short.toml", "retain", "--dry-run"])
         .tell(&["hold", "list"])
@@ -553,7 +555,7 @@ fn every_report_is_json_for_machines() {
     };
     assert_eq!((rows("hot"), rows("archive")), (Some(5), Some(10)));
     assert!(json(&["vacuum"]).is_object());
-    assert!(json(&["vacuum", "--confirm", "--retain", "0"]).is_object());
+    assert!(json(&["vacuum", "--confirm", "--retain", "0", "--even-while-jobs-run"]).is_object());
     let history = json(&["history", "003f40000000001"]);
     assert_eq!(history.as_array().unwrap().len(), 6);
     assert_eq!(history[0]["date_sent"], "2026-10-20T16:00:00Z");

@@ -13,7 +13,7 @@ use futures::future::join_all;
 use ier::clock::Clock;
 use ier::error::{Error, Kind, Result};
 use ier::jobs::record::Outcome;
-use ier::jobs::scheduler::{Done, Event, JOBS, Memory, Scheduled, Scheduler, Shift};
+use ier::jobs::scheduler::{Done, Event, JOBS, Memory, Removal, Scheduled, Scheduler, Shift};
 use ier::tiers::lease::{Attempt, Contender, Lease, Newest, Terms, newest};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
@@ -301,7 +301,7 @@ impl Work {
     }
 }
 
-fn scheduler(world: &World, name: &str, schedule: &str, jobs: &'static [Scheduled]) -> Scheduler {
+pub fn scheduler(world: &World, name: &str, schedule: &str, jobs: &'static [Scheduled]) -> Scheduler {
     let shift = Shift {
         warehouse: world.house.clone(),
         who: "ann".to_owned(),
@@ -315,7 +315,7 @@ fn scheduler(world: &World, name: &str, schedule: &str, jobs: &'static [Schedule
         shift,
         schedules: jobs.iter().map(|job| (job.name.to_owned(), schedule.parse().unwrap())).collect(),
         zone: chrono_tz::America::Denver,
-        confirm: true,
+        confirm: jobs.iter().map(|job| job.name.to_owned()).collect(),
         jobs,
         holder: name.to_owned(),
         terms: short(),
@@ -352,8 +352,7 @@ async fn until(what: &str, mut so: impl FnMut() -> bool) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_schedulers_never_both_work_and_one_follows_the_other() {
     static WORK: Work = Work::new();
-    const TRY: &[Scheduled] =
-        &[Scheduled { name: "try", destroys: false, work: |_| WORK.job(Duration::from_millis(30)).boxed() }];
+    const TRY: &[Scheduled] = &[Scheduled { name: "try", destroys: None, work: |_| WORK.job(Duration::from_millis(30)).boxed() }];
     let world = World::on("2026-11-01");
     let (first, second) = (world.another(), world.another());
     let (a, told_a) = process(scheduler(&first, "a", "every 1m", TRY));
@@ -388,7 +387,7 @@ async fn two_schedulers_never_both_work_and_one_follows_the_other() {
 async fn a_job_is_dropped_when_the_lease_is_lost_and_told_to_stop_gives_it_back() {
     static WORK: Work = Work::new();
     const LONG: &[Scheduled] =
-        &[Scheduled { name: "long", destroys: false, work: |_| WORK.job(Duration::from_secs(600)).boxed() }];
+        &[Scheduled { name: "long", destroys: None, work: |_| WORK.job(Duration::from_secs(600)).boxed() }];
     let world = World::on("2026-11-01");
     let (first, second) = (world.another(), world.another());
     let (a, told) = process(scheduler(&first, "a", "every 1m", LONG));
@@ -426,20 +425,25 @@ async fn jobs_that_fail_wait_and_jobs_that_destroy_want_to_be_confirmed() {
     const BAD: &[Scheduled] = &[
         Scheduled {
             name: "bad",
-            destroys: false,
+            destroys: None,
             work: |_| {
                 TRIES.fetch_add(1, Ordering::SeqCst);
                 async { Err(Error::corrupt("a file is damaged")) }.boxed()
             },
         },
-        Scheduled { name: "worse", destroys: true, work: |_| async { Err(Error::internal("it was not confirmed")) }.boxed() },
+        Scheduled {
+            name: "worse",
+            destroys: Some(|_| async { Ok(Removal::default()) }.boxed()),
+            work: |_| async { Err(Error::internal("it was not confirmed")) }.boxed(),
+        },
     ];
     let world = World::on("2026-11-01");
-    let scheduler = Scheduler { confirm: false, ..scheduler(&world, "a", "daily at 02:00", BAD) };
+    let scheduler = Scheduler { confirm: Default::default(), ..scheduler(&world, "a", "daily at 02:00", BAD) };
     let told = scheduler.plan().await.unwrap();
     assert_eq!(
         told.to_string(),
-        "nobody is at work\nbad never ran, due (daily at 02:00)\nworse never ran, waits for run.confirm = true (daily at 02:00)"
+        "nobody is at work\nbad never ran, due (daily at 02:00)\n\
+         worse never ran, waits for run.confirm = [\"worse\"] (daily at 02:00)\n  now it would remove nothing"
     );
     let never = std::future::pending;
     let report = scheduler.once(never()).await.unwrap();
@@ -534,7 +538,10 @@ fn two_processes_at_once_do_each_job_once() {
     let runs = room.out(&["sql", "-F", "csv", "SELECT job, count(*) FROM job_run GROUP BY 1 ORDER BY 1"]);
     assert_eq!(runs, "job,count(*)\narchive,1\ncompact,1\nload,1\nreconcile,1\nverify,1\n");
     let told = room.out(&["run", "--once"]);
-    assert!(told.starts_with("nothing is due\n") && told.contains("vacuum never ran, waits for run.confirm = true"), "{told}");
+    assert!(
+        told.starts_with("nothing is due\n") && told.contains("vacuum never ran, waits for run.confirm = [\"vacuum\"]"),
+        "{told}"
+    );
     let figures = room.out(&["status", "--metrics"]);
     assert!(
         figures.contains("ier_lease_held{holder=\"nobody\"} 0") && figures.contains("ier_job_last_rows{job=\"archive\"}"),

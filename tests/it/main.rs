@@ -127,6 +127,12 @@ mod retain_model;
 /// `ier verify`: a story for each kind of damage it names, and that what is sound is called sound.
 mod verify;
 
+/// Files that are gone are given up, what another engine committed is taken back, and every job works again.
+mod way_back;
+
+/// A clock that is wrong destroys nothing.
+mod clocks;
+
 /// Bit rot: bytes that change in the store give the right answer or a named error, never another answer, and verify names them.
 mod rot;
 

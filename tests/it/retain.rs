@@ -102,6 +102,31 @@ async fn units(world: &World) {
     world.load(&sends).await;
 }
 
+/// Who wrote down nothing keeps everything, however old; and where records have expired before, is told that they do no longer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_expires_unless_somebody_wrote_down_that_it_should() {
+    let world = World::on("2026-11-22");
+    units(&world).await;
+    world.load(&[mail(1, "2010-01-10"), mail(2, "2015-01-11")]).await;
+    world.archive("2012-01-01").await;
+    let plan = world.retain_plan(&rules("")).await;
+    assert!(plan.is_empty() && plan.to_string().contains("nothing expires, because the settings do not say"), "{plan}");
+    assert!(!plan.to_string().contains("before"), "nothing has expired here: {plan}");
+    let report = world.retain("").await;
+    assert_eq!((report.rows, world.left().await), (0, "1 2".to_owned()));
+    assert!(report.to_string().contains("`years = 3` under [retain] is three years"), "{report}");
+    assert_eq!(world.retain("years = 'never'").await.note, None, "who said never knows");
+    // Under the default of old, one has expired.
+    world.retain("years = 14").await;
+    assert_eq!(world.left().await, "2");
+    let report = world.retain("").await;
+    assert!(report.to_string().contains("records have expired here before, when three years were the default"), "{report}");
+    let rule = "[[retain.rules]]\nname = 'news'\nemail_name = 'no such'\nmonths = 1\n";
+    let report = world.retain(rule).await;
+    assert!(report.to_string().contains("what no rule covers never expires"), "{report}");
+    assert_eq!(world.left().await, "2");
+}
+
 /// What was sent exactly three years ago stays, the day before goes; in both tiers, and undated rows stay.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_years_to_the_day_in_both_tiers() {
@@ -112,18 +137,18 @@ async fn three_years_to_the_day_in_both_tiers() {
         world.load(&[click(1, 1), click(2, 2), click(9, 77)]).await;
         world.archive(until).await;
         let before = world.left().await;
-        let plan = world.retain_plan(&rules("")).await;
+        let plan = world.retain_plan(&rules("years = 3")).await;
         assert_eq!((plan.rows(), plan.is_empty()), (2, false), "{plan}");
         assert_eq!(world.left().await, before, "a plan changes nothing");
-        let report = world.retain("").await;
+        let report = world.retain("years = 3").await;
         assert_eq!(report.rows, 2, "archived until {until}: {report}");
         assert_eq!(world.left().await, "2 3 4 5 | 2 9");
         assert_eq!(world.expired().await, "1 1");
-        let again = world.retain("").await;
+        let again = world.retain("years = 3").await;
         assert_eq!((again.rows, again.run_ids.len()), (0, 0));
         assert!(again.to_string().starts_with("nothing to remove"), "{again}");
         world.days_pass(1);
-        world.retain("").await;
+        world.retain("years = 3").await;
         assert_eq!(world.left().await, "3 4 5 | 9", "archived until {until}");
         assert_eq!(world.expired().await, "2 2");
         world.nothing_is_put_down().await;
@@ -137,14 +162,19 @@ async fn a_leap_day_is_kept_as_long_as_any_other() {
     for (today, left) in [("2027-02-28", "1 2"), ("2027-03-01", "2")] {
         let world = World::on(today);
         world.load(&[mail(1, "2024-02-29"), mail(2, "2024-03-01")]).await;
-        world.retain("").await;
+        world.retain("years = 3").await;
         assert_eq!(world.left().await, left, "{today}");
     }
     // On a leap day, three years ago was the last of February.
     let world = World::on("2028-02-29");
     world.load(&[mail(1, "2025-02-27"), mail(2, "2025-02-28"), mail(3, "2025-03-01")]).await;
-    world.retain("").await;
+    world.retain("years = 3").await;
     assert_eq!(world.left().await, "2 3");
+}
+
+/// These lines, and three years for what they say nothing about.
+fn or_three_years(lines: &str) -> String {
+    if lines.starts_with("years") { lines.to_owned() } else { format!("years = 3\n{lines}") }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -163,6 +193,7 @@ async fn the_longest_covering_rule_decides() {
         (&format!("years = 100\n{news}"), "5"),
         (gala, "4 5"),
     ] {
+        let lines = or_three_years(lines);
         let world = World::on("2026-11-22");
         units(&world).await;
         let rows = [
@@ -176,7 +207,7 @@ async fn the_longest_covering_rule_decides() {
         ];
         world.load(&rows).await;
         world.archive("2021-01-12").await;
-        world.retain(lines).await;
+        world.retain(&lines).await;
         let wanted = if left == "-" { String::new() } else { left.to_owned() };
         assert_eq!(world.left().await, wanted, "{lines}");
         world.files_are_sound().await;
@@ -198,6 +229,7 @@ async fn links_go_with_their_iers_unless_a_rule_for_links_says_otherwise() {
         (law("individual_link"), "3 | 1 3"),
         (format!("years = 'never'\n{}", of("individual_link", "months = 1")), "1 2 3"),
     ] {
+        let lines = or_three_years(&lines);
         let world = World::on("2026-11-22");
         units(&world).await;
         world.load(&[mail(1, "2021-01-10"), mail(2, "2021-01-11").of_send(2), mail(3, "2025-01-10").of_send(2)]).await;
@@ -248,12 +280,12 @@ async fn holds_of_each_kind_keep_what_they_cover() {
         world.load(&[click(1, 1), click(2, 1), click(4, 4)]).await;
         world.archive("2021-01-12").await;
         let hold = world.hold(scope.clone()).await;
-        let report = world.retain("").await;
+        let report = world.retain("years = 3").await;
         assert_eq!(world.left().await, left, "{}", scope.words());
         assert_eq!(report.held.iter().map(|held| held.rows).sum::<u64>(), kept, "{}: {report}", scope.words());
         assert!(report.held.iter().all(|held| held.hold_id == hold), "{report}");
         assert!(world.release(&hold).await.changed);
-        world.retain("").await;
+        world.retain("years = 3").await;
         assert_eq!(world.left().await, "9", "released: {}", scope.words());
         assert_eq!(world.expired().await, "5 3");
     }
@@ -266,7 +298,7 @@ async fn a_merge_learned_later_widens_a_hold() {
     world.load(&[mail(1, "2021-01-10"), mail(2, "2021-01-11"), mail(3, "2021-01-12")]).await;
     world.hold(person(1)).await;
     world.load(&[crate::world::records::contact(2).merged_into(1)]).await;
-    world.retain("").await;
+    world.retain("years = 3").await;
     assert_eq!(world.left().await, "1 2");
 }
 
@@ -280,7 +312,7 @@ async fn late_rows_go_with_the_copies_they_hide() {
     // Old and changed; old and now young, on both sides of the boundary; young and now old.
     let rows = [mail(1, "2021-01-10"), mail(2, "2026-11-02"), mail(3, "2020-05-05"), mail(4, "2025-02-02")];
     world.load(&rows.map(later)).await;
-    let report = world.retain("").await;
+    let report = world.retain("years = 3").await;
     assert_eq!((report.rows, world.left().await.as_str()), (2, "2 4"));
     assert_eq!(world.expired().await, "2 0");
     assert_eq!(world.line("SELECT sum(opened) FROM expired_total").await, "2", "what was visible is summed up");
@@ -290,7 +322,7 @@ async fn late_rows_go_with_the_copies_they_hide() {
             world.ask("SELECT merge_id, sent_date, opened FROM ier ORDER BY 1").await,
             [["M-2", "2026-11-02", "true"], ["M-4", "2025-02-02", "true"],]
         );
-        world.retain("").await;
+        world.retain("years = 3").await;
     }
     assert_eq!(world.expired().await, "2 0");
     world.rows_stand_where_they_belong().await;
@@ -306,7 +338,7 @@ async fn whole_months_go_as_metadata() {
     world.load(&rows).await;
     world.archive("2026-08-01").await;
     world.hold(person(4)).await;
-    let plan = world.retain_plan(&rules("")).await;
+    let plan = world.retain_plan(&rules("years = 3")).await;
     let months: Vec<String> = plan.months.iter().map(ToString::to_string).collect();
     assert_eq!(
         months,
@@ -317,7 +349,7 @@ async fn whole_months_go_as_metadata() {
     );
     assert_eq!(plan.held[0].to_string(), "hold-2026-11-22-1 keeps 1 row of individual_email_result");
     let fork = world.fork(None);
-    fork.retain("").await;
+    fork.retain("years = 3").await;
     let january = |call: &crate::world::store::Call| call.path.contains("sent_month=2021-01");
     assert!(!fork.store.calls().iter().any(|call| january(call) && call.writes()), "nothing is written for January");
     assert_eq!(fork.left().await, "4 5");
@@ -337,7 +369,7 @@ async fn totals_outlive_their_records() {
     world.load(&rows).await;
     let sends = "SELECT * FROM email_send ORDER BY id";
     let before = world.ask(sends).await;
-    world.retain("").await;
+    world.retain("years = 3").await;
     assert_eq!(world.ask(sends).await, before);
     let totals = "SELECT month, right(send_definition_id, 5), \"rows\", opened, clicked, hard_bounced, soft_bounced, unsubscribed \
         FROM expired_total ORDER BY 1, 2";
@@ -370,9 +402,10 @@ async fn withheld_mails_expire() {
     let loaded = world.load(&rows).await;
     assert_eq!((loaded.table.as_str(), loaded.inserted), ("not_sent", 4));
     world.hold(person(3)).await;
-    world.retain("[[retain.rules]]\nname = 'law'\nunit = 'Law School'\nobject = 'not_sent'\nyears = 'never'\n").await;
+    let law = "years = 3\n[[retain.rules]]\nname = 'law'\nunit = 'Law School'\nobject = 'not_sent'\nyears = 'never'\n";
+    world.retain(law).await;
     assert_eq!(world.ask("SELECT job_id FROM not_sent ORDER BY event_date, 1").await, [["901"], ["902"], ["902"]]);
-    world.retain("").await;
+    world.retain("years = 3").await;
     let left = world.ask("SELECT person_id FROM not_sent ORDER BY 1").await;
     assert_eq!(left, [[contact_id(3)], [contact_id(4)]]);
     let totals = world.ask("SELECT job_id, \"rows\", opened FROM expired_total WHERE object = 'not_sent' ORDER BY 1").await;
@@ -387,7 +420,7 @@ async fn an_audit_says_what_retention_removed() {
     let world = World::on("2026-11-22");
     units(&world).await;
     world.load(&[mail(1, "2021-01-10"), mail(2, "2021-01-11"), mail(3, "2025-01-11").of_send(2)]).await;
-    world.retain("").await;
+    world.retain("years = 3").await;
     let engine = world.engine().await.expect("an engine");
     let person = engine.person(&contact_id(1)).await.expect("a person");
     let about = About::Text("law".to_owned());

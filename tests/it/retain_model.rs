@@ -118,7 +118,8 @@ fn scope() -> impl Strategy<Value = Scope> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let retain = (term(), prop::collection::vec(rule(), 0..4)).prop_map(|(term, rules)| Step::Retain(Retain { term, rules }));
+    let retain =
+        (term(), prop::collection::vec(rule(), 0..4)).prop_map(|(term, rules)| Step::Retain(Retain { term, said: true, rules }));
     prop_oneof![
         5 => prop::collection::vec(version(), 1..12).prop_map(Step::Load),
         2 => prop::collection::vec((0..30u32, 0..24u32), 1..8).prop_map(Step::Links),

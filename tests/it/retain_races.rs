@@ -56,7 +56,7 @@ const LEFT: &str = "4 5 8 10 | 4 10";
 const EXPIRED: &str = "6 2";
 
 pub fn retain_job() -> Job {
-    let rules = rules("");
+    let rules = rules("years = 3");
     Arc::new(move |world: &World| {
         let rules = rules.clone();
         Box::pin(async move { world.try_retain(&rules).await.map(drop) })
@@ -89,7 +89,7 @@ async fn counts(world: &World, before: &BTreeSet<String>) -> ([usize; 2], [usize
 async fn the_scene_has_everything_in_it() {
     let world = before_retain().await;
     assert_eq!(world.left().await, "1 2 3 4 5 6 7 8 9 10 | 1 4 6 10");
-    let plan = world.retain_plan(&rules("")).await;
+    let plan = world.retain_plan(&rules("years = 3")).await;
     assert_eq!((plan.rows(), plan.held.iter().map(|held| held.rows).sum::<u64>()), (8, 2), "{plan}");
     assert!(plan.months.iter().any(|month| month.files_whole > 0 && month.tier == Some("archive")), "{plan}");
     assert!(plan.months.iter().any(|month| month.files_folded > 0 && month.tier == Some("archive")), "{plan}");

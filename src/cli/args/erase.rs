@@ -51,4 +51,8 @@ pub struct Erase {
     /// Delete the old versions of all erasures whose time has come
     #[arg(long)]
     pub finish: bool,
+
+    /// Whether to believe the clock.
+    #[command(flatten)]
+    pub clock: super::ClockArgs,
 }

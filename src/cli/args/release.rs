@@ -45,6 +45,10 @@ pub struct Release {
     /// Say what would be read back, and do nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+
+    /// Whether to believe the clock.
+    #[command(flatten)]
+    pub clock: super::ClockArgs,
 }
 
 /// What is archived.

@@ -20,4 +20,8 @@ pub struct RetainArgs {
     /// Do remove
     #[arg(long)]
     pub confirm: bool,
+
+    /// Whether to believe the clock.
+    #[command(flatten)]
+    pub clock: super::ClockArgs,
 }

@@ -7,7 +7,7 @@
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  ier run --dry-run                           what is due, and when the rest is
+  ier run --dry-run                           what is due, when the rest is, and what would be removed
   ier run                                     stay, as a service
   ier run --once                              do what is due and leave, from cron or a timer
   ier run --json | tee -a run.ndjson
@@ -18,7 +18,11 @@ pub struct Run {
     #[arg(long)]
     pub once: bool,
 
-    /// Say what is due, and do nothing
+    /// Say what is due, and what each job that destroys would remove; do nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+
+    /// Whether to believe the clock.
+    #[command(flatten)]
+    pub clock: super::ClockArgs,
 }

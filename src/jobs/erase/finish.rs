@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::human;
 use crate::jobs::record::Report;
 use crate::lake::parallel::at_most;
-use crate::lake::purge::{Purged, purge};
+use crate::lake::purge::{Purged, purge, would_go};
 use crate::progress::Progress;
 use crate::tiers::suppressed;
 use crate::tiers::warehouse::Warehouse;
@@ -123,16 +123,38 @@ pub async fn plan(warehouse: &Arc<Warehouse>) -> Result<FinishPlan> {
     Ok(plan)
 }
 
+/// How many files, by table, what is due would delete: those removed at or before the versions of the erasures. Others, that no log
+/// names, are judged by their rows when it is done.
+pub async fn files(warehouse: &Arc<Warehouse>, plan: &FinishPlan) -> Result<BTreeMap<String, u64>> {
+    let mut files = BTreeMap::new();
+    let until = until(plan);
+    if until.is_empty() {
+        return Ok(files);
+    }
+    for lake in warehouse.all().await? {
+        let Some(version) = until.get(&lake.name()) else { continue };
+        let removed = would_go(&lake, *version).await?;
+        if removed > 0 {
+            files.insert(lake.name(), removed);
+        }
+    }
+    Ok(files)
+}
+
+/// The latest version of each table at which one of the erasures removed something.
+fn until(plan: &FinishPlan) -> BTreeMap<String, u64> {
+    let mut until: BTreeMap<String, u64> = BTreeMap::new();
+    for (table, version) in plan.receipts.iter().flat_map(|entry| &entry.receipt.versions) {
+        let latest = until.entry(table.clone()).or_default();
+        *latest = (*latest).max(*version);
+    }
+    until
+}
+
 /// Deletes what is due.
 pub async fn execute(warehouse: &Arc<Warehouse>, plan: FinishPlan, progress: Arc<dyn Progress>) -> Result<FinishReport> {
     let started = warehouse.clock().now();
-    let mut until: BTreeMap<String, u64> = BTreeMap::new();
-    for entry in &plan.receipts {
-        for (table, version) in &entry.receipt.versions {
-            let latest = until.entry(table.clone()).or_default();
-            *latest = (*latest).max(*version);
-        }
-    }
+    let until = until(&plan);
     let purged = if plan.receipts.is_empty() { BTreeMap::new() } else { purge_all(warehouse, &until, &progress).await? };
     let mut finished = Vec::new();
     for entry in plan.receipts {

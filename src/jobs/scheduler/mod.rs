@@ -7,7 +7,7 @@
 //! What a run came to is also kept in memory: where the ledger cannot be told, a failed job waits for its next try all the
 //! same, and one that has done its work is not done again at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
@@ -20,7 +20,9 @@ use serde::Serialize;
 use tokio::time::{sleep, timeout};
 
 pub use self::events::{Event, Ran};
+pub use self::removal::{Removal, TableRemoval};
 pub use self::table::{Done, JOBS, Scheduled, Shift};
+use super::clock;
 use super::metrics;
 use super::record::{History, Outcome, histories};
 use super::schedule;
@@ -29,6 +31,8 @@ use crate::error::{Error, Kind, Result};
 use crate::tiers::lease::{self, Attempt, Contender, Lease, Terms};
 
 mod events;
+
+mod removal;
 
 mod table;
 
@@ -49,8 +53,8 @@ pub struct Scheduler {
     pub schedules: BTreeMap<String, Schedule>,
     /// In which zone that is meant.
     pub zone: Tz,
-    /// Also run jobs that destroy.
-    pub confirm: bool,
+    /// The jobs that destroy and may.
+    pub confirm: BTreeSet<String>,
     /// The jobs.
     pub jobs: &'static [Scheduled],
     /// Who works, for people: the lease names them.
@@ -76,6 +80,8 @@ pub struct RunPlan {
     pub lease: Option<String>,
     /// The jobs, in their order.
     pub jobs: Vec<JobPlan>,
+    /// Why jobs that go by the clock would be refused.
+    pub clock: Option<String>,
 }
 
 /// When a job ran, and will run, in the schedules' zone.
@@ -95,6 +101,9 @@ pub struct JobPlan {
     pub due: bool,
     /// It destroys, and nobody has confirmed: it does not run.
     pub unconfirmed: bool,
+    /// What it would remove, if it destroys and somebody asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removal: Option<Removal>,
 }
 
 /// What one look at the schedules came to.
@@ -119,7 +128,7 @@ impl fmt::Display for JobPlan {
             _ => f.write_str(" never ran")?,
         }
         match self.next {
-            _ if self.unconfirmed => f.write_str(", waits for run.confirm = true"),
+            _ if self.unconfirmed => write!(f, ", waits for run.confirm = [\"{}\"]", self.job),
             None => f.write_str(", off"),
             Some(_) if self.due => f.write_str(", due"),
             Some(next) => write!(f, ", next {}", events::moment(&next)),
@@ -133,7 +142,11 @@ impl fmt::Display for RunPlan {
             Some(holder) => write!(f, "at work: {holder}")?,
             None => f.write_str("nobody is at work")?,
         }
-        self.jobs.iter().try_for_each(|job| write!(f, "\n{job} ({})", job.schedule))
+        for job in &self.jobs {
+            write!(f, "\n{job} ({})", job.schedule)?;
+            job.removal.iter().try_for_each(|removal| write!(f, "\n  {removal}"))?;
+        }
+        self.clock.iter().try_for_each(|refused| write!(f, "\n{refused}"))
     }
 }
 
@@ -157,11 +170,22 @@ impl Scheduler {
         self.shift.warehouse.clock().now()
     }
 
-    /// What is due now, and what will be. Writes nothing.
+    /// What is due now, and what will be; of jobs that destroy also what they would remove now, confirmed or not. Writes nothing.
     pub async fn plan(&self) -> Result<RunPlan> {
         let lease = lease::newest(&self.shift.warehouse, self.terms).await?;
         let holder = lease.filter(|lease| lease.until > self.now()).and_then(|lease| lease.holder().map(str::to_owned));
-        Ok(RunPlan { lease: holder, jobs: self.jobs().await? })
+        let mut jobs = self.jobs().await?;
+        for job in jobs.iter_mut().filter(|job| job.next.is_some()) {
+            let removes = self.jobs.iter().find(|scheduled| scheduled.name == job.job).and_then(|scheduled| scheduled.destroys);
+            if let Some(removes) = removes {
+                job.removal = Some(removes(self.shift.clone()).await?);
+            }
+        }
+        let clock = match clock::check(&self.shift.warehouse, "a job that destroys or archives").await {
+            Err(error) if error.kind() == Kind::Invalid => Some(error.to_string()),
+            checked => checked.map(|()| None)?,
+        };
+        Ok(RunPlan { lease: holder, jobs, clock })
     }
 
     async fn jobs(&self) -> Result<Vec<JobPlan>> {
@@ -177,7 +201,7 @@ impl Scheduler {
             let schedule = self.schedules.get(job.name).copied().unwrap_or(Schedule::Off);
             let history = known.get(job.name);
             let next = schedule::next(&schedule, history, now, self.zone);
-            let unconfirmed = job.destroys && !self.confirm && next.is_some();
+            let unconfirmed = job.destroys.is_some() && !self.confirm.contains(job.name) && next.is_some();
             JobPlan {
                 job: job.name,
                 schedule: schedule.to_string(),
@@ -186,6 +210,7 @@ impl Scheduler {
                 next: next.map(here),
                 due: !unconfirmed && next.is_some_and(|next| next <= now),
                 unconfirmed,
+                removal: None,
             }
         };
         Ok(self.jobs.iter().map(plan).collect())

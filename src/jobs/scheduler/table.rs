@@ -7,7 +7,9 @@ use chrono::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use super::removal::{self, Removal};
 use crate::error::{Error, Result};
+use crate::jobs::clock;
 use crate::jobs::compact::CompactOptions;
 use crate::jobs::erase::finish;
 use crate::jobs::record::{Outcome, Report, recorded};
@@ -25,9 +27,10 @@ const VACUUM_RETAIN_DAYS: i64 = 7;
 pub const JOBS: &[Scheduled] = &[
     Scheduled {
         name: "archive",
-        destroys: false,
+        destroys: None,
         work: |shift| {
             as_run("archive", shift, |shift, _| async move {
+                clock::check(&shift.warehouse, "archive").await?;
                 let plan = archive::plan(&shift.warehouse, None, shift.archive_older_than_days).await?;
                 archive::execute(&shift.warehouse, plan, silent()).await
             })
@@ -35,7 +38,7 @@ pub const JOBS: &[Scheduled] = &[
     },
     Scheduled {
         name: "compact",
-        destroys: false,
+        destroys: None,
         work: |shift| {
             as_run("compact", shift, |shift, _| async move {
                 let plan = compact::plan(&shift.warehouse, &shift.compact).await?;
@@ -45,9 +48,10 @@ pub const JOBS: &[Scheduled] = &[
     },
     Scheduled {
         name: "retain",
-        destroys: true,
+        destroys: Some(|shift| removal::of_retain(shift).boxed()),
         work: |shift| {
             as_run("retain", shift, |shift, _| async move {
+                clock::check(&shift.warehouse, "retain").await?;
                 let plan = retain::plan(&shift.warehouse, &shift.retain).await?;
                 retain::execute(&shift.warehouse, plan, silent()).await
             })
@@ -55,25 +59,27 @@ pub const JOBS: &[Scheduled] = &[
     },
     Scheduled {
         name: "vacuum",
-        destroys: true,
+        destroys: Some(|shift| removal::of_vacuum(shift, Duration::days(VACUUM_RETAIN_DAYS)).boxed()),
         work: |shift| {
             as_run("vacuum", shift, |shift, _| async move {
+                clock::check(&shift.warehouse, "vacuum").await?;
                 vacuum::execute(vacuum::plan(&shift.warehouse, Duration::days(VACUUM_RETAIN_DAYS)).await?, silent()).await
             })
         },
     },
     Scheduled {
         name: "finish_erasures",
-        destroys: true,
+        destroys: Some(|shift| removal::of_finish(shift).boxed()),
         work: |shift| {
             as_run("finish_erasures", shift, |shift, _| async move {
+                clock::check(&shift.warehouse, "finish_erasures").await?;
                 finish::execute(&shift.warehouse, finish::plan(&shift.warehouse).await?, silent()).await
             })
         },
     },
     Scheduled {
         name: "verify",
-        destroys: false,
+        destroys: None,
         work: |shift| {
             as_run("verify", shift, |shift, _| async move {
                 let choices =
@@ -84,7 +90,7 @@ pub const JOBS: &[Scheduled] = &[
     },
     Scheduled {
         name: "reconcile",
-        destroys: false,
+        destroys: None,
         work: |shift| {
             as_run("reconcile", shift, |shift, _| async move {
                 let engine = Engine::open(shift.warehouse.clone(), shift.limits).await?;
@@ -98,8 +104,8 @@ pub const JOBS: &[Scheduled] = &[
 pub struct Scheduled {
     /// Its name, in the settings and in the ledger.
     pub name: &'static str,
-    /// Does it destroy anything? Then it wants a confirmation.
-    pub destroys: bool,
+    /// Says what it would remove now, if it destroys anything: then it wants a consent of its own.
+    pub destroys: Option<fn(Shift) -> BoxFuture<'static, Result<Removal>>>,
     /// Does it, and writes the run down.
     pub work: fn(Shift) -> BoxFuture<'static, Result<Done>>,
 }

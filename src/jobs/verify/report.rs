@@ -1,12 +1,15 @@
 //! What a verification found, for people and machines.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Kind};
 use crate::human;
 use crate::jobs::record::Report;
+use crate::lake::snapshot::DataFile;
+use crate::lake::table::LakeTable;
 use crate::tiers::lookups::LogReport;
 
 /// Something that is not as it was written.
@@ -64,6 +67,17 @@ impl fmt::Display for Damage {
     }
 }
 
+/// A live file that is not there, or whose bytes are not those the log promises.
+#[derive(Clone, Debug)]
+pub struct Dead {
+    /// Its table.
+    pub lake: Arc<LakeTable>,
+    /// The file.
+    pub file: Arc<DataFile>,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
 /// What was looked at in one table.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct TableReport {
@@ -99,6 +113,9 @@ pub struct VerifyReport {
     pub without_checksums: u64,
     /// What is wrong.
     pub damages: Vec<Damage>,
+    /// Of these: files of which nothing can be read any more.
+    #[serde(skip)]
+    pub dead: Vec<Dead>,
     /// Objects that no table needs, left behind by runs that were killed or lost a race, or replaced long ago.
     pub leftovers: Vec<Leftover>,
     /// How many of these were deleted.

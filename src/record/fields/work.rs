@@ -1,5 +1,5 @@
 //! Tables in which jobs keep what they did and what they must heed: runs, legal holds, erasures, ids given out for deletion,
-//! totals of what retention removed. All are ledgers: a row stays as it was first written.
+//! totals of what retention removed, files that were given up. All are ledgers: a row stays as it was first written.
 
 use super::evidence::reference;
 use super::{Field, KeyRule, Kind, Table};
@@ -125,6 +125,37 @@ pub(super) fn expired_total() -> Table {
             Field::system("hard_bounced", "hard_bounced", Long),
             Field::system("soft_bounced", "soft_bounced", Long),
             Field::system("unsubscribed", "unsubscribed", Long),
+        ],
+    )
+}
+
+/// Files that were gone or damaged and were taken out of their table's log, with what is known of their rows. No bounds of people's
+/// ids: an erasure does not look here.
+pub(super) fn given_up() -> Table {
+    use Kind::{Date, Label, Long, Text, Time};
+    ledger(
+        "given_up",
+        &["object", "tier", "path"],
+        [
+            Field::system("object", "object", Label),
+            // `hot`, `archive` or `reference`.
+            Field::system("tier", "tier", Label),
+            Field::system("path", "path", Text),
+            Field::system("rows", "rows", Long),
+            Field::system("bytes", "bytes", Long),
+            // The first day of the month sent.
+            Field::system("month", "month", Date),
+            Field::system("first_sent", "first_sent", Date),
+            Field::system("last_sent", "last_sent", Date),
+            // Of the records' own ids.
+            Field::system("least_id", "least_id", Text),
+            Field::system("greatest_id", "greatest_id", Text),
+            // How many of the loads in `load_coverage` may have brought them.
+            Field::system("loads", "loads", Long),
+            Field::system("written_at", "written_at", Time),
+            Field::system("given_up_at", "given_up_at", Time),
+            Field::system("reason", "reason", Label),
+            Field::system("author", "author", Label),
         ],
     )
 }

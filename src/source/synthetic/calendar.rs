@@ -48,9 +48,10 @@ pub fn midnight(day: NaiveDate) -> i64 {
     day.signed_duration_since(NaiveDate::default()).num_days() * DAY
 }
 
-/// The day of a moment.
+/// The day of a moment; beyond the calendar, its last.
 pub fn day(moment: i64) -> NaiveDate {
-    NaiveDate::default() + chrono::Duration::days(moment.div_euclid(DAY))
+    let days = chrono::Duration::try_days(moment.div_euclid(DAY));
+    days.and_then(|days| NaiveDate::default().checked_add_signed(days)).unwrap_or(NaiveDate::MAX)
 }
 
 /// When Salesforce is told of something that happened at `moment`: the stamp of the next cycle.

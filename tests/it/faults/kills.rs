@@ -157,7 +157,7 @@ impl Victim {
         let until = crate::world::day(FIRST_DAY) + chrono::Duration::days((round - 2) * DAYS_A_ROUND);
         self.killed("archive", &["--until", &until.to_string()], &after, &after);
         self.killed("compact", &[], &after, &after);
-        self.killed("vacuum", &["--confirm", "--retain", "0s"], &after, &after);
+        self.killed("vacuum", &["--confirm", "--retain", "0s", "--even-while-jobs-run"], &after, &after);
         let told = self.command(&["-w", "warehouse", "sql", "--format", "csv", TOTALS]).output().expect("the binary");
         let told = String::from_utf8(told.stdout).expect("text");
         assert_eq!(told, format!("a,b,c,d\n{}\n", after.totals().replace(' ', ",")), "round {round}");

@@ -1,0 +1,9 @@
+//! The word of a person about the clock, which every verb takes that goes by it.
+
+/// Whether to believe the clock.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct ClockArgs {
+    /// The clock is right, although nothing happened here for weeks, or something at a later time: written down, and believed from now on
+    #[arg(long)]
+    pub clock_is_right: bool,
+}
