@@ -269,10 +269,18 @@ struct TableLoad {
 enum Rows {
     Upsert(Box<Upsert>),
     /// Links wait until their IERs are committed.
-    Links(Spill),
+    Links(Box<Spill>),
 }
 
 impl Rows {
+    /// How many there are.
+    fn count(&self) -> u64 {
+        match self {
+            Self::Upsert(upsert) => upsert.rows(),
+            Self::Links(spill) => spill.rows(),
+        }
+    }
+
     /// Bytes of those that wait in memory.
     fn held_bytes(&self) -> usize {
         match self {
@@ -290,16 +298,6 @@ struct Loading {
     tables: Vec<TableLoad>,
     /// What was read, for the ledger.
     covered: Vec<Covered>,
-}
-
-impl Rows {
-    /// How many there are.
-    fn count(&self) -> u64 {
-        match self {
-            Self::Upsert(upsert) => upsert.rows(),
-            Self::Links(spill) => spill.rows(),
-        }
-    }
 }
 
 impl Loading {
@@ -372,7 +370,7 @@ impl Loading {
         }
         let buffer_bytes = self.buffer_bytes;
         let rows = if table.name == links::table()?.name {
-            Rows::Links(Spill::new(table.clone(), Role::Hot, buffer_bytes))
+            Rows::Links(Box::new(Spill::new(table.clone(), Role::Hot, buffer_bytes)))
         } else {
             let mut upsert = Upsert::new(&self.warehouse, table, buffer_bytes).await?;
             upsert.keep_versions(self.keep_versions);

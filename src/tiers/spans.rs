@@ -105,7 +105,7 @@ pub async fn write(
         let mut upsert = Upsert::new(warehouse, told.table(), buffer_bytes).await?;
         upsert.make_table().await?;
         let base = upsert.lake().snapshot().await?;
-        let (comes, mut spans) = {
+        let (comes, spans) = {
             let table = upsert.table().clone();
             // All that is in memory only to compare goes before anything is written.
             let load = Load {

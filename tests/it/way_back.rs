@@ -69,7 +69,7 @@ async fn a_file_that_is_gone_is_given_up_and_loading_the_exports_fills_the_gap()
     let whole = start.ask("SELECT merge_id, sent_date, opened FROM ier ORDER BY 1").await;
     let mut lost = 0;
     for role in [Role::Hot, Role::Archive] {
-        for at in 0..files(&lake(&start, role).await).await.len() {
+        for at in 0..files(&*lake(&start, role).await).await.len() {
             let world = start.fork(None);
             let table = lake(&world, role).await;
             let file = files(&table).await[at].clone();

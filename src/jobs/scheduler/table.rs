@@ -100,12 +100,15 @@ pub const JOBS: &[Scheduled] = &[
     },
 ];
 
+/// Says what a job would remove now.
+type Foresees = fn(Shift) -> BoxFuture<'static, Result<Removal>>;
+
 /// A job that can be scheduled.
 pub struct Scheduled {
     /// Its name, in the settings and in the ledger.
     pub name: &'static str,
     /// Says what it would remove now, if it destroys anything: then it wants a consent of its own.
-    pub destroys: Option<fn(Shift) -> BoxFuture<'static, Result<Removal>>>,
+    pub destroys: Option<Foresees>,
     /// Does it, and writes the run down.
     pub work: fn(Shift) -> BoxFuture<'static, Result<Done>>,
 }
