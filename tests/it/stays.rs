@@ -2,6 +2,7 @@
 //! newest base, whatever was committed, held and cleaned up meanwhile.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+#![allow(clippy::unwrap_used)]
 
 use ier::lake::commit::fence;
 use ier::lake::paths::Role;

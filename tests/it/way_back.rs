@@ -350,7 +350,7 @@ async fn files_another_engine_deleted_are_told_and_can_be_given_up() {
     lose(&world, &hot, &gone).await;
     let world = world.another();
     let plan = world.undo_plan().await;
-    assert_eq!(plan.tables[0].found.missing, [gone.add.path.clone()]);
+    assert_eq!(plan.tables[0].found.missing, std::slice::from_ref(&gone.add.path).to_vec());
     assert!(plan.to_string().contains("ier verify --give-up"), "{plan}");
     let report = undo::execute(plan).await.expect("undoing");
     assert_eq!(report.complaint().expect("a complaint").kind(), Kind::Corrupt);
