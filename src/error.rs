@@ -196,7 +196,12 @@ impl From<deltalake_core::DeltaTableError> for Error {
         match error {
             Delta::ObjectStore { source } => source.into(),
             error => {
-                let kind = if matches!(error, Delta::NotATable(_)) { Kind::NotFound } else { Kind::Unavailable };
+                let kind = match &error {
+                    Delta::NotATable(_) => Kind::NotFound,
+                    // It tells a task of its own that died by its text alone.
+                    Delta::Generic(text) if text.contains(" panicked") => Kind::Internal,
+                    _ => Kind::Unavailable,
+                };
                 Self { kind, message: error.to_string(), source: Some(Box::new(error)) }
             }
         }
