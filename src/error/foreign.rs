@@ -206,6 +206,8 @@ fn of_delta(error: &Delta) -> Option<Kind> {
     match error {
         Delta::ObjectStore { source } => Some(of_store(source)),
         Delta::NotATable(_) => Some(Kind::NotFound),
+        // It tells a task of its own that died by its text alone.
+        Delta::Generic(text) if text.contains(" panicked") => Some(Kind::Internal),
         Delta::KernelError(_) if is_missing(error) => Some(Kind::Corrupt),
         error => beneath(error),
     }

@@ -696,7 +696,8 @@ fn a_load_that_fails_names_its_rejects_and_the_next_passes_them_by() {
         zip.write_all(text.as_bytes()).unwrap();
     }
     zip.finish().unwrap();
-    let mut command = room.command(&["-w", "../warehouse", "load", "."]);
+    let warehouse = room.path().join("warehouse");
+    let mut command = room.command(&["-w", warehouse.to_str().unwrap(), "load", "."]);
     let failed = command.current_dir(room.path().join("in")).output().unwrap();
     assert_eq!(code(&failed), 2, "{}", err(&failed));
     let told = err(&failed);

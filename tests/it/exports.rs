@@ -481,7 +481,7 @@ async fn a_file_of_attributes_may_have_a_column_of_any_name() {
     let value = |name: &String| if is_text(&name) { format!("some {name}") } else { String::new() };
     let row = |person: u32| format!("00{person}f40000000001,{}\n", names.iter().map(value).collect::<Vec<_>>().join(","));
     let text = format!("ContactId,{}\n{}", names.join(","), row(3));
-    let report = house.load([house.file("anything.csv", &text)]).await.unwrap();
+    let report = house.load_as([house.file("anything.csv", &text)], Some("anything")).await.unwrap();
     adds_up(&report);
     assert_eq!((report.tables[0].inserted, report.tables[0].rejected), (1, 0), "{:?}", std::fs::read_to_string(house.rejects()));
     // A file with other columns makes the table wider; all that was told is still there.
@@ -490,5 +490,5 @@ async fn a_file_of_attributes_may_have_a_column_of_any_name() {
     for name in names.iter().filter(is_text) {
         assert!(told.split(" | ").any(|cell| cell == format!("some {name}")), "{name}: {told}");
     }
-    assert!(!house.load([house.file("anything.csv", &text)]).await.unwrap().changed());
+    assert!(!house.load_as([house.file("anything.csv", &text)], Some("anything")).await.unwrap().changed());
 }

@@ -1,8 +1,8 @@
 //! Processes that stay for months (a shell, the scheduler, a server): every look is at the newest version and every commit on the
 //! newest base, whatever was committed, held and cleaned up meanwhile.
+#![allow(clippy::unwrap_used)]
 
 use std::sync::atomic::{AtomicU64, Ordering};
-#![allow(clippy::unwrap_used)]
 
 use ier::lake::commit::fence;
 use ier::lake::paths::Role;

@@ -152,7 +152,7 @@ impl Try {
         match self {
             Self::Call { number, writes, one_in } => {
                 let mut alone = false;
-                for (place, mode) in Mode::ALL.into_iter().enumerate() {
+                for (place, mode) in Mode::ALL.into_iter().chain(Mode::PANICS).enumerate() {
                     if !(number as usize + place).is_multiple_of(one_in) {
                         continue;
                     }
@@ -209,8 +209,9 @@ impl Played {
             Some(Ok(())) => assert!(seen == self.after, "the job said it was done: {}", seen.difference(&self.after)),
             Some(Err(error)) => {
                 assert!(world.store.fault_struck(), "failed by itself: {error}");
-                let kind = if world.store.panics() { Kind::Internal } else { Kind::Unavailable };
-                assert_eq!(error.kind(), kind, "{error}");
+                // What delta-rs does on threads of its own is not always told as dead.
+                let died = world.store.panics() && error.kind() == Kind::Internal;
+                assert!(died || error.kind() == Kind::Unavailable, "{error}");
             }
             None => {}
         }
