@@ -126,7 +126,7 @@ fn batch(files: &[LostFile], loads: &BTreeMap<String, Vec<Load>>, author: &str, 
         |file: &LostFile| loads.get(&file.object).map_or(0, |loads| loads.iter().filter(|load| load.may_be_in(file)).count());
     Ok(RecordBatch::try_from_iter_with_nullable([
         ("object", label(|file| &file.object), true),
-        ("tier", label(|file| file.tier), true),
+        ("folder", label(|file| file.tier), true),
         ("path", Arc::new(paths) as ArrayRef, true),
         ("rows", number(&|file| file.rows), true),
         ("bytes", number(&|file| file.bytes), true),

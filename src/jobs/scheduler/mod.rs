@@ -178,7 +178,7 @@ impl Scheduler {
         for job in jobs.iter_mut().filter(|job| job.next.is_some()) {
             let removes = self.jobs.iter().find(|scheduled| scheduled.name == job.job).and_then(|scheduled| scheduled.destroys);
             if let Some(removes) = removes {
-                job.removal = Some(removes(self.shift.clone()).await?);
+                job.removal = Some(removes(self.shift.clone()).await.unwrap_or_else(|error| Removal::unknown(&error)));
             }
         }
         let clock = match clock::check(&self.shift.warehouse, "a job that destroys or archives").await {

@@ -7,7 +7,7 @@ use chrono::Duration;
 use serde::Serialize;
 
 use super::table::Shift;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::human;
 use crate::jobs::erase::finish;
 use crate::jobs::{retain, vacuum};
@@ -19,6 +19,15 @@ pub struct Removal {
     pub tables: Vec<TableRemoval>,
     /// What else there is to know: why nothing goes, or what waits.
     pub note: Option<String>,
+    /// Why it cannot be told, where it cannot.
+    pub unknown: Option<String>,
+}
+
+impl Removal {
+    /// What cannot be told.
+    pub(super) fn unknown(error: &Error) -> Self {
+        Self { unknown: Some(error.to_string()), ..Self::default() }
+    }
 }
 
 /// What one table would lose.
@@ -44,6 +53,9 @@ impl fmt::Display for TableRemoval {
 
 impl fmt::Display for Removal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(why) = &self.unknown {
+            return write!(f, "what it would remove now cannot be told: {why}");
+        }
         let sum = |of: fn(&TableRemoval) -> u64| self.tables.iter().map(of).sum::<u64>();
         match (sum(|table| table.rows), sum(|table| table.files)) {
             (0, 0) => f.write_str("now it would remove nothing")?,
@@ -67,14 +79,14 @@ pub(super) async fn of_retain(shift: Shift) -> Result<Removal> {
         table.rows += month.rows();
         table.files += month.files_whole + month.files_folded;
     }
-    Ok(Removal { tables: tables.into_values().collect(), note: plan.note })
+    Ok(Removal { tables: tables.into_values().collect(), note: plan.note, unknown: None })
 }
 
 /// Files that no table uses.
 pub(super) async fn of_vacuum(shift: Shift, retain: Duration) -> Result<Removal> {
     let plan = vacuum::plan(&shift.warehouse, retain).await?;
     let removal = |table: vacuum::TableVacuum| TableRemoval { table: table.table, rows: 0, files: table.files };
-    Ok(Removal { tables: plan.tables.into_iter().map(removal).collect(), note: None })
+    Ok(Removal { tables: plan.tables.into_iter().map(removal).collect(), note: None, unknown: None })
 }
 
 /// Old versions of what was erased.
@@ -86,5 +98,5 @@ pub(super) async fn of_finish(shift: Shift) -> Result<Removal> {
         let first = plan.waiting.iter().map(|pending| pending.due).min().unwrap_or_default();
         format!("{} waits, from {} on", human::counted(plan.waiting.len() as u64, "erasure"), first.format("%Y-%m-%d"))
     });
-    Ok(Removal { tables: files.into_iter().map(removal).collect(), note: waiting })
+    Ok(Removal { tables: files.into_iter().map(removal).collect(), note: waiting, unknown: None })
 }

@@ -135,11 +135,11 @@ pub(super) fn given_up() -> Table {
     use Kind::{Date, Label, Long, Text, Time};
     ledger(
         "given_up",
-        &["object", "tier", "path"],
+        &["object", "folder", "path"],
         [
             Field::system("object", "object", Label),
             // `hot`, `archive` or `reference`.
-            Field::system("tier", "tier", Label),
+            Field::system("folder", "folder", Label),
             Field::system("path", "path", Text),
             Field::system("rows", "rows", Long),
             Field::system("bytes", "bytes", Long),
