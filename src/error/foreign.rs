@@ -123,7 +123,8 @@ impl From<Df> for Error {
                 Self::unavailable(format!("too little memory for the statement: narrow it, or raise query.memory_mb ({what})"))
             }
             error => {
-                let (kind, message, missing) = (of_datafusion(&error), error.strip_backtrace(), is_missing(&error));
+                let (kind, missing) = (of_datafusion(&error), is_missing(&error));
+                let message = within(&error).map_or_else(|| error.strip_backtrace(), store_words);
                 Self { kind, message, missing, source: Some(Box::new(error)) }
             }
         }
@@ -209,6 +210,7 @@ fn of_delta(error: &Delta) -> Option<Kind> {
         // It tells a task of its own that died by its text alone.
         Delta::Generic(text) if text.contains(" panicked") => Some(Kind::Internal),
         Delta::KernelError(_) if is_missing(error) => Some(Kind::Corrupt),
+        Delta::KernelError(inner) if BROKEN_LOG.iter().any(|words| inner.to_string().contains(words)) => Some(Kind::Corrupt),
         error => beneath(error),
     }
 }
@@ -306,6 +308,9 @@ fn is_missing(error: &(dyn StdError + 'static)) -> bool {
         store || kernel || layer.downcast_ref::<Error>().is_some_and(Error::is_missing)
     })
 }
+
+/// How the kernel says that a log has not all it should have.
+const BROKEN_LOG: [&str; 3] = [KERNEL_MISSES, "No table metadata or protocol found", "contiguous"];
 
 /// How the kernel says that the store failed.
 const KERNEL_FAILED: &str = "Error interacting with object store";

@@ -154,7 +154,7 @@ fn whatever_else_is_read_or_written_may_have_any_name() {
         run(&["sql", "SELECT * FROM ier ORDER BY ier_id", "-o", &in_it("all rows.xlsx")]);
         run(&["audit", "003f40000000003", "--about", "enrolment", "--evidence", &in_it("case.zip")]);
         run(&["archive", "--until", "2026-10-01"]);
-        run(&["release", "individual_email_result", "--out", &in_it("delete.csv")]);
+        run(&["release", "--out", &in_it("delete.csv")]);
         for file in ["all rows.csv", "all rows.xlsx", "case.zip", "delete.csv"] {
             assert!(folder.join(file).is_file(), "{name}/{file}");
         }

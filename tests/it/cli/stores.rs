@@ -67,7 +67,7 @@ fn a_store_that_deletes_one_by_one_is_emptied_one_by_one() {
     }
     let erased = at(&["erase", "003f40000000003", "--reason", "asked for it", "--confirm"]);
     assert!(erased.status.success(), "{}{}", out(&erased), err(&erased));
-    let verified = at(&["verify", "--erased"]);
+    let verified = at(&["verify", "--erased", "003f40000000003"]);
     assert!(verified.status.success(), "{}{}", out(&verified), err(&verified));
     let requests = server.requests("university");
     assert!(requests.contains(&hyper::Method::DELETE), "{requests:?}");
