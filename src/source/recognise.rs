@@ -195,9 +195,9 @@ fn attributes(name: &str, headers: &[String]) -> Result<Arc<Table>> {
 /// The headers as the columns of a table of attributes are made from them, one each: a lookup of the person gets the name
 /// by which other tables join it, and what would share a column's name gets a number.
 fn attribute_headers(headers: &[String]) -> Vec<String> {
-    use crate::record::fields::{HIDDEN, VALID_FROM, VALID_TO};
+    use crate::record::fields::{HIDDEN, TIER, VALID_FROM, VALID_TO};
     let has = |column: &str| headers.iter().any(|header| snake_case(header) == column);
-    let mut taken: Vec<String> = HIDDEN.into_iter().chain([VALID_FROM, VALID_TO]).map(str::to_owned).collect();
+    let mut taken: Vec<String> = HIDDEN.into_iter().chain([VALID_FROM, VALID_TO, TIER]).map(str::to_owned).collect();
     let mut names = Vec::with_capacity(headers.len());
     for (at, header) in headers.iter().enumerate() {
         let lookup = is_api(header).then(|| bare(header));
