@@ -316,7 +316,7 @@ async fn a_log_that_misses_an_entry_or_holds_a_strangers_is_named() {
     let hot = lake(&world, Role::Hot).await;
     let next = hot.snapshot().await.expect("a snapshot").version.expect("a version") + 1;
     strange.store.put(&entry(next), "{\"commitInfo\":{\"operation\":\"OPTIMIZE\"}}\n".into()).await.expect("an entry");
-    finds(&strange, entry(next).as_ref(), "has no seal: it is damaged, or was not written by ier").await;
+    finds(&strange, entry(next).as_ref(), "was not written by ier but by another engine (OPTIMIZE)").await;
     let error = strange.another().try_ask("SELECT count(*) FROM ier").await.expect_err("a stranger's entry");
     assert!(error.kind() == Kind::Corrupt && error.to_string().contains(entry(next).as_ref()), "{error}");
 }
