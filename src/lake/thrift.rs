@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(skipped(STRUCT, &nested_structures), None, "structures within structures");
         assert_eq!(skipped(DOUBLE, &[0; 7]), None, "a value that is cut off");
         assert_eq!(skipped(BINARY, &[200, 1, 0]), None, "a text longer than what is left");
-        let far = [0x00 | BYTE, 0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01, 0, 0x10 | BYTE, 0, 0];
+        let far = [BYTE, 0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01, 0, 0x10 | BYTE, 0, 0];
         assert_eq!(skipped(STRUCT, &far), None, "a number of a field beyond all numbers");
         assert_eq!(Compact::new(&[1, 2]).take(3), None);
     }
