@@ -56,7 +56,7 @@ fn a_file_the_log_names_and_nobody_has_is_damage() {
         "SELECT count(*) FILTER (WHERE opened) FROM ier",
         "SELECT * FROM rates_by_month",
         "SELECT * FROM ier WHERE person_id = '003f40000000003AAA'",
-        "SELECT max(subject) FROM ier",
+        "SELECT max(subject_line) FROM ier",
     ] {
         let room = loaded();
         for file in files(&room, "warehouse/hot", ".parquet") {
