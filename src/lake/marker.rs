@@ -252,8 +252,10 @@ impl Markers {
             }
         }
         let Some(mut found) = found else { return Ok(None) };
-        if let Some(hash) = self.hash_of(paths::ERASED_KEY).await? {
-            found.keys.insert(paths::ERASED_KEY.to_owned(), hash);
+        for key in [paths::ERASED_KEY, paths::LOOKUP_KEY] {
+            if let Some(hash) = self.hash_of(key).await? {
+                found.keys.insert(key.to_owned(), hash);
+            }
         }
         let mut reads = futures::stream::iter(entries)
             .map(|(version, place)| async move {

@@ -159,7 +159,15 @@ pub fn lookup(sequence: u64) -> String {
 
 /// Where the log's own key is kept when the settings name none.
 pub fn lookup_key() -> String {
-    format!("{LOOKUPS}/key")
+    LOOKUP_KEY.to_owned()
+}
+
+/// The same, as a constant.
+pub const LOOKUP_KEY: &str = "lookups/key";
+
+/// Where it stands which key that is.
+pub fn lookup_key_id() -> String {
+    format!("{LOOKUPS}/key.id")
 }
 
 /// The number of the entry with this file name; none for what is no entry.

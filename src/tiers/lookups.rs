@@ -26,6 +26,7 @@ use super::warehouse::Warehouse;
 use crate::clock::Clock;
 use crate::error::{Context, Error, Result};
 use crate::human;
+use crate::lake::marker::Markers;
 use crate::lake::paths;
 use crate::record::id::SfId;
 
@@ -116,15 +117,6 @@ impl Key {
 struct Newest {
     sequence: u64,
     hash: String,
-    /// Under which key it was made; none of an entry that cannot be read.
-    key_id: Option<String>,
-}
-
-impl Newest {
-    fn of(sequence: u64, bytes: &Bytes) -> Self {
-        let key_id = serde_json::from_slice::<Entry>(bytes).ok().map(|entry| entry.key_id);
-        Self { sequence, hash: hash(bytes), key_id }
-    }
 }
 
 /// The log of a warehouse.
@@ -134,10 +126,8 @@ pub struct LookUpLog {
     clock: Arc<dyn Clock>,
     who: String,
     key: OnceCell<Key>,
-    /// Do the settings name the key? Then another may have been used before, and no entry need have been made under it.
+    /// Do the settings name the key?
     key_is_set: bool,
-    /// The warehouse's own key was found to be the one under which entries were made.
-    key_is_known: OnceCell<()>,
     newest: Mutex<Newest>,
 }
 
@@ -163,14 +153,13 @@ impl LookUpLog {
             who: who.to_owned(),
             key: OnceCell::new(),
             key_is_set: key.is_some(),
-            key_is_known: OnceCell::new(),
             newest: Mutex::default(),
         };
         let (stored, newest) = tokio::try_join!(
             async {
                 match key {
                     Some(text) => Ok(Some(Key::of_text(text))),
-                    None => log.stored_key().await,
+                    None => log.own_key(&warehouse.root().markers).await,
                 }
             },
             log.newest_after(0),
@@ -186,13 +175,9 @@ impl LookUpLog {
 
     /// What is wrong with the warehouse's own key, if its log was found to hold entries and none was made under it.
     pub fn key_wrong(&self, found: &LogReport) -> Option<&'static str> {
-        if self.key_is_set || found.entries == 0 || found.entries > found.other_keys {
-            return None;
-        }
-        Some(match self.key.get() {
-            Some(_) => "none of the look-ups was made under this key",
-            None => "the key under which the look-ups were made is gone",
-        })
+        let is_own = !self.key_is_set && self.key.get().is_some();
+        (is_own && found.entries > 0 && found.entries == found.other_keys)
+            .then_some("none of the look-ups was made under this key")
     }
 
     /// The object of the entry with this number.
@@ -213,12 +198,9 @@ impl LookUpLog {
     /// # Errors
     /// Unavailable when the store does not answer: the entry may be there all the same, and the look-up must not be shown.
     pub async fn append(&self, look_up: LookUp<'_>) -> Result<Entry> {
-        let mut newest = self.newest.lock().await;
-        let key = self.key.get_or_try_init(|| self.made_key(newest.sequence)).await?;
-        if !self.key_is_set && newest.key_id.as_ref().is_some_and(|made_under| *made_under != key.id()) {
-            self.key_is_known.get_or_try_init(|| self.know(key)).await?;
-        }
+        let key = self.key.get_or_try_init(|| self.made_key()).await?;
         let nonce = Uuid::new_v4().simple().to_string();
+        let mut newest = self.newest.lock().await;
         for _ in 0..ATTEMPTS {
             let mut entry = Entry {
                 sequence: newest.sequence + 1,
@@ -237,7 +219,7 @@ impl LookUpLog {
             let bytes = Bytes::from(entry.bytes()?);
             let place = self.place(&paths::lookup(entry.sequence));
             if self.create(&place, bytes.clone()).await? {
-                *newest = Newest::of(entry.sequence, &bytes);
+                *newest = Newest { sequence: entry.sequence, hash: hash(&bytes) };
                 return Ok(entry);
             }
             // Another took the number; or it was this entry, and only the answer got lost.
@@ -344,7 +326,7 @@ impl LookUpLog {
         }
         let place = self.place(&paths::lookup(taken));
         let bytes = self.get(&place).await?.ok_or_else(|| Error::corrupt(format!("{place} was there and is gone")))?;
-        Ok(Newest::of(taken, &bytes))
+        Ok(Newest { sequence: taken, hash: hash(&bytes) })
     }
 
     async fn is_taken(&self, number: u64) -> Result<bool> {
@@ -366,31 +348,33 @@ impl LookUpLog {
         key.map(|key| Some(Key(*key.as_bytes()))).ok_or_else(|| Error::corrupt(format!("{place} is no key: restore it")))
     }
 
-    /// Refuses a key of the warehouse's own under which no entry was made, although there are entries: it is not the one it was.
-    async fn know(&self, key: &Key) -> Result<()> {
-        let mut is_known = false;
-        self.read(|entry| is_known |= entry.key_id == key.id()).await?;
-        match is_known {
-            true => Ok(()),
-            false => Err(Error::corrupt(format!("no look-up was made under {}: {KEY_REMEDY}", self.key_object()))),
+    /// The warehouse's own key, if it has one and it is the one it was: its id stands beside it, or, of a key made before
+    /// that was so, what an upgrade of the warehouse noted.
+    async fn own_key(&self, markers: &Markers) -> Result<Option<Key>> {
+        let id_at = self.place(&paths::lookup_key_id());
+        let (key, id) = tokio::try_join!(self.stored_key(), self.get(&id_at))?;
+        let is_right = match &id {
+            Some(id) => key.as_ref().is_some_and(|key| key.id().as_bytes() == id.trim_ascii()),
+            None => markers.is_as_upgraded(&paths::lookup_key()).await?,
+        };
+        match (is_right, &key) {
+            (true, _) => Ok(key),
+            (false, None) => Err(Error::corrupt(format!("{} is gone: {KEY_REMEDY}", self.key_object()))),
+            (false, Some(_)) => {
+                Err(Error::corrupt(format!("{} is not the key it was: {KEY_REMEDY}", self.key_object())))
+            }
         }
     }
 
-    /// Makes the warehouse a key of its own, or takes the one another has just made. Refuses where there are entries: the key
-    /// under which they were made is gone.
-    async fn made_key(&self, newest: u64) -> Result<Key> {
-        if newest > 0 {
-            let there = human::counted(newest, "look-up");
-            return Err(Error::corrupt(format!(
-                "{} is gone, and {there} made under it are not: {KEY_REMEDY}",
-                self.key_object()
-            )));
-        }
+    /// Makes the warehouse a key of its own, or takes the one another has just made.
+    async fn made_key(&self) -> Result<Key> {
         let random = [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat();
         let key = blake3::hash(&random);
         let place = self.place(&paths::lookup_key());
         if self.create(&place, Bytes::from(key.to_hex().to_string())).await? {
-            return Ok(Key(*key.as_bytes()));
+            let key = Key(*key.as_bytes());
+            self.create(&self.place(&paths::lookup_key_id()), Bytes::from(key.id())).await?;
+            return Ok(key);
         }
         self.stored_key().await?.ok_or_else(|| Error::unavailable(format!("{place} was there and is gone: try again")))
     }

@@ -165,10 +165,8 @@ async fn no_look_up_is_entered_under_a_key_that_is_not_the_logs() {
             true => broken.store.delete(&Path::from("lookups/key")).await.unwrap(),
             false => broken.put_at("lookups/key", key.iter().rev().copied().collect()).await,
         }
-        let log = LookUpLog::open(&broken.house, "ann", None).await.unwrap();
-        let refused = log.append(look_up()).await.unwrap_err();
+        let refused = LookUpLog::open(&broken.house, "ann", None).await.unwrap_err();
         assert_eq!(refused.kind(), Kind::Corrupt, "{refused}");
-        assert_eq!(log.verify().await.unwrap().entries, 3, "nothing was entered");
         let report = broken.try_verify(None, false).await.unwrap();
         assert!(report.damages.iter().any(|damage| damage.object == "lookups/key"), "{report}");
         // A key of the settings needs no entry before it, and the log's own may be used again afterwards.

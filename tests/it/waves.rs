@@ -71,10 +71,11 @@ async fn a_look_up_takes_few_waves_however_many_months_it_spans() {
         let warm = look_up().await;
         let (open, cold, warm) = (between(Counts::default(), opened), between(opened, cold), between(cold, warm));
         println!("{months} months: (requests, waves) to open {open:?}, cold {cold:?}, warm {warm:?}");
-        // What the logs of three tables have, and their entries; then whether each is still the newest, footers, and pages.
-        assert!(open.1 <= 2 && cold.1 <= 3, "a new process: {open:?} and {cold:?}");
-        // Whether the three logs are still the newest, and the pages.
-        assert!(warm.1 <= 2, "{warm:?}");
+        // What the logs of three tables have, and their entries; then whether each has grown, whether the entry known is still there,
+        // footers, and pages.
+        assert!(open.1 <= 2 && cold.1 <= 4, "a new process: {open:?} and {cold:?}");
+        // Whether the three logs have grown, whether the entries known are still there, and the pages.
+        assert!(warm.1 <= 3, "{warm:?}");
     }
 }
 
