@@ -293,7 +293,7 @@ async fn look_ups(warehouse: &Warehouse, key: Option<&str>, report: &mut VerifyR
         }
         Err(error) => {
             // Of what is read to open the log, only the key can be damaged.
-            let place = if error.kind() == Kind::Corrupt { paths::lookup_key() } else { paths::LOOKUPS.to_owned() };
+            let place = if error.kind() == Kind::Corrupt { paths::LOOKUP_KEY } else { paths::LOOKUPS };
             let object = Path::from_iter(warehouse.root().base.parts().chain(Path::from(place).parts()));
             report.damages.push(Damage::of_error(None, object, &error, RESTORE_LOG));
         }

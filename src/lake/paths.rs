@@ -12,6 +12,7 @@
 //! reference/email_send/part-….parquet
 //! lookups/00000000000000000001.json
 //! lookups/key
+//! lookups/key.id
 //! lease/00000000000000000001.json
 //! erased/key
 //! retention/00000000004711000000.json
@@ -158,17 +159,10 @@ pub fn lookup(sequence: u64) -> String {
 }
 
 /// Where the log's own key is kept when the settings name none.
-pub fn lookup_key() -> String {
-    LOOKUP_KEY.to_owned()
-}
-
-/// The same, as a constant.
 pub const LOOKUP_KEY: &str = "lookups/key";
 
 /// Where it stands which key that is.
-pub fn lookup_key_id() -> String {
-    format!("{LOOKUPS}/key.id")
-}
+pub const LOOKUP_KEY_ID: &str = "lookups/key.id";
 
 /// The number of the entry with this file name; none for what is no entry.
 pub fn lookup_sequence(file_name: &str) -> Option<u64> {
@@ -222,7 +216,7 @@ pub const ERASED_KEY: &str = "erased/key";
 pub fn is_key(place: &Path) -> bool {
     let parts: Vec<_> = place.parts().collect();
     let last = Path::from_iter(parts[parts.len().saturating_sub(2)..].iter().cloned());
-    last.as_ref() == ERASED_KEY || last.as_ref() == lookup_key()
+    last.as_ref() == ERASED_KEY || last.as_ref() == LOOKUP_KEY
 }
 
 /// The version of the log entry or checkpoint with this file name, and whether it is a checkpoint.

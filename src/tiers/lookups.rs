@@ -187,7 +187,7 @@ impl LookUpLog {
 
     /// The object of the warehouse's own key.
     pub fn key_object(&self) -> String {
-        self.place(&paths::lookup_key()).to_string()
+        self.place(paths::LOOKUP_KEY).to_string()
     }
 
     /// Writes an entry. When this returns it is durable.
@@ -340,7 +340,7 @@ impl LookUpLog {
 
     /// The warehouse's own key, if it has one.
     async fn stored_key(&self) -> Result<Option<Key>> {
-        let place = self.place(&paths::lookup_key());
+        let place = self.place(paths::LOOKUP_KEY);
         let Some(bytes) = self.get(&place).await? else { return Ok(None) };
         let text = std::str::from_utf8(&bytes).unwrap_or_default().trim_end();
         // Capital letters would do, too, but are not what was written.
@@ -351,18 +351,16 @@ impl LookUpLog {
     /// The warehouse's own key, if it has one and it is the one it was: its id stands beside it, or, of a key made before
     /// that was so, what an upgrade of the warehouse noted.
     async fn own_key(&self, markers: &Markers) -> Result<Option<Key>> {
-        let id_at = self.place(&paths::lookup_key_id());
+        let id_at = self.place(paths::LOOKUP_KEY_ID);
         let (key, id) = tokio::try_join!(self.stored_key(), self.get(&id_at))?;
         let is_right = match &id {
             Some(id) => key.as_ref().is_some_and(|key| key.id().as_bytes() == id.trim_ascii()),
-            None => markers.is_as_upgraded(&paths::lookup_key()).await?,
+            None => markers.is_as_upgraded(paths::LOOKUP_KEY).await?,
         };
         match (is_right, &key) {
             (true, _) => Ok(key),
             (false, None) => Err(Error::corrupt(format!("{} is gone: {KEY_REMEDY}", self.key_object()))),
-            (false, Some(_)) => {
-                Err(Error::corrupt(format!("{} is not the key it was: {KEY_REMEDY}", self.key_object())))
-            }
+            (false, Some(_)) => Err(Error::corrupt(format!("{} is not the key it was: {KEY_REMEDY}", self.key_object()))),
         }
     }
 
@@ -370,10 +368,10 @@ impl LookUpLog {
     async fn made_key(&self) -> Result<Key> {
         let random = [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat();
         let key = blake3::hash(&random);
-        let place = self.place(&paths::lookup_key());
+        let place = self.place(paths::LOOKUP_KEY);
         if self.create(&place, Bytes::from(key.to_hex().to_string())).await? {
             let key = Key(*key.as_bytes());
-            self.create(&self.place(&paths::lookup_key_id()), Bytes::from(key.id())).await?;
+            self.create(&self.place(paths::LOOKUP_KEY_ID), Bytes::from(key.id())).await?;
             return Ok(key);
         }
         self.stored_key().await?.ok_or_else(|| Error::unavailable(format!("{place} was there and is gone: try again")))

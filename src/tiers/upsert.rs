@@ -119,16 +119,9 @@ impl Upsert {
         if batch.schema().fields() == schema.fields() {
             return spill.push(batch);
         }
-        let told = batch.project(
-            &batch
-                .schema()
-                .fields()
-                .iter()
-                .enumerate()
-                .filter(|(_, field)| !crate::record::fields::is_hidden(field.name()))
-                .map(|(at, _)| at)
-                .collect::<Vec<_>>(),
-        )?;
+        let schema = batch.schema();
+        let is_shown = |at: &usize| !crate::record::fields::is_hidden(schema.field(*at).name());
+        let told = batch.project(&(0..batch.num_columns()).filter(is_shown).collect::<Vec<_>>())?;
         spill.push(&crate::record::key::complete(&self.target.table, &told)?.batch)
     }
 
