@@ -3,14 +3,15 @@
 //! DataFusion's own pool lets one sort take what another, begun a moment later, needs to merge: whether a statement went
 //! through depended on which thread came first. Here shares depend on who takes part, not on who is early:
 //!
-//! - What can spill holds at most half of the memory, all of it together. Spilling takes a copy of what is spilled, which nobody
-//!   counts, so the other half is not idle.
+//! - What can spill holds half of the memory, in equal parts. Spilling takes a copy of what is spilled, which nobody counts, so the
+//!   other half is not idle. Most who take part have little to hold at any moment, so one may have more than its part as long as
+//!   all together have less than a quarter.
 //! - Sorts merge their runs in a quarter, on which nobody else has a claim, each in an equal part; with less they merge fewer at
 //!   a time.
 //! - Batches on their way between threads take an eighth, and wait on disk beyond that.
 //! - What cannot spill (the smaller side of a join, say) takes what the others leave, as it comes.
 //!
-//! **Invariant**: who has nothing yet may take a [`LEAST`] share, however little is left. A spilled statement always goes on.
+//! **Invariant**: anybody may take a [`LEAST`] share, however little is left. A statement that has spilled always goes on.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -85,10 +86,13 @@ impl Shares {
         let used: usize = parts.iter().map(|part| part.bytes).sum();
         let left = own + self.bytes.saturating_sub(used);
         let share = match of {
-            Use::Spills => equal((self.bytes / 2).min(self.bytes.saturating_sub(held))).min(left),
+            Use::Spills => {
+                let common = own + (self.bytes / 4).saturating_sub(parts[of as usize].bytes);
+                equal((self.bytes / 2).min(self.bytes.saturating_sub(held))).max(common).min(left)
+            }
             Use::Merges => equal(self.bytes / 4),
             Use::Passes => equal(self.bytes / 8).min(left),
-            Use::Holds => return left,
+            Use::Holds => left,
         };
         share.max(self.bytes / LEAST)
     }
@@ -204,6 +208,17 @@ mod tests {
         merge.try_grow(merge_bytes(64 * MIB)).unwrap();
         let error = rows.try_grow(1).unwrap_err().strip_backtrace();
         assert!(error.contains("ExternalSorter[0] has 2.0 MB, wants 1.0 B more and may have 2.0 MB of 64.0 MB"), "{error}");
+    }
+
+    #[test]
+    fn who_works_alone_has_more_than_an_equal_part() {
+        let pool = pool(64);
+        let sorts: Vec<_> = (0..8).map(|number| sort(&pool, number)).collect();
+        for (rows, _) in &sorts {
+            while rows.try_grow(MIB / 4).is_ok() {}
+        }
+        let held: Vec<usize> = sorts.iter().map(|(rows, _)| rows.size() / MIB).collect();
+        assert_eq!(held, [16, 4, 4, 4, 4, 4, 4, 4], "the first finds nobody at work, and leaves the others their part");
     }
 
     #[test]
