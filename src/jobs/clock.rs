@@ -24,7 +24,7 @@ use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
 use super::record::{Report, recorded};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::lake::paths::Role;
 use crate::lake::read;
 use crate::lake::snapshot::DataFile;
@@ -194,7 +194,7 @@ async fn each(
         let (mut found, snapshot) = (Vec::new(), lake.snapshot().await?);
         match files(&lake, &snapshot, columns, &mut look, &mut found).await {
             // Replaced by another run, and swept, since it was listed. What was looked at already is looked at twice.
-            Err(error) if error.kind() == Kind::NotFound && lake.snapshot().await?.version != snapshot.version => {}
+            Err(error) if error.is_missing() && lake.snapshot().await?.version != snapshot.version => {}
             done => return done.map(|()| found),
         }
     }

@@ -75,7 +75,7 @@ pub async fn commit(table: &LakeTable, base: &Snapshot, change: Change, clock: &
     let tallied = counted.then_some((TALLY, nonce));
     let transactions = std::iter::once((COMMIT, nonce)).chain(tallied).chain(change.transactions);
     let entry = table.folder.clone().join(paths::LOG).join(paths::log_entry(base.version.map_or(0, |version| version + 1)));
-    let belongs = table.markers.place_of(&entry, clock.now()).await?.text();
+    let belongs = table.markers.place_of(table.sealed_name(&entry), clock.now()).await?.text();
     let properties = CommitProperties::default()
         .with_max_retries(0)
         .with_metadata([

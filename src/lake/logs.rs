@@ -112,13 +112,13 @@ async fn wrong(table: &LakeTable, location: &Path, what: LogObject) -> Result<Op
                 (LogObject::Entry(_), None) => Wrong { foreign: false, ..broken(found) },
                 _ => broken(found),
             }),
-            Ok(()) => table.markers.bears_out(location, &bytes).await?.err().map(broken),
+            Ok(()) => table.markers.bears_out(&table.sealed_name(location), &bytes).await?.err().map(broken),
         },
         LogObject::Checkpoint(_) => {
             let seals = seal::seals(&table.store, location).await?;
             let mut hasher = blake3::Hasher::new();
             hasher.update(&bytes);
-            if seal::is_proved(&table.markers, location, &hasher, &seals).await? {
+            if seal::is_proved(&table.markers, &table.sealed_name(location), &hasher, &seals).await? {
                 None
             } else if seals.is_empty() {
                 Some(broken(seal::Broken::Unsealed))

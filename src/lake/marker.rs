@@ -50,6 +50,13 @@ pub struct Marker {
     pub upgraded_from: Option<u64>,
 }
 
+impl Marker {
+    /// The place of an object of this warehouse.
+    pub(super) fn place_of(&self, object: String) -> Place {
+        Place { warehouse: self.warehouse.clone(), object }
+    }
+}
+
 /// What there was before sealed objects said where they belong.
 #[derive(Debug, Default, Deserialize, Serialize)]
 struct Upgraded {
@@ -157,22 +164,17 @@ impl Markers {
     }
 
     /// The place that an object sealed now has to name.
-    pub(super) async fn place_of(&self, location: &Path, now: DateTime<Utc>) -> Result<Place> {
-        Ok(self.place_in(&*self.made(now).await?, location))
+    pub(super) async fn place_of(&self, object: String, now: DateTime<Utc>) -> Result<Place> {
+        Ok(self.made(now).await?.place_of(object))
     }
 
-    /// The place of an object in the warehouse of this marker.
-    pub(super) fn place_in(&self, marker: &Marker, location: &Path) -> Place {
-        Place { warehouse: marker.warehouse.clone(), object: self.below(location) }
-    }
-
-    /// Is a sealed object, whose bytes are as they were sealed, where it belongs?
+    /// Is a sealed object, whose bytes are as they were sealed, where it belongs? `object` is its name below the warehouse's folder.
     ///
     /// # Errors
     /// Unavailable when what is needed to tell cannot be read.
-    pub(super) async fn bears_out(&self, location: &Path, bytes: &[u8]) -> Result<Result<(), Broken>> {
-        let Some(place) = seal::stated_place(bytes) else { return self.was_there_before(location, bytes).await };
-        if place.object != self.below(location) {
+    pub(super) async fn bears_out(&self, object: &str, bytes: &[u8]) -> Result<Result<(), Broken>> {
+        let Some(place) = seal::stated_place(bytes) else { return self.was_there_before(object, bytes).await };
+        if place.object != object {
             return Ok(Err(Broken::Displaced(place.object)));
         }
         // Made by another process since this one looked.
@@ -188,14 +190,15 @@ impl Markers {
     }
 
     /// Is this an entry from before sealed objects said where they belong, in its old place?
-    async fn was_there_before(&self, location: &Path, bytes: &[u8]) -> Result<Result<(), Broken>> {
+    async fn was_there_before(&self, object: &str, bytes: &[u8]) -> Result<Result<(), Broken>> {
         let Some(marker) = self.known().await? else { return Ok(Ok(())) };
         if marker.upgraded_from.is_none() {
             return Ok(Err(Broken::Unplaced));
         }
-        let Some(LogObject::Entry(version)) = paths::log_object(location) else { return Ok(Ok(())) };
+        let object = Path::from(object);
+        let Some(LogObject::Entry(version)) = paths::log_object(&object) else { return Ok(Ok(())) };
         let upgraded = self.upgraded.get_or_try_init(|| self.read_upgraded()).await?;
-        let table = paths::table_of_log(location).map(|table| self.below(&table)).unwrap_or_default();
+        let table = paths::table_of_log(&object).map(|table| table.to_string()).unwrap_or_default();
         let seal = upgraded.entries.get(&table).and_then(|entries| entries.get(&version));
         Ok(match seal {
             Some(seal) if Some(seal.as_str()) == seal::stated(bytes) => Ok(()),

@@ -99,6 +99,14 @@ pub fn log_entry(version: u64) -> String {
     format!("{version:020}.json")
 }
 
+/// A sealed object of a table, as it is named below the warehouse's folder: the table's name, and the last two parts of the place.
+/// A table's folder may be reached by a link, so that its place in the store need not be below the warehouse's.
+pub fn sealed_name(table: &str, place: &Path) -> String {
+    let parts: Vec<_> = place.parts().collect();
+    let last = Path::from_iter(parts[parts.len().saturating_sub(2)..].iter().cloned());
+    format!("{table}/{last}")
+}
+
 /// The name of the hint which checkpoint is the newest, in that folder.
 pub const LAST_CHECKPOINT: &str = "_last_checkpoint";
 

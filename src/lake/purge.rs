@@ -152,9 +152,10 @@ async fn rewrite_entries(
         // Once more where somebody else has written it anew meanwhile.
         while let Some((bytes, etag)) = found.take() {
             // What is damaged, or another's, is not to be sealed as if it were sound.
+            let name = table.sealed_name(&place);
             seal::check(&bytes).map_err(|broken| seal::damage(&place, &broken))?;
-            table.markers.bears_out(&place, &bytes).await?.map_err(|broken| seal::damage(&place, &broken))?;
-            let belongs = table.markers.known().await?.map(|marker| table.markers.place_in(&marker, &place).text());
+            table.markers.bears_out(&name, &bytes).await?.map_err(|broken| seal::damage(&place, &broken))?;
+            let belongs = table.markers.known().await?.map(|marker| marker.place_of(name).text());
             let Some(text) = forgetful(&bytes, &place, version, live, belongs, &mut removed)? else { break };
             let sealed = seal::sealed(text.as_bytes());
             let sealed = sealed.ok_or_else(|| Error::internal(format!("{place} has lost the place of its seal")))?;

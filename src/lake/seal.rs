@@ -144,6 +144,8 @@ fn absent(location: &Path) -> object_store::Error {
 pub(super) struct Sealed {
     inner: Arc<dyn ObjectStore>,
     markers: Arc<Markers>,
+    /// The table's name below the warehouse's folder.
+    table: Arc<str>,
     state: Arc<State>,
 }
 
@@ -190,8 +192,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Sealed {
     /// Wraps a whole store; logs are known by their paths.
-    pub fn new(inner: Arc<dyn ObjectStore>, markers: Arc<Markers>) -> Self {
-        Self { inner, markers, state: Arc::default() }
+    pub fn new(inner: Arc<dyn ObjectStore>, markers: Arc<Markers>, table: &str) -> Self {
+        Self { inner, markers, table: table.into(), state: Arc::default() }
     }
 
     /// A snapshot is about to be read: a checkpoint is kept only as long as that takes, because one of the same name may
@@ -291,6 +293,14 @@ impl Sealed {
         carried(error())
     }
 
+    fn name_of(&self, location: &Path) -> String {
+        paths::sealed_name(&self.table, location)
+    }
+
+    async fn bears_out(&self, location: &Path, bytes: &[u8]) -> Result<Result<(), Broken>, Error> {
+        self.markers.bears_out(&self.name_of(location), bytes).await
+    }
+
     fn is_hidden(&self, location: &Path) -> bool {
         locked(&self.state.hidden).contains_key(location)
     }
@@ -308,7 +318,7 @@ impl Sealed {
                     Some(written) => self.refuse(|| written.refusal(location)),
                     None => self.note(location, broken, false),
                 })?;
-                let borne_out = self.markers.bears_out(location, &bytes).await.map_err(carried)?;
+                let borne_out = self.bears_out(location, &bytes).await.map_err(carried)?;
                 borne_out.map_err(|broken| self.note(location, broken, false))?;
                 if let Some(entries) = locked(&self.state.entries).as_mut().filter(|entries| entries.bytes < ENTRIES_BYTES) {
                     entries.bytes += bytes.len();
@@ -326,7 +336,7 @@ impl Sealed {
                     None => self.fetch(location).await?,
                 };
                 check(&bytes).map_err(|_| absent(location))?;
-                self.markers.bears_out(location, &bytes).await.map_err(carried)?.map_err(|_| absent(location))?;
+                self.bears_out(location, &bytes).await.map_err(carried)?.map_err(|_| absent(location))?;
                 Ok((meta, bytes))
             }
             LogObject::Checkpoint(_) => {
@@ -341,9 +351,9 @@ impl Sealed {
                 let mut hasher = blake3::Hasher::new();
                 hasher.update(&bytes);
                 // Another process may have written seal and checkpoint after the seals were listed.
-                if !is_proved(&self.markers, location, &hasher, &seals).await.map_err(carried)? {
+                if !is_proved(&self.markers, &self.name_of(location), &hasher, &seals).await.map_err(carried)? {
                     let again = self::seals(&self.inner, location).await?;
-                    if !is_proved(&self.markers, location, &hasher, &again).await.map_err(carried)? {
+                    if !is_proved(&self.markers, &self.name_of(location), &hasher, &again).await.map_err(carried)? {
                         let broken = if again.is_empty() { Broken::Unsealed } else { Broken::Altered };
                         return Err(self.note(location, broken, true));
                     }
@@ -364,7 +374,7 @@ impl Sealed {
     async fn prove(&self, checkpoint: &Path, bytes: &blake3::Hasher) -> StoreResult<()> {
         *locked(&self.state.checkpoint) = None;
         let hash = match self.markers.known().await.map_err(carried)? {
-            Some(marker) => bound(bytes, &self.markers.place_in(&marker, checkpoint)),
+            Some(marker) => bound(bytes, &marker.place_of(self.name_of(checkpoint))),
             None => bytes.finalize(),
         };
         let seal = paths::seals_of(checkpoint).join(hash.to_hex().as_str());
@@ -382,7 +392,7 @@ fn bound(bytes: &blake3::Hasher, place: &Place) -> blake3::Hash {
 /// seal over the bytes alone does, too.
 pub(super) async fn is_proved(
     markers: &Markers,
-    checkpoint: &Path,
+    checkpoint: &str,
     bytes: &blake3::Hasher,
     seals: &[String],
 ) -> Result<bool, Error> {
@@ -395,7 +405,7 @@ pub(super) async fn is_proved(
     Ok(match marker {
         None => proves(bytes.finalize()),
         Some(marker) => {
-            proves(bound(bytes, &markers.place_in(&marker, checkpoint)))
+            proves(bound(bytes, &marker.place_of(checkpoint.to_owned())))
                 || (marker.upgraded_from.is_some() && proves(bytes.finalize()))
         }
     })
@@ -440,7 +450,7 @@ impl ObjectStore for Sealed {
             Some(LogObject::LastCheckpoint) => {
                 let bytes = Bytes::from(payload);
                 let open = bytes.trim_ascii_end().strip_suffix(b"}").unwrap_or(&bytes);
-                let place = self.markers.known().await.map_err(carried)?.map(|marker| self.markers.place_in(&marker, location));
+                let place = self.markers.known().await.map_err(carried)?.map(|marker| marker.place_of(self.name_of(location)));
                 let belongs = place.map(|place| format!(",\"{BELONGS}\":\"{}\"", place.text())).unwrap_or_default();
                 let with_place = [open, format!("{belongs},\"{FIELD}\":\"{}\"}}", "0".repeat(DIGITS)).as_bytes()].concat();
                 sealed(&with_place).unwrap_or(with_place).into()

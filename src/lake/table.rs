@@ -71,7 +71,7 @@ impl LakeTable {
             .url
             .join(&format!("{name}/"))
             .map_err(|error| Error::internal(format!("cannot build the URL of {name}: {error}")))?;
-        let sealed = Sealed::new(root.store.clone(), root.markers.clone());
+        let sealed = Sealed::new(root.store.clone(), root.markers.clone(), &name);
         let prefixed: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(sealed.clone(), folder.clone()));
         let log_store = default_logstore(prefixed, Arc::new(sealed.clone()), &url, &StorageConfig::default());
         let newest = Mutex::default();
@@ -180,6 +180,11 @@ impl LakeTable {
 
     fn unread(&self, error: Error) -> Error {
         error.context(format!("cannot read the log of {}", self.name()))
+    }
+
+    /// A sealed object of this table, as it is named below the warehouse's folder.
+    pub(super) fn sealed_name(&self, place: &Path) -> String {
+        paths::sealed_name(&self.name(), place)
     }
 
     /// Is the log entry of a version there?

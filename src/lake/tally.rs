@@ -107,7 +107,7 @@ pub async fn read(table: &LakeTable, snapshot: &Snapshot) -> Result<Tally> {
         Err(error) => return Err(Error::from(error).context(format!("cannot read {path}"))),
     };
     seal::check(&bytes).map_err(|broken| seal::damage(&path, &broken))?;
-    table.markers.bears_out(&path, &bytes).await?.map_err(|broken| seal::damage(&path, &broken))?;
+    table.markers.bears_out(&table.sealed_name(&path), &bytes).await?.map_err(|broken| seal::damage(&path, &broken))?;
     let unreadable = |error| Error::corrupt(format!("{path} is no tally: {error}"));
     let mut tally: serde_json::Value = serde_json::from_slice(&bytes).map_err(unreadable)?;
     if let Some(fields) = tally.as_object_mut() {
@@ -133,7 +133,7 @@ pub(super) async fn write(table: &LakeTable, base: &Snapshot, change: &Tally, nu
     let unwritable = |error| Error::internal(format!("a tally cannot be written: {error}"));
     let mut sealed = serde_json::to_value(&tally).map_err(unwritable)?;
     let path = place(table, number);
-    sealed[seal::BELONGS] = table.markers.place_of(&path, now).await?.text().into();
+    sealed[seal::BELONGS] = table.markers.place_of(table.sealed_name(&path), now).await?.text().into();
     let (field, place_of_seal) = seal::place();
     sealed[field] = place_of_seal;
     let bytes = seal::sealed(&serde_json::to_vec(&sealed).map_err(unwritable)?);

@@ -442,6 +442,7 @@ fn mistakes_are_told_with_what_to_do() {
     room.file("truncated.csv.gz", &gzip[..gzip.len() / 2]);
     room.file("wrong.toml", "wharehouse = \"x\"\n");
     room.file("query.sql", b"SELECT '\xff'");
+    assert!(room.run(&["load", "data/business_unit.csv"]).status.success());
     room.tell(&["load", "missing.csv"])
         .tell(&["load", "missing*.csv"])
         .tell(&["load", "unknown.csv"])
@@ -487,6 +488,7 @@ fn every_kind_of_error_has_its_exit_code() {
     let room = Room::new();
     room.file("cut.csv.gz", [0x1f, 0x8b, 8, 0, 0]);
     room.file("a file", "");
+    assert!(room.run(&["load", "data/business_unit.csv"]).status.success());
     for (words, expected) in [
         (&["status"][..], 0),
         (&["--version"], 0),
@@ -515,6 +517,7 @@ fn every_kind_of_error_has_its_exit_code() {
 #[cfg(unix)]
 fn ctrl_c_stops_a_statement_that_never_pauses() {
     let room = Room::new();
+    assert!(room.run(&["load", "data/business_unit.csv"]).status.success());
     let endless = "SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b WHERE a.value + b.value = 0";
     let mut child = room.command(&["sql", endless]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     std::thread::sleep(Duration::from_secs(2));
@@ -612,6 +615,10 @@ fn a_load_killed_at_any_time_is_finished_by_the_next() {
         child.kill().unwrap();
         child.wait().unwrap();
         // What is there can be read at any time, and never twice.
+        // Killed before anything was there, it has made no warehouse.
+        if !room.path().join("warehouse/warehouse.json").exists() {
+            continue;
+        }
         let twice = "SELECT count(*) - count(DISTINCT coalesce(lower(merge_id), ier_id)) AS twice FROM ier";
         assert_eq!(room.sql(twice), "twice\n0\n", "killed after {share} of the time");
     }

@@ -62,7 +62,7 @@ fn a_store_that_deletes_one_by_one_is_emptied_one_by_one() {
     server.deletes_singly("university");
     let at = |words: &[&str]| run(&room, &server, "s3://university/ier", &[], words);
     for _ in 0..2 {
-        let loaded = at(&["load", "data", "--rejects", "r.csv"]);
+        let loaded = at(&["load", "data", "--rejects", "/dev/null"]);
         assert!(loaded.status.success(), "{}", err(&loaded));
     }
     let erased = at(&["erase", "003f40000000003", "--reason", "asked for it", "--confirm"]);
