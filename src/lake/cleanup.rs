@@ -51,8 +51,10 @@ pub(super) async fn versions(table: &LakeTable) -> Result<Versions> {
 /// Unavailable when the store does not answer; what is left goes with the next clean-up.
 pub(super) async fn clean_up(table: &LakeTable, now: DateTime<Utc>) -> Result<()> {
     let Versions { entries, checkpoints } = versions(table).await?;
+    let Some((newest, newest_entry)) = entries.last() else { return Ok(()) };
+    // It has just been written: a clock of ours that is ahead of the store's makes nothing older than it is.
+    let now = now.min(newest_entry.last_modified);
     let is_old = |object: &ObjectMeta| object.last_modified < now - LOG_RETENTION;
-    let Some((newest, _)) = entries.last() else { return Ok(()) };
     let first_young = entries.iter().find(|(_, object)| !is_old(object)).map_or(*newest, |(version, _)| *version);
     let Some((kept, _)) = checkpoints.iter().rfind(|(version, _)| *version <= first_young) else { return Ok(()) };
     for (version, object) in entries.iter().chain(&checkpoints) {

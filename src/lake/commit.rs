@@ -95,8 +95,11 @@ pub async fn commit(table: &LakeTable, base: &Snapshot, change: Change, clock: &
         Ok(done) => done,
         Err(error) => return settle(table, base, nonce, error.into()).await,
     };
-    if !follows(table, base.version).await? {
-        return Err(overtaken(table, base.version).await?);
+    match follows(table, base.version).await {
+        Ok(true) => {}
+        Ok(false) => return Err(overtaken(table, base.version).await?),
+        // The entry is there, and only the look at its base failed.
+        Err(error) => return settle(table, base, nonce, error).await,
     }
     if done.metrics.new_checkpoint_created {
         // What cannot be deleted now goes with the next checkpoint.

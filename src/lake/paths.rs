@@ -199,22 +199,12 @@ pub fn tally_file(number: i64) -> String {
 /// The folder of the objects on which distant stores are tried before they are written to.
 pub const PROBES: &str = "_probe";
 
-/// Is this the place of such an object?
-pub fn is_probe(place: &Path) -> bool {
-    place.parts().rev().nth(1).is_some_and(|folder| folder.as_ref() == PROBES)
-}
-
 /// The folder of the schedulers' lease.
 pub const LEASE: &str = "lease";
 
 /// An entry of the lease, by its number.
 pub fn lease(number: u64) -> String {
     format!("{LEASE}/{number:020}.json")
-}
-
-/// Is this the place of an entry of the lease? (A table may be called `lease`, too; its files have other names.)
-pub fn is_lease(place: &Path) -> bool {
-    place.parts().rev().nth(1).is_some_and(|folder| folder.as_ref() == LEASE) && place.filename().and_then(numbered).is_some()
 }
 
 /// Where the key stands under which the list of what was erased is hashed.

@@ -160,6 +160,7 @@ fn whatever_else_is_read_or_written_may_have_any_name() {
         }
     }
     // Behind a flag's `=` a shell leaves it alone.
-    let written = room.command(&["-w", "a b/wh", "sql", "--output=~/home.csv", "SELECT 1 AS a"]).current_dir(&here).output().unwrap();
+    let written =
+        room.command(&["-w", "a b/wh", "sql", "--output=~/home.csv", "SELECT 1 AS a"]).current_dir(&here).output().unwrap();
     assert!(written.status.success() && room.path().join("home.csv").is_file(), "{}", err(&written));
 }
