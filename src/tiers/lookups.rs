@@ -360,7 +360,9 @@ impl LookUpLog {
         match (is_right, &key) {
             (true, _) => Ok(key),
             (false, None) => Err(Error::corrupt(format!("{} is gone: {KEY_REMEDY}", self.key_object()))),
-            (false, Some(_)) => Err(Error::corrupt(format!("{} is not the key it was: {KEY_REMEDY}", self.key_object()))),
+            (false, Some(_)) => {
+                Err(Error::corrupt(format!("{} is not the key that {id_at} says it is: {KEY_REMEDY}", self.key_object())))
+            }
         }
     }
 

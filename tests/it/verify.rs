@@ -298,7 +298,7 @@ async fn an_altered_look_up_and_an_altered_key_are_found() {
     let mut other = bytes.to_vec();
     other[5] = if other[5] == b'0' { b'1' } else { b'0' };
     world.store.put(&key, other.into()).await.expect("altered");
-    finds(&world, key.as_ref(), "none of the look-ups was made under this key").await;
+    finds(&world, key.as_ref(), "is not the key that lookups/key.id says it is").await;
     world.store.put(&key, bytes.slice(..40).into()).await.expect("cut");
     finds(&world, key.as_ref(), "lookups/key is no key").await;
 }
@@ -354,7 +354,8 @@ async fn seals_cost_no_request_where_nothing_has_changed() {
         "a checkpoint is read once, its seals beside it: {before:?}"
     );
     hot.snapshot().await.expect("a snapshot");
-    assert_eq!(world.store.calls().len(), before.len() + 1);
+    // Has the log grown, and is the entry known still there?
+    assert_eq!(world.store.calls().len(), before.len() + 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
