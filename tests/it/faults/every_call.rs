@@ -59,7 +59,7 @@ const READS: usize = 100;
 const KILLS: usize = 300;
 
 /// Panics are tried at one in so many calls: what they leave behind is what an error at the same call leaves, or a kill.
-const PANICS: usize = 4;
+const PANICS: usize = 10;
 
 /// Plays a scene of the table.
 pub fn run(name: &str) {
