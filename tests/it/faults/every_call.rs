@@ -56,7 +56,7 @@ struct Tally {
 const READS: usize = 100;
 
 /// Moments at which a run is killed of which each is tried; of more, so many of them, evenly spread.
-const KILLS: usize = 300;
+const KILLS: usize = 225;
 
 /// Panics are tried at one in so many calls: what they leave behind is what an error at the same call leaves, or a kill.
 const PANICS: usize = 10;

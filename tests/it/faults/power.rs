@@ -32,7 +32,7 @@ const WAREHOUSE: &str = "srv/mail/years/ier";
 const ABOVE: &str = "srv";
 
 /// The three worst outcomes (see [`Moment::survivors`]), and some at random.
-const SEEDS: u64 = 5;
+const SEEDS: u64 = 4;
 const SEEDS_LONG: u64 = 40;
 
 /// The store of a machine, as a warehouse opens it.
