@@ -292,8 +292,12 @@ async fn look_ups(warehouse: &Warehouse, key: Option<&str>, report: &mut VerifyR
             report.look_ups = Some(found);
         }
         Err(error) => {
-            // Of what is read to open the log, only the key can be damaged.
-            let place = if error.kind() == Kind::Corrupt { paths::LOOKUP_KEY } else { paths::LOOKUPS };
+            // Of what is read to open the log, only the key and its id can be damaged.
+            let place = match error.kind() {
+                Kind::Corrupt if error.to_string().contains(paths::LOOKUP_KEY_ID) => paths::LOOKUP_KEY_ID,
+                Kind::Corrupt => paths::LOOKUP_KEY,
+                _ => paths::LOOKUPS,
+            };
             let object = Path::from_iter(warehouse.root().base.parts().chain(Path::from(place).parts()));
             report.damages.push(Damage::of_error(None, object, &error, RESTORE_LOG));
         }

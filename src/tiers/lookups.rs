@@ -354,15 +354,19 @@ impl LookUpLog {
         let id_at = self.place(paths::LOOKUP_KEY_ID);
         let (key, id) = tokio::try_join!(self.stored_key(), self.get(&id_at))?;
         let is_right = match &id {
-            Some(id) => key.as_ref().is_some_and(|key| key.id().as_bytes() == id.trim_ascii()),
+            Some(bytes) => {
+                let id = bytes.split(|byte| *byte == b' ').next().unwrap_or_default();
+                if *bytes != id_with_check(std::str::from_utf8(id).unwrap_or_default()) {
+                    return Err(Error::corrupt(format!("{id_at} is damaged: restore it from a copy of the warehouse")));
+                }
+                key.as_ref().is_some_and(|key| key.id().as_bytes() == id)
+            }
             None => markers.is_as_upgraded(paths::LOOKUP_KEY).await?,
         };
         match (is_right, &key) {
             (true, _) => Ok(key),
             (false, None) => Err(Error::corrupt(format!("{} is gone: {KEY_REMEDY}", self.key_object()))),
-            (false, Some(_)) => {
-                Err(Error::corrupt(format!("{} is not the key that {id_at} says it is: {KEY_REMEDY}", self.key_object())))
-            }
+            (false, Some(_)) => Err(Error::corrupt(format!("{} is not the key it was: {KEY_REMEDY}", self.key_object()))),
         }
     }
 
@@ -373,7 +377,7 @@ impl LookUpLog {
         let place = self.place(paths::LOOKUP_KEY);
         if self.create(&place, Bytes::from(key.to_hex().to_string())).await? {
             let key = Key(*key.as_bytes());
-            self.create(&self.place(paths::LOOKUP_KEY_ID), Bytes::from(key.id())).await?;
+            self.create(&self.place(paths::LOOKUP_KEY_ID), Bytes::from(id_with_check(&key.id()))).await?;
             return Ok(key);
         }
         self.stored_key().await?.ok_or_else(|| Error::unavailable(format!("{place} was there and is gone: try again")))
@@ -402,6 +406,11 @@ impl LookUpLog {
     fn place(&self, below: &str) -> Path {
         Path::from_iter(self.base.parts().chain(Path::from(below).parts()))
     }
+}
+
+/// The id of a key as it stands beside it: with the beginning of its own hash, so that it is known which of the two is damaged.
+fn id_with_check(id: &str) -> String {
+    format!("{id} {}", &hash(id.as_bytes())[..16])
 }
 
 fn hash(bytes: &[u8]) -> String {
