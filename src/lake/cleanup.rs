@@ -10,12 +10,11 @@
 
 use chrono::{DateTime, Duration, Utc};
 use futures::TryStreamExt;
-use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStoreExt};
+use object_store::ObjectMeta;
 
 use super::paths::{self, LogObject};
 use super::table::LakeTable;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 
 /// How long log entries stay; the Delta protocol's default, which other engines count on.
 pub const LOG_RETENTION: Duration = Duration::days(30);
@@ -59,15 +58,8 @@ pub(super) async fn clean_up(table: &LakeTable, now: DateTime<Utc>) -> Result<()
     let Some((kept, _)) = checkpoints.iter().rfind(|(version, _)| *version <= first_young) else { return Ok(()) };
     for (version, object) in entries.iter().chain(&checkpoints) {
         if version < kept && is_old(object) {
-            delete(table, &object.location).await?;
+            table.delete(&object.location).await?;
         }
     }
     Ok(())
-}
-
-async fn delete(table: &LakeTable, place: &Path) -> Result<()> {
-    match table.store.delete(place).await {
-        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-        Err(error) => Err(Error::from(error).context(format!("cannot delete {place}"))),
-    }
 }

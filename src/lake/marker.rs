@@ -16,6 +16,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
@@ -223,12 +224,7 @@ impl Markers {
     }
 
     async fn hash_of(&self, name: &str) -> Result<Option<String>> {
-        let place = self.place(name);
-        match async { self.store.get(&place).await?.bytes().await }.await {
-            Ok(bytes) => Ok(Some(blake3::hash(&bytes).to_hex().to_string())),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(Error::from(error).context(format!("cannot read {place}"))),
-        }
+        Ok(self.get(&self.place(name)).await?.map(|bytes| blake3::hash(&bytes).to_hex().to_string()))
     }
 
     async fn read_upgraded(&self) -> Result<Upgraded> {
@@ -261,13 +257,7 @@ impl Markers {
             }
         }
         let mut reads = futures::stream::iter(entries)
-            .map(|(version, place)| async move {
-                match async { self.store.get(&place).await?.bytes().await }.await {
-                    Ok(bytes) => Ok(Some((version, place, bytes))),
-                    Err(object_store::Error::NotFound { .. }) => Ok(None),
-                    Err(error) => Err(Error::from(error).context(format!("cannot read {place}"))),
-                }
-            })
+            .map(|(version, place)| async move { Ok::<_, Error>(self.get(&place).await?.map(|bytes| (version, place, bytes))) })
             .buffer_unordered(READS);
         while let Some(entry) = reads.try_next().await? {
             let Some((version, place, bytes)) = entry else { continue };
@@ -302,14 +292,18 @@ impl Markers {
         Ok(false)
     }
 
+    /// An object; none where there is none.
+    async fn get(&self, place: &Path) -> Result<Option<Bytes>> {
+        match async { self.store.get(place).await?.bytes().await }.await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(Error::from(error).context(format!("cannot read {place}"))),
+        }
+    }
+
     /// A sealed JSON object without its seal; none where there is none.
     async fn sealed(&self, place: &Path) -> Result<Option<serde_json::Value>> {
-        let read = async { self.store.get(place).await?.bytes().await };
-        let bytes = match read.await {
-            Ok(bytes) => bytes,
-            Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(Error::from(error).context(format!("cannot read {place}"))),
-        };
+        let Some(bytes) = self.get(place).await? else { return Ok(None) };
         seal::check(&bytes).map_err(|broken| seal::damage(place, &broken))?;
         let unreadable = |error| Error::corrupt(format!("{place} is unreadable: {error}"));
         serde_json::from_slice(&bytes).map_err(unreadable).map(Some)

@@ -66,7 +66,7 @@ pub async fn purge(table: &LakeTable, until: Option<u64>, columns: &[&str], refu
     let mut purged = Purged::default();
     // What was to become an entry holds the bounds of its files, too. Whoever is just about to give it its name writes it again.
     for object in log.iter().filter(|object| paths::is_aside(&object.location)) {
-        delete(table, &object.location).await?;
+        table.delete(&object.location).await?;
         purged.files += 1;
         purged.bytes += object.size;
     }
@@ -83,7 +83,7 @@ pub async fn purge(table: &LakeTable, until: Option<u64>, columns: &[&str], refu
             None => is_garbage(table, &object, columns, refuses).await?,
         };
         if goes {
-            delete(table, &object.location).await?;
+            table.delete(&object.location).await?;
             purged.files += 1;
             purged.bytes += object.size;
         } else if !removed.contains_key(&path) {
@@ -258,7 +258,7 @@ async fn drop_checkpoints(table: &LakeTable, log: &[ObjectMeta], snapshot: &Snap
         create_checkpoint(&delta, None).await.context(|| format!("cannot write a checkpoint of {}", table.name()))?;
     }
     for (_, place) in checkpoints.into_iter().filter(|(version, _)| *version < newest) {
-        delete(table, place).await?;
+        table.delete(place).await?;
         purged.checkpoints += 1;
     }
     Ok(())
@@ -281,13 +281,6 @@ async fn is_garbage(table: &LakeTable, object: &ObjectMeta, columns: &[&str], re
         Err(error) if error.is_missing() => Ok(false),
         Err(error) if error.kind() == Kind::Corrupt => Ok(true),
         found => found,
-    }
-}
-
-async fn delete(table: &LakeTable, place: &Path) -> Result<()> {
-    match table.store.delete(place).await {
-        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-        Err(error) => Err(Error::from(error).context(format!("cannot delete {place}"))),
     }
 }
 

@@ -182,6 +182,14 @@ impl LakeTable {
         error.context(format!("cannot read the log of {}", self.name()))
     }
 
+    /// Deletes an object; that it is gone already is no error.
+    pub(super) async fn delete(&self, place: &Path) -> Result<()> {
+        match self.store.delete(place).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(Error::from(error).context(format!("cannot delete {place}"))),
+        }
+    }
+
     /// A sealed object of this table, as it is named below the warehouse's folder.
     pub(super) fn sealed_name(&self, place: &Path) -> String {
         paths::sealed_name(&self.name(), place)

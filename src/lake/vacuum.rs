@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::Duration;
 use futures::TryStreamExt;
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStoreExt};
+use object_store::ObjectMeta;
 
 use super::paths::{self, is_aside, is_log};
 use super::table::LakeTable;
@@ -76,10 +76,7 @@ pub async fn execute(table: &LakeTable, objects: &[ObjectMeta]) -> Result<()> {
     let mut live: HashSet<Path> = snapshot.files().map(|file| file.path(&table.folder)).collect();
     live.extend(tally::live(table, &snapshot).await?);
     for object in objects.iter().filter(|object| !live.contains(&object.location)) {
-        match table.store.delete(&object.location).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-            Err(error) => return Err(error).context(|| format!("cannot delete {}", object.location)),
-        }
+        table.delete(&object.location).await?;
     }
     Ok(())
 }
