@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use chrono::Duration;
 use futures::TryStreamExt;
-use object_store::path::Path;
 use object_store::ObjectMeta;
+use object_store::path::Path;
 
 use super::paths::{self, is_aside, is_log};
 use super::table::LakeTable;
