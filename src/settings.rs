@@ -8,14 +8,19 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::Deserialize;
 
+pub use self::load::Load;
+use self::load::LoadLayer;
 use self::retain::{Length, Retain, RetainLayer};
 use self::run::{Consent, RunLayer};
 pub use self::run::{DESTROYING_JOBS, RUN_JOBS, Run};
 use crate::calendar::local::{Calendar, Term};
 use crate::error::{Context, Error, Result};
+
+mod load;
 
 pub mod paths;
 
@@ -93,15 +98,6 @@ pub struct Query {
     pub threads: usize,
     /// Short ways of the planner that are not taken, with commas between.
     pub without: String,
-}
-
-/// What a load may use.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Load {
-    /// Rows gathered before they are folded into the tables, in MiB.
-    pub buffer_mb: u64,
-    /// Keep which versions of an IER were seen, and when.
-    pub keep_versions: bool,
 }
 
 /// The questions of `ier ask`.
@@ -186,13 +182,6 @@ struct QueryLayer {
     metadata_cache_mb: Option<u64>,
     threads: Option<u64>,
     without: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct LoadLayer {
-    buffer_mb: Option<u64>,
-    keep_versions: Option<bool>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -291,7 +280,13 @@ impl Settings {
                 threads: std::thread::available_parallelism().map_or(1, usize::from),
                 without: String::new(),
             },
-            load: Load { buffer_mb: 512, keep_versions: true },
+            load: Load {
+                buffer_mb: 512,
+                record_mb: 16,
+                keep_versions: true,
+                earliest: NaiveDate::from_ymd_opt(1999, 1, 1).unwrap_or_default(),
+                files: Vec::new(),
+            },
             shell: Shell { history: None },
             audit: Audit { who: "unknown".to_owned(), reason_required: false, key: None },
             run: Run::defaults(),
@@ -372,12 +367,7 @@ impl Settings {
         if let Some(without) = layer.query.without {
             self.query.without = without;
         }
-        if let Some(mb) = layer.load.buffer_mb {
-            self.load.buffer_mb = number("load.buffer_mb", mb, 16, 1 << 20)?;
-        }
-        if let Some(keep) = layer.load.keep_versions {
-            self.load.keep_versions = keep;
-        }
+        self.load.apply(layer.load)?;
         if let Some(path) = layer.shell.history.filter(|path| !path.as_os_str().is_empty()) {
             self.shell.history = Some(path);
         }
@@ -467,6 +457,8 @@ impl Layer {
                 "QUERY_THREADS" => layer.query.threads = number()?,
                 "QUERY_WITHOUT" => layer.query.without = Some(value.clone()),
                 "LOAD_BUFFER_MB" => layer.load.buffer_mb = number()?,
+                "LOAD_RECORD_MB" => layer.load.record_mb = number()?,
+                "LOAD_EARLIEST" => layer.load.earliest = Some(value.clone()),
                 "LOAD_KEEP_VERSIONS" => layer.load.keep_versions = Some(truth(name, value)?),
                 "SHELL_HISTORY" => layer.shell.history = Some(PathBuf::from(value)),
                 "AUDIT_WHO" => layer.audit.who = Some(value.clone()),
@@ -488,7 +480,7 @@ impl Layer {
                             "environment variable {name} is no setting; unset it, or give one of IER_CONFIG, IER_WAREHOUSE, \
                              IER_ZONE, IER_ARCHIVE_OLDER_THAN_DAYS, IER_COMPACT_MEMORY_MB, IER_COMPACT_BEST_AFTER_DAYS, \
                              IER_CALENDAR_TERMS, IER_ASK_FOLDER, IER_RETAIN_YEARS, IER_QUERY_MEMORY_MB, IER_QUERY_SPILL_FOLDER, \
-                             IER_QUERY_TIMEOUT_SECS, IER_QUERY_METADATA_CACHE_MB, IER_QUERY_THREADS, IER_QUERY_WITHOUT, IER_LOAD_BUFFER_MB, IER_LOAD_KEEP_VERSIONS, \
+                             IER_QUERY_TIMEOUT_SECS, IER_QUERY_METADATA_CACHE_MB, IER_QUERY_THREADS, IER_QUERY_WITHOUT, IER_LOAD_BUFFER_MB, IER_LOAD_RECORD_MB, IER_LOAD_EARLIEST, IER_LOAD_KEEP_VERSIONS, \
                              IER_SHELL_HISTORY, IER_AUDIT_WHO, IER_AUDIT_REASON_REQUIRED, IER_AUDIT_KEY, IER_RUN_<JOB>, IER_RUN_CONFIRM, \
                              IER_RUN_METRICS_FILE, IER_STORE_<OPTION>"
                         )));

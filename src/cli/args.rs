@@ -13,6 +13,7 @@ pub use self::erase::Erase;
 pub use self::evidence::{AuditVerb, AuditVerify};
 pub use self::global::Global;
 pub use self::hold::{Hold, HoldVerb};
+pub use self::load::{Inspect, Load, Reading};
 pub use self::output::Output;
 use self::path::path;
 pub use self::reconcile::Reconcile;
@@ -34,6 +35,8 @@ mod erase;
 mod evidence;
 
 mod global;
+
+mod load;
 
 mod output;
 
@@ -98,6 +101,7 @@ pub enum Verb {
     Log(Log),
     Status(Status),
     Load(Load),
+    Inspect(Inspect),
     Archive(Archive),
     Compact(Compact),
     Vacuum(Vacuum),
@@ -381,44 +385,6 @@ pub struct Status {
     pub metrics: bool,
 }
 
-/// Take in exports: CSV or Parquet, gzip or zip, of the package's objects or of people's attributes
-///
-/// Each file's object is recognised by its columns. Loading the same file twice changes nothing. Rows that cannot be read
-/// are counted and, with their line and the reason, kept in a file.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  ier load exports/*.csv.gz
-  ier load exports/                           every export in a folder
-  ier load affiliations.csv --as affiliation  a file of people's attributes, under this name
-  ier load all-staff.csv --as employment --complete
-  ier load report.csv --zone America/Chicago")]
-pub struct Load {
-    /// Files, folders or patterns
-    #[arg(required = true, value_hint = ValueHint::AnyPath)]
-    pub inputs: Vec<String>,
-
-    /// Load all inputs as this table
-    #[arg(long = "as", value_name = "TABLE")]
-    pub as_table: Option<String>,
-
-    /// Of people's attributes, the files have all there are: rows they do not have hold no longer, also of people they do not name
-    #[arg(long)]
-    pub complete: bool,
-
-    /// Go on although more than half of a table's rows would hold no longer
-    #[arg(long, requires = "complete")]
-    pub confirm: bool,
-
-    /// The time zone of times that carry none
-    #[arg(long)]
-    pub zone: Option<String>,
-
-    /// Where rows that cannot be read are kept
-    #[arg(value_parser = path(), long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub rejects: Option<PathBuf>,
-}
-
 /// Move records older than 90 days from hot to archive
 ///
 /// Answers do not change, before, during or after. Safe to run again, and at any time.
@@ -542,7 +508,8 @@ impl Args {
         let mut overrides = Overrides { warehouse: self.global.warehouse.clone(), ..Overrides::default() };
         match &self.verb {
             Some(Verb::Sql(sql)) => overrides.timeout_secs = sql.timeout.map(|timeout| timeout.as_secs()),
-            Some(Verb::Load(load)) => overrides.zone = load.zone.clone(),
+            Some(Verb::Load(load)) => overrides.zone = load.reading.zone.clone(),
+            Some(Verb::Inspect(inspect)) => overrides.zone = inspect.reading.zone.clone(),
             Some(Verb::Archive(archive)) => overrides.older_than_days = archive.older_than,
             _ => {}
         }

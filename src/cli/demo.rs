@@ -18,6 +18,7 @@ use crate::jobs::{archive, compact, load};
 use crate::query::ask::Ask;
 use crate::query::engine::Engine;
 use crate::query::output::{self, Format, Options};
+use crate::source::reading::Asked;
 use crate::source::synthetic::Recipe;
 use crate::tiers::spans::Missing;
 
@@ -72,10 +73,10 @@ pub async fn run(session: &Session, args: &Demo) -> Result<()> {
     let lake = session.place()?;
     let request = LoadRequest {
         inputs: vec![exports.to_string_lossy().into_owned()],
-        as_table: None,
-        zone: session.settings.zone,
+        asked: Asked::new(session.settings.zone),
         rejects: Some(folder.join("rejects.csv")),
         buffer_bytes: session.load_buffer_bytes(),
+        record_bytes: session.settings.load.record_bytes(),
         keep_versions: session.settings.load.keep_versions,
         missing: Missing::OfPeopleNamed,
     };

@@ -24,6 +24,8 @@ mod history;
 
 mod hold;
 
+mod inspect;
+
 mod load;
 
 mod log;

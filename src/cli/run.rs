@@ -12,8 +12,8 @@ use crate::settings;
 use super::args::{Args, Verb};
 use super::interrupt::or_interrupted;
 use super::{
-    Session, alias, archive, ask, audit, compact, completions, demo, erase, generate, history, hold, load, log, print, reconcile,
-    release, retain, scheduler, sql, status, vacuum, verify, who,
+    Session, alias, archive, ask, audit, compact, completions, demo, erase, generate, history, hold, inspect, load, log, print,
+    reconcile, release, retain, scheduler, sql, status, vacuum, verify, who,
 };
 
 /// After the result is known, tasks that were stopped get this long to remove their temporary files.
@@ -56,6 +56,7 @@ async fn run(args: Args, session: Session) -> Result<()> {
             Verb::Log(args) => log::run(&session, &args).await,
             Verb::Status(args) => status::run(&session, &args).await,
             Verb::Load(args) => load::run(&session, &args).await,
+            Verb::Inspect(args) => inspect::run(&session, &args.inputs, &args.reading),
             Verb::Archive(args) => archive::run(&session, &args).await,
             Verb::Compact(args) => compact::run(&session, &args).await,
             Verb::Vacuum(args) => vacuum::run(&session, &args).await,

@@ -22,6 +22,7 @@ use crate::progress::{Progress, Silent};
 use crate::record::fields::{Table, UTC, known};
 use crate::record::key::{complete, label_array};
 use crate::source::digest::Fingerprint;
+use crate::source::reading::Reading;
 use crate::tiers::carry::filter_keys;
 use crate::tiers::links;
 use crate::tiers::upsert::Upsert;
@@ -70,6 +71,7 @@ struct Brought {
     object: String,
     rows_read: u64,
     rows_rejected: u64,
+    reading: String,
     sent: Span,
     modstamps: Span,
 }
@@ -93,9 +95,15 @@ impl Covering {
         brought.modstamps.take_in(batch, "system_modstamp");
     }
 
-    /// Takes in the counts of an export that is at its end; a zip may hold several of one table.
-    pub fn end(&mut self, table: &Table, rows_read: u64, rows_rejected: u64) {
+    /// Takes in the counts of an export that is at its end, and how it was read; a zip may hold several of one table.
+    pub fn end(&mut self, table: &Table, rows_read: u64, rows_rejected: u64, reading: &Reading) {
         let brought = self.brought(table);
+        let reading = reading.to_string();
+        if brought.reading.is_empty() {
+            brought.reading = reading;
+        } else if !brought.reading.contains(&reading) {
+            brought.reading = format!("{} | {reading}", brought.reading);
+        }
         brought.rows_read += rows_read;
         brought.rows_rejected += rows_rejected;
     }
@@ -177,6 +185,7 @@ fn batch(covered: &[Covered], now: DateTime<Utc>) -> Result<RecordBatch> {
         ("highest_modstamp", moment(&|row| row.brought.modstamps.last()), true),
         ("bytes", number(|row| row.fingerprint.bytes), true),
         ("file_blake3", Arc::new(hashes) as ArrayRef, true),
+        ("reading", label(|row| &row.brought.reading), true),
     ])?)
 }
 

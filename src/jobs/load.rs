@@ -6,16 +6,15 @@
 //! of aliases with what contacts and leads show, and last the ledger of loads. A run killed between two commits is finished by running it again: what is already there is found
 //! unchanged.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use self::parsers::{Parsed, Parsers, Rejected};
+use self::parsers::{Ended, Parsed, Parsers, Rejected};
 use super::coverage::{self, Covered};
 use super::record::Report;
 use crate::error::{Context, Error, Result};
@@ -28,7 +27,9 @@ use crate::progress::Progress;
 use crate::record::fields::{TABLES, Table, known};
 use crate::source::export::ReadOptions;
 use crate::source::inputs::{self, Input};
+use crate::source::reading::Asked;
 use crate::source::reject::RejectFile;
+use crate::source::rows::Odd;
 use crate::tiers::aliases;
 use crate::tiers::carry::Counts;
 use crate::tiers::links;
@@ -48,14 +49,14 @@ const WAITING: usize = 2;
 pub struct LoadRequest {
     /// Files, folders, globs, or `-` for standard input.
     pub inputs: Vec<String>,
-    /// Load all of them into this table, whatever their headers say.
-    pub as_table: Option<String>,
-    /// The zone of date-times that carry none.
-    pub zone: Tz,
+    /// What is said of them: table, zone, order of dates.
+    pub asked: Asked,
     /// Where rejected rows go; by default a file in the working folder, named by the time.
     pub rejects: Option<PathBuf>,
     /// Memory for rows on their way, in bytes; what exceeds it waits in the temporary folder.
     pub buffer_bytes: usize,
+    /// Bytes of a record of text, at most.
+    pub record_bytes: usize,
     /// Keep which versions of an IER were seen, and when.
     pub keep_versions: bool,
     /// What becomes of the rows of people's attributes that the files do not have.
@@ -79,6 +80,10 @@ pub struct TableCounts {
     pub unchanged: u64,
     /// Rows refused, each with its reason in the rejects file.
     pub rejected: u64,
+    /// Of the rows that were taken: those in whose texts bytes that are no letters were replaced.
+    pub repaired: u64,
+    /// Lines that reports write behind their rows; they are none, and not among those read.
+    pub trailing: u64,
     /// Stored rows of people's attributes that hold no longer.
     pub ended: u64,
     /// Rows refused because they are somebody's who was erased on request.
@@ -87,11 +92,26 @@ pub struct TableCounts {
     pub late: u64,
 }
 
+/// A file that was not read.
+#[derive(Clone, Debug, Serialize)]
+pub struct LeftOut {
+    /// The file, or `file!member`.
+    pub file: String,
+    /// Why.
+    pub why: String,
+}
+
 /// What a load did.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct LoadReport {
     /// By table, in the order they were committed.
     pub tables: Vec<TableCounts>,
+    /// Files whose table has a header and no rows, or in whose place the source says that there is nothing.
+    pub empty: Vec<String>,
+    /// Members of zips and files of folders that were not read.
+    pub left_out: Vec<LeftOut>,
+    /// What was assumed of files, or is odd in them: a sentence each.
+    pub notes: Vec<String>,
     /// Merges and conversions of people that were not known before.
     pub aliases_learned: u64,
     /// Where the rejected rows are, if there are any.
@@ -112,6 +132,15 @@ impl LoadReport {
     pub fn all_rejected(&self) -> bool {
         self.tables.iter().any(|table| table.read > 0) && self.tables.iter().all(|table| table.rejected == table.read)
     }
+}
+
+/// How many names a line lists.
+const NAMES_SHOWN: usize = 20;
+
+fn some<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let more = names.len().saturating_sub(NAMES_SHOWN);
+    let shown = names.take(NAMES_SHOWN).collect::<Vec<_>>().join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
 impl Report for LoadReport {
@@ -162,6 +191,23 @@ impl fmt::Display for LoadReport {
         if erased > 0 {
             write!(f, "\n{} refused: of people erased on request", human::counted(erased, "row"))?;
         }
+        let trailing: u64 = self.tables.iter().map(|table| table.trailing).sum();
+        if trailing > 0 {
+            write!(f, "\n{} behind the rows of reports, which are none, passed over", human::counted(trailing, "line"))?;
+        }
+        for table in self.tables.iter().filter(|table| table.repaired > 0) {
+            let rows = human::counted(table.repaired, "row");
+            write!(f, "\n{}: {rows} with bytes that are no letters, which became \u{fffd}", table.table)?;
+        }
+        if !self.empty.is_empty() {
+            write!(f, "\nno rows: {}", some(self.empty.iter().map(String::as_str)))?;
+        }
+        for left_out in &self.left_out {
+            write!(f, "\nnot read: {} ({})", left_out.file, left_out.why)?;
+        }
+        for note in &self.notes {
+            write!(f, "\nnote: {note}")?;
+        }
         if self.aliases_learned > 0 {
             let aliases = if self.aliases_learned == 1 { "alias" } else { "aliases" };
             write!(f, "\n{} {aliases} of people learned, from merges and conversions", human::count(self.aliases_learned))?;
@@ -171,8 +217,9 @@ impl fmt::Display for LoadReport {
         }
         if self.all_rejected() {
             write!(f, "\nnothing changed: every row was rejected")?;
-        } else if !self.changed() {
-            write!(f, "\nnothing changed: all of this was here already")?;
+        } else if rows > 0 && !self.changed() {
+            let all_here = self.tables.iter().all(|table| table.unchanged == table.read);
+            write!(f, "\nnothing changed{}", if all_here { ": all of this was here already" } else { "" })?;
         }
         Ok(())
     }
@@ -181,7 +228,7 @@ impl fmt::Display for LoadReport {
 /// Loads export files.
 ///
 /// # Errors
-/// Invalid (wrong header, no rows, unknown table, a rejects file that is there already), not found, corrupt (truncated,
+/// Invalid (wrong header, unknown table, a file that contradicts itself, a rejects file that is there already), not found, corrupt (truncated,
 /// undecodable), or internal (a parser died): then nothing was changed. Conflict when others change the same tables all the
 /// time. Each names the rejects file, if there is one.
 pub async fn load(warehouse: &Arc<Warehouse>, request: LoadRequest, progress: Arc<dyn Progress>) -> Result<LoadReport> {
@@ -228,19 +275,29 @@ async fn load_inputs(
     let bytes = inputs.iter().filter_map(|input| input.bytes).sum();
     progress.say("reading");
     progress.total(bytes);
-    let mut loading = Loading {
-        warehouse: warehouse.clone(),
-        buffer_bytes: request.buffer_bytes / WAITING,
-        keep_versions: request.keep_versions,
-        tables: Vec::new(),
-        covered: Vec::new(),
+    let mut inputs = inputs;
+    inputs.iter_mut().try_for_each(Input::keep)?;
+    let mut whole = false;
+    let mut loading = loop {
+        let mut loading = Loading::new(warehouse, request);
+        match loading.read(inputs.clone(), (request, started), whole, rejects, &progress).await? {
+            Read::ToTheEnd => break loading,
+            Read::Otherwise if whole => return Err(Error::internal("a file changed while it was read: load it again")),
+            // Nothing is stored yet. All files are judged as a whole this time.
+            Read::Otherwise => {
+                whole = true;
+                rejects.lock().unwrap_or_else(PoisonError::into_inner).start_over()?;
+                progress.say("reading again, because a file does not go on as it began");
+                progress.total(bytes);
+            }
+        }
     };
-    loading.read(inputs, request, rejects, &progress).await?;
     let rejects_file = {
         let mut rejects = rejects.lock().unwrap_or_else(PoisonError::into_inner);
         (rejects.finish()? > 0).then(|| rejects.path().to_owned())
     };
     let covered = std::mem::take(&mut loading.covered);
+    let Found { empty, left_out, notes } = std::mem::take(&mut loading.found);
     let attributes = loading.attributes(request.missing)?;
     let mut tables = Box::pin(loading.commit(&progress)).await?;
     let aliases_learned = match tables.iter().any(|counts| aliases::shows(&counts.table)) {
@@ -257,7 +314,7 @@ async fn load_inputs(
         .await
         .context(|| "all rows are loaded, but the ledger of loads does not say so: load the files again")?;
     let seconds = (clock.now() - started).num_milliseconds() as f64 / 1000.0;
-    Ok(LoadReport { tables, aliases_learned, rejects_file, bytes, seconds })
+    Ok(LoadReport { tables, empty, left_out, notes: notes.into_iter().collect(), aliases_learned, rejects_file, bytes, seconds })
 }
 
 /// One table's rows on their way.
@@ -290,6 +347,21 @@ impl Rows {
     }
 }
 
+/// Were the files as they were taken for?
+enum Read {
+    ToTheEnd,
+    /// One was not: everything read is void.
+    Otherwise,
+}
+
+/// What was found beside rows.
+#[derive(Default)]
+struct Found {
+    empty: Vec<String>,
+    left_out: Vec<LeftOut>,
+    notes: BTreeSet<String>,
+}
+
 struct Loading {
     warehouse: Arc<Warehouse>,
     buffer_bytes: usize,
@@ -298,24 +370,41 @@ struct Loading {
     tables: Vec<TableLoad>,
     /// What was read, for the ledger.
     covered: Vec<Covered>,
+    found: Found,
 }
 
 impl Loading {
+    fn new(warehouse: &Arc<Warehouse>, request: &LoadRequest) -> Self {
+        Self {
+            warehouse: warehouse.clone(),
+            buffer_bytes: request.buffer_bytes / WAITING,
+            keep_versions: request.keep_versions,
+            tables: Vec::new(),
+            covered: Vec::new(),
+            found: Found::default(),
+        }
+    }
+
     async fn read(
         &mut self,
         inputs: Vec<Input>,
-        request: &LoadRequest,
+        (request, now): (&LoadRequest, DateTime<Utc>),
+        whole: bool,
         rejects: &Rejected,
         progress: &Arc<dyn Progress>,
-    ) -> Result<()> {
+    ) -> Result<Read> {
         let advance = progress.clone();
+        let mut asked = request.asked.clone();
+        asked.plausible.latest = asked.plausible.latest.min((now + TimeDelta::days(1)).timestamp_micros());
         let options = ReadOptions {
-            as_table: request.as_table.clone(),
-            zone: request.zone,
+            whole,
             batch_rows: BATCH_ROWS,
+            record_bytes: request.record_bytes,
             progress: Some(Arc::new(move |bytes| advance.advance(bytes))),
+            ..ReadOptions::new(asked)
         };
         let mut parsers = Parsers::start(inputs, &options, rejects);
+        let mut is_anything_read = false;
         while let Some(parsed) = parsers.next().await? {
             match parsed {
                 Parsed::Rows(table, batch) => {
@@ -325,18 +414,29 @@ impl Loading {
                     }
                     self.relieve()?;
                 }
-                Parsed::End { table, rows_read, rejected } => {
-                    let counts = &mut self.table(&table).await?.counts;
-                    counts.files += 1;
-                    counts.read += rows_read;
-                    counts.rejected += rejected;
+                Parsed::End(ended) => {
+                    is_anything_read = true;
+                    self.end(ended, request).await?;
+                }
+                Parsed::Nothing(name) => {
+                    is_anything_read = true;
+                    self.empty(name, request)?;
+                }
+                Parsed::LeftOut(file, why) => self.found.left_out.push(LeftOut { file, why }),
+                Parsed::Otherwise => {
+                    parsers.stop().await;
+                    return Ok(Read::Otherwise);
                 }
                 Parsed::Input(covered) => self.covered.extend(covered),
             }
         }
+        if !is_anything_read {
+            let files = some(self.found.left_out.iter().map(|left_out| left_out.file.as_str()));
+            return Err(Error::invalid(format!("nothing here is understood: {files}; load them one by one, with --as TABLE")));
+        }
         // The last moment at which nothing is stored: a row that is neither here nor refused would be lost in silence.
         match self.tables.iter().find(|load| load.rows.count() + load.counts.rejected != load.counts.read) {
-            None => Ok(()),
+            None => Ok(Read::ToTheEnd),
             Some(TableLoad { counts, rows }) => Err(Error::internal(format!(
                 "{}: {} rows were read, {} are here and {} refused; nothing of this load is stored",
                 counts.table,
@@ -345,6 +445,36 @@ impl Loading {
                 counts.rejected
             ))),
         }
+    }
+
+    /// An export is at its end.
+    async fn end(&mut self, ended: Ended, request: &LoadRequest) -> Result<()> {
+        let Ended { name, table, rows_read, rejected, odd, notes } = ended;
+        self.found.notes.extend(notes);
+        if rows_read == 0 {
+            self.empty(name, request)?;
+            if known(&table.name).is_none() && matches!(request.missing, Missing::All { .. }) {
+                return Err(Error::invalid(format!("{} has no rows: with --complete, everything there would end", table.name)));
+            }
+            return Ok(());
+        }
+        let counts = &mut self.table(&table).await?.counts;
+        let Odd { repaired, trailing, .. } = odd;
+        counts.files += 1;
+        counts.read += rows_read;
+        counts.rejected += rejected;
+        counts.repaired += repaired;
+        counts.trailing += trailing;
+        Ok(())
+    }
+
+    /// A file without rows.
+    fn empty(&mut self, name: String, request: &LoadRequest) -> Result<()> {
+        if request.asked.strict {
+            return Err(Error::invalid(format!("{name} has no rows, and --strict wants some in each file")));
+        }
+        self.found.empty.push(name);
+        Ok(())
     }
 
     /// Puts rows on disk while those of all tables are more than may wait in memory: the most of them first.
@@ -450,7 +580,7 @@ async fn write_attributes(
     progress.say(&format!("writing {}", counts.table));
     progress.total(told.rows());
     let missing = if counts.rejected > 0 { Missing::Unknown } else { request.missing };
-    let how = (missing, request.zone, request.buffer_bytes / WAITING);
+    let how = (missing, request.asked.zone, request.buffer_bytes / WAITING);
     let written = spans::write(warehouse, &told, how, progress).await;
     let Spans { begun, changed, ended, erased } = written.context(|| failed(&counts.table))?;
     let (inserted, updated) = (begun.saturating_sub(changed), begun.min(changed));

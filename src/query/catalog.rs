@@ -196,7 +196,7 @@ mod tests {
     use super::*;
     use crate::error::Kind;
     use crate::record::fields::known;
-    use crate::source::recognise::recognise;
+    use crate::source::recognise::{Clues, recognise};
 
     #[test]
     fn no_file_of_attributes_is_called_like_something_of_ours() {
@@ -204,8 +204,12 @@ mod tests {
         let tables = TABLES.iter().flat_map(|table| [Some(table.name.as_ref()), table.short]).flatten();
         let ours = views.chain([IER_AS_OF, files::NAME, OBSERVED]).chain(tables);
         for name in ours {
-            match recognise(&["ContactId".to_owned(), "Campus".to_owned()], Some(name), "") {
-                Ok(table) => assert!(known(&table.name).is_some(), "{name} would be loaded and never be seen"),
+            let headers = ["ContactId".to_owned(), "Campus".to_owned()];
+            match recognise(&Clues { headers: &headers, as_table: Some(name), file_name: "", rows: &[] }) {
+                Ok(found) => assert!(
+                    found.is_some_and(|(table, _)| known(&table.name).is_some()),
+                    "{name} would be loaded and never be seen"
+                ),
                 Err(error) => assert_eq!(error.kind(), Kind::Invalid, "{name}: {error}"),
             }
         }

@@ -645,7 +645,8 @@ pub fn contact() -> Table {
         "Contact",
         false,
         KeyRule::IdElseRow,
-        &["masterrecordid"],
+        // Leads have a MasterRecordId, too: the ids tell them apart.
+        &[],
         [
             Field::system("id", "Id", Id).labels(&["Contact ID", "Record ID"]).stats(),
             Field::system("master_record_id", "MasterRecordId", Id).sticky(),

@@ -183,3 +183,18 @@ fn every_knob_is_named_where_a_wrong_variable_is_refused_and_where_settings_are_
         assert!(shown.contains(if section == "calendar" { "terms" } else { section }), "{section} is missing in: {shown}");
     }
 }
+
+#[test]
+fn files_that_come_every_day_need_no_flags() {
+    let text = "[[load.files]]\npattern = 'hr-*.csv'\ntable = 'employment'\nzone = 'Etc/GMT+6'\ndates = 'day-first'\n\
+                columns = { 'Emp' = 'ContactId' }\n";
+    let settings = from_file(text, &[], Overrides::default()).unwrap();
+    let rule = &settings.load.files[0];
+    assert!(rule.pattern.matches("hr-2026-11-28.csv") && !rule.pattern.matches("ier.csv"));
+    assert_eq!((rule.table.as_deref(), rule.zone), (Some("employment"), Some(chrono_tz::Etc::GMTPlus6)));
+    assert_eq!(rule.columns["Emp"], "ContactId");
+    for wrong in ["pattern = '[a'", "pattern = 'a'\nzone = 'Mars'", "pattern = 'a'\ndates = 'year-first'", "table = 'x'"] {
+        assert!(from_file(&format!("[[load.files]]\n{wrong}\n"), &[], Overrides::default()).is_err(), "{wrong}");
+    }
+    assert!(from_file("load.earliest = 'long ago'", &[], Overrides::default()).is_err());
+}

@@ -10,11 +10,12 @@ use arrow::array::{
     TimestampMicrosecondBuilder,
 };
 use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
-use chrono_tz::Tz;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::layout::Filled;
-use super::values::{self, Moments};
+use super::layout::{Filled, Holds};
+use super::moments::{self, Doubt, Moments, Spelling};
+use super::reading::Times;
+use super::values;
 use crate::error::{Error, Result};
 use crate::record::fields::{Kind, UTC};
 use crate::record::id::{IdError, SfId};
@@ -31,8 +32,15 @@ pub(super) enum Unfit {
     Bool,
     Int,
     Long,
-    Time,
-    Date,
+    Time(Doubt),
+    Date(Doubt),
+}
+
+impl Unfit {
+    /// Does it speak against the reading of the file rather than against the row?
+    pub fn is_doubt(self) -> bool {
+        matches!(self, Self::Time(Doubt::Order | Doubt::Unit | Doubt::Bare) | Self::Date(Doubt::Order | Doubt::Unit))
+    }
 }
 
 impl fmt::Display for Unfit {
@@ -43,10 +51,20 @@ impl fmt::Display for Unfit {
             Self::Bool => f.write_str("not a checkbox; understood are true, false, 1, 0, yes, no"),
             Self::Int => f.write_str("not a whole number of 32 bits; understood are 12, 12.0, 1.2E1, 1,200"),
             Self::Long => f.write_str("not a whole number; understood is 12"),
-            Self::Time => f.write_str(
+            Self::Time(Doubt::None) => f.write_str(
                 "not a moment; understood are 2026-08-06T12:13:00.000Z, 2026-08-06 06:13:00, 08/06/2026 06:13:00 AM, 2026-08-06",
             ),
-            Self::Date => f.write_str("not a day; understood are 2026-08-06 and 08/06/2026"),
+            Self::Date(Doubt::None) => f.write_str("not a day; understood are 2026-08-06, 08/06/2026 and 06-AUG-2026"),
+            Self::Time(Doubt::Order) | Self::Date(Doubt::Order) => {
+                f.write_str("day and month stand the other way round in the file")
+            }
+            Self::Time(Doubt::Unit) | Self::Date(Doubt::Unit) => f.write_str("a number of another unit than those before it"),
+            Self::Time(Doubt::Implausible) | Self::Date(Doubt::Implausible) => {
+                f.write_str("no record can be of that time: it is before load.earliest, or still to come")
+            }
+            Self::Time(Doubt::Bare) | Self::Date(Doubt::Bare) => {
+                f.write_str("a stamp has seconds and a zone, as in 2026-08-06T12:13:00.000Z, and this has not: is the row torn?")
+            }
         }
     }
 }
@@ -62,6 +80,10 @@ pub(super) fn reason(header: &str, value: &str, unfit: impl fmt::Display) -> Str
 pub(super) struct Column {
     store: Store,
     prefixes: &'static [&'static str],
+    /// Can a word in it be nothing but nothing?
+    is_typed: bool,
+    /// Has the file's format a null of its own? Then only an empty text is one, too.
+    has_own_nulls: bool,
 }
 
 enum Store {
@@ -69,38 +91,49 @@ enum Store {
     Id(StringBuilder),
     Label(Labels),
     LabelId(Labels),
+    /// A day of a table of attributes, which is kept as text.
+    DayText(Labels, Moments),
     Bool(BooleanBuilder),
     Int(Int32Builder),
     Long(Int64Builder),
     Time(TimestampMicrosecondBuilder, Moments),
-    Date(Date32Builder),
+    /// A stamp, which must carry seconds and a zone.
+    Stamp(TimestampMicrosecondBuilder, Moments),
+    Date(Date32Builder, Moments),
 }
 
 impl Column {
-    pub fn new(filled: &Filled, zone: Tz, rows: usize) -> Self {
-        let store = match filled.field.kind {
-            Kind::Text => Store::Text(StringBuilder::with_capacity(rows, rows * 24)),
-            Kind::Id => Store::Id(StringBuilder::with_capacity(rows, rows * 18)),
-            Kind::Label => Store::Label(Labels::new(rows)),
-            Kind::LabelId => Store::LabelId(Labels::new(rows)),
-            Kind::Bool => Store::Bool(BooleanBuilder::with_capacity(rows)),
-            Kind::Int => Store::Int(Int32Builder::with_capacity(rows)),
-            Kind::Long => Store::Long(Int64Builder::with_capacity(rows)),
-            Kind::Time => Store::Time(TimestampMicrosecondBuilder::with_capacity(rows), Moments::new(zone)),
-            Kind::Date => Store::Date(Date32Builder::with_capacity(rows)),
+    pub fn new(filled: &Filled, times: &Times, rows: usize) -> Self {
+        let moments = || TimestampMicrosecondBuilder::with_capacity(rows);
+        let store = match (filled.field.kind, filled.holds) {
+            (_, Holds::Day) => Store::DayText(Labels::new(rows), times.days()),
+            (Kind::Text, _) => Store::Text(StringBuilder::with_capacity(rows, rows * 24)),
+            (Kind::Id, _) => Store::Id(StringBuilder::with_capacity(rows, rows * 18)),
+            (Kind::Label, _) => Store::Label(Labels::new(rows)),
+            (Kind::LabelId, _) => Store::LabelId(Labels::new(rows)),
+            (Kind::Bool, _) => Store::Bool(BooleanBuilder::with_capacity(rows)),
+            (Kind::Int, _) => Store::Int(Int32Builder::with_capacity(rows)),
+            (Kind::Long, _) => Store::Long(Int64Builder::with_capacity(rows)),
+            (Kind::Time, Holds::Stamp) if !times.zone_is_told => Store::Stamp(moments(), times.moments()),
+            (Kind::Time, _) => Store::Time(moments(), times.moments()),
+            (Kind::Date, _) => Store::Date(Date32Builder::with_capacity(rows), times.days()),
         };
-        Self { store, prefixes: filled.prefixes }
+        let is_typed = !matches!(filled.holds, Holds::Text);
+        Self { store, prefixes: filled.prefixes, is_typed, has_own_nulls: false }
+    }
+
+    /// Of a file whose format has nulls.
+    pub fn with_own_nulls(self) -> Self {
+        Self { has_own_nulls: true, ..self }
     }
 
     /// Appends the value of a text and says so; for a null, or a text that does not fit, nothing is appended.
     #[inline]
     pub fn push(&mut self, text: &str) -> Result<bool, Unfit> {
         // Text is kept as it is; of everything else blanks around it mean nothing.
-        let text = match self.store {
-            Store::Text(_) | Store::Label(_) => text,
-            _ => text.trim_ascii(),
-        };
-        if values::is_null(text) {
+        let text = if self.is_typed { text.trim_ascii() } else { text };
+        let is_null = if self.has_own_nulls && !self.is_typed { text.is_empty() } else { values::is_null(text, self.is_typed) };
+        if is_null {
             return Ok(false);
         }
         match &mut self.store {
@@ -112,13 +145,38 @@ impl Column {
                     labels.push(text, id(text, self.prefixes)?.as_str());
                 }
             }
+            Store::DayText(labels, moments) => {
+                if !labels.push_again(text) {
+                    let (days, spelling) = moments::day(text, moments.order).map_err(Unfit::Date)?;
+                    match spelling {
+                        // As it has always been kept: the text is part of the row's key.
+                        Spelling::YearFirst | Spelling::Ordered(moments::DateOrder::MonthFirst) => labels.push(text, text),
+                        _ => labels.push(text, &moments::iso(days)),
+                    }
+                }
+            }
             Store::Bool(builder) => builder.append_value(values::boolean(text).ok_or(Unfit::Bool)?),
             Store::Int(builder) => builder.append_value(values::integer(text).ok_or(Unfit::Int)?),
             Store::Long(builder) => builder.append_value(text.parse().map_err(|_| Unfit::Long)?),
-            Store::Time(builder, moments) => builder.append_value(moments.parse(text).ok_or(Unfit::Time)?),
-            Store::Date(builder) => builder.append_value(values::day(text).ok_or(Unfit::Date)?),
+            Store::Time(builder, moments) => builder.append_value(moments.parse(text).map_err(Unfit::Time)?),
+            Store::Stamp(builder, moments) => {
+                let moment = moments.read(text).map_err(Unfit::Time)?;
+                if !(moment.zoned && moment.seconds) {
+                    return Err(Unfit::Time(Doubt::Bare));
+                }
+                builder.append_value(moment.micros);
+            }
+            Store::Date(builder, moments) => builder.append_value(moments::day(text, moments.order).map_err(Unfit::Date)?.0),
         }
         Ok(true)
+    }
+
+    /// How many of its moments do not exist in the zone: see [`Moments::skipped`].
+    pub fn skipped(&self) -> u64 {
+        match &self.store {
+            Store::Time(_, moments) | Store::Stamp(_, moments) => moments.skipped(),
+            _ => 0,
+        }
     }
 
     /// Appends "nothing".
@@ -126,12 +184,12 @@ impl Column {
     pub fn push_null(&mut self) {
         match &mut self.store {
             Store::Text(builder) | Store::Id(builder) => builder.append_null(),
-            Store::Label(labels) | Store::LabelId(labels) => labels.keys.append_null(),
+            Store::Label(labels) | Store::LabelId(labels) | Store::DayText(labels, _) => labels.push_null(),
             Store::Bool(builder) => builder.append_null(),
             Store::Int(builder) => builder.append_null(),
             Store::Long(builder) => builder.append_null(),
-            Store::Time(builder, _) => builder.append_null(),
-            Store::Date(builder) => builder.append_null(),
+            Store::Time(builder, _) | Store::Stamp(builder, _) => builder.append_null(),
+            Store::Date(builder, _) => builder.append_null(),
         }
     }
 
@@ -139,12 +197,12 @@ impl Column {
     pub fn finish(&mut self) -> Result<ArrayRef> {
         Ok(match &mut self.store {
             Store::Text(builder) | Store::Id(builder) => Arc::new(builder.finish()),
-            Store::Label(labels) | Store::LabelId(labels) => labels.finish()?,
+            Store::Label(labels) | Store::LabelId(labels) | Store::DayText(labels, _) => labels.finish()?,
             Store::Bool(builder) => Arc::new(builder.finish()),
             Store::Int(builder) => Arc::new(builder.finish()),
             Store::Long(builder) => Arc::new(builder.finish()),
-            Store::Time(builder, _) => Arc::new(builder.finish().with_timezone(UTC.clone())),
-            Store::Date(builder) => Arc::new(builder.finish()),
+            Store::Time(builder, _) | Store::Stamp(builder, _) => Arc::new(builder.finish().with_timezone(UTC.clone())),
+            Store::Date(builder, _) => Arc::new(builder.finish()),
         })
     }
 }
@@ -267,7 +325,7 @@ impl Custom {
     pub fn push<'a>(&mut self, values: impl Iterator<Item = &'a str>) {
         self.object.clear();
         for (key, value) in self.keys.iter().zip(values) {
-            if values::is_null(value) {
+            if values::is_null(value, false) {
                 continue;
             }
             self.object.push(if self.object.is_empty() { '{' } else { ',' });

@@ -8,16 +8,15 @@ use arrow::array::{
 use arrow::compute::{CastOptions, can_cast_types, cast, cast_with_options};
 use arrow::datatypes::{DataType, Date32Type, Float64Type, Int32Type, Int64Type, TimeUnit};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use chrono_tz::Tz;
 
 use super::columns::{Column, Unfit, id};
-use super::layout::Filled;
-use super::values::{self, Moments};
+use super::layout::{Filled, Holds};
+use super::moments::{Doubt, Unit};
+use super::reading::Times;
+use super::values;
 use crate::error::Result;
 use crate::record::fields::{Kind, UTC};
 use crate::record::key::day_of;
-
-const MILLI_MICROS: i64 = 1_000;
 
 /// A column in its lake type.
 pub(super) struct Converted {
@@ -46,7 +45,7 @@ impl Converted {
 }
 
 /// Converts a column; nothing is copied where type and values already fit.
-pub(super) fn convert(filled: &Filled, array: &ArrayRef, zone: Tz) -> Result<Converted> {
+pub(super) fn convert(filled: &Filled, array: &ArrayRef, times: &Times) -> Result<Converted> {
     use DataType::{Boolean, Date32, Date64, Dictionary, Float16, Float32, Float64, Int64, Timestamp};
     let dtype = array.data_type();
     match (filled.field.kind, dtype) {
@@ -63,22 +62,29 @@ pub(super) fn convert(filled: &Filled, array: &ArrayRef, zone: Tz) -> Result<Con
             let numbers: ArrayRef = Arc::new(numbers);
             Converted::checked(&numbers, Arc::new(whole), Unfit::Int)
         }
-        (Kind::Time, Timestamp(_, _)) => Converted::checked(array, Arc::new(moments(array)?), Unfit::Time),
+        (Kind::Time, Timestamp(_, _)) => {
+            let moments: TimestampMicrosecondArray =
+                moments(array)?.iter().map(|micros| micros.filter(|micros| times.plausible.has(*micros))).collect();
+            Converted::checked(array, Arc::new(moments.with_timezone(UTC.clone())), Unfit::Time(Doubt::Implausible))
+        }
         (Kind::Time, Int64) => {
-            let millis = array.as_primitive::<Int64Type>();
-            let micros: TimestampMicrosecondArray = millis.iter().map(|millis| millis?.checked_mul(MILLI_MICROS)).collect();
-            Converted::checked(array, Arc::new(micros.with_timezone(UTC.clone())), Unfit::Time)
+            let numbers = array.as_primitive::<Int64Type>();
+            // One unit for the whole column: that of its first number.
+            let unit = numbers.iter().flatten().next().and_then(|number| Unit::of(number, times.plausible));
+            let micros = |number| unit?.micros(number).filter(|micros| times.plausible.has(*micros));
+            let micros: TimestampMicrosecondArray = numbers.iter().map(|number| micros(number?)).collect();
+            Converted::checked(array, Arc::new(micros.with_timezone(UTC.clone())), Unfit::Time(Doubt::Implausible))
         }
         (Kind::Time, Date32 | Date64) => {
             let days = cast(array, &Date32)?;
-            let mut zone = Moments::new(zone);
+            let mut zone = times.moments();
             let micros: TimestampMicrosecondArray =
                 days.as_primitive::<Date32Type>().iter().map(|days| zone.midnight(days?)).collect();
-            Converted::checked(array, Arc::new(micros.with_timezone(UTC.clone())), Unfit::Time)
+            Converted::checked(array, Arc::new(micros.with_timezone(UTC.clone())), Unfit::Time(Doubt::None))
         }
         (Kind::Date, Timestamp(_, _)) => {
             let days: Date32Array = moments(array)?.iter().map(|micros| micros.map(day_of)).collect();
-            Converted::checked(array, Arc::new(days), Unfit::Date)
+            Converted::checked(array, Arc::new(days), Unfit::Date(Doubt::None))
         }
         (Kind::Date, Date64) => Ok(Converted::all(cast(array, &Date32)?)),
         (Kind::Label | Kind::LabelId, Dictionary(_, _)) if *dtype == Kind::Label.lake_type() && clean(filled, array) => {
@@ -86,9 +92,13 @@ pub(super) fn convert(filled: &Filled, array: &ArrayRef, zone: Tz) -> Result<Con
         }
         (Kind::Text | Kind::Id, _) => {
             let texts: ArrayRef = Arc::new(texts(array)?);
-            if clean_texts(filled, texts.as_string()) { Ok(Converted::all(texts)) } else { read(filled, texts.as_string(), zone) }
+            if clean_texts(filled, texts.as_string()) {
+                Ok(Converted::all(texts))
+            } else {
+                read(filled, texts.as_string(), times)
+            }
         }
-        _ => read(filled, &texts(array)?, zone),
+        _ => read(filled, &texts(array)?, times),
     }
 }
 
@@ -112,16 +122,16 @@ fn moments(array: &ArrayRef) -> Result<TimestampMicrosecondArray> {
     let numbers = numbers.as_primitive::<Int64Type>();
     let micros: TimestampMicrosecondArray = match array.data_type() {
         DataType::Timestamp(TimeUnit::Second, _) => numbers.unary_opt(|number| number.checked_mul(1_000_000)),
-        DataType::Timestamp(TimeUnit::Millisecond, _) => numbers.unary_opt(|number| number.checked_mul(MILLI_MICROS)),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => numbers.unary_opt(|number| number.checked_mul(1_000)),
         DataType::Timestamp(TimeUnit::Nanosecond, _) => numbers.unary(|number| number.div_euclid(1_000)),
         _ => numbers.unary(|number| number),
     };
     Ok(micros.with_timezone(UTC.clone()))
 }
 
-/// Texts one by one, as those of CSV.
-fn read(filled: &Filled, texts: &StringArray, zone: Tz) -> Result<Converted> {
-    let mut column = Column::new(filled, zone, texts.len());
+/// Texts one by one, as those of delimited text; but no word is nothing, because this format has a nothing of its own.
+fn read(filled: &Filled, texts: &StringArray, times: &Times) -> Result<Converted> {
+    let mut column = Column::new(filled, times, texts.len()).with_own_nulls();
     let mut misfits = Vec::new();
     for (row, text) in texts.iter().enumerate() {
         match text.map_or(Ok(false), |text| column.push(text)) {
@@ -145,10 +155,11 @@ fn clean(filled: &Filled, array: &ArrayRef) -> bool {
 /// Is every text as the lake holds it: no word for null, and ids canonical?
 fn clean_texts(filled: &Filled, texts: &StringArray) -> bool {
     let mut present = texts.iter().flatten();
-    if filled.field.kind.is_id() {
-        present.all(|text| id(text, filled.prefixes).is_ok_and(|id| id.as_str() == text))
-    } else {
-        !present.any(values::is_null)
+    match filled.holds {
+        Holds::Text => !present.any(str::is_empty),
+        Holds::Day => false,
+        _ if filled.field.kind.is_id() => present.all(|text| id(text, filled.prefixes).is_ok_and(|id| id.as_str() == text)),
+        _ => !present.any(|text| values::is_null(text, true) || text.trim_ascii().len() < text.len()),
     }
 }
 

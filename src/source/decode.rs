@@ -3,17 +3,20 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::{ChunkReader, Length};
 use bytes::Bytes;
-use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
+use encoding_rs::{UTF_16BE, UTF_16LE, WINDOWS_1252};
 use encoding_rs_io::DecodeReaderBytesBuilder;
 use flate2::bufread::MultiGzDecoder;
+use tempfile::TempPath;
 
 use super::digest::Digest;
 use super::inputs::Input;
+use super::reading::Encoding;
 use super::zip;
 use crate::error::{Context, Error, Result};
 
@@ -29,93 +32,160 @@ const BUFFER_BYTES: usize = 128 << 10;
 /// Compressed inside compressed inside …: an export is packed once or twice, anything deeper is an attack or a mistake.
 const DEPTH_MAX: usize = 3;
 
-/// One export as found.
+/// One export as found, not opened yet.
 pub(super) struct Found {
     /// The file, or `file!member`, for messages.
     pub name: String,
     /// The name that may tell the table; empty for standard input.
     pub file_name: String,
-    pub content: Content,
+    /// Named outright, rather than found in a folder or zip.
+    pub is_outright: bool,
+    origin: Origin,
+    /// How often it is packed.
+    depth: usize,
 }
 
+/// Where its bytes are. Each can be read more than once, because a file is judged before its rows are believed.
+#[derive(Clone)]
+enum Origin {
+    Path(PathBuf),
+    /// What came through a pipe, or was packed inside something else, until the last of it is read.
+    Copy(Arc<TempPath>),
+    Member(zip::Member),
+}
+
+/// What is in it.
 pub(super) enum Content {
     /// UTF-8 (as far as the file keeps its promise), without byte order mark.
-    Text(Stream),
+    Text(Stream, Encoding),
     Parquet(Chunks),
-    /// A member of a zip that is opened when it is its turn.
-    Packed(zip::Member),
+    /// A zip's members, and the names of those that are not read.
+    Members((Vec<Found>, Vec<String>)),
 }
 
-/// What an input holds (one export, or one for each member of a zip), and the digest of its bytes.
-pub(super) fn find(input: &Input, progress: &Progress) -> Result<(Vec<Found>, Digest)> {
-    let Some(path) = &input.path else {
-        let (digest, stream) = Digest::passing(io::stdin());
-        return Ok((read(&input.name, stream, progress)?, digest));
+/// How something is opened.
+#[derive(Default)]
+pub(super) struct Opening {
+    /// Told what is read.
+    pub progress: Progress,
+    /// The letters are Windows's, not UTF-8.
+    pub windows: bool,
+    /// The digest of the bytes, where they are read from one end to the other.
+    pub digest: Option<Digest>,
+}
+
+/// What an input holds, and the digest of its bytes.
+pub(super) fn find(input: &Input) -> Result<(Found, Digest)> {
+    let found =
+        |origin, file_name| Found { name: input.name.clone(), file_name, is_outright: input.is_outright, origin, depth: 0 };
+    let file_name = input.path.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+    let (origin, path) = match (&input.copy, &input.path) {
+        (Some(copy), _) => (Origin::Copy(copy.clone()), copy.to_path_buf()),
+        (None, Some(path)) => (Origin::Path(path.clone()), path.clone()),
+        (None, None) => return Err(Error::internal(format!("{} was not kept", input.name))),
     };
-    let file = File::open(path).context(|| format!("opening {}", input.name))?;
-    let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    // Parquet and zip are read from the end: a real file need not be copied for that, a pipe must.
-    if input.bytes.is_some() {
+    Ok((found(origin, file_name.unwrap_or_default()), Digest::File(path)))
+}
+
+impl Found {
+    /// A member of a zip.
+    pub fn member(name: String, file_name: String, member: zip::Member, depth: usize) -> Self {
+        Self { name, file_name, is_outright: false, origin: Origin::Member(member), depth }
+    }
+
+    /// Opens it, and looks what it holds.
+    ///
+    /// # Errors
+    /// Invalid when it is empty, corrupt when it is damaged.
+    pub fn open(&self, how: &mut Opening) -> Result<Content> {
+        let opening = || format!("opening {}", self.name);
+        let path: &Path = match &self.origin {
+            Origin::Member(member) => {
+                let stream = member.open(how.progress.clone()).context(|| &self.name)?;
+                return self.sniff(stream, how.windows, self.depth);
+            }
+            Origin::Path(path) => path,
+            Origin::Copy(path) => path,
+        };
+        let mut file = File::open(path).context(opening)?;
+        // Parquet and zip are read from the end.
         let mut head = [0u8; 4];
-        let mut file = &file;
-        let length = fill(&mut file, &mut head).context(|| format!("reading {}", input.name))?;
-        file.seek(SeekFrom::Start(0)).context(|| format!("reading {}", input.name))?;
+        let length = fill(&mut file, &mut head).context(opening)?;
+        file.seek(SeekFrom::Start(0)).context(opening)?;
         if is_zip(&head[..length]) {
-            let members = zip::members(&input.name, zip::Archive::Path(path.clone()), progress, 0)?;
-            return Ok((members, Digest::File(path.clone())));
+            let archive = match &self.origin {
+                Origin::Copy(path) => zip::Archive::Temporary(path.clone()),
+                _ => zip::Archive::Path(path.to_owned()),
+            };
+            return zip::members(&self.name, archive, self.depth + 1).map(Content::Members);
         }
         if is_parquet(&head[..length]) {
-            let chunks =
-                Chunks { file: file.try_clone().context(|| format!("opening {}", input.name))?, progress: progress.clone() };
-            let found = Found { name: input.name.clone(), file_name, content: Content::Parquet(chunks) };
-            return Ok((vec![found], Digest::File(path.clone())));
+            return Ok(Content::Parquet(Chunks { file, progress: how.progress.clone() }));
         }
+        let counted = Counted { inner: file, progress: how.progress.clone() };
+        let stream: Stream = match how.digest {
+            Some(_) => {
+                let (digest, stream) = Digest::passing(counted);
+                how.digest = Some(digest);
+                stream
+            }
+            None => Box::new(counted),
+        };
+        self.sniff(stream, how.windows, self.depth)
     }
-    let (digest, stream) = Digest::passing(Counted { inner: file, progress: progress.clone() });
-    Ok((sniff(&input.name, &file_name, stream, 0)?, digest))
+
+    /// Unpacks and decodes until text or Parquet appears.
+    fn sniff(&self, mut stream: Stream, windows: bool, depth: usize) -> Result<Content> {
+        let name = &self.name;
+        let mut head = vec![0u8; HEAD_BYTES];
+        let length = fill(&mut stream, &mut head).map_err(|error| unreadable(name, "at its start", error))?;
+        head.truncate(length);
+        if head.is_empty() {
+            return Err(Error::invalid(format!("{name} is empty")));
+        }
+        if depth > DEPTH_MAX {
+            return Err(Error::invalid(format!("{name} is packed more than {DEPTH_MAX} times over: unpack it first")));
+        }
+        let packed = |head: Vec<u8>, stream| BufReader::with_capacity(BUFFER_BYTES, Cursor::new(head).chain(stream));
+        if head.starts_with(&[0x1F, 0x8B]) {
+            return self.sniff(Box::new(MultiGzDecoder::new(packed(head, stream))), windows, depth + 1);
+        }
+        if head.starts_with(&[0x28, 0xB5, 0x2F, 0xFD]) {
+            let decoder =
+                ::zstd::stream::read::Decoder::with_buffer(packed(head, stream)).context(|| format!("unpacking {name}"))?;
+            return self.sniff(Box::new(decoder), windows, depth + 1);
+        }
+        if is_parquet(&head) || is_zip(&head) {
+            // Both are read from the end, so what was packed or is a member becomes a file of its own.
+            let copy = Arc::new(copied(name, &mut Cursor::new(head).chain(stream))?);
+            let unpacked = Self {
+                name: name.clone(),
+                file_name: self.file_name.clone(),
+                is_outright: self.is_outright,
+                origin: Origin::Copy(copy),
+                depth: depth + 1,
+            };
+            return unpacked.open(&mut Opening::default());
+        }
+        let (utf16, mark) = encoding(&head);
+        let rest = Cursor::new(head.split_off(mark)).chain(stream);
+        let (from, encoding) = match (utf16, windows) {
+            (Some(utf16), _) => (utf16, Encoding::Utf16),
+            (None, true) => (WINDOWS_1252, Encoding::Windows1252),
+            (None, false) => return Ok(Content::Text(Box::new(rest), Encoding::Utf8)),
+        };
+        let mut decoder = DecodeReaderBytesBuilder::new();
+        let decoder = decoder.encoding(Some(from)).bom_sniffing(false);
+        let decoder = decoder.build_with_buffer(rest, vec![0; BUFFER_BYTES]).context(|| format!("decoding {name}"))?;
+        Ok(Content::Text(Box::new(decoder), encoding))
+    }
 }
 
-/// What a stream without a name holds, such as standard input.
-pub(super) fn read(name: &str, stream: Stream, progress: &Progress) -> Result<Vec<Found>> {
-    sniff(name, "", Box::new(Counted { inner: stream, progress: progress.clone() }), 0)
-}
-
-/// Unpacks and decodes until text or Parquet appears.
-pub(super) fn sniff(name: &str, file_name: &str, mut stream: Stream, depth: usize) -> Result<Vec<Found>> {
-    let mut head = vec![0u8; HEAD_BYTES];
-    let length = fill(&mut stream, &mut head).map_err(|error| unreadable(name, "at its start", error))?;
-    head.truncate(length);
-    if head.is_empty() {
-        return Err(Error::invalid(format!("{name} is empty")));
-    }
-    if depth > DEPTH_MAX {
-        return Err(Error::invalid(format!("{name} is packed more than {DEPTH_MAX} times over: unpack it first")));
-    }
-    if head.starts_with(&[0x1F, 0x8B]) {
-        let packed = BufReader::with_capacity(BUFFER_BYTES, Cursor::new(head).chain(stream));
-        return sniff(name, file_name, Box::new(MultiGzDecoder::new(packed)), depth + 1);
-    }
-    let found = |content| vec![Found { name: name.to_owned(), file_name: file_name.to_owned(), content }];
-    if is_parquet(&head) {
-        let mut file = tempfile::tempfile().context(|| format!("making room for {name}"))?;
-        copy(name, &mut Cursor::new(head).chain(stream), &mut file)?;
-        return Ok(found(Content::Parquet(Chunks { file, progress: None })));
-    }
-    if is_zip(&head) {
-        let mut file = tempfile::NamedTempFile::new().context(|| format!("making room for {name}"))?;
-        copy(name, &mut Cursor::new(head).chain(stream), &mut file)?;
-        return zip::members(name, zip::Archive::Temporary(file.into_temp_path()), &None, depth + 1);
-    }
-    let (encoding, mark) = encoding(&head);
-    let rest = Cursor::new(head.split_off(mark)).chain(stream);
-    Ok(found(Content::Text(match encoding {
-        None => Box::new(rest),
-        Some(encoding) => {
-            let mut decoder = DecodeReaderBytesBuilder::new();
-            let decoder = decoder.encoding(Some(encoding)).bom_sniffing(false);
-            Box::new(decoder.build_with_buffer(rest, vec![0; BUFFER_BYTES]).context(|| format!("decoding {name}"))?)
-        }
-    })))
+/// What a stream holds, as a file of its own.
+pub(super) fn copied(name: &str, stream: &mut dyn Read) -> Result<TempPath> {
+    let mut file = tempfile::NamedTempFile::new().context(|| format!("making room for {name}"))?;
+    copy(name, stream, &mut file)?;
+    Ok(file.into_temp_path())
 }
 
 fn copy(name: &str, from: &mut dyn Read, to: &mut dyn io::Write) -> Result<()> {
@@ -151,8 +221,8 @@ fn is_zip(head: &[u8]) -> bool {
     head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06")
 }
 
-/// The encoding (`None` is UTF-8) and the length of the byte order mark.
-fn encoding(head: &[u8]) -> (Option<&'static Encoding>, usize) {
+/// UTF-16, if it is, and the length of the byte order mark.
+fn encoding(head: &[u8]) -> (Option<&'static encoding_rs::Encoding>, usize) {
     match head {
         [0xEF, 0xBB, 0xBF, ..] => (None, 3),
         [0xFF, 0xFE, ..] => (Some(UTF_16LE), 2),
@@ -241,9 +311,14 @@ impl ChunkReader for Chunks {
 mod tests {
     use super::*;
 
+    fn content(bytes: Vec<u8>) -> Result<Content> {
+        let origin = Origin::Copy(Arc::new(copied("x", &mut Cursor::new(bytes))?));
+        let found = Found { name: "x".to_owned(), file_name: String::new(), is_outright: true, origin, depth: 0 };
+        found.open(&mut Opening::default())
+    }
+
     fn text(bytes: Vec<u8>) -> String {
-        let mut found = read("test", Box::new(Cursor::new(bytes)), &None).expect("found");
-        let Content::Text(mut stream) = found.remove(0).content else { panic!("not text") };
+        let Content::Text(mut stream, _) = content(bytes).expect("found") else { panic!("not text") };
         let mut text = String::new();
         stream.read_to_string(&mut text).expect("text");
         text
@@ -264,7 +339,7 @@ mod tests {
 
     #[test]
     fn empty_and_overpacked() {
-        let error = |bytes: Vec<u8>| read("x", Box::new(Cursor::new(bytes)), &None).map(|_| ()).expect_err("refused").to_string();
+        let error = |bytes: Vec<u8>| content(bytes).map(|_| ()).expect_err("refused").to_string();
         assert_eq!(error(Vec::new()), "x is empty");
         let mut bytes = b"Id\n1\n".to_vec();
         for _ in 0..5 {

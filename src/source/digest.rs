@@ -30,6 +30,8 @@ impl Fingerprint {
 
 /// A fingerprint in the making.
 pub enum Digest {
+    /// Of nothing yet.
+    Unread,
     /// Of a stream that is hashed as it passes.
     Passing(Arc<Mutex<Hasher>>),
     /// Of a file that is read in pieces.
@@ -49,6 +51,7 @@ impl Digest {
     /// Unavailable when the file cannot be read again.
     pub fn finish(&self) -> Result<Fingerprint> {
         match self {
+            Self::Unread => Ok(Fingerprint::of(&Hasher::new())),
             Self::Passing(hasher) => Ok(Fingerprint::of(&hasher.lock().unwrap_or_else(PoisonError::into_inner))),
             Self::File(path) => {
                 let mut hasher = Hasher::new();

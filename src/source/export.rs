@@ -1,48 +1,74 @@
-//! An export file as batches of its table: opened, recognised, read to the end; every row comes out or is rejected.
+//! An export file as batches of its table: opened, recognised, judged, read to the end; every row comes out or is rejected.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{BooleanArray, RecordBatch};
-use arrow::compute::filter_record_batch;
-use chrono_tz::Tz;
+use arrow::array::RecordBatch;
 
-use super::csv::CsvRows;
-use super::decode::{self, Content, Found};
+use super::decode::{self, Content, Found, Opening};
 use super::digest::Digest;
 use super::inputs::Input;
 use super::layout::Layout;
 use super::parquet::ParquetRows;
-use super::recognise::{key_needs, recognise};
+use super::reading::{Asked, Ground, Reading};
+use super::recognise::{Clues, recognise, unknown};
 use super::reject::RejectSink;
-use crate::error::{Error, Result};
+use super::rows::Odd;
+use super::text::{self, Text, TextRows};
+use crate::error::Result;
+use crate::human;
 use crate::record::fields::Table;
-use crate::record::key::complete;
 
 pub use super::decode::Progress;
 
 /// Rows of a batch: large enough to make columns worth while, small enough for a processor's cache and any memory limit.
 pub const BATCH_ROWS: usize = 64 << 10;
+/// The longest record, in bytes.
+pub const RECORD_BYTES: usize = 16 << 20;
 
 /// How exports are read.
 #[derive(Clone)]
 pub struct ReadOptions {
-    /// The table to load into, instead of what header and name say.
-    pub as_table: Option<String>,
-    /// The zone of moments that have none.
-    pub zone: Tz,
+    /// What whoever loads them says of them.
+    pub asked: Asked,
+    /// Judge each file by the whole of it before its rows are read, rather than by its beginning.
+    pub whole: bool,
     /// Rows of a batch, at most.
     pub batch_rows: usize,
+    /// Bytes of a record, at most.
+    pub record_bytes: usize,
     /// Told the raw bytes (of the file on disk, packed as it is) read since the last call.
     pub progress: Progress,
 }
 
 impl ReadOptions {
-    /// Everything recognised by itself, moments without zone in this one.
-    pub fn new(zone: Tz) -> Self {
-        Self { as_table: None, zone, batch_rows: BATCH_ROWS, progress: None }
+    /// With nothing said but what is `asked`.
+    pub fn new(asked: Asked) -> Self {
+        Self { asked, whole: false, batch_rows: BATCH_ROWS, record_bytes: RECORD_BYTES, progress: None }
     }
+}
+
+/// What comes next of an export's rows.
+#[derive(Debug)]
+pub enum Next {
+    /// A batch, with all columns of [`Table::lake_schema`].
+    Rows(RecordBatch),
+    /// There are no more.
+    End,
+    /// The file does not go on as it began: what was read of it is void. To be opened again, as a `whole`.
+    Otherwise,
+}
+
+/// What becomes of a header's values.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Becomes {
+    /// A column of the table.
+    Column(String),
+    /// They are kept by the header's name, among the org's own fields.
+    Custom,
+    /// They are a connector's bookkeeping, and are left out.
+    Nothing,
 }
 
 /// One export: its table, and its rows batch by batch.
@@ -51,13 +77,15 @@ pub struct Export {
     pub name: String,
     /// The table it belongs to.
     pub table: Arc<Table>,
-    /// The headers the table does not know; their values are kept in `custom`.
-    pub unknown: Vec<String>,
+    /// What shows that it is this table.
+    pub why: &'static str,
+    /// Its headers, and what becomes of each.
+    pub headers: Vec<(String, Becomes)>,
     rows: Rows,
 }
 
 enum Rows {
-    Csv(Box<CsvRows>),
+    Text(Box<TextRows>),
     Parquet(Box<ParquetRows>),
 }
 
@@ -68,15 +96,28 @@ impl fmt::Debug for Export {
 }
 
 impl Export {
-    /// The next batch, with all columns of [`Table::lake_schema`]; `None` at the end. Rows that cannot be taken go to
-    /// `rejects`.
+    fn new(name: &str, rows: Rows) -> Self {
+        let layout = match &rows {
+            Rows::Text(rows) => rows.layout(),
+            Rows::Parquet(rows) => rows.layout(),
+        };
+        let becomes = |at: usize| match layout.columns.iter().find(|filled| filled.from.iter().any(|place| place.at == at)) {
+            Some(filled) => Becomes::Column(filled.field.name.to_string()),
+            None if layout.left_out.contains(&at) => Becomes::Nothing,
+            None => Becomes::Custom,
+        };
+        let headers = layout.headers.iter().enumerate().map(|(at, header)| (header.clone(), becomes(at))).collect();
+        Self { name: name.to_owned(), table: layout.table.clone(), why: layout.why, headers, rows }
+    }
+
+    /// What comes next. Rows that cannot be taken go to `rejects`.
     ///
     /// # Errors
-    /// Invalid when there is a header but no row, corrupt when the file ends or breaks in the middle, and what `rejects`
+    /// Corrupt when the file ends or breaks in the middle, invalid when a record is too long, and what `rejects`
     /// returns. After an error the export is not to be read on.
-    pub fn next(&mut self, rejects: &mut dyn RejectSink) -> Result<Option<RecordBatch>> {
+    pub fn next(&mut self, rejects: &mut dyn RejectSink) -> Result<Next> {
         match &mut self.rows {
-            Rows::Csv(rows) => rows.next(rejects),
+            Rows::Text(rows) => rows.next(rejects),
             Rows::Parquet(rows) => rows.next(rejects),
         }
     }
@@ -84,98 +125,143 @@ impl Export {
     /// Data rows seen so far, with those rejected.
     pub fn rows_read(&self) -> u64 {
         match &self.rows {
-            Rows::Csv(rows) => rows.rows_read(),
+            Rows::Text(rows) => rows.rows_read(),
             Rows::Parquet(rows) => rows.rows_read(),
         }
     }
+
+    /// How it is read.
+    pub fn reading(&self) -> &Reading {
+        match &self.rows {
+            Rows::Text(rows) => rows.reading(),
+            Rows::Parquet(rows) => rows.reading(),
+        }
+    }
+
+    /// What was assumed of it without its saying so, or is a sign that something is amiss: a sentence each.
+    pub fn notes(&self) -> Vec<String> {
+        let (reading, odd) = (self.reading(), self.odd());
+        let mut notes = Vec::new();
+        if let Some((_, Ground::Assumed)) = reading.dates {
+            notes.push(
+                "dates such as 8/6/2026 were read month first, which no date of the file shows; say otherwise with --dates"
+                    .to_owned(),
+            );
+        }
+        if odd.skipped > 0 {
+            let zone = &reading.zone;
+            notes.push(format!(
+                "{}: {} that do not exist in {zone}, because its clocks are put forward over them: is it the file's zone? \
+                 Marketing Cloud's is Etc/GMT+6; say it with --zone",
+                self.name,
+                human::counted(odd.skipped, "time")
+            ));
+        }
+        notes
+    }
+
+    /// What was odd in the rows seen so far.
+    pub fn odd(&self) -> Odd {
+        match &self.rows {
+            Rows::Text(rows) => rows.odd(),
+            Rows::Parquet(rows) => rows.odd(),
+        }
+    }
+}
+
+/// What is found in an input.
+#[derive(Debug)]
+pub enum Piece {
+    /// An export of a known table or of people's attributes.
+    Export(Export),
+    /// A member of a zip, or a file of a folder, that is not understood: its name, and why. It is not read.
+    LeftOut(String, String),
+    /// A file in whose place the source wrote that there is nothing.
+    Nothing(String),
 }
 
 /// An input, opened: one export, or one for each member of a zip.
 pub struct Opened {
     /// What has not been read, in order.
     found: VecDeque<Found>,
+    left_out: VecDeque<(String, String)>,
     options: ReadOptions,
     /// Its size and hash, to be asked when the exports are read.
     pub digest: Digest,
 }
 
 impl Opened {
-    /// Opens the next export and recognises it; `None` when there are no more. Only one is to be open at a time: the one before
+    /// Opens the next piece and recognises it; `None` when there are no more. Only one is to be open at a time: the one before
     /// has been read to its end.
     ///
     /// # Errors
-    /// Invalid when it is empty or of no known table, corrupt when it is damaged.
-    pub fn next_export(&mut self) -> Result<Option<Export>> {
-        while let Some(found) = self.found.pop_front() {
-            match found.content {
-                Content::Packed(member) => {
-                    let inside = member.open(&found.name, &found.file_name)?;
-                    inside.into_iter().rev().for_each(|found| self.found.push_front(found));
-                }
-                Content::Text(_) | Content::Parquet(_) => return export(found, &self.options).map(Some),
+    /// Invalid when it is empty, contradicts itself or, named outright, is of no known table; corrupt when it is damaged.
+    pub fn next_piece(&mut self) -> Result<Option<Piece>> {
+        loop {
+            if let Some((name, why)) = self.left_out.pop_front() {
+                return Ok(Some(Piece::LeftOut(name, why)));
             }
+            let Some(found) = self.found.pop_front() else { return Ok(None) };
+            let (asked, names) = self.options.asked.of_file(&found.file_name);
+            let options = ReadOptions { asked, ..self.options.clone() };
+            let lay = |headers: Vec<String>, rows: &[Vec<String>]| lay(&found, &options.asked, names, headers, rows);
+            let mut how = Opening { progress: self.options.progress.clone(), ..Opening::default() };
+            how.digest = Some(Digest::Unread);
+            let rows = match found.open(&mut how)? {
+                Content::Members(members) => {
+                    let (members, others) = members;
+                    self.left_out.extend(others.into_iter().map(|name| (name, "not a name of a file that is read".to_owned())));
+                    members.into_iter().rev().for_each(|found| self.found.push_front(found));
+                    continue;
+                }
+                Content::Parquet(chunks) => match ParquetRows::open(&found.name, chunks, &lay, &options)? {
+                    Ok(rows) => Rows::Parquet(Box::new(rows)),
+                    Err(headers) => return unknown_piece(&found, &options, &headers).map(Some),
+                },
+                Content::Text(stream, encoding) => match text::open(&found, (stream, encoding), &mut how, &lay, &options)? {
+                    Text::Rows(rows) => Rows::Text(rows),
+                    Text::Unknown(headers) => return unknown_piece(&found, &options, &headers).map(Some),
+                    Text::NothingFound => return Ok(Some(Piece::Nothing(found.name))),
+                },
+            };
+            if let (Digest::File(_), Some(digest @ Digest::Passing(_))) = (&self.digest, how.digest) {
+                self.digest = digest;
+            }
+            return Ok(Some(Piece::Export(Export::new(&found.name, rows))));
         }
-        Ok(None)
     }
 }
 
-/// Opens an input, a zip down to the list of its members.
+fn lay(
+    found: &Found,
+    asked: &Asked,
+    names: Option<&BTreeMap<String, String>>,
+    headers: Vec<String>,
+    rows: &[Vec<String>],
+) -> Result<Option<Layout>> {
+    let named = |header: String| names.and_then(|names| names.get(header.trim())).cloned().unwrap_or(header);
+    let headers: Vec<String> = headers.into_iter().map(named).collect();
+    let as_table = asked.as_table.as_deref();
+    let clues = Clues { headers: &headers, as_table, file_name: &found.file_name, rows };
+    Ok(recognise(&clues)?.map(|(table, why)| Layout { why, ..Layout::new(table, headers) }))
+}
+
+/// A header of no known table: refused where the file was named, left out where it stood among others.
+fn unknown_piece(found: &Found, options: &ReadOptions, headers: &[String]) -> Result<Piece> {
+    let error = unknown(headers);
+    if found.is_outright || options.asked.strict {
+        return Err(error.context(&found.name));
+    }
+    Ok(Piece::LeftOut(found.name.clone(), super::recognise::what_it_may_be(&found.file_name).to_owned()))
+}
+
+/// Opens an input.
 ///
 /// # Errors
-/// Not found or unavailable when it cannot be read, invalid when it is empty, corrupt when it is damaged.
+/// Not found or unavailable when it cannot be read.
 pub fn open(input: &Input, options: &ReadOptions) -> Result<Opened> {
-    let (found, digest) = decode::find(input, &options.progress)?;
-    Ok(Opened { found: found.into(), options: options.clone(), digest })
-}
-
-fn export(found: Found, options: &ReadOptions) -> Result<Export> {
-    let Found { name, file_name, content } = found;
-    let lay = |headers: Vec<String>| -> Result<Layout> {
-        let table = recognise(&headers, options.as_table.as_deref(), &file_name).map_err(|error| error.context(&name))?;
-        Ok(Layout::new(table, headers))
-    };
-    let (table, unknown, rows) = match content {
-        Content::Text(stream) => {
-            let rows = CsvRows::open(&name, stream, lay, options)?;
-            (rows.layout().table.clone(), rows.layout().unknown.clone(), Rows::Csv(Box::new(rows)))
-        }
-        Content::Parquet(chunks) => {
-            let rows = ParquetRows::open(&name, chunks, lay, options)?;
-            (rows.layout().table.clone(), rows.layout().unknown.clone(), Rows::Parquet(Box::new(rows)))
-        }
-        Content::Packed(_) => return Err(Error::internal(format!("{name} was not opened"))),
-    };
-    Ok(Export { name, table, unknown: unknown.into_iter().map(|(_, header)| header).collect(), rows })
-}
-
-/// Leaves out the refused rows and completes the others; `keyless` hears of the rows (by place in `told`) without a key.
-pub(super) fn complete_rows(
-    table: &Table,
-    told: &RecordBatch,
-    refused: &[usize],
-    mut keyless: impl FnMut(usize, String) -> Result<()>,
-) -> Result<RecordBatch> {
-    let mut taken: Option<Vec<usize>> = None;
-    let mut kept = told.clone();
-    if !refused.is_empty() {
-        let mut keep = vec![true; told.num_rows()];
-        for &row in refused {
-            keep[row] = false;
-        }
-        kept = filter_record_batch(told, &BooleanArray::from(keep.clone()))?;
-        taken = Some((0..told.num_rows()).filter(|&row| keep[row]).collect());
-    }
-    let completed = complete(table, &kept)?;
-    for row in completed.keyless {
-        let row = taken.as_ref().map_or(row, |taken| taken[row]);
-        keyless(row, format!("no key: {}", key_needs(table)))?;
-    }
-    Ok(completed.batch)
-}
-
-/// What is said of an export without rows.
-pub(super) fn no_rows(name: &str) -> Error {
-    Error::invalid(format!("{name} has a header but no rows"))
+    let (found, digest) = decode::find(input)?;
+    Ok(Opened { found: [found].into(), left_out: VecDeque::new(), options: options.clone(), digest })
 }
 
 #[cfg(test)]

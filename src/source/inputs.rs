@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::decode::fill;
+use tempfile::TempPath;
+
+use super::decode::{Stream, copied, fill};
 use super::reject;
 use crate::error::{Context, Error, Result};
 
@@ -12,13 +15,13 @@ use crate::error::{Context, Error, Result};
 pub const STANDARD_INPUT: &str = "standard input";
 
 /// Endings of the names that are read from a folder or an archive of files.
-const ENDINGS: [&str; 6] = [".csv", ".gz", ".zip", ".parquet", ".txt", ".tsv"];
+const ENDINGS: [&str; 11] = [".csv", ".gz", ".zip", ".parquet", ".txt", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".zst"];
 
 /// How many names an error lists.
 const NAMES_LISTED: usize = 5;
 
 /// One file to read, or standard input.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Input {
     /// The name for messages: the path as found.
     pub name: String,
@@ -26,13 +29,41 @@ pub struct Input {
     pub path: Option<PathBuf>,
     /// Its size, where that is known.
     pub bytes: Option<u64>,
+    /// Named outright or by a pattern, rather than found in a folder: then it must be understood.
+    pub is_outright: bool,
+    /// What came through a pipe, once it was read: see [`Input::keep`].
+    pub(super) copy: Option<Arc<TempPath>>,
 }
 
+impl PartialEq for Input {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.path, self.bytes) == (&other.name, &other.path, other.bytes)
+    }
+}
+
+impl Eq for Input {}
+
 impl Input {
-    fn file(path: &Path) -> Result<Self> {
+    /// Reads what can be read once only, standard input or a pipe, into a file of its own: a file is judged before its rows are
+    /// believed, and may have to be read twice.
+    ///
+    /// # Errors
+    /// Unavailable when it cannot be read, or there is no room.
+    pub fn keep(&mut self) -> Result<()> {
+        if self.bytes.is_none() && self.copy.is_none() {
+            let stream: Stream = match &self.path {
+                None => Box::new(std::io::stdin()),
+                Some(path) => Box::new(fs::File::open(path).context(|| format!("opening {}", self.name))?),
+            };
+            self.copy = Some(Arc::new(copied(&self.name, &mut { stream })?));
+        }
+        Ok(())
+    }
+
+    fn file(path: &Path, is_outright: bool) -> Result<Self> {
         let metadata = fs::metadata(path).context(|| path.display())?;
         let bytes = metadata.is_file().then_some(metadata.len());
-        Ok(Self { name: path.display().to_string(), path: Some(path.to_owned()), bytes })
+        Ok(Self { name: path.display().to_string(), path: Some(path.to_owned()), bytes, is_outright, copy: None })
     }
 }
 
@@ -57,7 +88,7 @@ pub fn expand(args: &[String]) -> Result<Vec<Input>> {
     };
     for arg in args {
         if arg == "-" {
-            take(Input { name: STANDARD_INPUT.to_owned(), path: None, bytes: None });
+            take(Input { name: STANDARD_INPUT.to_owned(), path: None, bytes: None, is_outright: true, copy: None });
             continue;
         }
         // A file whose name happens to look like a pattern is still a file.
@@ -65,10 +96,10 @@ pub fn expand(args: &[String]) -> Result<Vec<Input>> {
         for path in paths {
             if path.is_dir() {
                 for file in folder(&path)? {
-                    take(Input::file(&file)?);
+                    take(Input::file(&file, false)?);
                 }
             } else {
-                take(Input::file(&path)?);
+                take(Input::file(&path, true)?);
             }
         }
     }

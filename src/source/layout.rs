@@ -5,27 +5,55 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field as ArrowField, Schema, SchemaRef};
 
-use super::recognise::{is_api, is_told};
+use super::headers::{HEROKU_ID, column_of, is_api, is_nearly_id, is_told};
 use crate::record::fields::{CUSTOM, Field, Kind, Table, normalise};
 use crate::record::id::{CONTACT_PREFIX, LEAD_PREFIX};
 
 /// The headers of an export, laid over the columns of its table.
 pub(super) struct Layout {
     pub table: Arc<Table>,
+    /// What shows that it is this table.
+    pub why: &'static str,
     /// The headers as they stand in the file.
     pub headers: Vec<String>,
     /// The columns this export fills, in the table's order.
     pub columns: Vec<Filled>,
-    /// Places and names of the headers the table does not know; their values are kept in `custom`.
-    pub unknown: Vec<(usize, String)>,
+    /// The headers the table does not know; their values are kept in `custom`.
+    pub unknown: Vec<Unknown>,
+    /// Headers whose values are no data: a connector's bookkeeping.
+    pub left_out: Vec<usize>,
     /// The columns filled, then `custom` where there is any.
     pub schema: SchemaRef,
+}
+
+/// A header whose values are kept by its name.
+pub(super) struct Unknown {
+    pub at: usize,
+    pub name: String,
+    /// Under the label of a lookup: ids are in their column, names are kept.
+    pub names_only: bool,
+}
+
+/// What a column's texts are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Holds {
+    /// Texts as people wrote them.
+    Text,
+    /// Ids and keys of other systems, numbers, times: a word for nothing is nothing.
+    Typed,
+    /// The stamp that tells which version is newer.
+    Stamp,
+    /// A day in a table of attributes, whose columns are texts: since when a row holds, or until when.
+    Day,
 }
 
 /// A column and the places its value may come from, best first.
 pub(super) struct Filled {
     pub field: Field,
     pub from: Vec<Place>,
+    pub holds: Holds,
+    /// Does it name another record than the row's own?
+    is_lookup: bool,
     /// The beginnings one of which an id of this column must have; empty for any.
     pub prefixes: &'static [&'static str],
 }
@@ -40,33 +68,45 @@ pub(super) struct Place {
 impl Layout {
     pub fn new(table: Arc<Table>, headers: Vec<String>) -> Self {
         let mut columns: Vec<Filled> = Vec::new();
-        let mut unknown = Vec::new();
+        let mut unknown: Vec<Unknown> = Vec::new();
+        let mut left_out = Vec::new();
         if table.field(CUSTOM).is_some_and(|custom| !is_told(custom)) {
+            let has_heroku_id = headers.iter().any(|header| header.trim().eq_ignore_ascii_case(HEROKU_ID));
             let mut ranked: Vec<(usize, u8, usize)> = Vec::new();
             let mut seen: HashSet<String> = HashSet::new();
             for (at, header) in headers.iter().enumerate() {
-                let repeated = !seen.insert(header.trim().to_lowercase());
+                let lower = header.trim().to_lowercase();
+                if is_connectors(header) || (has_heroku_id && lower == "id") {
+                    left_out.push(at);
+                    continue;
+                }
+                let repeated = !seen.insert(lower);
                 match column_of(&table, header).filter(|_| !repeated) {
                     Some(column) => ranked.push((column, rank(&table.fields[column], header), at)),
-                    None => unknown.push((at, unknown_name(header, &unknown, repeated))),
+                    None => {
+                        unknown.push(Unknown { at, name: unknown_name(header, &unknown, repeated), names_only: false });
+                    }
                 }
             }
             ranked.sort_unstable();
             for (column, _, at) in ranked {
                 let field = &table.fields[column];
                 let from = Place { at, strict: is_api(&headers[at]) };
+                if field.kind.is_id() && field.name != table.id && !from.strict {
+                    unknown.push(Unknown { at, name: unknown_name(&headers[at], &unknown, false), names_only: true });
+                }
                 match columns.last_mut().filter(|last| last.field.name == field.name) {
                     Some(last) => last.from.push(from),
-                    None => columns.push(Filled { field: field.clone(), from: vec![from], prefixes: prefixes(&table, field) }),
+                    None => columns.push(Filled::new(&table, field, from)),
                 }
             }
+            unknown.sort_by_key(|unknown| unknown.at);
         } else {
             // A table of attributes was made from this very header, column by column.
-            columns.extend(table.exported().enumerate().map(|(at, field)| Filled {
-                field: field.clone(),
-                from: vec![Place { at, strict: true }],
-                prefixes: prefixes(&table, field),
-            }));
+            let (out, places): (Vec<usize>, Vec<usize>) = (0..headers.len()).partition(|at| is_connectors(&headers[*at]));
+            let place = |at| Place { at, strict: true };
+            columns.extend(table.exported().zip(places).map(|(field, at)| Filled::new(&table, field, place(at))));
+            left_out = out;
         }
         let mut fields: Vec<ArrowField> = columns
             .iter()
@@ -75,20 +115,44 @@ impl Layout {
         if !unknown.is_empty() {
             fields.push(ArrowField::new(CUSTOM, Kind::Label.lake_type(), true));
         }
-        Self { table, headers, columns, unknown, schema: Arc::new(Schema::new(fields)) }
+        Self { table, why: "", headers, columns, unknown, left_out, schema: Arc::new(Schema::new(fields)) }
     }
 }
 
-/// The column of a known table that a header means; by API name, label or our own name.
-pub(super) fn column_of(table: &Table, header: &str) -> Option<usize> {
-    let header = normalise(header);
-    if header.is_empty() {
-        return None;
+impl Filled {
+    fn new(table: &Table, field: &Field, from: Place) -> Self {
+        let is_attribute = table.field(CUSTOM).is_none_or(is_told);
+        let holds = match field.kind {
+            Kind::Text | Kind::Label if is_attribute && SPAN_DAYS.contains(&field.name.as_ref()) => Holds::Day,
+            Kind::Text | Kind::Label if is_attribute || !is_key(&field.name) => Holds::Text,
+            _ if field.name == "system_modstamp" => Holds::Stamp,
+            _ => Holds::Typed,
+        };
+        let is_lookup = field.name != table.id;
+        Self { field: field.clone(), from: vec![from], holds, is_lookup, prefixes: prefixes(table, field) }
     }
-    let find = |means: &dyn Fn(&Field) -> bool| table.fields.iter().position(|field| is_told(field) && means(field));
-    find(&|field| normalise(&field.api) == header)
-        .or_else(|| find(&|field| field.labels.iter().any(|label| normalise(label) == header)))
-        .or_else(|| find(&|field| normalise(&field.name) == header))
+}
+
+impl Filled {
+    /// Under the label of a lookup reports show a name: it is kept as such, and is no reason to refuse the row.
+    pub fn shows_name(&self, place: &Place, text: &str) -> bool {
+        !place.strict && self.field.kind.is_id() && self.is_lookup && !is_nearly_id(text.trim())
+    }
+}
+
+/// Columns of a table of attributes that say since when a row holds, and until when.
+const SPAN_DAYS: [&str; 3] = ["start_date", "effective_date", "end_date"];
+
+/// Is a text column an id or key of another system, which is never a word?
+fn is_key(name: &str) -> bool {
+    name.ends_with("_id") || name.ends_with("_key")
+}
+
+/// Is this a column of a connector or data frame, which says nothing of the record?
+pub(super) fn is_connectors(header: &str) -> bool {
+    const BEGINNINGS: [&str; 7] = ["_airbyte_", "_fivetran_", "_sdc_", "_dlt_", "_hc_", "unnamed: ", "attributes."];
+    let header = header.trim().to_ascii_lowercase();
+    header.is_empty() || header == "attributes" || BEGINNINGS.iter().any(|beginning| header.starts_with(beginning))
 }
 
 /// API names before all others, the lookup before the formula that copies it.
@@ -103,11 +167,11 @@ fn rank(field: &Field, header: &str) -> u8 {
 }
 
 /// A header under which unknown values are kept: verbatim, numbered where it comes again.
-fn unknown_name(header: &str, taken: &[(usize, String)], repeated: bool) -> String {
+fn unknown_name(header: &str, taken: &[Unknown], repeated: bool) -> String {
     let mut number = if repeated { 2 } else { 1 };
     loop {
         let name = if number == 1 { header.to_owned() } else { format!("{header}#{number}") };
-        if taken.iter().all(|(_, other)| *other != name) {
+        if taken.iter().all(|other| other.name != name) {
             return name;
         }
         number += 1;

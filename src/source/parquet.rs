@@ -11,16 +11,20 @@ use arrow::compute::is_not_null;
 use arrow::compute::kernels::zip::zip;
 use arrow::datatypes::{Field as ArrowField, Schema};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use chrono_tz::Tz;
 
-use super::columns::{Custom, reason};
+use super::columns::{Custom, Unfit, reason};
 use super::convert::{convert, is_text, texts};
 use super::decode::Chunks;
-use super::export::{ReadOptions, complete_rows, no_rows};
+use super::export::{Next, ReadOptions};
 use super::layout::{Filled, Layout};
+use super::moments::DateOrder;
+use super::reading::{Reading, Times};
 use super::reject::{Reject, RejectSink, row_text};
+use super::rows::{Odd, complete_rows};
+use super::text::Lay;
 use crate::error::{Error, Result};
 use crate::record::fields::Kind;
+use crate::record::id::SfId;
 
 /// Bytes of rows read at once, as the file tells them.
 const BATCH_BYTES: i64 = 64 << 20;
@@ -30,21 +34,19 @@ pub(super) struct ParquetRows {
     name: String,
     reader: ParquetRecordBatchReader,
     layout: Layout,
-    zone: Tz,
+    times: Times,
+    reading: Reading,
     rows_read: u64,
 }
 
 impl ParquetRows {
-    pub fn open(
-        name: &str,
-        chunks: Chunks,
-        lay: impl FnOnce(Vec<String>) -> Result<Layout>,
-        options: &ReadOptions,
-    ) -> Result<Self> {
+    /// Opens a file; its headers, where they are of no known table.
+    pub fn open(name: &str, chunks: Chunks, lay: &Lay<'_>, options: &ReadOptions) -> Result<Result<Self, Vec<String>>> {
         let damaged =
             |error: ::parquet::errors::ParquetError| Error::from(error).context(format!("{name}: not a whole Parquet file"));
         let plain = ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::new()).map_err(damaged)?;
-        let layout = lay(plain.schema().fields().iter().map(|field| field.name().clone()).collect())?;
+        let headers: Vec<String> = plain.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let Some(layout) = lay(headers.clone(), &[]).map_err(|error| error.context(name))? else { return Ok(Err(headers)) };
         let hinted = ArrowReaderOptions::new().with_schema(with_dictionaries(plain.schema(), &layout).into());
         let groups = plain.metadata().row_groups();
         let plain_rows = groups.iter().map(|group| group.num_rows()).sum();
@@ -55,7 +57,24 @@ impl ParquetRows {
             .with_batch_size(batch_rows(plain_rows, plain_bytes, options.batch_rows))
             .build()
             .map_err(damaged)?;
-        Ok(Self { name: name.to_owned(), reader, layout, zone: options.zone, rows_read: 0 })
+        let asked = &options.asked;
+        let times = Times {
+            zone: asked.zone,
+            zone_is_told: asked.zone_is_told,
+            order: asked.dates.unwrap_or(DateOrder::MonthFirst),
+            plausible: asked.plausible,
+        };
+        let reading =
+            Reading { format: "Parquet", text: None, zone: asked.zone.to_string(), zone_told: asked.zone_is_told, dates: None };
+        Ok(Ok(Self { name: name.to_owned(), reader, layout, times, reading, rows_read: 0 }))
+    }
+
+    pub fn reading(&self) -> &Reading {
+        &self.reading
+    }
+
+    pub fn odd(&self) -> Odd {
+        Odd::default()
     }
 
     pub fn layout(&self) -> &Layout {
@@ -66,11 +85,9 @@ impl ParquetRows {
         self.rows_read
     }
 
-    pub fn next(&mut self, rejects: &mut dyn RejectSink) -> Result<Option<RecordBatch>> {
+    pub fn next(&mut self, rejects: &mut dyn RejectSink) -> Result<Next> {
         loop {
-            let Some(batch) = self.reader.next() else {
-                return if self.rows_read == 0 { Err(no_rows(&self.name)) } else { Ok(None) };
-            };
+            let Some(batch) = self.reader.next() else { return Ok(Next::End) };
             let batch = batch.map_err(|error| {
                 Error::corrupt(format!("{}: cut off or damaged after row {}: {error}", self.name, self.rows_read))
                     .with_source(error)
@@ -88,7 +105,7 @@ impl ParquetRows {
             }
             let complete = complete_rows(&self.layout.table, &told, &refused, reject)?;
             if complete.num_rows() > 0 {
-                return Ok(Some(complete));
+                return Ok(Next::Rows(complete));
             }
         }
     }
@@ -112,13 +129,16 @@ impl ParquetRows {
         let mut values: Option<ArrayRef> = None;
         let mut lenient: BTreeMap<usize, String> = BTreeMap::new();
         for place in &filled.from {
-            let converted = convert(filled, batch.column(place.at), self.zone)?;
+            let converted = convert(filled, batch.column(place.at), &self.times)?;
             for (row, value, unfit) in converted.misfits {
                 if values.as_ref().is_some_and(|values| values.is_valid(row)) {
                     continue;
                 }
+                // Under its label a lookup may show a name, which is kept as such.
+                if matches!(unfit, Unfit::Id(_)) && filled.shows_name(place, &value) {
+                    continue;
+                }
                 let reason = reason(&self.layout.headers[place.at], &value, unfit);
-                // Under a label a lookup may show a name; the id may stand under another.
                 if place.strict || !filled.field.kind.is_id() {
                     misfits.entry(row).or_insert(reason);
                 } else {
@@ -141,11 +161,14 @@ impl ParquetRows {
 
     /// The columns the table does not know, as one JSON object a row.
     fn custom(&self, batch: &RecordBatch) -> Result<ArrayRef> {
-        let columns: Vec<StringArray> =
-            self.layout.unknown.iter().map(|&(at, _)| texts(batch.column(at))).collect::<Result<_>>()?;
-        let mut custom = Custom::new(self.layout.unknown.iter().map(|(_, header)| header), batch.num_rows());
+        let unknown = &self.layout.unknown;
+        let columns: Vec<StringArray> = unknown.iter().map(|unknown| texts(batch.column(unknown.at))).collect::<Result<_>>()?;
+        let mut custom = Custom::new(unknown.iter().map(|unknown| &unknown.name), batch.num_rows());
         for row in 0..batch.num_rows() {
-            custom.push(columns.iter().map(|column| if column.is_valid(row) { column.value(row) } else { "" }));
+            custom.push(columns.iter().zip(unknown).map(|(column, unknown)| {
+                let text = if column.is_valid(row) { column.value(row) } else { "" };
+                if unknown.names_only && SfId::parse(text).is_ok() { "" } else { text }
+            }));
         }
         custom.finish()
     }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use super::layout;
+use super::headers::{column_of, is_api, is_telltale, look_like_data, table_called};
+use super::layout::is_connectors;
 use crate::error::{Error, Result};
-use crate::record::fields::{Field, KeyRule, PACKAGE, Source, TABLES, Table, is_system, known, normalise, snake_case};
+use crate::record::fields::{KeyRule, PACKAGE, TABLES, Table, is_system, normalise, snake_case};
+use crate::record::id::{CONTACT_PREFIX, LEAD_PREFIX, SfId};
 
 /// Headers (compared as [`normalise`] does) by which a file of people's attributes names the person.
 const PERSON_HEADERS: [&str; 9] =
@@ -35,61 +37,171 @@ const TAKEN: [(&str, &str); 9] = [
 /// Beginnings kept for schemas: the engine's own and those of the Postgres protocol.
 const RESERVED_BEGINNINGS: [&str; 4] = ["information_schema", "pg_", "salesforce", "ier_"];
 
-/// UI names of objects whose API name is another.
-const ALIASES: [(&str, &str); 2] =
-    [("individuallinkleveldetail", "individual_link"), ("aggregatelinkleveldetail", "aggregate_link")];
+/// Names that tools give to files whatever is in them: Salesforce's reports, unloads of databases, the parts of Spark, downloads.
+const NAMES_OF_NOTHING: [&str; 24] = [
+    "book",
+    "bulk_query_result",
+    "csv",
+    "data",
+    "download",
+    "export",
+    "exported",
+    "exports",
+    "extract",
+    "file",
+    "output",
+    "page",
+    "part",
+    "query",
+    "query_result",
+    "query_results",
+    "records",
+    "report",
+    "result",
+    "results",
+    "sheet",
+    "table",
+    "unload",
+    "untitled",
+];
 
 /// A table that knows this many of its own headers (system fields apart), and this share of all, needs no telltale.
 const OWN_HEADERS_MIN: usize = 4;
 const SHARE_MIN: f64 = 0.75;
+/// An export of people has at least so many of their columns.
+const PERSON_COLUMNS_MIN: usize = 2;
+
+/// What a file's header, name and first rows say of its table.
+pub struct Clues<'a> {
+    /// The header.
+    pub headers: &'a [String],
+    /// The table that whoever loads it named.
+    pub as_table: Option<&'a str>,
+    /// The file's name, without folders; empty for standard input.
+    pub file_name: &'a str,
+    /// The first rows, as texts.
+    pub rows: &'a [Vec<String>],
+}
+
+/// A table, and what shows that it is this one.
+pub type Recognised = (Arc<Table>, &'static str);
 
 /// The table of an export.
 ///
 /// In this order: `as_table`, a known table or else the name of a table of attributes; the known table whose telltale
-/// headers are there, or which knows nearly all headers; the known table the file is named after; a table of attributes
-/// named after the file, when a header names the person.
+/// headers are there, or which knows nearly all headers; contacts or leads, by the beginnings of their ids; the known table the file
+/// is named after; a table of attributes named after the file, when a header names the person. `None` when none fits.
 ///
 /// # Errors
-/// Invalid when none fits (the message lists the headers), when a known table's key cannot be had from this header, or
-/// when a name cannot be a table's.
-pub fn recognise(headers: &[String], as_table: Option<&str>, file_name: &str) -> Result<Arc<Table>> {
+/// Invalid when the first line is no header but a row, when a known table's key cannot be had from this header, or when a name
+/// cannot be a table's.
+pub fn recognise(clues: &Clues<'_>) -> Result<Option<Recognised>> {
+    let Clues { headers, as_table, file_name, .. } = *clues;
+    if look_like_data(headers) {
+        return Err(Error::invalid(
+            "the first line looks like a row, not like a header: put a first line with the names of the columns before it",
+        ));
+    }
     if let Some(name) = as_table {
-        return match known_by(name.trim()) {
+        return match table_called(name.trim()) {
             Some(table) => with_key(table, headers),
             None => attributes(&attribute_name(name.trim())?, headers),
-        };
+        }
+        .map(|table| Some((table, "as told")));
     }
     if let Some(table) = by_header(headers) {
-        return with_key(table, headers);
+        return with_key(table, headers).map(|table| Some((table, "by its header")));
+    }
+    if let Some(table) = by_ids(clues) {
+        return with_key(table, headers).map(|table| Some((table, "by its header and the beginning of its ids")));
     }
     let stem = stem(file_name);
-    if let Some(table) = known_by(&stem) {
-        return with_key(table, headers);
+    if let Some(table) = table_called(&stem) {
+        return with_key(table, headers).map(|table| Some((table, "by its name")));
     }
     if !headers.iter().any(|header| PERSON_HEADERS.contains(&bare(header).as_str())) {
+        return Ok(None);
+    }
+    if stem.is_empty() || NAMES_OF_NOTHING.contains(&stem.as_str()) {
         return Err(Error::invalid(format!(
-            "the header is of no known object ({}); say which with --as, for example --as individual_email_result or --as contact",
+            "people's attributes ({}), but the file's name says not which: name their table with --as, for example --as affiliation",
             listed_headers(headers)
         )));
     }
-    if stem.is_empty() {
-        return Err(Error::invalid(format!(
-            "people's attributes ({}), but the name says not which: name the table with --as",
-            listed_headers(headers)
-        )));
+    let table = attributes(&attribute_name(&stem)?, headers)?;
+    Ok(Some((table, "people's attributes: a column names the person, and the file the table")))
+}
+
+/// Other files of a tracking extract.
+const EXTRACTS: [&str; 19] = [
+    "attributes",
+    "bounces",
+    "clickimpression",
+    "clicks",
+    "complaints",
+    "conversions",
+    "listmembership",
+    "lists",
+    "multipledataextensionsendlists",
+    "opens",
+    "sendimpression",
+    "sendjobimpression",
+    "sendjobs",
+    "sent",
+    "statuschange",
+    "subscribers",
+    "surveys",
+    "unsubs",
+    "unsubscribes",
+];
+
+/// What is said of a file among others that is not read, by its name.
+pub fn what_it_may_be(file_name: &str) -> &'static str {
+    match EXTRACTS.contains(&normalise(&stem(file_name)).as_str()) {
+        true => "of a tracking extract only NotSent is read",
+        false => "its header is of no known object: load it by itself, with --as",
     }
-    attributes(&attribute_name(&stem)?, headers)
+}
+
+/// What is said of a header that is of no known table.
+pub fn unknown(headers: &[String]) -> Error {
+    Error::invalid(format!(
+        "the header is of no known object ({}); say which with --as, for example --as individual_email_result or --as contact",
+        listed_headers(headers)
+    ))
+}
+
+/// Contacts or leads: their exports are alike, their ids are not.
+fn by_ids(clues: &Clues<'_>) -> Option<&'static Arc<Table>> {
+    let table = |name| TABLES.iter().find(|table| table.name == name);
+    let contact = table("contact")?;
+    let at = clues
+        .headers
+        .iter()
+        .position(|header| column_of(contact, header).is_some_and(|at| contact.fields[at].name == contact.id))?;
+    let known = clues.headers.iter().filter(|header| column_of(contact, header).is_some()).count();
+    if known < PERSON_COLUMNS_MIN || known * 2 < clues.headers.len() {
+        return None;
+    }
+    let ids = || clues.rows.iter().filter_map(|row| SfId::parse(row.get(at)?).ok());
+    let all = |prefix: &str| ids().next().is_some() && ids().all(|id| id.has_prefix(prefix));
+    if all(CONTACT_PREFIX) {
+        Some(contact)
+    } else if all(LEAD_PREFIX) {
+        table("lead")
+    } else {
+        None
+    }
 }
 
 fn by_header(headers: &[String]) -> Option<&'static Arc<Table>> {
-    let normal: Vec<String> = headers.iter().map(|header| normalise(header)).collect();
-    let known_headers = |table: &Table| headers.iter().filter(|header| layout::column_of(table, header).is_some()).count();
+    let known_headers = |table: &Table| headers.iter().filter(|header| column_of(table, header).is_some()).count();
     let mut told: Option<(usize, &Arc<Table>)> = None;
     let mut fullest: Option<(usize, &Arc<Table>)> = None;
     let mut tied = false;
     for table in TABLES.iter().filter(|table| !table.ledger && missing_of_signature(table, headers).next().is_none()) {
         let count = known_headers(table);
-        let is_told = !table.signature.is_empty() || normal.iter().any(|header| table.telltales.contains(&header.as_str()));
+        let is_told = !table.signature.is_empty() || headers.iter().any(|header| is_telltale(table, header));
         if is_told && told.is_none_or(|(best, _)| count > best) {
             told = Some((count, table));
         }
@@ -111,7 +223,7 @@ fn by_header(headers: &[String]) -> Option<&'static Arc<Table>> {
 
 /// How many headers are fields of this object and not of every object.
 fn own_headers(table: &Table, headers: &[String]) -> usize {
-    headers.iter().filter_map(|header| layout::column_of(table, header)).filter(|&at| !is_system(&table.fields[at].name)).count()
+    headers.iter().filter_map(|header| column_of(table, header)).filter(|&at| !is_system(&table.fields[at].name)).count()
 }
 
 /// The columns of a table's signature for which there is no header.
@@ -121,21 +233,7 @@ fn missing_of_signature<'a>(table: &'a Table, headers: &'a [String]) -> impl Ite
 }
 
 fn has_column(table: &Table, headers: &[String], column: &str) -> bool {
-    headers.iter().filter_map(|header| layout::column_of(table, header)).any(|at| table.fields[at].name == column)
-}
-
-/// A known table by any of its names, in the singular or plural.
-fn known_by(name: &str) -> Option<&'static Arc<Table>> {
-    let name = normalise(name);
-    let singular = name.strip_suffix('s').unwrap_or(&name);
-    [name.as_str(), singular].into_iter().filter(|name| !name.is_empty()).find_map(|name| {
-        known(name).or_else(|| {
-            let alias = ALIASES.iter().find(|(alias, _)| *alias == name).map(|(_, table)| *table);
-            TABLES.iter().find(|table| {
-                normalise(&table.name) == name || normalise(&table.api) == name || alias == Some(table.name.as_ref())
-            })
-        })
-    })
+    headers.iter().filter_map(|header| column_of(table, header)).any(|at| table.fields[at].name == column)
 }
 
 /// The name of a file without dates, numbers and endings, in snake case: `Contacts-2026-01.csv.gz` becomes `contacts`,
@@ -181,6 +279,8 @@ fn attribute_name(name: &str) -> Result<String> {
 }
 
 fn attributes(name: &str, headers: &[String]) -> Result<Arc<Table>> {
+    let headers: Vec<String> = headers.iter().filter(|header| !is_connectors(header)).cloned().collect();
+    let headers = headers.as_slice();
     let table = Table::attributes(name, attribute_headers(headers));
     if table.exported().count() != headers.len() {
         return Err(Error::internal(format!("{name}: not every header became a column: {}", listed_headers(headers))));
@@ -216,12 +316,6 @@ fn attribute_headers(headers: &[String]) -> Vec<String> {
     names
 }
 
-/// Is the header an API name beyond doubt, so that a lookup holds an id and not a name?
-pub(super) fn is_api(header: &str) -> bool {
-    let header = header.trim().to_ascii_lowercase();
-    header.ends_with("__c") || header.ends_with("__r.id")
-}
-
 /// A known table, if an export of this header can be one of its: its rows have a key, and nothing of its signature is missing.
 fn with_key(table: &Arc<Table>, headers: &[String]) -> Result<Arc<Table>> {
     if table.ledger {
@@ -232,7 +326,10 @@ fn with_key(table: &Arc<Table>, headers: &[String]) -> Result<Arc<Table>> {
     if keyed && missing.is_empty() {
         return Ok(table.clone());
     }
-    let lacks = if keyed { format!("no {}", missing.join(", no ")) } else { format!("no key, {}", key_needs(table)) };
+    let lacks = match keyed {
+        true => format!("no {}", missing.join(", no ")),
+        false => format!("no key, {}{}", key_needs(table), id_of_reports(table, headers)),
+    };
     let listed = listed_headers(headers);
     Err(Error::invalid(format!("wrong header for {}: {lacks}; the headers are {listed}", table.name)))
 }
@@ -254,6 +351,13 @@ pub(super) fn key_needs(table: &Table) -> String {
     format!("it needs {}", key_columns(table).iter().map(list).collect::<Vec<_>>().join(", or "))
 }
 
+/// For a report, what its column with the record's id is called.
+fn id_of_reports(table: &Table, headers: &[String]) -> String {
+    let is_report = headers.iter().any(|header| header.trim().contains(' '));
+    let label = table.field(table.id).and_then(|field| field.labels.first()).filter(|_| is_report);
+    label.map_or_else(String::new, |label| format!(" (in a report, add the column \"{label}\")"))
+}
+
 /// A column's name in the exports.
 fn api(table: &Table, column: &str) -> String {
     table.field(column).map_or_else(|| column.to_owned(), |field| field.api.replace("__c", ""))
@@ -265,19 +369,20 @@ fn listed_headers(headers: &[String]) -> String {
     if headers.len() > LISTED { format!("{shown} and {} more", headers.len() - LISTED) } else { shown }
 }
 
-/// Some columns of a table are told by exports, the others are made.
-pub(super) fn is_told(field: &Field) -> bool {
-    field.source == Source::Export
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::Kind;
 
     fn table(headers: &str, as_table: Option<&str>, file_name: &str) -> Result<String> {
-        let headers: Vec<String> = headers.split(',').map(str::to_owned).collect();
-        recognise(&headers, as_table, file_name).map(|table| table.name.to_string())
+        of_rows(headers, as_table, file_name, "")
+    }
+
+    fn of_rows(headers: &str, as_table: Option<&str>, file_name: &str, row: &str) -> Result<String> {
+        let cut = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<String>>();
+        let headers = cut(headers);
+        let found = recognise(&Clues { headers: &headers, as_table, file_name, rows: &[cut(row)] })?;
+        found.map(|(table, _)| table.name.to_string()).ok_or_else(|| unknown(&headers))
     }
 
     /// What all tracking extracts begin with.
@@ -305,7 +410,6 @@ mod tests {
             ),
             ("Id,Name,JobId__c,SendStatus__c,NumberSent__c", None, "", "email_send"),
             ("Id,IsParentAccountMID__c", None, "", "business_unit"),
-            ("Id,MasterRecordId,Email", None, "", "contact"),
             ("Id,Email", None, "Contacts-2026-01.csv.gz", "contact"),
             ("Id,Email", None, "2026-01_leads.csv", "lead"),
             ("Id,Name", None, "et4ae5__IndividualEmailResult__c_2026.csv", "individual_email_result"),
@@ -327,10 +431,38 @@ mod tests {
     }
 
     #[test]
+    fn contacts_and_leads_are_told_by_their_ids() {
+        let headers = "Id,FirstName,LastName,Email,MasterRecordId";
+        for (id, expected) in [("0035000001abcDEAAY", "contact"), ("00Q5000001abcDEAAY", "lead")] {
+            let id = SfId::parse(&id[..15]).expect("an id");
+            assert_eq!(of_rows(headers, None, "export.csv", id.as_str()).expect("told"), expected);
+        }
+        assert!(of_rows(headers, None, "export.csv", "").is_err(), "nothing tells them apart");
+        assert_eq!(of_rows(headers, None, "Lead.csv", "").expect("by its name"), "lead");
+    }
+
+    #[test]
+    fn headers_of_other_tools() {
+        for (headers, expected) in [
+            ("et_4_ae_5_merge_id_c,id,et_4_ae_5_date_sent_c,_fivetran_synced", "individual_email_result"),
+            ("ET4AE5__MERGEID__C,ID,ET4AE5__DATESENT__C", "individual_email_result"),
+            ("id,sfid,et4ae5__mergeid__c,_hc_lastop", "individual_email_result"),
+            ("_airbyte_raw_id,Id,et4ae5__MergeId__c", "individual_email_result"),
+            ("Email Send: ID,Individual Email Result: ID,Individual Email Result: Opened,Hard Bounce", "individual_email_result"),
+        ] {
+            assert_eq!(table(headers, None, "x.csv").expect(headers), expected, "{headers}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_told_is_refused() {
         for (headers, as_table, file_name, says) in [
             ("Name,Campus", None, "x.csv", "no known object (Name, Campus)"),
-            ("ContactId,Campus", None, "-", "name the table with --as"),
+            ("ContactId,Campus", None, "-", "name their table with --as"),
+            ("ContactId,Campus", None, "report1785999600123.csv", "name their table with --as"),
+            ("ContactId,Campus", None, "data_0_0_0.csv.gz", "name their table with --as"),
+            ("0035000001abcDEAAY,Ada,Lovelace", None, "contact.csv", "looks like a row"),
+            ("Ada,Lovelace,ada@example.edu", Some("contact"), "", "looks like a row"),
             ("ContactId,Campus", None, "order.csv", "reserved"),
             ("ContactId,Campus", Some("pg_people"), "", "reserved"),
             ("ContactId,Campus", Some("my people"), "", "cannot be a table's name"),

@@ -86,6 +86,18 @@ impl RejectFile {
         &self.path
     }
 
+    /// Forgets what was kept: the files it came from are read anew.
+    ///
+    /// # Errors
+    /// Unavailable when what was written cannot be taken back.
+    pub fn start_over(&mut self) -> Result<()> {
+        if self.writer.take().is_some() && !is_device(&self.path) {
+            std::fs::remove_file(&self.path).context(|| format!("writing rejects to {} anew", self.path.display()))?;
+        }
+        self.count = 0;
+        Ok(())
+    }
+
     /// Writes out what is still buffered; returns how many were kept.
     pub fn finish(&mut self) -> Result<u64> {
         if let Some(writer) = &mut self.writer {

@@ -12,14 +12,14 @@ use ::zip::{CompressionMethod, ZipArchive};
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
 
-use super::decode::{Content, Counted, Found, Progress, Stream, sniff};
+use super::decode::{Counted, Found, Progress, Stream};
 use super::inputs::{has_known_ending, is_aside};
 use crate::error::{Context, Error, Result};
 
 /// Where the zip lies; a temporary copy goes when its last member is read.
 pub(super) enum Archive {
     Path(PathBuf),
-    Temporary(tempfile::TempPath),
+    Temporary(Arc<tempfile::TempPath>),
 }
 
 impl Archive {
@@ -34,14 +34,13 @@ impl Archive {
 /// A zip that is open; its members share the one handle, and are read one after the other.
 struct Zip {
     file: File,
-    progress: Progress,
-    depth: usize,
     /// Keeps a temporary copy in place while it is read.
     _archive: Archive,
 }
 
-/// The exports in a zip, none of them opened yet: the members with a known ending, or, where none has one, all of them.
-pub(super) fn members(name: &str, archive: Archive, progress: &Progress, depth: usize) -> Result<Vec<Found>> {
+/// The exports in a zip, none of them opened yet: the members with a known ending, or, where none has one, all of them. And the
+/// names of the others.
+pub(super) fn members(name: &str, archive: Archive, depth: usize) -> Result<(Vec<Found>, Vec<String>)> {
     let opening = || format!("opening {name}");
     let damaged = |error: ::zip::result::ZipError| Error::corrupt(format!("{name}: not a whole zip: {error}")).with_source(error);
     let file = File::open(archive.path()).context(opening)?;
@@ -60,35 +59,38 @@ pub(super) fn members(name: &str, archive: Archive, progress: &Progress, depth: 
             entries.push(Entry { member, start, method, encrypted, sizes });
         }
     }
+    let mut others = Vec::new();
     if entries.iter().any(|entry| has_known_ending(&entry.member)) {
-        entries.retain(|entry| has_known_ending(&entry.member));
+        others.extend(
+            entries.extract_if(.., |entry| !has_known_ending(&entry.member)).map(|entry| format!("{name}!{}", entry.member)),
+        );
     }
     if entries.is_empty() {
         return Err(Error::invalid(format!("{name} holds no files")));
     }
     entries.sort_by(|one, other| one.member.cmp(&other.member));
-    let zip = Arc::new(Zip { file, progress: progress.clone(), depth, _archive: archive });
+    let zip = Arc::new(Zip { file, _archive: archive });
     let found = |entry: Entry| {
         let full = format!("{name}!{}", entry.member);
         // What cannot be read is told before anything is.
         entry.check().context(|| &full)?;
         let file_name = entry.member.rsplit('/').next().unwrap_or_default().to_owned();
-        Ok(Found { name: full, file_name, content: Content::Packed(Member { entry, zip: zip.clone() }) })
+        Ok(Found::member(full, file_name, Member { entry: Arc::new(entry), zip: zip.clone() }, depth))
     };
-    entries.into_iter().map(found).collect()
+    Ok((entries.into_iter().map(found).collect::<Result<_>>()?, others))
 }
 
-/// A member that has not been opened.
+/// A member, which can be opened more than once; the one opened before must be done with.
+#[derive(Clone)]
 pub(super) struct Member {
-    entry: Entry,
+    entry: Arc<Entry>,
     zip: Arc<Zip>,
 }
 
 impl Member {
-    /// Opens it, under its name and its file's, and looks what it holds. The one opened before must be done with.
-    pub fn open(self, name: &str, file_name: &str) -> Result<Vec<Found>> {
-        let depth = self.zip.depth + 1;
-        sniff(name, file_name, self.entry.open(self.zip).context(|| name)?, depth)
+    /// Its bytes, unpacked.
+    pub fn open(&self, progress: Progress) -> Result<Stream> {
+        self.entry.open(self.zip.clone(), progress)
     }
 }
 
@@ -113,11 +115,11 @@ impl Entry {
         }
     }
 
-    fn open(&self, zip: Arc<Zip>) -> Result<Stream> {
+    fn open(&self, zip: Arc<Zip>, progress: Progress) -> Result<Stream> {
         let (packed, size, crc32) = self.sizes;
         let mut file = zip.file.try_clone()?;
         file.seek(SeekFrom::Start(self.start))?;
-        let raw = Counted { inner: file, progress: zip.progress.clone() }.take(packed);
+        let raw = Counted { inner: file, progress }.take(packed);
         let inner: Stream = match self.method {
             CompressionMethod::Stored => Box::new(raw),
             _ => Box::new(DeflateDecoder::new(raw)),

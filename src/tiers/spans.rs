@@ -34,7 +34,7 @@ use crate::progress::Progress;
 use crate::record::fields::{Table, UTC, VALID_FROM, VALID_TO, hidden};
 use crate::record::identity::Identities;
 use crate::record::resolve::resolve_all;
-use crate::source::values::{Moments, day};
+use crate::source::moments::{DateOrder, Moments, day};
 
 /// Stands between a row's identity and the beginning of its span, in the keys of rows that were not there at first.
 const SPAN: char = '\u{4}';
@@ -282,7 +282,8 @@ impl Load<'_> {
     fn facts<'t>(&'t self, texts: &'t Texts) -> Facts<'t> {
         let rows = texts.keys.len();
         let mut dates = Moments::new(self.zone);
-        let mut midnight = |text: &str, days_later: i32| dates.midnight(day(text)? + days_later);
+        // A day that is spelled otherwise was spelled anew when it was loaded.
+        let mut midnight = |text: &str, days_later: i32| dates.midnight(day(text, DateOrder::MonthFirst).ok()?.0 + days_later);
         let start = |row: usize| texts.starts.iter().find_map(|column| text(column, row));
         let person = |row: usize| texts.people.iter().find_map(|column| text(column, row));
         Facts {

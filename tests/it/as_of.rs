@@ -1,6 +1,7 @@
 //! What was known when: every state the table ever showed can be asked for again.
 
 use ier::jobs::load::{LoadRequest, load};
+use ier::source::reading::Asked;
 use ier::tiers::spans::Missing;
 
 use crate::world::records::{Record, ier, link};
@@ -115,10 +116,10 @@ async fn it_can_be_switched_off() {
     let load_without = async |records: &[Record]| {
         let request = LoadRequest {
             inputs: vec![world.file("quiet.csv", records)],
-            as_table: None,
-            zone: chrono_tz::America::Denver,
+            asked: Asked::new(chrono_tz::America::Denver),
             rejects: Some(world.path("rejects.csv")),
             buffer_bytes: 64 << 20,
+            record_bytes: 1 << 20,
             keep_versions: false,
             missing: Missing::OfPeopleNamed,
         };

@@ -21,6 +21,7 @@ use ier::lake::store::Root;
 use ier::progress::Silent;
 use ier::query::engine::Engine;
 use ier::query::limits::Limits;
+use ier::source::reading::Asked;
 use ier::tiers::spans::Missing;
 use ier::tiers::warehouse::Warehouse;
 use tempfile::TempDir;
@@ -86,10 +87,10 @@ impl House {
         drop(std::fs::remove_file(self.rejects()));
         LoadRequest {
             inputs: inputs.into_iter().map(|input| input.as_ref().display().to_string()).collect(),
-            as_table: table.map(str::to_owned),
-            zone: chrono_tz::America::Denver,
+            asked: Asked { as_table: table.map(str::to_owned), ..Asked::new(chrono_tz::America::Denver) },
             rejects: Some(self.rejects()),
             buffer_bytes: 64 << 20,
+            record_bytes: 1 << 20,
             keep_versions: true,
             missing: Missing::OfPeopleNamed,
         }

@@ -21,6 +21,7 @@ use ier::lake::store::Root;
 use ier::progress::{Progress, Silent};
 use ier::query::engine::Engine;
 use ier::query::limits::Limits;
+use ier::source::reading::Asked;
 use ier::tiers::spans::Missing;
 use ier::tiers::warehouse::Warehouse;
 use object_store::ObjectStoreExt;
@@ -155,10 +156,10 @@ impl World {
     pub async fn load_files(&self, files: &[String]) -> Result<LoadReport> {
         let request = LoadRequest {
             inputs: files.to_vec(),
-            as_table: None,
-            zone: chrono_tz::America::Denver,
+            asked: Asked::new(chrono_tz::America::Denver),
             rejects: Some(self.path(&format!("rejects-{}.csv", number()))),
             buffer_bytes: 64 << 20,
+            record_bytes: 1 << 20,
             keep_versions: true,
             missing: Missing::OfPeopleNamed,
         };

@@ -16,9 +16,10 @@ use crate::error::{Error, Result};
 use crate::human;
 use crate::jobs::coverage::{Covered, Covering};
 use crate::record::fields::Table;
-use crate::source::export::{self, ReadOptions};
+use crate::source::export::{self, Next, Piece, ReadOptions};
 use crate::source::inputs::Input;
 use crate::source::reject::{Reject, RejectFile, RejectSink};
+use crate::source::rows::Odd;
 
 /// Files parsed at once, and half the batches on their way.
 const PARSERS: usize = 2;
@@ -28,9 +29,26 @@ pub(super) enum Parsed {
     /// Rows of a table.
     Rows(Arc<Table>, RecordBatch),
     /// An export is at its end.
-    End { table: Arc<Table>, rows_read: u64, rejected: u64 },
+    End(Ended),
+    /// In place of a file stands that there is nothing.
+    Nothing(String),
+    /// Something among others that is not read, and why.
+    LeftOut(String, String),
+    /// A file is not as it was taken for.
+    Otherwise,
     /// What a whole file brought.
     Input(Vec<Covered>),
+}
+
+/// An export that was read to its end.
+pub(super) struct Ended {
+    pub(super) name: String,
+    pub(super) table: Arc<Table>,
+    pub(super) rows_read: u64,
+    pub(super) rejected: u64,
+    pub(super) odd: Odd,
+    /// What was assumed of it.
+    pub(super) notes: Vec<String>,
 }
 
 /// A parser's message, with what it says of the file.
@@ -98,7 +116,7 @@ impl Parsers {
                 None => return self.end().map(|()| None),
                 Some(Message::Opened { at, name }) => drop(self.open.insert(at, name)),
                 Some(Message::Parsed(parsed)) => {
-                    self.exports_ended += u64::from(matches!(parsed, Parsed::End { .. }));
+                    self.exports_ended += u64::from(matches!(parsed, Parsed::End(_)));
                     return Ok(Some(parsed));
                 }
                 Some(Message::Read { at, exports, covered }) => {
@@ -108,6 +126,12 @@ impl Parsers {
                 }
             }
         }
+    }
+
+    /// Stops reading, and waits until no parser is at work any more.
+    pub(super) async fn stop(mut self) {
+        self.messages.close();
+        while self.threads.join_next().await.is_some() {}
     }
 
     /// Is everything read that was to be?
@@ -140,21 +164,39 @@ fn parse(
     send(Message::Opened { at, name: input.name.clone() })?;
     let mut opened = export::open(input, options)?;
     let mut exports = 0;
-    while let Some(mut export) = opened.next_export()? {
+    while let Some(piece) = opened.next_piece()? {
+        let mut export = match piece {
+            Piece::Export(export) => export,
+            Piece::LeftOut(name, why) => {
+                send(Message::Parsed(Parsed::LeftOut(name, why)))?;
+                continue;
+            }
+            Piece::Nothing(name) => {
+                send(Message::Parsed(Parsed::Nothing(name)))?;
+                continue;
+            }
+        };
         let mut sink = Rejects { file: rejects.clone(), count: 0 };
         let mut taken = 0;
-        while let Some(batch) = export.next(&mut sink)? {
-            covering.rows(&export.table, &batch);
-            taken += batch.num_rows() as u64;
-            send(Message::Parsed(Parsed::Rows(export.table.clone(), batch)))?;
+        loop {
+            match export.next(&mut sink)? {
+                Next::Rows(batch) => {
+                    covering.rows(&export.table, &batch);
+                    taken += batch.num_rows() as u64;
+                    send(Message::Parsed(Parsed::Rows(export.table.clone(), batch)))?;
+                }
+                Next::End => break,
+                Next::Otherwise => return send(Message::Parsed(Parsed::Otherwise)),
+            }
         }
         let (table, rows_read, rejected) = (export.table.clone(), export.rows_read(), sink.count);
         if rows_read != taken + rejected {
             let what = format!("{}: of {rows_read} rows, {taken} were taken and {rejected} refused", export.name);
             return Err(Error::internal(what));
         }
-        covering.end(&table, rows_read, rejected);
-        send(Message::Parsed(Parsed::End { table, rows_read, rejected }))?;
+        covering.end(&table, rows_read, rejected, export.reading());
+        let (name, odd, notes) = (export.name.clone(), export.odd(), export.notes());
+        send(Message::Parsed(Parsed::End(Ended { name, table, rows_read, rejected, odd, notes })))?;
         exports += 1;
     }
     let fingerprint = opened.digest.finish()?;

@@ -56,6 +56,7 @@ pub(super) fn load_coverage() -> Table {
                 Field::system("highest_modstamp", "highest_modstamp", Time),
                 Field::system("bytes", "bytes", Long),
                 Field::system("file_blake3", "file_blake3", Text),
+                Field::system("reading", "reading", Label),
             ],
         )
     }

@@ -1,0 +1,16 @@
+//! `ier inspect`: how files would be read, and what they would become. Stores nothing, and wants no warehouse.
+
+use crate::error::Result;
+use crate::source::export::ReadOptions;
+use crate::source::inputs::expand;
+use crate::source::inspect::inspect;
+
+use super::Session;
+use super::args::Reading;
+
+/// Shows what a load of these files would make of them.
+pub fn run(session: &Session, inputs: &[String], reading: &Reading) -> Result<()> {
+    let options = ReadOptions { record_bytes: session.settings.load.record_bytes(), ..ReadOptions::new(session.asked(reading)) };
+    let found = inspect(expand(inputs)?, &options)?;
+    session.answer(&found)
+}

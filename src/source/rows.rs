@@ -1,0 +1,47 @@
+//! What all formats do with their rows.
+
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+
+use super::recognise::key_needs;
+use crate::error::Result;
+use crate::record::fields::Table;
+use crate::record::key::complete;
+
+/// What was odd in an export, and did not keep its rows from being taken.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Odd {
+    /// Rows in whose texts bytes that are no letters were replaced.
+    pub repaired: u64,
+    /// Lines behind the table.
+    pub trailing: u64,
+    /// Repetitions of the header.
+    pub headers: u64,
+    /// Moments that do not exist in the zone they were read in.
+    pub skipped: u64,
+}
+
+/// Leaves out the refused rows and completes the others; `keyless` hears of the rows (by place in `told`) without a key.
+pub(super) fn complete_rows(
+    table: &Table,
+    told: &RecordBatch,
+    refused: &[usize],
+    mut keyless: impl FnMut(usize, String) -> Result<()>,
+) -> Result<RecordBatch> {
+    let mut taken: Option<Vec<usize>> = None;
+    let mut kept = told.clone();
+    if !refused.is_empty() {
+        let mut keep = vec![true; told.num_rows()];
+        for &row in refused {
+            keep[row] = false;
+        }
+        kept = filter_record_batch(told, &BooleanArray::from(keep.clone()))?;
+        taken = Some((0..told.num_rows()).filter(|&row| keep[row]).collect());
+    }
+    let completed = complete(table, &kept)?;
+    for row in completed.keyless {
+        let row = taken.as_ref().map_or(row, |taken| taken[row]);
+        keyless(row, format!("no key: {}", key_needs(table)))?;
+    }
+    Ok(completed.batch)
+}
