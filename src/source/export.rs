@@ -8,10 +8,11 @@ use arrow::array::RecordBatch;
 
 use super::decode::{self, Content, Found, Opening};
 use super::digest::Digest;
+use super::headers::nearly;
 use super::inputs::Input;
 use super::layout::Layout;
 use super::parquet::ParquetRows;
-use super::reading::{Asked, Ground, Reading};
+use super::reading::{Asked, Encoding, Ground, Reading, TextReading};
 use super::recognise::{Clues, recognise, unknown};
 use super::reject::RejectSink;
 use super::rows::Odd;
@@ -147,6 +148,24 @@ impl Export {
                 "dates such as 8/6/2026 were read month first, which no date of the file shows; say otherwise with --dates"
                     .to_owned(),
             );
+        }
+        if let Some(TextReading { encoding: Encoding::Windows1252, .. }) = reading.text {
+            notes.push(format!("{}: its letters are no UTF-8, and were read as Windows-1252", self.name));
+        }
+        for (header, becomes) in &self.headers {
+            if let (Becomes::Custom, Some(column)) = (becomes, nearly(&self.table, header)) {
+                notes.push(format!(
+                    "{}: the column {header:?} is not known, and is nearly {column}; it is kept in custom",
+                    self.name
+                ));
+            }
+        }
+        if odd.quotes > 0 {
+            notes.push(format!(
+                "{}: quotes stand within texts that are in no quotes, in {}; they were kept as letters",
+                self.name,
+                human::counted(odd.quotes, "row")
+            ));
         }
         if odd.skipped > 0 {
             let zone = &reading.zone;

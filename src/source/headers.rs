@@ -89,6 +89,42 @@ fn forms(table: &Table, header: &str) -> Vec<String> {
     forms
 }
 
+/// The column a header nearly means: one or two letters off, as where it was mistyped or damaged.
+pub(super) fn nearly(table: &Table, header: &str) -> Option<&'static str> {
+    let table = TABLES.iter().find(|known| known.name == table.name)?;
+    let header: String = header.to_ascii_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
+    let is_near = |name: &str| {
+        let name: String = name.to_ascii_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
+        name.len() > NEAR_LENGTH_MIN && (name == header || distance(&name, &header) <= NEAR)
+    };
+    table
+        .exported()
+        .find(|field| is_near(&field.api) || is_near(&field.api_name()) || field.labels.iter().any(|label| is_near(label)))
+        .map(|field| match &field.api {
+            std::borrow::Cow::Borrowed(api) => *api,
+            std::borrow::Cow::Owned(_) => "",
+        })
+}
+
+/// A name is near another up to so many letters, if it is long enough.
+const NEAR: usize = 2;
+const NEAR_LENGTH_MIN: usize = 5;
+
+/// How many letters must be put in, taken out or changed to make one word of another.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (at, letter) in one.chars().enumerate() {
+        let mut before = std::mem::replace(&mut row[0], at + 1);
+        for (column, letter_there) in other.iter().enumerate() {
+            let changed = before + usize::from(letter != *letter_there);
+            before = row[column + 1];
+            row[column + 1] = changed.min(row[column] + 1).min(before + 1);
+        }
+    }
+    row[other.len()]
+}
+
 /// Does a file's first line look like one of its rows? Then the file has no header.
 pub(super) fn look_like_data(headers: &[String]) -> bool {
     let certain = |text: &str| {

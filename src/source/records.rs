@@ -55,6 +55,8 @@ pub(super) struct Record {
     /// Did a line end stand behind it?
     pub is_ended: bool,
     pub flaw: Option<Flaw>,
+    /// Does a quote stand within a text that is in no quotes? It is a letter then.
+    pub has_stray_quote: bool,
 }
 
 impl Record {
@@ -105,6 +107,7 @@ impl Record {
         self.bytes.clear();
         self.ends.clear();
         self.flaw = None;
+        self.has_stray_quote = false;
         self.after_blank = false;
     }
 
@@ -297,6 +300,7 @@ fn parse(text: &[u8], dialect: Dialect, is_last: bool, line: u64, record: &mut R
             }
         }
         // Unquoted text, or what stands behind a closing quote.
+        let field_starts = record.bytes.len();
         loop {
             let rest = &text[at..];
             let end = if escaped { memchr::memchr3(delimiter, b'\n', b'\\', rest) } else { memchr2(delimiter, b'\n', rest) };
@@ -305,12 +309,14 @@ fn parse(text: &[u8], dialect: Dialect, is_last: bool, line: u64, record: &mut R
                     return None;
                 }
                 record.bytes.extend_from_slice(without_end(rest));
+                record.has_stray_quote |= memchr(b'"', &record.bytes[field_starts..]).is_some();
                 record.end_field();
                 return Some(text.len());
             };
             match rest[end] {
                 b'\n' => {
                     record.bytes.extend_from_slice(without_end(&rest[..=end]));
+                    record.has_stray_quote |= memchr(b'"', &record.bytes[field_starts..]).is_some();
                     record.end_field();
                     return Some(at + end + 1);
                 }
@@ -320,6 +326,7 @@ fn parse(text: &[u8], dialect: Dialect, is_last: bool, line: u64, record: &mut R
                 }
                 _ => {
                     record.bytes.extend_from_slice(&rest[..end]);
+                    record.has_stray_quote |= memchr(b'"', &record.bytes[field_starts..]).is_some();
                     record.end_field();
                     at += end + 1;
                     break;

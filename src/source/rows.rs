@@ -17,6 +17,8 @@ pub struct Odd {
     pub trailing: u64,
     /// Repetitions of the header.
     pub headers: u64,
+    /// Rows in which a quote stands within a text that is in no quotes; it was kept as a letter.
+    pub quotes: u64,
     /// Moments that do not exist in the zone they were read in.
     pub skipped: u64,
 }

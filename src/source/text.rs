@@ -25,6 +25,8 @@ use crate::record::id::SfId;
 
 /// Read ahead to judge the file: more than any header, and the whole of most small files.
 const HEAD_BYTES: usize = 256 << 10;
+/// Of these at least some are no letters in a file that is no text.
+const FIRST_BYTES: usize = 64;
 /// Rows that tell by their ids whose they are.
 const SAMPLE_ROWS: usize = 50;
 /// Ends a batch early, so that no column outgrows its 32-bit offsets and memory stays bounded, whatever the rows hold.
@@ -147,7 +149,8 @@ fn beginning(name: &str, head: &[u8], frame: Frame, record_bytes: usize) -> Resu
         return Ok(None);
     }
     let texts = |record: &Record| record.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect::<Vec<_>>();
-    if record.iter().any(|field| std::str::from_utf8(field).is_err()) && record.bytes().contains(&0) {
+    let is_no_letter = |byte: &u8| *byte < b'\t';
+    if std::str::from_utf8(record.bytes()).is_err() && head.iter().take(FIRST_BYTES).any(is_no_letter) {
         return Err(Error::invalid(format!("{name} is not text, nor any packed form that is read")));
     }
     let header = texts(&record);
@@ -390,6 +393,7 @@ impl TextRows {
             return Ok(());
         }
         self.whole_rows += 1;
+        self.odd.quotes += u64::from(self.record.has_stray_quote);
         if !self.key_columns.iter().any(|columns| columns.iter().all(|&column| present[column])) {
             // Whether it really has no key is decided where keys are made; by then the text is gone.
             rows.suspects.insert(row, row_text(self.record.iter()));

@@ -11,7 +11,7 @@
 //!
 //! **Invariants.** Loading the same files twice changes nothing. No two spans of one row overlap.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
@@ -46,8 +46,8 @@ const PEOPLE: [&str; 3] = ["contact_id", "lead_id", "person_id"];
 const STARTS: [&str; 2] = ["start_date", "effective_date"];
 const END: &str = "end_date";
 
-/// Fewer rows may end without anybody asking whether the file is whole.
-const ENDS_UNASKED: usize = 20;
+/// How many people whose rows would end are named.
+const PEOPLE_NAMED: usize = 5;
 
 /// What a load says of rows it does not have.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -246,9 +246,14 @@ impl Load<'_> {
         let mut ends: Vec<usize> = held.values().copied().filter(|row| is_over(*row)).collect();
         ends.sort_unstable();
         let holding = held.values().filter(|row| !own.is_past(**row)).count();
-        if missing == (Missing::All { confirmed: false }) && ends.len() > ENDS_UNASKED && ends.len() * 2 > holding {
+        if missing == (Missing::All { confirmed: false }) && ends.len() * 2 > holding {
+            let people: BTreeSet<&str> = ends.iter().filter_map(|row| own.facts.person[*row]).collect();
+            let named = people.iter().take(PEOPLE_NAMED).copied().collect::<Vec<_>>().join(", ");
+            let more = people.len().saturating_sub(PEOPLE_NAMED);
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
             return Err(Error::invalid(format!(
-                "{} of the {} rows of {} would hold no longer: look whether the files are whole, and then add --confirm",
+                "{} of the {} rows of {} would hold no longer, those of {named}{more}: look whether the files are whole, and then \
+                 add --confirm",
                 ends.len(),
                 holding,
                 self.table.name

@@ -36,6 +36,9 @@ mod golden;
 /// The habits of export files: headers, encodings, zones, rejects.
 mod exports;
 
+/// At the door: damaged exports.
+mod door_damage;
+
 /// The hand-checked answers of `data/README.md`, before and after every job.
 mod answers;
 
