@@ -21,14 +21,14 @@ use crate::record::observed::{Then, then};
 use crate::tiers::links;
 use crate::tiers::suppressed::{self, Subject};
 
-const SENDS: &str = include_str!("../../../sql/audit/sends.sql");
-const RECORDS: &str = include_str!("../../../sql/audit/records.sql");
-const CLICKS: &str = include_str!("../../../sql/audit/clicks.sql");
-const WITHHELD: &str = include_str!("../../../sql/audit/withheld.sql");
-const SEEN: &str = include_str!("../../../sql/audit/seen.sql");
-const SEEN_AS_OF: &str = include_str!("../../../sql/audit/seen_as_of.sql");
-const EXPIRED: &str = include_str!("../../../sql/audit/expired.sql");
-const LOADED: &str = include_str!("../../../sql/audit/loaded.sql");
+const SENDS: &str = include_str!("../../sql/audit/sends.sql");
+const RECORDS: &str = include_str!("../../sql/audit/records.sql");
+const CLICKS: &str = include_str!("../../sql/audit/clicks.sql");
+const WITHHELD: &str = include_str!("../../sql/audit/withheld.sql");
+const SEEN: &str = include_str!("../../sql/audit/seen.sql");
+const SEEN_AS_OF: &str = include_str!("../../sql/audit/seen_as_of.sql");
+const EXPIRED: &str = include_str!("../../sql/audit/expired.sql");
+const LOADED: &str = include_str!("../../sql/audit/loaded.sql");
 
 /// A recipient's mail may carry a date a little before its send's own.
 pub const EARLY_DAYS: u64 = 2;

@@ -2,11 +2,17 @@
 //!
 //! It must find the person under every id they ever had, and never say *not sent* when the truth is *we cannot know*.
 
+// What the tables say that an audit needs, row by row.
 pub mod facts;
 
+// What the records prove about one send, and what they do not.
 pub mod verdict;
 
+// An audit in words, for people: each sentence says what a record shows, and no more.
 pub mod words;
+
+// The evidence pack: an audit with the records it rests on, and what proves both.
+pub mod evidence;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -14,9 +20,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use self::facts::{Erasure, Life, Record, Send, SendKind, Withheld};
 use self::verdict::{Reason, Verdict};
-use super::engine::Engine;
-use super::who::Person;
 use crate::error::{Error, Result};
+use crate::query::engine::Engine;
+use crate::query::people::Person;
 use crate::record::id::SfId;
 use crate::record::identity::Edge;
 use crate::record::words::{Words, folded};

@@ -12,6 +12,7 @@ use chrono::{
 };
 use chrono_tz::Tz;
 
+// The calendar people live by: their zone, and the terms of their academic year.
 pub mod local;
 
 /// When something happens.

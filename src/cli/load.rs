@@ -4,9 +4,9 @@ use crate::error::Result;
 use crate::jobs::load::{LoadRequest, load};
 use crate::tiers::spans::Missing;
 
-use super::Session;
 use super::args::Load;
 use super::progress::Unit;
+use super::session::Session;
 
 /// Loads what `args` name.
 pub async fn run(session: &Session, args: &Load) -> Result<()> {

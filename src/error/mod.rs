@@ -3,7 +3,9 @@
 //! Modules build errors with the constructors below; foreign errors are folded in with `From` (see [`foreign`]). Nothing here prints.
 
 use std::fmt;
+use std::time::Duration;
 
+// What errors of other libraries mean to the operator.
 mod foreign;
 
 /// What every fallible function of the engine returns.
@@ -98,6 +100,14 @@ impl Error {
     pub fn panicked(panic: &(dyn std::any::Any + Send)) -> Self {
         let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
         Self::internal(format!("it panicked: {}", text.unwrap_or("without a word")))
+    }
+
+    /// Of a statement that took too long.
+    pub fn timed_out(limit: Duration) -> Self {
+        Self::unavailable(format!(
+            "the statement ran longer than {} s and was stopped: narrow it (by date_sent, say) or raise query.timeout_secs",
+            limit.as_secs_f64()
+        ))
     }
 
     /// What the operator can do about it.

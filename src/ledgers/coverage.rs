@@ -14,8 +14,9 @@ use futures::TryStreamExt;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::lake::commit::{ATTEMPTS, lost_race};
-use crate::lake::fold::{keys, locate};
+use crate::lake::columns::keys;
+use crate::lake::fold::locate;
+use crate::lake::log::commit::{ATTEMPTS, lost_race};
 use crate::lake::paths::Role;
 use crate::lake::read;
 use crate::progress::{Progress, Silent};

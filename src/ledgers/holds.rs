@@ -23,19 +23,19 @@ use chrono::{DateTime, NaiveDate, Utc};
 use futures::TryStreamExt;
 use serde::Serialize;
 
-use super::aliases::Aliases;
 use super::sends::{Mailing, Mailings, Match, Named, Sends, Unit};
-use super::upsert::Upsert;
-use super::warehouse::Warehouse;
 use crate::error::{Error, Result};
-use crate::lake::commit::{self, ATTEMPTS, lost_race};
+use crate::lake::log::commit::{self, ATTEMPTS, lost_race};
+use crate::lake::log::table::LakeTable;
 use crate::lake::paths::{Role, date_of};
 use crate::lake::read;
-use crate::lake::table::LakeTable;
 use crate::progress::{Progress, Silent};
 use crate::record::fields::{TABLES, Table, UTC, known};
 use crate::record::identity::Identities;
 use crate::record::key::day_of;
+use crate::tiers::aliases::Aliases;
+use crate::tiers::upsert::Upsert;
+use crate::tiers::warehouse::Warehouse;
 
 /// Rows on their way into the ledger, in memory.
 const BUFFER_BYTES: usize = 4 << 20;

@@ -33,10 +33,10 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use uuid::Uuid;
 
-use super::warehouse::Warehouse;
 use crate::clock::Clock;
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::paths;
+use crate::tiers::warehouse::Warehouse;
 
 /// Entries kept below the newest: whoever listed the chain a moment ago still finds what it read about.
 const KEPT: u64 = 8;

@@ -22,13 +22,13 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, OnceCell};
 use uuid::Uuid;
 
-use super::warehouse::Warehouse;
 use crate::clock::Clock;
 use crate::error::{Context, Error, Result};
 use crate::human;
-use crate::lake::marker::Markers;
+use crate::lake::log::marker::Markers;
 use crate::lake::paths;
 use crate::record::id::SfId;
+use crate::tiers::warehouse::Warehouse;
 
 /// How often an entry may lose its number to another before it gives up: each time, another one was written.
 const ATTEMPTS: usize = 200;

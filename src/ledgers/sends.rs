@@ -14,13 +14,13 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type};
 use futures::TryStreamExt;
 
-use super::warehouse::Warehouse;
 use crate::error::{Error, Result};
 use crate::lake::paths::Role;
 use crate::lake::read;
 use crate::record::fields::known;
 use crate::record::id::SfId;
 use crate::record::words::{Pattern, folded};
+use crate::tiers::warehouse::Warehouse;
 
 /// Does something match?
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

@@ -12,7 +12,7 @@ use parquet::file::properties::WriterProperties;
 use crate::error::Result;
 
 use super::plain::{plain_batch, plain_schema};
-use super::{Pipe, Rows};
+use super::rows::{Pipe, Rows};
 
 /// A row group is written out at this size, so that a long answer is not gathered in memory.
 const ROW_GROUP_BYTES: usize = 64 << 20;

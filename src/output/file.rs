@@ -9,7 +9,8 @@ use tempfile::TempPath;
 
 use crate::error::{Context, Error, Result};
 
-use super::{Format, Options, write};
+use super::format::{Format, Options};
+use super::thread::write;
 
 /// Writes the answer to `path` and returns its number of rows. The file appears under its name when it is whole; until then,
 /// and after an error or an interruption, what stood there before stands there still. What is no regular file (a named pipe,

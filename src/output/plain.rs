@@ -100,3 +100,8 @@ fn with_columns(batch: &RecordBatch, schema: &SchemaRef, columns: Vec<ArrayRef>)
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
 }
+
+/// Whether a column's moments are in UTC: those are shown in the zone asked for.
+pub(super) fn is_utc(zone: &str) -> bool {
+    zone.eq_ignore_ascii_case("UTC") || zone == "+00:00"
+}

@@ -15,8 +15,10 @@ use chrono_tz::Tz;
 use crate::error::Result;
 use crate::human;
 
+use super::format::Options;
+use super::plain::is_utc;
+use super::rows::{Pipe, Rows};
 use super::width::{cut, printable, width};
-use super::{Options, Pipe, Rows, is_utc};
 
 /// Rows gathered to measure the columns.
 const MEASURED_ROWS: usize = 1000;

@@ -11,7 +11,7 @@ use arrow::json::writer::{JsonFormat, Writer, WriterBuilder};
 use crate::error::Result;
 
 use super::plain::{distinct, nested_as_text, renamed};
-use super::{Pipe, Rows};
+use super::rows::{Pipe, Rows};
 
 /// A header line, then a line a row. Lists are JSON within their cell.
 pub(super) struct Csv<W: Write> {

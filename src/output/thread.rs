@@ -10,9 +10,10 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Format, Options, Pipe, writer};
+use super::format::{Format, Options};
+use super::rows::Pipe;
+use super::writer::writer;
 use crate::error::{Context, Error, Result};
-use crate::query::limits::timed_out;
 
 /// Batches that wait to be written, beside the one that is.
 const AHEAD: usize = 1;
@@ -32,12 +33,21 @@ enum Part {
     End,
 }
 
-pub(super) async fn write(
+/// Writes the whole answer and returns how many rows it had. When the reader goes away, stops asking and returns the rows
+/// written so far. On an error the sink holds the beginning of an answer: see [`write_file`](super::write_file) for all or nothing.
+///
+/// The sink is written to on a thread of its own: a reader that does not read keeps that thread waiting, and nobody from
+/// hearing a signal, or that the time is over. Dropping this stops the writing where it is.
+///
+/// # Errors
+/// The statement's; unavailable when its time is over; what the sink refuses (a full disk is unavailable).
+pub async fn write(
     stream: SendableRecordBatchStream,
     format: Format,
-    sink: Box<dyn Write + Send>,
+    sink: impl Write + Send + 'static,
     options: &Options,
 ) -> Result<u64> {
+    let sink: Box<dyn Write + Send> = Box::new(sink);
     let wanted = Wanted(Arc::default());
     let (sender, parts) = mpsc::channel(AHEAD);
     let (ended, end) = oneshot::channel();
@@ -51,7 +61,7 @@ pub(super) async fn write(
         match limit {
             Some(limit) => {
                 tokio::time::sleep(limit).await;
-                timed_out(limit)
+                Error::timed_out(limit)
             }
             None => std::future::pending().await,
         }

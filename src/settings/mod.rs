@@ -17,12 +17,16 @@ pub use self::run::{DESTROYING_JOBS, RUN_JOBS, Run};
 use crate::calendar::local::{Calendar, Term};
 use crate::error::{Context, Error, Result};
 
+// Paths as people write them in settings and flags.
 pub mod paths;
 
+// `[retain]`: how long records are kept.
 pub mod retain;
 
+// What `ier run` does by itself, and when.
 mod run;
 
+// Options of object stores: which there are, and which was meant by one that there is not.
 pub mod store;
 
 /// The settings file looked for where `--config` and `IER_CONFIG` name none.
@@ -272,7 +276,7 @@ impl Settings {
 
     /// A settings file with every knob at its default, its meaning and its price.
     pub fn template() -> &'static str {
-        include_str!("settings.toml")
+        include_str!("../settings.toml")
     }
 
     /// What holds where nothing is set.

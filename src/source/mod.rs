@@ -25,5 +25,3 @@ mod parquet;
 pub mod export;
 
 pub mod reject;
-
-pub mod synthetic;

@@ -2,7 +2,7 @@
 
 use chrono::{Datelike, Days, Months, NaiveDate};
 
-use super::Recipe;
+use super::recipe::Recipe;
 use crate::error::{Error, Result};
 
 /// Microseconds in a second.

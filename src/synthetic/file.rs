@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::MadeFile;
 use super::cell::{Cell, Habit};
+use super::recipe::MadeFile;
 use crate::error::{Context, Result};
 
 /// A file under its temporary name.

@@ -7,109 +7,65 @@
 //! This is not a model of behaviour to learn from: rates are set, not measured. It refuses a folder that is not empty.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use chrono::NaiveDate;
-
 use self::month::MonthMade;
+use self::recipe::{MadeFile, Recipe};
 use self::sends::Plan;
 use crate::error::{Context, Error, Result};
 
+// What to make, and what was made of it.
+pub mod recipe;
+
+// The months of a recipe, in UTC microseconds.
 mod calendar;
 
+// One value of a row, and how the various exports write it.
 mod cell;
 
+// Chance without memory: the same facts, the same throw.
 mod dice;
 
+// What one person does with one e-mail, and which versions of the IER that leaves behind.
 mod fate;
 
+// Files that appear whole or not at all: written under a temporary name, renamed at the end, removed when given up.
 mod file;
 
+// Ids as one org's look: key prefix, the org's own three characters, and a counter that ascends with creation.
 mod ids;
 
+// One version of an IER, and of a link, as rows: which value stands in which column.
 mod ier;
 
+// The files of one month: its IERs in all versions that were written in it, its links, and at times a report.
 mod month;
 
+// The small objects: sends, people, and what they belong to.
 mod objects;
 
+// Who there is: contacts and leads, their names and addresses, and what befalls them: merged, deleted, converted.
 mod people;
 
+// What was sent: the sends of each month, whom they reach, and the texts that every one of their IERs carries.
 mod sends;
 
+// Where IERs and links go: a CSV in some tool's habit, or Parquet for bulk.
 mod sink;
 
+// What Marketing Cloud counts of a send: the totals that stand on the send itself and on its links.
 mod tally;
 
+// E-mails that were withheld, as Marketing Cloud's NotSent extract tells of them.
 mod withheld;
 
+// What e-mails, links and people are called.
 mod wording;
 
 /// Threads that write months side by side. More would gain little: the disk is next.
 const WRITERS: usize = 4;
-
-/// In what form IERs and links are written; the small objects are always CSV.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Format {
-    /// gzipped CSV, as Salesforce exports.
-    #[default]
-    Csv,
-    /// Parquet, for bulk.
-    Parquet,
-}
-
-/// What to make.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Recipe {
-    /// Months of sends; the last one may be cut short by `end`.
-    pub months: u32,
-    /// Contacts; a twentieth as many leads come with them.
-    pub contacts: u64,
-    /// Sends a month: 60 % reach 0.4 % of the contacts, 30 % reach 4 %, 10 % reach 40 %.
-    pub sends_per_month: u32,
-    /// Same seed, same bytes.
-    pub seed: u64,
-    /// The day before which everything has happened.
-    pub end: NaiveDate,
-    /// CSV or Parquet.
-    pub format: Format,
-    /// Every observed version of an IER (sent, then opened, then clicked); otherwise only the last.
-    pub versions: bool,
-    /// Duplicates, late opens, vanished contacts, unreadable rows and the like, at realistic rates.
-    pub misbehaviour: bool,
-}
-
-impl Default for Recipe {
-    /// A demo: 14 months of 12 sends to 2,000 contacts, up to the end of October 2026.
-    fn default() -> Self {
-        let end = NaiveDate::from_ymd_opt(2026, 11, 1).unwrap_or_default();
-        Self {
-            months: 14,
-            contacts: 2_000,
-            sends_per_month: 12,
-            seed: 7,
-            end,
-            format: Format::Csv,
-            versions: true,
-            misbehaviour: true,
-        }
-    }
-}
-
-/// A file that was written.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct MadeFile {
-    /// Where.
-    pub path: PathBuf,
-    /// Of which table it holds rows.
-    pub table: &'static str,
-    /// Rows, deliberately bad ones included.
-    pub rows: u64,
-    /// Size.
-    pub bytes: u64,
-}
 
 /// All files that were written, in order of their names.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

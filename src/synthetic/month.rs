@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use super::MadeFile;
 use super::calendar::{DAY, HOUR, Month, SECOND, synced};
 use super::cell::Habit;
 use super::dice::{Dice, On};
@@ -10,6 +9,7 @@ use super::fate::{Fate, fate_dice};
 use super::ids;
 use super::ier::{Ier, Link};
 use super::people::Gone;
+use super::recipe::MadeFile;
 use super::sends::{Plan, Send, Sync};
 use super::sink::{Peculiar, Sink, Spoilt};
 use super::tally::Tally;

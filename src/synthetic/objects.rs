@@ -4,7 +4,6 @@
 
 use std::path::Path;
 
-use super::MadeFile;
 use super::calendar::{DAY, HOUR, SECOND, day, synced};
 use super::cell::{Cell, Habit};
 use super::dice::On;
@@ -12,6 +11,7 @@ use super::file::{Csv, Wrap};
 use super::ids;
 use super::ier::exact_target_link_id;
 use super::people::Gone;
+use super::recipe::MadeFile;
 use super::sends::{Plan, Send, Sync, Way};
 use super::sink::table_of;
 use super::tally::Tally;

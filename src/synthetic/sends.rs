@@ -2,11 +2,11 @@
 
 use chrono::Datelike;
 
-use super::Recipe;
 use super::calendar::{self, DAY, HOUR, MINUTE, Month, SECOND};
 use super::dice::{Dice, On};
 use super::ids;
 use super::people::People;
+use super::recipe::Recipe;
 use super::wording::{BROKEN_SUBJECT, MAILINGS, Mailing, TRIGGERED, Target, UNITS};
 use crate::error::{Error, Result};
 
@@ -163,7 +163,7 @@ impl Plan {
 
     /// Do the troubles apply that only a CSV can have?
     pub fn troubled_csv(&self) -> bool {
-        self.recipe.misbehaviour && self.recipe.format == super::Format::Csv
+        self.recipe.misbehaviour && self.recipe.format == super::recipe::Format::Csv
     }
 
     /// Jobs of a month: as many as the recipe says, fewer when the month is cut.

@@ -14,7 +14,7 @@ use parquet::schema::types::ColumnPath;
 
 use super::cell::{Cell, Habit};
 use super::file::{Csv, Part, Wrap};
-use super::{Format, MadeFile};
+use super::recipe::{Format, MadeFile};
 use crate::error::{Context, Error, Result};
 use crate::record::fields::{Kind, Table, UTC, known};
 

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use super::MadeFile;
 use super::cell::{Cell, Habit};
 use super::dice::On;
 use super::file::{Csv, Wrap};
+use super::recipe::MadeFile;
 use super::sends::{Plan, Send};
 use super::sink::table_of;
 use crate::error::{Error, Result};

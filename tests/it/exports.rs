@@ -13,7 +13,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use ier::error::Kind;
 use ier::jobs::load::LoadReport;
-use ier::source::synthetic::{self, Format, Recipe};
+use ier::synthetic;
+use ier::synthetic::recipe::{Format, Recipe};
 use std::sync::Arc;
 
 use crate::house::House;

@@ -5,7 +5,7 @@
 use futures::TryStreamExt;
 use ier::query::engine::Engine;
 use ier::query::limits::Limits;
-use ier::query::shortcuts::Shortcuts;
+use ier::query::planner::shortcuts::Shortcuts;
 
 use crate::house::{House, cells, limits};
 

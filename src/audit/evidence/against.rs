@@ -14,14 +14,14 @@ use serde_json::{Map, Value};
 
 use super::held::{Held, HeldTable};
 use super::manifest::{ENGINE, FileRead, Manifest, TableRead};
+use super::report::{Found, Wrong};
 use super::rows::objects;
-use super::verify::{Found, Wrong};
 use super::{Inquiry, pack};
 use crate::error::{Kind, Result};
 use crate::human::counted;
 use crate::lake::fold::locate;
-use crate::lake::placed;
-use crate::lake::verify::fingerprint;
+use crate::lake::read::placed;
+use crate::lake::read::verify::fingerprint;
 use crate::query::engine::Engine;
 use crate::record::fields::{TIER, hidden};
 use crate::tiers::warehouse::Warehouse;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::lake::log::snapshot::Snapshot;
+use crate::lake::log::table::LakeTable;
 use crate::lake::paths::Role;
-use crate::lake::snapshot::Snapshot;
-use crate::lake::table::LakeTable;
-use crate::query::late::LateKeys;
+use crate::query::planner::late::LateKeys;
 use crate::record::fields::known;
 use crate::tiers::pin::pin;
 use crate::tiers::warehouse::Warehouse;

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::audit::{Alias, Question};
 use crate::error::{Error, Result};
-use crate::query::audit::{Alias, Question};
 
 /// The form of packs written today; another is refused rather than guessed at.
 pub const FORMAT: &str = "ier evidence 1";

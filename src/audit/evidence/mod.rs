@@ -7,22 +7,34 @@
 //! **Invariants**. All of a pack comes from one version of every table. Two packs of the same question at the same versions
 //! are the same bytes but for the time and the asker, which stand in the manifest and on the page only.
 
+// The versions of all tables an answer is made of.
 mod held;
 
+// What a pack says of itself: the question, where each row stood, and what every file of the pack hashes to.
 mod manifest;
 
+// The answer as a page for people: one file without scripts or outside references, to be read, printed and filed.
 mod page;
 
+// What is found in a pack.
+mod report;
+
+// The rows an answer rests on, read again from the tables, each with the place where it stands.
 mod rows;
 
+// What was recorded about a mail, as a picture: moments on a line of time, in proportion.
 mod timeline;
 
+// Files in one zip, always the same bytes for the same files.
 mod zip;
 
+// A pack: made in memory, written whole or not at all, as a folder or a zip, and opened again.
 pub mod pack;
 
+// Is a pack what was once written?
 pub mod verify;
 
+// A pack held against the archive: do the records still stand where it says, and say what it says?
 mod against;
 
 use std::sync::Arc;
@@ -32,9 +44,9 @@ use chrono::{DateTime, Utc};
 use self::held::Held;
 use self::manifest::{AliasUsed, Person};
 pub use self::pack::Pack;
-use super::audit::{Audit, Question, audit};
-use super::engine::Engine;
+use super::{Audit, Question, audit};
 use crate::error::{Error, Result};
+use crate::query::engine::Engine;
 use crate::tiers::warehouse::Warehouse;
 
 /// How often others may write while an answer is made before it is given up.

@@ -12,9 +12,9 @@ use super::held::Held;
 use super::manifest::{ENGINE, FORMAT, FileRead, MANIFEST, Manifest, PackedFile, Person, RowRead, TableRead};
 use super::rows::{Behind, Row};
 use super::{page, zip};
+use crate::audit::Audit;
 use crate::error::{Context, Error, Result};
-use crate::lake::layout::tags;
-use crate::query::audit::Audit;
+use crate::lake::file::tags;
 use crate::record::fields::hidden;
 
 /// The answer, for machines.

@@ -9,11 +9,11 @@ use serde_json::{Map, Value};
 
 use super::manifest::Manifest;
 use super::timeline;
+use crate::audit::verdict::{Mail, Verdict};
+use crate::audit::words::both;
+use crate::audit::{About, Audit, SendAudit};
 use crate::human::{count, counted};
-use crate::query::audit::verdict::{Mail, Verdict};
-use crate::query::audit::words::both;
-use crate::query::audit::{About, Audit, SendAudit};
-use crate::query::markup::escaped;
+use crate::output::markup::escaped;
 use crate::record::fields::hidden;
 
 const STYLE: &str = include_str!("page.css");

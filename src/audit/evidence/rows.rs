@@ -12,12 +12,12 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::held::{Held, HeldTable};
+use crate::audit::Audit;
+use crate::audit::facts::{Click, EARLY_DAYS, Record, Send, SendKind, Withheld, told};
+use crate::audit::verdict::Verdict;
 use crate::error::{Context, Error, Result};
-use crate::lake::placed::{self, Placed};
-use crate::lake::snapshot::DataFile;
-use crate::query::audit::Audit;
-use crate::query::audit::facts::{Click, EARLY_DAYS, Record, Send, SendKind, Withheld, told};
-use crate::query::audit::verdict::Verdict;
+use crate::lake::log::snapshot::DataFile;
+use crate::lake::read::placed::{self, Placed};
 use crate::record::fields::hidden;
 
 /// Files read at once.

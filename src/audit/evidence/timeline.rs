@@ -7,8 +7,8 @@ use std::fmt::Write;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use crate::query::audit::verdict::{Event, Mail, What};
-use crate::query::markup::escaped;
+use crate::audit::verdict::{Event, Mail, What};
+use crate::output::markup::escaped;
 
 /// The picture's width; its height grows with the events.
 const WIDTH: i64 = 720;

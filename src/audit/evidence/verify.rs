@@ -17,31 +17,17 @@ use serde_json::{Map, Value};
 use super::against::{self, Against};
 use super::manifest::{FORMAT, MANIFEST, Manifest, PackedFile};
 use super::pack::{ANSWER, PAGE, RECORDS_CSV, RECORDS_JSON};
+use super::report::{Found, Wrong};
 use super::zip;
+use crate::audit::words::both;
 use crate::error::{Context, Error, Result};
 use crate::human::counted;
-use crate::query::audit::words::both;
 use crate::query::engine::Engine;
 use crate::record::fields::hidden;
 use crate::tiers::warehouse::Warehouse;
 
 /// The files of a pack beside the manifest, in order of their names.
 const FILES: [&str; 4] = [ANSWER, PAGE, RECORDS_CSV, RECORDS_JSON];
-
-/// Something that is not as it was written.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Wrong {
-    /// The file of the pack, or of the archive.
-    pub file: String,
-    /// What is wrong with it.
-    pub problem: String,
-}
-
-impl Wrong {
-    pub(super) fn new(file: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { file: file.into(), problem: problem.into() }
-    }
-}
 
 /// What was found.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -74,16 +60,6 @@ pub struct Says {
     /// The zone of its local times.
     #[serde(skip)]
     zone: Tz,
-}
-
-/// A pack as it was found.
-pub(super) struct Found {
-    /// The bytes of the files a pack has.
-    pub files: BTreeMap<String, Vec<u8>>,
-    /// The manifest, where it can be read.
-    pub manifest: Option<Manifest>,
-    /// The records by table and key, where they can be believed.
-    pub records: BTreeMap<(String, String), Map<String, Value>>,
 }
 
 /// Checks a pack: by itself, against a seal noted elsewhere, and, unless it is altered, against the archive, where these

@@ -13,6 +13,7 @@ pub use self::erase::Erase;
 pub use self::evidence::{AuditVerb, AuditVerify};
 pub use self::global::Global;
 pub use self::hold::{Hold, HoldVerb};
+use self::length::{days, duration};
 pub use self::output::Output;
 use self::path::path;
 pub use self::reconcile::Reconcile;
@@ -23,34 +24,52 @@ pub use self::vacuum::Vacuum;
 pub use self::verify::Verify;
 use crate::settings::Overrides;
 
+// The words of `ier ask`: a question's name, and its parameters as flags.
 pub mod ask;
 
+// The words for an answer as an audience.
 mod audience;
 
+// The word of a person about the clock, which every verb takes that goes by it.
 mod clock;
 
+// The words of `ier erase`.
 mod erase;
 
+// The words of `ier audit verify`.
 mod evidence;
 
+// The flags every verb has.
 mod global;
 
+// Where an answer goes and in what form: what several verbs share.
 mod output;
 
+// Lengths of time.
+mod length;
+
+// A path among the words of a command.
 mod path;
 
+// The words of `ier reconcile`.
 mod reconcile;
 
+// The words of `ier release`.
 mod release;
 
+// The words of `ier run`.
 mod run;
 
+// The words of `ier vacuum`.
 mod vacuum;
 
+// The words of `ier verify`.
 mod verify;
 
+// The words of `ier hold`.
 mod hold;
 
+// The words of `ier retain`.
 mod retain;
 
 /// Archived e-mail engagement, answered in SQL
@@ -547,36 +566,6 @@ impl Args {
             _ => {}
         }
         overrides
-    }
-}
-
-/// `90d`, `36h`, `5m`, `30s`, `2w`; a bare 0 is no time at all. Refuses numbers without a unit.
-fn duration(text: &str) -> Result<Duration, String> {
-    let right = || format!("`{text}` is no length of time; give a number and s, m, h, d or w, such as 90d");
-    if text == "0" {
-        return Ok(Duration::ZERO);
-    }
-    let split = text.find(|character: char| !character.is_ascii_digit()).ok_or_else(right)?;
-    let (number, unit) = text.split_at(split);
-    let seconds = match unit {
-        "s" => 1,
-        "m" | "min" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        "w" => 7 * 86_400,
-        _ => return Err(right()),
-    };
-    let number: u64 = number.parse().map_err(|_| right())?;
-    // A century is more than any file's age, and far from every overflow.
-    number.checked_mul(seconds).filter(|&all| all <= 36_525 * 86_400).map(Duration::from_secs).ok_or_else(right)
-}
-
-/// A length of time in whole days.
-fn days(text: &str) -> Result<u32, String> {
-    let seconds = duration(text)?.as_secs();
-    match u32::try_from(seconds / 86_400) {
-        Ok(days) if seconds % 86_400 == 0 && days > 0 => Ok(days),
-        _ => Err(format!("`{text}` is not a number of days; give one day or more, such as 90d or 12w")),
     }
 }
 

@@ -18,8 +18,8 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::error::{Context, Error, Result};
 use crate::human;
+use crate::output::{self, Format, Options};
 use crate::query::ask::Ask;
-use crate::query::output::{self, Format, Options};
 
 use super::print::forgiving;
 use super::statements;

@@ -11,14 +11,15 @@ use arrow::array::{Array, RecordBatch};
 
 use self::keys::{Fingerprints, fingerprint};
 use crate::error::{Error, Kind, Result};
-use crate::lake::fold;
-use crate::lake::inspect;
+use crate::lake::columns::keys;
+use crate::lake::log::snapshot::DataFile;
+use crate::lake::log::table::LakeTable;
 use crate::lake::paths::Role;
-use crate::lake::snapshot::DataFile;
-use crate::lake::table::LakeTable;
+use crate::lake::read::inspect;
 use crate::record::fields::hidden;
 use crate::tiers::pin::Pinned;
 
+// Is any key in a table twice?
 mod keys;
 
 /// Where a row stands: its file, as the store names it, and its place in that.
@@ -67,7 +68,7 @@ impl Doubles {
     pub fn take(&self, lake: &LakeTable, file: &DataFile, batch: &RecordBatch) -> Result<()> {
         let pools_of = self.pools_of(lake, file);
         let marks = batch.column_by_name(hidden::LATE);
-        let rows = fold::keys(batch)?.iter().enumerate().filter_map(|(row, key)| Some((row, fingerprint(key?))));
+        let rows = keys(batch)?.iter().enumerate().filter_map(|(row, key)| Some((row, fingerprint(key?))));
         let rows: Vec<_> = rows.map(|(row, number)| (number, pools_of(marks.is_some_and(|marks| marks.is_valid(row))))).collect();
         for pool in POOLS {
             let numbers = rows.iter().filter(|(_, pools)| pools[pool as usize]).map(|(number, _)| *number);

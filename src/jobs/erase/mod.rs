@@ -21,16 +21,22 @@
 //! somebody else (the plan counts these: an alias may be missing); links of their IERs; rows of other tables that hold one of the
 //! ids, and, in tables kept by address, one of their addresses that is nobody else's.
 
+// Where a person's rows stand, and what of them has to be known before they go.
 pub mod find;
 
+// The second half of an erasure: what old versions still hold is deleted, at once or when its time has come.
 pub mod finish;
 
+// Does a legal hold stand against an erasure?
 pub mod held;
 
+// The ledger of erasures: what was begun, what no table shows any more, what no object holds any more.
 pub mod ledger;
 
+// Rejects files on the machine: rows that name an erased person go from them, the others stay byte for byte.
 pub mod rejects;
 
+// Taking rows out of a table: their keys go on the list, and their files are written anew without them.
 mod remove;
 
 use std::collections::BTreeSet;
@@ -47,19 +53,20 @@ use self::held::held;
 use self::ledger::{ENGINE, Entry, Receipt, Step};
 use self::rejects::Mentions;
 use self::remove::{Count, Remover, What};
-use super::record::Report;
 use crate::error::{Error, Result};
 use crate::human;
-use crate::lake::fold::keys;
+use crate::lake::columns::keys;
+use crate::lake::log::table::LakeTable;
 use crate::lake::paths::Role;
-use crate::lake::table::LakeTable;
+use crate::ledgers::erased::suppress;
+use crate::ledgers::runs::Report;
 use crate::progress::Progress;
 use crate::record::fields::{TABLES, hidden, known};
 use crate::record::id::SfId;
 use crate::tiers::aliases::Aliases;
 use crate::tiers::links;
 use crate::tiers::pin::pin;
-use crate::tiers::suppressed::{self, Key, List, Subject, suppress};
+use crate::tiers::suppressed::{self, Key, List, Subject};
 use crate::tiers::warehouse::Warehouse;
 
 /// Ledgers that hold nobody's id.

@@ -23,27 +23,33 @@ use std::sync::Arc;
 
 use chrono::Duration;
 
-use super::record::Report;
 use super::verify::{self, Choices, Dead};
 use crate::error::{Error, Kind, Result};
-use crate::lake::commit::{ATTEMPTS, Change, commit, lost_race};
 use crate::lake::fold::locate;
+use crate::lake::log::commit::{ATTEMPTS, Change, commit, lost_race};
+use crate::lake::log::snapshot::{DataFile, Snapshot};
+use crate::lake::log::table::LakeTable;
+use crate::lake::log::tally::{self, Tally, month_name};
 use crate::lake::paths::Role;
-use crate::lake::snapshot::{DataFile, Snapshot};
-use crate::lake::table::LakeTable;
-use crate::lake::tally::{self, Tally, month_name};
+use crate::ledgers::holds::{Holds, PEOPLE_COLUMNS};
+use crate::ledgers::runs::Report;
 use crate::progress::Progress;
 use crate::record::fields::known;
 use crate::tiers::claim;
-use crate::tiers::holds::{Holds, PEOPLE_COLUMNS};
 use crate::tiers::pin::{Pinned, pin};
 use crate::tiers::warehouse::{Tiers, Warehouse};
 
 pub use self::ledger::Load;
-pub use self::report::{GiveUpPlan, GiveUpReport, LostFile};
+pub use self::lost::LostFile;
+pub use self::report::{GiveUpPlan, GiveUpReport};
 
+// A file that is gone or damaged, and what was in it as far as the log tells.
+mod lost;
+
+// The ledger of files that were given up, and what the ledger of loads says of their records.
 mod ledger;
 
+// What was in files that are given up, as far as the log tells, for people and machines.
 mod report;
 
 /// Tables without whose rows something happens that nobody wants.
@@ -91,7 +97,7 @@ pub async fn plan(
 fn may_be_held(holds: &Holds, dead: &Dead) -> bool {
     let expires = ["individual_email_result", "individual_link", "not_sent"];
     let links = &*dead.lake.table.name == "individual_link";
-    let (first, last) = report::days(dead);
+    let (first, last) = lost::days(dead);
     let may_be = |ids: &[&str]| links || PEOPLE_COLUMNS.iter().any(|column| dead.file.may_hold(column, ids));
     expires.contains(&&*dead.lake.table.name) && holds.may_cover(first, last, may_be)
 }

@@ -16,26 +16,25 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use self::parsers::{Parsed, Parsers, Rejected};
-use super::coverage::{self, Covered};
-use super::record::Report;
 use crate::error::{Context, Error, Result};
 use crate::human;
-use crate::lake::commit::{ATTEMPTS, lost_race};
-use crate::lake::paths::Role;
-use crate::lake::snapshot::Partition;
-use crate::lake::spill::Spill;
+use crate::lake::fold::spill::Spill;
+use crate::lake::log::commit::{ATTEMPTS, lost_race};
+use crate::lake::paths::{Partition, Role};
+use crate::ledgers::coverage::{self, Covered};
+use crate::ledgers::runs::Report;
 use crate::progress::Progress;
 use crate::record::fields::{TABLES, Table, known};
 use crate::source::export::ReadOptions;
 use crate::source::inputs::{self, Input};
 use crate::source::reject::RejectFile;
-use crate::tiers::aliases;
 use crate::tiers::carry::Counts;
-use crate::tiers::links;
 use crate::tiers::spans::{self, Missing, Spans};
 use crate::tiers::upsert::Upsert;
 use crate::tiers::warehouse::Warehouse;
+use crate::tiers::{aliases, links};
 
+// The parsers of a load: threads that read the files, and the count of what they have read.
 mod parsers;
 
 /// Rows a parser hands over at once: some ten megabytes. What is on its way is in memory beside what waits.

@@ -15,24 +15,28 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use self::judge::{Judged, LakeJudged, Places};
-use super::record::Report;
 use crate::error::{Error, Result};
 use crate::human;
-use crate::lake::commit::ATTEMPTS;
+use crate::lake::log::commit::ATTEMPTS;
 use crate::lake::paths::{Role, date_of};
+use crate::ledgers::runs::Report;
+use crate::ledgers::sends::Sends;
 use crate::progress::Progress;
 use crate::record::fields::known;
 use crate::settings::retain::{Object, Retain, Term};
 use crate::tiers::claim;
-use crate::tiers::sends::Sends;
 use crate::tiers::warehouse::Warehouse;
 
+// Which rows of which files have expired, and which of those are held: nothing is written here.
 mod judge;
 
+// Removing what was judged: one commit to the archive, then one to hot.
 mod remove;
 
+// Until which day of sending a record has expired: the terms of the rules that cover it.
 mod terms;
 
+// What IERs alone tell, summed up by send and month before they are removed: the ledger `expired_total`.
 mod totals;
 
 /// What expires, in the order in which it is removed.

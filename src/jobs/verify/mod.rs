@@ -6,7 +6,7 @@
 //! A damaged object does not end the run: each is named, with what is wrong and what to do.
 //!
 //! Beside that it lists what no table needs: what killed runs left behind. Only when told to, and told that it is meant, it
-//! deletes that, as `ier vacuum` would ([`crate::lake::vacuum`]); and never from a table in which anything is damaged, whose
+//! deletes that, as `ier vacuum` would ([`crate::lake::log::vacuum`]); and never from a table in which anything is damaged, whose
 //! leftovers may be what somebody restores it from.
 //!
 //! **At once with other jobs**: both tiers are pinned as a reader pins them, so no row is missed or seen twice. A file that a
@@ -26,19 +26,21 @@ pub use self::report::{Damage, Dead, Leftover, TableReport, VerifyReport};
 use super::doubles::{Doubles, listed};
 use crate::error::{Error, Kind, Result};
 use crate::human;
-use crate::lake::layout::tags;
+use crate::lake::file::tags;
+use crate::lake::log::snapshot::{DataFile, Snapshot};
+use crate::lake::log::table::LakeTable;
+use crate::lake::log::{logs, tally, vacuum};
 use crate::lake::parallel::in_parallel;
 use crate::lake::paths::{self, Role};
-use crate::lake::snapshot::{DataFile, Snapshot};
-use crate::lake::table::LakeTable;
-use crate::lake::{inspect, logs, tally, vacuum};
+use crate::lake::read::inspect;
+use crate::ledgers::lookups::{KEY_REMEDY, LookUpLog};
 use crate::progress::Progress;
 use crate::record::fields::{TABLES, Table};
-use crate::tiers::lookups::{KEY_REMEDY, LookUpLog};
 use crate::tiers::pin::{Pinned, pin};
 use crate::tiers::suppressed;
 use crate::tiers::warehouse::Warehouse;
 
+// What a verification found, for people and machines.
 mod report;
 
 /// Bytes of files held at once, in MiB. A larger file than this is read alone.

@@ -24,10 +24,10 @@ use parquet::errors::Result;
 use parquet::file::metadata::ParquetMetaData;
 
 use super::appendix::Place;
-use super::pages::{Dictionaries, Dictionary};
 use super::reader::Reader;
 use super::rollup::Rollup;
 use super::sums::{Sums, Tail};
+use crate::lake::file::pages::fetched::{Dictionaries, Dictionary};
 
 /// Budget until an engine sets its own, in bytes.
 const DEFAULT_BUDGET_BYTES: usize = 256 << 20;

@@ -10,27 +10,9 @@ use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{BloomFilterProperties, EnabledStatistics, WriterProperties, WriterVersion};
 use parquet::schema::types::ColumnPath;
 
-use super::paths::Role;
 use crate::error::{Error, Result};
+use crate::lake::paths::Role;
 use crate::record::fields::{Kind, Table, hidden};
-
-/// Names of our entries in an Add action's tags.
-pub mod tags {
-    /// blake3 hash of the file's bytes, in hexadecimal.
-    pub const BLAKE3: &str = "ier.blake3";
-    /// Size and blake3 hash of the file's end: checksums, page indexes and footer. See [`crate::lake::sums`].
-    pub const TAIL: &str = "ier.tail";
-    /// Place and blake3 hash of the file's rollup, where it has one. See [`crate::lake::rollup`].
-    pub const ROLLUP: &str = "ier.rollup";
-    /// Place and blake3 hash of the file's rare rows, where it has some; in its footer, too. See [`crate::lake::rare`].
-    pub const RARE: &str = "ier.rare";
-    /// For hot files with marked rows: the days (since 1970, comma-separated) under which the archive may hold their keys.
-    pub const LATE: &str = "ier.late_from";
-    /// How much effort went into a file's compression, where that is more than its tier's own.
-    pub const EFFORT: &str = "ier.effort";
-    /// The mark of a row whose key the archive may hold under any day.
-    pub const ANYWHERE: i32 = i32::MIN;
-}
 
 /// Rows in a row group: enough to keep dictionaries and footers small beside the data, few enough that a writer holds
 /// one encoded group (about 40 MB) in memory and a month can be read by two threads.

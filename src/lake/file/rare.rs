@@ -18,10 +18,9 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use parquet::file::metadata::ParquetMetaData;
 
 use super::appendix::{self, Place};
-use super::layout::tags;
-use super::read::pad;
-use super::rollup;
+use super::{rollup, tags};
 use crate::error::{Error, Result};
+use crate::lake::columns::pad;
 use crate::record::fields::Table;
 
 /// The checkbox of e-mails that bounced hard.

@@ -11,17 +11,17 @@ use parquet::file::metadata::{KeyValue, RowGroupMetaData};
 use tokio::io::AsyncWriteExt;
 
 use super::appendix::Place;
-use super::layout::tags;
 use super::rare::RareRows;
 use super::rollup::Rollup;
 use super::sums::{Summing, Tail};
+use super::tags;
 use crate::error::{Error, Result};
 
 /// Bytes collected before a part is sent.
 const PART_BYTES: usize = 8 << 20;
 
 /// The file.
-pub(super) struct Sink {
+pub(crate) struct Sink {
     inner: BufWriter,
     hasher: blake3::Hasher,
     bytes: u64,
@@ -32,14 +32,14 @@ pub(super) struct Sink {
 
 /// What a file carries beside its rows.
 #[derive(Debug)]
-pub(super) struct Beside {
+pub(crate) struct Beside {
     pub rollup: Option<Rollup>,
     pub rare: Option<RareRows>,
 }
 
 /// What the log says of a file's bytes.
 #[derive(Clone, Debug)]
-pub(super) struct Digest {
+pub(crate) struct Digest {
     /// blake3 hash of all of them, in hexadecimal.
     pub blake3: String,
     /// How many.

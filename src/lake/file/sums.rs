@@ -5,7 +5,7 @@
 //! header, of each dictionary and of each key filter. They stand behind the last of these, four bytes each, in the order of the
 //! pieces in the file: what the pieces are follows from the footer. The *tail* of the file (checksums, page indexes and footer) is
 //! proved by its blake3 hash in the log (tag `ier.tail`, with its size, so that it is one request however large it is), so are rare
-//! rows before it ([`super::rare`]), and the log proves itself ([`super::seal`]). From the first page to the end there is no byte that is not covered.
+//! rows before it ([`super::rare`]), and the log proves itself ([`crate::lake::log::seal`]). From the first page to the end there is no byte that is not covered.
 //!
 //! Other engines do not see the checksums: nothing in the footer points there. Files written before there were any have no such
 //! tag, and are read as they are.
@@ -23,8 +23,8 @@ use parquet::file::page_index::offset_index::PageLocation;
 use parquet::schema::types::{SchemaDescriptor, Type};
 
 use super::rare;
-use super::thrift::{Compact, I32, LIST};
 use crate::error::Error;
+use crate::lake::file::pages::thrift::{Compact, I32, LIST};
 
 /// Bytes before the first page.
 const MAGIC_BYTES: u64 = 4;

@@ -12,14 +12,31 @@ use arrow::compute::filter_record_batch;
 use deltalake_core::kernel::Add;
 use futures::{StreamExt, TryStreamExt};
 
-use super::layout::Effort;
-use super::read::{self, OpenFile};
-use super::snapshot::{DataFile, Partition};
-use super::sort::{BATCH_ROWS, Sorted, merge, sort};
-use super::table::LakeTable;
-use super::write::{self, Begun};
+use self::write::{self, Begun};
+use super::paths::Partition;
+use super::read;
 use crate::error::{Error, Result};
+use crate::lake::file::layout::Effort;
+use crate::lake::file::open::OpenFile;
+use crate::lake::file::sort::{BATCH_ROWS, Sorted, merge, sort};
+use crate::lake::log::snapshot::DataFile;
+use crate::lake::log::table::LakeTable;
 use crate::record::fields::hidden;
+
+// Writing sorted rows as files: each is hashed as it is written, and comes out as its log entry.
+pub mod write;
+
+// A temporary file of batches and numbers that wait on disk.
+mod scratch;
+
+// Which keys of a load occur in more than one partition, without keeping the keys.
+pub mod wanderers;
+
+// Rows waiting to be folded, sorted into their partitions.
+pub mod spill;
+
+// The splice: a file without some of its rows, made by copying what does not change.
+pub mod splice;
 
 /// Where wanted keys were found: per file, the places of their rows (ascending).
 #[derive(Clone, Debug, Default)]
@@ -220,10 +237,4 @@ fn without(file: &OpenFile, goes: &[u32]) -> Result<Sorted> {
             if keep.iter().all(|keep| *keep) { Ok(batch) } else { Ok(filter_record_batch(&batch, &BooleanArray::from(keep))?) }
         })
         .boxed())
-}
-
-/// The keys of a batch.
-pub fn keys(batch: &RecordBatch) -> Result<&arrow::array::StringArray> {
-    let column = batch.column_by_name(hidden::KEY).ok_or_else(|| Error::internal("batch without keys"))?;
-    Ok(column.as_string::<i32>())
 }

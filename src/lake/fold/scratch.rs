@@ -14,13 +14,13 @@ use crate::human::temporary_folder;
 
 /// The file; made when something is written first.
 #[derive(Default)]
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     file: Mutex<Option<File>>,
 }
 
 /// Where something stands in it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     offset: u64,
     bytes: usize,
 }

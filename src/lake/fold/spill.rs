@@ -12,13 +12,12 @@ use arrow::compute::{cast, filter_record_batch, take_record_batch};
 use arrow::datatypes::DataType;
 use futures::StreamExt;
 
-use super::fold::keys;
-use super::paths::Role;
 use super::scratch::{Place, Scratch};
-use super::snapshot::Partition;
-use super::sort::{BATCH_ROWS, Sorted, sort};
 use super::wanderers::{Fingerprints, Wanderers};
 use crate::error::{Error, Result};
+use crate::lake::columns::keys;
+use crate::lake::file::sort::{BATCH_ROWS, Sorted, sort};
+use crate::lake::paths::{Partition, Role};
 use crate::record::fields::Table;
 use crate::record::key::sent_days;
 
@@ -201,7 +200,7 @@ impl Spill {
         let spilled = spilled.filter(move |run| part.meets(run)).map(|run| self.scratch.read(run.place));
         let pieces = spilled.chain(self.held.get(&part.partition).into_iter().flatten().cloned().map(Ok));
         pieces.map(move |piece| {
-            let piece = super::read::pad(&piece?, &self.table.lake_schema())?;
+            let piece = crate::lake::columns::pad(&piece?, &self.table.lake_schema())?;
             match part.bits {
                 0 => Ok(piece),
                 _ => Ok(filter_record_batch(&piece, &self.those(&piece, |hash| part.has(hash))?)?),
@@ -227,7 +226,7 @@ impl Spill {
             let (mut together, mut bytes) = (Vec::new(), 0);
             for batch in batches {
                 bytes += batch.get_array_memory_size();
-                together.push(super::read::pad(&batch, &self.table.lake_schema())?);
+                together.push(crate::lake::columns::pad(&batch, &self.table.lake_schema())?);
                 if bytes >= self.cut_bytes {
                     self.put(partition, &std::mem::take(&mut together), bytes)?;
                     bytes = 0;

@@ -27,16 +27,17 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::writer::SerializedFileWriter;
 
-use super::layout::{self, Effort, lake_schema_of, tags};
-use super::paths;
-use super::rare::RareRows;
-use super::rollup::{self, Rollup, RollupBuilder};
-use super::sink::{Beside, Digest, Sink};
-use super::snapshot::DataFile;
-use super::sort::BATCH_ROWS;
-use super::table::LakeTable;
 use super::write;
 use crate::error::{Context, Error, Result};
+use crate::lake::file::layout::{self, Effort, lake_schema_of};
+use crate::lake::file::rare::RareRows;
+use crate::lake::file::rollup::{self, Rollup, RollupBuilder};
+use crate::lake::file::sink::{Beside, Digest, Sink};
+use crate::lake::file::sort::BATCH_ROWS;
+use crate::lake::file::tags;
+use crate::lake::log::snapshot::DataFile;
+use crate::lake::log::table::LakeTable;
+use crate::lake::paths;
 use crate::record::fields::hidden;
 
 /// What a splice made; nothing is visible until it is committed.

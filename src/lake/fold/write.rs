@@ -14,16 +14,16 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
 use serde_json::{Map, Value};
 
-use super::commit::partition_values;
-use super::layout::{self, Effort, FILE_BYTES, tags};
-use super::paths::{self, date_of};
-use super::rare::RareBuilder;
-use super::rollup::RollupBuilder;
-use super::sink::{Beside, Digest, Sink};
-use super::snapshot::Partition;
-use super::sort::Sorted;
-use super::table::LakeTable;
 use crate::error::{Context, Error, Result};
+use crate::lake::file::layout::{self, Effort, FILE_BYTES};
+use crate::lake::file::rare::RareBuilder;
+use crate::lake::file::rollup::RollupBuilder;
+use crate::lake::file::sink::{Beside, Digest, Sink};
+use crate::lake::file::sort::Sorted;
+use crate::lake::file::tags;
+use crate::lake::log::commit::partition_values;
+use crate::lake::log::table::LakeTable;
+use crate::lake::paths::{self, Partition, date_of};
 use crate::record::fields::{Kind, Table, hidden};
 
 /// Writes sorted rows of one partition into files of at most about [`FILE_BYTES`]; returns their log entries, in order.
@@ -156,7 +156,7 @@ impl OpenFile {
 }
 
 /// The log entry of a file just written at `place`, with what proves its bytes.
-pub(super) fn entry(
+pub(crate) fn entry(
     table: &LakeTable,
     (path, partition): (String, Partition),
     effort: Effort,
@@ -192,7 +192,7 @@ pub(super) fn entry(
 }
 
 /// The days of a batch's late marks.
-pub(super) fn note_late_days(batch: &RecordBatch, days: &mut BTreeSet<i32>) {
+pub(crate) fn note_late_days(batch: &RecordBatch, days: &mut BTreeSet<i32>) {
     if let Some(late) = batch.column_by_name(hidden::LATE) {
         let late = late.as_primitive::<Date32Type>();
         if late.null_count() < late.len() {

@@ -12,22 +12,22 @@ use chrono::{DateTime, Duration, Utc};
 use futures::TryStreamExt;
 use object_store::ObjectMeta;
 
-use super::paths::{self, LogObject};
 use super::table::LakeTable;
 use crate::error::{Context, Result};
+use crate::lake::paths::{self, LogObject};
 
 /// How long log entries stay; the Delta protocol's default, which other engines count on.
 pub const LOG_RETENTION: Duration = Duration::days(30);
 
 /// Entries and checkpoints of a log, by version.
 #[derive(Debug, Default)]
-pub(super) struct Versions {
+pub(crate) struct Versions {
     pub entries: Vec<(u64, ObjectMeta)>,
     pub checkpoints: Vec<(u64, ObjectMeta)>,
 }
 
 /// Lists a table's log.
-pub(super) async fn versions(table: &LakeTable) -> Result<Versions> {
+pub(crate) async fn versions(table: &LakeTable) -> Result<Versions> {
     let folder = table.folder.clone().join(paths::LOG);
     let listed: Vec<ObjectMeta> =
         table.store.list(Some(&folder)).try_collect().await.context(|| format!("cannot list {folder}"))?;
@@ -48,7 +48,7 @@ pub(super) async fn versions(table: &LakeTable) -> Result<Versions> {
 ///
 /// # Errors
 /// Unavailable when the store does not answer; what is left goes with the next clean-up.
-pub(super) async fn clean_up(table: &LakeTable, now: DateTime<Utc>) -> Result<()> {
+pub(crate) async fn clean_up(table: &LakeTable, now: DateTime<Utc>) -> Result<()> {
     let Versions { entries, checkpoints } = versions(table).await?;
     let Some((newest, newest_entry)) = entries.last() else { return Ok(()) };
     // It has just been written: a clock of ours that is ahead of the store's makes nothing older than it is.

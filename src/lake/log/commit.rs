@@ -12,15 +12,13 @@ use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use uuid::Uuid;
 
-use super::cleanup;
-use super::landed;
-use super::paths;
-use super::seal;
 use super::snapshot::{DataFile, Snapshot};
 use super::table::{COMMIT, LakeTable};
 use super::tally::{self, TALLY, Tally};
+use super::{cleanup, landed, seal};
 use crate::clock::Clock;
 use crate::error::{Context, Error, Kind, Result};
+use crate::lake::paths;
 
 /// What a commit does.
 #[derive(Debug, Default)]
@@ -269,6 +267,6 @@ pub fn lost_race(error: &Error) -> bool {
 }
 
 /// Partition values of a log entry.
-pub fn partition_values(table: &LakeTable, partition: super::snapshot::Partition) -> HashMap<String, Option<String>> {
+pub fn partition_values(table: &LakeTable, partition: crate::lake::paths::Partition) -> HashMap<String, Option<String>> {
     table.role.partition_column().map(|column| (column.to_owned(), partition.value())).into_iter().collect()
 }

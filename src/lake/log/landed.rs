@@ -25,7 +25,7 @@ const AT_ONCE: usize = 64;
 /// # Errors
 /// Conflict, naming the first that is not there or is another: whoever committed has to write it again. Unavailable when the
 /// store does not answer.
-pub(super) async fn all_there(table: &LakeTable, adds: &[Add]) -> Result<()> {
+pub(crate) async fn all_there(table: &LakeTable, adds: &[Add]) -> Result<()> {
     let mut asked: Vec<BoxFuture<'static, Result<()>>> = Vec::with_capacity(adds.len());
     for add in adds {
         let path = Path::from_iter(table.folder.parts().chain(Path::from(add.path.as_str()).parts()));

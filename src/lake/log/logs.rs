@@ -1,7 +1,7 @@
 //! A table's log, looked at from end to end: is each of its objects as it was written, and is none missing?
 //!
 //! Readers look at what they need, and find damage when they meet it. This looks at everything there is, from the store itself, not
-//! through [`super::seal::Sealed`].
+//! through [`super::sealed::Sealed`].
 
 use std::collections::BTreeSet;
 
@@ -9,11 +9,10 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 
-use super::foreign;
-use super::paths::{self, LogObject, log_object};
-use super::seal;
 use super::table::LakeTable;
+use super::{seal, sealed, written};
 use crate::error::{Context, Error, Result};
+use crate::lake::paths::{self, LogObject, log_object};
 
 /// Objects read at once.
 const READS: usize = 16;
@@ -107,7 +106,7 @@ async fn wrong(table: &LakeTable, location: &Path, what: LogObject) -> Result<Op
     let broken = |broken: seal::Broken| Wrong { what: broken.to_string(), foreign: broken == seal::Broken::Unsealed };
     Ok(Some(match what {
         LogObject::Entry(_) | LogObject::LastCheckpoint => match seal::check(&bytes) {
-            Err(found) => Some(match (what, foreign::written(&bytes)) {
+            Err(found) => Some(match (what, written::written(&bytes)) {
                 (LogObject::Entry(_), Some(written)) => Wrong { what: written.to_string(), foreign: true },
                 (LogObject::Entry(_), None) => Wrong { foreign: false, ..broken(found) },
                 _ => broken(found),
@@ -115,10 +114,10 @@ async fn wrong(table: &LakeTable, location: &Path, what: LogObject) -> Result<Op
             Ok(()) => table.markers.bears_out(&table.sealed_name(location), &bytes).await?.err().map(broken),
         },
         LogObject::Checkpoint(_) => {
-            let seals = seal::seals(&table.store, location).await?;
+            let seals = sealed::seals(&table.store, location).await?;
             let mut hasher = blake3::Hasher::new();
             hasher.update(&bytes);
-            if seal::is_proved(&table.markers, &table.sealed_name(location), &hasher, &seals).await? {
+            if sealed::is_proved(&table.markers, &table.sealed_name(location), &hasher, &seals).await? {
                 None
             } else if seals.is_empty() {
                 Some(broken(seal::Broken::Unsealed))

@@ -25,9 +25,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::paths::{self, LogObject};
 use super::seal::{self, Broken};
 use crate::error::{Context, Error, Result};
+use crate::lake::paths::{self, LogObject};
 
 /// The version of the format this program writes, and the newest it reads.
 pub const FORMAT: u64 = 1;
@@ -53,7 +53,7 @@ pub struct Marker {
 
 impl Marker {
     /// The place of an object of this warehouse.
-    pub(super) fn place_of(&self, object: String) -> Place {
+    pub(crate) fn place_of(&self, object: String) -> Place {
         Place { warehouse: self.warehouse.clone(), object }
     }
 }
@@ -65,22 +65,6 @@ struct Upgraded {
     entries: BTreeMap<String, BTreeMap<u64, String>>,
     /// blake3 hashes of keys that no commit tells of, by their paths.
     keys: BTreeMap<String, String>,
-}
-
-/// Where a sealed object belongs. It is written into the object, and covered by its seal.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Place {
-    /// The warehouse's id.
-    pub warehouse: String,
-    /// The object's path below the warehouse's folder.
-    pub object: String,
-}
-
-impl Place {
-    /// As it stands in the object.
-    pub(super) fn text(&self) -> String {
-        format!("{} {}", self.warehouse, self.object)
-    }
 }
 
 /// The marker of one warehouse, as far as this process knows it. What one part of a process has read is known to all.
@@ -114,7 +98,7 @@ impl Markers {
     }
 
     /// The marker as it is now.
-    pub(super) async fn read(&self) -> Result<Option<Arc<Marker>>> {
+    pub(crate) async fn read(&self) -> Result<Option<Arc<Marker>>> {
         let place = self.place(paths::MARKER);
         let found = match self.sealed(&place).await? {
             None => None,
@@ -165,7 +149,7 @@ impl Markers {
     }
 
     /// The place that an object sealed now has to name.
-    pub(super) async fn place_of(&self, object: String, now: DateTime<Utc>) -> Result<Place> {
+    pub(crate) async fn place_of(&self, object: String, now: DateTime<Utc>) -> Result<Place> {
         Ok(self.made(now).await?.place_of(object))
     }
 
@@ -173,7 +157,7 @@ impl Markers {
     ///
     /// # Errors
     /// Unavailable when what is needed to tell cannot be read.
-    pub(super) async fn bears_out(&self, object: &str, bytes: &[u8]) -> Result<Result<(), Broken>> {
+    pub(crate) async fn bears_out(&self, object: &str, bytes: &[u8]) -> Result<Result<(), Broken>> {
         let Some(place) = seal::stated_place(bytes) else { return self.was_there_before(object, bytes).await };
         if place.object != object {
             return Ok(Err(Broken::Displaced(place.object)));

@@ -23,12 +23,12 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload,
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::paths::{self, LOG};
-use super::read;
 use super::seal;
 use super::snapshot::Snapshot;
 use super::table::LakeTable;
 use crate::error::{Context, Error, Kind, Result};
+use crate::lake::file::open;
+use crate::lake::paths::{self, LOG};
 
 /// Log entries read at once.
 const READS: usize = 16;
@@ -267,7 +267,7 @@ async fn drop_checkpoints(table: &LakeTable, log: &[ObjectMeta], snapshot: &Snap
 /// Is a file no log entry names one that can never be committed?
 async fn is_garbage(table: &LakeTable, object: &ObjectMeta, columns: &[&str], refuses: Refuses<'_>) -> Result<bool> {
     let search = async {
-        let file = read::open_at(table.table.clone(), table.store.clone(), object.location.clone(), object.size).await?;
+        let file = open::open_at(table.table.clone(), table.store.clone(), object.location.clone(), object.size).await?;
         let mut rows = file.stream(Some(columns), None)?;
         while let Some(batch) = rows.try_next().await? {
             if refuses(&batch)? {

@@ -11,34 +11,12 @@ use object_store::ObjectMeta;
 use object_store::path::Path;
 use serde_json::Value;
 
-use super::appendix::Place;
-use super::layout::tags;
-use super::paths::{Role, date_of};
-use super::sums::Tail;
 use crate::error::{Error, Result};
+use crate::lake::file::appendix::Place;
+use crate::lake::file::sums::Tail;
+use crate::lake::file::tags;
+use crate::lake::paths::{Role, date_of};
 use crate::record::fields::{Kind, Table};
-
-/// A partition: the first day (since 1970) it covers; `None` holds the rows without a date.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Partition(pub Option<i32>);
-
-impl Partition {
-    /// The value as the log writes it.
-    pub fn value(self) -> Option<String> {
-        self.0.map(|day| date_of(day).to_string())
-    }
-
-    fn parse(value: Option<&str>) -> Result<Self> {
-        match value {
-            None | Some("") => Ok(Self(None)),
-            Some(text) => {
-                let date: NaiveDate =
-                    text.parse().map_err(|_| Error::corrupt(format!("partition value {text:?} is not a date")))?;
-                Ok(Self(Some(date.to_epoch_days())))
-            }
-        }
-    }
-}
 
 /// Least and greatest value and number of nulls of a column in one file.
 #[derive(Clone, Debug)]
@@ -184,6 +162,18 @@ fn scalar(kind: Kind, value: &Value) -> ScalarValue {
     }
 }
 
+/// Files as `EXPLAIN` names them.
+pub fn files_shown<'a>(folder: &Path, files: impl Iterator<Item = &'a Arc<DataFile>>, format: DisplayFormatType) -> String {
+    let files: Vec<&Arc<DataFile>> = files.collect();
+    let shown = if matches!(format, DisplayFormatType::Verbose) { files.len() } else { files.len().min(FILES_SHOWN) };
+    let more = if shown < files.len() { ", ..." } else { "" };
+    let names: Vec<String> = files[..shown].iter().map(|file| file.path(folder).to_string()).collect();
+    format!("{} files=[{}{more}]", files.len(), names.join(", "))
+}
+
+/// Files that `EXPLAIN` names.
+const FILES_SHOWN: usize = 5;
+
 /// One version of a table.
 #[derive(Debug, Default)]
 pub struct Snapshot {
@@ -196,7 +186,7 @@ pub struct Snapshot {
     /// Columns the log's schema has, for tables whose columns grow.
     pub columns: Vec<String>,
     /// What the next commit builds on.
-    pub(super) state: Option<DeltaTableState>,
+    pub(crate) state: Option<DeltaTableState>,
 }
 
 impl Snapshot {

@@ -12,13 +12,13 @@ use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::Mutex;
 
-use super::footers::Footers;
 use super::marker::Markers;
-use super::paths::{self, Role};
-use super::seal::Sealed;
+use super::root::Root;
+use super::sealed::Sealed;
 use super::snapshot::{DataFile, Snapshot};
-use super::store::Root;
 use crate::error::{Error, Result};
+use crate::lake::file::footers::Footers;
+use crate::lake::paths::{self, Role};
 use crate::record::fields::Table;
 
 /// Application transaction of the archive: days since 1970; rows sent before it belong to the archive.
@@ -49,8 +49,8 @@ pub struct LakeTable {
     /// How rare rows of its files have to be; see [`Root::rare_rows_each`].
     pub rare_rows_each: usize,
     /// What the warehouse says of itself.
-    pub(super) markers: Arc<Markers>,
-    pub(super) log_store: LogStoreRef,
+    pub(crate) markers: Arc<Markers>,
+    pub(crate) log_store: LogStoreRef,
     sealed: Sealed,
     /// None until it has been looked for.
     newest: Mutex<Option<Arc<Snapshot>>>,
@@ -183,7 +183,7 @@ impl LakeTable {
     }
 
     /// Deletes an object; that it is gone already is no error.
-    pub(super) async fn delete(&self, place: &Path) -> Result<()> {
+    pub(crate) async fn delete(&self, place: &Path) -> Result<()> {
         match self.store.delete(place).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(Error::from(error).context(format!("cannot delete {place}"))),
@@ -191,17 +191,17 @@ impl LakeTable {
     }
 
     /// A sealed object of this table, as it is named below the warehouse's folder.
-    pub(super) fn sealed_name(&self, place: &Path) -> String {
+    pub(crate) fn sealed_name(&self, place: &Path) -> String {
         paths::sealed_name(&self.name(), place)
     }
 
     /// Is the log entry of a version there?
-    pub(super) async fn has_entry(&self, version: u64) -> Result<bool> {
+    pub(crate) async fn has_entry(&self, version: u64) -> Result<bool> {
         self.has_object(&paths::log_entry(version)).await
     }
 
     /// Is this object in the log's folder?
-    pub(super) async fn has_object(&self, name: &str) -> Result<bool> {
+    pub(crate) async fn has_object(&self, name: &str) -> Result<bool> {
         match self.store.head(&self.folder.clone().join(paths::LOG).join(name)).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
@@ -228,7 +228,7 @@ impl LakeTable {
     }
 
     /// Makes a snapshot of a state just committed the newest, and returns it.
-    pub(super) async fn committed(&self, state: DeltaTableState) -> Result<Arc<Snapshot>> {
+    pub(crate) async fn committed(&self, state: DeltaTableState) -> Result<Arc<Snapshot>> {
         let snapshot = Arc::new(self.snapshot_of(state).await?);
         *self.newest.lock().await = Some(snapshot.clone());
         Ok(snapshot)

@@ -13,11 +13,11 @@ use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutPayload};
 use serde::{Deserialize, Serialize};
 
-use super::paths::{date_of, first_of_month, tally_file};
 use super::seal;
 use super::snapshot::Snapshot;
 use super::table::LakeTable;
 use crate::error::{Context, Error, Result};
+use crate::lake::paths::{date_of, first_of_month, tally_file};
 
 /// Application transaction: the number of the tally that holds since this commit.
 pub const TALLY: &str = "ier.tally";
@@ -127,7 +127,7 @@ fn place(table: &LakeTable, number: i64) -> Path {
 }
 
 /// Writes the tally as it will be after a commit on `base` that changes it by `change`, under a number nobody else uses.
-pub(super) async fn write(table: &LakeTable, base: &Snapshot, change: &Tally, number: i64, now: DateTime<Utc>) -> Result<()> {
+pub(crate) async fn write(table: &LakeTable, base: &Snapshot, change: &Tally, number: i64, now: DateTime<Utc>) -> Result<()> {
     let mut tally = read(table, base).await?;
     tally.add(change);
     let unwritable = |error| Error::internal(format!("a tally cannot be written: {error}"));

@@ -7,11 +7,11 @@ use futures::TryStreamExt;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
-use super::paths::{self, is_aside, is_log};
 use super::table::LakeTable;
 use super::tally;
 use crate::clock::Clock;
 use crate::error::{Context, Result};
+use crate::lake::paths::{self, is_aside, is_log};
 
 /// For so many days logs say when a file was taken out of its table: then their entries may be gone. Longer patience than this
 /// could not be kept.

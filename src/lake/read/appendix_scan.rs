@@ -1,4 +1,4 @@
-//! Reading for SQL what files carry beside their rows: rollups, whose rows stand for [`ROWS`](super::rollup::ROWS) rows of the file
+//! Reading for SQL what files carry beside their rows: rollups, whose rows stand for [`ROWS`](crate::lake::file::rollup::ROWS) rows of the file
 //! each, and rare rows.
 
 use std::fmt;
@@ -17,14 +17,13 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::people::files_shown;
-use super::rare::RareRows;
-use super::reader::Reader;
-use super::rollup::Rollup;
-use super::scan::with_tier;
-use super::snapshot::DataFile;
-use super::table::LakeTable;
 use crate::error::{Context, Error, Result};
+use crate::lake::columns::with_tier;
+use crate::lake::file::rare::RareRows;
+use crate::lake::file::reader::Reader;
+use crate::lake::file::rollup::Rollup;
+use crate::lake::log::snapshot::{DataFile, files_shown};
+use crate::lake::log::table::LakeTable;
 use crate::record::fields::TIER;
 
 /// Files on their way at once, a thread: a store answers many requests as fast as one.
@@ -106,7 +105,7 @@ impl DisplayAs for AppendixExec {
     fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns: Vec<&str> = self.schema.fields().iter().map(|field| field.name().as_str()).collect();
         let rows: u64 = self.files().map(|file| file.rows).sum();
-        let (tier, files) = (&self.tier, files_shown(&self.lake, self.files(), format));
+        let (tier, files) = (&self.tier, files_shown(&self.lake.folder, self.files(), format));
         let name = self.name();
         write!(f, "{name}: tier={tier}, instead of {rows} rows, projection=[{}], {files}", columns.join(", "))
     }

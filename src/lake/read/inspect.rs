@@ -14,15 +14,15 @@ use futures::TryStreamExt;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use super::layout::tags;
-use super::paths::Role;
-use super::rare::{RareBuilder, RareRows};
-use super::read;
-use super::rollup::{Rollup, RollupBuilder};
-use super::snapshot::{ColumnRange, DataFile};
-use super::sort::SortKeys;
-use super::table::LakeTable;
 use crate::error::{Context, Error, Result};
+use crate::lake::file::rare::{RareBuilder, RareRows};
+use crate::lake::file::rollup::{Rollup, RollupBuilder};
+use crate::lake::file::sort::SortKeys;
+use crate::lake::file::tags;
+use crate::lake::log::snapshot::{ColumnRange, DataFile};
+use crate::lake::log::table::LakeTable;
+use crate::lake::paths::Role;
+use crate::lake::read;
 use crate::record::fields::{Kind, hidden};
 use crate::record::key::sent_days;
 
@@ -270,7 +270,7 @@ pub async fn keys_of(table: &LakeTable, file: &DataFile, wanted: impl Fn(&str, b
     let mut rows = read::open(table, file).await?.stream(Some(key_columns(table)), None)?;
     let (mut found, mut first) = (Vec::new(), 0u64);
     while let Some(batch) = rows.try_next().await.context(|| format!("cannot read {}", file.path(&table.folder)))? {
-        let keys = super::fold::keys(&batch)?;
+        let keys = crate::lake::columns::keys(&batch)?;
         let marks = batch.column_by_name(hidden::LATE);
         for (row, key) in keys.iter().enumerate() {
             let marked = marks.is_some_and(|marks| marks.is_valid(row));

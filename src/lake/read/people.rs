@@ -29,14 +29,13 @@ use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels}
 use parquet::file::metadata::ParquetMetaData;
 use parquet::schema::types::SchemaDescriptor;
 
-use super::pages::{self, Dictionaries, Fetched, FetchedGroup, Nulls};
-use super::point::{self, Chunk, Points, Values};
-use super::read::pad;
-use super::reader::Reader;
-use super::scan::{schema, with_tier};
-use super::snapshot::DataFile;
-use super::table::LakeTable;
 use crate::error::{Context, Error, Result};
+use crate::lake::columns::{pad, schema, with_tier};
+use crate::lake::file::pages::fetched::{self, Dictionaries, Fetched, FetchedGroup, Nulls};
+use crate::lake::file::pages::point::{self, Chunk, Points, Values};
+use crate::lake::file::reader::Reader;
+use crate::lake::log::snapshot::DataFile;
+use crate::lake::log::table::LakeTable;
 use crate::record::fields::{TIER, Table};
 
 /// The column by which files are sorted first.
@@ -56,9 +55,6 @@ const FILES_AHEAD: usize = 64;
 
 /// Files whose rows of few people become one batch, where they have arrived: a batch costs more than the two or three rows of a file.
 const FILES_TOGETHER: usize = 16;
-
-/// Files that `EXPLAIN` names.
-const FILES_SHOWN: usize = 5;
 
 /// Rows decoded at once.
 const BATCH_ROWS: usize = 8192;
@@ -170,7 +166,7 @@ impl fmt::Debug for PeopleExec {
 impl DisplayAs for PeopleExec {
     fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Reading { lake, tier, people, stored, .. } = self.reading.as_ref();
-        let files = files_shown(lake, self.groups.iter().flatten(), format);
+        let files = files_shown(&lake.folder, self.groups.iter().flatten(), format);
         let columns: Vec<&str> = stored.fields().iter().map(|field| field.name().as_str()).collect();
         write!(f, "PeopleExec: tier={tier}, people=[{}], projection=[{}], {files}", people.join(", "), columns.join(", "))
     }
@@ -227,19 +223,6 @@ impl ExecutionPlan for PeopleExec {
     fn metrics(&self) -> Option<MetricsSet> {
         Some(self.metrics.clone_inner())
     }
-}
-
-/// Files as `EXPLAIN` names them.
-pub(super) fn files_shown<'a>(
-    lake: &LakeTable,
-    files: impl Iterator<Item = &'a Arc<DataFile>>,
-    format: DisplayFormatType,
-) -> String {
-    let files: Vec<&Arc<DataFile>> = files.collect();
-    let shown = if matches!(format, DisplayFormatType::Verbose) { files.len() } else { files.len().min(FILES_SHOWN) };
-    let more = if shown < files.len() { ", ..." } else { "" };
-    let names: Vec<String> = files[..shown].iter().map(|file| file.path(&lake.folder).to_string()).collect();
-    format!("{} files=[{}{more}]", files.len(), names.join(", "))
 }
 
 /// What `EXPLAIN ANALYZE` tells.
@@ -306,7 +289,7 @@ struct Taken {
 
 /// These people's rows in one file, with some columns (places in [`schema`]), and the place in the file of each: by the
 /// same way as the plan's.
-pub(super) async fn with_places(
+pub(crate) async fn with_places(
     lake: &Arc<LakeTable>,
     tier: &str,
     file: &DataFile,
@@ -335,7 +318,7 @@ impl Reading {
         let place = |name: &str| stored.columns().iter().position(|column| column.name() == name);
         let person = place(PERSON).ok_or_else(|| Error::corrupt(format!("it has no column {PERSON}")))?;
         let candidates: Vec<(usize, Vec<Range<usize>>)> = (0..metadata.num_row_groups())
-            .map(|group| (group, pages::that_may_hold(&metadata, group, person, &self.people)))
+            .map(|group| (group, fetched::that_may_hold(&metadata, group, person, &self.people)))
             .filter(|(_, rows)| !rows.is_empty())
             .collect();
         let columns: Vec<Option<usize>> = self.stored.fields().iter().map(|field| place(field.name())).collect();
@@ -344,7 +327,7 @@ impl Reading {
         let source = |(field, column): (&FieldRef, &Option<usize>)| match *column {
             None => Source::Nowhere,
             Some(column) if column == person => Source::Person,
-            Some(column) if is_ours => match pages::nulls(&metadata, column, &candidates) {
+            Some(column) if is_ours => match fetched::nulls(&metadata, column, &candidates) {
                 Nulls::All => Source::Nowhere,
                 Nulls::None if field.name() == CONTACT => Source::Person,
                 _ => Source::Pages(column),
@@ -358,7 +341,7 @@ impl Reading {
         let known = if is_ours { self.lake.footers.dictionaries(reader.path()) } else { Arc::default() };
         let mut ranges: Vec<Range<u64>> = Vec::new();
         for (group, rows) in &candidates {
-            ranges.extend(pages::ranges(&metadata, *group, &read, rows, &known));
+            ranges.extend(fetched::ranges(&metadata, *group, &read, rows, &known));
         }
         ranges.sort_unstable_by_key(|range| range.start);
         let mut bytes = Vec::new();

@@ -13,11 +13,12 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 
 use super::people;
-use super::read::{self, OpenFile};
-use super::scan::schema;
-use super::snapshot::DataFile;
-use super::table::LakeTable;
 use crate::error::{Error, Result};
+use crate::lake::columns::{pad, schema};
+use crate::lake::file::open::{OpenFile, open_at};
+use crate::lake::log::snapshot::DataFile;
+use crate::lake::log::table::LakeTable;
+use crate::lake::read;
 use crate::record::fields::{TIER, Table, hidden};
 
 /// Rows of one file.
@@ -91,7 +92,7 @@ pub async fn in_live(lake: &LakeTable, tier: &str, file: &DataFile, places: &[u3
 pub async fn at(lake: &LakeTable, tier: &str, path: &Path, bytes: u64, places: &[u32]) -> Result<RecordBatch> {
     let opened = match places {
         [] => None,
-        _ => Some(read::open_at(lake.table.clone(), lake.store.clone(), path.clone(), bytes).await?),
+        _ => Some(open_at(lake.table.clone(), lake.store.clone(), path.clone(), bytes).await?),
     };
     rows_of(lake, tier, opened, path, places).await
 }
@@ -104,7 +105,7 @@ async fn rows_of(lake: &LakeTable, tier: &str, opened: Option<OpenFile>, path: &
         }
         batches = file.stream(None, Some(places))?.try_collect().await?;
     }
-    let rows = read::pad(&concat_batches(&lake.table.lake_schema(), &batches)?, &lake.table.scan_schema())?;
+    let rows = pad(&concat_batches(&lake.table.lake_schema(), &batches)?, &lake.table.scan_schema())?;
     let tier = ScalarValue::Utf8View(Some(tier.to_owned())).to_array_of_size(rows.num_rows())?;
     let columns = rows.columns().iter().cloned().chain([tier]).collect();
     Ok(RecordBatch::try_new(schema(&lake.table), columns)?.project(&shown(&lake.table)?)?)

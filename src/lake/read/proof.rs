@@ -10,12 +10,13 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 
-use super::layout::{lake_schema_of, tags};
-use super::read::pad;
-use super::snapshot::DataFile;
-use super::sort::BATCH_ROWS;
-use super::table::LakeTable;
 use crate::error::{Context, Error, Result};
+use crate::lake::columns::pad;
+use crate::lake::file::layout::lake_schema_of;
+use crate::lake::file::sort::BATCH_ROWS;
+use crate::lake::file::tags;
+use crate::lake::log::snapshot::DataFile;
+use crate::lake::log::table::LakeTable;
 
 /// A file whose bytes are in memory and have the right hash; decodes as it is iterated. Costs the file's bytes in memory.
 pub struct Proved {

@@ -25,38 +25,17 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 
 use super::appendix_scan::{Appendix, AppendixExec};
-use super::footers::Readers;
-use super::layout::tags;
 use super::people::{PERSON, PeopleExec, named_people};
-use super::snapshot::DataFile;
-use super::table::LakeTable;
 use crate::error::{Error, Result};
+use crate::lake::columns::{schema, tier_field, tier_value};
+use crate::lake::file::footers::Readers;
+use crate::lake::file::tags;
+use crate::lake::log::snapshot::DataFile;
+use crate::lake::log::table::LakeTable;
 use crate::record::fields::{Kind, TIER, Table};
 
 /// The address under which plans name the warehouse's store; readers carry the store itself.
 pub const STORE: &str = "ier://warehouse/";
-
-/// The columns a scan can return: those of the files, then `tier`.
-pub fn schema(table: &Table) -> SchemaRef {
-    let files = table.scan_schema();
-    let fields = files.fields().iter().cloned().chain([Arc::new(tier_field())]);
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-}
-
-fn tier_field() -> ArrowField {
-    ArrowField::new(TIER, DataType::Utf8View, false)
-}
-
-/// Rows of files with the columns of `schema`: the same, and the tier among them.
-pub(super) fn with_tier(rows: &RecordBatch, schema: &SchemaRef, tier: &str) -> Result<RecordBatch> {
-    let mut stored = rows.columns().iter();
-    let columns = schema.fields().iter().map(|field| match field.name() == TIER {
-        true => Ok(tier_value(tier).to_array_of_size(rows.num_rows())?),
-        false => stored.next().cloned().ok_or_else(|| Error::internal("a column is missing")),
-    });
-    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
-    Ok(RecordBatch::try_new_with_options(schema.clone(), columns.collect::<Result<_>>()?, &options)?)
-}
 
 /// The files that may hold rows for which all filters are true.
 pub fn prune(
@@ -104,7 +83,7 @@ pub struct Tier {
     pub name: &'static str,
     /// Those for which the filters hold are few.
     pub few: bool,
-    /// All of those are [rare](super::rare).
+    /// All of those are [rare](crate::lake::file::rare).
     pub rare: bool,
 }
 
@@ -237,10 +216,6 @@ fn partitioned(table: &LakeTable, tier: &str, file: &DataFile) -> Result<Partiti
     Ok(partitioned.with_statistics(Arc::new(statistics)))
 }
 
-fn tier_value(tier: &str) -> ScalarValue {
-    ScalarValue::Utf8View(Some(tier.to_owned()))
-}
-
 /// The log's statistics, as the pruner asks for them.
 struct FileStatistics<'a> {
     table: &'a Table,
@@ -249,7 +224,7 @@ struct FileStatistics<'a> {
 }
 
 impl FileStatistics<'_> {
-    fn bound(&self, column: &Column, of: impl Fn(&super::snapshot::ColumnRange) -> &ScalarValue) -> Option<ArrayRef> {
+    fn bound(&self, column: &Column, of: impl Fn(&crate::lake::log::snapshot::ColumnRange) -> &ScalarValue) -> Option<ArrayRef> {
         if column.name == TIER {
             return tier_value(self.tier).to_array_of_size(self.files.len()).ok();
         }

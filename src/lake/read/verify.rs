@@ -8,13 +8,13 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use super::layout::tags;
-use super::parallel::in_parallel;
-use super::read;
-use super::snapshot::DataFile;
-use super::sort::Sorted;
-use super::table::LakeTable;
 use crate::error::{Context, Error, Result};
+use crate::lake::file::sort::Sorted;
+use crate::lake::file::tags;
+use crate::lake::log::snapshot::DataFile;
+use crate::lake::log::table::LakeTable;
+use crate::lake::parallel::in_parallel;
+use crate::lake::read;
 use crate::record::fields::hidden;
 
 /// Number of rows and a sum over their keys and stamps that does not depend on their order: two sets of rows with equal

@@ -26,9 +26,9 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, RenameTargetMode, Result as StoreResult, UploadPart,
 };
 
-use super::paths::{self, is_log};
 use super::warm;
 use crate::error::Error;
+use crate::lake::paths::{self, is_log};
 
 /// What the file system must be asked for itself: that a file's bytes, or the names in a folder, are there after a power cut; and
 /// what it can tell at once.

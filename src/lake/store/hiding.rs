@@ -17,7 +17,7 @@ use object_store::{
 
 /// A store without some of its objects. It is for looking only: nobody writes through it.
 #[derive(Clone, Debug)]
-pub(super) struct Hiding {
+pub(crate) struct Hiding {
     inner: Arc<dyn ObjectStore>,
     hidden: Arc<HashSet<Path>>,
 }

@@ -26,8 +26,8 @@ use object_store::{
 };
 use tokio::sync::OnceCell;
 
-use super::paths;
 use crate::error::Error;
+use crate::lake::paths;
 
 /// What the object says when it is made, and when all has been tried. One is as long as the other.
 const ASKED: &[u8] = b"ier: of this store is asked\n";

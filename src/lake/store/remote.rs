@@ -58,7 +58,7 @@ const SINGLY: usize = 16;
 ///
 /// # Errors
 /// Invalid when the URL names no store we know, or the options do not do for it.
-pub(super) fn open(url: &Url, scheme: &ObjectStoreScheme, options: &BTreeMap<String, String>) -> Result<Arc<dyn ObjectStore>> {
+pub(crate) fn open(url: &Url, scheme: &ObjectStoreScheme, options: &BTreeMap<String, String>) -> Result<Arc<dyn ObjectStore>> {
     let retry = retry(options)?;
     let older_way = options.keys().any(|key| key.ends_with("imdsv1_fallback"));
     let network = Network(Arc::new(Watched { older_way, ..Watched::default() }));

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, TimeDelta, TimeZone};
 
-use super::columns::Time;
+use super::axis::Time;
 
 /// Days from the first day of the common era to a Monday.
 const A_MONDAY: i64 = 1;

@@ -10,9 +10,10 @@
 
 use hashbrown::HashMap;
 
-use super::Kind;
+use super::axis::Unit;
 use super::columns::{Column, Values};
-use super::figure::{Across, BarSeries, Bars, Figure, Heat, Line, Lines, Unit};
+use super::figure::{Across, BarSeries, Bars, Figure, Heat, Line, Lines};
+use super::kind::Kind;
 use crate::error::{Error, Result};
 use crate::human;
 

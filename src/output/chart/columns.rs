@@ -7,11 +7,11 @@ use arrow::datatypes::{DataType, Float64Type, Schema, TimeUnit, TimestampMillise
 use chrono::{DateTime, TimeZone};
 use chrono_tz::Tz;
 
-use super::super::is_utc;
-use super::super::plain::plain_schema;
-use super::super::width::printable;
+use super::axis::Time;
 use super::scale;
 use crate::error::{Error, Result};
+use crate::output::plain::{is_utc, plain_schema};
+use crate::output::width::printable;
 
 /// What stands where a label is null.
 const NO_LABEL: &str = "(null)";
@@ -34,23 +34,6 @@ pub(super) enum Values {
         whole: bool,
     },
     Labels(Vec<String>),
-}
-
-/// How moments are shown.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Time {
-    /// The zone of a clock on the wall; none where the moments themselves have none.
-    pub(super) zone: Option<ArrowTz>,
-    /// Days, without a time of day.
-    pub(super) days: bool,
-}
-
-impl Time {
-    /// A moment as the clock on the wall shows it.
-    pub(super) fn wall(self, millis: i64) -> Option<chrono::NaiveDateTime> {
-        let utc = DateTime::from_timestamp_millis(millis)?.naive_utc();
-        Some(self.zone.map_or(utc, |zone| zone.from_utc_datetime(&utc).naive_local()))
-    }
 }
 
 impl Column {

@@ -1,22 +1,12 @@
 //! What is to be drawn, before anybody draws it.
 
-use super::columns::Time;
+use super::axis::{Time, Unit};
 
 /// A chart of any kind.
 pub(super) enum Figure {
     Lines(Lines),
     Bars(Bars),
     Heat(Heat),
-}
-
-/// How values are told.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Unit {
-    /// Whole numbers.
-    Count,
-    /// Shares of 1, told in percent.
-    Share,
-    Number,
 }
 
 /// What runs from left to right below lines.

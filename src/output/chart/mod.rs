@@ -8,41 +8,46 @@ use std::io::Write;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use clap::ValueEnum;
 
-use super::{Options, Pipe, Rows};
+use super::format::Options;
+use super::rows::{Pipe, Rows};
 use crate::error::{Error, Result};
 use crate::human;
 
+pub use self::kind::Kind;
+
+// What is drawn.
+pub mod kind;
+
+// What runs along an axis: moments, and how values are told.
+mod axis;
+
+// The columns of an answer as a chart takes them: moments, numbers, labels.
 mod columns;
 
+// Which chart the columns make.
 mod choose;
 
+// What is to be drawn, before anybody draws it.
 mod figure;
 
+// Axes with round numbers, and numbers as people read them.
 mod scale;
 
+// Marks of an axis of time.
 mod calendar;
 
+// Drawn with characters.
 mod terminal;
 
+// Drawn as SVG.
 mod svg;
 
+// Drawn as dots.
 mod png;
 
 /// Rows of an answer that is drawn. More points than a picture has dots tell the eye nothing.
 const MAX_ROWS: usize = 5_000;
-
-/// What is drawn.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub enum Kind {
-    /// A line for each column of numbers, or for each value of a column of text, over time
-    Line,
-    /// A bar for each number, by label
-    Bar,
-    /// A field for each pair of labels, the darker the greater
-    Heat,
-}
 
 /// What it is drawn on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

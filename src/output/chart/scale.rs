@@ -2,7 +2,7 @@
 //!
 //! Only the four operations, which every machine computes alike; logarithms it may not.
 
-use super::figure::Unit;
+use super::axis::Unit;
 
 /// An axis from its first mark to its last.
 pub(super) struct Axis {

@@ -5,11 +5,12 @@
 
 use std::fmt::Write;
 
-use super::super::width::{cut, width};
+use super::axis::Unit;
 use super::calendar;
-use super::figure::{Across, Bars, Figure, Heat, Lines, Unit};
+use super::figure::{Across, Bars, Figure, Heat, Lines};
 use super::scale::{self, Axis};
-use crate::query::markup::escaped;
+use crate::output::markup::escaped;
+use crate::output::width::{cut, width};
 
 /// The font of the picture, where there is one of that name.
 pub(super) const FONT: &str = "DejaVu Sans";

@@ -1,9 +1,10 @@
 //! A chart in characters: as wide as the terminal, without colours, so that it can be piped, pasted and printed.
 
-use super::super::width::{cut, width};
+use super::axis::Unit;
 use super::calendar;
-use super::figure::{Across, Bars, Figure, Heat, Lines, Unit};
+use super::figure::{Across, Bars, Figure, Heat, Lines};
 use super::scale::{self, Axis};
+use crate::output::width::{cut, width};
 
 /// Lines of text that lines are drawn on.
 const PLOT_ROWS: usize = 16;

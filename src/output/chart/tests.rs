@@ -6,9 +6,10 @@ use arrow::array::{
     ArrayRef, BinaryArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray,
 };
 
-use super::figure::{Figure, Unit};
+use super::axis::Unit;
+use super::figure::Figure;
 use super::*;
-use crate::query::output::{Pipe, Rows};
+use crate::output::{Pipe, Rows};
 
 const DAY_ONE: i32 = 20_454; // 2026-01-01
 
@@ -222,7 +223,7 @@ fn a_terminal_is_filled_and_not_overrun() {
         for answer in [months(), rates(), senders(), week()] {
             let figure = figure(&answer, None).unwrap();
             for line in terminal::draw(&figure, columns).lines() {
-                assert!(crate::query::output::width::width(line) <= columns, "{columns}: {line}");
+                assert!(crate::output::width::width(line) <= columns, "{columns}: {line}");
             }
         }
     }

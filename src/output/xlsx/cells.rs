@@ -17,8 +17,9 @@ use chrono::{NaiveDate, NaiveDateTime, TimeZone, Timelike};
 use chrono_tz::Tz;
 use rust_xlsxwriter::Format;
 
-use super::super::{is_utc, width::width};
 use crate::error::{Error, Result};
+use crate::output::plain::is_utc;
+use crate::output::width::width;
 
 /// Digits that a spreadsheet keeps of a number.
 const DIGITS: u32 = 15;

@@ -14,12 +14,14 @@ use arrow::datatypes::SchemaRef;
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatBorder, IgnoreError, Workbook, Worksheet, XlsxError};
 
 use self::cells::{Cell, Column};
+use super::format::Options;
 use super::plain::{nested_as_text, plain_schema};
+use super::rows::{Pipe, Rows};
 use super::width::width;
-use super::{Options, Pipe, Rows};
 use crate::error::{Error, Result};
 use crate::human;
 
+// What a spreadsheet shows of each type of column.
 mod cells;
 
 /// Rows of a sheet, its header among them: a spreadsheet's own limit.

@@ -25,11 +25,13 @@ use datafusion::logical_expr::{
     Signature, Volatility, col, lit,
 };
 
-use super::engine::HISTORY;
 use crate::error::{Error, Result};
 use crate::record::fields::Kind;
 use crate::record::id::SfId;
 use crate::record::identity::{Edge, Identities};
+
+/// The SQL of a person's history, newest first; its parameter is one of their ids.
+pub const HISTORY: &str = include_str!("../../../sql/history.sql");
 
 /// The functions of this file.
 pub const NAMES: [&str; 3] = ["person_ids", "contact_history", "canonical_person"];

@@ -187,7 +187,7 @@ pub fn register(context: &SessionContext, calendar: &Arc<Calendar>) {
 }
 
 /// Is a function `local_day` or its like, and never changes within an hour of UTC? So it is in zones that are whole hours from it.
-pub(super) fn is_of_hours(function: &ScalarUDF) -> bool {
+pub(crate) fn is_of_hours(function: &ScalarUDF) -> bool {
     function.inner().downcast_ref::<LocalTime>().is_some_and(|of| of.offsets().are_whole_hours())
 }
 

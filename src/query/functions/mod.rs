@@ -15,9 +15,24 @@ use datafusion::logical_expr::{
     Volatility,
 };
 
-use super::versions::ObservedVersions;
+use self::versions::ObservedVersions;
 use crate::record::fields::UTC;
 use crate::record::id::SfId;
+
+// `observed_versions(observed)`: a row's versions as the engine saw them.
+mod versions;
+
+// Moments in a zone, and the calendar people live by.
+pub mod local_time;
+
+// Functions that know who is one person.
+pub mod identity;
+
+// Measures and other short expressions that have one definition: `sql/macros.sql`.
+pub(super) mod macros;
+
+// `count(DISTINCT x)` by group, in one table for all groups.
+pub(super) mod distinct;
 
 /// Registers all of them with a session.
 pub fn register(context: &SessionContext) -> DfResult<()> {

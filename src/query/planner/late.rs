@@ -13,10 +13,10 @@ use datafusion::physical_expr::PhysicalExpr;
 use hashbrown::HashSet;
 
 use crate::error::Result;
-use crate::lake::layout::tags::ANYWHERE;
-use crate::lake::paths::{Role, first_of_month};
-use crate::lake::snapshot::{DataFile, Partition};
-use crate::lake::table::LakeTable;
+use crate::lake::file::tags::ANYWHERE;
+use crate::lake::log::snapshot::DataFile;
+use crate::lake::log::table::LakeTable;
+use crate::lake::paths::{Partition, Role, first_of_month};
 use crate::tiers::pin::Pinned;
 
 /// The keys of late rows, and the archive's months that may hold them.

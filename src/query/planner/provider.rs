@@ -23,13 +23,13 @@ use super::late::{LateKeys, NotLate};
 use super::selection::Selection;
 use super::shortcuts::Shortcuts;
 use crate::error::{Error, Result};
-use crate::lake::appendix_scan::{Appendix, AppendixExec};
-use crate::lake::layout::tags;
-use crate::lake::rare;
-use crate::lake::rollup::{self, Told, told};
-use crate::lake::scan::{self, Tier};
-use crate::lake::snapshot::DataFile;
-use crate::lake::table::LakeTable;
+use crate::lake::columns;
+use crate::lake::file::rollup::{self, Told, told};
+use crate::lake::file::{rare, tags};
+use crate::lake::log::snapshot::DataFile;
+use crate::lake::log::table::LakeTable;
+use crate::lake::read::appendix_scan::{Appendix, AppendixExec};
+use crate::lake::read::scan::{self, Tier};
 use crate::record::fields::{Source, Table, hidden, is_hidden};
 use crate::tiers::pin::{Pinned, pin};
 use crate::tiers::warehouse::Tiers;
@@ -42,7 +42,7 @@ const ARCHIVE: &str = "archive";
 pub struct TableView {
     table: Arc<Table>,
     schema: SchemaRef,
-    /// Where its columns stand in [`scan::schema`]; of [`TableView::rolled_up`] those of the table only.
+    /// Where its columns stand in [`columns::schema`]; of [`TableView::rolled_up`] those of the table only.
     places: Vec<usize>,
     lakes: Lakes,
     rolled_up: bool,
@@ -232,7 +232,7 @@ impl TableView {
         filters: &[Expr],
         state: &dyn Session,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let all = scan::schema(&self.table);
+        let all = columns::schema(&self.table);
         let source =
             |name: &str| if [rollup::FIRST, rollup::LAST].contains(&name) { rollup::SENT.to_owned() } else { name.to_owned() };
         let mut projection: Vec<usize> = Vec::new();
@@ -264,7 +264,7 @@ impl TableView {
         filters: &[Expr],
         state: &dyn Session,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let key = scan::schema(&self.table).index_of(hidden::KEY)?;
+        let key = columns::schema(&self.table).index_of(hidden::KEY)?;
         let mut with_key = projection.to_vec();
         with_key.push(key);
         let scan = scan::plan(archive, chosen.archive_tier, &chosen.touched, &with_key, filters, state)?;
@@ -292,7 +292,7 @@ async fn late_keys(tiers: &Tiers, pinned: &Pinned, cache: &Mutex<Option<CachedLa
 }
 
 fn schema_of(table: &Table, places: &[usize]) -> SchemaRef {
-    let all = scan::schema(table);
+    let all = columns::schema(table);
     Arc::new(Schema::new(places.iter().map(|place| all.fields()[*place].clone()).collect::<Vec<_>>()))
 }
 

@@ -18,7 +18,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::union::UnionExec;
 
-use super::runs::PhysicalRules;
+use super::rules::PhysicalRules;
 
 /// The rules that hand filters down begin with this.
 const BY_NAME: &str = "FilterPushdown";

@@ -1,7 +1,7 @@
 //! Which files hold rows that a statement wants, and whether these are few: the rollups know to the row.
 //!
 //! The log's bounds leave files out by person and by day. What a send was, whether an e-mail was opened or bounced, is spread over
-//! all of them: there the rollup ([`crate::lake::rollup`]) counts the rows for which the filters hold. Files with none are left
+//! all of them: there the rollup ([`crate::lake::file::rollup`]) counts the rows for which the filters hold. Files with none are left
 //! out; and where few of the others' rows are wanted, the columns that filters do not ask for are decoded for these alone.
 
 use std::sync::Arc;
@@ -15,15 +15,16 @@ use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::physical_expr::PhysicalExpr;
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::rollups::tells;
 use super::shortcuts::Shortcuts;
+use super::tells::tells;
 use crate::error::{Error, Result};
-use crate::lake::appendix_scan::rollup_of;
-use crate::lake::layout::tags;
-use crate::lake::rollup::{self, ROWS, told};
-use crate::lake::scan::{self, Tier};
-use crate::lake::snapshot::DataFile;
-use crate::lake::table::LakeTable;
+use crate::lake::columns;
+use crate::lake::file::rollup::{self, ROWS, told};
+use crate::lake::file::tags;
+use crate::lake::log::snapshot::DataFile;
+use crate::lake::log::table::LakeTable;
+use crate::lake::read::appendix_scan::rollup_of;
+use crate::lake::read::scan::{self, Tier};
 use crate::record::fields::{TIER, Table};
 
 type Files = Vec<Arc<DataFile>>;
@@ -54,7 +55,7 @@ impl Selection {
         if columns.iter().all(is_of_log) {
             return Ok(None);
         }
-        let all = scan::schema(table);
+        let all = columns::schema(table);
         let [rows, ..] = rollup::own_fields();
         let named = all.fields().iter().filter(|field| columns.contains(field.name())).cloned();
         let fields: Vec<FieldRef> = named.chain([Arc::new(rows)]).collect();

@@ -137,7 +137,7 @@ fn rows_unlike_each_other_have_no_rollup_and_neither_have_other_tables() {
 fn as_sql_sees_it_a_rollup_has_the_columns_that_are_asked_for() {
     let rollup = rollup(&[rows(5, 200)]);
     let table = known("individual_email_result").unwrap();
-    let all = crate::lake::scan::schema(table);
+    let all = crate::lake::columns::schema(table);
     let fields: Vec<FieldRef> = all.fields().iter().cloned().chain(own_fields().map(Arc::new)).collect();
     let fields: Vec<FieldRef> = fields.into_iter().filter(|field| field.name() != "record_key").collect();
     let fields: Vec<FieldRef> = fields.iter().map(|field| Arc::new(field.as_ref().clone().with_nullable(true))).collect();

@@ -8,12 +8,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result as DfResult, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
@@ -27,48 +26,9 @@ use datafusion::physical_plan::{
 };
 use futures::{TryStreamExt, stream};
 
+use super::aggregate::{Aggregate, GroupExpr, Key};
 use super::gather::Gathering;
 use super::number::{IdOfNumber, NUMBER, Strangers};
-
-/// What an expression of a GROUP BY is to the aggregate.
-#[derive(Clone, Debug)]
-pub(super) enum Key {
-    /// It is compared, and told as it is.
-    Plain,
-    /// A person's id: compared as it is, told as its number.
-    Person,
-    /// A function of a person's id, a number as well. The id is compared; only that of a run's first row goes through the function,
-    /// which is that of the one column of this schema.
-    OfPerson { id: Arc<dyn PhysicalExpr>, function: Arc<dyn PhysicalExpr>, ids: SchemaRef },
-}
-
-impl Key {
-    /// The function of a person's id, which is its only argument.
-    pub fn of_person(function: &Arc<dyn PhysicalExpr>, id: &Arc<dyn PhysicalExpr>) -> DfResult<Self> {
-        let ids = Arc::new(Schema::new(vec![Field::new("id", DataType::Utf8View, true)]));
-        let function = function.clone().with_new_children(vec![Arc::new(Column::new("id", 0))])?;
-        Ok(Self::OfPerson { id: id.clone(), function, ids })
-    }
-
-    pub fn is_number(&self) -> bool {
-        !matches!(self, Self::Plain)
-    }
-}
-
-/// One expression of a GROUP BY.
-#[derive(Clone, Debug)]
-pub(super) struct GroupExpr {
-    pub expr: Arc<dyn PhysicalExpr>,
-    pub name: String,
-    pub key: Key,
-}
-
-/// An aggregate function and its FILTER.
-#[derive(Clone, Debug)]
-pub(super) struct Aggregate {
-    pub function: Arc<AggregateFunctionExpr>,
-    pub filter: Option<Arc<dyn PhysicalExpr>>,
-}
 
 /// Partial results by runs of rows.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use datafusion::common::{Result as DfResult, internal_err};
 use datafusion::logical_expr::{ColumnarValue, EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::PhysicalExpr;
 
-use super::exec::{Aggregate, GroupExpr, Key};
+use super::aggregate::{Aggregate, GroupExpr, Key};
 use super::number::{NUMBER, Strangers};
 
 /// With so many groups, what has been gathered goes on.

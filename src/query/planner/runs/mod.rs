@@ -7,10 +7,16 @@
 //!
 //! The plan's answer is the same for rows in any order and for any text as an id: what is known of our files only makes it fast.
 
+// A GROUP BY as runs see it: its expressions, and its functions.
+mod aggregate;
+
+// The first half of a GROUP BY, without a hash table.
 mod exec;
 
+// The runs of batches, and what their rows come to.
 mod gather;
 
+// Ids as numbers: sixteen bytes that hash and compare like any integer, in place of eighteen characters elsewhere.
 mod number;
 
 #[cfg(test)]
@@ -41,12 +47,13 @@ use datafusion::physical_plan::{ExecutionPlan, InputOrderMode};
 
 pub use exec::RunAggregateExec;
 
-use super::identity;
+use self::aggregate::Key;
+use self::number::{IdOfNumber, Strangers};
+use super::rules::PhysicalRules;
 use super::shortcuts::Shortcuts;
-use crate::lake::people::{PERSON, PeopleExec};
-use crate::lake::scan::STORE;
-use exec::Key;
-use number::{IdOfNumber, Strangers};
+use crate::lake::read::people::{PERSON, PeopleExec};
+use crate::lake::read::scan::STORE;
+use crate::query::functions::identity;
 
 /// The columns whose equal values stand together in our files.
 const PERSON_COLUMNS: [&str; 3] = [PERSON, "contact_id", "lead_id"];
@@ -56,9 +63,6 @@ const CANONICAL_PERSON: &str = identity::NAMES[2];
 
 /// The rule before which ours runs: after it, other plans may stand between the two halves of an aggregate.
 const NEXT_RULE: &str = "EnsureRequirements";
-
-/// The rules of a physical planner, in order.
-pub type PhysicalRules = Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>>;
 
 /// These rules and this one: late enough that `SELECT DISTINCT … LIMIT`, which stops early, is known.
 pub fn with_rule(rule: PersonRuns, mut rules: PhysicalRules) -> PhysicalRules {

@@ -2,7 +2,7 @@
 //!
 //! The parquet crate's readers are made for many rows: for each column they set up a chain of readers, levels and buffers, and
 //! decode the page from its beginning. A look-up wants two or three rows of each of some six hundred pages, and setting up cost
-//! more than all else. So files this engine wrote, whose layout is known ([`super::layout`]), are read here: one decompressor and
+//! more than all else. So files this engine wrote, whose layout is known ([`crate::lake::file::layout`]), are read here: one decompressor and
 //! one set of buffers, and of each page only the rows wanted. Files of other engines are read by the crate.
 
 use std::cell::Cell;
@@ -21,10 +21,10 @@ use parquet::file::reader::ChunkReader;
 use zstd::bulk::Decompressor;
 
 use super::encodings::{Hybrid, Shared, deltas};
-use super::layout::CREATED_BY;
-use super::pages::{Dictionary, Fetched};
-use super::sums::damaged;
+use super::fetched::{Dictionary, Fetched};
 use super::thrift::{Compact, FALSE, I32, STRUCT, TRUE};
+use crate::lake::file::layout::CREATED_BY;
+use crate::lake::file::sums::damaged;
 
 #[cfg(test)]
 mod tests;

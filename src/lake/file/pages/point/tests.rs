@@ -9,8 +9,8 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderB
 use parquet::file::metadata::PageIndexPolicy;
 
 use super::*;
-use crate::lake::layout::{Effort, PAGE_ROWS, writer_properties};
-use crate::lake::pages::{self, Dictionaries, Nulls};
+use crate::lake::file::layout::{Effort, PAGE_ROWS, writer_properties};
+use crate::lake::file::pages::fetched::{self, Dictionaries, Nulls};
 use crate::record::fields::{Kind, known};
 
 /// Numbers that look random; the same for the same seed.
@@ -141,7 +141,7 @@ fn a_dictionary_that_is_known_is_not_fetched_again() {
     let metadata = footer(&bytes);
     let runs = [1_000..1_003, 4_990..4_995];
     let take = |place: usize, known: Dictionaries| {
-        let ranges = pages::ranges(&metadata, 0, &[place], &runs, &known);
+        let ranges = fetched::ranges(&metadata, 0, &[place], &runs, &known);
         let parts = ranges.iter().map(|range| bytes.slice(range.start as usize..range.end as usize)).collect();
         let fetched = Fetched::new(bytes.len() as u64, &ranges, parts).with(Arc::new(known));
         let (mut points, mut values) = (Points::new().unwrap(), Values::of(whole.column(place).data_type()));
@@ -188,7 +188,7 @@ fn nulls_told_of_pages_are_those_of_their_rows() {
                 (_, true) => Nulls::All,
                 _ => Nulls::Some,
             };
-            let found = pages::nulls(&metadata, place, &[(0, rows)]);
+            let found = fetched::nulls(&metadata, place, &[(0, rows)]);
             // Where pages have no statistics, only what is so of the whole row group is known.
             if found != Nulls::Some || table.field(field.name()).is_some_and(|field| field.stats) {
                 assert_eq!(found, expected, "seed {seed}, {}", field.name());
