@@ -236,6 +236,11 @@ impl Engine {
         Box::pin(RecordBatchStreamAdapter::new(answer.schema(), answer.map_err(explain)))
     }
 
+    /// What its statements may use.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// Who is one person, as the ledger of aliases says now.
     pub async fn identities(&self) -> Result<Arc<Identities>> {
         self.aliases.identities().await

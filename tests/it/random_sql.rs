@@ -57,12 +57,13 @@ const STACK_BYTES: usize = 16 << 20;
 const SHOWN: usize = 5;
 
 /// Engines that do without one of the short ways: what it is called, and the options that turn it off. A new one is a line here.
-const SWITCHES: [(&str, &[(&str, &str)]); 9] = [
+const SWITCHES: [(&str, &[(&str, &str)]); 10] = [
     ("no rollups", &[("ier.rollups", "false")]),
     ("no selection", &[("ier.selection", "false")]),
     ("no rare rows", &[("ier.rare_rows", "false")]),
     ("no runs of persons", &[("ier.person_runs", "false")]),
     ("no texts once", &[("ier.texts_once", "false")]),
+    ("no raw pages", &[("ier.raw_pages", "false")]),
     ("one thread", &[("datafusion.execution.target_partitions", "1")]),
     (
         "no pruning in files",

@@ -19,7 +19,8 @@ use ier::lake::log::snapshot::DataFile;
 use ier::lake::log::table::LakeTable;
 use ier::lake::log::tally::{self, Tally};
 use ier::lake::read::placed;
-use ier::lake::read::scan::{self, Tier};
+use ier::lake::read::scan;
+use ier::lake::read::tier::Tier;
 use ier::lake::{columns, read};
 use ier::ledgers::lookups::{Entry, LookUpLog};
 use object_store::path::Path;
@@ -247,7 +248,7 @@ async fn look(lake: &Arc<LakeTable>, file: &Arc<DataFile>) -> Result<Vec<RecordB
     let found = RecordBatch::try_from_iter([("place", Arc::new(places) as ArrayRef), ("key", Arc::new(texts) as ArrayRef)])?;
     let mut looks = vec![rows, found];
     if lake.table.tiered {
-        let of_people = placed::of_people(lake, "hot", file, &[contact_id(1), contact_id(3)]).await?;
+        let of_people = placed::of_people(lake, Tier::new("hot"), file, &[contact_id(1), contact_id(3)]).await?;
         looks.push(of_people.rows);
     }
     let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));

@@ -100,7 +100,7 @@ pub(super) async fn archive(
     wrong: &mut Vec<Wrong>,
 ) -> Result<Against> {
     let mut against = Against { warehouse: warehouse.url().to_owned(), ..Against::default() };
-    let held = Held::now(warehouse).await?;
+    let held = Held::now(warehouse, engine).await?;
     let mut gone: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (table, file) in manifest.tables.iter().flat_map(|table| table.files.iter().map(move |file| (table, file))) {
         let path = format!("{}/{}/{}", table.tier, table.table, file.path);

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::lake::log::snapshot::Snapshot;
 use crate::lake::log::table::LakeTable;
 use crate::lake::paths::Role;
+use crate::query::engine::Engine;
 use crate::query::planner::late::LateKeys;
 use crate::record::fields::known;
 use crate::tiers::pin::pin;
@@ -29,6 +30,8 @@ const ASKED: [&str; 10] = [
 pub struct Held {
     /// In the order of [`ASKED`]; of a tiered table hot before archive.
     pub tables: Vec<HeldTable>,
+    /// Rows may be read straight from the bytes of their pages.
+    pub raw_pages: bool,
 }
 
 /// One version of one lake table.
@@ -43,7 +46,7 @@ pub struct HeldTable {
 
 impl Held {
     /// The newest version of each table; both tiers of a tiered one as Rule 7 wants it.
-    pub async fn now(warehouse: &Warehouse) -> Result<Self> {
+    pub async fn now(warehouse: &Warehouse, engine: &Engine) -> Result<Self> {
         let mut tables = Vec::new();
         for name in ASKED {
             let table = known(name).ok_or_else(|| Error::internal(format!("there is no table {name}")))?;
@@ -59,7 +62,7 @@ impl Held {
                 tables.push(HeldTable { lake, snapshot, late: None });
             }
         }
-        Ok(Self { tables })
+        Ok(Self { tables, raw_pages: engine.limits().shortcuts.raw_pages })
     }
 
     /// Has no table been written to since? Versions only grow, so whatever was read between saw these.

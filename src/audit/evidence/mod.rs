@@ -78,7 +78,7 @@ pub async fn pack(
     made_at: DateTime<Utc>,
 ) -> Result<(Audit, Pack)> {
     for _ in 0..TRIES {
-        let held = Held::now(warehouse).await?;
+        let held = Held::now(warehouse, engine).await?;
         let person = engine.person(&inquiry.who).await?;
         let answer = audit(engine, &person, inquiry.question.clone()).await?;
         let rows = rows::behind(&held, &answer).await;

@@ -18,6 +18,7 @@ use crate::audit::verdict::Verdict;
 use crate::error::{Context, Error, Result};
 use crate::lake::log::snapshot::DataFile;
 use crate::lake::read::placed::{self, Placed};
+use crate::lake::read::tier::Tier;
 use crate::record::fields::hidden;
 
 /// Files read at once.
@@ -127,7 +128,8 @@ async fn of_people(held: &Held, name: &str, people: &[&str]) -> Result<Vec<Row>>
         let files = table.snapshot.files().filter(|file| file.may_hold("person_id", people)).cloned();
         let reading = |file: Arc<DataFile>| {
             let (lake, ids) = (table.lake.clone(), ids.clone());
-            async move { placed::of_people(&lake, lake.role.folder(), &file, &ids).await }
+            let tier = Tier { raw_pages: held.raw_pages, ..Tier::new(lake.role.folder()) };
+            async move { placed::of_people(&lake, tier, &file, &ids).await }
         };
         let found: Vec<Placed> = stream::iter(files).map(reading).buffered(FILES_AHEAD).try_collect().await?;
         for placed in found {

@@ -21,6 +21,9 @@ pub mod verify;
 // One file, looked at from end to end: are its bytes and rows what the log says?
 pub mod inspect;
 
+// A tier's rows before they are read: what is known of them.
+pub mod tier;
+
 // The rows of a few people, by the shortest way there is.
 pub mod people;
 

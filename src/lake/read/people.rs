@@ -29,6 +29,7 @@ use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels}
 use parquet::file::metadata::ParquetMetaData;
 use parquet::schema::types::SchemaDescriptor;
 
+use super::tier::Tier;
 use crate::error::{Context, Error, Result};
 use crate::lake::columns::{pad, schema, with_tier};
 use crate::lake::file::pages::fetched::{self, Dictionaries, Fetched, FetchedGroup, Nulls};
@@ -113,7 +114,7 @@ pub struct PeopleExec {
 /// What all threads share.
 struct Reading {
     lake: Arc<LakeTable>,
-    tier: String,
+    tier: Tier,
     people: Vec<String>,
     /// What comes out.
     schema: SchemaRef,
@@ -129,7 +130,7 @@ impl PeopleExec {
     /// A plan that returns some columns (places in [`schema`]) of these people's rows in these files.
     pub fn new(
         lake: &Arc<LakeTable>,
-        tier: &str,
+        tier: Tier,
         groups: Vec<Vec<Arc<DataFile>>>,
         projection: &[usize],
         people: Vec<String>,
@@ -147,7 +148,7 @@ impl PeopleExec {
         names.dedup();
         let names = names.join(",");
         let types = lake.table.scan_schema();
-        let (lake, tier, stored) = (lake.clone(), tier.to_owned(), Arc::new(Schema::new(stored)));
+        let (lake, stored) = (lake.clone(), Arc::new(Schema::new(stored)));
         Ok(Self {
             reading: Arc::new(Reading { lake, tier, people, schema, stored, names: names.into(), types }),
             groups,
@@ -168,7 +169,8 @@ impl DisplayAs for PeopleExec {
         let Reading { lake, tier, people, stored, .. } = self.reading.as_ref();
         let files = files_shown(&lake.folder, self.groups.iter().flatten(), format);
         let columns: Vec<&str> = stored.fields().iter().map(|field| field.name().as_str()).collect();
-        write!(f, "PeopleExec: tier={tier}, people=[{}], projection=[{}], {files}", people.join(", "), columns.join(", "))
+        let (tier, people, how) = (tier.name, people.join(", "), if tier.raw_pages { "" } else { ", raw_pages=off" });
+        write!(f, "PeopleExec: tier={tier}, people=[{people}], projection=[{}], {files}{how}", columns.join(", "))
     }
 }
 
@@ -291,7 +293,7 @@ struct Taken {
 /// same way as the plan's.
 pub(crate) async fn with_places(
     lake: &Arc<LakeTable>,
-    tier: &str,
+    tier: Tier,
     file: &DataFile,
     projection: &[usize],
     people: Vec<String>,
@@ -313,7 +315,11 @@ impl Reading {
     }
 
     async fn fetched_by(&self, mut reader: Reader, file: &DataFile, counts: &Counts) -> Result<Fetch> {
-        let metadata = self.lake.footers.load_some(&mut reader, &self.names).await?;
+        let raw_pages = self.tier.raw_pages && self.people.len() <= FEW;
+        let metadata = match self.tier.raw_pages {
+            true => self.lake.footers.load_some(&mut reader, &self.names).await?,
+            false => self.lake.footers.load(&mut reader).await?,
+        };
         let stored = metadata.file_metadata().schema_descr();
         let place = |name: &str| stored.columns().iter().position(|column| column.name() == name);
         let person = place(PERSON).ok_or_else(|| Error::corrupt(format!("it has no column {PERSON}")))?;
@@ -323,7 +329,7 @@ impl Reading {
             .collect();
         let columns: Vec<Option<usize>> = self.stored.fields().iter().map(|field| place(field.name())).collect();
         let all: Vec<usize> = columns.iter().flatten().copied().chain([person]).collect();
-        let is_ours = self.people.len() <= FEW && point::is_ours(&metadata, &all);
+        let is_ours = raw_pages && point::is_ours(&metadata, &all);
         let source = |(field, column): (&FieldRef, &Option<usize>)| match *column {
             None => Source::Nowhere,
             Some(column) if column == person => Source::Person,
@@ -395,7 +401,7 @@ impl Reading {
     fn finished(&self, taken: Taken) -> Result<RecordBatch> {
         let arrays: Vec<ArrayRef> = taken.columns.into_iter().map(Values::finish).collect::<Result<_, _>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(taken.rows));
-        with_tier(&RecordBatch::try_new_with_options(self.stored.clone(), arrays, &options)?, &self.schema, &self.tier)
+        with_tier(&RecordBatch::try_new_with_options(self.stored.clone(), arrays, &options)?, &self.schema, self.tier.name)
     }
 
     /// Takes the rows of a row group that belong to somebody wanted, of a file of this engine, and tells which they are.
@@ -451,7 +457,7 @@ impl Reading {
         let mut batches = Vec::new();
         if rows.selects_any() {
             for batch in ParquetRecordBatchReader::try_new_with_row_groups(&decoded, group, BATCH_ROWS, Some(rows))? {
-                batches.push(with_tier(&pad(&batch?, &self.stored)?, &self.schema, &self.tier)?);
+                batches.push(with_tier(&pad(&batch?, &self.stored)?, &self.schema, self.tier.name)?);
             }
         }
         Ok((owned, batches))

@@ -13,6 +13,7 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 
 use super::people;
+use super::tier::Tier;
 use crate::error::{Error, Result};
 use crate::lake::columns::{pad, schema};
 use crate::lake::file::open::{OpenFile, open_at};
@@ -47,7 +48,7 @@ fn shown(table: &Table) -> Result<Vec<usize>> {
 }
 
 /// The rows of a few people in a tier's file, read by the short way of [`people`].
-pub async fn of_people(lake: &Arc<LakeTable>, tier: &str, file: &Arc<DataFile>, ids: &[String]) -> Result<Placed> {
+pub async fn of_people(lake: &Arc<LakeTable>, tier: Tier, file: &Arc<DataFile>, ids: &[String]) -> Result<Placed> {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     ids.dedup();

@@ -26,6 +26,7 @@ use datafusion::physical_plan::union::UnionExec;
 
 use super::appendix_scan::{Appendix, AppendixExec};
 use super::people::{PERSON, PeopleExec, named_people};
+use super::tier::Tier;
 use crate::error::{Error, Result};
 use crate::lake::columns::{schema, tier_field, tier_value};
 use crate::lake::file::footers::Readers;
@@ -76,24 +77,6 @@ fn is_look_up(table: &Table, filters: &[Expr]) -> bool {
     })
 }
 
-/// What is known of a tier's rows before they are read.
-#[derive(Clone, Copy, Debug)]
-pub struct Tier {
-    /// As SQL shows it.
-    pub name: &'static str,
-    /// Those for which the filters hold are few.
-    pub few: bool,
-    /// All of those are [rare](crate::lake::file::rare).
-    pub rare: bool,
-}
-
-impl Tier {
-    /// Of which nothing is known.
-    pub fn new(name: &'static str) -> Self {
-        Self { name, few: false, rare: false }
-    }
-}
-
 /// A plan that returns some columns (places in [`schema`]) of these files' rows: at least of those for which all filters
 /// hold.
 pub fn plan(
@@ -110,7 +93,7 @@ pub fn plan(
     }
     let threads = state.config().target_partitions();
     if let Some(people) = named_people(&table.table, filters) {
-        return Ok(Arc::new(PeopleExec::new(table, tier.name, groups(files, threads), projection, people)?));
+        return Ok(Arc::new(PeopleExec::new(table, tier, groups(files, threads), projection, people)?));
     }
     let (with, without): (Vec<_>, Vec<_>) = files.iter().cloned().partition(|file| tier.rare && file.tag(tags::RARE).is_some());
     let mut plans: Vec<Arc<dyn ExecutionPlan>> = Vec::new();

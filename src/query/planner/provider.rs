@@ -29,7 +29,8 @@ use crate::lake::file::{rare, tags};
 use crate::lake::log::snapshot::DataFile;
 use crate::lake::log::table::LakeTable;
 use crate::lake::read::appendix_scan::{Appendix, AppendixExec};
-use crate::lake::read::scan::{self, Tier};
+use crate::lake::read::scan;
+use crate::lake::read::tier::Tier;
 use crate::record::fields::{Source, Table, hidden, is_hidden};
 use crate::tiers::pin::{Pinned, pin};
 use crate::tiers::warehouse::Tiers;
@@ -133,7 +134,7 @@ impl TableView {
             Lakes::Reference(lake) => {
                 let files = lake.snapshot().await?.files().cloned().collect();
                 let files = scan::prune(&self.table, HOT, files, filters, state)?;
-                scan::plan(lake, Tier::new(HOT), &files, projection, filters, state)
+                scan::plan(lake, tier(HOT, state), &files, projection, filters, state)
             }
             Lakes::Tiered { tiers, late } => {
                 let chosen = self.choose(tiers, late, filters, state).await?;
@@ -159,8 +160,8 @@ impl TableView {
         let archive = pinned.archive.files().cloned().collect();
         let archive = scan::prune(&self.table, ARCHIVE, archive, filters, state)?;
         let rare = Shortcuts::of(state.config_options()).rare_rows && rare::are_all(filters);
-        let mut chosen_hot = (hot, Tier { rare, ..Tier::new(HOT) });
-        let mut chosen_archive = (archive, Tier { rare, ..Tier::new(ARCHIVE) });
+        let mut chosen_hot = (hot, Tier { rare, ..tier(HOT, state) });
+        let mut chosen_archive = (archive, Tier { rare, ..tier(ARCHIVE, state) });
         if let Some(selection) = Selection::of(&self.table, filters, state)? {
             let hot = selection.choose(&tiers.hot, chosen_hot);
             let archive = selection.choose(&tiers.archive, chosen_archive);
@@ -277,6 +278,11 @@ impl TableView {
         });
         Ok(Arc::new(ProjectionExec::try_new(columns.collect::<Vec<_>>(), kept)?))
     }
+}
+
+/// A tier of whose rows nothing is known, to be read as a statement allows.
+fn tier(name: &'static str, state: &dyn Session) -> Tier {
+    Tier { raw_pages: Shortcuts::of(state.config_options()).raw_pages, ..Tier::new(name) }
 }
 
 async fn late_keys(tiers: &Tiers, pinned: &Pinned, cache: &Mutex<Option<CachedLate>>) -> Result<Arc<LateKeys>> {

@@ -24,7 +24,7 @@ use crate::lake::file::tags;
 use crate::lake::log::snapshot::DataFile;
 use crate::lake::log::table::LakeTable;
 use crate::lake::read::appendix_scan::rollup_of;
-use crate::lake::read::scan::{self, Tier};
+use crate::lake::read::tier::Tier;
 use crate::record::fields::{TIER, Table};
 
 type Files = Vec<Arc<DataFile>>;

@@ -20,6 +20,8 @@ extensions_options! {
         pub person_runs: bool, default = true
         /// Conditions on a text are tested once for each different text.
         pub texts_once: bool, default = true
+        /// The rows of a few people are read straight from the bytes of their pages (see `lake::file::pages`).
+        pub raw_pages: bool, default = true
     }
 }
 
@@ -57,12 +59,12 @@ mod tests {
     #[test]
     fn short_ways_are_left_out_by_name() {
         let all = Shortcuts::without("").unwrap();
-        assert!(all.rollups && all.selection && all.rare_rows && all.person_runs && all.texts_once);
+        assert!(all.rollups && all.selection && all.rare_rows && all.person_runs && all.texts_once && all.raw_pages);
         let some = Shortcuts::without(" rollups, person_runs").unwrap();
         assert!(!some.rollups && some.selection && !some.person_runs);
         let error = Shortcuts::without("rollup").unwrap_err().to_string();
         assert!(
-            error.contains("\"rollup\"") && error.contains("rollups, selection, rare_rows, person_runs, texts_once"),
+            error.contains("\"rollup\"") && error.contains("rollups, selection, rare_rows, person_runs, texts_once, raw_pages"),
             "{error}"
         );
     }
