@@ -27,6 +27,9 @@ pub mod suppressed;
 // Links live where their IER lives: same person, same date, same tier.
 pub mod links;
 
+// A load of links: they wait for their IERs, and are placed where those are.
+pub mod link_load;
+
 // The ledger of aliases: which id became which.
 pub mod aliases;
 

@@ -18,9 +18,7 @@ use serde::Serialize;
 use self::parsers::{Parsed, Parsers, Rejected};
 use crate::error::{Context, Error, Result};
 use crate::human;
-use crate::lake::fold::spill::Spill;
 use crate::lake::log::commit::{ATTEMPTS, lost_race};
-use crate::lake::paths::{Partition, Role};
 use crate::ledgers::coverage::{self, Covered};
 use crate::ledgers::runs::Report;
 use crate::progress::Progress;
@@ -29,6 +27,7 @@ use crate::source::export::ReadOptions;
 use crate::source::inputs::{self, Input};
 use crate::source::reject::RejectFile;
 use crate::tiers::carry::Counts;
+use crate::tiers::link_load::LinkLoad;
 use crate::tiers::spans::{self, Missing, Spans};
 use crate::tiers::upsert::Upsert;
 use crate::tiers::warehouse::Warehouse;
@@ -268,7 +267,7 @@ struct TableLoad {
 enum Rows {
     Upsert(Box<Upsert>),
     /// Links wait until their IERs are committed.
-    Links(Box<Spill>),
+    Links(Box<LinkLoad>),
 }
 
 impl Rows {
@@ -276,7 +275,7 @@ impl Rows {
     fn count(&self) -> u64 {
         match self {
             Self::Upsert(upsert) => upsert.rows(),
-            Self::Links(spill) => spill.rows(),
+            Self::Links(links) => links.rows(),
         }
     }
 
@@ -284,7 +283,7 @@ impl Rows {
     fn held_bytes(&self) -> usize {
         match self {
             Self::Upsert(upsert) => upsert.held_bytes(),
-            Self::Links(spill) => spill.held_bytes(),
+            Self::Links(links) => links.held_bytes(),
         }
     }
 }
@@ -320,7 +319,7 @@ impl Loading {
                 Parsed::Rows(table, batch) => {
                     match &mut self.table(&table).await?.rows {
                         Rows::Upsert(upsert) => upsert.push(&batch)?,
-                        Rows::Links(spill) => spill.push(&batch)?,
+                        Rows::Links(links) => links.push(&batch)?,
                     }
                     self.relieve()?;
                 }
@@ -352,7 +351,7 @@ impl Loading {
             let Some(most) = self.tables.iter_mut().max_by_key(|load| load.rows.held_bytes()) else { break };
             match &mut most.rows {
                 Rows::Upsert(upsert) => upsert.relieve()?,
-                Rows::Links(spill) => spill.relieve()?,
+                Rows::Links(links) => links.relieve()?,
             }
         }
         Ok(())
@@ -369,7 +368,7 @@ impl Loading {
         }
         let buffer_bytes = self.buffer_bytes;
         let rows = if table.name == links::table()?.name {
-            Rows::Links(Box::new(Spill::new(table.clone(), Role::Hot, buffer_bytes)))
+            Rows::Links(Box::new(LinkLoad::new(&self.warehouse, buffer_bytes)?))
         } else {
             let mut upsert = Upsert::new(&self.warehouse, table, buffer_bytes).await?;
             upsert.keep_versions(self.keep_versions);
@@ -406,23 +405,14 @@ impl Loading {
         let mut counts = Vec::with_capacity(self.tables.len());
         for load in self.tables {
             let name = load.counts.table.clone();
-            let (mut upsert, links) = match load.rows {
-                Rows::Upsert(upsert) => (*upsert, None),
-                Rows::Links(spill) => {
-                    let looked_up_at = links::ier_version(&self.warehouse).await?;
-                    (enriched(&self.warehouse, &spill, self.buffer_bytes).await?, Some((spill, looked_up_at)))
+            let done = match load.rows {
+                Rows::Links(links) => links.write(progress, || failed(&name)).await?,
+                Rows::Upsert(mut upsert) => {
+                    progress.say(&format!("writing {name}"));
+                    progress.total(upsert.rows());
+                    run(&self.warehouse, &mut upsert, name == ier, progress).await.context(|| failed(&name))?
                 }
             };
-            progress.say(&format!("writing {name}"));
-            progress.total(upsert.rows());
-            let done = run(&self.warehouse, &mut upsert, name == ier, progress).await.context(|| failed(&name))?;
-            if let Some((links, looked_up_at)) = links
-                && links::ier_version(&self.warehouse).await? != looked_up_at
-            {
-                for piece in links.pieces(Partition(None)) {
-                    links::settle_anew(&self.warehouse, links::ier_ids(&piece?)?).await?;
-                }
-            }
             let Counts { inserted, updated, unchanged, late, erased } = done;
             counts.push(TableCounts { inserted, updated, unchanged, late, erased, ..load.counts });
         }
@@ -456,29 +446,6 @@ async fn write_attributes(
     // Rows that came twice are among the unchanged, so there are never more of the others than were read.
     let unchanged = counts.read.saturating_sub(counts.rejected + begun + erased);
     Ok(TableCounts { inserted, updated, unchanged, ended, erased, ..counts })
-}
-
-/// The links of a load with the persons and dates of their IERs.
-async fn enriched(warehouse: &Arc<Warehouse>, spill: &Spill, buffer_bytes: usize) -> Result<Upsert> {
-    let table = links::table()?;
-    let mut upsert = Upsert::new(warehouse, table, buffer_bytes).await?;
-    let mut chunk = Vec::new();
-    let mut rows = 0;
-    for piece in spill.pieces(Partition(None)) {
-        let piece = piece?;
-        rows += piece.num_rows();
-        chunk.push(piece);
-        if rows >= links::CHUNK_ROWS {
-            let batch = arrow::compute::concat_batches(&table.lake_schema(), &std::mem::take(&mut chunk))?;
-            upsert.push(&links::enrich(warehouse, &batch).await?)?;
-            rows = 0;
-        }
-    }
-    if rows > 0 {
-        let batch = arrow::compute::concat_batches(&table.lake_schema(), &chunk)?;
-        upsert.push(&links::enrich(warehouse, &batch).await?)?;
-    }
-    Ok(upsert)
 }
 
 /// Folds and commits one table, again as long as others come first.
