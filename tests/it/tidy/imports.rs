@@ -54,8 +54,8 @@ fn of_file(file: &str, text: &str, modules: &Modules<'_>) -> BTreeSet<String> {
 /// Where the next `use` stands that begins a line, but for its visibility.
 fn begin_of_use(text: &str) -> Option<usize> {
     let begins = |at: usize| {
-        let line = text[..at].rsplit('\n').next().unwrap_or_default().trim_start();
-        line.is_empty() || line.starts_with("pub")
+        let line = text[..at].rsplit('\n').next().unwrap_or_default().trim();
+        line.is_empty() || line == "pub" || (line.starts_with("pub(") && line.ends_with(')'))
     };
     text.match_indices("use ").map(|(at, _)| at).find(|at| begins(*at))
 }
