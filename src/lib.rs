@@ -20,7 +20,7 @@ pub mod error;
 // The one place where time is read.
 pub mod clock;
 
-// Schedules, and the years and terms by which people count.
+// When something happens again and again, and the calendar people live by.
 pub mod calendar;
 
 // What can be set, by file, environment and arguments, and the defaults.

@@ -5,9 +5,8 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use crate::audit::evidence::Inquiry;
-use crate::audit::evidence::pack::{self, check_free};
 use crate::audit::evidence::verify::verify;
+use crate::audit::evidence::{Inquiry, pack, pack::check_free};
 use crate::audit::{About, Question, audit};
 use crate::calendar::local::Calendar;
 use crate::error::{Error, Result};

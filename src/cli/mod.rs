@@ -1,6 +1,6 @@
 //! The command line: arguments in, a report out, an exit code by the kind of error. One verb a file, no logic.
 //!
-//! Everything a verb needs (settings, clock, whether to speak JSON) is decided once, in [`Session`].
+//! Everything a verb needs (settings, clock, whether to speak JSON) is decided once, in [`session::Session`].
 
 // `ier alias`: which ids are one person.
 mod alias;

@@ -9,10 +9,10 @@ pub mod format;
 // What all formats have in common: rows come in, and go to a sink that may refuse them.
 mod rows;
 
-// How wide text is in a terminal, and text cut to a width.
+// How wide a text stands in a terminal, and how to make one safe and short.
 mod width;
 
-// Values as every format can take them.
+// Columns as other programs take them: no views, no dictionaries, no two of one name.
 mod plain;
 
 // Text inside HTML and SVG.
@@ -24,7 +24,7 @@ mod table;
 // CSV and JSON: text for other programs.
 mod text;
 
-// Parquet and Arrow.
+// Parquet and Arrow files: answers other engines read at full speed.
 mod binary;
 
 // A spreadsheet: sheets of up to 1,048,575 rows each below a bold, frozen header with a filter.
@@ -42,7 +42,7 @@ mod thread;
 // An answer in a file: whole or not at all.
 mod file;
 
-// Lists of ids, in files of a size that others take.
+// Lists for Data Loader: written under hidden names, synced, and only then given their own.
 pub mod lists;
 
 pub use self::file::write_file;

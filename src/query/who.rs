@@ -14,6 +14,7 @@ use super::people::Person;
 use crate::error::{Error, Result};
 use crate::human;
 use crate::record::id::SfId;
+use crate::record::identity::Identities;
 use crate::record::words::{Words, folded};
 
 /// The SQL of all contacts and leads by name and address.

@@ -14,17 +14,17 @@ pub mod identity;
 // What a row says of the columns that its newest version did not provide.
 mod kept;
 
-// The one row a version belongs to (Rule 1).
+// From an export's columns to a whole row: the key (Rule 1), and what is computed rather than told.
 pub mod key;
 
 // Which version wins (Rule 2): many versions of a row become one, whatever the order in which they arrive.
 pub mod resolve;
 
-// The way back to the versions that were seen before.
+// Which versions of an IER the engine saw, and when.
 pub mod observed;
 
-// Ids that texts mention.
+// Does a text name somebody?
 pub mod mention;
 
-// Words of names, as they are compared.
+// Names and subjects as people compare them: without case, without accents, word by word.
 pub mod words;

@@ -20,7 +20,7 @@ use arrow::array::{
 use arrow::compute::{SortOptions, cast, is_not_null, take};
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
 
-use super::fields::{CUSTOM, Field, KeyRule, Source, Table, hidden, is_span};
+use super::fields::{CUSTOM, KeyRule, Source, Table, hidden, is_span};
 use super::kept::{COMPUTED, NEVER, is_stamp};
 use super::key::{derive, label_array};
 use crate::error::{Error, Result};

@@ -8,6 +8,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::*;
 use crate::record::id::SfId;
+use crate::synthetic::recipe::Format;
 
 fn small() -> Recipe {
     Recipe { months: 8, contacts: 600, sends_per_month: 10, ..Recipe::default() }

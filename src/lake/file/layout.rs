@@ -56,7 +56,7 @@ impl Effort {
         }
     }
 
-    /// What the log says of it in [`tags::EFFORT`].
+    /// What the log says of it in [`super::tags::EFFORT`].
     pub fn tag(self) -> Option<&'static str> {
         (self == Self::Best).then_some("best")
     }

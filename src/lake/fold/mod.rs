@@ -7,12 +7,12 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use deltalake_core::kernel::Add;
 use futures::{StreamExt, TryStreamExt};
 
-use self::write::{self, Begun};
+use self::write::Begun;
 use super::paths::Partition;
 use super::read;
 use crate::error::{Error, Result};
@@ -21,7 +21,6 @@ use crate::lake::file::open::OpenFile;
 use crate::lake::file::sort::{BATCH_ROWS, Sorted, merge, sort};
 use crate::lake::log::snapshot::DataFile;
 use crate::lake::log::table::LakeTable;
-use crate::record::fields::hidden;
 
 // Writing sorted rows as files: each is hashed as it is written, and comes out as its log entry.
 pub mod write;

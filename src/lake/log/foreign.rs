@@ -10,14 +10,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 use serde::Serialize;
-use serde_json::Value;
-use std::sync::Arc;
 
 use super::root::Root;
 use super::seal::{self, Broken};

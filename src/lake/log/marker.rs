@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::seal::{self, Broken};
+use super::seal::{self, Broken, Place};
 use crate::error::{Context, Error, Result};
 use crate::lake::paths::{self, LogObject};
 

@@ -30,7 +30,7 @@ mod landed;
 // Entries and checkpoints that no reader needs go when they are thirty days old.
 mod cleanup;
 
-// The one way a table changes: a commit that checks what must be checked.
+// The one function that changes a table (Rule 10).
 pub mod commit;
 
 // A table's log, looked at from end to end: is each of its objects as it was written, and is none missing?

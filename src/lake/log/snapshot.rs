@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate};
 use datafusion::common::ScalarValue;
+use datafusion::physical_plan::DisplayFormatType;
 use deltalake_core::kernel::Add;
 use deltalake_core::table::state::DeltaTableState;
 use object_store::ObjectMeta;
@@ -15,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::lake::file::appendix::Place;
 use crate::lake::file::sums::Tail;
 use crate::lake::file::tags;
-use crate::lake::paths::{Role, date_of};
+use crate::lake::paths::{Partition, Role};
 use crate::record::fields::{Kind, Table};
 
 /// Least and greatest value and number of nulls of a column in one file.

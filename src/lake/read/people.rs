@@ -35,7 +35,7 @@ use crate::lake::columns::{pad, schema, with_tier};
 use crate::lake::file::pages::fetched::{self, Dictionaries, Fetched, FetchedGroup, Nulls};
 use crate::lake::file::pages::point::{self, Chunk, Points, Values};
 use crate::lake::file::reader::Reader;
-use crate::lake::log::snapshot::DataFile;
+use crate::lake::log::snapshot::{DataFile, files_shown};
 use crate::lake::log::table::LakeTable;
 use crate::record::fields::{TIER, Table};
 

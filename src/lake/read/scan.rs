@@ -6,8 +6,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt64Array};
-use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
+use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
 use datafusion::catalog::Session;
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::stats::Precision;
@@ -27,7 +26,7 @@ use datafusion::physical_plan::union::UnionExec;
 use super::appendix_scan::{Appendix, AppendixExec};
 use super::people::{PERSON, PeopleExec, named_people};
 use super::tier::Tier;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::lake::columns::{schema, tier_field, tier_value};
 use crate::lake::file::footers::Readers;
 use crate::lake::file::tags;

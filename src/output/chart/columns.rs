@@ -1,10 +1,8 @@
 //! The columns of an answer as a chart takes them: moments, numbers, labels.
 
-use arrow::array::timezone::Tz as ArrowTz;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::{CastOptions, cast_with_options, concat};
 use arrow::datatypes::{DataType, Float64Type, Schema, TimeUnit, TimestampMillisecondType};
-use chrono::{DateTime, TimeZone};
 use chrono_tz::Tz;
 
 use super::axis::Time;

@@ -25,7 +25,7 @@ mod axis;
 // The columns of an answer as a chart takes them: moments, numbers, labels.
 mod columns;
 
-// Which chart the columns make.
+// Which chart an answer is, by its columns.
 mod choose;
 
 // What is to be drawn, before anybody draws it.
@@ -34,7 +34,7 @@ mod figure;
 // Axes with round numbers, and numbers as people read them.
 mod scale;
 
-// Marks of an axis of time.
+// Marks of a time axis, as the clock on the wall shows them.
 mod calendar;
 
 // Drawn with characters.
@@ -43,7 +43,7 @@ mod terminal;
 // Drawn as SVG.
 mod svg;
 
-// Drawn as dots.
+// The SVG as dots.
 mod png;
 
 /// Rows of an answer that is drawn. More points than a picture has dots tell the eye nothing.

@@ -9,7 +9,7 @@ use arrow::array::{
 use super::axis::Unit;
 use super::figure::Figure;
 use super::*;
-use crate::output::{Pipe, Rows};
+use crate::output::rows::{Pipe, Rows};
 
 const DAY_ONE: i32 = 20_454; // 2026-01-01
 

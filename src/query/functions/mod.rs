@@ -22,7 +22,7 @@ use crate::record::id::SfId;
 // `observed_versions(observed)`: a row's versions as the engine saw them.
 mod versions;
 
-// Moments in a zone, and the calendar people live by.
+// The calendar in people's time: `local_day(date_sent)` and its like.
 pub mod local_time;
 
 // Functions that know who is one person.

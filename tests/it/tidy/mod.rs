@@ -163,7 +163,10 @@ fn a_module_with_children_is_in_its_folder() {
     for path in ["src", "tests", "benches"].iter().flat_map(|folder| files(&crate_folder().join(folder), "rs")) {
         let name = path.strip_prefix(crate_folder()).expect("below the crate").to_string_lossy().into_owned();
         let is_finished = !UNFINISHED.iter().any(|room| name.starts_with(&format!("src/{room}/")));
-        assert!(!is_finished || !path.with_extension("").is_dir(), "{name} has children beside it: make it their folder's mod.rs");
+        assert!(
+            !is_finished || !path.with_extension("").is_dir(),
+            "{name} has children beside it: make it their folder's mod.rs"
+        );
     }
 }
 
