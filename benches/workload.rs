@@ -22,7 +22,8 @@ use ier::lake::paths::Role;
 use ier::query::engine::Engine;
 use ier::query::limits::Limits;
 use ier::record::fields::known;
-use ier::source::synthetic::{Format, Recipe, generate};
+use ier::synthetic::generate;
+use ier::synthetic::recipe::{Format, Recipe};
 use ier::tiers::warehouse::Warehouse;
 
 mod peers;

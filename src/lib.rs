@@ -12,30 +12,55 @@
 //! on the order of arrival. The archive commits before hot forgets. A reader pins hot before the archive. A table
 //! changes by one function only. Nothing is dropped uncounted.
 //!
-//! Dependencies point up this list only; the command line alone sees all.
+//! A room knows those before it in this list only; the command line alone sees all.
 
+// Kinds of errors, their exit codes, and what to do about each.
 pub mod error;
 
+// The one place where time is read.
 pub mod clock;
 
+// When something happens again and again, and the calendar people live by.
 pub mod calendar;
 
+// What can be set, by file, environment and arguments, and the defaults.
 pub mod settings;
 
+// Numbers, sizes and lengths of time as people read them.
 pub mod human;
 
+// How far a long job has come.
 pub mod progress;
 
+// What a record is: its columns, its ids, its key, and which of two versions wins.
 pub mod record;
 
+// Where records come from: exports read, recognised and decoded; what cannot be read is rejected.
 pub mod source;
 
+// Made-up exports, to try, test and measure with.
+pub mod synthetic;
+
+// One kind of table: sorted Parquet files and a Delta log.
 pub mod lake;
 
+// How two lakes make one table: hot over archive, and the rules by which rows are written.
 pub mod tiers;
 
+// The warehouse's own small tables and locks: holds, look-ups, sends, runs, coverage, the lease.
+pub mod ledgers;
+
+// An answer written down: a table, a spreadsheet, files for machines, charts, lists of ids.
+pub mod output;
+
+// One door: SQL over hot and archive as one table.
 pub mod query;
 
+// What is proved to outsiders: who was told, and packs of evidence.
+pub mod audit;
+
+// What runs unattended, one verb a file: plan, then execute, then report.
 pub mod jobs;
 
+// The command line: words, help, the shell; one verb a file, no logic.
 pub mod cli;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringViewArray};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use ier::output::{self, Format, Options};
 use ier::query::engine::Engine;
-use ier::query::output::{self, Format, Options};
 use ier::query::question::{find, library};
 
 use super::{Peer, Tables};

@@ -3,8 +3,9 @@
 use crate::error::Result;
 use crate::jobs::alias::{AliasRequest, add};
 
+use super::answer;
 use super::args::{Alias, AliasVerb};
-use super::{Session, answer};
+use super::session::Session;
 
 /// Adds an alias, or lists the ledger.
 pub async fn run(session: &Session, args: &Alias) -> Result<()> {

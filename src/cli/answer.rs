@@ -12,12 +12,12 @@ use futures::TryStreamExt;
 
 use crate::error::{Error, Result};
 use crate::human;
+use crate::output::{self, Format, Options};
 use crate::query::audience::Audience;
 use crate::query::engine::Engine;
-use crate::query::output::{self, Format, Options};
 
-use super::Session;
 use super::args::{AudienceArgs, Output};
+use super::session::Session;
 
 impl Output {
     /// The form of the answer: the flag's, else the file name's, else JSON for machines, else a table. Refuses a file whose

@@ -3,9 +3,9 @@
 use crate::error::Result;
 use crate::jobs::archive::{execute, plan};
 
-use super::Session;
 use super::args::Archive;
 use super::progress::Unit;
+use super::session::Session;
 
 /// Plans, and unless it is only to be shown, moves.
 pub async fn run(session: &Session, args: &Archive) -> Result<()> {

@@ -10,8 +10,9 @@ use crate::query::question::{self, Question};
 use crate::settings;
 
 use super::args::Args;
-use super::args::ask::{Ask, Said, said};
-use super::{Session, answer, print};
+use super::session::Session;
+use super::{answer, print};
+use crate::cli::args::ask::{Ask, Said, said};
 
 /// Lists the questions, or asks one.
 pub async fn run(session: &Session, args: &Ask) -> Result<()> {

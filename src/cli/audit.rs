@@ -5,17 +5,18 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
+use crate::audit::evidence::verify::verify;
+use crate::audit::evidence::{Inquiry, pack, pack::check_free};
+use crate::audit::{About, Question, audit};
 use crate::calendar::local::Calendar;
 use crate::error::{Error, Result};
 use crate::human::counted;
-use crate::query::audit::{About, Question, audit};
-use crate::query::evidence::verify::verify;
-use crate::query::evidence::{Inquiry, pack, pack::check_free};
+use crate::ledgers::lookups::LookUp;
 use crate::record::id::SfId;
-use crate::tiers::lookups::LookUp;
 
 use super::args::{Audit, AuditVerb, AuditVerify};
-use super::{Session, print};
+use super::print;
+use super::session::Session;
 
 /// Asks, keeps the evidence where that is wanted, and prints the answer.
 pub async fn run(session: &Session, args: &Audit) -> Result<()> {
@@ -58,7 +59,7 @@ pub async fn run(session: &Session, args: &Audit) -> Result<()> {
 #[derive(Serialize)]
 struct WithEvidence<'a> {
     #[serde(flatten)]
-    answer: &'a crate::query::audit::Audit,
+    answer: &'a crate::audit::Audit,
     evidence: &'a Kept,
 }
 

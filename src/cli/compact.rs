@@ -5,9 +5,9 @@ use chrono::Duration;
 use crate::error::{Error, Result};
 use crate::jobs::compact::{CompactOptions, execute, plan};
 
-use super::Session;
 use super::args::Compact;
 use super::progress::Unit;
+use super::session::Session;
 
 /// Plans, and unless it is only to be shown, rewrites.
 pub async fn run(session: &Session, args: &Compact) -> Result<()> {

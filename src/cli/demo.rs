@@ -13,18 +13,19 @@ use serde_json::json;
 
 use crate::error::{Context, Error, Result};
 use crate::human;
-use crate::jobs::load::LoadRequest;
-use crate::jobs::{archive, compact, load};
+use crate::jobs::load::{self, LoadRequest};
+use crate::jobs::{archive, compact};
+use crate::output::{self, Format, Options};
 use crate::query::ask::Ask;
 use crate::query::engine::Engine;
-use crate::query::output::{self, Format, Options};
 use crate::source::reading::Asked;
-use crate::source::synthetic::Recipe;
+use crate::synthetic::recipe::Recipe;
 use crate::tiers::spans::Missing;
 
 use super::args::Demo;
 use super::progress::Unit;
-use super::{Session, generate, print};
+use super::session::Session;
+use super::{generate, print};
 
 /// Marks a folder as a demo's.
 const MARK: &str = ".ier-demo";

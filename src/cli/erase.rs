@@ -4,11 +4,12 @@ use chrono::Duration;
 
 use crate::error::{Error, Result};
 use crate::jobs::erase::{EraseRequest, execute, finish, plan};
-use crate::tiers::lookups::LookUp;
+use crate::ledgers::lookups::LookUp;
 
 use super::args::Erase;
+use super::print;
 use super::progress::Unit;
-use super::{Session, print};
+use super::session::Session;
 
 /// What the ledger of runs, and the schedule, call the end of erasures.
 const FINISH: &str = "finish_erasures";

@@ -9,11 +9,13 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::human;
 use crate::progress::Progress;
-use crate::source::synthetic::{self, Format, Made, Recipe};
+use crate::synthetic::recipe::{Format, Recipe};
+use crate::synthetic::{self, Made};
 
 use super::args::{ExportFormat, Generate};
+use super::print;
 use super::progress::Unit;
-use super::{Session, print};
+use super::session::Session;
 
 /// What was made, for machines; `Made` itself does not know the folder asked for.
 #[derive(Serialize)]

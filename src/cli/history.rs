@@ -3,13 +3,14 @@
 use std::io::{self, Write};
 
 use crate::error::Result;
-use crate::query::output::Format;
-use crate::query::who::Person;
+use crate::ledgers::lookups::LookUp;
+use crate::output::Format;
+use crate::query::people::Person;
 use crate::record::id::SfId;
-use crate::tiers::lookups::LookUp;
 
+use super::answer;
 use super::args::History;
-use super::{Session, answer};
+use super::session::Session;
 
 /// Other ids that the note names.
 const NAMED: usize = 8;

@@ -2,10 +2,10 @@
 
 use crate::error::Result;
 use crate::jobs::hold::{HoldRequest, add, list, plan, release};
-use crate::tiers::holds::Scope;
+use crate::ledgers::holds::Scope;
 
-use super::Session;
 use super::args::{Hold, HoldVerb};
+use super::session::Session;
 
 /// Places a hold, lists them, or releases one.
 pub async fn run(session: &Session, args: &Hold) -> Result<()> {

@@ -5,8 +5,8 @@ use crate::source::export::ReadOptions;
 use crate::source::inputs::expand;
 use crate::source::inspect::inspect;
 
-use super::Session;
 use super::args::Reading;
+use super::session::Session;
 
 /// Shows what a load of these files would make of them.
 pub fn run(session: &Session, inputs: &[String], reading: &Reading) -> Result<()> {

@@ -9,8 +9,9 @@ use crate::source::reading::Asked;
 use crate::tiers::spans::Missing;
 
 use super::args::{Load, Reading};
+use super::inspect;
 use super::progress::Unit;
-use super::{Session, inspect};
+use super::session::Session;
 
 /// Loads what `args` name, or says how it would.
 pub async fn run(session: &Session, args: &Load) -> Result<()> {

@@ -8,12 +8,13 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicr
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 
 use crate::error::{Error, Result};
-use crate::query::output::{self, Format, Options};
+use crate::ledgers::lookups::{Entry, KEY_REMEDY};
+use crate::output::{self, Format, Options};
 use crate::record::fields::UTC;
-use crate::tiers::lookups::{Entry, KEY_REMEDY};
 
 use super::args::Log;
-use super::{Session, print};
+use super::print;
+use super::session::Session;
 
 /// How much of a hash tells one person from another in a table; JSON has it whole.
 const SUBJECT_CHARS: usize = 12;

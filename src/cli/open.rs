@@ -6,13 +6,13 @@ use std::time::Duration;
 use crate::calendar::local::Calendar;
 use crate::error::{Error, Result};
 use crate::jobs::compact::CompactOptions;
+use crate::ledgers::lookups::LookUpLog;
 use crate::query::engine::Engine;
 use crate::query::limits::Limits;
-use crate::query::shortcuts::Shortcuts;
-use crate::tiers::lookups::LookUpLog;
+use crate::query::planner::shortcuts::Shortcuts;
 use crate::tiers::warehouse::Warehouse;
 
-use super::Session;
+use super::session::Session;
 
 /// Settings count in MiB.
 const MIB: u64 = 1 << 20;

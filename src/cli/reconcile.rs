@@ -4,8 +4,9 @@ use crate::error::Result;
 use crate::jobs::reconcile::reconcile;
 
 use super::args::Reconcile;
+use super::print;
 use super::progress::Unit;
-use super::{Session, print};
+use super::session::Session;
 
 /// Reports, repairs only when confirmed, and fails when a month does not balance or a record is stored more than once.
 pub async fn run(session: &Session, args: &Reconcile) -> Result<()> {

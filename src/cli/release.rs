@@ -3,9 +3,9 @@
 use crate::error::Result;
 use crate::jobs::release::{ReleaseRequest, execute, plan};
 
-use super::Session;
 use super::args::{Release, ReleaseObject};
 use super::progress::Unit;
+use super::session::Session;
 
 /// Plans, and unless it is only to be shown, reads back and hands out.
 pub async fn run(session: &Session, args: &Release) -> Result<()> {

@@ -4,8 +4,9 @@ use crate::error::Result;
 use crate::jobs::retain::{execute, plan};
 
 use super::args::RetainArgs;
+use super::print;
 use super::progress::Unit;
-use super::{Session, print};
+use super::session::Session;
 
 /// Plans, and only when confirmed removes.
 pub async fn run(session: &Session, args: &RetainArgs) -> Result<()> {

@@ -11,9 +11,10 @@ use crate::settings;
 
 use super::args::{Args, Verb};
 use super::interrupt::or_interrupted;
+use super::session::Session;
 use super::{
-    Session, alias, archive, ask, audit, compact, completions, demo, erase, generate, history, hold, inspect, load, log, print,
-    reconcile, release, retain, scheduler, sql, status, vacuum, verify, who,
+    alias, archive, ask, audit, compact, completions, demo, erase, generate, history, hold, inspect, load, log, print, reconcile,
+    release, retain, scheduler, sql, status, vacuum, verify, who,
 };
 
 /// After the result is known, tasks that were stopped get this long to remove their temporary files.

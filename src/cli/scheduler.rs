@@ -4,11 +4,12 @@ use chrono::SubsecRound;
 
 use crate::error::{Error, Result};
 use crate::jobs::scheduler::{Event, JOBS, LOOK, Memory, Scheduler, Shift};
-use crate::tiers::lease::Terms;
+use crate::ledgers::lease::Terms;
 
 use super::args::Run;
 use super::interrupt::stopped;
-use super::{Session, print};
+use super::print;
+use super::session::Session;
 
 /// Plans; or does what is due; or stays.
 pub async fn run(session: &Session, args: &Run) -> Result<()> {

@@ -8,8 +8,9 @@ use crate::query::ask::Ask;
 use crate::query::engine::Engine;
 
 use super::args::Sql;
+use super::session::Session;
 use super::shell::{Piped, Shell, Typed};
-use super::{Session, answer, interrupt, statements};
+use super::{answer, interrupt, statements};
 
 /// Answers the statements in `args`, or lets somebody type them.
 pub async fn run(session: &Session, engine: &Engine, args: &Sql) -> Result<()> {

@@ -3,10 +3,11 @@
 use crate::error::Result;
 use crate::jobs::metrics::metrics;
 use crate::jobs::status::status;
-use crate::tiers::lease::Terms;
+use crate::ledgers::lease::Terms;
 
 use super::args::Status;
-use super::{Session, print};
+use super::print;
+use super::session::Session;
 
 /// Counts and prints.
 pub async fn run(session: &Session, args: &Status) -> Result<()> {

@@ -4,8 +4,8 @@ use crate::error::{Error, Result};
 use crate::human::counted;
 use crate::jobs::traces::{execute, plan};
 
-use super::Session;
 use super::progress::Unit;
+use super::session::Session;
 
 /// Searches for ids, addresses or names, names each object that holds any of the texts, and fails when there is one.
 pub async fn run(session: &Session, texts: &[String]) -> Result<()> {

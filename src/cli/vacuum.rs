@@ -4,8 +4,9 @@ use crate::error::Result;
 use crate::jobs::vacuum::{execute, patience, plan};
 
 use super::args::Vacuum;
+use super::print;
 use super::progress::Unit;
-use super::{Session, print};
+use super::session::Session;
 
 /// Plans, and only when confirmed deletes.
 pub async fn run(session: &Session, args: &Vacuum) -> Result<()> {

@@ -8,7 +8,8 @@ use crate::jobs::{give_up, undo};
 
 use super::args::Verify;
 use super::progress::Unit;
-use super::{Session, print, traces};
+use super::session::Session;
+use super::{print, traces};
 
 /// Plans, reads, reports, also in the ledger of runs. The report comes before the error, so that each damaged object is named.
 pub async fn run(session: &Session, args: &Verify) -> Result<()> {

@@ -2,8 +2,8 @@
 
 use crate::error::Result;
 
-use super::Session;
 use super::args::Who;
+use super::session::Session;
 
 /// Searches and lists.
 pub async fn run(session: &Session, args: &Who) -> Result<()> {

@@ -23,12 +23,12 @@ use chrono::{DateTime, Duration, Utc};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
-use super::record::{Report, recorded};
 use crate::error::{Error, Result};
+use crate::lake::log::snapshot::DataFile;
+use crate::lake::log::table::LakeTable;
 use crate::lake::paths::Role;
 use crate::lake::read;
-use crate::lake::snapshot::DataFile;
-use crate::lake::table::LakeTable;
+use crate::ledgers::runs::{Report, recorded};
 use crate::record::fields::known;
 use crate::tiers::warehouse::Warehouse;
 
@@ -206,7 +206,7 @@ const TRIES: usize = 20;
 
 async fn files(
     lake: &Arc<LakeTable>,
-    snapshot: &crate::lake::snapshot::Snapshot,
+    snapshot: &crate::lake::log::snapshot::Snapshot,
     columns: &[&str],
     look: &mut impl FnMut(&RecordBatch) -> Result<bool>,
     found: &mut Vec<(Arc<LakeTable>, Arc<DataFile>)>,

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::record::Report;
 use crate::error::{Error, Result};
+use crate::ledgers::holds::{self, Act, Hold, Holds, Scope};
+use crate::ledgers::runs::Report;
+use crate::ledgers::sends::Sends;
 use crate::record::id::SfId;
-use crate::tiers::holds::{self, Act, Hold, Holds, Scope};
-use crate::tiers::sends::Sends;
 use crate::tiers::warehouse::Warehouse;
 
 /// What somebody says.

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveTime, Utc};
 
-use super::record::{History, Outcome, histories};
 use super::status::{Status, TableStatus, status};
 use crate::error::{Context, Error, Result};
 use crate::lake::paths::{Role, date_of};
+use crate::ledgers::lease::{self, Terms};
+use crate::ledgers::runs::{History, Outcome, histories};
 use crate::record::fields::TABLES;
-use crate::tiers::lease::{self, Terms};
 use crate::tiers::warehouse::Warehouse;
 
 /// The page a monitor reads.

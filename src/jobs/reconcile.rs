@@ -1,7 +1,7 @@
 //! `ier reconcile`: do the books balance, and is every record there once? Changes nothing unless it is to repair.
 //!
 //! For IERs and links, month by month: rows taken in = rows in hot + in the archive + erased + expired + given up. The left side and the
-//! last three stand in tallies that were committed with the rows themselves ([`crate::lake::tally`]), the middle is
+//! last three stand in tallies that were committed with the rows themselves ([`crate::lake::log::tally`]), the middle is
 //! counted from the files, so a row lost or doubled anywhere shows. Rows read = rows rejected + records + further versions of
 //! them, by the ledger of loads. And each send's own counters beside what its records tell, with the reason of the difference.
 //! Records stored more than once are found by their keys, and made one of where that is wished ([`super::repair`]).
@@ -15,14 +15,14 @@ use futures::TryStreamExt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::record::Report;
 use super::repair::{self, Doubled};
+use crate::audit::facts::told;
 use crate::error::{Error, Result};
 use crate::human;
-use crate::lake::commit::ATTEMPTS;
-use crate::lake::tally::{self, Tally};
+use crate::lake::log::commit::ATTEMPTS;
+use crate::lake::log::tally::{self, Tally};
+use crate::ledgers::runs::Report;
 use crate::progress::Progress;
-use crate::query::audit::facts::told;
 use crate::query::engine::Engine;
 use crate::record::fields::known;
 use crate::tiers::warehouse::{Tiers, Warehouse};

@@ -7,8 +7,8 @@
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 
-use super::record::History;
 use crate::calendar::Schedule;
+use crate::ledgers::runs::History;
 
 /// A failed run is tried again after this long, doubled with each failure,
 const RETRY_MINUTES: i64 = 15;

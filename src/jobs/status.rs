@@ -9,10 +9,10 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::archive;
-use super::coverage::{self, IerCoverage};
 use crate::error::Result;
 use crate::human;
 use crate::lake::paths::{Role, date_of};
+use crate::ledgers::coverage::{self, IerCoverage};
 use crate::tiers::pin::pin;
 use crate::tiers::warehouse::Warehouse;
 

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::human;
+use crate::lake::file::search::{Needle, search};
 use crate::lake::parallel::at_most;
-use crate::lake::search::{Needle, search};
 use crate::progress::Progress;
 use crate::tiers::warehouse::Warehouse;
 

@@ -1,17 +1,17 @@
 //! `ier verify --undo-foreign`: takes back what other engines committed to our tables, which nobody can read since. Changes logs only;
-//! wants `--confirm`. What it can and cannot take back is said in [`crate::lake::foreign`].
+//! wants `--confirm`. What it can and cannot take back is said in [`crate::lake::log::foreign`].
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::record::Report;
 use crate::error::{Error, Result};
 use crate::human;
-use crate::lake::foreign::{self, Found};
+use crate::lake::log::foreign::{self, Found};
+use crate::lake::log::table::LakeTable;
 use crate::lake::paths::Role;
-use crate::lake::table::LakeTable;
+use crate::ledgers::runs::Report;
 use crate::record::fields::{TABLES, Table};
 use crate::tiers::warehouse::Warehouse;
 

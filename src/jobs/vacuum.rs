@@ -7,11 +7,11 @@ use chrono::Duration;
 use object_store::ObjectMeta;
 use serde::Serialize;
 
-use super::record::Report;
 use crate::error::{Error, Result};
 use crate::human;
-use crate::lake::table::LakeTable;
-use crate::lake::vacuum;
+use crate::lake::log::table::LakeTable;
+use crate::lake::log::vacuum;
+use crate::ledgers::runs::Report;
 use crate::progress::Progress;
 use crate::tiers::warehouse::Warehouse;
 

@@ -1,102 +1,29 @@
 //! One kind of table: sorted Parquet files and a Delta log.
 //!
-//! A [`table::LakeTable`] has a [`snapshot::Snapshot`] (which files are live), and changes only by a [`fold`] followed by one
-//! [`commit`]. The lake knows columns, partitions and keys; it does not know hot from archive.
+//! A [`log::table::LakeTable`] has a [`log::snapshot::Snapshot`] (which files are live), and changes only by a [`fold`] followed by one
+//! [`log::commit`]. The lake knows columns, partitions and keys; it does not know hot from archive. Its floors know only those
+//! before them.
 
-pub mod store;
-
-mod remote;
-
-pub mod promise;
-
-mod warm;
-
-pub mod durable;
-
-pub mod traffic;
-
+// Every path in the warehouse is built, and read back, here.
 pub mod paths;
 
-pub mod marker;
+// The columns of a batch: those that SQL sees, that of the tier, and the null ones of a file older than they are.
+pub mod columns;
 
-pub mod seal;
-
-pub mod table;
-
-pub mod snapshot;
-
-pub mod layout;
-
-pub mod sort;
-
-mod thrift;
-
-pub mod sums;
-
-mod sink;
-
-pub mod appendix;
-
-pub mod rollup;
-
-pub mod rare;
-
-pub mod appendix_scan;
-
-pub mod reader;
-
-pub mod read;
-
-pub mod write;
-
-mod scratch;
-
-pub mod wanderers;
-
-pub mod spill;
-
+// Doing independent pieces of work on all cores.
 pub mod parallel;
 
+// Bytes: a store chosen by URL, made durable on a local disk, counted.
+pub mod store;
+
+// One Parquet file: its layout, its checksums, what it carries beside its rows, how its bytes are read.
+pub mod file;
+
+// One Delta log: which files a table has, what proves that, and the one function that changes it.
+pub mod log;
+
+// A table's files, read: for folding and verifying as they are, for SQL in a plan.
+pub mod read;
+
+// Rows into files: the fold, the splice, and what waits for them.
 pub mod fold;
-
-pub mod tally;
-
-pub mod splice;
-
-mod cleanup;
-
-mod landed;
-
-pub mod commit;
-
-pub mod verify;
-
-pub mod proof;
-
-pub mod inspect;
-
-pub mod logs;
-
-pub mod footers;
-
-pub mod scan;
-
-pub mod pages;
-
-mod encodings;
-
-mod point;
-
-pub mod people;
-
-pub mod placed;
-
-pub mod vacuum;
-
-pub mod foreign;
-
-mod hiding;
-
-pub mod purge;
-
-pub mod search;

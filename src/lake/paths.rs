@@ -23,7 +23,29 @@ use chrono::{Datelike, NaiveDate};
 use object_store::path::Path;
 use uuid::Uuid;
 
-use super::snapshot::Partition;
+use crate::error::{Error, Result};
+
+/// A partition: the first day (since 1970) it covers; `None` holds the rows without a date.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Partition(pub Option<i32>);
+
+impl Partition {
+    /// The value as the log writes it.
+    pub fn value(self) -> Option<String> {
+        self.0.map(|day| date_of(day).to_string())
+    }
+
+    pub(super) fn parse(value: Option<&str>) -> Result<Self> {
+        match value {
+            None | Some("") => Ok(Self(None)),
+            Some(text) => {
+                let date: NaiveDate =
+                    text.parse().map_err(|_| Error::corrupt(format!("partition value {text:?} is not a date")))?;
+                Ok(Self(Some(date.to_epoch_days())))
+            }
+        }
+    }
+}
 
 /// Which of the warehouse's folders a table stands in; decides how it is partitioned.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

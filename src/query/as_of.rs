@@ -25,8 +25,8 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Exe
 use futures::StreamExt;
 use serde_json::Value;
 
-use super::provider::TableView;
 use crate::error::{Error, Result};
+use crate::query::planner::provider::TableView;
 use crate::record::fields::hidden;
 use crate::record::observed::{Then, then};
 

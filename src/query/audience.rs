@@ -17,9 +17,9 @@ use futures::TryStreamExt;
 use serde::Serialize;
 
 use super::engine::Engine;
-use super::output::lists::{IDS, Lists};
 use crate::error::{Error, Result};
 use crate::human;
+use crate::output::lists::{IDS, Lists};
 use crate::record::id::{LEAD_PREFIX, SfId};
 
 /// Columns that name a person, the best first.

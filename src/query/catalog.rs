@@ -12,10 +12,10 @@ use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 
 use super::as_of::IER_AS_OF;
 use super::files::{self, DataFiles};
-use super::identity;
-use super::provider::TableView;
 use crate::error::Result;
 use crate::lake::paths::Role;
+use crate::query::functions::identity;
+use crate::query::planner::provider::TableView;
 use crate::record::fields::{Source, TABLES, hidden};
 use crate::tiers::links;
 use crate::tiers::warehouse::Warehouse;

@@ -28,53 +28,31 @@ use url::Url;
 use super::as_of::{IER_AS_OF, IerAsOf};
 use super::ask::Ask;
 use super::catalog::{CATALOG, PUBLIC, PublicSchema, SALESFORCE, SalesforceSchema, VIEWS};
-use super::distinct;
-use super::functions;
-use super::identity;
-use super::limits::{Limits, Timed, timed_out};
-use super::local_time;
-use super::macros::Macros;
+use super::limits::{Limits, Timed};
 use super::memory::{Shares, merge_bytes};
-use super::once::TextsOnce;
-use super::provider::PinnedBefore;
-use super::pushdown;
-use super::rollups::CountTogether;
-use super::runs::{self, PersonRuns, PhysicalRules};
-use super::statement;
-use super::who::Person;
-use super::windows::WindowsByPartition;
+use super::people::{People, Person};
 use super::workers::{Away, Workers};
+use super::{functions, statement};
 use crate::calendar::local::Calendar;
 use crate::error::{Context, Error, Result};
-use crate::lake::scan::STORE;
+use crate::lake::read::scan::STORE;
+use crate::query::functions::macros::Macros;
+use crate::query::functions::{distinct, identity, local_time};
+use crate::query::planner::once::TextsOnce;
+use crate::query::planner::pushdown;
+use crate::query::planner::rollups::CountTogether;
+use crate::query::planner::rules::PhysicalRules;
+use crate::query::planner::runs::{self, PersonRuns};
+use crate::query::planner::windows::WindowsByPartition;
 use crate::record::id::SfId;
 use crate::record::identity::Identities;
 use crate::tiers::aliases::Aliases;
 use crate::tiers::links;
-use crate::tiers::pin::{Pinned, pin};
+use crate::tiers::pin::pin;
 use crate::tiers::warehouse::{Tiers, Warehouse};
-
-/// The SQL of a person's history, newest first; its parameter is one of their ids.
-pub const HISTORY: &str = include_str!("../../sql/history.sql");
 
 /// The SQL of the ledger of aliases; its parameter is an id of the person it shall concern, or null.
 const ALIASES: &str = include_str!("../../sql/aliases.sql");
-
-/// Who is one person, and the IERs at the moment that was looked up.
-#[derive(Clone, Debug)]
-pub(super) struct People {
-    pub identities: Arc<Identities>,
-    pub pinned: Pinned,
-}
-
-impl People {
-    /// Lets a statement answer from the IERs of that moment.
-    fn pin(&self, state: &mut SessionState) -> Result<()> {
-        let before = PinnedBefore { table: links::ier_table()?.name.clone(), pinned: self.pinned.clone() };
-        state.config_mut().set_extension(Arc::new(before));
-        Ok(())
-    }
-}
 
 /// Answers SQL over a warehouse. Cheap to keep, made once.
 pub struct Engine {
@@ -241,7 +219,7 @@ impl Engine {
         let running = self.workers.run(statement);
         let Some(limit) = self.limits.statement else { return Ok(self.explained(running.await?)) };
         let deadline = Box::pin(tokio::time::sleep(limit));
-        let stream = tokio::time::timeout(limit, running).await.map_err(|_| timed_out(limit))??;
+        let stream = tokio::time::timeout(limit, running).await.map_err(|_| Error::timed_out(limit))??;
         Ok(Box::pin(Timed::new(self.explained(stream), deadline, limit)))
     }
 
@@ -256,6 +234,11 @@ impl Engine {
             }
         };
         Box::pin(RecordBatchStreamAdapter::new(answer.schema(), answer.map_err(explain)))
+    }
+
+    /// What its statements may use.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Who is one person, as the ledger of aliases says now.

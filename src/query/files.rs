@@ -12,8 +12,7 @@ use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::error::Result;
-use crate::lake::paths::{Role, date_of};
-use crate::lake::snapshot::Partition;
+use crate::lake::paths::{Partition, Role, date_of};
 use crate::tiers::warehouse::Warehouse;
 
 /// The table's name.

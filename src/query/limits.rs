@@ -12,8 +12,8 @@ use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
 use futures::{FutureExt, Stream, StreamExt};
 use tokio::time::Sleep;
 
-use super::shortcuts::Shortcuts;
 use crate::error::Error;
+use crate::query::planner::shortcuts::Shortcuts;
 
 /// Limits of an engine and its statements.
 #[derive(Clone, Debug)]
@@ -60,14 +60,6 @@ impl Timed {
     }
 }
 
-/// The error of a statement that took too long.
-pub fn timed_out(limit: Duration) -> Error {
-    Error::unavailable(format!(
-        "the statement ran longer than {} s and was stopped: narrow it (by date_sent, say) or raise query.timeout_secs",
-        limit.as_secs_f64()
-    ))
-}
-
 impl Stream for Timed {
     type Item = DfResult<RecordBatch>;
 
@@ -77,7 +69,7 @@ impl Stream for Timed {
         }
         if self.deadline.poll_unpin(context).is_ready() {
             self.over = true;
-            return Poll::Ready(Some(Err(timed_out(self.limit).into())));
+            return Poll::Ready(Some(Err(Error::timed_out(self.limit).into())));
         }
         self.inner.poll_next_unpin(context)
     }

@@ -1,63 +1,46 @@
 //! One door: SQL over hot and archive as one table.
 
-pub mod ask;
-
-pub mod engine;
-
-pub mod catalog;
-
-pub mod provider;
-
-pub mod late;
-
-pub mod as_of;
-
-mod versions;
-
-pub mod shortcuts;
-
-mod rollups;
-
-mod selection;
-
-mod pushdown;
-
-mod once;
-
-mod distinct;
-
-mod memory;
-
-mod windows;
-
+// Functions of SQL: who is one person, local time, measures, versions.
 pub mod functions;
 
-pub mod local_time;
+// What a statement is planned into: the tables as plans see them, and the short ways through them.
+pub mod planner;
 
-mod macros;
-
-pub mod question;
-
-mod statement;
-
-pub mod runs;
-
+// `data_file`: the files of all tables, as a table.
 mod files;
 
-pub mod identity;
+// `ier_as_of(TIMESTAMP)`: the records as they were known at a moment.
+pub mod as_of;
 
-pub mod who;
+// What there is: tables, views, schemas.
+pub mod catalog;
 
+// A question people bring, as an SQL file with a head: what it answers, its parameters, its columns.
+pub mod question;
+
+// A statement as it is planned: parsed, its parameters bound, its macros replaced.
+mod statement;
+
+// What one statement may use.
 pub mod limits;
 
+// The memory of an engine's statements, and who may hold how much of it.
+mod memory;
+
+// The threads on which statements run.
 mod workers;
 
-mod markup;
+// Somebody asked for, and all that is known of their ids.
+pub mod people;
 
-pub mod output;
+// What a shell (or any front door) needs of the engine.
+pub mod ask;
 
+// Answers SQL over a warehouse.
+pub mod engine;
+
+// Finding a person: by id, by e-mail address, by words of a name.
+pub mod who;
+
+// An answer as an audience: people's ids that load back into Salesforce.
 pub mod audience;
-
-pub mod audit;
-
-pub mod evidence;

@@ -11,9 +11,9 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::sql::parser::{ExplainStatement, Statement};
 use datafusion::sql::sqlparser::ast::{self, CastKind, DataType, Expr, Value, ValueWithSpan, VisitMut, VisitorMut};
 
-use super::macros::Macros;
 use super::question::{Parameter, Question, Type};
 use crate::error::{Error, Result};
+use crate::query::functions::macros::Macros;
 
 /// Reads a statement. `given` are values for the parameters its head declares; for others it has the defaults of `today`.
 ///

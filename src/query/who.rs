@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, StringViewArray};
 use datafusion::common::{ParamValues, ScalarValue};
@@ -10,11 +9,12 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::TryStreamExt;
 use serde::Serialize;
 
-use super::engine::{Engine, People};
+use super::engine::Engine;
+use super::people::Person;
 use crate::error::{Error, Result};
 use crate::human;
 use crate::record::id::SfId;
-use crate::record::identity::{Edge, Identities};
+use crate::record::identity::Identities;
 use crate::record::words::{Words, folded};
 
 /// The SQL of all contacts and leads by name and address.
@@ -25,51 +25,6 @@ const WRITTEN_TO: &str = include_str!("../../sql/written_to.sql");
 
 /// People an error lists.
 const LISTED: usize = 20;
-
-/// Somebody asked for, and all that is known of their ids, at the moment of asking.
-#[derive(Clone, Debug)]
-pub struct Person {
-    id: SfId,
-    ids: Vec<SfId>,
-    people: People,
-}
-
-impl Person {
-    /// The id asked by, or the canonical one of somebody asked for by address.
-    pub fn id(&self) -> &SfId {
-        &self.id
-    }
-
-    /// The id by which they are counted.
-    pub fn canonical_id(&self) -> &str {
-        self.identities().canonical(self.id.as_str())
-    }
-
-    /// All their ids, ascending.
-    pub fn ids(&self) -> &[SfId] {
-        &self.ids
-    }
-
-    /// All their ids but the one asked by.
-    pub fn other_ids(&self) -> impl Iterator<Item = &SfId> {
-        self.ids.iter().filter(|id| **id != self.id)
-    }
-
-    /// Which of the ids became which, how, and when that was learned.
-    pub fn edges(&self) -> &[Edge] {
-        self.identities().edges_of(self.id.as_str())
-    }
-
-    /// Who is one person, as was known when this one was asked for.
-    pub fn identities(&self) -> &Arc<Identities> {
-        &self.people.identities
-    }
-
-    /// The same, with the IERs of that moment.
-    pub(super) fn people(&self) -> &People {
-        &self.people
-    }
-}
 
 /// People found.
 #[derive(Clone, Debug, Default, Serialize)]

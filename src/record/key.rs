@@ -14,7 +14,7 @@ use arrow::datatypes::{DataType, Date32Type, Int32Type, TimestampMicrosecondType
 
 use super::fields::{Field, KeyRule, Source, Table, hidden};
 use super::id::{CONTACT_PREFIX, LEAD_PREFIX, SfId};
-use super::resolve::never_provided;
+use super::kept::never_provided;
 use crate::error::{Error, Result};
 
 /// Microseconds in a day.

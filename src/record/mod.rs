@@ -2,18 +2,29 @@
 //!
 //! Everything here is a pure function of its arguments; nothing reads a file, a clock or a setting.
 
+// The one table of columns: every table of the warehouse, its columns, and all that follows from them.
 pub mod fields;
 
+// Salesforce ids, in one form.
 pub mod id;
 
+// Who is one person: which id became which.
 pub mod identity;
 
+// What a row says of the columns that its newest version did not provide.
+mod kept;
+
+// From an export's columns to a whole row: the key (Rule 1), and what is computed rather than told.
 pub mod key;
 
+// Which version wins (Rule 2): many versions of a row become one, whatever the order in which they arrive.
 pub mod resolve;
 
+// Which versions of an IER the engine saw, and when.
 pub mod observed;
 
+// Does a text name somebody?
 pub mod mention;
 
+// Names and subjects as people compare them: without case, without accents, word by word.
 pub mod words;

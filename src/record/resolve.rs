@@ -20,7 +20,8 @@ use arrow::array::{
 use arrow::compute::{SortOptions, cast, is_not_null, take};
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
 
-use super::fields::{CUSTOM, Field, KeyRule, Source, Table, hidden, is_span};
+use super::fields::{CUSTOM, KeyRule, Source, Table, hidden, is_span};
+use super::kept::{COMPUTED, NEVER, is_stamp};
 use super::key::{derive, label_array};
 use crate::error::{Error, Result};
 
@@ -29,25 +30,6 @@ pub type Stamp = (Option<i64>, Option<i64>);
 
 /// The stamp of a value: `None` when no version ever provided it.
 type Register = Option<Stamp>;
-
-const NEVER: &str = "never";
-
-/// A column that is computed from another where that is provided, and the other: the two are one register, because a
-/// computed click must not outlive the number it was computed from.
-const COMPUTED: (&str, &str) = ("clicked", "number_of_unique_clicks");
-
-/// The [`hidden::KEPT`] text of a version whose export lacked these columns; `None` when no note is needed.
-pub fn never_provided(absent: &[&Field]) -> Option<String> {
-    let computed = |field: &Field| field.name == COMPUTED.0 && !absent.iter().any(|other| other.name == COMPUTED.1);
-    let noted = absent.iter().filter(|field| !field.sticky && !is_stamp(field) && !computed(field));
-    let noted: Vec<String> = noted.map(|field| format!("{}={NEVER}", field.name)).collect();
-    (!noted.is_empty()).then(|| noted.join(";"))
-}
-
-/// The stamps themselves are no registers: they say which version is newer.
-fn is_stamp(field: &Field) -> bool {
-    field.name == "system_modstamp" || field.name == "last_modified_date"
-}
 
 /// What became of a key's versions.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -2,7 +2,7 @@
 //! name, because exports are renamed, unpacked halfway and mailed about.
 
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,18 +17,12 @@ use tempfile::TempPath;
 use super::digest::Digest;
 use super::inputs::Input;
 use super::reading::Encoding;
+use super::stream::{BUFFER_BYTES, Counted, Progress, Stream, copied, fill, unreadable};
 use super::zip;
 use crate::error::{Context, Error, Result};
 
-/// A stream that may move to another thread.
-pub(super) type Stream = Box<dyn Read + Send>;
-
-/// Told the number of raw bytes read since the last call.
-pub type Progress = Option<Arc<dyn Fn(u64) + Send + Sync>>;
-
 /// Bytes that are looked at to tell what a stream holds.
 const HEAD_BYTES: usize = 512;
-const BUFFER_BYTES: usize = 128 << 10;
 /// Compressed inside compressed inside …: an export is packed once or twice, anything deeper is an attack or a mistake.
 const DEPTH_MAX: usize = 3;
 
@@ -89,7 +83,7 @@ pub(super) fn find(input: &Input) -> Result<(Found, Digest)> {
 
 impl Found {
     /// A member of a zip.
-    pub fn member(name: String, file_name: String, member: zip::Member, depth: usize) -> Self {
+    fn member((name, file_name, member): zip::Named, depth: usize) -> Self {
         Self { name, file_name, is_outright: false, origin: Origin::Member(member), depth }
     }
 
@@ -117,7 +111,9 @@ impl Found {
                 Origin::Copy(path) => zip::Archive::Temporary(path.clone()),
                 _ => zip::Archive::Path(path.to_owned()),
             };
-            return zip::members(&self.name, archive, self.depth + 1).map(Content::Members);
+            let (members, others) = zip::members(&self.name, archive)?;
+            let members = members.into_iter().map(|member| Self::member(member, self.depth + 1)).collect();
+            return Ok(Content::Members((members, others)));
         }
         if is_parquet(&head[..length]) {
             return Ok(Content::Parquet(Chunks { file, progress: how.progress.clone() }));
@@ -181,38 +177,6 @@ impl Found {
     }
 }
 
-/// What a stream holds, as a file of its own.
-pub(super) fn copied(name: &str, stream: &mut dyn Read) -> Result<TempPath> {
-    let mut file = tempfile::NamedTempFile::new().context(|| format!("making room for {name}"))?;
-    copy(name, stream, &mut file)?;
-    Ok(file.into_temp_path())
-}
-
-fn copy(name: &str, from: &mut dyn Read, to: &mut dyn io::Write) -> Result<()> {
-    let mut buffer = vec![0; BUFFER_BYTES];
-    let mut position = 0u64;
-    loop {
-        match from.read(&mut buffer) {
-            Ok(0) => return to.flush().context(|| format!("making room for {name}")),
-            Ok(length) => {
-                to.write_all(&buffer[..length]).context(|| format!("making room for {name}"))?;
-                position += length as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(unreadable(name, format_args!("after {position} bytes"), error)),
-        }
-    }
-}
-
-/// A stream that fails: damaged when the unpacking says so, else out of reach.
-pub(super) fn unreadable(name: &str, place: impl std::fmt::Display, error: io::Error) -> Error {
-    use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
-    let damaged = matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof);
-    let message = format!("{name}: {} {place}: {error}", if damaged { "cut off or damaged" } else { "cannot be read" });
-    let error_of = if damaged { Error::corrupt } else { Error::unavailable };
-    error_of(message).with_source(error)
-}
-
 fn is_parquet(head: &[u8]) -> bool {
     head.starts_with(b"PAR1")
 }
@@ -246,36 +210,6 @@ fn mostly_zero(head: &[u8], first: usize) -> bool {
     let zeros = |first: usize| head.iter().skip(first).step_by(2).filter(|&&byte| byte == 0).count();
     let pairs = head.len() / 2;
     pairs >= 2 && zeros(first) * 10 >= pairs * 9 && zeros(1 - first) * 10 < pairs
-}
-
-/// Reads until the buffer is full or the stream ends.
-pub(super) fn fill(stream: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut length = 0;
-    while length < buffer.len() {
-        match stream.read(&mut buffer[length..]) {
-            Ok(0) => break,
-            Ok(more) => length += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(length)
-}
-
-/// A reader that reports how much was read.
-pub(super) struct Counted<R> {
-    pub inner: R,
-    pub progress: Progress,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.inner.read(buffer)?;
-        if let Some(progress) = &self.progress {
-            progress(length as u64);
-        }
-        Ok(length)
-    }
 }
 
 /// A Parquet file, read piece by piece.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use blake3::Hasher;
 
-use super::decode::Stream;
+use super::stream::Stream;
 use crate::error::{Context, Result};
 
 /// Size and hash of an input's bytes as they are on disk or came through a pipe, packed as they are.

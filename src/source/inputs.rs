@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use tempfile::TempPath;
 
-use super::decode::{Stream, copied, fill};
 use super::reject;
+use super::stream::{Stream, copied, fill};
 use crate::error::{Context, Error, Result};
 
 /// How standard input is called in messages.

@@ -4,12 +4,12 @@
 //! of it ([`Scope::Whole`]), where it is small or did not go on as it began. Evidence that contradicts itself refuses the file, and the
 //! two lines that cannot both be right are named. Values never are: they may be people's.
 
-use super::decode::Stream;
 use super::headers::look_like_headers;
 use super::layout::{Holds, Layout};
 use super::moments::{DateOrder, Moments, Shown, Spelling, Unit, order_shown};
 use super::reading::{Asked, Ground};
 use super::records::{Broken, Dialect, Flaw, Quoting, Record, Records};
+use super::stream::Stream;
 use super::values;
 use crate::error::{Error, Result};
 use crate::record::fields::Kind;
@@ -167,7 +167,7 @@ pub(super) fn skipping(mut stream: Stream, bytes: usize) -> Result<Stream> {
 /// A text that cannot be cut into records.
 pub(super) fn unreadable(name: &str, broken: Broken) -> Error {
     match broken {
-        Broken::Stream(error) => super::decode::unreadable(name, "in the middle", error),
+        Broken::Stream(error) => super::stream::unreadable(name, "in the middle", error),
         Broken::TooLong(line) => Error::invalid(format!(
             "{name}: the record that begins on line {line} is longer than load.record_mb allows: a quote may be missing, or set it higher"
         )),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field as ArrowField, Schema, SchemaRef};
 
 use super::headers::{HEROKU_ID, column_of, is_api, is_nearly_id, is_told};
+use crate::error::Result;
 use crate::record::fields::{CUSTOM, Field, Kind, Table, normalise};
 use crate::record::id::{CONTACT_PREFIX, LEAD_PREFIX};
 
@@ -64,6 +65,9 @@ pub(super) struct Place {
     /// An API name beyond doubt: a value that does not fit is an error even where another place has one that does.
     pub strict: bool,
 }
+
+/// Makes the layout of a file from its header and first rows; nothing where its table is not known.
+pub(super) type Lay<'a> = dyn Fn(Vec<String>, &[Vec<String>]) -> Result<Option<Layout>> + 'a;
 
 impl Layout {
     pub fn new(table: Arc<Table>, headers: Vec<String>) -> Self {

@@ -3,68 +3,68 @@
 //! A file is found ([`inputs`]), unpacked and decoded ([`decode`]), recognised by its header ([`recognise`]), judged ([`judge`]) and read
 //! as it was judged ([`text`], [`parquet`]); its texts become values ([`columns`]), and its rows a table's ([`export`]).
 
-/// What to read: files, folders, patterns, standard input.
+// What to read: files, folders, patterns, standard input.
 pub mod inputs;
 
-/// From a file to text or Parquet: packings and encodings.
+// Bytes on their way.
+mod stream;
+
+// From a file to text or Parquet: packings and encodings.
 mod decode;
 
-/// What a file was, byte for byte.
+// What a file was, byte for byte.
 pub mod digest;
 
-/// The members of a zip.
+// The members of a zip.
 mod zip;
 
-/// How a file is to be read: everything assumed of it, in one value.
+// How a file is to be read: everything assumed of it, in one value.
 pub mod reading;
 
-/// Which column a header means.
+// Which column a header means.
 mod headers;
 
-/// Which table a file belongs to.
+// Which table a file belongs to.
 pub mod recognise;
 
-/// Which header fills which column.
+// Which header fills which column.
 mod layout;
 
-/// Delimited text as records.
+// Delimited text as records.
 mod records;
 
-/// Where a table ends, in a report.
+// Where a table ends, in a report.
 mod ending;
 
-/// From what a text holds to how it is read.
+// From what a text holds to how it is read.
 mod judge;
 
-/// Moments and days, in every form.
+// Moments and days, in every form.
 pub mod moments;
 
-/// Words for nothing, checkboxes, whole numbers.
+// Words for nothing, checkboxes, whole numbers.
 pub mod values;
 
-/// From texts to columns.
+// From texts to columns.
 mod columns;
 
-/// From Parquet's types to ours.
+// From Parquet's types to ours.
 mod convert;
 
-/// What all formats do with their rows.
+// What all formats do with their rows.
 pub mod rows;
 
-/// Rows of delimited text.
+// Rows of delimited text.
 mod text;
 
-/// Rows of Parquet.
+// Rows of Parquet.
 mod parquet;
 
-/// An export as batches of its table.
+// An export as batches of its table.
 pub mod export;
 
-/// What a load would make of files.
+// What a load would make of files.
 pub mod inspect;
 
-/// Rows that could not be taken.
+// Rows that could not be taken.
 pub mod reject;
-
-/// Exports made up for demonstrations and tests.
-pub mod synthetic;

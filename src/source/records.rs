@@ -8,7 +8,7 @@ use std::io;
 
 use memchr::{memchr, memchr_iter, memchr2};
 
-use super::decode::{Stream, fill};
+use super::stream::{Stream, fill};
 
 /// How much is read at once.
 const BUFFER_BYTES: usize = 256 << 10;

@@ -3,10 +3,50 @@
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 
+use super::reading::Asked;
 use super::recognise::key_needs;
+use super::stream::Progress;
 use crate::error::Result;
 use crate::record::fields::Table;
 use crate::record::key::complete;
+
+/// Rows of a batch: large enough to make columns worth while, small enough for a processor's cache and any memory limit.
+pub const BATCH_ROWS: usize = 64 << 10;
+/// The longest record, in bytes.
+pub const RECORD_BYTES: usize = 16 << 20;
+
+/// How exports are read.
+#[derive(Clone)]
+pub struct ReadOptions {
+    /// What whoever loads them says of them.
+    pub asked: Asked,
+    /// Judge each file by the whole of it before its rows are read, rather than by its beginning.
+    pub whole: bool,
+    /// Rows of a batch, at most.
+    pub batch_rows: usize,
+    /// Bytes of a record, at most.
+    pub record_bytes: usize,
+    /// Told the raw bytes (of the file on disk, packed as it is) read since the last call.
+    pub progress: Progress,
+}
+
+impl ReadOptions {
+    /// With nothing said but what is `asked`.
+    pub fn new(asked: Asked) -> Self {
+        Self { asked, whole: false, batch_rows: BATCH_ROWS, record_bytes: RECORD_BYTES, progress: None }
+    }
+}
+
+/// What comes next of an export's rows.
+#[derive(Debug)]
+pub enum Next {
+    /// A batch, with all columns of [`Table::lake_schema`].
+    Rows(RecordBatch),
+    /// There are no more.
+    End,
+    /// The file does not go on as it began: what was read of it is void. To be opened again, as a `whole`.
+    Otherwise,
+}
 
 /// What was odd in an export, and did not keep its rows from being taken.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

@@ -10,16 +10,16 @@ use std::io::{Cursor, Read};
 use arrow::array::RecordBatch;
 
 use super::columns::{Column, Custom, Unfit, reason};
-use super::decode::{Content, Found, Opening, Stream, fill};
+use super::decode::{Content, Found, Opening};
 use super::ending::Ending;
-use super::export::{Next, ReadOptions};
 use super::judge::{Frame, Judged, Scope, is_header, judge, skipping, unreadable};
-use super::layout::{Filled, Layout};
+use super::layout::{Filled, Lay, Layout};
 use super::reading::{Encoding, Reading, TextReading, Times};
 use super::recognise::key_columns;
 use super::records::{Dialect, Flaw, Quoting, Record, Records, Texts};
 use super::reject::{Reject, RejectSink, row_text};
-use super::rows::{Odd, complete_rows};
+use super::rows::{Next, Odd, ReadOptions, complete_rows};
+use super::stream::{Stream, fill};
 use crate::error::{Error, Result};
 use crate::record::id::SfId;
 
@@ -36,9 +36,6 @@ const BATCH_BYTES: usize = 256 << 20;
 const FIRST_ROWS: usize = 1024;
 /// What the older bulk interface answers where there is nothing, instead of a file.
 const NOTHING_FOUND: &str = "records not found for this query";
-
-/// Makes the layout of a file from its header and first rows; nothing where its table is not known.
-pub(super) type Lay<'a> = dyn Fn(Vec<String>, &[Vec<String>]) -> Result<Option<Layout>> + 'a;
 
 /// A text, opened.
 pub(super) enum Text {
@@ -83,7 +80,7 @@ pub(super) fn open(
     let name = &found.name;
     loop {
         let mut head = vec![0; HEAD_BYTES];
-        let length = fill(&mut stream, &mut head).map_err(|error| super::decode::unreadable(name, "at its start", error))?;
+        let length = fill(&mut stream, &mut head).map_err(|error| super::stream::unreadable(name, "at its start", error))?;
         head.truncate(length);
         let is_whole = length < HEAD_BYTES;
         let frame = Frame::of(&head);

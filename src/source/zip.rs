@@ -12,8 +12,8 @@ use ::zip::{CompressionMethod, ZipArchive};
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
 
-use super::decode::{Counted, Found, Progress, Stream};
 use super::inputs::{has_known_ending, is_aside};
+use super::stream::{Counted, Progress, Stream};
 use crate::error::{Context, Error, Result};
 
 /// Where the zip lies; a temporary copy goes when its last member is read.
@@ -38,9 +38,12 @@ struct Zip {
     _archive: Archive,
 }
 
+/// A member, with its full name and its file's.
+pub(super) type Named = (String, String, Member);
+
 /// The exports in a zip, none of them opened yet: the members with a known ending, or, where none has one, all of them. And the
 /// names of the others.
-pub(super) fn members(name: &str, archive: Archive, depth: usize) -> Result<(Vec<Found>, Vec<String>)> {
+pub(super) fn members(name: &str, archive: Archive) -> Result<(Vec<Named>, Vec<String>)> {
     let opening = || format!("opening {name}");
     let damaged = |error: ::zip::result::ZipError| Error::corrupt(format!("{name}: not a whole zip: {error}")).with_source(error);
     let file = File::open(archive.path()).context(opening)?;
@@ -75,7 +78,7 @@ pub(super) fn members(name: &str, archive: Archive, depth: usize) -> Result<(Vec
         // What cannot be read is told before anything is.
         entry.check().context(|| &full)?;
         let file_name = entry.member.rsplit('/').next().unwrap_or_default().to_owned();
-        Ok(Found::member(full, file_name, Member { entry: Arc::new(entry), zip: zip.clone() }, depth))
+        Ok((full, file_name, Member { entry: Arc::new(entry), zip: zip.clone() }))
     };
     Ok((entries.into_iter().map(found).collect::<Result<_>>()?, others))
 }

@@ -8,12 +8,11 @@ use arrow::datatypes::{Date32Type, TimestampMicrosecondType};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::lake::fold::keys;
-use crate::lake::layout::tags::ANYWHERE;
-use crate::lake::paths::Role;
-use crate::lake::snapshot::Partition;
-use crate::lake::table::LakeTable;
-use crate::lake::tally::Tally;
+use crate::lake::columns::keys;
+use crate::lake::file::tags::ANYWHERE;
+use crate::lake::log::table::LakeTable;
+use crate::lake::log::tally::Tally;
+use crate::lake::paths::{Partition, Role};
 use crate::record::fields::{KeyRule, Table, hidden};
 use crate::record::key::sent_days;
 use crate::record::observed;

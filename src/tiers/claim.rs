@@ -26,8 +26,8 @@ use std::sync::Arc;
 use super::pin::Pinned;
 use super::warehouse::{Tiers, Warehouse};
 use crate::error::Result;
-use crate::lake::commit::{Change, commit, fence, lost_race};
-use crate::lake::table::{HOT_CLAIM, HOT_VERSION};
+use crate::lake::log::commit::{Change, commit, fence, lost_race};
+use crate::lake::log::table::{HOT_CLAIM, HOT_VERSION};
 
 /// What a commit to the archive carries when rows of the pinned hot are about to be removed.
 pub fn transactions(pinned: &Pinned) -> Vec<(&'static str, i64)> {

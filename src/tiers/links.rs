@@ -22,10 +22,11 @@ use super::pin::pin;
 use super::upsert::Upsert;
 use super::warehouse::Warehouse;
 use crate::error::{Error, Result};
-use crate::lake::commit::ATTEMPTS;
+use crate::lake::log::commit::ATTEMPTS;
+use crate::lake::log::snapshot::DataFile;
+use crate::lake::log::table::LakeTable;
+use crate::lake::paths::Partition;
 use crate::lake::read;
-use crate::lake::snapshot::{DataFile, Partition};
-use crate::lake::table::LakeTable;
 use crate::record::fields::{Table, UTC, known};
 
 /// Links looked up at once.

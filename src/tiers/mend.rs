@@ -6,7 +6,7 @@
 //! of late rows takes the archived copies away, wherever they stand. Nothing is lost at any instant: no copy goes before the row
 //! that holds all they say is there.
 //!
-//! What was erased stays erased: the list is read after both tiers are pinned, as a load does. The books ([`crate::lake::tally`])
+//! What was erased stays erased: the list is read after both tiers are pinned, as a load does. The books ([`crate::lake::log::tally`])
 //! are left as they are: a copy nobody counted in need not be counted out.
 
 use std::collections::{BTreeSet, HashSet};
@@ -16,17 +16,18 @@ use arrow::array::{Array, AsArray, BooleanArray, Date32Array, RecordBatch};
 use arrow::compute::{concat_batches, filter_record_batch};
 
 use super::carry::{Home, Moved, partitions_of};
-use super::links;
 use super::pin::{Pinned, pin};
-use super::suppressed;
 use super::warehouse::{Tiers, Warehouse};
+use super::{links, suppressed};
 use crate::error::{Error, Result};
-use crate::lake::commit::{ATTEMPTS, Change, commit, forsake_paths, lost_race};
-use crate::lake::fold::{Changes, Located, fold, keys, locate};
-use crate::lake::layout::tags::ANYWHERE;
-use crate::lake::snapshot::{DataFile, Partition, Snapshot};
-use crate::lake::table::LakeTable;
-use crate::lake::write::Begun;
+use crate::lake::columns::keys;
+use crate::lake::file::tags::ANYWHERE;
+use crate::lake::fold::write::Begun;
+use crate::lake::fold::{Changes, Located, fold, locate};
+use crate::lake::log::commit::{ATTEMPTS, Change, commit, forsake_paths, lost_race};
+use crate::lake::log::snapshot::{DataFile, Snapshot};
+use crate::lake::log::table::LakeTable;
+use crate::lake::paths::Partition;
 use crate::record::fields::{KeyRule, hidden};
 use crate::record::resolve::{group_by_key, resolve};
 

@@ -1,33 +1,43 @@
 //! How two lakes make one table: the hot tier over the archive.
 
+// What was erased, as hashes under a key: which rows of a batch name somebody on the list.
+mod erased;
+
+// A warehouse: all tables under one root, and the clock its jobs go by.
 pub mod warehouse;
 
+// Pinning both tiers at one moment (Rule 7).
 pub mod pin;
 
-mod overlay;
-
-mod room;
-
-pub mod upsert;
-
+// Settling versions against what is stored: which rows come, which stay, which are late.
 pub mod carry;
 
-pub mod mend;
+// What one upsert has changed so far, over the snapshot it was begun on.
+mod overlay;
 
-pub mod links;
+// How much of a load is worked on at once.
+mod room;
 
-pub mod spans;
+// Loading rows into a table: every version finds its row, and one commit changes them all.
+pub mod upsert;
 
-pub mod aliases;
-
+// The list of what was erased: such rows are refused for ever.
 pub mod suppressed;
 
-pub mod lookups;
+// Links live where their IER lives: same person, same date, same tier.
+pub mod links;
 
-pub mod lease;
+// A load of links: they wait for their IERs, and are placed where those are.
+pub mod link_load;
 
+// The ledger of aliases: which id became which.
+pub mod aliases;
+
+// Tables of people's attributes in time: each row holds from a moment to another, and what a load says begins and ends spans.
+pub mod spans;
+
+// A record that is stored more than once comes out once.
+pub mod mend;
+
+// Removing rows from both tiers while an archive run may be moving them: who may touch what, and when.
 pub mod claim;
-
-pub mod sends;
-
-pub mod holds;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use deltalake_core::kernel::Add;
 
 use crate::error::Result;
-use crate::lake::commit::Change;
 use crate::lake::fold::Folded;
-use crate::lake::snapshot::{DataFile, Partition, Snapshot};
-use crate::lake::table::LakeTable;
-use crate::lake::tally::Tally;
+use crate::lake::log::commit::Change;
+use crate::lake::log::snapshot::{DataFile, Snapshot};
+use crate::lake::log::table::LakeTable;
+use crate::lake::log::tally::Tally;
+use crate::lake::paths::Partition;
 
 /// Files of partitions already rewritten by this upsert, over those of the snapshot.
 pub(super) struct Overlay {

@@ -8,10 +8,10 @@ use hashbrown::HashSet;
 
 use super::warehouse::Tiers;
 use crate::error::{Error, Result};
-use crate::lake::fold::keys;
+use crate::lake::columns::keys;
+use crate::lake::log::snapshot::{DataFile, Snapshot};
+use crate::lake::log::table::{ARCHIVED_UNTIL, HOT_VERSION, LakeTable};
 use crate::lake::read;
-use crate::lake::snapshot::{DataFile, Snapshot};
-use crate::lake::table::{ARCHIVED_UNTIL, HOT_VERSION, LakeTable};
 use crate::record::fields::hidden;
 
 /// Snapshots of both tiers that together hold every row exactly once.

@@ -8,12 +8,12 @@ use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use tokio::sync::Mutex;
 
-use super::suppressed;
+use super::erased;
 use crate::clock::Clock;
 use crate::error::{Context, Error, Result};
+use crate::lake::log::root::Root;
+use crate::lake::log::table::LakeTable;
 use crate::lake::paths::{MARKER, Role};
-use crate::lake::store::Root;
-use crate::lake::table::LakeTable;
 use crate::record::fields::{self, TABLES, Table};
 
 /// All tables under one root.
@@ -22,7 +22,7 @@ pub struct Warehouse {
     clock: Arc<dyn Clock>,
     tables: Mutex<HashMap<(Role, String), Arc<LakeTable>>>,
     /// What was erased, as it was last read.
-    pub(super) suppressed: Mutex<suppressed::Read>,
+    pub(super) suppressed: Mutex<erased::Read>,
 }
 
 impl fmt::Debug for Warehouse {

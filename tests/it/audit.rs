@@ -1,7 +1,7 @@
 //! Was this person told? Each case as an auditor meets it, its verdict in words and as JSON.
 
+use ier::audit::{About, Audit, Question, audit};
 use ier::error::Result;
-use ier::query::audit::{About, Audit, Question, audit};
 use ier::query::engine::Engine;
 use ier::query::limits::Limits;
 use serde_json::Value;

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use chrono::Duration;
 use ier::error::Kind;
 use ier::jobs::clock;
-use ier::jobs::record::Outcome;
 use ier::jobs::scheduler::{JOBS, OnceReport, Scheduler};
+use ier::ledgers::runs::Outcome;
 
 use crate::lease::scheduler;
 use crate::retain::rules;

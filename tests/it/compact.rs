@@ -6,11 +6,11 @@ use chrono::Duration;
 use futures::TryStreamExt;
 use ier::jobs;
 use ier::jobs::compact::{CompactOptions, CompactReport, Need};
-use ier::lake::commit::{Change, commit};
-use ier::lake::layout::tags;
+use ier::lake::file::tags;
+use ier::lake::log::commit::{Change, commit};
+use ier::lake::log::table::LakeTable;
 use ier::lake::paths::Role;
 use ier::lake::read;
-use ier::lake::table::LakeTable;
 use ier::record::fields::known;
 use object_store::ObjectStoreExt;
 

@@ -125,7 +125,7 @@ async fn a_send_is_seen_in_part_until_the_sync_is_done() {
 
 const NOT_SENT: &str = "ClientID,SendID,SubscriberKey,EmailAddress,SubscriberID,ListID,EventDate,EventType,BatchID,TriggeredSendExternalKey,Reason\r\n\
     7001,9001,003f40000000003,ben@example.edu,41,501,08/06/2026 09:00:00 AM,NotSent,0,,Held\r\n\
-    7001,9001,00Qf40000000001EAA,ana@example.edu,42,501,12/31/2026 11:30:00 PM,NotSent,0,,\"Held, twice\"\r\n\
+    7001,9001,00Qf40000000001EAA,ana@example.edu,42,501,12/31/2025 11:30:00 PM,NotSent,0,,\"Held, twice\"\r\n\
     7001,9001,003F4000000000AAAQ,eli@example.edu,43,501,08/06/2026 09:00:00 AM,NotSent,0,,Held\r\n\
     7001,9001,a0Df40000000001EAA,ier@example.edu,44,501,08/06/2026 09:00:00 AM,NotSent,0,,Held\r\n\
     7001,9001,dana@example.edu,dana@example.edu,45,501,08/06/2026 09:00:00 AM,NotSent,0,,Held\r\n\
@@ -140,7 +140,7 @@ async fn non_sends_are_taken_from_extracts_as_they_come() {
     let rows = "SELECT subscriber_key, person_id, event_date, reason FROM not_sent ORDER BY subscriber_id";
     let expected = [
         "003f40000000003 | 003f40000000003AAA | 2026-08-06 15:00:00 | Held",
-        "00Qf40000000001EAA | 00Qf40000000001EAA | 2027-01-01 06:30:00 | Held, twice",
+        "00Qf40000000001EAA | 00Qf40000000001EAA | 2026-01-01 06:30:00 | Held, twice",
         "003F4000000000AAAQ | 003f4000000000AAAQ | 2026-08-06 15:00:00 | Held",
         "a0Df40000000001EAA | - | 2026-08-06 15:00:00 | Held",
         "dana@example.edu | - | 2026-08-06 15:00:00 | Held",

@@ -14,18 +14,20 @@ use ier::clock::Clock;
 use ier::error::{Kind, Result};
 use ier::jobs;
 use ier::jobs::erase::{EraseReport, EraseRequest, finish};
+use ier::lake::file::layout::{Effort, writer_properties};
+use ier::lake::file::rare::RareRows;
+use ier::lake::file::tags;
+use ier::lake::fold::splice::splice;
 use ier::lake::fold::{Changes, Hits, fold};
-use ier::lake::inspect::rows_wrong;
-use ier::lake::layout::{Effort, tags, writer_properties};
-use ier::lake::paths::Role;
-use ier::lake::rare::RareRows;
-use ier::lake::snapshot::DataFile;
-use ier::lake::splice::splice;
-use ier::lake::table::LakeTable;
-use ier::lake::{paths, read};
+use ier::lake::log::snapshot::DataFile;
+use ier::lake::log::table::LakeTable;
+use ier::lake::paths::{self, Role};
+use ier::lake::read;
+use ier::lake::read::inspect::rows_wrong;
+use ier::ledgers::erased::suppress;
 use ier::record::fields::known;
 use ier::record::id::SfId;
-use ier::tiers::suppressed::{Key, Subject, suppress};
+use ier::tiers::suppressed::{Key, Subject};
 use ier::tiers::upsert::Upsert;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
@@ -687,8 +689,8 @@ async fn a_splice_is_a_fold_that_copies() {
         let bytes = store.get(&new.path(&lake.folder)).await.expect("a file").bytes().await.expect("bytes");
         for row in &goes {
             let id = hot.column_by_name("ier_id").expect("ids").as_string::<i32>().value(*row as usize).to_owned();
-            let needle = ier::lake::search::Needle::new(&id).expect("a needle");
-            assert!(ier::lake::search::search(&bytes, &[needle]).expect("a search").is_empty(), "{id}");
+            let needle = ier::lake::file::search::Needle::new(&id).expect("a needle");
+            assert!(ier::lake::file::search::search(&bytes, &[needle]).expect("a search").is_empty(), "{id}");
         }
     }
     // A file that is not as it was written is not copied.
@@ -722,8 +724,8 @@ async fn a_splice_takes_the_rare_rows_along_that_stay() {
         let rare = place.map(|place| RareRows::decode(place.within(&bytes), &place).expect("rare rows").rows());
         assert_eq!(rare.unwrap_or(0), left, "{goes:?}");
         for row in 0..60 {
-            let needle = ier::lake::search::Needle::new(addresses.value(row)).expect("a needle");
-            let found = ier::lake::search::search(&bytes, &[needle]).expect("a search");
+            let needle = ier::lake::file::search::Needle::new(addresses.value(row)).expect("a needle");
+            let found = ier::lake::file::search::search(&bytes, &[needle]).expect("a search");
             let stays = goes.binary_search(&(row as u32)).is_err();
             let among_rare = found.iter().any(|(_, place)| place == "column current_email of its rare rows");
             assert_eq!((found.is_empty(), among_rare), (!stays, stays && bounced.value(row)), "{row} of {goes:?}: {found:?}");

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
+use ier::audit::evidence::verify::{Report, verify};
+use ier::audit::evidence::{Inquiry, Pack, pack};
+use ier::audit::{About, Question};
 use ier::error::Kind;
-use ier::query::audit::{About, Question};
 use ier::query::engine::Engine;
-use ier::query::evidence::verify::{Report, verify};
-use ier::query::evidence::{Inquiry, Pack, pack};
 use ier::query::limits::Limits;
 use object_store::ObjectStoreExt;
 use serde_json::{Value, json};

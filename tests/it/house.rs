@@ -17,7 +17,7 @@ use ier::error::Result;
 use ier::jobs::archive::{self, ArchiveReport};
 use ier::jobs::compact::{self, CompactReport};
 use ier::jobs::load::{LoadReport, LoadRequest, load};
-use ier::lake::store::Root;
+use ier::lake::log::root::Root;
 use ier::progress::Silent;
 use ier::query::engine::Engine;
 use ier::query::limits::Limits;

@@ -6,8 +6,8 @@ use std::process::{Command, Output};
 
 use futures::future::join_all;
 use ier::error::{Error, Kind, Result};
-use ier::jobs::record::{Ended, Outcome, Report, histories, recorded};
 use ier::jobs::{archive, compact, vacuum};
+use ier::ledgers::runs::{Ended, Outcome, Report, histories, recorded};
 use serde::Serialize;
 use tempfile::TempDir;
 

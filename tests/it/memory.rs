@@ -3,7 +3,8 @@
 
 use chrono::NaiveDate;
 use ier::jobs::load::{LoadReport, LoadRequest};
-use ier::source::synthetic::{Format, Recipe, generate};
+use ier::synthetic::generate;
+use ier::synthetic::recipe::{Format, Recipe};
 
 use crate::house::{House, data};
 

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use ier::record::id::SfId;
-use ier::source::synthetic::{self, Format, Recipe};
+use ier::synthetic;
+use ier::synthetic::recipe::{Format, Recipe};
 
 use crate::house::House;
 

@@ -4,10 +4,10 @@
 use std::process::{Command, Output, Stdio};
 
 use ier::error::Kind;
-use ier::lake::marker::FORMAT;
+use ier::lake::log::marker::FORMAT;
+use ier::ledgers::holds::Scope;
+use ier::ledgers::lookups::{LookUp, LookUpLog};
 use ier::record::id::SfId;
-use ier::tiers::holds::Scope;
-use ier::tiers::lookups::{LookUp, LookUpLog};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use tempfile::TempDir;
@@ -99,7 +99,7 @@ async fn a_checkpoint_with_its_seals_a_tally_and_a_hint_of_another_table_are_nam
     let tallies = world.places(|place| place.contains("/_tally/") && place.starts_with("hot/individual_email_result")).await;
     let others = world.places(|place| place.contains("/_tally/") && place.starts_with("archive/individual_email_result")).await;
     let lake = crate::verify::lake(&world, ier::lake::paths::Role::Hot).await;
-    let live = ier::lake::tally::live(&lake, &lake.snapshot().await.unwrap()).await.unwrap().unwrap().to_string();
+    let live = ier::lake::log::tally::live(&lake, &lake.snapshot().await.unwrap()).await.unwrap().unwrap().to_string();
     for other in tallies.iter().chain(&others).filter(|other| **other != live) {
         world.is_found_at(&live, world.bytes_at(other).await, &expected).await;
     }

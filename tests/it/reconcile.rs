@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use ier::jobs::reconcile::{ReconcileReport, reconcile};
-use ier::lake::commit::{Change, commit};
+use ier::lake::log::commit::{Change, commit};
+use ier::lake::log::table::LakeTable;
+use ier::lake::log::tally;
 use ier::lake::paths::Role;
-use ier::lake::table::LakeTable;
-use ier::lake::tally;
 use ier::record::fields::known;
 use object_store::ObjectStoreExt;
 

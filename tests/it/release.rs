@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use ier::error::{Kind, Result};
-use ier::jobs::record::{Ended, Report, recorded};
 use ier::jobs::release::{ReleaseReport, ReleaseRequest, Skipped, execute, plan};
 use ier::lake::paths::Role;
+use ier::ledgers::runs::{Ended, Report, recorded};
 use object_store::ObjectStoreExt;
 use object_store::path::Path as Place;
 use tempfile::TempDir;

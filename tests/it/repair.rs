@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
 use ier::jobs::reconcile::ReconcileReport;
-use ier::lake::paths::Role;
-use ier::lake::snapshot::{DataFile, Partition};
-use ier::lake::table::LakeTable;
+use ier::lake::log::snapshot::DataFile;
+use ier::lake::log::table::LakeTable;
+use ier::lake::paths::{Partition, Role};
 use ier::record::fields::known;
 
 use crate::faults::every_call::{on_all_cores, on_one_thread};

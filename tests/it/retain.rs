@@ -3,9 +3,9 @@
 use ier::error::{Kind, Result};
 use ier::jobs::hold::{self, HoldReport, HoldRequest};
 use ier::jobs::retain::{self, RetainPlan, RetainReport};
+use ier::ledgers::holds::Scope;
 use ier::settings::retain::Retain;
 use ier::settings::{Overrides, Settings};
-use ier::tiers::holds::Scope;
 
 use crate::world::records::{Record, contact_id, id, ier, link, send};
 use crate::world::{Rows, World, day};
@@ -416,7 +416,7 @@ async fn withheld_mails_expire() {
 /// An audit says that records were removed, and not that they never were.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_audit_says_what_retention_removed() {
-    use ier::query::audit::{About, Question, audit};
+    use ier::audit::{About, Question, audit};
     let world = World::on("2026-11-22");
     units(&world).await;
     world.load(&[mail(1, "2021-01-10"), mail(2, "2021-01-11"), mail(3, "2025-01-11").of_send(2)]).await;

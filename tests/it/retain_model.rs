@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike, NaiveDate};
+use ier::ledgers::holds::Scope;
 use ier::settings::retain::{Object, Retain, Rule, Term};
-use ier::tiers::holds::Scope;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestCaseError, TestRng, TestRunner};
 

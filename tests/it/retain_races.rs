@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::StreamExt;
 use ier::error::Kind;
-use ier::tiers::holds::Scope;
+use ier::ledgers::holds::Scope;
 
 use crate::faults::scenes::{Job, archive_job, compact_job};
 use crate::races::{commit_to, held};

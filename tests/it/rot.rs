@@ -14,13 +14,15 @@ use bytes::Bytes;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::{StreamExt, TryStreamExt};
 use ier::error::{Error, Kind};
-use ier::lake::scan::Tier;
-use ier::lake::snapshot::DataFile;
-use ier::lake::store::Root;
-use ier::lake::table::LakeTable;
-use ier::lake::tally::{self, Tally};
-use ier::lake::{fold, placed, read, scan};
-use ier::tiers::lookups::{Entry, LookUpLog};
+use ier::lake::log::root::Root;
+use ier::lake::log::snapshot::DataFile;
+use ier::lake::log::table::LakeTable;
+use ier::lake::log::tally::{self, Tally};
+use ier::lake::read::placed;
+use ier::lake::read::scan;
+use ier::lake::read::tier::Tier;
+use ier::lake::{columns, read};
+use ier::ledgers::lookups::{Entry, LookUpLog};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
@@ -238,7 +240,7 @@ async fn look(lake: &Arc<LakeTable>, file: &Arc<DataFile>) -> Result<Vec<RecordB
     let open = read::open(lake, file).await?;
     let rows: Vec<RecordBatch> = open.stream(None, None)?.try_collect().await?;
     let rows = concat_batches(&schema, &rows)?;
-    let keys: Vec<String> = fold::keys(&rows)?.iter().flatten().map(str::to_owned).collect();
+    let keys: Vec<String> = columns::keys(&rows)?.iter().flatten().map(str::to_owned).collect();
     let absent: Vec<String> = (0..20).map(|number| format!("absent-{number}")).collect();
     let found = open.find_keys(&keys.iter().chain(&absent).map(String::as_str).collect()).await?;
     let places: UInt32Array = found.iter().map(|(place, _)| *place).collect();
@@ -246,18 +248,18 @@ async fn look(lake: &Arc<LakeTable>, file: &Arc<DataFile>) -> Result<Vec<RecordB
     let found = RecordBatch::try_from_iter([("place", Arc::new(places) as ArrayRef), ("key", Arc::new(texts) as ArrayRef)])?;
     let mut looks = vec![rows, found];
     if lake.table.tiered {
-        let of_people = placed::of_people(lake, "hot", file, &[contact_id(1), contact_id(3)]).await?;
+        let of_people = placed::of_people(lake, Tier::new("hot"), file, &[contact_id(1), contact_id(3)]).await?;
         looks.push(of_people.rows);
     }
     let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
     let url = datafusion::execution::object_store::ObjectStoreUrl::parse(scan::STORE)?;
     context.register_object_store(url.as_ref(), lake.store.clone());
-    let all: Vec<usize> = (0..scan::schema(&lake.table).fields().len()).collect();
+    let all: Vec<usize> = (0..columns::schema(&lake.table).fields().len()).collect();
     for rare in [false, true] {
         let tier = Tier { rare, ..Tier::new("hot") };
         let plan = scan::plan(lake, tier, std::slice::from_ref(file), &all, &[], &context.state())?;
         let scanned = datafusion::physical_plan::collect(plan, context.task_ctx()).await?;
-        looks.push(concat_batches(&scan::schema(&lake.table), &scanned)?);
+        looks.push(concat_batches(&columns::schema(&lake.table), &scanned)?);
     }
     Ok(looks)
 }

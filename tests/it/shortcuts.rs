@@ -5,7 +5,7 @@
 use futures::TryStreamExt;
 use ier::query::engine::Engine;
 use ier::query::limits::Limits;
-use ier::query::shortcuts::Shortcuts;
+use ier::query::planner::shortcuts::Shortcuts;
 
 use crate::house::{House, cells, limits};
 
@@ -71,7 +71,7 @@ async fn sorted(engine: &Engine, sql: &str) -> Result<Vec<Vec<String>>, String> 
 #[tokio::test(flavor = "multi_thread")]
 async fn short_ways_change_no_answer() {
     let house = House::filled().await;
-    let without = Shortcuts::without("rollups, selection, rare_rows, person_runs, texts_once").unwrap();
+    let without = Shortcuts::without("rollups, selection, rare_rows, person_runs, texts_once, raw_pages").unwrap();
     let plain = Engine::open(house.warehouse.clone(), Limits { shortcuts: without, ..limits() }).await.unwrap();
     for archived in [false, true] {
         if archived {
@@ -98,5 +98,37 @@ async fn rollups_are_read_where_they_tell_enough() {
     ] {
         let plan = sorted(&house.engine, &format!("EXPLAIN {sql}")).await.unwrap().concat().concat();
         assert_eq!(plan.contains("RollupExec"), is_read, "{sql}\n{plan}");
+    }
+}
+
+/// Raw pages are a short way below the plan: people are looked up by each of their ids, in hot and in archive, with all columns.
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_the_same_without_raw_pages() {
+    let house = House::filled().await;
+    let without = Limits { shortcuts: Shortcuts::without("raw_pages").unwrap(), ..limits() };
+    let plain = Engine::open(house.warehouse.clone(), without).await.unwrap();
+    let people =
+        "SELECT DISTINCT person_id FROM ier WHERE person_id IS NOT NULL UNION SELECT DISTINCT person_id FROM individual_link";
+    for archived in [false, true] {
+        if archived {
+            house.archive().await;
+        }
+        let people = sorted(&plain, people).await.unwrap().concat();
+        assert!(people.len() > 3, "{people:?}");
+        for person in &people {
+            for sql in [
+                format!("SELECT * FROM ier WHERE person_id = '{person}'"),
+                format!("SELECT * FROM individual_link WHERE person_id = '{person}'"),
+                format!("SELECT count(*), min(date_opened) FROM ier WHERE person_id IN ('{person}', '{}')", people[0]),
+                format!("SELECT * FROM contact_history('{person}')"),
+            ] {
+                assert_eq!(sorted(&house.engine, &sql).await, sorted(&plain, &sql).await, "{sql}");
+            }
+        }
+        let sql = format!("EXPLAIN SELECT * FROM ier WHERE person_id = '{}'", people[0]);
+        for (engine, is_off) in [(&house.engine, false), (&plain, true)] {
+            let plan = sorted(engine, &sql).await.unwrap().concat().concat();
+            assert!(plan.contains("PeopleExec") && plan.contains("raw_pages=off") == is_off, "{plan}");
+        }
     }
 }

@@ -4,11 +4,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ier::lake::commit::fence;
+use ier::lake::log::commit::fence;
+use ier::lake::log::table::LakeTable;
 use ier::lake::paths::Role;
-use ier::lake::table::LakeTable;
+use ier::ledgers::holds::Scope;
 use ier::record::fields::known;
-use ier::tiers::holds::Scope;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 

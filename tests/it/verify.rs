@@ -9,15 +9,16 @@ use deltalake_core::kernel::Add;
 use futures::{StreamExt, TryStreamExt};
 use ier::error::Kind;
 use ier::jobs::verify::VerifyReport;
-use ier::lake::commit::{Change, commit};
-use ier::lake::layout::Effort;
-use ier::lake::paths::Role;
-use ier::lake::snapshot::{DataFile, Partition};
-use ier::lake::table::LakeTable;
-use ier::lake::{read, write};
+use ier::lake::file::layout::Effort;
+use ier::lake::fold::write;
+use ier::lake::log::commit::{Change, commit};
+use ier::lake::log::snapshot::DataFile;
+use ier::lake::log::table::LakeTable;
+use ier::lake::paths::{Partition, Role};
+use ier::lake::read;
+use ier::ledgers::lookups::{LookUp, LookUpLog};
 use ier::record::fields::known;
 use ier::record::id::SfId;
-use ier::tiers::lookups::{LookUp, LookUpLog};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
@@ -205,7 +206,7 @@ async fn what_the_log_says_of_a_file_must_be_true() {
     let snapshot = hot.snapshot().await.expect("a snapshot");
     let marked = snapshot.files().find(|file| file.late_days().next().is_some()).expect("a file with marks").clone();
     tell_otherwise(&world, &hot, &marked, |add| {
-        add.tags.as_mut().expect("tags").remove(ier::lake::layout::tags::LATE);
+        add.tags.as_mut().expect("tags").remove(ier::lake::file::tags::LATE);
     })
     .await;
     finds(&world, "hot/individual_email_result/sent_day=", "under which days its marked rows may be archived").await;

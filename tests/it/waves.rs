@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use ier::lake::store::Root;
-use ier::lake::traffic::{Counted, Counts, Traffic};
-use ier::query::audit::{About, Question, audit};
+use ier::audit::{About, Question, audit};
+use ier::lake::log::root::Root;
+use ier::lake::store::traffic::{Counted, Counts, Traffic};
 use ier::query::engine::Engine;
 use ier::query::limits::Limits;
 use ier::tiers::warehouse::Warehouse;

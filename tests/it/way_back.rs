@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use ier::error::{Error, Kind};
 use ier::jobs::give_up::{self, GiveUpPlan, GiveUpReport};
-use ier::jobs::record::Report;
 use ier::jobs::undo::{self, UndoPlan};
 use ier::jobs::vacuum::patience;
-use ier::lake::commit::{Change, commit};
+use ier::lake::log::commit::{Change, commit};
+use ier::lake::log::snapshot::DataFile;
+use ier::lake::log::table::LakeTable;
 use ier::lake::paths::Role;
-use ier::lake::snapshot::DataFile;
-use ier::lake::table::LakeTable;
+use ier::ledgers::holds::Scope;
+use ier::ledgers::runs::Report;
 use ier::record::fields::known;
-use ier::tiers::holds::Scope;
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutPayload};
 

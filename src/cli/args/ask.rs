@@ -4,7 +4,9 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Args as _, Command, FromArgMatches};
 use std::collections::BTreeMap;
 
-use super::{AudienceArgs, Global, Output};
+use super::audience::AudienceArgs;
+use super::global::Global;
+use super::output::Output;
 use crate::error::{Error, Result};
 use crate::query::question::{Default, Question};
 

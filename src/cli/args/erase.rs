@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::ValueHint;
 
-use super::duration;
+use super::length::duration;
 use super::path::path;
 
 /// Erase people on request: their records under all their ids, and all that old versions still hold
@@ -54,5 +54,5 @@ pub struct Erase {
 
     /// Whether to believe the clock.
     #[command(flatten)]
-    pub clock: super::ClockArgs,
+    pub clock: super::clock::ClockArgs,
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::ValueHint;
 
 use super::path::path;
-use crate::query::output::Format;
-use crate::query::output::chart::Kind;
+use crate::output::Format;
+use crate::output::chart::Kind;
 
 /// How an answer is written, and where.
 #[derive(Clone, Debug, Default, clap::Args)]

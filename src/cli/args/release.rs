@@ -27,7 +27,7 @@ pub struct Release {
     pub out: PathBuf,
 
     /// Only records sent longer ago than this: 365d, 52w
-    #[arg(long, value_name = "AGE", value_parser = super::days)]
+    #[arg(long, value_name = "AGE", value_parser = super::length::days)]
     pub older_than: Option<u32>,
 
     /// Give out at most this many ids
@@ -48,7 +48,7 @@ pub struct Release {
 
     /// Whether to believe the clock.
     #[command(flatten)]
-    pub clock: super::ClockArgs,
+    pub clock: super::clock::ClockArgs,
 }
 
 /// What is archived.

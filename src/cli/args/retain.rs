@@ -23,5 +23,5 @@ pub struct RetainArgs {
 
     /// Whether to believe the clock.
     #[command(flatten)]
-    pub clock: super::ClockArgs,
+    pub clock: super::clock::ClockArgs,
 }

@@ -24,5 +24,5 @@ pub struct Run {
 
     /// Whether to believe the clock.
     #[command(flatten)]
-    pub clock: super::ClockArgs,
+    pub clock: super::clock::ClockArgs,
 }

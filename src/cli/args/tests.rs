@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::query::output::Format;
-use crate::query::output::chart::Kind;
+use crate::output::Format;
+use crate::output::chart::Kind;
 use clap::CommandFactory;
 
 fn parse(line: &str) -> Result<Args, String> {

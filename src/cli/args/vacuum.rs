@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{ClockArgs, duration};
+use super::clock::ClockArgs;
+use super::length::duration;
 
 /// Delete files that no table uses any more
 ///

@@ -51,13 +51,13 @@ pub struct Verify {
 
     /// Whether to believe the clock.
     #[command(flatten)]
-    pub clock: super::ClockArgs,
+    pub clock: super::clock::ClockArgs,
 
     /// With --sweep: also with --retain below an hour, which deletes what jobs at work have written and not yet committed
     #[arg(long)]
     pub even_while_jobs_run: bool,
 
     /// Objects written or used within this time are not left over: 7d, 36h
-    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = super::duration)]
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = super::length::duration)]
     pub retain: Duration,
 }

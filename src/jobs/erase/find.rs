@@ -9,11 +9,11 @@ use arrow::datatypes::DataType;
 use futures::TryStreamExt;
 
 use crate::error::{Error, Result};
-use crate::lake::fold::keys;
+use crate::lake::columns::keys;
+use crate::lake::log::snapshot::{DataFile, Snapshot};
+use crate::lake::log::table::LakeTable;
 use crate::lake::parallel::in_parallel;
 use crate::lake::read;
-use crate::lake::snapshot::{DataFile, Snapshot};
-use crate::lake::table::LakeTable;
 use crate::record::fields::{Table, hidden};
 use crate::tiers::suppressed::{List, addressed, naming};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::find::Letters;
 use crate::error::{Context, Error, Result};
-use crate::tiers::holds::{Hold, Holds};
+use crate::ledgers::holds::{Hold, Holds};
 use crate::tiers::warehouse::Warehouse;
 
 /// Refuses when a hold that stands names one of these ids, whatever else narrows it, or covers one of these records.

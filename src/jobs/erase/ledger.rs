@@ -11,8 +11,8 @@ use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::lake::log::purge::Purged;
 use crate::lake::paths::Role;
-use crate::lake::purge::Purged;
 use crate::lake::read;
 use crate::record::fields::{Kind, Table, known};
 use crate::tiers::upsert::Upsert;

@@ -12,17 +12,18 @@ use super::find::{self, Letters, Rows, Sought};
 use super::held::Unheld;
 use super::ledger::{FileReceipt, FileState, TableReceipt};
 use crate::error::{Error, Result};
-use crate::lake::commit::{ATTEMPTS, Change, commit, forsake, lost_race};
-use crate::lake::fold::keys;
-use crate::lake::layout::tags;
+use crate::lake::columns::keys;
+use crate::lake::file::tags;
+use crate::lake::fold::splice::{Spliced, splice};
+use crate::lake::log::commit::{ATTEMPTS, Change, commit, forsake, lost_race};
+use crate::lake::log::snapshot::{DataFile, Snapshot};
+use crate::lake::log::table::{HOT_VERSION, LakeTable};
 use crate::lake::parallel::at_most;
-use crate::lake::snapshot::{DataFile, Snapshot};
-use crate::lake::splice::{Spliced, splice};
-use crate::lake::table::{HOT_VERSION, LakeTable};
+use crate::ledgers::erased::suppress;
 use crate::progress::Progress;
 use crate::record::fields::{KeyRule, hidden};
 use crate::record::key::sent_days;
-use crate::tiers::suppressed::{self, Key, List, Subject};
+use crate::tiers::suppressed::{Key, List, Subject};
 use crate::tiers::warehouse::{Tiers, Warehouse};
 
 /// Files written anew at once: each holds its old bytes and a row group.
@@ -210,7 +211,7 @@ impl Remover {
             letters.add(lake, rows, sought).await?;
         }
         subjects.extend(letters.ier_ids.iter().map(|id| Subject::Ier(id)));
-        suppressed::suppress(&self.warehouse, &self.key, &subjects, self.at, &self.erasure_id).await
+        suppress(&self.warehouse, &self.key, &subjects, self.at, &self.erasure_id).await
     }
 
     /// Makes the new files that are not made yet; drops those whose origin is gone or loses other rows now.

@@ -10,7 +10,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use futures::TryStreamExt;
 use serde::Serialize;
 
-use super::report::LostFile;
+use super::lost::LostFile;
 use crate::error::{Context, Error, Result};
 use crate::lake::paths::Role;
 use crate::lake::read;

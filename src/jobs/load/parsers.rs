@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::error::{Error, Result};
 use crate::human;
-use crate::jobs::coverage::{Covered, Covering};
+use crate::ledgers::coverage::{Covered, Covering};
 use crate::record::fields::Table;
 use crate::source::export::{self, Next, Piece, ReadOptions};
 use crate::source::inputs::Input;

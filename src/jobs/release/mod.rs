@@ -33,20 +33,21 @@ use hashbrown::HashSet;
 use serde::Serialize;
 
 use self::ledger::Ledger;
-use super::record::Report;
 use crate::error::{Error, Kind, Result};
 use crate::human;
-use crate::lake::fold::keys;
-use crate::lake::proof;
-use crate::lake::snapshot::DataFile;
-use crate::lake::table::LakeTable;
+use crate::lake::columns::keys;
+use crate::lake::log::snapshot::DataFile;
+use crate::lake::log::table::LakeTable;
+use crate::lake::read::proof;
+use crate::ledgers::runs::Report;
+use crate::output::lists::{self, Lists};
 use crate::progress::Progress;
-use crate::query::output::lists::{self, Lists};
 use crate::record::fields::{Table, known};
 use crate::record::id::SfId;
 use crate::tiers::pin::pin;
 use crate::tiers::warehouse::Warehouse;
 
+// The ledger of ids given out: which are known, and how new ones become so exactly once.
 mod ledger;
 
 /// Ids looked up and remembered at once: some 40 MB.

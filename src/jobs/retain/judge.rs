@@ -16,17 +16,18 @@ use futures::TryStreamExt;
 use super::terms::{Cutoff, Terms};
 use super::totals::{Of, Total, Totals};
 use crate::error::{Error, Result};
-use crate::lake::fold::{keys, locate};
+use crate::lake::columns::keys;
+use crate::lake::fold::locate;
+use crate::lake::log::snapshot::{DataFile, Snapshot};
+use crate::lake::log::table::LakeTable;
 use crate::lake::parallel::in_parallel;
 use crate::lake::read;
-use crate::lake::snapshot::{DataFile, Snapshot};
-use crate::lake::table::LakeTable;
+use crate::ledgers::holds::{Holds, PEOPLE_COLUMNS, days, people};
+use crate::ledgers::sends::{MAILING_COLUMNS, Mailings, Sends};
 use crate::record::fields::{Table, hidden, known};
 use crate::settings::retain::{Object, Retain};
-use crate::tiers::holds::{Holds, PEOPLE_COLUMNS, days, people};
 use crate::tiers::links;
 use crate::tiers::pin::{Pinned, pin};
-use crate::tiers::sends::{MAILING_COLUMNS, Mailings, Sends};
 use crate::tiers::warehouse::{Tiers, Warehouse};
 
 /// Links judged at once: those of as many IERs are looked up together.

@@ -7,7 +7,7 @@
 //! **Beside a load**: one that changes a row we remove from the archive writes it to hot anew, complete; that is as if it had
 //! come after us, and the next run removes it again (but the load calls it updated, not inserted, so that `ier reconcile` finds one
 //! row more than was taken in). **Beside compaction, erasure, another run**: whoever commits second to a
-//! table loses, pins again and judges again. **Beside a hold being placed**: see [`crate::tiers::holds`].
+//! table loses, pins again and judges again. **Beside a hold being placed**: see [`crate::ledgers::holds`].
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -16,13 +16,14 @@ use super::judge::{FileJudged, Judge, Judged, LakeJudged, Places};
 use super::totals::{PutDown, settle};
 use crate::error::{Error, Result};
 use crate::jobs::archive::sum_of;
-use crate::lake::commit::{Change, commit, forsake_paths, lost_race};
+use crate::lake::fold::write::Begun;
 use crate::lake::fold::{Changes, Hits, Located, fold_through};
+use crate::lake::log::commit::{Change, commit, forsake_paths, lost_race};
+use crate::lake::log::snapshot::DataFile;
+use crate::lake::log::table::LakeTable;
 use crate::lake::parallel::in_parallel;
-use crate::lake::snapshot::{DataFile, Partition};
-use crate::lake::table::LakeTable;
-use crate::lake::verify::{RowSum, read_back, summed};
-use crate::lake::write::Begun;
+use crate::lake::paths::Partition;
+use crate::lake::read::verify::{RowSum, read_back, summed};
 use crate::progress::Progress;
 use crate::tiers::claim;
 use crate::tiers::pin::Pinned;

@@ -6,9 +6,9 @@
 
 use chrono::NaiveDate;
 
+use crate::ledgers::sends::{Mailing, Match, Sends, Unit};
 use crate::record::words::Pattern;
 use crate::settings::retain::{Object, Retain};
-use crate::tiers::sends::{Mailing, Match, Sends, Unit};
 
 /// Rows sent before this day (since 1970) have expired; the least where none ever do.
 pub type Cutoff = i32;

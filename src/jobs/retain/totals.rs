@@ -21,12 +21,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::{Context, Error, Result};
+use crate::lake::log::snapshot::Snapshot;
+use crate::lake::log::table::{LakeTable, REMOVAL};
 use crate::lake::paths;
-use crate::lake::snapshot::Snapshot;
-use crate::lake::table::{LakeTable, REMOVAL};
+use crate::ledgers::sends::Mailing;
 use crate::record::fields::{UTC, known};
 use crate::record::key::label_array;
-use crate::tiers::sends::Mailing;
 use crate::tiers::upsert::Upsert;
 use crate::tiers::warehouse::Warehouse;
 

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use chrono::{DateTime, TimeZone, Utc};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::JobPlan;
+use super::plan::{JobPlan, moment};
 use crate::human;
-use crate::jobs::record::Outcome;
+use crate::ledgers::runs::Outcome;
 
 /// Something that happened, or how things stand.
 #[derive(Clone, Debug, Serialize)]
@@ -119,8 +119,4 @@ impl fmt::Display for Event {
             Self::Stopped => f.write_str("stopped"),
         }
     }
-}
-
-pub(super) fn moment<Z: TimeZone<Offset: fmt::Display>>(at: &DateTime<Z>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S%:z").to_string()
 }

@@ -14,26 +14,35 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 use tokio::time::{sleep, timeout};
 
 pub use self::events::{Event, Ran};
+pub use self::plan::JobPlan;
 pub use self::removal::{Removal, TableRemoval};
-pub use self::table::{Done, JOBS, Scheduled, Shift};
-use super::clock;
-use super::metrics;
-use super::record::{History, Outcome, histories};
-use super::schedule;
+pub use self::shift::Shift;
+pub use self::table::{Done, JOBS, Scheduled};
+use super::{clock, metrics, schedule};
 use crate::calendar::Schedule;
 use crate::error::{Error, Kind, Result};
-use crate::tiers::lease::{self, Attempt, Contender, Lease, Terms};
+use crate::ledgers::lease::{self, Attempt, Contender, Lease, Terms};
+use crate::ledgers::runs::{History, Outcome, histories};
 
+// What a scheduler says while it works: a line for people, or an object for machines.
 mod events;
 
+// When a job ran, and will run.
+mod plan;
+
+// What each job that destroys would remove if it ran now: told before anybody consents, and after.
 mod removal;
 
+// What the jobs need to know.
+mod shift;
+
+// The jobs `ier run` can do: add one here, and its name to the settings.
 mod table;
 
 /// How often who has nothing to do looks at the clock and says how things stand.
@@ -84,28 +93,6 @@ pub struct RunPlan {
     pub clock: Option<String>,
 }
 
-/// When a job ran, and will run, in the schedules' zone.
-#[derive(Clone, Debug, Serialize)]
-pub struct JobPlan {
-    /// Which.
-    pub job: &'static str,
-    /// Its schedule.
-    pub schedule: String,
-    /// When its newest run ended,
-    pub last: Option<DateTime<FixedOffset>>,
-    /// and how.
-    pub outcome: Option<String>,
-    /// When it begins next; not after now where it is due.
-    pub next: Option<DateTime<FixedOffset>>,
-    /// Is it due?
-    pub due: bool,
-    /// It destroys, and nobody has confirmed: it does not run.
-    pub unconfirmed: bool,
-    /// What it would remove, if it destroys and somebody asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub removal: Option<Removal>,
-}
-
 /// What one look at the schedules came to.
 #[derive(Debug, Serialize)]
 pub struct OnceReport {
@@ -118,22 +105,6 @@ pub struct OnceReport {
     /// The first job's error.
     #[serde(skip)]
     pub error: Option<Error>,
-}
-
-impl fmt::Display for JobPlan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.job)?;
-        match (&self.outcome, self.last) {
-            (Some(outcome), Some(last)) => write!(f, " {outcome} {}", events::moment(&last))?,
-            _ => f.write_str(" never ran")?,
-        }
-        match self.next {
-            _ if self.unconfirmed => write!(f, ", waits for run.confirm = [\"{}\"]", self.job),
-            None => f.write_str(", off"),
-            Some(_) if self.due => f.write_str(", due"),
-            Some(next) => write!(f, ", next {}", events::moment(&next)),
-        }
-    }
 }
 
 impl fmt::Display for RunPlan {

@@ -6,7 +6,7 @@ use std::fmt;
 use chrono::Duration;
 use serde::Serialize;
 
-use super::table::Shift;
+use super::shift::Shift;
 use crate::error::{Error, Result};
 use crate::human;
 use crate::jobs::erase::finish;

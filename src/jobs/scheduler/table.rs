@@ -8,17 +8,13 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::removal::{self, Removal};
+use super::shift::Shift;
 use crate::error::{Error, Result};
-use crate::jobs::clock;
-use crate::jobs::compact::CompactOptions;
 use crate::jobs::erase::finish;
-use crate::jobs::record::{Outcome, Report, recorded};
-use crate::jobs::{archive, compact, reconcile, retain, vacuum, verify};
+use crate::jobs::{archive, clock, compact, reconcile, retain, vacuum, verify};
+use crate::ledgers::runs::{Outcome, Report, recorded};
 use crate::progress::{Progress, Silent};
 use crate::query::engine::Engine;
-use crate::query::limits::Limits;
-use crate::settings::retain::Retain;
-use crate::tiers::warehouse::Warehouse;
 
 /// Files unused for less than this stay when nobody says otherwise.
 const VACUUM_RETAIN_DAYS: i64 = 7;
@@ -111,25 +107,6 @@ pub struct Scheduled {
     pub destroys: Option<Foresees>,
     /// Does it, and writes the run down.
     pub work: fn(Shift) -> BoxFuture<'static, Result<Done>>,
-}
-
-/// What the jobs need to know.
-#[derive(Clone, Debug)]
-pub struct Shift {
-    /// Where.
-    pub warehouse: Arc<Warehouse>,
-    /// For whom, as the ledger names them.
-    pub who: String,
-    /// What goes to the archive.
-    pub archive_older_than_days: u32,
-    /// How far compaction goes.
-    pub compact: CompactOptions,
-    /// The key of the log of look-ups, where the settings name one.
-    pub look_up_key: Option<String>,
-    /// What the statements of jobs may use.
-    pub limits: Limits,
-    /// How long records are kept.
-    pub retain: Retain,
 }
 
 /// What became of a job.

@@ -7,10 +7,10 @@ use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Kind};
 use crate::human;
-use crate::jobs::record::Report;
-use crate::lake::snapshot::DataFile;
-use crate::lake::table::LakeTable;
-use crate::tiers::lookups::LogReport;
+use crate::lake::log::snapshot::DataFile;
+use crate::lake::log::table::LakeTable;
+use crate::ledgers::lookups::LogReport;
+use crate::ledgers::runs::Report;
 
 /// Something that is not as it was written.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]

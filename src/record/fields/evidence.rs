@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{Field, KeyRule, Kind, Table, custom_fields, hidden};
+use super::column::{Field, KeyRule, Kind, Table, custom_fields, hidden};
 
 /// E-mails that were not sent, from the NotSent files of tracking extracts: the only record of a send withheld.
 ///

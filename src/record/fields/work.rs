@@ -1,8 +1,8 @@
 //! Tables in which jobs keep what they did and what they must heed: runs, legal holds, erasures, ids given out for deletion,
 //! totals of what retention removed, files that were given up. All are ledgers: a row stays as it was first written.
 
+use super::column::{Field, KeyRule, Kind, Table};
 use super::evidence::reference;
-use super::{Field, KeyRule, Kind, Table};
 
 /// The runs of jobs, a row each, written when the run ends.
 pub(super) fn job_run() -> Table {

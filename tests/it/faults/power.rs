@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use bytes::Bytes;
-use ier::lake::durable::DurableLocal;
+use ier::lake::log::root::Root;
 use ier::lake::paths::{is_aside, is_log, is_lookup};
-use ier::lake::store::Root;
+use ier::lake::store::durable::DurableLocal;
+use ier::ledgers::lookups::{LookUp, LookUpLog};
 use ier::record::id::SfId;
-use ier::tiers::lookups::{LookUp, LookUpLog};
 use ier::tiers::warehouse::Warehouse;
 use object_store::memory::InMemory;
 use object_store::path::Path;

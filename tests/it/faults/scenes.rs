@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures::future::BoxFuture;
 use ier::error::Result;
 use ier::jobs::erase::EraseRequest;
-use ier::jobs::record::recorded;
 use ier::jobs::release::{ReleaseRequest, execute, plan};
-use ier::lake::commit::{Change, commit};
-use ier::tiers::holds::Scope;
+use ier::lake::log::commit::{Change, commit};
+use ier::ledgers::holds::Scope;
+use ier::ledgers::runs::recorded;
 
 use crate::world::records::{contact, contact_id, ier, lead, link};
 use crate::world::store::Mode;

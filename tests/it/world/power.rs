@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use ier::lake::durable::Disk;
+use ier::lake::store::durable::Disk;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{

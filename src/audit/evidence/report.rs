@@ -1,0 +1,33 @@
+//! What is found in a pack.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::manifest::Manifest;
+
+/// Something that is not as it was written.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Wrong {
+    /// The file of the pack, or of the archive.
+    pub file: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl Wrong {
+    pub(super) fn new(file: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { file: file.into(), problem: problem.into() }
+    }
+}
+
+/// A pack as it was found.
+pub(super) struct Found {
+    /// The bytes of the files a pack has.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// The manifest, where it can be read.
+    pub manifest: Option<Manifest>,
+    /// The records by table and key, where they can be believed.
+    pub records: BTreeMap<(String, String), Map<String, Value>>,
+}

@@ -1,0 +1,89 @@
+//! What was recorded about a mail, as a picture: moments on a line of time, in proportion.
+//!
+//! Whole numbers only, so that every machine draws the same.
+
+use std::fmt::Write;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+use crate::audit::verdict::{Event, Mail, What};
+use crate::output::markup::escaped;
+
+/// The picture's width; its height grows with the events.
+const WIDTH: i64 = 720;
+/// Room left and right of the line.
+const MARGIN: i64 = 12;
+/// Where the line is.
+const LINE: i64 = 30;
+/// Height of a label.
+const ROW: i64 = 20;
+
+/// The picture of one mail; none where no moment is known.
+pub fn svg(mail: &Mail, zone: Tz) -> Option<String> {
+    let dated: Vec<(&Event, DateTime<Utc>)> = mail.events.iter().filter_map(|event| Some((event, event.at?))).collect();
+    let first = dated.iter().map(|(_, at)| *at).min()?;
+    let told = mail.record.system_modstamp;
+    let last = dated.iter().map(|(_, at)| *at).chain(told).max()?;
+    let x = |at: DateTime<Utc>| {
+        let (part, whole) = ((at - first).num_seconds(), (last - first).num_seconds());
+        MARGIN + if whole > 0 { (WIDTH - 2 * MARGIN) * part / whole } else { 0 }
+    };
+    let local = |at: DateTime<Utc>| at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %Z").to_string();
+
+    let mut labels: Vec<(i64, String, Option<What>)> =
+        dated.iter().map(|(event, at)| (x(*at), format!("{}, {}", event.what.words(), local(*at)), Some(event.what))).collect();
+    labels.extend(told.filter(|at| *at >= first).map(|at| (x(at), format!("the record's last change, {}", local(at)), None)));
+    // Labels stand on the side with more room. On the left, the later a moment the nearer its label to the line, on the right
+    // the farther: so few lines cross labels.
+    let left = |label: &(i64, String, Option<What>)| label.0 <= WIDTH / 2;
+    labels.sort_by_key(|label| if left(label) { (0, -label.0) } else { (1, label.0) });
+
+    let height = LINE + ROW * (labels.len() as i64 + 1);
+    let mut picture = String::new();
+    let spoken: Vec<&str> = labels.iter().map(|(_, text, _)| text.as_str()).collect();
+    let spoken = escaped(&spoken.join("; "));
+    // Writing to a text cannot fail.
+    let _ = write!(
+        picture,
+        "<svg class=\"timeline\" role=\"img\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\"><title>{spoken}</title>\
+         <line class=\"axis\" x1=\"{MARGIN}\" y1=\"{LINE}\" x2=\"{}\" y2=\"{LINE}\"/>\
+         <text x=\"{MARGIN}\" y=\"{}\">{}</text>",
+        WIDTH - MARGIN,
+        LINE - 14,
+        escaped(&local(first)),
+    );
+    if last > first {
+        let (at, above) = (WIDTH - MARGIN, LINE - 14);
+        let _ = write!(picture, "<text x=\"{at}\" y=\"{above}\" text-anchor=\"end\">{}</text>", escaped(&local(last)));
+    }
+    for (row, (x, _, _)) in labels.iter().enumerate() {
+        let below = LINE + ROW * (row as i64 + 1);
+        let _ = write!(picture, "<line class=\"leader\" x1=\"{x}\" y1=\"{LINE}\" x2=\"{x}\" y2=\"{below}\"/>");
+    }
+    for (row, label) in labels.iter().enumerate() {
+        let (below, text) = (LINE + ROW * (row as i64 + 1) + 4, escaped(&label.1));
+        let (at, anchor) = if left(label) { (label.0 + 6, "start") } else { (label.0 - 6, "end") };
+        let _ = write!(picture, "<text class=\"label\" x=\"{at}\" y=\"{below}\" text-anchor=\"{anchor}\">{text}</text>");
+    }
+    for (x, _, what) in &labels {
+        picture += &mark(*x, *what);
+    }
+    picture += "</svg>";
+    Some(picture)
+}
+
+/// Shapes, not colours, tell events apart: print is often black and white.
+fn mark(x: i64, what: Option<What>) -> String {
+    let y = LINE;
+    match what {
+        None => format!("<circle class=\"told\" cx=\"{x}\" cy=\"{y}\" r=\"4\"/>"),
+        Some(What::Sent) => format!("<rect x=\"{}\" y=\"{}\" width=\"9\" height=\"9\"/>", x - 4, y - 4),
+        Some(What::HardBounce | What::SoftBounce | What::Bounce) => {
+            let (left, right, above, below) = (x - 5, x + 5, y - 5, y + 5);
+            format!("<path class=\"bounce\" d=\"M{left} {above}L{right} {below}M{left} {below}L{right} {above}\"/>")
+        }
+        Some(What::Clicked) => format!("<path d=\"M{x} {}L{} {y}L{x} {}L{} {y}Z\"/>", y - 6, x + 6, y + 6, x - 6),
+        Some(What::Opened | What::Unsubscribed) => format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"5\"/>"),
+    }
+}

@@ -1,0 +1,228 @@
+//! Is a pack what was once written? By itself: every byte is as the manifest says, and the manifest as its seal says.
+//! [`against`] holds it against the archive.
+//!
+//! A seal is no signature: whoever can rewrite every file of a pack can seal it anew. What they cannot change is a seal
+//! that was noted elsewhere when the pack was made, or the archive.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::against::{self, Against};
+use super::manifest::{FORMAT, MANIFEST, Manifest, PackedFile};
+use super::pack::{ANSWER, PAGE, RECORDS_CSV, RECORDS_JSON};
+use super::report::{Found, Wrong};
+use super::zip;
+use crate::audit::words::both;
+use crate::error::{Context, Error, Result};
+use crate::human::counted;
+use crate::query::engine::Engine;
+use crate::record::fields::hidden;
+use crate::tiers::warehouse::Warehouse;
+
+/// The files of a pack beside the manifest, in order of their names.
+const FILES: [&str; 4] = [ANSWER, PAGE, RECORDS_CSV, RECORDS_JSON];
+
+/// What was found.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Report {
+    /// Where the pack is.
+    pub pack: String,
+    /// Everything that is not as it was written; nothing: the pack is unaltered.
+    pub wrong: Vec<Wrong>,
+    /// What the manifest says, where it can be read.
+    pub says: Option<Says>,
+    /// What the archive says; none where it was not asked, and where the pack itself is altered.
+    pub archive: Option<Against>,
+}
+
+/// What a manifest says.
+#[derive(Clone, Debug, Serialize)]
+pub struct Says {
+    /// When the pack was made.
+    pub made_at: DateTime<Utc>,
+    /// For whom.
+    pub asked_by: String,
+    /// About whom.
+    pub person: String,
+    /// What wrote it.
+    pub engine: String,
+    /// Its records.
+    pub rows: usize,
+    /// Its seal.
+    pub seal: String,
+    /// The zone of its local times.
+    #[serde(skip)]
+    zone: Tz,
+}
+
+/// Checks a pack: by itself, against a seal noted elsewhere, and, unless it is altered, against the archive, where these
+/// are given.
+///
+/// # Errors
+/// Not found where there is no pack; unavailable when pack or archive cannot be read. What is wrong with a pack is no error
+/// but stands in the report.
+pub async fn verify(path: &Path, seal: Option<&str>, archive: Option<(&Arc<Warehouse>, &Engine)>) -> Result<Report> {
+    let mut report = Report { pack: path.display().to_string(), ..Report::default() };
+    let found = alone(path, &mut report.wrong)?;
+    let Some(manifest) = &found.manifest else { return Ok(report) };
+    let sound = report.wrong.is_empty();
+    if let Some(noted) = seal.filter(|noted| !noted.eq_ignore_ascii_case(&manifest.seal)) {
+        report.wrong.push(Wrong::new(MANIFEST, format!("its seal is {}, not {noted}", manifest.seal)));
+    }
+    report.says = Some(Says {
+        made_at: manifest.made_at,
+        asked_by: manifest.asked_by.clone(),
+        person: manifest.person.id.clone(),
+        engine: manifest.engine.clone(),
+        rows: manifest.rows().count(),
+        seal: manifest.seal.clone(),
+        zone: manifest.question.zone,
+    });
+    // What was altered is no question to ask an archive.
+    if let Some((warehouse, engine)) = archive.filter(|_| sound) {
+        report.archive = Some(against::archive(&found, manifest, warehouse, engine, &mut report.wrong).await?);
+    }
+    Ok(report)
+}
+
+/// Checks a pack by itself.
+fn alone(path: &Path, wrong: &mut Vec<Wrong>) -> Result<Found> {
+    let files = open(path, wrong)?;
+    let mut found = Found { files, manifest: None, records: BTreeMap::new() };
+    let Some(bytes) = found.files.get(MANIFEST) else {
+        wrong.push(Wrong::new(MANIFEST, "is missing: nothing says what the pack was"));
+        return Ok(found);
+    };
+    let manifest: Manifest = match serde_json::from_slice(bytes) {
+        Ok(manifest) => manifest,
+        Err(error) => {
+            wrong.push(Wrong::new(MANIFEST, format!("cannot be read as a manifest: {error}")));
+            return Ok(found);
+        }
+    };
+    let problems = wrong.len();
+    if manifest.format != FORMAT {
+        wrong.push(Wrong::new(MANIFEST, format!("its format is {:?}, not {FORMAT:?}", manifest.format)));
+    }
+    if manifest.sealed()? != manifest.seal {
+        wrong.push(Wrong::new(MANIFEST, "does not fit its seal: something in it was changed"));
+    } else if manifest.text()?.as_bytes() != bytes {
+        wrong.push(Wrong::new(MANIFEST, "says the same in other bytes than it was written in"));
+    }
+    if !manifest.files.iter().map(|file| file.name.as_str()).eq(FILES) {
+        wrong.push(Wrong::new(MANIFEST, "does not name exactly the files a pack has"));
+    }
+    for file in &manifest.files {
+        match found.files.get(&file.name) {
+            None => wrong.push(Wrong::new(&file.name, "is missing")),
+            Some(bytes) if bytes.len() as u64 != file.bytes => {
+                wrong.push(Wrong::new(&file.name, format!("has {} bytes, not {}", bytes.len(), file.bytes)));
+            }
+            Some(bytes) if PackedFile::of(&file.name, bytes) != *file => {
+                wrong.push(Wrong::new(&file.name, "does not have the hash the manifest names: something in it was changed"));
+            }
+            Some(_) => {}
+        }
+    }
+    if wrong.len() == problems {
+        found.records = records(&found.files, &manifest, wrong);
+    }
+    found.manifest = Some(manifest);
+    Ok(found)
+}
+
+/// The files a pack has, from a folder or a zip. What else is there is wrong, and not read.
+fn open(path: &Path, wrong: &mut Vec<Wrong>) -> Result<BTreeMap<String, Vec<u8>>> {
+    let known = |name: &str| name == MANIFEST || FILES.contains(&name);
+    let reading = || format!("cannot read {}", path.display());
+    let mut files = BTreeMap::new();
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).context(reading)? {
+            let entry = entry.context(reading)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !known(&name) {
+                wrong.push(Wrong::new(name, "does not belong to the pack"));
+            } else if !entry.file_type().context(reading)?.is_file() {
+                wrong.push(Wrong::new(name, "is no plain file"));
+            } else {
+                files.insert(name, std::fs::read(entry.path()).context(reading)?);
+            }
+        }
+        wrong.sort_by(|a, b| a.file.cmp(&b.file));
+        return Ok(files);
+    }
+    if !path.exists() {
+        return Err(Error::not_found(format!("there is no pack {}", path.display())));
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let bytes = std::fs::read(path).context(reading)?;
+    match zip::read(&bytes) {
+        Err(error) => wrong.push(Wrong::new(name, error.to_string())),
+        Ok(members) => {
+            if zip::write(members.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())))? != bytes {
+                wrong.push(Wrong::new(name, "the zip around its files was changed"));
+            }
+            for (member, bytes) in members {
+                if !known(&member) {
+                    wrong.push(Wrong::new(member, "does not belong to the pack"));
+                } else if files.insert(member.clone(), bytes).is_some() {
+                    wrong.push(Wrong::new(member, "is there twice"));
+                }
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// The records by table and key: those the manifest places, and no others.
+fn records(
+    files: &BTreeMap<String, Vec<u8>>,
+    manifest: &Manifest,
+    wrong: &mut Vec<Wrong>,
+) -> BTreeMap<(String, String), Map<String, Value>> {
+    let by_table: BTreeMap<String, Vec<Map<String, Value>>> =
+        match serde_json::from_slice(files.get(RECORDS_JSON).map_or(&[][..], Vec::as_slice)) {
+            Ok(by_table) => by_table,
+            Err(error) => {
+                wrong.push(Wrong::new(RECORDS_JSON, format!("cannot be read: {error}")));
+                return BTreeMap::new();
+            }
+        };
+    let covering = manifest.coverage.iter().map(|row| ("load_coverage".to_owned(), row.clone()));
+    let all = by_table.into_iter().flat_map(|(table, rows)| rows.into_iter().map(move |row| (table.clone(), row)));
+    let key = |row: &Map<String, Value>| row.get(hidden::KEY).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let records: BTreeMap<(String, String), Map<String, Value>> =
+        all.chain(covering).map(|(table, row)| ((table, key(&row)), row)).collect();
+    let placed: BTreeSet<(&str, &str)> =
+        manifest.rows().map(|(table, _, row)| (table.table.as_str(), row.key.as_str())).collect();
+    if !records.keys().map(|(table, key)| (table.as_str(), key.as_str())).eq(placed) {
+        wrong.push(Wrong::new(RECORDS_JSON, "does not hold exactly the records the manifest places"));
+    }
+    records
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = if self.wrong.is_empty() { "UNALTERED" } else { "ALTERED" };
+        write!(f, "{verdict}: {}", self.pack)?;
+        if let Some(says) = &self.says {
+            write!(f, "\n  asked about {} by {} at {}", says.person, says.asked_by, both(says.made_at, says.zone))?;
+            write!(f, "\n  {}, answered by {}", counted(says.rows as u64, "record"), says.engine)?;
+            write!(f, "\n  seal {}", says.seal)?;
+        }
+        for wrong in &self.wrong {
+            write!(f, "\nwrong: {}: {}", wrong.file, wrong.problem)?;
+        }
+        match &self.archive {
+            Some(archive) => write!(f, "\n{archive}"),
+            None => write!(f, "\nthe archive was not asked"),
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! "Was this person told?": for each send in question, what is proved, and why where nothing is.
+//!
+//! It must find the person under every id they ever had, and never say *not sent* when the truth is *we cannot know*.
+
+// What the tables say that an audit needs, row by row.
+pub mod facts;
+
+// What the records prove about one send, and what they do not.
+pub mod verdict;
+
+// An audit in words, for people: each sentence says what a record shows, and no more.
+pub mod words;
+
+// The evidence pack: an audit with the records it rests on, and what proves both.
+pub mod evidence;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use self::facts::{Erasure, Life, Record, Send, SendKind, Withheld};
+use self::verdict::{Reason, Verdict};
+use crate::error::{Error, Result};
+use crate::query::engine::Engine;
+use crate::query::people::Person;
+use crate::record::id::SfId;
+use crate::record::identity::Edge;
+use crate::record::words::{Words, folded};
+
+/// Which sends are asked about.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(tag = "by", content = "value", rename_all = "snake_case")]
+pub enum About {
+    /// All words of this text occur in the e-mail's name, its subject or its sender.
+    Text(String),
+    /// Marketing Cloud's id of the e-mail.
+    EmailId(String),
+    /// The send's id, or its job's number.
+    Send(String),
+}
+
+/// A question.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Question {
+    /// Which sends.
+    pub about: About,
+    /// Sent on this day or later, in `zone`.
+    pub from: Option<NaiveDate>,
+    /// Sent on this day or earlier, in `zone`.
+    pub to: Option<NaiveDate>,
+    /// Answer from what was known at this moment.
+    pub as_of: Option<DateTime<Utc>>,
+    /// The zone of days and of local times.
+    #[serde(serialize_with = "zone_name", deserialize_with = "zone_named")]
+    pub zone: Tz,
+}
+
+fn zone_name<S: Serializer>(zone: &Tz, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_str(zone.name())
+}
+
+fn zone_named<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Tz, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+}
+
+/// The answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Audit {
+    /// What was asked.
+    pub question: Question,
+    /// The id asked by.
+    pub person: String,
+    /// Every id of the person; the one asked by among them.
+    pub person_ids: Vec<String>,
+    /// How it is known that these ids are one person's, as of now.
+    pub aliases: Vec<Alias>,
+    /// Was the person erased on request, and when?
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub erased: Option<Erasure>,
+    /// Each matching send with its verdict, newest first. None: no such send is known.
+    pub sends: Vec<SendAudit>,
+    /// Mails on record for the person in all, whatever their send.
+    pub records_of_person: usize,
+    /// Mails on record for the person that were not known yet at the moment asked about.
+    pub learned_since: usize,
+}
+
+/// An id of the person that became another.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Alias {
+    /// The id that was given up.
+    pub alias_id: String,
+    /// What it became.
+    pub person_id: String,
+    /// How that is known: `merge`, `conversion` or `hand`.
+    pub how: &'static str,
+    /// When it was learned.
+    pub learned_at: DateTime<Utc>,
+    /// Why, where somebody said so.
+    pub reason: Option<String>,
+    /// Who said so.
+    pub author: Option<String>,
+}
+
+impl Alias {
+    fn of(edge: &Edge) -> Self {
+        Self {
+            alias_id: edge.alias.to_string(),
+            person_id: edge.person.to_string(),
+            how: edge.how.name(),
+            learned_at: edge.learned_at,
+            reason: edge.reason.as_deref().map(str::to_owned),
+            author: edge.author.as_deref().map(str::to_owned),
+        }
+    }
+}
+
+/// A send and what is proved about it.
+#[derive(Clone, Debug, Serialize)]
+pub struct SendAudit {
+    /// The send.
+    pub send: Send,
+    /// What of it matched the question.
+    pub matched: Vec<Match>,
+    /// What is proved.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+}
+
+/// What of a send matched.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Match {
+    /// Which of its fields.
+    pub field: &'static str,
+    /// What stands there.
+    pub value: String,
+}
+
+/// Asks about a person.
+///
+/// # Errors
+/// Invalid for a question that names nothing, or whose days are in the wrong order.
+pub async fn audit(engine: &Engine, person: &Person, question: Question) -> Result<Audit> {
+    question.check()?;
+    let life = facts::life(engine, person.ids(), question.as_of).await?;
+    let erased = facts::erasure(engine, person.ids()).await?;
+    let (send, email_id) = match &question.about {
+        About::Text(_) => (None, None),
+        About::EmailId(id) => (None, Some(id.trim())),
+        About::Send(id) => (Some(id.trim()), None),
+    };
+    let known = facts::sends(engine, send, email_id).await?;
+    let mut found = Vec::new();
+    for send in known.iter().cloned().chain(unlisted(&life, &known)) {
+        let Some(matched) = question.matches(&send) else { continue };
+        let own: Vec<Record> = life.records.iter().filter(|record| send.has(record)).cloned().collect();
+        let own: Vec<Record> = match send.kind {
+            // Mails of a triggered send go out one by one, over years.
+            SendKind::TriggeredSend => own.into_iter().filter(|record| question.covers(record.date_sent)).collect(),
+            _ => own,
+        };
+        let sent = send.date_sent.or_else(|| own.iter().filter_map(|record| record.date_sent).min());
+        if send.kind != SendKind::TriggeredSend && !question.covers(sent) {
+            continue;
+        }
+        let withheld: Vec<Withheld> = life.withheld.iter().filter(|withheld| send.withheld(withheld)).cloned().collect();
+        let verdict = match verdict::proved(own, withheld, &life)? {
+            Some(verdict) => Some(verdict),
+            None if let Some(erasure) = &erased => Some(Verdict::NoEvidence { reason: Reason::Erased(erasure.clone()) }),
+            None if send.tracking_disabled == Some(true) => Some(Verdict::NoEvidence { reason: Reason::TrackingOff }),
+            None => None,
+        };
+        found.push((send, matched, verdict));
+    }
+    let open: Vec<&Send> = found.iter().filter(|(.., verdict)| verdict.is_none()).map(|(send, ..)| send).collect();
+    let mut reasons = reasons(engine, &open, question.as_of, !life.records.is_empty()).await?.into_iter();
+    let mut sends = Vec::with_capacity(found.len());
+    for (send, matched, verdict) in found {
+        let verdict = verdict.or_else(|| Some(Verdict::NoEvidence { reason: reasons.next()? }));
+        let verdict = verdict.ok_or_else(|| Error::internal("a send has no verdict"))?;
+        sends.push(SendAudit { send, matched, verdict });
+    }
+    sends.sort_by_key(|audit| std::cmp::Reverse(audit.sent_at()));
+    Ok(Audit {
+        question,
+        person: person.id().to_string(),
+        person_ids: person.ids().iter().map(SfId::to_string).collect(),
+        aliases: person.edges().iter().map(Alias::of).collect(),
+        erased,
+        sends,
+        records_of_person: life.records.len(),
+        learned_since: life.learned_since,
+    })
+}
+
+/// Why nothing is proved about these tracked sends, in their order.
+async fn reasons(engine: &Engine, sends: &[&Send], as_of: Option<DateTime<Utc>>, has_records: bool) -> Result<Vec<Reason>> {
+    if sends.is_empty() {
+        return Ok(Vec::new());
+    }
+    let expired = facts::expired(engine, sends);
+    let (expired, seen, loaded) = tokio::try_join!(expired, facts::seen(engine, sends, as_of), facts::loaded(engine, as_of))?;
+    let reason = |((send, expired), seen): ((&&Send, facts::Expired), i64)| match expired.removed {
+        0 => verdict::reason(send, seen, loaded, has_records),
+        _ => Reason::Expired(expired),
+    };
+    Ok(sends.iter().zip(expired).zip(seen).map(reason).collect())
+}
+
+/// Sends the person's records name and no table of sends does: deleted since, or never loaded.
+fn unlisted(life: &Life, known: &[Send]) -> Vec<Send> {
+    let mut unlisted: Vec<Send> = Vec::new();
+    for record in &life.records {
+        if known.iter().chain(&unlisted).any(|send| send.has(record)) {
+            continue;
+        }
+        unlisted.push(Send {
+            kind: SendKind::RecordsOnly,
+            id: record.send_definition_id.clone().or_else(|| record.triggered_send_definition_id.clone()),
+            job_id: record.job_id.clone(),
+            email_id: record.email_id.clone(),
+            email_name: record.email_name.clone(),
+            subject: record.subject_line.clone(),
+            from_name: record.from_name.clone(),
+            business_unit: None,
+            date_sent: record.date_sent,
+            number_sent: None,
+            tracking_disabled: None,
+            tracking_expires: None,
+        });
+    }
+    unlisted
+}
+
+impl Question {
+    fn check(&self) -> Result<()> {
+        let (About::Text(text) | About::EmailId(text) | About::Send(text)) = &self.about;
+        if text.trim().is_empty() {
+            return Err(Error::invalid("the question names nothing; give some words of the e-mail's name, subject or sender"));
+        }
+        match (self.from, self.to) {
+            (Some(from), Some(to)) if from > to => Err(Error::invalid(format!("there are no days from {from} to {to}"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Was this moment on one of the days asked for? What has no date may have been.
+    fn covers(&self, at: Option<DateTime<Utc>>) -> bool {
+        let Some(day) = at.map(|at| at.with_timezone(&self.zone).date_naive()) else { return true };
+        self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to)
+    }
+
+    /// What of a send matches, if it does.
+    fn matches(&self, send: &Send) -> Option<Vec<Match>> {
+        let matched = |field, value: &Option<String>| value.iter().map(|value| Match { field, value: value.clone() }).collect();
+        match &self.about {
+            About::Text(text) => {
+                let words = Words::of(text);
+                let fields = [("email_name", &send.email_name), ("subject", &send.subject), ("from_name", &send.from_name)];
+                let found: Vec<Match> = fields
+                    .into_iter()
+                    .filter_map(|(field, value)| Some(Match { field, value: value.clone()? }))
+                    .filter(|found| words.occur_in(&folded(&found.value)))
+                    .collect();
+                (!found.is_empty()).then_some(found)
+            }
+            About::EmailId(id) => (send.email_id.as_deref() == Some(id.trim())).then(|| matched("email_id", &send.email_id)),
+            About::Send(id) => {
+                if send.id.is_some() && send.id == SfId::parse(id).ok().map(|id| id.to_string()) {
+                    Some(matched("id", &send.id))
+                } else {
+                    (send.job_id.as_deref() == Some(id.trim())).then(|| matched("job_id", &send.job_id))
+                }
+            }
+        }
+    }
+}
+
+impl Send {
+    /// Is this a record of a mail of this send?
+    fn has(&self, record: &Record) -> bool {
+        let named = [&record.send_definition_id, &record.triggered_send_definition_id];
+        if named.iter().any(|id| id.is_some()) {
+            return self.id.is_some() && named.contains(&&self.id);
+        }
+        match (&self.job_id, &record.job_id) {
+            (Some(job), Some(of)) => job == of,
+            // Nothing but what it says tells which send a record without send and job belongs to.
+            _ => {
+                self.kind == SendKind::RecordsOnly && (&self.email_name, self.date_sent) == (&record.email_name, record.date_sent)
+            }
+        }
+    }
+
+    /// Was a mail of this send withheld?
+    fn withheld(&self, withheld: &Withheld) -> bool {
+        self.job_id.is_some() && self.job_id == withheld.job_id
+    }
+}
+
+impl SendAudit {
+    /// When the send began, or its first mail to the person went out.
+    pub fn sent_at(&self) -> Option<DateTime<Utc>> {
+        let mails: &[verdict::Mail] = if let Verdict::Sent { mails } = &self.verdict { mails } else { &[] };
+        self.send.date_sent.or_else(|| mails.iter().filter_map(|mail| mail.record.date_sent).min())
+    }
+}

@@ -1,0 +1,175 @@
+//! What a load did, for people and machines: every row read is told under one head.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::human;
+use crate::ledgers::runs::Report;
+
+/// What a load did to one table.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct TableCounts {
+    /// The table.
+    pub table: String,
+    /// Files read into it.
+    pub files: u64,
+    /// Rows in those files.
+    pub read: u64,
+    /// Rows with a new key.
+    pub inserted: u64,
+    /// Rows that changed a stored one.
+    pub updated: u64,
+    /// Rows that told nothing new.
+    pub unchanged: u64,
+    /// Rows refused, each with its reason in the rejects file.
+    pub rejected: u64,
+    /// Of the rows that were taken: those in whose texts bytes that are no letters were replaced.
+    pub repaired: u64,
+    /// Lines that reports write behind their rows; they are none, and not among those read.
+    pub trailing: u64,
+    /// Stored rows of people's attributes that hold no longer.
+    pub ended: u64,
+    /// Rows refused because they are somebody's who was erased on request.
+    pub erased: u64,
+    /// Of the inserted and updated: rows older than the archive's boundary, waiting in hot for the next archive run.
+    pub late: u64,
+}
+
+/// A file that was not read.
+#[derive(Clone, Debug, Serialize)]
+pub struct LeftOut {
+    /// The file, or `file!member`.
+    pub file: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What a load did.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct LoadReport {
+    /// By table, in the order they were committed.
+    pub tables: Vec<TableCounts>,
+    /// Files whose table has a header and no rows, or in whose place the source says that there is nothing.
+    pub empty: Vec<String>,
+    /// Members of zips and files of folders that were not read.
+    pub left_out: Vec<LeftOut>,
+    /// What was assumed of files, or is odd in them: a sentence each.
+    pub notes: Vec<String>,
+    /// Merges and conversions of people that were not known before.
+    pub aliases_learned: u64,
+    /// Where the rejected rows are, if there are any.
+    pub rejects_file: Option<PathBuf>,
+    /// Bytes of the files.
+    pub bytes: u64,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl LoadReport {
+    /// Did any row change anything?
+    pub fn changed(&self) -> bool {
+        self.aliases_learned > 0 || self.tables.iter().any(|table| table.inserted + table.updated + table.ended > 0)
+    }
+
+    /// Was every row refused?
+    pub fn all_rejected(&self) -> bool {
+        self.tables.iter().any(|table| table.read > 0) && self.tables.iter().all(|table| table.rejected == table.read)
+    }
+}
+
+/// How many names a line lists.
+const NAMES_SHOWN: usize = 20;
+
+pub(super) fn some<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let more = names.len().saturating_sub(NAMES_SHOWN);
+    let shown = names.take(NAMES_SHOWN).collect::<Vec<_>>().join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
+}
+
+impl Report for LoadReport {
+    fn rows(&self) -> u64 {
+        self.tables.iter().map(|table| table.inserted + table.updated).sum()
+    }
+
+    fn changed(&self) -> bool {
+        LoadReport::changed(self)
+    }
+
+    /// A load of which nothing was accepted is a failed one.
+    fn complaint(&self) -> Option<Error> {
+        self.all_rejected().then(|| Error::invalid("every row was rejected: the rejects file says why"))
+    }
+}
+
+impl fmt::Display for LoadReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.tables.iter().map(|table| table.table.len()).max().unwrap_or(0).max("table".len());
+        let titles = ["files", "read", "inserted", "updated", "unchanged", "rejected"];
+        write!(f, "{:width$}", "table")?;
+        for title in titles {
+            write!(f, "  {title:>12}")?;
+        }
+        for table in &self.tables {
+            write!(f, "\n{:width$}", table.table)?;
+            for number in [table.files, table.read, table.inserted, table.updated, table.unchanged, table.rejected] {
+                write!(f, "  {:>12}", human::count(number))?;
+            }
+        }
+        let rows: u64 = self.tables.iter().map(|table| table.read).sum();
+        let (bytes, seconds) = (human::bytes(self.bytes), human::seconds(self.seconds));
+        write!(f, "\n{} rows, {bytes} in {seconds} ({})", human::count(rows), human::rate(rows, self.seconds))?;
+        let late: u64 = self.tables.iter().map(|table| table.late).sum();
+        if late > 0 {
+            write!(
+                f,
+                "\n{} rows are older than the archive's boundary; the next `ier archive` folds them in",
+                human::count(late)
+            )?;
+        }
+        for table in self.tables.iter().filter(|table| table.ended > 0) {
+            let ended = human::counted(table.ended, "row");
+            write!(f, "\n{}: {ended} hold no longer: the files name their people, and do not have them any more", table.table)?;
+        }
+        let erased: u64 = self.tables.iter().map(|table| table.erased).sum();
+        if erased > 0 {
+            write!(f, "\n{} refused: of people erased on request", human::counted(erased, "row"))?;
+        }
+        let trailing: u64 = self.tables.iter().map(|table| table.trailing).sum();
+        if trailing > 0 {
+            write!(f, "\n{} behind the rows of reports, which are none, passed over", human::counted(trailing, "line"))?;
+        }
+        for table in self.tables.iter().filter(|table| table.repaired > 0) {
+            let rows = human::counted(table.repaired, "row");
+            write!(f, "\n{}: {rows} with bytes that are no letters, which became \u{fffd}", table.table)?;
+        }
+        if !self.empty.is_empty() {
+            write!(f, "\nno rows: {}", some(self.empty.iter().map(String::as_str)))?;
+        }
+        for left_out in &self.left_out {
+            write!(f, "\nnot read: {} ({})", left_out.file, left_out.why)?;
+        }
+        for note in &self.notes {
+            write!(f, "\nnote: {note}")?;
+        }
+        if self.aliases_learned > 0 {
+            let aliases = if self.aliases_learned == 1 { "alias" } else { "aliases" };
+            write!(f, "\n{} {aliases} of people learned, from merges and conversions", human::count(self.aliases_learned))?;
+        }
+        if let Some(path) = &self.rejects_file {
+            write!(f, "\nrejected rows, with file, line and reason: {}", path.display())?;
+        }
+        if self.all_rejected() {
+            write!(f, "\nnothing changed: every row was rejected")?;
+        } else if rows > 0 && !self.changed() {
+            let unchanged: u64 = self.tables.iter().map(|table| table.unchanged).sum();
+            match unchanged == rows {
+                true => write!(f, "\nnothing changed: all of this was here already")?,
+                false => write!(f, "\nnothing changed: {} were here already", human::counted(unchanged, "row"))?,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,50 @@
+//! When a job ran, and will run.
+
+use std::fmt;
+
+use chrono::{DateTime, FixedOffset, TimeZone};
+use serde::Serialize;
+
+use super::removal::Removal;
+
+/// When a job ran, and will run, in the schedules' zone.
+#[derive(Clone, Debug, Serialize)]
+pub struct JobPlan {
+    /// Which.
+    pub job: &'static str,
+    /// Its schedule.
+    pub schedule: String,
+    /// When its newest run ended,
+    pub last: Option<DateTime<FixedOffset>>,
+    /// and how.
+    pub outcome: Option<String>,
+    /// When it begins next; not after now where it is due.
+    pub next: Option<DateTime<FixedOffset>>,
+    /// Is it due?
+    pub due: bool,
+    /// It destroys, and nobody has confirmed: it does not run.
+    pub unconfirmed: bool,
+    /// What it would remove, if it destroys and somebody asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removal: Option<Removal>,
+}
+
+impl fmt::Display for JobPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.job)?;
+        match (&self.outcome, self.last) {
+            (Some(outcome), Some(last)) => write!(f, " {outcome} {}", moment(&last))?,
+            _ => f.write_str(" never ran")?,
+        }
+        match self.next {
+            _ if self.unconfirmed => write!(f, ", waits for run.confirm = [\"{}\"]", self.job),
+            None => f.write_str(", off"),
+            Some(_) if self.due => f.write_str(", due"),
+            Some(next) => write!(f, ", next {}", moment(&next)),
+        }
+    }
+}
+
+pub(super) fn moment<Z: TimeZone<Offset: fmt::Display>>(at: &DateTime<Z>) -> String {
+    at.format("%Y-%m-%d %H:%M:%S%:z").to_string()
+}

@@ -1,0 +1,239 @@
+//! The fold: the one way rows of a partition change.
+//!
+//! `fold(files, changes)` = the partition's sorted files without the rows that go, merged with the sorted rows that come,
+//! written as new sorted files. Upsert, archiving, late updates, compaction (no changes) and erasure (only rows that go)
+//! are folds with different changes. Memory is bounded by the changes and one batch a file, never by the partition.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use deltalake_core::kernel::Add;
+use futures::{StreamExt, TryStreamExt};
+
+use self::write::Begun;
+use super::paths::Partition;
+use super::read;
+use crate::error::{Error, Result};
+use crate::lake::file::layout::Effort;
+use crate::lake::file::open::OpenFile;
+use crate::lake::file::sort::{BATCH_ROWS, Sorted, merge, sort};
+use crate::lake::log::snapshot::DataFile;
+use crate::lake::log::table::LakeTable;
+
+// Writing sorted rows as files: each is hashed as it is written, and comes out as its log entry.
+pub mod write;
+
+// A temporary file of batches and numbers that wait on disk.
+mod scratch;
+
+// Which keys of a load occur in more than one partition, without keeping the keys.
+pub mod wanderers;
+
+// Rows waiting to be folded, sorted into their partitions.
+pub mod spill;
+
+// The splice: a file without some of its rows, made by copying what does not change.
+pub mod splice;
+
+/// Where wanted keys were found: per file, the places of their rows (ascending).
+#[derive(Clone, Debug, Default)]
+pub struct Located {
+    /// Rows by the file's path.
+    pub hits: BTreeMap<String, Hits>,
+}
+
+/// Rows found in one file.
+#[derive(Clone, Debug)]
+pub struct Hits {
+    /// The file.
+    pub file: Arc<DataFile>,
+    /// Places of the rows, ascending.
+    pub rows: Vec<u32>,
+    /// Their keys.
+    pub keys: Vec<String>,
+}
+
+impl Located {
+    /// All keys found.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.hits.values().flat_map(|hits| hits.keys.iter().map(String::as_str))
+    }
+
+    /// Number of rows found.
+    pub fn len(&self) -> usize {
+        self.hits.values().map(|hits| hits.rows.len()).sum()
+    }
+
+    /// Was nothing found?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Reads the rows found, all columns.
+    pub async fn fetch(&self, table: &LakeTable) -> Result<RecordBatch> {
+        let mut batches = Vec::with_capacity(self.hits.len());
+        for hits in self.hits.values() {
+            batches.push(read::fetch(table, &hits.file, &hits.rows).await?);
+        }
+        Ok(arrow::compute::concat_batches(&table.table.lake_schema(), &batches)?)
+    }
+
+    /// Takes in what else was found; no row was found twice.
+    pub fn add(&mut self, other: Self) {
+        for (path, hits) in other.hits {
+            match self.hits.get_mut(&path) {
+                None => drop(self.hits.insert(path, hits)),
+                Some(own) => {
+                    let mut found: Vec<(u32, String)> =
+                        own.rows.drain(..).chain(hits.rows).zip(own.keys.drain(..).chain(hits.keys)).collect();
+                    found.sort_unstable_by_key(|(row, _)| *row);
+                    (own.rows, own.keys) = found.into_iter().unzip();
+                }
+            }
+        }
+    }
+
+    /// The part found under these keys only.
+    pub fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        let mut located = Self::default();
+        for (path, hits) in &self.hits {
+            let (rows, keys): (Vec<u32>, Vec<String>) =
+                hits.rows.iter().zip(&hits.keys).filter(|(_, key)| wanted(key)).map(|(row, key)| (*row, key.clone())).unzip();
+            if !rows.is_empty() {
+                located.hits.insert(path.clone(), Hits { file: hits.file.clone(), rows, keys });
+            }
+        }
+        located
+    }
+}
+
+/// Finds keys in files, without reading files (or row groups) whose key filter excludes them.
+pub async fn locate(table: &Arc<LakeTable>, files: &[Arc<DataFile>], wanted: &HashSet<&str>) -> Result<Located> {
+    let mut located = Located::default();
+    if wanted.is_empty() {
+        return Ok(located);
+    }
+    let mut found = futures::stream::iter(files.iter().cloned().map(|file| async move {
+        let found = read::open(table, &file).await?.find_keys(wanted).await?;
+        Ok::<_, Error>((file, found))
+    }))
+    .buffer_unordered(PARALLEL);
+    while let Some((file, found)) = found.try_next().await? {
+        if !found.is_empty() {
+            let (rows, keys) = found.into_iter().unzip();
+            located.hits.insert(file.add.path.clone(), Hits { file, rows, keys });
+        }
+    }
+    Ok(located)
+}
+
+/// Partitions or files worked on at once.
+pub const PARALLEL: usize = 4;
+
+/// What a fold did; nothing is visible until it is committed.
+#[derive(Debug, Default)]
+pub struct Folded {
+    /// Log entries of the new files.
+    pub adds: Vec<Add>,
+    /// The files they replace.
+    pub replaced: Vec<Arc<DataFile>>,
+    /// Rows written.
+    pub rows: u64,
+}
+
+/// What comes and goes in one partition.
+#[derive(Default)]
+pub struct Changes {
+    /// Rows that go, by place in the partition's files.
+    pub goes: Located,
+    /// Rows that come, in any order.
+    pub comes: Vec<RecordBatch>,
+    /// Rows that come already sorted and too many to hold: other files, say.
+    pub streams: Vec<Sorted>,
+    /// Files of the partition to write anew although none of their rows go: small ones, to keep files few.
+    pub absorb: Vec<Arc<DataFile>>,
+    /// How much effort goes into the new files, where that is not what the tier's files get as a rule.
+    pub effort: Option<Effort>,
+    /// Where the new files are noted before they are written.
+    pub begun: Arc<Begun>,
+}
+
+/// Writes the new files of one partition. `progress` is told the rows written.
+pub async fn fold(
+    table: &Arc<LakeTable>,
+    partition: Partition,
+    changes: Changes,
+    now_millis: i64,
+    progress: &(dyn Fn(u64) + Send + Sync),
+) -> Result<Folded> {
+    fold_through(table, partition, changes, now_millis, progress, |rows| rows).await
+}
+
+/// [`fold`], with the new rows passed through `through` on their way to the files: to sum them, say.
+pub async fn fold_through(
+    table: &Arc<LakeTable>,
+    partition: Partition,
+    changes: Changes,
+    now_millis: i64,
+    progress: &(dyn Fn(u64) + Send + Sync),
+    through: impl FnOnce(Sorted) -> Sorted + Send,
+) -> Result<Folded> {
+    let mut replaced: BTreeMap<String, (Arc<DataFile>, Vec<u32>)> =
+        changes.goes.hits.into_iter().map(|(path, hits)| (path, (hits.file, hits.rows))).collect();
+    for file in changes.absorb {
+        replaced.entry(file.add.path.clone()).or_insert_with(|| (file, Vec::new()));
+    }
+    let effort = changes.effort.unwrap_or_else(|| Effort::of(table.role));
+    let begun = changes.begun;
+    let mut inputs = changes.streams;
+    for (file, goes) in replaced.values() {
+        let open = read::open(table, file).await?;
+        inputs.push(without(&open, goes)?);
+    }
+    let schema = table.table.lake_schema();
+    if changes.comes.iter().any(|batch| batch.num_rows() > 0) {
+        let comes = sort(&table.table, &arrow::compute::concat_batches(&schema, &changes.comes)?)?;
+        let batches = (0..comes.num_rows())
+            .step_by(BATCH_ROWS)
+            .map(move |from| Ok(comes.slice(from, BATCH_ROWS.min(comes.num_rows() - from))));
+        inputs.push(futures::stream::iter(batches.collect::<Vec<_>>()).boxed());
+    }
+    let rows = std::sync::atomic::AtomicU64::new(0);
+    let adds = if inputs.is_empty() {
+        Vec::new()
+    } else {
+        let count = |written: u64| {
+            rows.fetch_add(written, std::sync::atomic::Ordering::Relaxed);
+            progress(written);
+        };
+        write::write(table, partition, effort, &begun, through(merge(table.table.clone(), inputs)), now_millis, &count).await?
+    };
+    let replaced = replaced.into_values().map(|(file, _)| file).collect();
+    Ok(Folded { adds, replaced, rows: rows.into_inner() })
+}
+
+/// A file's rows in order, without some (ascending places).
+fn without(file: &OpenFile, goes: &[u32]) -> Result<Sorted> {
+    let rows = file.stream(None, None)?;
+    if goes.is_empty() {
+        return Ok(rows);
+    }
+    let goes = goes.to_vec();
+    let mut first = 0u32;
+    let mut next = 0usize;
+    Ok(rows
+        .map(move |batch| {
+            let batch = batch?;
+            let end = first + batch.num_rows() as u32;
+            let mut keep = vec![true; batch.num_rows()];
+            while next < goes.len() && goes[next] < end {
+                keep[(goes[next] - first) as usize] = false;
+                next += 1;
+            }
+            first = end;
+            if keep.iter().all(|keep| *keep) { Ok(batch) } else { Ok(filter_record_batch(&batch, &BooleanArray::from(keep))?) }
+        })
+        .boxed())
+}

@@ -1,0 +1,103 @@
+//! An answer as a picture: lines over time, bars, or a heat map, for a terminal, as SVG or as PNG.
+//!
+//! Which of the three is chosen from the columns and what they hold ([`choose`]), never from a guess at meaning; what cannot be
+//! drawn honestly is refused with a sentence on what could be. A chart is for the eye, so it takes few rows, and these are held.
+//! The same answer is drawn the same on every machine: no fonts, no locale and no clock of the machine come into it.
+
+use std::io::Write;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use super::format::Options;
+use super::rows::{Pipe, Rows};
+use crate::error::{Error, Result};
+use crate::human;
+
+pub use self::kind::Kind;
+
+// What is drawn.
+pub mod kind;
+
+// What runs along an axis: moments, and how values are told.
+mod axis;
+
+// The columns of an answer as a chart takes them: moments, numbers, labels.
+mod columns;
+
+// Which chart an answer is, by its columns.
+mod choose;
+
+// What is to be drawn, before anybody draws it.
+mod figure;
+
+// Axes with round numbers, and numbers as people read them.
+mod scale;
+
+// Marks of a time axis, as the clock on the wall shows them.
+mod calendar;
+
+// Drawn with characters.
+mod terminal;
+
+// Drawn as SVG.
+mod svg;
+
+// The SVG as dots.
+mod png;
+
+/// Rows of an answer that is drawn. More points than a picture has dots tell the eye nothing.
+const MAX_ROWS: usize = 5_000;
+
+/// What it is drawn on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Surface {
+    Terminal,
+    Svg,
+    Png,
+}
+
+/// The rows gathered for a chart.
+pub(super) struct Chart<'a, 'b> {
+    pipe: &'a mut Pipe<'b>,
+    schema: SchemaRef,
+    surface: Surface,
+    options: Options,
+    batches: Vec<RecordBatch>,
+    rows: usize,
+}
+
+impl<'a, 'b> Chart<'a, 'b> {
+    pub(super) fn new(schema: SchemaRef, pipe: &'a mut Pipe<'b>, surface: Surface, options: &Options) -> Self {
+        Self { pipe, schema, surface, options: options.clone(), batches: Vec::new(), rows: 0 }
+    }
+}
+
+impl Rows for Chart<'_, '_> {
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.rows += batch.num_rows();
+        if self.rows > MAX_ROWS {
+            return Err(Error::invalid(format!(
+                "the answer has more than {} rows, which no chart can show; group them, such as by day or month",
+                human::count(MAX_ROWS as u64)
+            )));
+        }
+        self.batches.push(batch.clone());
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        let columns = columns::of(&self.schema, &self.batches, self.options.zone)?;
+        let figure = choose::figure(&columns, self.options.chart)?;
+        match self.surface {
+            Surface::Terminal => self.pipe.write_all(terminal::draw(&figure, self.options.terminal_columns).as_bytes())?,
+            Surface::Svg => self.pipe.write_all(svg::draw(&figure).as_bytes())?,
+            Surface::Png => self.pipe.write_all(&png::of_svg(&svg::draw(&figure))?)?,
+        }
+        Ok(self.pipe.flush()?)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -1,0 +1,112 @@
+//! An answer in a file: whole or not at all.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use datafusion::execution::SendableRecordBatchStream;
+use tempfile::TempPath;
+
+use crate::error::{Context, Error, Result};
+
+use super::format::{Format, Options};
+use super::thread::write;
+
+/// Writes the answer to `path` and returns its number of rows. The file appears under its name when it is whole; until then,
+/// and after an error or an interruption, what stood there before stands there still. What is no regular file (a named pipe,
+/// `/dev/stdout`) is written directly.
+pub async fn write_file(stream: SendableRecordBatchStream, format: Format, path: &Path, options: &Options) -> Result<u64> {
+    let path = real(path)?;
+    let writing = || format!("cannot write {}", path.display());
+    if path.is_dir() {
+        return Err(Error::invalid(format!("{} is a folder; name a file in it", path.display())));
+    }
+    if path.exists() && !path.is_file() {
+        return write(stream, format, Special::Named(path.clone()), options).await.map_err(|error| told(error, &path));
+    }
+    let beside = Beside::create(&path).context(writing)?;
+    let sink = BufWriter::with_capacity(BUFFER_BYTES, beside.file.try_clone().context(writing)?);
+    let rows = write(stream, format, sink, options).await.map_err(|error| told(error, &path))?;
+    beside.keep(&path).context(writing)?;
+    Ok(rows)
+}
+
+/// Bytes gathered before they are written.
+const BUFFER_BYTES: usize = 1 << 18;
+
+/// An error of the file's own names the file; one of the statement has nothing to do with it.
+fn told(error: Error, path: &Path) -> Error {
+    match error.is_of_io() {
+        true => error.context(format!("cannot write {}", path.display())),
+        false => error,
+    }
+}
+
+/// A named pipe or the like, opened when it is first written to, by whoever writes: a pipe opens when it has a reader.
+enum Special {
+    Named(PathBuf),
+    Open(File),
+}
+
+impl Special {
+    fn open(&mut self) -> io::Result<&mut File> {
+        if let Self::Named(path) = self {
+            *self = Self::Open(File::options().write(true).open(path)?);
+        }
+        match self {
+            Self::Open(file) => Ok(file),
+            Self::Named(_) => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+impl Write for Special {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.open()?.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.open()?.flush()
+    }
+}
+
+/// A file under a temporary name in the folder of the one it will be; gone again unless kept, whoever still writes to it.
+struct Beside {
+    file: File,
+    name: TempPath,
+}
+
+impl Beside {
+    fn create(path: &Path) -> Result<Self> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = path.file_name().ok_or_else(|| Error::invalid("this names no file"))?;
+        let prefix = format!(".{}.", name.to_string_lossy());
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).suffix(".part");
+        // As any new file of the user's; temporary files are for their owner alone otherwise.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let (file, name) = builder.tempfile_in(folder).map_err(without_path)?.into_parts();
+        Ok(Self { file, name })
+    }
+
+    fn keep(self, path: &Path) -> Result<()> {
+        self.file.sync_all()?;
+        self.name.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    }
+}
+
+/// The error without the temporary name, which tells nobody anything.
+fn without_path(error: io::Error) -> io::Error {
+    let beneath = error.get_ref().and_then(|inner| inner.source()?.downcast_ref::<io::Error>()?.raw_os_error());
+    beneath.map_or(error, io::Error::from_raw_os_error)
+}
+
+/// A link's target: renaming over a link would replace the link.
+fn real(path: &Path) -> Result<PathBuf> {
+    if path.is_symlink() && path.exists() {
+        return std::fs::canonicalize(path).context(|| format!("cannot follow {}", path.display()));
+    }
+    Ok(path.to_owned())
+}

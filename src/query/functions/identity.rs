@@ -1,0 +1,266 @@
+//! SQL functions that know who is one person.
+//!
+//! `person_ids('003…')` lists a person's ids, `contact_history('003…')` their e-mails under all of them, and
+//! `canonical_person(id)` is the one id by which a person is counted. A statement that names one of them is planned with the
+//! ledger as it stands when the statement begins, and with its parameters, which table functions would not see otherwise.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringViewArray, StringViewBuilder, TimestampMicrosecondArray,
+};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::catalog::{MemTable, TableFunctionArgs, TableFunctionImpl, TableProvider};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{ParamValues, Result as DfResult, ScalarValue};
+use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::execution::FunctionRegistry;
+use datafusion::execution::context::SessionContext;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{
+    BinaryExpr, ColumnarValue, Expr, LogicalPlan, LogicalPlanBuilder, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature, Volatility, col, lit,
+};
+
+use crate::error::{Error, Result};
+use crate::record::fields::Kind;
+use crate::record::id::SfId;
+use crate::record::identity::{Edge, Identities};
+
+/// The SQL of a person's history, newest first; its parameter is one of their ids.
+pub const HISTORY: &str = include_str!("../../../sql/history.sql");
+
+/// The functions of this file.
+pub const NAMES: [&str; 3] = ["person_ids", "contact_history", "canonical_person"];
+
+/// Does a statement name any of them? One that does not need not look into the ledger.
+pub fn names_people(sql: &str) -> bool {
+    let sql = sql.to_ascii_lowercase();
+    NAMES.iter().any(|name| sql.contains(name))
+}
+
+/// Gives a statement the functions: who is one person, the table of IERs, and the values of its parameters.
+pub fn register(
+    state: &mut SessionState,
+    identities: &Arc<Identities>,
+    ier: &Arc<dyn TableProvider>,
+    parameters: &ParamValues,
+) -> DfResult<()> {
+    for answer in [Answer::Ids, Answer::History] {
+        let (identities, ier, parameters) = (identities.clone(), ier.clone(), parameters.clone());
+        state.register_udtf(answer.name(), Arc::new(OfPerson { answer, identities, ier, parameters }));
+    }
+    let signature = Signature::string(1, Volatility::Stable);
+    let canonical = CanonicalPerson { identities: identities.clone(), signature };
+    state.register_udf(Arc::new(ScalarUDF::from(canonical)))?;
+    Ok(())
+}
+
+/// An id that stands for whoever is asked about.
+const SOMEBODY: &str = "003000000000000AAA";
+
+/// The plan of [`HISTORY`] for somebody. Reading a history takes so little that planning each anew would be a fifth of it.
+pub async fn history_of_somebody(context: &SessionContext, ier: &Arc<dyn TableProvider>) -> Result<LogicalPlan> {
+    let mut state = context.state();
+    let parameters = ParamValues::from(vec![ScalarValue::Utf8View(Some(SOMEBODY.to_owned()))]);
+    register(&mut state, &Arc::new(Identities::new(Vec::new())), ier, &parameters)?;
+    let plan = state.create_logical_plan(HISTORY).await?.with_param_values(parameters)?;
+    Ok(state.optimize(&plan)?)
+}
+
+/// The plan of [`history_of_somebody`] for the person who has these ids.
+pub fn history_of(plan: &LogicalPlan, ids: &[SfId]) -> Result<LogicalPlan> {
+    let ids: Vec<Expr> = ids.iter().map(|id| lit(ScalarValue::Utf8View(Some(id.to_string())))).collect();
+    let of_somebody = |expression: &Expr| match expression {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => match right.as_ref() {
+            Expr::Literal(value, _) if value.try_as_str().flatten() == Some(SOMEBODY) => Some(left.as_ref().clone()),
+            _ => None,
+        },
+        _ => None,
+    };
+    let mut replaced = 0;
+    let plan = plan.clone().transform_up(|node| {
+        node.map_expressions(|expression| {
+            expression.transform_up(|expression| match of_somebody(&expression) {
+                Some(person) => {
+                    replaced += 1;
+                    Ok(Transformed::yes(person.in_list(ids.clone(), false)))
+                }
+                None => Ok(Transformed::no(expression)),
+            })
+        })
+    })?;
+    if replaced == 0 {
+        return Err(Error::internal("the plan of a history asks for nobody"));
+    }
+    Ok(plan.data)
+}
+
+/// What is asked about a person.
+#[derive(Clone, Copy, Debug)]
+enum Answer {
+    Ids,
+    History,
+}
+
+impl Answer {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ids => NAMES[0],
+            Self::History => NAMES[1],
+        }
+    }
+}
+
+/// `person_ids('003…')` and `contact_history('003…')`.
+struct OfPerson {
+    answer: Answer,
+    identities: Arc<Identities>,
+    ier: Arc<dyn TableProvider>,
+    parameters: ParamValues,
+}
+
+impl fmt::Debug for OfPerson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.answer.name())
+    }
+}
+
+impl TableFunctionImpl for OfPerson {
+    fn call_with_args(&self, args: TableFunctionArgs) -> DfResult<Arc<dyn TableProvider>> {
+        let id = self.person(args.exprs())?;
+        match self.answer {
+            Answer::Ids => self.ids(id),
+            Answer::History => self.history(id),
+        }
+    }
+}
+
+impl OfPerson {
+    /// The one argument: the id of a contact or lead, in either form.
+    fn person(&self, args: &[Expr]) -> Result<SfId> {
+        let name = self.answer.name();
+        let value = match args {
+            [Expr::Literal(value, _)] => value.clone(),
+            [Expr::Placeholder(parameter)] => self.parameters.get_placeholders_with_values(&parameter.id)?.value,
+            [_] => {
+                return Err(Error::invalid(format!(
+                    "{name} takes an id as a literal, such as {name}('003f400000JJbuPAAT'); for the ids of a column there is \
+                     canonical_person(id)"
+                )));
+            }
+            _ => return Err(Error::invalid(format!("{name} takes one id, such as {name}('003f400000JJbuPAAT')"))),
+        };
+        match value.try_as_str() {
+            Some(Some(text)) => SfId::of_person(text),
+            _ => Err(Error::invalid(format!("{name} takes an id as text, not {value}"))),
+        }
+    }
+
+    /// Every id of the person, and what it became.
+    fn ids(&self, id: SfId) -> DfResult<Arc<dyn TableProvider>> {
+        let ids = self.identities.ids_of(id.as_str());
+        let canonical = self.identities.canonical(id.as_str());
+        let edges = self.identities.edges_of(id.as_str());
+        // Of an id that became several, what was learned first.
+        let became: Vec<Option<&Edge>> = ids.iter().map(|id| edges.iter().find(|edge| edge.alias.as_str() == *id)).collect();
+        let text = |of: &dyn Fn(&Edge) -> Option<String>| -> ArrayRef {
+            Arc::new(became.iter().map(|edge| edge.and_then(of)).collect::<StringViewArray>())
+        };
+        let learned_at: TimestampMicrosecondArray =
+            became.iter().map(|edge| edge.map(|edge| edge.learned_at.timestamp_micros())).collect();
+        let columns: [(&str, ArrayRef); 7] = [
+            ("id", Arc::new(ids.iter().map(Some).collect::<StringViewArray>())),
+            ("is_canonical", Arc::new(ids.iter().map(|id| Some(*id == canonical)).collect::<BooleanArray>())),
+            ("became_id", text(&|edge| Some(edge.person.to_string()))),
+            ("how", text(&|edge| Some(edge.how.name().to_owned()))),
+            ("learned_at", cast(&learned_at, &Kind::Time.sql_type())?),
+            ("reason", text(&|edge| edge.reason.as_deref().map(str::to_owned))),
+            ("author", text(&|edge| edge.author.as_deref().map(str::to_owned))),
+        ];
+        let fields = columns.iter().map(|(name, column)| Field::new(*name, column.data_type().clone(), true));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let batch = RecordBatch::try_new(schema.clone(), columns.map(|(_, column)| column).to_vec())?;
+        Ok(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?))
+    }
+
+    /// The person's e-mails, newest first. Its filter names the people outright, which leads to the shortest way there is.
+    fn history(&self, id: SfId) -> DfResult<Arc<dyn TableProvider>> {
+        let ids = self.identities.ids_of(id.as_str());
+        let ids = ids.iter().map(|id| lit(ScalarValue::Utf8View(Some((*id).to_owned())))).collect();
+        let newest_first = [col("date_sent").sort(false, false), col("ier_id").sort(true, false)];
+        let plan = LogicalPlanBuilder::scan("ier", provider_as_source(self.ier.clone()), None)?
+            .filter(col("person_id").in_list(ids, false))?
+            .sort(newest_first)?
+            // A limit of nothing: below one, the planner leaves the order of a subquery alone.
+            .limit(0, None)?
+            .build()?;
+        Ok(Arc::new(ViewTable::new(plan, None)))
+    }
+}
+
+/// `canonical_person(id)`: the one id by which the person who has this id is counted; null for what is no id.
+#[derive(Debug)]
+struct CanonicalPerson {
+    identities: Arc<Identities>,
+    signature: Signature,
+}
+
+impl PartialEq for CanonicalPerson {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.identities, &other.identities)
+    }
+}
+
+impl Eq for CanonicalPerson {}
+
+impl Hash for CanonicalPerson {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.identities).hash(state);
+    }
+}
+
+impl ScalarUDFImpl for CanonicalPerson {
+    fn name(&self) -> &str {
+        NAMES[2]
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _args: &[DataType]) -> DfResult<DataType> {
+        Ok(DataType::Utf8View)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
+        let is_scalar = matches!(args.args.as_slice(), [ColumnarValue::Scalar(_)]);
+        let ids = cast(&ColumnarValue::values_to_arrays(&args.args)?[0], &DataType::Utf8View)?;
+        // Nearly everybody has one id: then there is nothing to write.
+        let mut out: Option<StringViewBuilder> = None;
+        // Files are sorted by person: most rows ask for the same one as the row before.
+        let mut last: (Option<&str>, Option<String>) = (None, None);
+        for (row, id) in ids.as_string_view().iter().enumerate() {
+            if id != last.0 {
+                let canonical = id.and_then(|id| SfId::parse(id).ok());
+                last = (id, canonical.map(|id| self.identities.canonical(id.as_str()).to_owned()));
+            }
+            if out.is_none() && last.1.as_deref() != id {
+                let mut begun = StringViewBuilder::with_capacity(ids.len());
+                begun.append_array(ids.slice(0, row).as_string_view());
+                out = Some(begun);
+            }
+            if let Some(out) = &mut out {
+                out.append_option(last.1.as_deref());
+            }
+        }
+        let canonical: ArrayRef = out.map_or_else(|| ids.clone(), |mut out| Arc::new(out.finish()));
+        if is_scalar {
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&canonical, 0)?));
+        }
+        Ok(ColumnarValue::Array(canonical))
+    }
+}

@@ -1,0 +1,73 @@
+//! Somebody asked for, and all that is known of their ids.
+
+use std::sync::Arc;
+
+use datafusion::execution::session_state::SessionState;
+
+use super::planner::provider::PinnedBefore;
+use crate::error::Result;
+use crate::record::id::SfId;
+use crate::record::identity::{Edge, Identities};
+use crate::tiers::links;
+use crate::tiers::pin::Pinned;
+
+/// Who is one person, and the IERs at the moment that was looked up.
+#[derive(Clone, Debug)]
+pub(super) struct People {
+    pub identities: Arc<Identities>,
+    pub pinned: Pinned,
+}
+
+impl People {
+    /// Lets a statement answer from the IERs of that moment.
+    pub(super) fn pin(&self, state: &mut SessionState) -> Result<()> {
+        let before = PinnedBefore { table: links::ier_table()?.name.clone(), pinned: self.pinned.clone() };
+        state.config_mut().set_extension(Arc::new(before));
+        Ok(())
+    }
+}
+
+/// Somebody asked for, and all that is known of their ids, at the moment of asking.
+#[derive(Clone, Debug)]
+pub struct Person {
+    pub(super) id: SfId,
+    pub(super) ids: Vec<SfId>,
+    pub(super) people: People,
+}
+
+impl Person {
+    /// The id asked by, or the canonical one of somebody asked for by address.
+    pub fn id(&self) -> &SfId {
+        &self.id
+    }
+
+    /// The id by which they are counted.
+    pub fn canonical_id(&self) -> &str {
+        self.identities().canonical(self.id.as_str())
+    }
+
+    /// All their ids, ascending.
+    pub fn ids(&self) -> &[SfId] {
+        &self.ids
+    }
+
+    /// All their ids but the one asked by.
+    pub fn other_ids(&self) -> impl Iterator<Item = &SfId> {
+        self.ids.iter().filter(|id| **id != self.id)
+    }
+
+    /// Which of the ids became which, how, and when that was learned.
+    pub fn edges(&self) -> &[Edge] {
+        self.identities().edges_of(self.id.as_str())
+    }
+
+    /// Who is one person, as was known when this one was asked for.
+    pub fn identities(&self) -> &Arc<Identities> {
+        &self.people.identities
+    }
+
+    /// The same, with the IERs of that moment.
+    pub(super) fn people(&self) -> &People {
+        &self.people
+    }
+}

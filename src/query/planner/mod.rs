@@ -1,0 +1,36 @@
+//! What a statement is planned into: the tables as plans see them, and the short ways through them.
+//!
+//! Each short way gives the same answer as the plan it replaces, and can be switched off ([`shortcuts`]).
+
+// The short ways, each of which may be switched off.
+pub mod shortcuts;
+
+// What a rollup tells of an expression.
+mod tells;
+
+// Which files hold rows that a statement wants, and whether these are few: the rollups know to the row.
+mod selection;
+
+// Archived rows whose key a late hot row has are not shown.
+pub mod late;
+
+// What SQL sees of a table: hot over archive, pinned when it is read.
+pub mod provider;
+
+// Questions over all people, answered from the rollups of files.
+pub(super) mod rollups;
+
+// The rules of a physical planner.
+pub(super) mod rules;
+
+// Filters are handed down by name only where a name says which column is meant.
+pub(super) mod pushdown;
+
+// Filters on a text, tested once for each different text of a batch.
+pub(super) mod once;
+
+// Window functions over whole partitions, some partitions at a time.
+pub(super) mod windows;
+
+// Grouping by person without hashing every row.
+pub mod runs;
