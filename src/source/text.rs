@@ -145,6 +145,12 @@ fn beginning(name: &str, head: &[u8], frame: Frame, record_bytes: usize) -> Resu
     if !records.read(&mut record).map_err(|broken| unreadable(name, broken))? {
         return Ok(None);
     }
+    if record.flaw.is_some() {
+        return Err(Error::invalid(format!(
+            "{name}: the quotes of the header, on line {}, are not as they should be: one is missing, or one too many",
+            record.line
+        )));
+    }
     let texts = |record: &Record| record.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect::<Vec<_>>();
     let is_no_letter = |byte: &u8| *byte < b'\t';
     if std::str::from_utf8(record.bytes()).is_err() && head.iter().take(FIRST_BYTES).any(is_no_letter) {

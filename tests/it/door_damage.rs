@@ -351,7 +351,8 @@ fn a_damaged_export_is_read_as_the_true_one_or_said_to_be_damaged() {
                 let (is, should) = (row[COLUMNS[*at]].clone(), shown(*at, &truth[*at]));
                 let is_text = matches!(COLUMNS[*at], "email_name" | "subject_line" | "merge_id");
                 let same = is.as_deref() == Some(should.as_str());
-                if !same && !(is_text && taken.is_told) {
+                // What was said to be wrong may be missing; but a time, a number or an id is never another.
+                if !same && !((is_text || is.is_none()) && taken.is_told) {
                     complain(format!("{} is {is:?} and not {should:?}", COLUMNS[*at]));
                 }
             }
