@@ -14,6 +14,7 @@
 //!
 //! Dependencies point up this list only; the command line alone sees all.
 
+#[macro_use]
 pub mod error;
 
 pub mod clock;

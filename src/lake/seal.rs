@@ -125,7 +125,7 @@ pub(super) fn stated_place(bytes: &[u8]) -> Option<Place> {
 
 /// The error that a broken seal is.
 pub(super) fn damage(location: &Path, broken: &Broken) -> Error {
-    Error::corrupt(format!(
+    Error::corrupt(phrase!(
         "{location} {broken}; restore it from a copy of the warehouse, and run `ier verify`, which names all that is damaged"
     ))
 }
@@ -444,7 +444,7 @@ impl ObjectStore for Sealed {
             None => payload,
             Some(LogObject::Entry(_)) => {
                 let sealed = sealed(&Bytes::from(payload));
-                let no_place = || carried(Error::internal(format!("{location} has no place for its seal")));
+                let no_place = || carried(Error::internal(phrase!("{location} has no place for its seal")));
                 sealed.ok_or_else(no_place)?.into()
             }
             Some(LogObject::LastCheckpoint) => {

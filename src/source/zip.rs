@@ -88,7 +88,7 @@ impl Member {
     /// Opens it, under its name and its file's, and looks what it holds. The one opened before must be done with.
     pub fn open(self, name: &str, file_name: &str) -> Result<Vec<Found>> {
         let depth = self.zip.depth + 1;
-        sniff(name, file_name, self.entry.open(self.zip).context(|| name)?, depth)
+        sniff(name, file_name, self.entry.open(self.zip).context(|| name.to_owned())?, depth)
     }
 }
 

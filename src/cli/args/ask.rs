@@ -105,7 +105,7 @@ pub fn said(question: &Question, words: &[String]) -> Result<Said> {
         Ok(matches) => matches,
         // In short: a question's own words come first, and the flags are those of every verb.
         Err(help) if help.kind() == ErrorKind::DisplayHelp => return Ok(Said::Help(command.render_help().to_string())),
-        Err(error) => return Err(Error::invalid(error.to_string().trim().trim_start_matches("error: "))),
+        Err(error) => return Err(Error::invalid(error.to_string().trim().trim_start_matches("error: ").to_owned())),
     };
     let given = question.parameters.iter().filter_map(|parameter| given(&matches, &parameter.name)).collect();
     let flags = Flags::from_arg_matches(&matches).map_err(|error| Error::internal(error.to_string()))?;
