@@ -158,7 +158,7 @@ impl Shell<'_> {
         match outcome {
             Ok(value) => Ok(Some(value)),
             Err(error) if self.interactive => {
-                forgiving(writeln!(self.err, "ier: {error}"))?;
+                forgiving(writeln!(self.err, "ier: {}", human::harmless(&error.to_string())))?;
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -205,7 +205,7 @@ impl Shell<'_> {
 
     fn say(&mut self, text: &str) -> Result<()> {
         let mut out = (self.out)();
-        forgiving(writeln!(out, "{text}").and_then(|()| out.flush()))
+        forgiving(writeln!(out, "{}", human::harmless(text)).and_then(|()| out.flush()))
     }
 }
 

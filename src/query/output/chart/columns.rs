@@ -9,9 +9,9 @@ use chrono_tz::Tz;
 
 use super::super::is_utc;
 use super::super::plain::plain_schema;
-use super::super::width::printable;
 use super::scale;
 use crate::error::{Error, Result};
+use crate::human::printable;
 
 /// What stands where a label is null.
 const NO_LABEL: &str = "(null)";
