@@ -50,7 +50,7 @@ pub async fn run(session: &Session, args: &Audit) -> Result<()> {
     let records = counted(pack.manifest.rows().count() as u64, "record");
     let kept = Kept { path: path.display().to_string(), seal: pack.manifest.seal };
     print::report(session.global.json, &WithEvidence { answer: &answer, evidence: &kept }, |_| {
-        format!("{answer}\n\nevidence: {}, resting on {records}\nseal: {}", kept.path, kept.seal)
+        session.in_full(&format!("{answer}\n\nevidence: {}, resting on {records}\nseal: {}", kept.path, kept.seal))
     })
 }
 

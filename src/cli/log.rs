@@ -40,7 +40,7 @@ pub async fn run(session: &Session, args: &Log) -> Result<()> {
         print::report(true, &serde_json::json!({ "look_ups": newest, "log": report }), |_| String::new())?;
     } else {
         show(&newest, (!args.utc).then_some(session.settings.zone)).await?;
-        print::line(&report.to_string())?;
+        print::line(&session.in_full(&report.to_string()))?;
     }
     if let Some(damage) = report.damage {
         return Err(Error::corrupt(format!("the log of look-ups is damaged: {damage}")));

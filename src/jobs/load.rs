@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -18,7 +18,7 @@ use serde::Serialize;
 use self::parsers::{Parsed, Parsers, Rejected};
 use super::coverage::{self, Covered};
 use super::record::Report;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Message, Result};
 use crate::human;
 use crate::lake::commit::{ATTEMPTS, lost_race};
 use crate::lake::paths::Role;
@@ -187,10 +187,7 @@ impl fmt::Display for LoadReport {
 pub async fn load(warehouse: &Arc<Warehouse>, request: LoadRequest, progress: Arc<dyn Progress>) -> Result<LoadReport> {
     let started = warehouse.clock().now();
     let inputs = inputs::expand(&request.inputs)?;
-    let rejects = match &request.rejects {
-        Some(path) => RejectFile::at(path)?,
-        None => usual_rejects(started)?,
-    };
+    let rejects = RejectFile::at(request.rejects.clone().unwrap_or_else(|| usual_rejects(started)))?;
     let rejects = Arc::new(Mutex::new(rejects));
     // On the heap: a load is deep enough as it is.
     let done = Box::pin(load_inputs(warehouse, inputs, &request, &rejects, progress)).await;
@@ -198,14 +195,28 @@ pub async fn load(warehouse: &Arc<Warehouse>, request: LoadRequest, progress: Ar
         let mut rejects = rejects.lock().unwrap_or_else(PoisonError::into_inner);
         match (rejects.count(), rejects.finish()) {
             (0, _) => error,
-            (_, Ok(_)) => error.also(format!("rows rejected by then: {}", rejects.path().display())),
+            (_, Ok(_)) => error.also(rejected_by_then(rejects.path())),
             (_, Err(unwritten)) => error.also(unwritten),
         }
     })
 }
 
+/// Looks whether what a request names is there, and whether there is room for what is rejected. Nothing is read or written.
+///
+/// # Errors
+/// Not found for a file that is not there; invalid for nothing to read, and for a rejects file that is there already.
+pub fn check(request: &LoadRequest) -> Result<()> {
+    inputs::expand(&request.inputs)?;
+    request.rejects.as_ref().map_or(Ok(()), |path| RejectFile::at(path).map(drop))
+}
+
+/// Where the rows are that a load rejected before it stopped.
+pub fn rejected_by_then(rejects: &Path) -> Message {
+    phrase!("rows rejected by then: {}", rejects.display())
+}
+
 /// The rejects file of a load that names none: in the working folder, told from all others by time and process.
-fn usual_rejects(started: DateTime<Utc>) -> Result<RejectFile> {
+pub fn usual_rejects(started: DateTime<Utc>) -> PathBuf {
     let name = format!("ier-rejects-{}-{}", started.format("%Y%m%d-%H%M%S"), std::process::id());
     let mut path = PathBuf::from(format!("{name}.csv"));
     let mut number = 1;
@@ -213,7 +224,7 @@ fn usual_rejects(started: DateTime<Utc>) -> Result<RejectFile> {
         number += 1;
         path = PathBuf::from(format!("{name}-{number}.csv"));
     }
-    RejectFile::at(path)
+    path
 }
 
 async fn load_inputs(

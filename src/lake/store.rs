@@ -60,7 +60,7 @@ impl Root {
         let (scheme, base) = ObjectStoreScheme::parse(&url).map_err(|error| unknown(&error)).context(opening)?;
         if let Some(name) = base.parts().find(|name| is_misread(name.as_ref())) {
             let name = name.as_ref();
-            return Err(Error::invalid(format!(
+            return Err(Error::invalid(phrase!(
                 "cannot open warehouse {location}: the name {name} would be read as another; rename it"
             )));
         }
@@ -93,8 +93,26 @@ impl Root {
             return format!("/{folder}");
         }
         let at = self.url.as_str().trim_end_matches('/');
-        let bucket = at.strip_suffix(self.base.as_ref()).unwrap_or(at).trim_end_matches('/');
-        format!("{bucket}/{folder}")
+        let bucket = at.strip_suffix(self.base.as_ref()).unwrap_or(at);
+        format!("{}/{folder}", bucket.strip_suffix('/').unwrap_or(bucket))
+    }
+
+    /// The text, each object that it names by its place in the store named as a person finds it: by a path, or a URL.
+    pub fn in_full(&self, text: &str) -> String {
+        let base = self.base.as_ref();
+        let (mut told, mut rest) = (String::with_capacity(text.len()), text);
+        while let Some(start) = rest.find(base).filter(|_| !base.is_empty()) {
+            let (before, after) = (&rest[..start], &rest[start + base.len()..]);
+            told.push_str(before);
+            // In the midst of another path it is something else, or is named in full already.
+            let begins = !told.ends_with(|c: char| c.is_alphanumeric() || "/_-.~".contains(c));
+            match begins && after.starts_with('/') {
+                true => told.push_str(&self.location()),
+                false => told.push_str(base),
+            }
+            rest = after;
+        }
+        told + rest
     }
 
     /// The same root over another store, so that tests can count and fail its calls.
@@ -124,9 +142,9 @@ fn way(url: &Url, options: &BTreeMap<String, String>) -> String {
 
 fn parse(location: &str) -> Result<Url> {
     if location.contains("://") {
-        let url = Url::parse(location).map_err(|error| Error::invalid(format!("warehouse {location} is not a URL: {error}")))?;
+        let url = Url::parse(location).map_err(|error| Error::invalid(phrase!("warehouse {location} is not a URL: {error}")))?;
         if url.scheme() == "file" {
-            let path = url.to_file_path().map_err(|()| Error::invalid(format!("warehouse {location} is not a local path")))?;
+            let path = url.to_file_path().map_err(|()| Error::invalid(phrase!("warehouse {location} is not a local path")))?;
             return folder(path);
         }
         return Ok(url);
@@ -135,11 +153,11 @@ fn parse(location: &str) -> Result<Url> {
 }
 
 fn folder(path: PathBuf) -> Result<Url> {
-    let path = resolved(&path).context(|| format!("cannot find warehouse folder {}", path.display()))?;
+    let path = resolved(&path).context(|| phrase!("cannot find warehouse folder {}", path.display()))?;
     if path.exists() && !path.is_dir() {
-        return Err(Error::invalid(format!("warehouse {} is a file: name a folder", path.display())));
+        return Err(Error::invalid(phrase!("warehouse {} is a file: name a folder", path.display())));
     }
-    Url::from_directory_path(&path).map_err(|()| Error::invalid(format!("{} is not an absolute path", path.display())))
+    Url::from_directory_path(&path).map_err(|()| Error::invalid(phrase!("{} is not an absolute path", path.display())))
 }
 
 /// The path without `.` and `..`. As everywhere, the folder above a link is the one above what it leads to.
@@ -167,6 +185,25 @@ fn resolved(path: &std::path::Path) -> io::Result<PathBuf> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn objects_are_named_in_full() {
+        let at = |location: &str| Root::open(location, &BTreeMap::new()).unwrap();
+        let here = std::env::temp_dir().canonicalize().unwrap().join("wh").display().to_string();
+        let inside = format!("{here}/hot/a.parquet");
+        let bare = inside.trim_start_matches('/');
+        for (text, told) in [
+            (format!("DAMAGED {bare}: no"), format!("DAMAGED {inside}: no")),
+            (format!("({bare}, {bare})"), format!("({inside}, {inside})")),
+            (format!("{inside} is {bare}"), format!("{inside} is {inside}")),
+            (format!("other/{bare}"), format!("other/{bare}")),
+            (here.trim_start_matches('/').to_owned(), here.trim_start_matches('/').to_owned()),
+        ] {
+            assert_eq!(at(&here).in_full(&text), told);
+        }
+        assert_eq!(at("memory:///records/ier").in_full("records/ier/hot/a"), "memory:///records/ier/hot/a");
+        assert_eq!(at("memory:///").in_full("records/ier/hot/a"), "records/ier/hot/a");
+    }
 
     #[cfg(unix)]
     #[test]

@@ -85,7 +85,7 @@ impl Beside {
         // As any new file of the user's; temporary files are for their owner alone otherwise.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let (file, name) = builder.tempfile_in(folder).map_err(without_path)?.into_parts();
+        let (file, name) = builder.tempfile_in(folder)?.into_parts();
         Ok(Self { file, name })
     }
 
@@ -94,12 +94,6 @@ impl Beside {
         self.name.persist(path).map_err(|error| error.error)?;
         Ok(())
     }
-}
-
-/// The error without the temporary name, which tells nobody anything.
-fn without_path(error: io::Error) -> io::Error {
-    let beneath = error.get_ref().and_then(|inner| inner.source()?.downcast_ref::<io::Error>()?.raw_os_error());
-    beneath.map_or(error, io::Error::from_raw_os_error)
 }
 
 /// A link's target: renaming over a link would replace the link.
