@@ -99,6 +99,9 @@ impl Engine {
     }
 
     /// An engine over a warehouse, for people who live by a calendar.
+    ///
+    /// # Errors
+    /// Not found where there is no warehouse: nothing that is asked there would be answered as a person expects.
     pub async fn open_in(warehouse: Arc<Warehouse>, limits: Limits, calendar: Calendar) -> Result<Self> {
         let mut runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(Shares::new(limits.memory_bytes)));
         warehouse.root().footers.set_budget_bytes(limits.metadata_cache_bytes);
@@ -132,12 +135,14 @@ impl Engine {
         let aliases = Aliases::open(&warehouse).await?;
         // Nearly every statement needs these logs: on a distant store they are read at once. What fails is told when it is needed.
         let tiers = warehouse.tiers(links::ier_table()?).await?;
-        let (public, ..) = tokio::join!(
+        let (there, public, ..) = tokio::join!(
+            warehouse.must_exist(),
             PublicSchema::new(warehouse.clone()),
             tiers.hot.snapshot(),
             tiers.archive.snapshot(),
             aliases.identities()
         );
+        there?;
         let public = Arc::new(public?);
         let ier = public.table("ier").await?.ok_or_else(|| Error::internal("there is no table ier"))?;
         let catalog = Arc::new(MemoryCatalogProvider::new());
