@@ -208,7 +208,7 @@ async fn compact(exports: &Path, warehouse: &Path, scale: &Scale) -> Outcome<()>
     args.extend(files.iter().map(String::as_str));
     ier(warehouse, &args)?;
     let started = Instant::now();
-    let house = Warehouse::open(&warehouse.to_string_lossy(), &BTreeMap::new(), Arc::new(SystemClock))?;
+    let house = Warehouse::open(&warehouse.to_string_lossy(), &BTreeMap::new(), Arc::new(SystemClock)).await?;
     let first = scale.recipe.end - chrono::Months::new(scale.recipe.months);
     let mut runs = 0;
     for day in first.iter_days().skip(1).take_while(|day| *day <= scale.recipe.end) {
@@ -349,7 +349,7 @@ fn csv(folder: &Path) -> Outcome<()> {
 }
 
 async fn open(warehouse: &Path, memory_bytes: Option<usize>) -> Outcome<Engine> {
-    let warehouse = Warehouse::open(&warehouse.to_string_lossy(), &BTreeMap::new(), Arc::new(SystemClock))?;
+    let warehouse = Warehouse::open(&warehouse.to_string_lossy(), &BTreeMap::new(), Arc::new(SystemClock)).await?;
     let limits = Limits { statement: None, ..Limits::default() };
     Ok(Engine::open(warehouse, Limits { memory_bytes: memory_bytes.unwrap_or(limits.memory_bytes), ..limits }).await?)
 }
@@ -427,7 +427,7 @@ async fn histories(warehouse: &Path) -> Outcome<()> {
 }
 
 async fn live_files(warehouse: &Path) -> Outcome<Vec<String>> {
-    let warehouse = Warehouse::open(&warehouse.to_string_lossy(), &BTreeMap::new(), Arc::new(SystemClock))?;
+    let warehouse = Warehouse::open(&warehouse.to_string_lossy(), &BTreeMap::new(), Arc::new(SystemClock)).await?;
     let table = known("ier").ok_or("no table of IERs")?;
     let mut files = Vec::new();
     for role in [Role::Hot, Role::Archive] {

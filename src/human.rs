@@ -1,6 +1,7 @@
-//! Numbers as people read them: thousands separated, bytes in KiB and MiB, durations in words.
+//! Numbers as people read them: thousands separated, bytes in KiB and MiB, durations in words. And texts as a terminal may get
+//! them: names and subjects come from strangers, and what shows them obeys some characters.
 //!
-//! Reports for machines carry the bare numbers; these texts are for the eye only.
+//! Reports for machines carry the bare numbers and texts; these are for the eye only.
 
 /// `1234567` as `1,234,567`.
 pub fn count(n: u64) -> String {
@@ -65,6 +66,27 @@ pub fn per_row(bytes: u64, rows: u64) -> String {
     if rows == 0 { "-".to_owned() } else { format!("{:.1} bytes a row", bytes as f64 / rows as f64) }
 }
 
+/// `text` with its lines, without anything a terminal would obey or that would turn a line's direction round.
+pub fn harmless(text: &str) -> String {
+    let shown = |character| if matches!(character, '\n' | '\t') { character } else { shown(character) };
+    text.replace("\r\n", "\n").chars().map(shown).collect()
+}
+
+/// `text` on one line, as harmless.
+pub fn printable(text: &str) -> String {
+    let shown = |character| if matches!(character, '\n' | '\r' | '\t') { ' ' } else { shown(character) };
+    text.chars().map(shown).collect()
+}
+
+/// A character, or what is shown in its place.
+pub fn shown(character: char) -> char {
+    match character {
+        '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => char::REPLACEMENT_CHARACTER,
+        character if character.is_control() => char::REPLACEMENT_CHARACTER,
+        character => character,
+    }
+}
+
 /// The system's temporary folder, by its name: the operator has to make room in it.
 pub fn temporary_folder() -> String {
     format!("the temporary folder {}", std::env::temp_dir().display())
@@ -73,6 +95,13 @@ pub fn temporary_folder() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_reaches_the_terminal_that_it_would_obey() {
+        let text = "a\r\nb\tc\u{1b}[2Jd\u{202e}e\u{9b}m\rf";
+        assert_eq!(printable(text), "a  b c\u{FFFD}[2Jd\u{FFFD}e\u{FFFD}m f");
+        assert_eq!(harmless(text), "a\nb\tc\u{FFFD}[2Jd\u{FFFD}e\u{FFFD}m\u{FFFD}f");
+    }
 
     #[test]
     fn counts_are_grouped_by_thousands() {

@@ -26,9 +26,9 @@ fn main() -> ExitCode {
 fn usage(error: &clap::Error) -> ExitCode {
     let json = std::env::args_os().any(|word| word == "--json");
     if error.use_stderr() && json {
-        return exit(json, &Error::invalid(error.to_string().trim().trim_start_matches("error: ")));
+        return exit(json, &Error::invalid(error.to_string().trim().trim_start_matches("error: ").to_owned()));
     }
-    match error.print() {
+    match print::usage(error) {
         Ok(()) => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(u8::MAX)),
         Err(_closed) => ExitCode::FAILURE,
     }

@@ -376,9 +376,9 @@ pub fn told<T: DeserializeOwned>(batches: &[RecordBatch]) -> Result<Vec<T>> {
     if json.is_empty() {
         return Ok(Vec::new());
     }
-    read(serde_json::from_slice(&json).map_err(|error| Error::internal(format!("an answer is no JSON: {error}")))?)
+    read(serde_json::from_slice(&json).map_err(|error| Error::internal(phrase!("an answer is no JSON: {error}")))?)
 }
 
 fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
-    serde_json::from_value(value).map_err(|error| Error::internal(format!("an answer has other columns than its SQL: {error}")))
+    serde_json::from_value(value).map_err(|error| Error::internal(phrase!("an answer has other columns than its SQL: {error}")))
 }

@@ -239,7 +239,7 @@ impl Question {
             return Err(Error::invalid("the question names nothing; give some words of the e-mail's name, subject or sender"));
         }
         match (self.from, self.to) {
-            (Some(from), Some(to)) if from > to => Err(Error::invalid(format!("there are no days from {from} to {to}"))),
+            (Some(from), Some(to)) if from > to => Err(Error::invalid(phrase!("there are no days from {from} to {to}"))),
             _ => Ok(()),
         }
     }

@@ -26,7 +26,7 @@ impl Output {
         let of_name = |path: &Path| {
             Format::of_file(path).ok_or_else(|| {
                 let name = path.display();
-                Error::invalid(format!(
+                Error::invalid(phrase!(
                     "the name {name} does not say in what format to write; add --format, such as --format csv"
                 ))
             })

@@ -19,5 +19,5 @@ pub async fn run(session: &Session, args: &Archive) -> Result<()> {
         session.believe(&warehouse, args.clock, "archive").await?;
     }
     let progress = session.progress(Unit::Rows)?;
-    session.job(&warehouse, "archive", |_| async { execute(&warehouse, planned.await?, progress).await }).await
+    session.job(&warehouse, "archive", planned, |plan, _| execute(&warehouse, plan, progress)).await
 }

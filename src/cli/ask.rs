@@ -1,5 +1,6 @@
 //! `ier ask`: the questions people bring, by name.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -10,9 +11,9 @@ use crate::query::question::{self, Question};
 use crate::settings;
 
 use super::args::Args;
+use super::args::ask::{Ask, Flags, Said, said};
 use super::session::Session;
 use super::{answer, print};
-use crate::cli::args::ask::{Ask, Said, said};
 
 /// Lists the questions, or asks one.
 pub async fn run(session: &Session, args: &Ask) -> Result<()> {
@@ -32,17 +33,22 @@ pub async fn run(session: &Session, args: &Ask) -> Result<()> {
         Said::Help(help) => return print::line(&help),
         Said::Ask(flags, given) => (flags, given),
     };
-    let global = session.global.clone().with(flags.global);
+    let global = session.global.clone().with(flags.global.clone());
     let session = Session::new(&Args { global, verb: None }, settings::environment())?;
     if flags.explain {
         return print::line(&question.with(&given)?);
     }
-    let audience = answer::audience(&session, &flags.audience, &flags.output)?;
-    let engine = session.engine().await?;
-    let stream = engine.ask_given(&question.sql, &given).await?;
-    let shown = (&flags.output, (!flags.utc).then_some(session.settings.zone));
-    answer::deliver(&session, &engine, stream, audience.as_ref(), shown).await?;
+    let done = answered(&session, question, &flags, &given).await;
+    session.told(done)?;
     session.stats()
+}
+
+async fn answered(session: &Session, question: &Question, flags: &Flags, given: &BTreeMap<String, String>) -> Result<()> {
+    let audience = answer::audience(session, &flags.audience, &flags.output)?;
+    let engine = session.engine().await?;
+    let stream = engine.ask_given(&question.sql, given).await?;
+    let shown = (&flags.output, (!flags.utc).then_some(session.settings.zone));
+    answer::deliver(session, &engine, stream, audience.as_ref(), shown).await
 }
 
 /// All questions, for `ier ask`.

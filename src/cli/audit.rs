@@ -51,7 +51,7 @@ pub async fn run(session: &Session, args: &Audit) -> Result<()> {
     let records = counted(pack.manifest.rows().count() as u64, "record");
     let kept = Kept { path: path.display().to_string(), seal: pack.manifest.seal };
     print::report(session.global.json, &WithEvidence { answer: &answer, evidence: &kept }, |_| {
-        format!("{answer}\n\nevidence: {}, resting on {records}\nseal: {}", kept.path, kept.seal)
+        session.in_full(&format!("{answer}\n\nevidence: {}, resting on {records}\nseal: {}", kept.path, kept.seal))
     })
 }
 
@@ -83,13 +83,13 @@ async fn check(session: &Session, args: &AuditVerify) -> Result<()> {
     session.answer(&report)?;
     match report.wrong.len() as u64 {
         0 => Ok(()),
-        wrong => Err(Error::corrupt(format!("{}: {} wrong", args.pack.display(), counted(wrong, "thing")))),
+        wrong => Err(Error::corrupt(phrase!("{}: {} wrong", args.pack.display(), counted(wrong, "thing")))),
     }
 }
 
 /// The last moment of a day in a zone.
 fn end_of(day: NaiveDate, zone: Tz) -> Result<DateTime<Utc>> {
-    let out_of_range = || Error::invalid(format!("{day} is out of range"));
+    let out_of_range = || Error::invalid(phrase!("{day} is out of range"));
     let calendar = Calendar { zone, ..Calendar::default() };
     let next = day.succ_opt().and_then(|day| calendar.start_of(day)).ok_or_else(out_of_range)?;
     Ok(next - Duration::milliseconds(1))

@@ -20,6 +20,5 @@ pub async fn run(session: &Session, args: &Compact) -> Result<()> {
         return session.answer(&planned.await?);
     }
     let progress = session.progress(Unit::Rows)?;
-    let work = |_| async { execute(&warehouse, planned.await?, &options, progress).await };
-    session.job(&warehouse, "compact", work).await
+    session.job(&warehouse, "compact", planned, |plan, _| execute(&warehouse, plan, &options, progress)).await
 }

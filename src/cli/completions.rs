@@ -11,5 +11,5 @@ use super::print;
 pub fn run(args: &Completions) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Args::command(), "ier", &mut script);
-    print::line(&String::from_utf8_lossy(&script))
+    print::machine(&String::from_utf8_lossy(&script))
 }

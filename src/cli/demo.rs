@@ -121,7 +121,7 @@ fn prepare(folder: &Path, ours: &[&Path]) -> Result<()> {
     let empty = std::fs::read_dir(folder).context(preparing)?.next().is_none();
     let mark = folder.join(MARK);
     if !empty && !mark.is_file() {
-        return Err(Error::invalid(format!("{name} is not empty and no earlier demo's; name a new folder")));
+        return Err(Error::invalid(phrase!("{name} is not empty and no earlier demo's; name a new folder")));
     }
     for earlier in ours.iter().filter(|earlier| earlier.is_dir()) {
         std::fs::remove_dir_all(earlier).context(preparing)?;

@@ -1,5 +1,7 @@
 //! `ier erase`: people go for good, when confirmed.
 
+use std::future::ready;
+
 use chrono::Duration;
 
 use crate::error::{Error, Result};
@@ -44,7 +46,7 @@ pub async fn run(session: &Session, args: &Erase) -> Result<()> {
         return if session.global.json { Ok(()) } else { print::line("nothing was erased; add --confirm to erase") };
     }
     let progress = session.progress(Unit::Rows)?;
-    session.job(&warehouse, "erase", |_| execute(&warehouse, plan, progress)).await
+    session.job(&warehouse, "erase", ready(Ok(plan)), |plan, _| execute(&warehouse, plan, progress)).await
 }
 
 /// Deletes the old versions of erasures whose time has come.
@@ -57,5 +59,5 @@ async fn finish(session: &Session, args: &Erase) -> Result<()> {
     }
     session.believe(&warehouse, args.clock, "erase --finish").await?;
     let progress = session.progress(Unit::Rows)?;
-    session.job(&warehouse, FINISH, |_| finish::execute(&warehouse, plan, progress)).await
+    session.job(&warehouse, FINISH, ready(Ok(plan)), |plan, _| finish::execute(&warehouse, plan, progress)).await
 }

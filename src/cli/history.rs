@@ -1,7 +1,5 @@
 //! `ier history`: one person's mails, newest first, after the look-up was recorded.
 
-use std::io::{self, Write};
-
 use crate::error::Result;
 use crate::ledgers::lookups::LookUp;
 use crate::output::Format;
@@ -10,6 +8,7 @@ use crate::record::id::SfId;
 
 use super::answer;
 use super::args::History;
+use super::print;
 use super::session::Session;
 
 /// Other ids that the note names.
@@ -32,12 +31,11 @@ pub async fn run(session: &Session, args: &History) -> Result<()> {
     let ((person, rows, stream), log) = tokio::try_join!(found, session.look_ups())?;
     log.append(LookUp { verb: "history", person: *person.id(), reason, rows }).await?;
     if let (true, Some(note)) = (notes, looked_under(&person)) {
-        writeln!(io::stderr(), "{note}")?;
+        print::remark(&note)?;
     }
     let rows = answer::write(session, stream, &args.output, (!args.utc).then_some(session.settings.zone)).await?;
     if rows == 0 && notes {
-        let note = "note: no record is no proof that nothing was sent; tracking may have been off for a send";
-        writeln!(io::stderr(), "{note}")?;
+        print::remark("note: no record is no proof that nothing was sent; tracking may have been off for a send")?;
     }
     Ok(())
 }

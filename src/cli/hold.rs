@@ -1,7 +1,7 @@
 //! `ier hold`: what must not be removed.
 
 use crate::error::Result;
-use crate::jobs::hold::{HoldRequest, add, list, plan, release};
+use crate::jobs::hold::{HoldRequest, add, list, plan, plan_release, release};
 use crate::ledgers::holds::Scope;
 
 use super::args::{Hold, HoldVerb};
@@ -24,11 +24,12 @@ pub async fn run(session: &Session, args: &Hold) -> Result<()> {
             if args.dry_run {
                 return session.answer(&plan(&warehouse, &request).await?);
             }
-            session.job(&warehouse, "hold", |_| add(&warehouse, &request)).await
+            session.job(&warehouse, "hold", plan(&warehouse, &request), |_, _| add(&warehouse, &request)).await
         }
         HoldVerb::List(args) => session.answer(&list(&warehouse, args.all).await?),
         HoldVerb::Release(args) => {
-            session.job(&warehouse, "hold", |_| release(&warehouse, &args.hold, &args.reason, author)).await
+            let planned = plan_release(&warehouse, &args.hold, &args.reason);
+            session.job(&warehouse, "hold", planned, |(), _| release(&warehouse, &args.hold, &args.reason, author)).await
         }
     }
 }

@@ -2,33 +2,40 @@
 
 use chrono::TimeDelta;
 
-use crate::error::Result;
-use crate::jobs::load::{LoadRequest, load};
+use crate::error::{Kind, Result};
+use crate::jobs::load::{LoadRequest, check, load, rejected_by_then, usual_rejects};
 use crate::source::moments::Plausible;
 use crate::source::reading::Asked;
 use crate::tiers::spans::Missing;
 
 use super::args::{Load, Reading};
 use super::inspect;
+use super::interrupt::or_interrupted;
 use super::progress::Unit;
 use super::session::Session;
 
-/// Loads what `args` name, or says how it would.
+/// Loads what `args` name, or says how it would. Who stops it hears where the rows are that were rejected by then.
 pub async fn run(session: &Session, args: &Load) -> Result<()> {
     if args.dry_run {
         return inspect::run(session, &args.inputs, &args.reading);
     }
+    let rejects = args.rejects.clone().unwrap_or_else(|| usual_rejects(session.clock.now()));
     let request = LoadRequest {
         inputs: args.inputs.clone(),
         asked: session.asked(&args.reading),
-        rejects: args.rejects.clone(),
+        rejects: Some(rejects.clone()),
         buffer_bytes: session.load_buffer_bytes(),
         record_bytes: session.settings.load.record_bytes(),
         keep_versions: session.settings.load.keep_versions,
         missing: if args.complete { Missing::All { confirmed: args.confirm } } else { Missing::OfPeopleNamed },
     };
     let (warehouse, progress) = (session.place()?, session.progress(Unit::Bytes)?);
-    session.job(&warehouse, "load", |_| load(&warehouse, request, progress)).await
+    let plan = async { check(&request).map(|()| request.clone()) };
+    let done = or_interrupted(session.job(&warehouse, "load", plan, |request, _| load(&warehouse, request, progress))).await;
+    done.map_err(|error| match error.kind() {
+        Kind::Interrupted if rejects.is_file() => error.also(rejected_by_then(&rejects)),
+        _ => error,
+    })
 }
 
 impl Session {

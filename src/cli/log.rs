@@ -41,14 +41,14 @@ pub async fn run(session: &Session, args: &Log) -> Result<()> {
         print::report(true, &serde_json::json!({ "look_ups": newest, "log": report }), |_| String::new())?;
     } else {
         show(&newest, (!args.utc).then_some(session.settings.zone)).await?;
-        print::line(&report.to_string())?;
+        print::line(&session.in_full(&report.to_string()))?;
     }
     if let Some(damage) = report.damage {
-        return Err(Error::corrupt(format!("the log of look-ups is damaged: {damage}")));
+        return Err(Error::corrupt(phrase!("the log of look-ups is damaged: {damage}")));
     }
     match log.key_wrong(&report) {
         None => Ok(()),
-        Some(wrong) => Err(Error::corrupt(format!("{}: {wrong}; {KEY_REMEDY}", log.key_object()))),
+        Some(wrong) => Err(Error::corrupt(phrase!("{}: {wrong}; {KEY_REMEDY}", log.key_object()))),
     }
 }
 

@@ -30,7 +30,7 @@ impl Session {
         if let Some(opened) = self.opened.get() {
             return Ok(opened.clone());
         }
-        let warehouse = Warehouse::open(&self.settings.warehouse, &self.settings.store, self.clock.clone())?;
+        let warehouse = Warehouse::place(&self.settings.warehouse, &self.settings.store, self.clock.clone())?;
         Ok(self.opened.get_or_init(|| warehouse).clone())
     }
 

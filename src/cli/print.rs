@@ -1,4 +1,8 @@
 //! What the command line says: reports on standard output, errors on standard error, for people or as JSON.
+//!
+//! **Invariant**: what is for people goes through [`harmless`]. Names, subjects, headers, reasons and file names come from anywhere,
+//! and may hold what a terminal obeys. Nothing else in the command line writes to standard output or standard error, but answers,
+//! whose tables see to it themselves.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -6,6 +10,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::error::{Context, Error, Kind, Result};
+use crate::human::harmless;
 
 /// Prints a report: as JSON for machines, else as `human` tells it. A reader that has gone away is no error.
 pub fn report<T: Serialize>(json: bool, value: &T, human: impl FnOnce(&T) -> String) -> Result<()> {
@@ -13,27 +18,37 @@ pub fn report<T: Serialize>(json: bool, value: &T, human: impl FnOnce(&T) -> Str
         return line(&human(value));
     }
     let text = serde_json::to_string_pretty(value);
-    line(&text.map_err(|error| Error::internal("the report cannot be written as json").with_source(error))?)
+    machine(&text.map_err(|error| Error::internal("the report cannot be written as json").with_source(error))?)
 }
 
 /// Prints a text on standard output and ends its line. A reader that has gone away is no error.
 pub fn line(text: &str) -> Result<()> {
+    machine(&harmless(text))
+}
+
+/// Prints JSON or a script as it is, and ends its line.
+pub fn machine(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     forgiving(writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()))
 }
 
 /// Prints a warning on standard error: what was asked for is done, but something beside it is not.
 pub fn warning(text: &str) -> Result<()> {
-    Ok(writeln!(io::stderr().lock(), "warning: {text}")?)
+    remark(&format!("warning: {text}"))
+}
+
+/// Prints a text on standard error.
+pub fn remark(text: &str) -> Result<()> {
+    Ok(writeln!(io::stderr().lock(), "{}", harmless(text))?)
 }
 
 /// Prints something beside the answer on standard error: as a line of JSON for machines, else as it tells itself.
 pub fn note<T: Serialize + fmt::Display>(json: bool, value: &T) -> Result<()> {
-    let text = if json {
-        serde_json::to_string(value).map_err(|error| Error::internal("a note cannot be written as json").with_source(error))?
-    } else {
-        value.to_string()
-    };
+    if !json {
+        return remark(&value.to_string());
+    }
+    let text = serde_json::to_string(value);
+    let text = text.map_err(|error| Error::internal("a note cannot be written as json").with_source(error))?;
     Ok(writeln!(io::stderr().lock(), "{text}")?)
 }
 
@@ -58,9 +73,20 @@ fn failure_text(json: bool, error: &Error) -> String {
         });
         return serde_json::json!({ "error": body }).to_string();
     }
-    match hint {
+    harmless(&match hint {
         Some(hint) => format!("ier: {error}\nhint: {hint}"),
         None => format!("ier: {error}"),
+    })
+}
+
+/// Prints what is wrong with the words of a command, or the help it asks for: in colours, where no word of the user's is in the way.
+pub fn usage(error: &clap::Error) -> io::Result<()> {
+    let plain = error.render().to_string();
+    let shown = harmless(&plain);
+    match (shown == plain, error.use_stderr()) {
+        (true, _) => error.print(),
+        (false, true) => io::stderr().lock().write_all(shown.as_bytes()),
+        (false, false) => io::stdout().lock().write_all(shown.as_bytes()),
     }
 }
 
@@ -111,6 +137,7 @@ mod tests {
             "ier: table ier is at version 8, not 7\nhint: somebody else changed the same thing first; run the command again"
         );
         assert_eq!(failure_text(false, &Error::invalid("no")), "ier: no");
+        assert_eq!(failure_text(false, &Error::invalid("no \u{1b}[2J")), "ier: no \u{FFFD}[2J");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::{Error, Result};
+use crate::human::printable;
 use crate::progress::{Progress, Silent};
 
 /// How often the bar is drawn anew.
@@ -57,7 +58,7 @@ impl Progress for Bar {
     }
 
     fn say(&self, what: &str) {
-        self.bar.set_message(what.to_owned());
+        self.bar.set_message(printable(what));
     }
 }
 
@@ -78,8 +79,8 @@ mod tests {
             let bar = Bar::new(unit, ProgressDrawTarget::hidden()).unwrap();
             bar.total(10);
             bar.advance(3);
-            bar.say("folding");
-            assert_eq!((bar.bar.length(), bar.bar.position(), bar.bar.message()), (Some(10), 3, "folding".to_owned()));
+            bar.say("fold\u{1b}ing");
+            assert_eq!((bar.bar.length(), bar.bar.position(), bar.bar.message()), (Some(10), 3, "fold\u{FFFD}ing".to_owned()));
         }
     }
 }

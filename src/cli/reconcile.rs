@@ -1,5 +1,7 @@
 //! `ier reconcile`: do the books balance, and is every record there once?
 
+use std::future::ready;
+
 use crate::error::Result;
 use crate::jobs::reconcile::reconcile;
 
@@ -13,7 +15,8 @@ pub async fn run(session: &Session, args: &Reconcile) -> Result<()> {
     let (warehouse, engine) = session.house().await?;
     let progress = session.progress(Unit::Rows)?;
     let repair = args.repair && args.confirm;
-    let done = session.job(&warehouse, "reconcile", |_| async { reconcile(&warehouse, &engine, repair, &progress).await }).await;
+    let done =
+        session.job(&warehouse, "reconcile", ready(Ok(())), |(), _| reconcile(&warehouse, &engine, repair, &progress)).await;
     if args.repair && !args.confirm && !session.global.json && !session.global.quiet {
         print::line("nothing was repaired; add --confirm to repair")?;
     }

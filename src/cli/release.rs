@@ -29,5 +29,5 @@ pub async fn run(session: &Session, args: &Release) -> Result<()> {
         session.believe(&warehouse, args.clock, "release --older-than").await?;
     }
     let progress = session.progress(Unit::Bytes)?;
-    session.job(&warehouse, "release", |run_id| async { execute(&warehouse, planned.await?, run_id, progress).await }).await
+    session.job(&warehouse, "release", planned, |plan, run_id| execute(&warehouse, plan, run_id, progress)).await
 }

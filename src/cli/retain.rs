@@ -18,5 +18,5 @@ pub async fn run(session: &Session, args: &RetainArgs) -> Result<()> {
     }
     session.believe(&warehouse, args.clock, "retain").await?;
     let progress = session.progress(Unit::Rows)?;
-    session.job(&warehouse, "retain", |_| async { execute(&warehouse, planned.await?, progress).await }).await
+    session.job(&warehouse, "retain", planned, |plan, _| execute(&warehouse, plan, progress)).await
 }

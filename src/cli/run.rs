@@ -37,14 +37,14 @@ async fn told(work: impl Future<Output = Result<()>>) -> Result<()> {
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| Err(Error::panicked(panic.as_ref())))
 }
 
-/// Does what the arguments say. Ctrl-C stops it, except in the shell, where it stops a statement; the
-/// scheduler first gives its lease back.
+/// Does what the arguments say. Ctrl-C stops it, except in the shell, where it stops a statement; a load says
+/// what it leaves behind, the scheduler first gives its lease back.
 async fn run(args: Args, session: Session) -> Result<()> {
     let Some(verb) = args.verb else {
         return print::line(&Args::command().render_long_help().to_string());
     };
     // They listen for signals themselves.
-    let listens = matches!(verb, Verb::Sql(_) | Verb::Run(_));
+    let listens = matches!(verb, Verb::Load(_) | Verb::Sql(_) | Verb::Run(_));
     let work = async {
         match verb {
             Verb::Demo(args) => demo::run(&session, &args).await,
@@ -75,7 +75,7 @@ async fn run(args: Args, session: Session) -> Result<()> {
     let done = if listens { work.await } else { or_interrupted(work).await };
     session.stats()?;
     session.tell_of_upgrade()?;
-    done
+    session.told(done)
 }
 
 #[cfg(test)]

@@ -62,9 +62,10 @@ fn tell(session: &Session, event: &Event) -> Result<()> {
         if let (Some(line), serde_json::Value::Object(event)) = (line.as_object_mut(), text) {
             line.extend(event);
         }
-        return print::line(&line.to_string());
+        return print::machine(&line.to_string());
     }
     let line = format!("{} {event}", now.with_timezone(&session.settings.zone).format("%Y-%m-%d %H:%M:%S%:z"));
+    let line = session.in_full(&line);
     match (session.global.quiet, event.is_trouble()) {
         (true, true) => print::warning(&line),
         (true, false) => Ok(()),

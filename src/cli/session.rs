@@ -10,7 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::Result;
 use crate::jobs::clock;
 use crate::lake::log::marker::FORMAT;
-use crate::ledgers::runs::{Report, recorded};
+use crate::ledgers::runs::{Report, asked};
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::tiers::warehouse::Warehouse;
@@ -45,21 +45,23 @@ impl Session {
         progress::start(unit, self.global.quiet || self.global.json)
     }
 
-    /// Does a job's work, which is handed the run's number, and prints its report. The run is written down in `job_run`; where
-    /// it cannot be, that is a warning, since the work is done.
+    /// Plans, does a job's work, which is handed the plan and the run's number, and prints its report. The run is written down in
+    /// `job_run`; where it cannot be, that is a warning, since the work is done.
     ///
     /// # Errors
-    /// The work's own, or what its report complains of.
-    pub async fn job<R: Report, F: Future<Output = Result<R>>>(
+    /// The plan's and the work's own, or what the report complains of.
+    pub async fn job<P, R: Report, F: Future<Output = Result<R>>>(
         &self,
         warehouse: &Arc<Warehouse>,
         job: &str,
-        work: impl FnOnce(String) -> F,
+        plan: impl Future<Output = Result<P>>,
+        work: impl FnOnce(P, String) -> F,
     ) -> Result<()> {
-        let ended = recorded(warehouse, job, &self.settings.audit.who, work).await?;
+        let ended = asked(warehouse, (job, &self.settings.audit.who), plan, work).await?;
         self.report(&ended.report, R::to_string)?;
         if let Some(error) = &ended.unrecorded {
-            print::warning(&format!("{job} has done its work, but job_run does not tell of it: {error}"))?;
+            let warning = format!("{job} has done its work, but job_run does not tell of it: {error}");
+            print::warning(&self.in_full(&warning))?;
         }
         ended.report.complaint().map_or(Ok(()), Err)
     }
@@ -93,7 +95,7 @@ impl Session {
 
     /// Prints what was asked for, even when told to be quiet.
     pub fn answer<T: Serialize + Display>(&self, value: &T) -> Result<()> {
-        print::report(self.global.json, value, T::to_string)
+        print::report(self.global.json, value, |value| self.in_full(&value.to_string()))
     }
 
     /// Prints what was done, unless told to be quiet.
@@ -101,6 +103,16 @@ impl Session {
         if self.global.quiet && !self.global.json {
             return Ok(());
         }
-        print::report(self.global.json, value, human)
+        print::report(self.global.json, value, |value| self.in_full(&human(value)))
+    }
+
+    /// A text whose objects of the warehouse are named as a person finds them: by a path from the first slash on, or a URL.
+    pub fn in_full(&self, text: &str) -> String {
+        self.opened.get().map_or_else(|| text.to_owned(), |warehouse| warehouse.root().in_full(text))
+    }
+
+    /// What became of some work on this warehouse, its error with objects named in full.
+    pub fn told<T>(&self, outcome: Result<T>) -> Result<T> {
+        outcome.map_err(|error| error.with_values(|value| self.in_full(value)))
     }
 }

@@ -15,7 +15,7 @@ pub async fn run(session: &Session, texts: &[String]) -> Result<()> {
     session.answer(&report)?;
     match (report.holding() as u64, report.unreadable.len() as u64) {
         (0, 0) => Ok(()),
-        (0, unreadable) => Err(Error::corrupt(format!("{} cannot be searched", counted(unreadable, "object")))),
-        (holding, _) => Err(Error::corrupt(format!("{} still hold what should be gone", counted(holding, "object")))),
+        (0, unreadable) => Err(Error::corrupt(phrase!("{} cannot be searched", counted(unreadable, "object")))),
+        (holding, _) => Err(Error::corrupt(phrase!("{} still hold what should be gone", counted(holding, "object")))),
     }
 }

@@ -19,5 +19,5 @@ pub async fn run(session: &Session, args: &Vacuum) -> Result<()> {
     }
     session.believe(&warehouse, args.clock, "vacuum").await?;
     let progress = session.progress(Unit::Rows)?;
-    session.job(&warehouse, "vacuum", |_| async { execute(planned.await?, progress).await }).await
+    session.job(&warehouse, "vacuum", planned, |plan, _| execute(plan, progress)).await
 }

@@ -25,16 +25,16 @@ pub async fn run(session: &Session, args: &Verify) -> Result<()> {
     let sweep = args.sweep && args.confirm;
     let retain = patience(args.retain, !sweep || args.even_while_jobs_run)?;
     let warehouse = session.warehouse().await?;
-    let plan = plan(&warehouse, args.table.as_deref()).await?;
+    let planned = plan(&warehouse, args.table.as_deref());
     if args.dry_run && !args.sweep {
-        return session.answer(&plan);
+        return session.answer(&planned.await?);
     }
     if sweep {
         session.believe(&warehouse, args.clock, "verify --sweep").await?;
     }
     let choices = Choices { look_up_key: session.settings.audit.key.clone(), retain, sweep };
     let progress = session.progress(Unit::Bytes)?;
-    let done = session.job(&warehouse, "verify", |_| execute(&warehouse, plan, choices, progress)).await;
+    let done = session.job(&warehouse, "verify", planned, |plan, _| execute(&warehouse, plan, choices, progress)).await;
     if args.sweep && !args.confirm {
         nothing(session, "nothing was deleted; add --confirm to delete")?;
     }
@@ -56,7 +56,7 @@ async fn give_up(session: &Session, args: &Verify) -> Result<()> {
         return nothing(session, "nothing was given up; add --confirm to give up");
     }
     let author = session.settings.audit.who.clone();
-    session.job(&warehouse, "give_up", |_| async { give_up::execute(&warehouse, planned.await?, &author).await }).await
+    session.job(&warehouse, "give_up", planned, |plan, _| give_up::execute(&warehouse, plan, &author)).await
 }
 
 /// Takes back what others wrote, when confirmed.
@@ -67,5 +67,5 @@ async fn undo_foreign(session: &Session, args: &Verify) -> Result<()> {
         session.answer(&planned.await?)?;
         return nothing(session, "nothing was taken back; add --confirm to take back");
     }
-    session.job(&warehouse, "undo_foreign", |_| async { undo::execute(planned.await?).await }).await
+    session.job(&warehouse, "undo_foreign", planned, |plan, _| undo::execute(plan)).await
 }

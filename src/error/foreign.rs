@@ -11,7 +11,7 @@ use datafusion::error::DataFusionError as Df;
 use deltalake_core::DeltaTableError as Delta;
 use parquet::errors::ParquetError;
 
-use super::{Error, Kind};
+use super::{Error, Kind, Message};
 
 type Boxed = Box<dyn StdError + Send + Sync>;
 
@@ -21,7 +21,7 @@ const LAYERS: usize = 32;
 impl Error {
     /// A foreign error of this kind, told in its own words.
     fn foreign(kind: Kind, error: impl StdError + Send + Sync + 'static) -> Self {
-        Self { kind, message: error.to_string(), missing: is_missing(&error), source: Some(Box::new(error)) }
+        Self { kind, message: error.to_string().into(), missing: is_missing(&error), source: Some(Box::new(error)) }
     }
 }
 
@@ -59,7 +59,9 @@ impl From<io::Error> for Error {
             let kind = error.kind();
             return error.into_inner().map_or_else(|| Self::foreign(Kind::Unavailable, io::Error::from(kind)), unwrap_external);
         }
-        Self::foreign(of_io(&error), error)
+        let error = of_system(error);
+        let message = io_words(&error);
+        Self { message, ..Self::foreign(of_io(&error), error) }
     }
 }
 
@@ -71,7 +73,7 @@ impl From<object_store::Error> for Error {
                 let kind = of_store(&error);
                 let missing = is_missing(&error);
                 let message = match within::<Error>(&error) {
-                    Some(own) => own.to_string(),
+                    Some(own) => own.message.clone(),
                     None => store_words(&error),
                 };
                 Self { kind, message, missing, source: Some(Box::new(error)) }
@@ -120,11 +122,11 @@ impl From<Df> for Error {
                 (*inner).into()
             }
             Df::ResourcesExhausted(what) => {
-                Self::unavailable(format!("too little memory for the statement: narrow it, or raise query.memory_mb ({what})"))
+                Self::unavailable(phrase!("too little memory for the statement: narrow it, or raise query.memory_mb ({what})"))
             }
             error => {
                 let (kind, missing) = (of_datafusion(&error), is_missing(&error));
-                let message = within(&error).map_or_else(|| error.strip_backtrace(), store_words);
+                let message = within(&error).map_or_else(|| error.strip_backtrace().into(), store_words);
                 Self { kind, message, missing, source: Some(Box::new(error)) }
             }
         }
@@ -139,7 +141,7 @@ impl From<Error> for Df {
 
 impl From<tokio::task::JoinError> for Error {
     fn from(error: tokio::task::JoinError) -> Self {
-        let message = format!("a task stopped: {error}");
+        let message = phrase!("a task stopped: {error}");
         Self { kind: Kind::Internal, message, missing: false, source: Some(Box::new(error)) }
     }
 }
@@ -170,8 +172,26 @@ fn unwrap_external(inner: Boxed) -> Error {
         Ok(error) => (*error).into(),
         Err(inner) => {
             let (kind, missing) = (known(inner.as_ref()).unwrap_or(Kind::Unavailable), is_missing(inner.as_ref()));
-            Error { kind, message: inner.to_string(), missing, source: Some(inner) }
+            Error { kind, message: inner.to_string().into(), missing, source: Some(inner) }
         }
+    }
+}
+
+/// The system's error, where tempfile has put the name of a temporary file behind it, which tells nobody anything. What
+/// it was put around cannot be asked for.
+fn of_system(error: io::Error) -> io::Error {
+    let code = |told: &str| {
+        let (system, _path) = told.split_once(" at path \"")?;
+        system.rsplit_once("(os error ")?.1.strip_suffix(')')?.parse().ok()
+    };
+    error.get_ref().and_then(|inner| code(&inner.to_string())).map_or(error, io::Error::from_raw_os_error)
+}
+
+/// What the system says is nobody's data; what a library has put in its mouth may be.
+fn io_words(error: &io::Error) -> Message {
+    match error.get_ref() {
+        None => Message::words(error.to_string()),
+        Some(inner) => inner.to_string().into(),
     }
 }
 
@@ -332,7 +352,7 @@ fn is_about_keys(error: &object_store::Error) -> bool {
 }
 
 /// What a store says, in words: its answer without the XML around it, and what to do where that is known.
-fn store_words(error: &object_store::Error) -> String {
+fn store_words(error: &object_store::Error) -> Message {
     use object_store::Error as Store;
     let text = error.to_string();
     let told = match answer(&text) {
@@ -340,10 +360,10 @@ fn store_words(error: &object_store::Error) -> String {
         None => text.trim().to_owned(),
     };
     match error {
-        error if is_about_bucket(error) => format!("the bucket is not there: make it first ({told})"),
-        Store::NotFound { path, .. } => format!("{path} is not there: it was removed, or is lost"),
-        error if is_about_keys(error) => format!("the store refuses: look at its keys, and at what they may do ({told})"),
-        _ => told,
+        error if is_about_bucket(error) => phrase!("the bucket is not there: make it first ({told})"),
+        Store::NotFound { path, .. } => phrase!("{path} is not there: it was removed, or is lost"),
+        error if is_about_keys(error) => phrase!("the store refuses: look at its keys, and at what they may do ({told})"),
+        _ => told.into(),
     }
 }
 
@@ -388,6 +408,13 @@ mod tests {
         for error in wrapped {
             assert_eq!(error.kind(), Kind::Unavailable, "{error:?}");
         }
+    }
+
+    #[test]
+    fn a_temporary_files_name_tells_nobody_anything() {
+        let refused = tempfile::Builder::new().prefix(".a.csv.").suffix(".part").tempfile_in("no/such/folder");
+        let told = Error::from(refused.err().unwrap()).context("cannot write a.csv").to_string();
+        assert_eq!(told, "cannot write a.csv: No such file or directory (os error 2)");
     }
 
     #[test]

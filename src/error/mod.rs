@@ -5,8 +5,14 @@
 use std::fmt;
 use std::time::Duration;
 
+// A message in words and values.
+#[macro_use]
+mod message;
+
 // What errors of other libraries mean to the operator.
 mod foreign;
+
+pub use message::{Message, Part};
 
 /// What every fallible function of the engine returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -59,10 +65,12 @@ impl Kind {
 }
 
 /// An error with its kind, a message for people, and the error beneath it.
+///
+/// A literal message is ours, of one that was formatted nobody knows what is in it; `phrase!` formats and keeps the two apart.
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
-    message: String,
+    message: Message,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
     /// An object of the store that should be there is not.
     missing: bool,
@@ -71,7 +79,7 @@ pub struct Error {
 macro_rules! constructors {
     ($($(#[$doc:meta])* $name:ident => $kind:ident),* $(,)?) => {
         impl Error {
-            $($(#[$doc])* pub fn $name(message: impl Into<String>) -> Self {
+            $($(#[$doc])* pub fn $name(message: impl Into<Message>) -> Self {
                 Self { kind: Kind::$kind, message: message.into(), source: None, missing: false }
             })*
         }
@@ -99,7 +107,7 @@ impl Error {
     /// What is left of something that panicked.
     pub fn panicked(panic: &(dyn std::any::Any + Send)) -> Self {
         let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-        Self::internal(format!("it panicked: {}", text.unwrap_or("without a word")))
+        Self::internal(phrase!("it panicked: {}", text.unwrap_or("without a word")))
     }
 
     /// Of a statement that took too long.
@@ -126,15 +134,26 @@ impl Error {
         self.source.as_ref().is_some_and(|source| source.is::<std::io::Error>())
     }
 
+    /// What it says, in parts.
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
     /// The same error, with what was being done (and to which path, key or version) in front.
-    pub fn context(mut self, doing: impl fmt::Display) -> Self {
-        self.message = format!("{doing}: {}", self.message);
+    pub fn context(mut self, doing: impl Into<Message>) -> Self {
+        self.message = self.message.after(doing.into());
         self
     }
 
     /// The same error, with what else went wrong behind it.
-    pub fn also(mut self, what: impl fmt::Display) -> Self {
-        self.message = format!("{}; {what}", self.message);
+    pub fn also(mut self, what: impl Into<Message>) -> Self {
+        self.message = self.message.also(what.into());
+        self
+    }
+
+    /// The same error, each value in its message as `told` tells it.
+    pub fn with_values(mut self, told: impl Fn(&str) -> String) -> Self {
+        self.message = self.message.with_values(told);
         self
     }
 
@@ -147,7 +166,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        self.message.fmt(f)
     }
 }
 
@@ -160,11 +179,11 @@ impl std::error::Error for Error {
 /// Adds "what was being done" to the error of a result.
 pub trait Context<T> {
     /// Puts `doing()` before the message; it is only evaluated on error.
-    fn context<D: fmt::Display>(self, doing: impl FnOnce() -> D) -> Result<T>;
+    fn context<D: Into<Message>>(self, doing: impl FnOnce() -> D) -> Result<T>;
 }
 
 impl<T, E: Into<Error>> Context<T> for std::result::Result<T, E> {
-    fn context<D: fmt::Display>(self, doing: impl FnOnce() -> D) -> Result<T> {
+    fn context<D: Into<Message>>(self, doing: impl FnOnce() -> D) -> Result<T> {
         self.map_err(|error| error.into().context(doing()))
     }
 }

@@ -74,11 +74,11 @@ pub async fn add(warehouse: &Arc<Warehouse>, request: &AliasRequest) -> Result<A
         return Err(Error::invalid("an alias needs a reason: say with --reason why the two are one person"));
     }
     if alias == person {
-        return Err(Error::invalid(format!("{alias} is given twice: an alias is between two ids")));
+        return Err(Error::invalid(phrase!("{alias} is given twice: an alias is between two ids")));
     }
     let erased = suppressed::list(warehouse).await?;
     if let Some(gone) = [&alias, &person].into_iter().find(|id| erased.find(Subject::Person(id)).is_some()) {
-        return Err(Error::invalid(format!("{gone} was erased on request: nothing about it is kept")));
+        return Err(Error::invalid(phrase!("{gone} was erased on request: nothing about it is kept")));
     }
     let ledger = Aliases::open(warehouse).await?;
     let identities = ledger.identities().await?;
@@ -87,7 +87,7 @@ pub async fn add(warehouse: &Arc<Warehouse>, request: &AliasRequest) -> Result<A
         let told =
             |edge: &&Edge| format!("{} became {} ({}, learned {})", edge.alias, edge.person, edge.how.name(), moment(edge));
         let steps: Vec<String> = back.iter().map(told).collect();
-        return Err(Error::invalid(format!(
+        return Err(Error::invalid(phrase!(
             "{alias} cannot become {person}, it is the other way round: {}; the two are one person already",
             steps.join(", ")
         )));

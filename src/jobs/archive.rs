@@ -162,7 +162,7 @@ pub async fn plan(warehouse: &Arc<Warehouse>, until: Option<NaiveDate>, older_th
     let today = warehouse.clock().today();
     let until = until.unwrap_or_else(|| today - Duration::days(older_than_days.into()));
     if until > today {
-        return Err(Error::invalid(format!(
+        return Err(Error::invalid(phrase!(
             "cannot archive until {until}: it is {today}, and that day's mails are still to come"
         )));
     }
@@ -271,7 +271,7 @@ impl Run {
                 return Ok(report);
             }
         }
-        Err(Error::conflict(format!("{} is changed by others all the time: try again", self.tiers.archive.name())))
+        Err(Error::conflict(phrase!("{} is changed by others all the time: try again", self.tiers.archive.name())))
     }
 
     fn now_millis(&self) -> i64 {
@@ -360,7 +360,7 @@ impl Run {
                 done => return done.map(|_| true),
             }
         }
-        Err(Error::conflict(format!("{} is changed by others all the time: run archive again to tidy up", hot.name())))
+        Err(Error::conflict(phrase!("{} is changed by others all the time: run archive again to tidy up", hot.name())))
     }
 
     async fn forgetting(&self, archived: &Pinned, newest: &Snapshot, until: i32) -> Result<Change> {
@@ -461,7 +461,7 @@ async fn month_fold(
     let folded = fold_through(archive, month, changes, now_millis, &move |rows| told.advance(rows), through).await?;
     let (incoming, written) = (sum_of(&incoming)?, sum_of(&written)?);
     if written.rows != incoming.rows + replaced {
-        return Err(Error::internal(format!(
+        return Err(Error::internal(phrase!(
             "{}: {} rows in, {} rows out",
             archive.name(),
             incoming.rows + replaced,

@@ -127,7 +127,7 @@ impl Evidence {
 pub async fn check(warehouse: &Arc<Warehouse>, what: &str) -> Result<()> {
     match evidence(warehouse).await?.against(warehouse.clock().now()) {
         None => Ok(()),
-        Some(against) => Err(Error::invalid(format!(
+        Some(against) => Err(Error::invalid(phrase!(
             "{against}: {what} goes by the clock, and does nothing by one that may be wrong; set the clock, or say once that it is \
              right: --clock-is-right"
         ))),
@@ -188,7 +188,7 @@ async fn each(
     columns: &[&str],
     mut look: impl FnMut(&RecordBatch) -> Result<bool>,
 ) -> Result<Vec<(Arc<LakeTable>, Arc<DataFile>)>> {
-    let table = known(ledger).ok_or_else(|| Error::internal(format!("there is no table {ledger}")))?;
+    let table = known(ledger).ok_or_else(|| Error::internal(phrase!("there is no table {ledger}")))?;
     let lake = warehouse.table(Role::Reference, table).await?;
     for _ in 0..TRIES {
         let (mut found, snapshot) = (Vec::new(), lake.snapshot().await?);
@@ -198,7 +198,7 @@ async fn each(
             done => return done.map(|()| found),
         }
     }
-    Err(Error::conflict(format!("{} is changed by others all the time: try again", lake.name())))
+    Err(Error::conflict(phrase!("{} is changed by others all the time: try again", lake.name())))
 }
 
 /// How often a ledger may be changed under a reader.

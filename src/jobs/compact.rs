@@ -321,7 +321,7 @@ struct Run {
 impl Run {
     /// Writes a month anew: in one step where the memory allows, else some files at a time, smallest first, until they are few.
     async fn month(&self, month: MonthPlan) -> Result<CompactReport> {
-        let table = known(&month.table).ok_or_else(|| Error::not_found(format!("no table {}", month.table)))?;
+        let table = known(&month.table).ok_or_else(|| Error::not_found(phrase!("no table {}", month.table)))?;
         let tiers = self.warehouse.tiers(table).await?;
         let partition = Partition(month.month.map(|day| day.to_epoch_days()));
         let mut report = CompactReport::default();
@@ -360,7 +360,7 @@ impl Run {
     async fn rewrite(&self, archive: &Arc<LakeTable>, partition: Partition, files: &[Arc<DataFile>], need: Need) -> Result<bool> {
         let wanted = mib(files.iter().map(merge_bytes).sum::<u64>() + WRITER_BYTES);
         let permits = self.memory.acquire_many(wanted.min(mib(self.options.memory_bytes))).await;
-        let _held = permits.map_err(|error| Error::internal(format!("the memory budget is closed: {error}")))?;
+        let _held = permits.map_err(|error| Error::internal(phrase!("the memory budget is closed: {error}")))?;
         let begun = Arc::new(Begun::default());
         let changes = Changes { effort: self.effort(files, need), begun: begun.clone(), ..Changes::default() };
         let change = match self.merge(archive, partition, files, changes).await {
@@ -407,7 +407,7 @@ impl Run {
         folded.replaced.extend(foreign);
         let written = sum_of(&sum)?;
         if written.rows != rows {
-            return Err(Error::internal(format!("{}: {rows} rows in, {} rows out", archive.name(), written.rows)));
+            return Err(Error::internal(phrase!("{}: {rows} rows in, {} rows out", archive.name(), written.rows)));
         }
         let new =
             folded.adds.iter().map(|add| DataFile::new(&archive.table, archive.role, add.clone())).collect::<Result<_>>()?;

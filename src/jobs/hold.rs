@@ -114,7 +114,7 @@ pub async fn plan(warehouse: &Arc<Warehouse>, request: &HoldRequest) -> Result<H
         let sends = Sends::read(warehouse).await?;
         if !sends.knows_unit(&sends.unit(unit)) {
             let right = "give its name, id or MID as in business_unit, or load the units first";
-            return Err(Error::not_found(format!("no unit \"{unit}\" is known here; {right}")));
+            return Err(Error::not_found(phrase!("no unit \"{unit}\" is known here; {right}")));
         }
     }
     Ok(HoldPlan { scope })
@@ -142,24 +142,35 @@ fn checked(scope: &Scope) -> Result<Scope> {
         return Err(Error::invalid("the hold names nothing; give --person, --send, --unit, --from or --until"));
     }
     match (scope.from_date, scope.until_date) {
-        (Some(from), Some(until)) if from > until => Err(Error::invalid(format!("there are no days from {from} to {until}"))),
+        (Some(from), Some(until)) if from > until => Err(Error::invalid(phrase!("there are no days from {from} to {until}"))),
         _ => Ok(scope),
     }
 }
 
-fn stated<'a>(reason: &'a str, wanted: &str) -> Result<&'a str> {
+fn stated<'a>(reason: &'a str, wanted: &'static str) -> Result<&'a str> {
     match reason.trim() {
         "" => Err(Error::invalid(wanted)),
         reason => Ok(reason),
     }
 }
 
-/// Releases a hold.
+/// Looks whether a hold can be released.
 ///
 /// # Errors
 /// Invalid for no reason, not found where there is no such hold.
+pub async fn plan_release(warehouse: &Arc<Warehouse>, hold_id: &str, reason: &str) -> Result<()> {
+    stated(reason, WHY_RELEASE)?;
+    holds::find(warehouse, hold_id.trim()).await.map(drop)
+}
+
+const WHY_RELEASE: &str = "releasing a hold needs a reason: say with --reason why it may end";
+
+/// Releases a hold.
+///
+/// # Errors
+/// Those of [`plan_release`].
 pub async fn release(warehouse: &Arc<Warehouse>, hold_id: &str, reason: &str, author: &str) -> Result<HoldReport> {
-    let reason = stated(reason, "releasing a hold needs a reason: say with --reason why it may end")?;
+    let reason = stated(reason, WHY_RELEASE)?;
     let released = holds::release(warehouse, hold_id.trim(), reason, author).await?;
     Ok(HoldReport { hold: released.hold, changed: released.now })
 }

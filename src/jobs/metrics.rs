@@ -104,7 +104,7 @@ fn of_tables(status: &Status, figure: fn(&TableStatus) -> Option<f64>) -> impl I
 pub fn write(metrics: &str, path: &Path) -> Result<()> {
     let writing = || format!("cannot write the metrics file {}", path.display());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path.file_name().ok_or_else(|| Error::invalid(format!("{} names no file", path.display())))?;
+    let name = path.file_name().ok_or_else(|| Error::invalid(phrase!("{} names no file", path.display())))?;
     let prefix = format!(".{}.", name.to_string_lossy());
     let mut builder = tempfile::Builder::new();
     builder.prefix(&prefix);

@@ -110,7 +110,7 @@ impl ReconcileReport {
     pub fn check(&self) -> Result<()> {
         let doubled: Vec<String> = self.doubled.iter().filter(|doubled| doubled.mended == 0).map(Doubled::headline).collect();
         if !doubled.is_empty() {
-            return Err(Error::corrupt(format!(
+            return Err(Error::corrupt(phrase!(
                 "{}: `ier reconcile --repair --confirm` makes one row of each",
                 doubled.join("; ")
             )));
@@ -119,7 +119,7 @@ impl ReconcileReport {
         if wrong.is_empty() {
             return Ok(());
         }
-        Err(Error::corrupt(format!("the books do not balance for {}: `ier verify` looks at every file", wrong.join(", "))))
+        Err(Error::corrupt(phrase!("the books do not balance for {}: `ier verify` looks at every file", wrong.join(", "))))
     }
 }
 
@@ -252,7 +252,7 @@ async fn months(warehouse: &Arc<Warehouse>, engine: &Engine, name: &str, sql: &s
         hot: i64,
         archive: i64,
     }
-    let table = known(name).ok_or_else(|| Error::internal(format!("there is no table {name}")))?;
+    let table = known(name).ok_or_else(|| Error::internal(phrase!("there is no table {name}")))?;
     let tiers = warehouse.tiers(table).await?;
     for _ in 0..ATTEMPTS {
         let (before, tally) = tallied(&tiers).await?;
@@ -279,7 +279,7 @@ async fn months(warehouse: &Arc<Warehouse>, engine: &Engine, name: &str, sql: &s
         };
         return Ok(names.into_iter().map(month).collect());
     }
-    Err(Error::conflict(format!("{name} is changed by others all the time: try again when they are done")))
+    Err(Error::conflict(phrase!("{name} is changed by others all the time: try again when they are done")))
 }
 
 /// Versions of hot and archive, and both tallies together.

@@ -114,7 +114,7 @@ async fn find_in(tiers: &Tiers, progress: &Arc<dyn Progress>) -> Result<BTreeMap
             done => return done,
         }
     }
-    Err(Error::conflict(format!("{} is changed by others all the time: try again", tiers.hot.table.name)))
+    Err(Error::conflict(phrase!("{} is changed by others all the time: try again", tiers.hot.table.name)))
 }
 
 async fn find_pinned(tiers: &Tiers, pinned: &Pinned, progress: &Arc<dyn Progress>) -> Result<BTreeMap<String, BTreeSet<Place>>> {
@@ -128,7 +128,7 @@ async fn find_pinned(tiers: &Tiers, pinned: &Pinned, progress: &Arc<dyn Progress
         let (doubles, progress) = (taking.clone(), told.clone());
         async move {
             let mut rows = read::open(&lake, &file).await?.stream(Some(inspect::key_columns(&lake)), None)?;
-            while let Some(batch) = rows.try_next().await.context(|| format!("cannot read {}", file.path(&lake.folder)))? {
+            while let Some(batch) = rows.try_next().await.context(|| phrase!("cannot read {}", file.path(&lake.folder)))? {
                 doubles.take(&lake, &file, &batch)?;
                 progress.advance(batch.num_rows() as u64);
             }
@@ -143,7 +143,7 @@ async fn find_pinned(tiers: &Tiers, pinned: &Pinned, progress: &Arc<dyn Progress
 pub async fn repair(warehouse: &Arc<Warehouse>, found: &mut [Doubled], progress: &Arc<dyn Progress>) -> Result<()> {
     for doubled in found.iter_mut() {
         let table = TABLES.iter().find(|table| table.name == doubled.object.as_str());
-        let table = table.ok_or_else(|| Error::internal(format!("there is no table {}", doubled.object)))?;
+        let table = table.ok_or_else(|| Error::internal(phrase!("there is no table {}", doubled.object)))?;
         progress.say(&format!("mending {}", doubled.object));
         let tiers = warehouse.tiers(table).await?;
         for keys in doubled.keys.chunks(AT_ONCE) {

@@ -95,7 +95,7 @@ pub async fn plan(warehouse: &Arc<Warehouse>, texts: &[String]) -> Result<Traces
     let needles = texts.iter().map(|text| Needle::new(text)).collect::<Result<_>>()?;
     let root = warehouse.root();
     let listed = root.store.list(Some(&root.base)).try_collect::<Vec<_>>().await;
-    let mut listed: Vec<ObjectMeta> = listed.context(|| format!("cannot list {}", warehouse.url()))?;
+    let mut listed: Vec<ObjectMeta> = listed.context(|| phrase!("cannot list {}", warehouse.url()))?;
     listed.sort_by(|a, b| a.location.cmp(&b.location));
     Ok(TracesPlan { objects: listed.len() as u64, bytes: listed.iter().map(|object| object.size).sum(), needles, listed })
 }
@@ -115,7 +115,7 @@ pub async fn execute(warehouse: &Arc<Warehouse>, plan: TracesPlan, progress: Arc
                 Ok(bytes) => bytes,
                 // Deleted since it was listed: it holds nothing any more.
                 Err(object_store::Error::NotFound { .. }) => return Ok((place, Ok(Default::default()))),
-                Err(error) => return Err(Error::from(error).context(format!("cannot read {place}"))),
+                Err(error) => return Err(Error::from(error).context(phrase!("cannot read {place}"))),
             };
             let found = tokio::task::spawn_blocking(move || search(&bytes, &needles)).await?;
             progress.advance(object.size);

@@ -83,10 +83,10 @@ impl Report for UndoReport {
 
     fn complaint(&self) -> Option<Error> {
         if let Some(TableUndo { table, found: Found { refused: Some(refused), .. }, .. }) = self.refused.first() {
-            return Some(Error::corrupt(format!("{table} cannot be taken back: {refused}")));
+            return Some(Error::corrupt(phrase!("{table} cannot be taken back: {refused}")));
         }
         let missing = self.undone.iter().find(|undone| !undone.found.missing.is_empty())?;
-        Some(Error::corrupt(format!(
+        Some(Error::corrupt(phrase!(
             "{}: {} gone, of those that are live again: `ier verify --give-up` says what was in them",
             missing.table,
             human::counted(missing.found.missing.len() as u64, "file")

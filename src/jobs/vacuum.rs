@@ -89,7 +89,7 @@ const LEAST_MINUTES: i64 = 60;
 pub fn patience(retain: std::time::Duration, even_while_jobs_run: bool) -> Result<Duration> {
     let most = Duration::days(vacuum::REMOVALS_KNOWN_DAYS);
     let retain = Duration::from_std(retain).ok().filter(|retain| *retain <= most).ok_or_else(|| {
-        Error::invalid(format!(
+        Error::invalid(phrase!(
             "--retain is more than {0} days, and logs say for {0} days when a file was replaced: what was replaced before would \
              go at once; give {0}d or less",
             vacuum::REMOVALS_KNOWN_DAYS

@@ -40,7 +40,7 @@ impl Partition {
             None | Some("") => Ok(Self(None)),
             Some(text) => {
                 let date: NaiveDate =
-                    text.parse().map_err(|_| Error::corrupt(format!("partition value {text:?} is not a date")))?;
+                    text.parse().map_err(|_| Error::corrupt(phrase!("partition value {text:?} is not a date")))?;
                 Ok(Self(Some(date.to_epoch_days())))
             }
         }

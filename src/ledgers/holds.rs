@@ -371,16 +371,22 @@ pub async fn place(warehouse: &Arc<Warehouse>, scope: Scope, reason: &str, autho
     Err(Error::conflict("others write to the ledger of holds all the time: try again"))
 }
 
+/// A hold, as it stands now.
+///
+/// # Errors
+/// Not found when there is no such hold.
+pub async fn find(warehouse: &Arc<Warehouse>, hold_id: &str) -> Result<Hold> {
+    let known = ledger(warehouse).await?.into_iter().find(|hold| hold.hold_id == hold_id);
+    known.ok_or_else(|| Error::not_found(phrase!("there is no hold {hold_id}; `ier hold list --all` names them")))
+}
+
 /// Releases a hold.
 ///
 /// # Errors
 /// Not found when there is no such hold.
 pub async fn release(warehouse: &Arc<Warehouse>, hold_id: &str, reason: &str, author: &str) -> Result<Changed> {
     for _ in 0..ATTEMPTS {
-        let all = ledger(warehouse).await?;
-        let known = all.into_iter().find(|hold| hold.hold_id == hold_id);
-        let mut hold =
-            known.ok_or_else(|| Error::not_found(format!("there is no hold {hold_id}; `ier hold list --all` names them")))?;
+        let mut hold = find(warehouse, hold_id).await?;
         if hold.released.is_some() {
             return Ok(Changed { hold, now: false });
         }
@@ -446,7 +452,7 @@ async fn ledger(warehouse: &Warehouse) -> Result<Vec<Hold>> {
                 let moment = at.is_valid(row).then(|| DateTime::from_timestamp_micros(at.value(row))).flatten();
                 let (Some(hold_id), Some(action), Some(at)) = (text(0), text(1), moment) else {
                     // A hold that cannot be read must not be taken for none.
-                    return Err(Error::corrupt(format!("{}, row {row} of {}: unreadable", lake.name(), file.path(&lake.folder))));
+                    return Err(Error::corrupt(phrase!("{}, row {row} of {}: unreadable", lake.name(), file.path(&lake.folder))));
                 };
                 let act = Act { at, reason: text(5).unwrap_or_default(), author: text(6).unwrap_or_default() };
                 match action.as_str() {

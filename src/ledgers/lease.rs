@@ -266,7 +266,7 @@ impl Lease {
     }
 
     fn lost(&self, why: &str) -> Error {
-        Error::conflict(format!("the lease, term {}, is lost: {why}", self.entry.term))
+        Error::conflict(phrase!("the lease, term {}, is lost: {why}", self.entry.term))
     }
 }
 
@@ -290,14 +290,14 @@ impl Chain {
     /// is another's, or others are further already.
     async fn claim(&self, entry: Entry) -> Result<Option<Entry>> {
         let place = self.place(&paths::lease(entry.number));
-        let text = serde_json::to_vec(&entry).map_err(|error| Error::internal(format!("an entry is no json: {error}")))?;
+        let text = serde_json::to_vec(&entry).map_err(|error| Error::internal(phrase!("an entry is no json: {error}")))?;
         let put = self.store.put_opts(&place, text.into(), PutOptions::from(PutMode::Create)).await;
         let stands = match put {
             Ok(_) => entry,
             Err(error) => match self.read(&place).await? {
                 // The call failed, or it was made before; either way it landed.
                 Some(Some(stands)) if stands.lease_id == entry.lease_id && stands.released == entry.released => stands,
-                None => return Err(error).context(|| format!("cannot write {place}")),
+                None => return Err(error).context(|| phrase!("cannot write {place}")),
                 Some(_) => return Ok(None),
             },
         };
@@ -321,7 +321,7 @@ impl Chain {
     async fn numbers(&self) -> Result<Vec<(u64, ObjectMeta)>> {
         let folder = self.place(paths::LEASE);
         let listed: Vec<ObjectMeta> =
-            self.store.list(Some(&folder)).try_collect().await.context(|| format!("cannot list {folder}"))?;
+            self.store.list(Some(&folder)).try_collect().await.context(|| phrase!("cannot list {folder}"))?;
         let number = |meta: ObjectMeta| Some((paths::numbered(meta.location.filename()?)?, meta));
         Ok(listed.into_iter().filter_map(number).collect())
     }
@@ -332,7 +332,7 @@ impl Chain {
         match read.await {
             Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).ok())),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(Error::from(error).context(format!("cannot read {place}"))),
+            Err(error) => Err(Error::from(error).context(phrase!("cannot read {place}"))),
         }
     }
 

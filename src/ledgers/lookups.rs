@@ -84,7 +84,7 @@ pub struct Entry {
 
 impl Entry {
     fn bytes(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec(self).map_err(|error| Error::internal(format!("an entry cannot be written as json: {error}")))
+        serde_json::to_vec(self).map_err(|error| Error::internal(phrase!("an entry cannot be written as json: {error}")))
     }
 }
 
@@ -244,7 +244,7 @@ impl LookUpLog {
     /// Unavailable when the store does not answer. Damage is no error here: the report tells the first.
     pub async fn read(&self, mut each: impl FnMut(Entry)) -> Result<LogReport> {
         let folder = self.place(paths::LOOKUPS);
-        let listed = self.store.list(Some(&folder)).try_collect::<Vec<_>>().await.context(|| format!("cannot list {folder}"))?;
+        let listed = self.store.list(Some(&folder)).try_collect::<Vec<_>>().await.context(|| phrase!("cannot list {folder}"))?;
         let mut numbers: Vec<u64> =
             listed.iter().filter_map(|object| object.location.filename().and_then(paths::lookup_sequence)).collect();
         numbers.sort_unstable();
@@ -325,7 +325,7 @@ impl LookUpLog {
             return Ok(Newest::default());
         }
         let place = self.place(&paths::lookup(taken));
-        let bytes = self.get(&place).await?.ok_or_else(|| Error::corrupt(format!("{place} was there and is gone")))?;
+        let bytes = self.get(&place).await?.ok_or_else(|| Error::corrupt(phrase!("{place} was there and is gone")))?;
         Ok(Newest { sequence: taken, hash: hash(&bytes) })
     }
 
@@ -334,7 +334,7 @@ impl LookUpLog {
         match self.store.head(&place).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(Error::from(error).context(format!("cannot look for {place}"))),
+            Err(error) => Err(Error::from(error).context(phrase!("cannot look for {place}"))),
         }
     }
 
@@ -345,7 +345,7 @@ impl LookUpLog {
         let text = std::str::from_utf8(&bytes).unwrap_or_default().trim_end();
         // Capital letters would do, too, but are not what was written.
         let key = blake3::Hash::from_hex(text).ok().filter(|key| key.to_hex().as_str() == text);
-        key.map(|key| Some(Key(*key.as_bytes()))).ok_or_else(|| Error::corrupt(format!("{place} is no key: restore it")))
+        key.map(|key| Some(Key(*key.as_bytes()))).ok_or_else(|| Error::corrupt(phrase!("{place} is no key: restore it")))
     }
 
     /// The warehouse's own key, if it has one and it is the one it was: its id stands beside it, or, of a key made before
@@ -357,7 +357,7 @@ impl LookUpLog {
             Some(bytes) => {
                 let id = bytes.split(|byte| *byte == b' ').next().unwrap_or_default();
                 if *bytes != id_with_check(std::str::from_utf8(id).unwrap_or_default()) {
-                    return Err(Error::corrupt(format!("{id_at} is damaged: restore it from a copy of the warehouse")));
+                    return Err(Error::corrupt(phrase!("{id_at} is damaged: restore it from a copy of the warehouse")));
                 }
                 key.as_ref().is_some_and(|key| key.id().as_bytes() == id)
             }
@@ -365,8 +365,8 @@ impl LookUpLog {
         };
         match (is_right, &key) {
             (true, _) => Ok(key),
-            (false, None) => Err(Error::corrupt(format!("{} is gone: {KEY_REMEDY}", self.key_object()))),
-            (false, Some(_)) => Err(Error::corrupt(format!("{} is not the key it was: {KEY_REMEDY}", self.key_object()))),
+            (false, None) => Err(Error::corrupt(phrase!("{} is gone: {KEY_REMEDY}", self.key_object()))),
+            (false, Some(_)) => Err(Error::corrupt(phrase!("{} is not the key it was: {KEY_REMEDY}", self.key_object()))),
         }
     }
 
@@ -380,7 +380,7 @@ impl LookUpLog {
             self.create(&self.place(paths::LOOKUP_KEY_ID), Bytes::from(id_with_check(&key.id()))).await?;
             return Ok(key);
         }
-        self.stored_key().await?.ok_or_else(|| Error::unavailable(format!("{place} was there and is gone: try again")))
+        self.stored_key().await?.ok_or_else(|| Error::unavailable(phrase!("{place} was there and is gone: try again")))
     }
 
     /// Creates an object; false when there is one already.
@@ -389,7 +389,7 @@ impl LookUpLog {
             Ok(_) => Ok(true),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
             Err(error) => {
-                Err(Error::from(error).context(format!("a look-up is entered in the log first, and {place} cannot be written")))
+                Err(Error::from(error).context(phrase!("a look-up is entered in the log first, and {place} cannot be written")))
             }
         }
     }
@@ -399,7 +399,7 @@ impl LookUpLog {
         match read.await {
             Ok(bytes) => Ok(Some(bytes)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(Error::from(error).context(format!("cannot read {place}"))),
+            Err(error) => Err(Error::from(error).context(phrase!("cannot read {place}"))),
         }
     }
 

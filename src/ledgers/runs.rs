@@ -7,8 +7,9 @@
 //!
 //! Rows are added by an upsert under a number nobody else uses, so runs that end at once only commit one after the other.
 //!
-//! **Invariant**: a row names nobody. Reports and errors are not supposed to; ids of people and addresses in them are blotted
-//! out all the same.
+//! **Invariant**: a row names nobody, and repeats nothing that stood in a file. Of an error it has the kind and the words of our
+//! own; of what they are about, and of every text in a report, only what can be nobody's data ([`nameless`]). Who ran the job hears
+//! it all. Nothing has to be remembered for that where an error or a report is made.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,15 +19,16 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use futures::TryStreamExt;
 use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Kind, Part, Result};
 use crate::lake::paths::Role;
 use crate::lake::read;
-use crate::record::fields::{Table, UTC, known};
+use crate::record::fields::{TABLES, Table, UTC, known};
 use crate::record::id::SfId;
 use crate::record::key::label_array;
 use crate::tiers::upsert::Upsert;
@@ -106,12 +108,39 @@ pub async fn recorded<R: Report, F: Future<Output = Result<R>>>(
     who: &str,
     work: impl FnOnce(String) -> F,
 ) -> Result<Ended<R>> {
+    let started_at = warehouse.clock().now();
+    ended(warehouse, (job, who, started_at), work).await
+}
+
+/// Plans what a person asked for, and does it as [`recorded`] does. A plan that the person's words do not allow is no run: nothing
+/// was begun, whoever typed them sees it, and nobody is to be alarmed. One that fails for another reason is a failed run.
+///
+/// # Errors
+/// The plan's own, and those of [`recorded`].
+pub async fn asked<P, R: Report, F: Future<Output = Result<R>>>(
+    warehouse: &Arc<Warehouse>,
+    (job, who): (&str, &str),
+    plan: impl Future<Output = Result<P>>,
+    work: impl FnOnce(P, String) -> F,
+) -> Result<Ended<R>> {
+    let started_at = warehouse.clock().now();
+    match plan.await {
+        Err(error) if matches!(error.kind(), Kind::Invalid | Kind::NotFound) => Err(error),
+        planned => ended(warehouse, (job, who, started_at), |run_id| async { work(planned?, run_id).await }).await,
+    }
+}
+
+async fn ended<R: Report, F: Future<Output = Result<R>>>(
+    warehouse: &Arc<Warehouse>,
+    (job, who, started_at): (&str, &str, DateTime<Utc>),
+    work: impl FnOnce(String) -> F,
+) -> Result<Ended<R>> {
     let run_id = Uuid::new_v4().to_string();
-    let started_at = warehouse.clock().now().trunc_subsecs(6);
+    let started_at = started_at.trunc_subsecs(6);
     let done = work(run_id.clone()).await;
     let complaint = match &done {
-        Ok(report) => report.complaint().map(|error| error.to_string()),
-        Err(error) => Some(error.to_string()),
+        Ok(report) => report.complaint().as_ref().map(without_names),
+        Err(error) => Some(without_names(error)),
     };
     let changed = done.as_ref().is_ok_and(Report::changed);
     let outcome = match (&complaint, changed) {
@@ -127,8 +156,8 @@ pub async fn recorded<R: Report, F: Future<Output = Result<R>>>(
         outcome,
         rows: done.as_ref().map_or(0, Report::rows),
         who,
-        report: done.as_ref().ok().map(as_json).transpose()?.map(|report| without_people(&report)),
-        error: complaint.map(|error| without_people(&error)),
+        report: done.as_ref().ok().map(without_texts).transpose()?,
+        error: complaint,
     };
     let written = match &done {
         Err(error) if error.kind() == Kind::Interrupted => Ok(()),
@@ -141,12 +170,16 @@ pub async fn recorded<R: Report, F: Future<Output = Result<R>>>(
         (Err(error), Err(unwritten)) if error.is_of_store() && unwritten.is_of_store() => {
             Err(error.also("nor could the ledger of runs be told"))
         }
-        (Err(error), Err(unwritten)) => Err(error.also(format!("and the ledger of runs could not be told ({unwritten})"))),
+        (Err(error), Err(unwritten)) => Err(error.also(phrase!("and the ledger of runs could not be told ({unwritten})"))),
     }
 }
 
-fn as_json(report: &impl Serialize) -> Result<String> {
-    serde_json::to_string(report).map_err(|error| Error::internal("the report cannot be written as json").with_source(error))
+/// A report as JSON, without what could name somebody.
+fn without_texts(report: &impl Serialize) -> Result<String> {
+    let mut report = serde_json::to_value(report)
+        .map_err(|error| Error::internal("the report cannot be written as json").with_source(error))?;
+    blot(&mut report);
+    Ok(report.to_string())
 }
 
 async fn write(warehouse: &Arc<Warehouse>, row: &Row<'_>, changed: bool) -> Result<()> {
@@ -182,32 +215,121 @@ fn batch(row: &Row<'_>) -> Result<RecordBatch> {
     ])?)
 }
 
-/// The text with people's ids and addresses blotted out.
-fn without_people(text: &str) -> String {
-    let is_part = |c: char| c.is_alphanumeric() || "@._%+-".contains(c);
-    let mut told = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find(is_part) {
-        let end = rest[start..].find(|c| !is_part(c)).map_or(rest.len(), |end| start + end);
-        let word = &rest[start..end];
-        told.push_str(&rest[..start]);
-        match word.contains('@') {
-            true => told.push('…'),
-            false => told.push_str(&without_ids(word)),
-        }
-        rest = &rest[end..];
+/// What stands where something is left out.
+const BLOT: &str = "…";
+
+/// An error as the ledger has it: its kind, our own words, and what is harmless of the rest.
+fn without_names(error: &Error) -> String {
+    let told = error.message().parts().iter().map(|part| match part {
+        Part::Words(words) => words.to_string(),
+        Part::Value(value) => nameless(value),
+    });
+    match told.collect::<String>() {
+        told if told.trim() == BLOT => error.kind().name().to_owned(),
+        told => format!("{}: {told}", error.kind().name()),
     }
-    told + rest
 }
 
-/// A word without the ids of people among its parts.
-fn without_ids(word: &str) -> String {
-    let is_person = |part: &str| SfId::parse(part).is_ok_and(|id| id.is_person());
-    let parts = word.split_inclusive(|c: char| !c.is_ascii_alphanumeric()).map(|part| {
-        let id = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
-        if is_person(id) { part.replace(id, "…") } else { part.to_owned() }
+/// Fields of reports whose texts are names of ours: tables with their tiers, kinds of errors.
+const NAMES: [&str; 3] = ["table", "tier", "kind"];
+
+/// Blots each text in a report, but names that whoever may look here knows.
+fn blot(report: &mut Value) {
+    match report {
+        Value::String(text) => *text = nameless(text),
+        Value::Array(values) => values.iter_mut().for_each(blot),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(text) if NAMES.contains(&name.as_str()) && is_name(text) => {}
+                    value => blot(value),
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// What of a value can be nobody's data: a number or a moment that is all of it, and in a text the names of our tables and
+/// columns, of objects and files (without the folders that are not ours), ids that a machine made, and numbers of lines.
+fn nameless(value: &str) -> String {
+    if is_measure(value) || is_moment(value) {
+        return value.to_owned();
+    }
+    let mut told: Vec<String> = Vec::new();
+    let mut words = value.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric())).peekable();
+    while let Some(word) = words.next() {
+        if COUNTED.contains(&word) && words.peek().is_some_and(|number| is_count(number)) {
+            told.push(format!("{word} {}", words.next().unwrap_or_default()));
+        } else if is_ours(word) {
+            told.push(word.to_owned());
+        } else if let Some(name) = file_name(word) {
+            told.push(name.to_owned());
+        } else if told.last().is_none_or(|last| last != BLOT) {
+            told.push(BLOT.to_owned());
+        }
+    }
+    told.join(" ")
+}
+
+/// What a number may follow that is not a person's.
+const COUNTED: [&str; 5] = ["line", "row", "version", "number", "error"];
+/// Digits of a number that is no telephone's.
+const SHORT_DIGITS: usize = 6;
+
+fn is_count(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b',' || byte == b'.')
+}
+
+/// A number, or some with their units, and nothing else.
+fn is_measure(text: &str) -> bool {
+    const UNITS: &str = " B KiB MiB GiB TiB PiB EiB ms s min h d row rows file files object objects id ids day days byte bytes ";
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let mut words = text.split(' ');
+    words.next().is_some_and(is_count)
+        && digits <= SHORT_DIGITS
+        && words.all(|word| is_count(word) || UNITS.contains(&format!(" {word} ")))
+}
+
+/// A day, a month or a moment, and nothing else.
+fn is_moment(text: &str) -> bool {
+    let is_day = |text: &str| text.len() == "2026-11-28".len() && text.parse::<NaiveDate>().is_ok();
+    is_day(text) || is_day(&format!("{text}-01")) || DateTime::parse_from_rfc3339(text).is_ok()
+}
+
+/// Words in small letters, such as `contact (reference)`.
+fn is_name(text: &str) -> bool {
+    let is_plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b' ' | b'/' | b'(' | b')');
+    !text.is_empty() && text.bytes().all(is_plain)
+}
+
+/// The name of a table, of a tier, or of a column that is no word of every day; or an id no person chose.
+fn is_ours(word: &str) -> bool {
+    let named =
+        |table: &Arc<Table>| table.name == word || word.contains('_') && table.fields.iter().any(|field| field.name == word);
+    let drawn = word.len() >= 32 && word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    Role::ALL.iter().any(|role| role.folder() == word) || TABLES.iter().any(named) || drawn
+}
+
+/// What a path ends with: an object's path below the warehouse's folder, or a file's name. Nothing, where an address or an id stands.
+fn file_name(word: &str) -> Option<&str> {
+    const ENDINGS: [&str; 13] =
+        ["arrow", "csv", "gz", "json", "jsonl", "ndjson", "parquet", "sql", "toml", "tsv", "txt", "xlsx", "zip"];
+    let name = word.rsplit('/').next()?;
+    let is_file = name.rsplit_once('.').is_some_and(|(stem, ending)| !stem.is_empty() && ENDINGS.contains(&ending));
+    let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-=/".contains(&byte));
+    let names_person = |name: &str| name.split(['.', '-', '_']).any(|part| SfId::parse(part).is_ok_and(|id| id.is_person()));
+    if !is_file || !is_plain(name) || names_person(name) {
+        return None;
+    }
+    let object = Role::ALL.iter().filter_map(|role| {
+        let folder = format!("{}/", role.folder());
+        word.match_indices(&folder).map(|(at, _)| at).find(|at| *at == 0 || word[..*at].ends_with('/'))
     });
-    parts.collect()
+    match object.min().map(|at| &word[at..]) {
+        Some(object) if is_plain(object) => Some(object),
+        _ => Some(name),
+    }
 }
 
 /// What the ledger knows of one job.
@@ -252,7 +374,7 @@ pub async fn histories(warehouse: &Arc<Warehouse>) -> Result<BTreeMap<String, Hi
                 let moments = [started, finished].map(|moments| DateTime::from_timestamp_micros(moments.value(row)));
                 let [Some(started_at), Some(finished_at)] = moments else {
                     let path = file.path(&lake.folder);
-                    return Err(Error::corrupt(format!("{}, row {row} of {path}: no such moment", lake.name())));
+                    return Err(Error::corrupt(phrase!("{}, row {row} of {path}: no such moment", lake.name())));
                 };
                 let history = History {
                     started_at,
@@ -290,16 +412,64 @@ mod tests {
     #[test]
     fn nobody_is_named() {
         for (text, told) in [
-            ("003f400000JJbuPAAT is held", "… is held"),
-            (r#"{"ids":["00Qf40000000001EAA","a0Bf40000000003EAA"]}"#, r#"{"ids":["…","a0Bf40000000003EAA"]}"#),
-            ("cannot read in/003f40000000001.csv", "cannot read in/….csv"),
-            ("asked by ana.ortiz+x@example.edu, twice", "asked by …, twice"),
-            ("\"ann@x\"", "\"…\""),
-            ("archive/individual_email_result/sent_month=2026-05-01/part-0.parquet", ""),
+            ("003f400000JJbuPAAT is held", "…"),
+            ("cannot read in/003f40000000001.csv", "…"),
+            ("asked by ana.ortiz+x@example.edu, twice", "…"),
+            ("\"ann@x\"", "…"),
+            ("/home/ann/a.csv, line 12: \"Quillfeather\" is no date in date_sent", "a.csv line 12 … date_sent"),
+            ("Ottoline", "…"),
+            ("+1 303 555 0100", "…"),
+            ("5550100", "…"),
+            ("303-555-0100", "…"),
+            ("003f40000051001AAA,Ottoline,Quillfeather,1971-03-04", "…"),
+            (
+                "srv/ann/archive/individual_email_result/sent_month=2026-05-01/part-0.parquet",
+                "archive/individual_email_result/sent_month=2026-05-01/part-0.parquet",
+            ),
+            ("hot/Ann Peak/part-0.parquet", "… part-0.parquet"),
+            ("individual_link hot", "individual_link hot"),
+            ("No space left on device (os error 28)", "… error 28"),
+            ("1,234", "1,234"),
+            ("12.5 MiB", "12.5 MiB"),
+            ("2026-05", "2026-05"),
+            ("2026-05-06", "2026-05-06"),
+            ("2026-11-01T15:00:00.5Z", "2026-11-01T15:00:00.5Z"),
+            ("0b7c2b0e-6f0a-4c0e-9d3b-0a1b2c3d4e5f", "0b7c2b0e-6f0a-4c0e-9d3b-0a1b2c3d4e5f"),
             ("", ""),
         ] {
-            let told = if told.is_empty() { text } else { told };
-            assert_eq!(without_people(text), told);
+            assert_eq!(nameless(text), told, "{text}");
         }
+    }
+
+    #[test]
+    fn an_error_keeps_our_words_and_what_is_harmless() {
+        let (name, place) = ("Quillfeather", "/srv/wh/hot/contact/part-0.parquet");
+        for (error, told) in [
+            (Error::corrupt("one file is damaged"), "corrupt: one file is damaged"),
+            (Error::invalid(phrase!("a.csv: {name} is no column")), "invalid: a.csv …"),
+            (Error::invalid(phrase!("a.csv: {name} is no column")), "invalid: a.csv: … is no column"),
+            (Error::not_found(phrase!("no {name}")), "not found"),
+            (
+                Error::corrupt(phrase!("{place} is short")).context(phrase!("reading {place}")),
+                "corrupt: reading hot/contact/part-0.parquet: it is short",
+            ),
+            (Error::from(std::io::Error::from_raw_os_error(28)), "unavailable: No space left on device (os error 28)"),
+        ] {
+            assert_eq!(without_names(&error), told);
+        }
+    }
+
+    #[test]
+    fn a_report_keeps_its_figures() {
+        let mut report = serde_json::json!({
+            "reason": "ann", "table": "gym_visits (reference)", "kind": "not found", "tables": [{ "table": "Ann", "rows": 5 }], "until": "2026-08-01",
+            "purged": { "contact": { "files": 1 } }, "rejects_file": "/home/ann/r.csv",
+        });
+        blot(&mut report);
+        let told = serde_json::json!({
+            "reason": "…", "table": "gym_visits (reference)", "kind": "not found", "tables": [{ "table": "…", "rows": 5 }], "until": "2026-08-01",
+            "purged": { "contact": { "files": 1 } }, "rejects_file": "r.csv",
+        });
+        assert_eq!(report, told);
     }
 }

@@ -311,7 +311,7 @@ impl Sends {
 
 /// Some columns of a reference table, as text.
 async fn rows<const N: usize>(warehouse: &Warehouse, name: &str, columns: [&str; N]) -> Result<Vec<[Option<String>; N]>> {
-    let table = known(name).ok_or_else(|| Error::internal(format!("no table {name}")))?;
+    let table = known(name).ok_or_else(|| Error::internal(phrase!("no table {name}")))?;
     let lake = warehouse.table(Role::Reference, table).await?;
     let mut found = Vec::new();
     for file in lake.snapshot().await?.files() {

@@ -19,7 +19,7 @@ pub async fn write_file(stream: SendableRecordBatchStream, format: Format, path:
     let path = real(path)?;
     let writing = || format!("cannot write {}", path.display());
     if path.is_dir() {
-        return Err(Error::invalid(format!("{} is a folder; name a file in it", path.display())));
+        return Err(Error::invalid(phrase!("{} is a folder; name a file in it", path.display())));
     }
     if path.exists() && !path.is_file() {
         return write(stream, format, Special::Named(path.clone()), options).await.map_err(|error| told(error, &path));
@@ -37,7 +37,7 @@ const BUFFER_BYTES: usize = 1 << 18;
 /// An error of the file's own names the file; one of the statement has nothing to do with it.
 fn told(error: Error, path: &Path) -> Error {
     match error.is_of_io() {
-        true => error.context(format!("cannot write {}", path.display())),
+        true => error.context(phrase!("cannot write {}", path.display())),
         false => error,
     }
 }
@@ -86,7 +86,7 @@ impl Beside {
         // As any new file of the user's; temporary files are for their owner alone otherwise.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let (file, name) = builder.tempfile_in(folder).map_err(without_path)?.into_parts();
+        let (file, name) = builder.tempfile_in(folder)?.into_parts();
         Ok(Self { file, name })
     }
 
@@ -97,16 +97,10 @@ impl Beside {
     }
 }
 
-/// The error without the temporary name, which tells nobody anything.
-fn without_path(error: io::Error) -> io::Error {
-    let beneath = error.get_ref().and_then(|inner| inner.source()?.downcast_ref::<io::Error>()?.raw_os_error());
-    beneath.map_or(error, io::Error::from_raw_os_error)
-}
-
 /// A link's target: renaming over a link would replace the link.
 fn real(path: &Path) -> Result<PathBuf> {
     if path.is_symlink() && path.exists() {
-        return std::fs::canonicalize(path).context(|| format!("cannot follow {}", path.display()));
+        return std::fs::canonicalize(path).context(|| phrase!("cannot follow {}", path.display()));
     }
     Ok(path.to_owned())
 }

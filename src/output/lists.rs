@@ -35,11 +35,11 @@ struct Part {
 /// Refuses to write over what is there: an earlier list may not have been used yet.
 pub fn refuse_existing(out: &Path) -> Result<()> {
     if out.is_dir() {
-        return Err(Error::invalid(format!("{} is a folder; name a file in it", out.display())));
+        return Err(Error::invalid(phrase!("{} is a folder; name a file in it", out.display())));
     }
     for path in [out.to_owned(), numbered(out, 1)?] {
         if path.exists() {
-            return Err(Error::invalid(format!("{} is there already: name a new file, an earlier list stays", path.display())));
+            return Err(Error::invalid(phrase!("{} is there already: name a new file, an earlier list stays", path.display())));
         }
     }
     Ok(())
@@ -47,7 +47,7 @@ pub fn refuse_existing(out: &Path) -> Result<()> {
 
 /// `ids.csv` as `ids-2.csv`.
 fn numbered(out: &Path, number: usize) -> Result<PathBuf> {
-    let stem = out.file_stem().ok_or_else(|| Error::invalid(format!("{} names no file", out.display())))?;
+    let stem = out.file_stem().ok_or_else(|| Error::invalid(phrase!("{} names no file", out.display())))?;
     let mut name = format!("{}-{number}", stem.to_string_lossy());
     if let Some(ending) = out.extension() {
         name = format!("{name}.{}", ending.to_string_lossy());
@@ -124,11 +124,11 @@ impl Lists {
     /// The ids as they were written, some at a time.
     pub fn chunks(&self, at_once: usize) -> Result<impl Iterator<Item = Result<Vec<SfId>>> + use<>> {
         let files = self.parts.iter().map(|part| Ok(part.file.get_ref().reopen()?)).collect::<Result<Vec<File>>>();
-        let files = files.context(|| format!("cannot read back the list for {}", self.out.display()))?;
+        let files = files.context(|| phrase!("cannot read back the list for {}", self.out.display()))?;
         let lines = files.into_iter().flat_map(|file| BufReader::with_capacity(1 << 18, file).lines().skip(1));
         let mut ids = lines.map(|line| {
             let line = line?;
-            SfId::parse(&line).map_err(|error| Error::corrupt(format!("the list does not hold what was written: {error}")))
+            SfId::parse(&line).map_err(|error| Error::corrupt(phrase!("the list does not hold what was written: {error}")))
         });
         Ok(std::iter::from_fn(move || {
             let chunk: Result<Vec<SfId>> = ids.by_ref().take(at_once).collect();
@@ -163,7 +163,7 @@ impl Lists {
         }
         if !handed.is_empty() {
             let folder = folder_of(&self.out);
-            File::open(folder).and_then(|folder| folder.sync_all()).context(|| format!("cannot sync {}", folder.display()))?;
+            File::open(folder).and_then(|folder| folder.sync_all()).context(|| phrase!("cannot sync {}", folder.display()))?;
         }
         Ok(handed)
     }

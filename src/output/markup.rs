@@ -1,7 +1,9 @@
 //! Text inside HTML and SVG.
 
+use crate::human::shown;
+
 /// `text` as it may stand anywhere in HTML, XML and SVG, quoted attributes included: nothing in it is markup, and control
-/// characters, which XML refuses, are replaced.
+/// characters, which XML refuses, are replaced, as is what would turn a line's direction round.
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -13,8 +15,7 @@ pub fn escaped(text: &str) -> String {
             '\'' => out += "&#39;",
             '\n' | '\t' => out.push(character),
             '\u{FFFE}' | '\u{FFFF}' => out.push(char::REPLACEMENT_CHARACTER),
-            control if control.is_control() => out.push(char::REPLACEMENT_CHARACTER),
-            other => out.push(other),
+            other => out.push(shown(other)),
         }
     }
     out

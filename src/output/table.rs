@@ -13,12 +13,12 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono_tz::Tz;
 
 use crate::error::Result;
-use crate::human;
+use crate::human::{self, harmless, printable};
 
 use super::format::Options;
 use super::plain::is_utc;
 use super::rows::{Pipe, Rows};
-use super::width::{cut, printable, width};
+use super::width::{cut, width};
 
 /// Rows gathered to measure the columns.
 const MEASURED_ROWS: usize = 1000;
@@ -76,7 +76,7 @@ impl<'a, 'b> Table<'a, 'b> {
             batch.columns().iter().map(|column| cast(column, &DataType::Utf8)).collect::<Result<_, _>>()?;
         for row in 0..batch.num_rows() {
             let text = |column: usize| texts[column].as_string::<i32>().value(row);
-            writeln!(self.pipe, "{}\n{}", text(0), text(1))?;
+            writeln!(self.pipe, "{}\n{}", harmless(text(0)), harmless(text(1)))?;
         }
         Ok(())
     }

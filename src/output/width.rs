@@ -1,4 +1,4 @@
-//! How wide a text stands in a terminal, and how to make one safe and short.
+//! How wide a text stands in a terminal, and how to make one short.
 //!
 //! The ranges follow Unicode's East Asian Width (wide and fullwidth) and its emoji; they need not be perfect: a wrong one
 //! shifts a column by a character.
@@ -88,18 +88,6 @@ pub(super) fn cut(text: &str, most: usize) -> String {
     short
 }
 
-/// `text` on one line, without anything a terminal would obey or that would turn the line's direction round.
-pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|character| match character {
-            '\n' | '\r' | '\t' => ' ',
-            '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => '\u{FFFD}',
-            character if character.is_control() => '\u{FFFD}',
-            character => character,
-        })
-        .collect()
-}
-
 /// Each character with the places it adds.
 fn places(text: &str) -> impl Iterator<Item = (char, usize)> + '_ {
     const JOINER: char = '\u{200D}';
@@ -152,10 +140,5 @@ mod tests {
         assert_eq!(cut("abcdef", 6), "abcdef");
         assert_eq!(cut("abcdefg", 6), "abcde…");
         assert_eq!(cut("日本語日本語", 6), "日本…");
-    }
-
-    #[test]
-    fn nothing_reaches_the_terminal_that_it_would_obey() {
-        assert_eq!(printable("a\r\nb\tc\u{1b}[2Jd\u{202e}e"), "a  b c\u{FFFD}[2Jd\u{FFFD}e");
     }
 }

@@ -50,7 +50,7 @@ impl TableFunctionImpl for IerAsOf {
             _ => None,
         };
         let at = moment.ok_or_else(|| {
-            Error::invalid(format!(
+            Error::invalid(phrase!(
                 "{IER_AS_OF} takes one moment as a literal, such as {IER_AS_OF}(TIMESTAMP '2026-03-01 12:00:00')"
             ))
         })?;
@@ -223,7 +223,7 @@ fn replaced(column: &ArrayRef, values: Vec<(usize, Value)>) -> Result<ArrayRef> 
 
 /// A value as observations keep it, in the column's type.
 fn scalar(value: &Value, data_type: &DataType) -> Result<ScalarValue> {
-    let corrupt = || Error::corrupt(format!("observed value {value} is no {data_type}"));
+    let corrupt = || Error::corrupt(phrase!("observed value {value} is no {data_type}"));
     let plain = match value {
         Value::Null => return Ok(ScalarValue::try_from(data_type)?),
         Value::Bool(value) => ScalarValue::Boolean(Some(*value)),

@@ -170,7 +170,7 @@ async fn gather(mut answer: SendableRecordBatchStream, mut each: impl FnMut(Opti
     let place = PEOPLE
         .iter()
         .find_map(|name| schema.index_of(name).ok())
-        .ok_or_else(|| Error::invalid(format!("the answer names no people: it needs a column {}", PEOPLE.join(", or else "))))?;
+        .ok_or_else(|| Error::invalid(phrase!("the answer names no people: it needs a column {}", PEOPLE.join(", or else "))))?;
     while let Some(batch) = answer.try_next().await? {
         let ids = cast(batch.column(place), &DataType::Utf8View)?;
         for id in ids.as_string_view() {

@@ -77,6 +77,9 @@ impl Engine {
     }
 
     /// An engine over a warehouse, for people who live by a calendar.
+    ///
+    /// # Errors
+    /// Not found where there is no warehouse: nothing that is asked there would be answered as a person expects.
     pub async fn open_in(warehouse: Arc<Warehouse>, limits: Limits, calendar: Calendar) -> Result<Self> {
         let mut runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(Shares::new(limits.memory_bytes)));
         warehouse.root().footers.set_budget_bytes(limits.metadata_cache_bytes);
@@ -84,7 +87,7 @@ impl Engine {
             runtime = runtime.with_temp_file_path(folder.clone());
         }
         let runtime = runtime.build_arc()?;
-        let store: Url = Url::parse(STORE).map_err(|error| Error::internal(format!("{STORE}: {error}")))?;
+        let store: Url = Url::parse(STORE).map_err(|error| Error::internal(phrase!("{STORE}: {error}")))?;
         runtime.register_object_store(&store, warehouse.root().store.clone());
         let config = SessionConfig::new()
             .with_default_catalog_and_schema(CATALOG, PUBLIC)
@@ -110,12 +113,14 @@ impl Engine {
         let aliases = Aliases::open(&warehouse).await?;
         // Nearly every statement needs these logs: on a distant store they are read at once. What fails is told when it is needed.
         let tiers = warehouse.tiers(links::ier_table()?).await?;
-        let (public, ..) = tokio::join!(
+        let (there, public, ..) = tokio::join!(
+            warehouse.must_exist(),
             PublicSchema::new(warehouse.clone()),
             tiers.hot.snapshot(),
             tiers.archive.snapshot(),
             aliases.identities()
         );
+        there?;
         let public = Arc::new(public?);
         let ier = public.table("ier").await?.ok_or_else(|| Error::internal("there is no table ier"))?;
         let catalog = Arc::new(MemoryCatalogProvider::new());
@@ -125,8 +130,8 @@ impl Engine {
         for (name, sql) in VIEWS {
             let (state, given) = (context.state(), BTreeMap::new());
             let read = statement::read(&state, &macros, sql, &given, NaiveDate::default());
-            let plan = state.statement_to_plan(read.context(|| format!("view {name}"))?).await;
-            let view = DataFrame::new(state, plan.context(|| format!("view {name}"))?);
+            let plan = state.statement_to_plan(read.context(|| phrase!("view {name}"))?).await;
+            let view = DataFrame::new(state, plan.context(|| phrase!("view {name}"))?);
             public.add_view(name, view.into_view());
         }
         let workers = Workers::start(limits.threads)?;
@@ -229,7 +234,7 @@ impl Engine {
         let explain = move |error: DataFusionError| {
             let error = Error::from(error).of_statement();
             match &spill_folder {
-                Some(folder) if error.is_of_full_disk() => error.context(format!("the spill folder {}", folder.display())).into(),
+                Some(folder) if error.is_of_full_disk() => error.context(phrase!("the spill folder {}", folder.display())).into(),
                 _ => error.into(),
             }
         };
@@ -343,7 +348,7 @@ impl Ask for Engine {
             .context
             .table_provider(reference)
             .await
-            .map_err(|_| Error::not_found(format!("there is no table {table:?}; \\dt lists them")))?;
+            .map_err(|_| Error::not_found(phrase!("there is no table {table:?}; \\dt lists them")))?;
         debug_assert!(matches!(provider.table_type(), TableType::Base | TableType::View));
         Ok(provider.schema().fields().iter().map(|field| (field.name().clone(), type_name(field.data_type()))).collect())
     }

@@ -214,7 +214,7 @@ impl Question {
         let odd =
             |value: &&String| value.trim() != value.as_str() || value.is_empty() || value.contains("  ") || value.contains('\n');
         if let Some(value) = given.values().find(odd) {
-            return Err(Error::invalid(format!(
+            return Err(Error::invalid(phrase!(
                 "a head cannot hold \"{value}\" as a default: ask with it, or write it into the SQL"
             )));
         }
@@ -242,7 +242,7 @@ impl Question {
         self.parameters.iter().find(|parameter| parameter.name == name).ok_or_else(|| {
             let names: Vec<&str> = self.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
             let right = if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
-            Error::invalid(format!("the statement has no parameter {name}: {right}"))
+            Error::invalid(phrase!("the statement has no parameter {name}: {right}"))
         })
     }
 
@@ -259,18 +259,18 @@ impl Question {
                 (None, Default::Value(text)) => text,
                 (None, Default::Any) => return Ok(None),
                 (None, Default::Required) => {
-                    return Err(Error::invalid(format!("{} is missing: {}", parameter.name, parameter.meaning)));
+                    return Err(Error::invalid(phrase!("{} is missing: {}", parameter.name, parameter.meaning)));
                 }
             };
             if !parameter.choices.is_empty() && !parameter.choices.contains(text) {
                 let right = parameter.choices.join(", ");
-                return Err(Error::invalid(format!("{} is \"{text}\"; give one of {right}", parameter.name)));
+                return Err(Error::invalid(phrase!("{} is \"{text}\"; give one of {right}", parameter.name)));
             }
             let right = Type::ALL.iter().find(|(_, kind, _)| *kind == parameter.kind).map_or("", |(.., right)| right);
             let value = parameter.kind.value(text, today);
             value.map(Some).ok_or_else(|| match (parameter.kind, SfId::parse(text)) {
-                (Type::Id, Err(error)) => Error::invalid(format!("{}: {error}", parameter.name)),
-                _ => Error::invalid(format!("{} is \"{text}\"; give {right}", parameter.name)),
+                (Type::Id, Err(error)) => Error::invalid(phrase!("{}: {error}", parameter.name)),
+                _ => Error::invalid(phrase!("{} is \"{text}\"; give {right}", parameter.name)),
             })
         };
         self.parameters.iter().map(|parameter| Ok((parameter, value(parameter)?))).collect()
@@ -289,7 +289,7 @@ fn is_name(text: &str) -> bool {
 
 fn unreadable(line: &str) -> Error {
     let kinds: Vec<&str> = Type::ALL.iter().map(|(name, ..)| *name).collect();
-    Error::invalid(format!(
+    Error::invalid(phrase!(
         "the statement's head has the line \"{line}\"; a parameter is name, type ({}), default and meaning, two blanks apart",
         kinds.join(", ")
     ))
@@ -303,7 +303,7 @@ fn unreadable(line: &str) -> Error {
 pub fn library(folder: Option<&Path>, mut refused: impl FnMut(Error)) -> Result<Vec<Question>> {
     let mut questions: Vec<Question> = LIBRARY
         .iter()
-        .map(|(name, sql)| Question::named(name, sql).context(|| format!("question {name}")))
+        .map(|(name, sql)| Question::named(name, sql).context(|| phrase!("question {name}")))
         .collect::<Result<_>>()?;
     let Some(folder) = folder else { return Ok(questions) };
     let reading = || format!("cannot read the folder of questions {}", folder.display());
@@ -314,7 +314,7 @@ pub fn library(folder: Option<&Path>, mut refused: impl FnMut(Error)) -> Result<
     paths.sort();
     for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "sql")) {
         let name = path.file_stem().and_then(|stem| stem.to_str()).ok_or_else(|| Error::invalid("its name is not UTF-8"));
-        match name.and_then(|name| Question::read(name, path)).context(|| format!("{} is no question", path.display())) {
+        match name.and_then(|name| Question::read(name, path)).context(|| phrase!("{} is no question", path.display())) {
             Ok(question) => {
                 questions.retain(|known| known.name != question.name);
                 questions.push(question);
@@ -338,7 +338,7 @@ pub fn find<'a>(questions: &'a [Question], name: &str) -> Result<&'a Question> {
             .filter(|known| words.iter().any(|word| known.contains(word)))
             .collect();
         let hint = if alike.is_empty() { "`ier ask` lists them".to_owned() } else { format!("perhaps {}", alike.join(" or ")) };
-        Error::not_found(format!("there is no question {name:?}; {hint}"))
+        Error::not_found(phrase!("there is no question {name:?}; {hint}"))
     })
 }
 

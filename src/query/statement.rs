@@ -68,7 +68,7 @@ impl VisitorMut for Binding<'_> {
                 *expr = literal(parameter.kind, value.as_deref());
                 ControlFlow::Continue(())
             }
-            None => ControlFlow::Break(Error::invalid(format!("the statement's head declares no parameter {name}"))),
+            None => ControlFlow::Break(Error::invalid(phrase!("the statement's head declares no parameter {name}"))),
         }
     }
 }

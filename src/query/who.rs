@@ -135,7 +135,7 @@ impl Engine {
         }
         let people = self.faces(identities, &|_, email| email.trim().to_lowercase() == wanted, found).await?;
         match people.as_slice() {
-            [] => Err(Error::not_found(format!("nobody has the address {address}; ier who finds people by parts of it"))),
+            [] => Err(Error::not_found(phrase!("nobody has the address {address}; ier who finds people by parts of it"))),
             [person] => SfId::of_person(&person.id),
             several => {
                 let mut list: Vec<String> = several.iter().take(LISTED).map(|face| format!("\n  {face}")).collect();
@@ -143,7 +143,7 @@ impl Engine {
                     list.push(format!("\n  and {} more", several.len() - LISTED));
                 }
                 let (many, list) = (several.len(), list.concat());
-                Err(Error::invalid(format!("{many} people share the address {address}; name one by id:{list}")))
+                Err(Error::invalid(phrase!("{many} people share the address {address}; name one by id:{list}")))
             }
         }
     }

@@ -56,10 +56,10 @@ impl SfId {
     /// Invalid, with a sentence that says what the text is instead: an e-mail address, no id at all, another object's.
     pub fn of_person(text: &str) -> Result<Self> {
         if text.contains('@') {
-            return Err(Error::invalid(format!("{text:?} is an e-mail address, no id; `ier who` finds the ids of people by it")));
+            return Err(Error::invalid(phrase!("{text:?} is an e-mail address, no id; `ier who` finds the ids of people by it")));
         }
         let id = Self::parse(text).map_err(|error| {
-            Error::invalid(format!("{text:?} is no Salesforce id: {error}; a contact's id looks like 003f400000JJbuPAAT"))
+            Error::invalid(phrase!("{text:?} is no Salesforce id: {error}; a contact's id looks like 003f400000JJbuPAAT"))
         })?;
         if id.is_person() {
             return Ok(id);
@@ -75,7 +75,7 @@ impl SfId {
             custom if custom.starts_with('a') => ", as the ids of sends, business units and IERs do",
             _ => "",
         };
-        Err(Error::invalid(format!(
+        Err(Error::invalid(phrase!(
             "{id} is neither a contact's id ({CONTACT_PREFIX}…) nor a lead's ({LEAD_PREFIX}…): it begins with {prefix}{what}"
         )))
     }

@@ -92,7 +92,7 @@ pub fn derive(table: &Table, batch: RecordBatch) -> Result<RecordBatch> {
     }
     let schema = batch.schema();
     let mut columns = batch.columns().to_vec();
-    let column = |name: &str| batch.column_by_name(name).ok_or_else(|| Error::internal(format!("no column {name}")));
+    let column = |name: &str| batch.column_by_name(name).ok_or_else(|| Error::internal(phrase!("no column {name}")));
     let contacts = column("contact_id")?.as_string::<i32>();
     let leads = column("lead_id")?.as_string::<i32>();
     let mut people = StringBuilder::with_capacity(batch.num_rows(), batch.num_rows() * 18);

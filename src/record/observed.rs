@@ -40,7 +40,7 @@ pub struct Seen {
 /// # Errors
 /// Corrupt when the text is not as [this module](self) describes.
 pub fn parse(observed: &str) -> Result<Vec<Seen>> {
-    let corrupt = || Error::corrupt(format!("unreadable observations {observed:?}"));
+    let corrupt = || Error::corrupt(phrase!("unreadable observations {observed:?}"));
     observed
         .lines()
         .map(|line| {
@@ -111,7 +111,7 @@ impl<'a> Changes<'a> {
         let mut observed = if self.before.is_valid(before) { self.before.value(before) } else { BEFORE_OBSERVING }.to_owned();
         // A change of bookkeeping only is no version anybody could have seen.
         if !was.is_empty() {
-            let was = serde_json::to_string(&was).map_err(|error| Error::internal(format!("observations: {error}")))?;
+            let was = serde_json::to_string(&was).map_err(|error| Error::internal(phrase!("observations: {error}")))?;
             write!(observed, "\n{now_millis}{was}").map_err(|error| Error::internal(error.to_string()))?;
         }
         Ok(observed)

@@ -124,7 +124,7 @@ impl<'a> Registers<'a> {
         let schema = versions.schema();
         let stamp = |name: &str| -> Result<&'a PrimitiveArray<TimestampMicrosecondType>> {
             let at = schema.index_of(name)?;
-            versions.column(at).as_primitive_opt().ok_or_else(|| Error::internal(format!("{name} is not a moment")))
+            versions.column(at).as_primitive_opt().ok_or_else(|| Error::internal(phrase!("{name} is not a moment")))
         };
         let kept_at = schema.index_of(hidden::KEPT)?;
         let mut columns = Vec::new();
@@ -339,7 +339,7 @@ fn text(stamp: Option<i64>) -> String {
 }
 
 fn parse_kept(kept: &str) -> Result<BTreeMap<&str, Register>> {
-    let bad = || Error::corrupt(format!("unreadable {}: {kept:?}", hidden::KEPT));
+    let bad = || Error::corrupt(phrase!("unreadable {}: {kept:?}", hidden::KEPT));
     kept.split(';')
         .map(|entry| {
             let (column, stamp) = entry.split_once('=').ok_or_else(bad)?;

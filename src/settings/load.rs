@@ -64,7 +64,7 @@ impl Load {
     pub(super) fn apply(&mut self, layer: LoadLayer) -> Result<()> {
         let within = |name: &str, value: u64, least: u64, most: u64| match (least..=most).contains(&value) {
             true => Ok(value),
-            false => Err(Error::invalid(format!("load.{name} is {value}; it must be from {least} to {most}"))),
+            false => Err(Error::invalid(phrase!("load.{name} is {value}; it must be from {least} to {most}"))),
         };
         if let Some(mb) = layer.buffer_mb {
             self.buffer_mb = within("buffer_mb", mb, 16, 1 << 20)?;
@@ -76,7 +76,7 @@ impl Load {
             self.keep_versions = keep;
         }
         if let Some(day) = layer.earliest {
-            let right = || Error::invalid(format!("load.earliest is \"{day}\", which is no day; write it as 1999-01-01"));
+            let right = || Error::invalid(phrase!("load.earliest is \"{day}\", which is no day; write it as 1999-01-01"));
             self.earliest = day.parse().map_err(|_| right())?;
         }
         if !layer.files.is_empty() {
@@ -89,11 +89,11 @@ impl Load {
 fn rule(file: FileLayer) -> Result<FileRule> {
     let FileLayer { pattern, table, zone, dates, columns } = file;
     let pattern = glob::Pattern::new(&pattern)
-        .map_err(|error| Error::invalid(format!("load.files: the pattern \"{pattern}\" is none: {error}")))?;
+        .map_err(|error| Error::invalid(phrase!("load.files: the pattern \"{pattern}\" is none: {error}")))?;
     let zone = zone
         .map(|zone| {
             zone.parse::<Tz>().map_err(|_| {
-                Error::invalid(format!("load.files: zone is \"{zone}\", which is no time zone, as America/Denver is one"))
+                Error::invalid(phrase!("load.files: zone is \"{zone}\", which is no time zone, as America/Denver is one"))
             })
         })
         .transpose()?;

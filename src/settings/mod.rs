@@ -244,7 +244,7 @@ impl Settings {
         settings.surroundings(&env);
         let home = home(&env);
         if let Some(path) = file {
-            let text = std::fs::read_to_string(path).context(|| format!("cannot read the settings file {}", path.display()))?;
+            let text = std::fs::read_to_string(path).context(|| phrase!("cannot read the settings file {}", path.display()))?;
             let place = path.display().to_string();
             let layer = Layer::from_toml(&text, &place)?.placed(path.parent().unwrap_or(Path::new("")), home.as_deref())?;
             settings.lay(layer, &|key| format!("{place}: {key}"))?;
@@ -328,19 +328,19 @@ impl Settings {
             if (least..=most).contains(&value) {
                 return Ok(value);
             }
-            Err(Error::invalid(format!("{} is {value}; give a number from {least} to {most}", place(key))))
+            Err(Error::invalid(phrase!("{} is {value}; give a number from {least} to {most}", place(key))))
         };
         if let Some(warehouse) = layer.warehouse {
             if warehouse.trim().is_empty() {
                 let right = "give a folder or a URL such as s3://bucket/path";
-                return Err(Error::invalid(format!("{} is empty; {right}", place("warehouse"))));
+                return Err(Error::invalid(phrase!("{} is empty; {right}", place("warehouse"))));
             }
             self.warehouse = warehouse;
         }
         if let Some(zone) = layer.zone {
             self.zone = zone.parse().map_err(|_| {
                 let right = "give an IANA name such as America/Denver or UTC";
-                Error::invalid(format!("{} is \"{zone}\", which is no time zone; {right}", place("zone")))
+                Error::invalid(phrase!("{} is \"{zone}\", which is no time zone; {right}", place("zone")))
             })?;
         }
         if let Some(days) = layer.archive.older_than_days {
@@ -385,13 +385,13 @@ impl Settings {
         if let Some(key) = layer.audit.key.filter(|key| !key.is_empty()) {
             if key.len() < KEY_LENGTH_MIN {
                 let right = "give at least 16, such as the 64 of `openssl rand -hex 32`";
-                return Err(Error::invalid(format!("{} has {} characters; {right}", place("audit.key"), key.len())));
+                return Err(Error::invalid(phrase!("{} has {} characters; {right}", place("audit.key"), key.len())));
             }
             self.audit.key = Some(key);
         }
         if let Some(text) = layer.calendar.terms.filter(|text| !text.trim().is_empty()) {
             let right = "give names and first days (month-day), in order, such as Spring 01-01, Summer 05-15, Fall 08-15";
-            let wrong = || Error::invalid(format!("{} is \"{text}\"; {right}", place("calendar.terms")));
+            let wrong = || Error::invalid(phrase!("{} is \"{text}\"; {right}", place("calendar.terms")));
             self.terms = Calendar::terms_from(&text).ok_or_else(wrong)?;
         }
         if let Some(folder) = layer.ask.folder.filter(|folder| !folder.as_os_str().is_empty()) {
@@ -403,7 +403,7 @@ impl Settings {
             let option = key.to_ascii_lowercase();
             if !store::is_known(&option) {
                 let (place, meant) = (place(&format!("store.{option}")), store::nearest(&option));
-                return Err(Error::invalid(format!("{place} is no option of a store; did you mean {meant}?")));
+                return Err(Error::invalid(phrase!("{place} is no option of a store; did you mean {meant}?")));
             }
             self.store.insert(option, value);
         }
@@ -416,7 +416,7 @@ impl Layer {
         toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start));
             let line = before.map(|before| format!(" line {}", before.matches('\n').count() + 1)).unwrap_or_default();
-            Error::invalid(format!("{place}{line}: {}", error.message().trim().replace('\n', ", ")))
+            Error::invalid(phrase!("{place}{line}: {}", error.message().trim().replace('\n', ", ")))
         })
     }
 
@@ -439,7 +439,7 @@ impl Layer {
             let Some(key) = name.strip_prefix("IER_").filter(|_| !value.is_empty()) else { continue };
             let number = || {
                 value.trim().parse::<u64>().map(Some).map_err(|_| {
-                    Error::invalid(format!("environment variable {name} is \"{value}\"; give a whole number, without a unit"))
+                    Error::invalid(phrase!("environment variable {name} is \"{value}\"; give a whole number, without a unit"))
                 })
             };
             match key {
@@ -452,7 +452,7 @@ impl Layer {
                 "RETAIN_YEARS" => {
                     let years = Length::parse(value);
                     let wrong =
-                        || Error::invalid(format!("environment variable {name} is \"{value}\"; give a whole number, or never"));
+                        || Error::invalid(phrase!("environment variable {name} is \"{value}\"; give a whole number, or never"));
                     layer.retain.years = Some(years.ok_or_else(wrong)?);
                 }
                 "QUERY_MEMORY_MB" => layer.query.memory_mb = number()?,
@@ -481,7 +481,7 @@ impl Layer {
                         layer.store.insert(option.to_ascii_lowercase(), value.clone());
                     }
                     _ => {
-                        return Err(Error::invalid(format!(
+                        return Err(Error::invalid(phrase!(
                             "environment variable {name} is no setting; unset it, or give one of IER_CONFIG, IER_WAREHOUSE, \
                              IER_ZONE, IER_ARCHIVE_OLDER_THAN_DAYS, IER_COMPACT_MEMORY_MB, IER_COMPACT_BEST_AFTER_DAYS, \
                              IER_CALENDAR_TERMS, IER_ASK_FOLDER, IER_RETAIN_YEARS, IER_QUERY_MEMORY_MB, IER_QUERY_SPILL_FOLDER, \
@@ -507,7 +507,7 @@ fn truth(name: &str, value: &str) -> Result<bool> {
     match value.trim().to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" => Ok(true),
         "false" | "0" | "no" => Ok(false),
-        _ => Err(Error::invalid(format!("environment variable {name} is \"{value}\"; give true or false"))),
+        _ => Err(Error::invalid(phrase!("environment variable {name} is \"{value}\"; give true or false"))),
     }
 }
 

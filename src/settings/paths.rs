@@ -13,7 +13,7 @@ const SCHEMES: [&str; 11] = ["file", "memory", "s3", "s3a", "gs", "az", "adl", "
 /// Invalid when nobody says which folder that is.
 pub fn expanded(path: PathBuf, home: Option<&Path>) -> Result<PathBuf> {
     let Ok(below) = path.strip_prefix("~") else { return Ok(path) };
-    let home = home.ok_or_else(|| Error::invalid(format!("{}: HOME is not set; write the folder in full", path.display())))?;
+    let home = home.ok_or_else(|| Error::invalid(phrase!("{}: HOME is not set; write the folder in full", path.display())))?;
     Ok(if below.as_os_str().is_empty() { home.to_owned() } else { home.join(below) })
 }
 
@@ -29,13 +29,13 @@ pub fn warehouse(words: &str, from: &Path, home: Option<&Path>) -> Result<String
         && SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme))
     {
         let meant = rest.trim_start_matches('/');
-        return Err(Error::invalid(format!(
+        return Err(Error::invalid(phrase!(
             "warehouse {words} would be a folder called {scheme}: give {scheme}://{meant}, or ./{words} for the folder"
         )));
     }
     let folder = from.join(expanded(PathBuf::from(words), home)?);
     folder.into_os_string().into_string().map_err(|folder| {
-        Error::invalid(format!("warehouse {} is not utf-8: name a folder that is", Path::new(&folder).display()))
+        Error::invalid(phrase!("warehouse {} is not utf-8: name a folder that is", Path::new(&folder).display()))
     })
 }
 

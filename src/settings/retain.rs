@@ -155,7 +155,7 @@ impl Length {
             Self::Never => Ok(Term::Never),
             Self::Number(number) if (1..=most).contains(&number) => Ok(of(number as u32)),
             Self::Number(number) => {
-                Err(Error::invalid(format!("{place} is {number}; give a number from 1 to {most}, or \"never\"")))
+                Err(Error::invalid(phrase!("{place} is {number}; give a number from 1 to {most}, or \"never\"")))
             }
         }
     }
@@ -220,9 +220,9 @@ impl RuleLayer {
     fn checked(self, place: &dyn Fn(&str) -> String) -> Result<Rule> {
         let name = self.name.trim().to_owned();
         if name.is_empty() {
-            return Err(Error::invalid(format!("{} is empty; say what the rule is for", place("name"))));
+            return Err(Error::invalid(phrase!("{} is empty; say what the rule is for", place("name"))));
         }
-        let of_rule = |what: String| Error::invalid(format!("{} \"{name}\" {what}", place("name")));
+        let of_rule = |what: String| Error::invalid(phrase!("{} \"{name}\" {what}", place("name")));
         let text = |key: &str, value: Option<String>| match value {
             Some(value) if value.trim().is_empty() => Err(of_rule(format!("has an empty {key}; leave it out, or fill it"))),
             value => Ok(value.map(|value| value.trim().to_owned())),

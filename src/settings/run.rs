@@ -57,9 +57,9 @@ impl Run {
             let key = place(&format!("run.{job}"));
             let Some(schedule) = self.jobs.get_mut(&job) else {
                 let jobs = RUN_JOBS.iter().map(|(job, _)| format!("run.{job}")).collect::<Vec<_>>().join(", ");
-                return Err(Error::invalid(format!("{key} is no setting; give one of {jobs}, run.confirm, run.metrics_file")));
+                return Err(Error::invalid(phrase!("{key} is no setting; give one of {jobs}, run.confirm, run.metrics_file")));
             };
-            *schedule = words.parse().map_err(|right| Error::invalid(format!("{key} is \"{words}\"; {right}")))?;
+            *schedule = words.parse().map_err(|right| Error::invalid(phrase!("{key} is \"{words}\"; {right}")))?;
         }
         if let Some(confirm) = layer.confirm {
             self.confirm = confirm.checked(&place("run.confirm"))?;
@@ -108,7 +108,7 @@ impl Consent {
             Self::Of(names) => names,
             Self::Everything => {
                 let variable = DESTROYING_JOBS.join(",");
-                return Err(Error::invalid(format!(
+                return Err(Error::invalid(phrase!(
                     "{place} is true: consent is now given job by job; write those of [{jobs}] that may run by themselves \
                      (as a variable: {variable}). And records expire only where retain.years or a rule says so: three years \
                      are no longer the default"
@@ -116,7 +116,7 @@ impl Consent {
             }
         };
         match names.iter().find(|name| !DESTROYING_JOBS.contains(&name.as_str())) {
-            Some(wrong) => Err(Error::invalid(format!("{place} names \"{wrong}\"; give any of the jobs that destroy: {jobs}"))),
+            Some(wrong) => Err(Error::invalid(phrase!("{place} names \"{wrong}\"; give any of the jobs that destroy: {jobs}"))),
             None => Ok(names.into_iter().collect()),
         }
     }

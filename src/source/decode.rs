@@ -76,7 +76,7 @@ pub(super) fn find(input: &Input) -> Result<(Found, Digest)> {
     let (origin, path) = match (&input.copy, &input.path) {
         (Some(copy), _) => (Origin::Copy(copy.clone()), copy.to_path_buf()),
         (None, Some(path)) => (Origin::Path(path.clone()), path.clone()),
-        (None, None) => return Err(Error::internal(format!("{} was not kept", input.name))),
+        (None, None) => return Err(Error::internal(phrase!("{} was not kept", input.name))),
     };
     Ok((found(origin, file_name.unwrap_or_default()), Digest::File(path)))
 }
@@ -137,10 +137,10 @@ impl Found {
         let length = fill(&mut stream, &mut head).map_err(|error| unreadable(name, "at its start", error))?;
         head.truncate(length);
         if head.is_empty() {
-            return Err(Error::invalid(format!("{name} is empty")));
+            return Err(Error::invalid(phrase!("{name} is empty")));
         }
         if depth > DEPTH_MAX {
-            return Err(Error::invalid(format!("{name} is packed more than {DEPTH_MAX} times over: unpack it first")));
+            return Err(Error::invalid(phrase!("{name} is packed more than {DEPTH_MAX} times over: unpack it first")));
         }
         let packed = |head: Vec<u8>, stream| BufReader::with_capacity(BUFFER_BYTES, Cursor::new(head).chain(stream));
         if head.starts_with(&[0x1F, 0x8B]) {
@@ -148,7 +148,7 @@ impl Found {
         }
         if head.starts_with(&[0x28, 0xB5, 0x2F, 0xFD]) {
             let decoder =
-                ::zstd::stream::read::Decoder::with_buffer(packed(head, stream)).context(|| format!("unpacking {name}"))?;
+                ::zstd::stream::read::Decoder::with_buffer(packed(head, stream)).context(|| phrase!("unpacking {name}"))?;
             return self.sniff(Box::new(decoder), windows, depth + 1);
         }
         if is_parquet(&head) || is_zip(&head) {
@@ -172,7 +172,7 @@ impl Found {
         };
         let mut decoder = DecodeReaderBytesBuilder::new();
         let decoder = decoder.encoding(Some(from)).bom_sniffing(false);
-        let decoder = decoder.build_with_buffer(rest, vec![0; BUFFER_BYTES]).context(|| format!("decoding {name}"))?;
+        let decoder = decoder.build_with_buffer(rest, vec![0; BUFFER_BYTES]).context(|| phrase!("decoding {name}"))?;
         Ok(Content::Text(Box::new(decoder), encoding))
     }
 }

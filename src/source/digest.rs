@@ -57,7 +57,7 @@ impl Digest {
                 let mut hasher = Hasher::new();
                 File::open(path)
                     .and_then(|file| hasher.update_reader(file).map(|hasher| Fingerprint::of(hasher)))
-                    .context(|| format!("reading {} again", path.display()))
+                    .context(|| phrase!("reading {} again", path.display()))
             }
         }
     }

@@ -53,7 +53,7 @@ impl Input {
         if self.bytes.is_none() && self.copy.is_none() {
             let stream: Stream = match &self.path {
                 None => Box::new(std::io::stdin()),
-                Some(path) => Box::new(fs::File::open(path).context(|| format!("opening {}", self.name))?),
+                Some(path) => Box::new(fs::File::open(path).context(|| phrase!("opening {}", self.name))?),
             };
             self.copy = Some(Arc::new(copied(&self.name, &mut { stream })?));
         }
@@ -108,16 +108,16 @@ pub fn expand(args: &[String]) -> Result<Vec<Input>> {
 
 fn matches(pattern: &str) -> Result<Vec<PathBuf>> {
     if !pattern.contains(['*', '?', '[']) {
-        return Err(Error::not_found(format!("{pattern}: no such file or folder")));
+        return Err(Error::not_found(phrase!("{pattern}: no such file or folder")));
     }
     let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::default() };
-    let found = glob::glob_with(pattern, options).map_err(|error| Error::invalid(format!("{pattern}: {error}")))?;
+    let found = glob::glob_with(pattern, options).map_err(|error| Error::invalid(phrase!("{pattern}: {error}")))?;
     let mut paths = found
         .collect::<std::result::Result<Vec<_>, _>>()
-        .map_err(|error| Error::unavailable(format!("{pattern}: {error}")).with_source(error))?;
+        .map_err(|error| Error::unavailable(phrase!("{pattern}: {error}")).with_source(error))?;
     paths.sort();
     if paths.is_empty() {
-        return Err(Error::not_found(format!("{pattern}: no file matches")));
+        return Err(Error::not_found(phrase!("{pattern}: no file matches")));
     }
     Ok(paths)
 }
@@ -129,7 +129,7 @@ fn folder(path: &Path) -> Result<Vec<PathBuf>> {
     walk(path, &mut files, &mut others)?;
     if files.is_empty() {
         let there = if others.is_empty() { "it is empty".to_owned() } else { format!("it holds {}", listed(&others)) };
-        return Err(Error::invalid(format!(
+        return Err(Error::invalid(phrase!(
             "{}: nothing to read, {there}; read are names ending {}",
             path.display(),
             ENDINGS.join(" ")

@@ -128,7 +128,7 @@ fn read(mut export: Export) -> Result<Inspected> {
         let batch = match next {
             Next::Rows(batch) => batch,
             Next::End => break,
-            Next::Otherwise => return Err(Error::internal(format!("{} changed while it was read", export.name))),
+            Next::Otherwise => return Err(Error::internal(phrase!("{} changed while it was read", export.name))),
         };
         for field in table.exported() {
             let Some(column) = batch.column_by_name(&field.name) else { continue };

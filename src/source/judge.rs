@@ -168,7 +168,7 @@ pub(super) fn skipping(mut stream: Stream, bytes: usize) -> Result<Stream> {
 pub(super) fn unreadable(name: &str, broken: Broken) -> Error {
     match broken {
         Broken::Stream(error) => super::stream::unreadable(name, "in the middle", error),
-        Broken::TooLong(line) => Error::invalid(format!(
+        Broken::TooLong(line) => Error::invalid(phrase!(
             "{name}: the record that begins on line {line} is longer than load.record_mb allows: a quote may be missing, or set it higher"
         )),
     }
@@ -257,7 +257,7 @@ impl Evidence {
     /// Refuses what contradicts itself.
     fn refuse(&self, name: &str, frame: Frame, layout: &Layout, asked: &Asked) -> Result<()> {
         let header = frame.line;
-        let refuse = |what: String| Err(Error::invalid(format!("{name}: {what}")));
+        let refuse = |what: String| Err(Error::invalid(phrase!("{name}: {what}")));
         if let Some((opened, closed)) = self.flaw {
             return refuse(format!(
                 "a quote opened on line {opened} is closed, if at all, by one on line {closed} that was meant otherwise: rows between \
@@ -294,12 +294,12 @@ impl Evidence {
     /// Which number is the month, and why.
     fn dates(&self, name: &str, frame: Frame, asked: &Asked) -> Result<Option<(DateOrder, Ground)>> {
         let lines = |one: u64, other: u64| {
-            Err(Error::invalid(format!(
+            Err(Error::invalid(phrase!(
                 "{name}: dates are written month first on line {one} and day first on line {other}: export them all as 2026-08-06"
             )))
         };
         let told = |order, against: Option<u64>| match against {
-            Some(line) => Err(Error::invalid(format!(
+            Some(line) => Err(Error::invalid(phrase!(
                 "{name}: line {line} has a date that cannot be read as --dates says: leave it out, or say the other"
             ))),
             None => Ok(Some((order, Ground::Told))),
@@ -322,7 +322,7 @@ impl Evidence {
                 {
                     Ok(Some((DateOrder::MonthFirst, Ground::Assumed)))
                 }
-                Some(line) => Err(Error::invalid(format!(
+                Some(line) => Err(Error::invalid(phrase!(
                     "{name}: the date on line {line} may have its month or its day first, and no other date of the file tells: say it \
                      with --dates month-first or --dates day-first"
                 ))),

@@ -41,10 +41,10 @@ impl ParquetRows {
     /// Opens a file; its headers, where they are of no known table.
     pub fn open(name: &str, chunks: Chunks, lay: &Lay<'_>, options: &ReadOptions) -> Result<Result<Self, Vec<String>>> {
         let damaged =
-            |error: ::parquet::errors::ParquetError| Error::from(error).context(format!("{name}: not a whole Parquet file"));
+            |error: ::parquet::errors::ParquetError| Error::from(error).context(phrase!("{name}: not a whole Parquet file"));
         let plain = ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::new()).map_err(damaged)?;
         let headers: Vec<String> = plain.schema().fields().iter().map(|field| field.name().clone()).collect();
-        let Some(layout) = lay(headers.clone(), &[]).map_err(|error| error.context(name))? else { return Ok(Err(headers)) };
+        let Some(layout) = lay(headers.clone(), &[]).map_err(|error| error.context(name.to_owned()))? else { return Ok(Err(headers)) };
         let hinted = ArrowReaderOptions::new().with_schema(with_dictionaries(plain.schema(), &layout).into());
         let groups = plain.metadata().row_groups();
         let plain_rows = groups.iter().map(|group| group.num_rows()).sum();
@@ -87,7 +87,7 @@ impl ParquetRows {
         loop {
             let Some(batch) = self.reader.next() else { return Ok(Next::End) };
             let batch = batch.map_err(|error| {
-                Error::corrupt(format!("{}: cut off or damaged after row {}: {error}", self.name, self.rows_read))
+                Error::corrupt(phrase!("{}: cut off or damaged after row {}: {error}", self.name, self.rows_read))
                     .with_source(error)
             })?;
             let before = self.rows_read;
@@ -114,7 +114,7 @@ impl ParquetRows {
         let mut arrays = Vec::with_capacity(self.layout.schema.fields().len());
         for filled in &self.layout.columns {
             let array = self.fill(filled, batch, &mut misfits);
-            arrays.push(array.map_err(|error| error.context(format!("{}: column {}", self.name, filled.field.name)))?);
+            arrays.push(array.map_err(|error| error.context(phrase!("{}: column {}", self.name, filled.field.name)))?);
         }
         if !self.layout.unknown.is_empty() {
             arrays.push(self.custom(batch)?);

@@ -123,7 +123,7 @@ pub fn recognise(clues: &Clues<'_>) -> Result<Option<Recognised>> {
         return Ok(None);
     }
     if stem.is_empty() || NAMES_OF_NOTHING.contains(&stem.as_str()) {
-        return Err(Error::invalid(format!(
+        return Err(Error::invalid(phrase!(
             "people's attributes ({}), but the file's name says not which: name their table with --as, for example --as affiliation",
             listed_headers(headers)
         )));
@@ -165,7 +165,7 @@ pub fn what_it_may_be(file_name: &str) -> &'static str {
 
 /// What is said of a header that is of no known table.
 pub fn unknown(headers: &[String]) -> Error {
-    Error::invalid(format!(
+    Error::invalid(phrase!(
         "the header is of no known object ({}); say which with --as, for example --as individual_email_result or --as contact",
         listed_headers(headers)
     ))
@@ -262,18 +262,18 @@ fn attribute_name(name: &str) -> Result<String> {
         && lower.len() <= 63
         && lower.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     if !well_formed {
-        return Err(Error::invalid(format!(
+        return Err(Error::invalid(phrase!(
             "{name:?} cannot be a table's name: letters, digits and _ only, a letter first; name it with --as"
         )));
     }
     if let Some((_, what)) = TAKEN.iter().find(|(taken, _)| *taken == lower) {
-        return Err(Error::invalid(format!(
+        return Err(Error::invalid(phrase!(
             "{name:?} cannot be a table's name: it is the name of {what}; choose another with --as"
         )));
     }
     let reserved = RESERVED.contains(&lower.as_str()) || RESERVED_BEGINNINGS.iter().any(|beginning| lower.starts_with(beginning));
     if reserved {
-        return Err(Error::invalid(format!("{name:?} cannot be a table's name: it is reserved; choose another with --as")));
+        return Err(Error::invalid(phrase!("{name:?} cannot be a table's name: it is reserved; choose another with --as")));
     }
     Ok(lower)
 }
@@ -283,7 +283,7 @@ fn attributes(name: &str, headers: &[String]) -> Result<Arc<Table>> {
     let headers = headers.as_slice();
     let table = Table::attributes(name, attribute_headers(headers));
     if table.exported().count() != headers.len() {
-        return Err(Error::internal(format!("{name}: not every header became a column: {}", listed_headers(headers))));
+        return Err(Error::internal(phrase!("{name}: not every header became a column: {}", listed_headers(headers))));
     }
     Ok(Arc::new(table))
 }
@@ -319,7 +319,7 @@ fn attribute_headers(headers: &[String]) -> Vec<String> {
 /// A known table, if an export of this header can be one of its: its rows have a key, and nothing of its signature is missing.
 fn with_key(table: &Arc<Table>, headers: &[String]) -> Result<Arc<Table>> {
     if table.ledger {
-        return Err(Error::invalid(format!("{} is kept by ier itself: nothing can be loaded into it", table.name)));
+        return Err(Error::invalid(phrase!("{} is kept by ier itself: nothing can be loaded into it", table.name)));
     }
     let keyed = key_columns(table).iter().any(|columns| columns.iter().all(|column| has_column(table, headers, column)));
     let missing: Vec<String> = missing_of_signature(table, headers).map(|column| api(table, column)).collect();
@@ -331,7 +331,7 @@ fn with_key(table: &Arc<Table>, headers: &[String]) -> Result<Arc<Table>> {
         false => format!("no key, {}{}", key_needs(table), id_of_reports(table, headers)),
     };
     let listed = listed_headers(headers);
-    Err(Error::invalid(format!("wrong header for {}: {lacks}; the headers are {listed}", table.name)))
+    Err(Error::invalid(phrase!("wrong header for {}: {lacks}; the headers are {listed}", table.name)))
 }
 
 /// The columns that give a row of this table its key: any of the lists, whole.

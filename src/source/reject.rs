@@ -59,7 +59,7 @@ impl RejectFile {
             return Err(Error::invalid(what));
         }
         if !folder.is_dir() {
-            return Err(Error::not_found(format!("{}: no such folder to put rejected rows in", folder.display())));
+            return Err(Error::not_found(phrase!("{}: no such folder to put rejected rows in", folder.display())));
         }
         Ok(Self { path, writer: None, count: 0 })
     }
@@ -71,7 +71,7 @@ impl RejectFile {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         options.open(&self.path).map_err(|error| {
-            let error = Error::from(error).context(format!("creating {}", self.path.display()));
+            let error = Error::from(error).context(phrase!("creating {}", self.path.display()));
             error.also("rows were rejected: say with --rejects FILE where they shall go")
         })
     }
@@ -92,7 +92,7 @@ impl RejectFile {
     /// Unavailable when what was written cannot be taken back.
     pub fn start_over(&mut self) -> Result<()> {
         if self.writer.take().is_some() && !is_device(&self.path) {
-            std::fs::remove_file(&self.path).context(|| format!("writing rejects to {} anew", self.path.display()))?;
+            std::fs::remove_file(&self.path).context(|| phrase!("writing rejects to {} anew", self.path.display()))?;
         }
         self.count = 0;
         Ok(())
@@ -101,7 +101,7 @@ impl RejectFile {
     /// Writes out what is still buffered; returns how many were kept.
     pub fn finish(&mut self) -> Result<u64> {
         if let Some(writer) = &mut self.writer {
-            writer.flush().context(|| format!("writing rejects to {}", self.path.display()))?;
+            writer.flush().context(|| phrase!("writing rejects to {}", self.path.display()))?;
         }
         Ok(self.count)
     }
@@ -119,7 +119,7 @@ impl RejectFile {
     }
 
     fn failed(&self, error: ::csv::Error) -> Error {
-        Error::unavailable(format!("writing rejects to {}: {error}", self.path.display())).with_source(error)
+        Error::unavailable(phrase!("writing rejects to {}: {error}", self.path.display())).with_source(error)
     }
 }
 

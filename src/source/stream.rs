@@ -18,7 +18,7 @@ pub type Progress = Option<Arc<dyn Fn(u64) + Send + Sync>>;
 
 /// What a stream holds, as a file of its own.
 pub(super) fn copied(name: &str, stream: &mut dyn Read) -> Result<TempPath> {
-    let mut file = tempfile::NamedTempFile::new().context(|| format!("making room for {name}"))?;
+    let mut file = tempfile::NamedTempFile::new().context(|| phrase!("making room for {name}"))?;
     copy(name, stream, &mut file)?;
     Ok(file.into_temp_path())
 }
@@ -28,9 +28,9 @@ fn copy(name: &str, from: &mut dyn Read, to: &mut dyn io::Write) -> Result<()> {
     let mut position = 0u64;
     loop {
         match from.read(&mut buffer) {
-            Ok(0) => return to.flush().context(|| format!("making room for {name}")),
+            Ok(0) => return to.flush().context(|| phrase!("making room for {name}")),
             Ok(length) => {
-                to.write_all(&buffer[..length]).context(|| format!("making room for {name}"))?;
+                to.write_all(&buffer[..length]).context(|| phrase!("making room for {name}"))?;
                 position += length as u64;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -85,7 +85,7 @@ pub(super) fn open(
         let is_whole = length < HEAD_BYTES;
         let frame = Frame::of(&head);
         let Some((headers, rows)) = beginning(name, &head, frame, options.record_bytes)? else {
-            return Err(Error::invalid(format!("{name} is empty")));
+            return Err(Error::invalid(phrase!("{name} is empty")));
         };
         if let [only] = headers.as_slice()
             && rows.is_empty()
@@ -94,7 +94,7 @@ pub(super) fn open(
             return Ok(Text::NothingFound);
         }
         if headers.iter().any(|header| header.contains('\0')) {
-            return Err(Error::invalid(format!("{name} is not text, nor any packed form that is read")));
+            return Err(Error::invalid(phrase!("{name} is not text, nor any packed form that is read")));
         }
         let layout = match lay(headers.clone(), &rows) {
             Ok(Some(layout)) => layout,
@@ -107,7 +107,7 @@ pub(super) fn open(
             let mut again = Opening { windows: is_windows, ..Opening::default() };
             match found.open(&mut again)? {
                 Content::Text(stream, _) => Ok(stream),
-                _ => Err(Error::internal(format!("{name} is no text any more"))),
+                _ => Err(Error::internal(phrase!("{name} is no text any more"))),
             }
         };
         let is_proven = is_whole || options.whole;
@@ -122,7 +122,7 @@ pub(super) fn open(
             // Its letters are Windows's: once more, as these.
             how.windows = true;
             let Content::Text(again, of) = found.open(how)? else {
-                return Err(Error::internal(format!("{name} is no text any more")));
+                return Err(Error::internal(phrase!("{name} is no text any more")));
             };
             (stream, encoding) = (again, of);
             continue;
@@ -146,7 +146,7 @@ fn beginning(name: &str, head: &[u8], frame: Frame, record_bytes: usize) -> Resu
         return Ok(None);
     }
     if record.flaw.is_some() {
-        return Err(Error::invalid(format!(
+        return Err(Error::invalid(phrase!(
             "{name}: the quotes of the header, on line {}, are not as they should be: one is missing, or one too many",
             record.line
         )));
@@ -154,7 +154,7 @@ fn beginning(name: &str, head: &[u8], frame: Frame, record_bytes: usize) -> Resu
     let texts = |record: &Record| record.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect::<Vec<_>>();
     let is_no_letter = |byte: &u8| *byte < b'\t';
     if std::str::from_utf8(record.bytes()).is_err() && head.iter().take(FIRST_BYTES).any(is_no_letter) {
-        return Err(Error::invalid(format!("{name} is not text, nor any packed form that is read")));
+        return Err(Error::invalid(phrase!("{name} is not text, nor any packed form that is read")));
     }
     let header = texts(&record);
     let mut rows = Vec::new();
@@ -344,9 +344,10 @@ impl TextRows {
     }
 
     fn cut_off(&self) -> Error {
-        Error::corrupt(format!(
+        Error::corrupt(phrase!(
             "{}: cut off in line {}: the last row is not whole, and no line end stands behind it; export or download it again",
-            self.name, self.record.last_line
+            self.name,
+            self.record.last_line
         ))
     }
 
@@ -358,7 +359,7 @@ impl TextRows {
     /// The record's values into the columns.
     #[inline]
     fn push(&mut self, rows: &mut Rows, present: &mut [bool], rejects: &mut dyn RejectSink) -> Result<()> {
-        let Some(texts) = self.record.take_texts() else { return Err(Error::internal(format!("{}: not mended", self.name))) };
+        let Some(texts) = self.record.take_texts() else { return Err(Error::internal(phrase!("{}: not mended", self.name))) };
         let mut misfit = None;
         for ((column, filled), present) in self.columns.iter_mut().zip(&self.layout.columns).zip(present.iter_mut()) {
             *present = false;

@@ -45,7 +45,7 @@ pub(super) type Named = (String, String, Member);
 /// names of the others.
 pub(super) fn members(name: &str, archive: Archive) -> Result<(Vec<Named>, Vec<String>)> {
     let opening = || format!("opening {name}");
-    let damaged = |error: ::zip::result::ZipError| Error::corrupt(format!("{name}: not a whole zip: {error}")).with_source(error);
+    let damaged = |error: ::zip::result::ZipError| Error::corrupt(phrase!("{name}: not a whole zip: {error}")).with_source(error);
     let file = File::open(archive.path()).context(opening)?;
     let mut index = ZipArchive::new(file.try_clone().context(opening)?).map_err(damaged)?;
     let mut entries = Vec::new();
@@ -53,10 +53,10 @@ pub(super) fn members(name: &str, archive: Archive) -> Result<(Vec<Named>, Vec<S
         let file = index.by_index_raw(at).map_err(damaged)?;
         let member = file.name().map_err(damaged)?.into_owned();
         if member == "[Content_Types].xml" {
-            return Err(Error::invalid(format!("{name} is an Excel workbook: save it as CSV UTF-8 and load that")));
+            return Err(Error::invalid(phrase!("{name} is an Excel workbook: save it as CSV UTF-8 and load that")));
         }
         if file.is_file() && !member.split('/').any(is_aside) {
-            let start = file.data_start().ok_or_else(|| Error::corrupt(format!("{name}: {member} has no data")))?;
+            let start = file.data_start().ok_or_else(|| Error::corrupt(phrase!("{name}: {member} has no data")))?;
             let (method, encrypted) = (file.compression(), file.encrypted());
             let sizes = (file.compressed_size(), file.size(), file.crc32());
             entries.push(Entry { member, start, method, encrypted, sizes });
@@ -69,7 +69,7 @@ pub(super) fn members(name: &str, archive: Archive) -> Result<(Vec<Named>, Vec<S
         );
     }
     if entries.is_empty() {
-        return Err(Error::invalid(format!("{name} holds no files")));
+        return Err(Error::invalid(phrase!("{name} holds no files")));
     }
     entries.sort_by(|one, other| one.member.cmp(&other.member));
     let zip = Arc::new(Zip { file, _archive: archive });
@@ -114,7 +114,7 @@ impl Entry {
         }
         match self.method {
             CompressionMethod::Stored | CompressionMethod::Deflated => Ok(()),
-            other => Err(Error::invalid(format!("packed with {other}, which is not read: unpack it first"))),
+            other => Err(Error::invalid(phrase!("packed with {other}, which is not read: unpack it first"))),
         }
     }
 

@@ -65,9 +65,9 @@ pub fn synced(moment: i64) -> i64 {
 /// Refuses no months, and periods that leave the calendar.
 pub fn months(recipe: &Recipe) -> Result<Vec<Month>> {
     if recipe.months == 0 || recipe.months > 1_200 {
-        return Err(Error::invalid(format!("{} months: give a number from 1 to 1200", recipe.months)));
+        return Err(Error::invalid(phrase!("{} months: give a number from 1 to 1200", recipe.months)));
     }
-    let outside = || Error::invalid(format!("a period of {} months up to {} leaves the calendar", recipe.months, recipe.end));
+    let outside = || Error::invalid(phrase!("a period of {} months up to {} leaves the calendar", recipe.months, recipe.end));
     let last = recipe.end.checked_sub_days(Days::new(1)).and_then(|day| day.with_day(1)).ok_or_else(outside)?;
     (0..recipe.months)
         .map(|index| {

@@ -90,7 +90,7 @@ impl Habit {
     }
 
     fn write_time(self, micros: i64, out: &mut Vec<u8>) -> Result<()> {
-        let outside = || Error::internal(format!("{micros} microseconds are outside the calendar"));
+        let outside = || Error::internal(phrase!("{micros} microseconds are outside the calendar"));
         let utc: DateTime<Utc> = DateTime::from_timestamp_micros(micros).ok_or_else(outside)?;
         if self == Self::Report {
             let local = utc.with_timezone(&chrono_tz::America::Denver);

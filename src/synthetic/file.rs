@@ -23,15 +23,15 @@ impl Part {
     /// Begins the file `name` in `folder`.
     pub fn create(folder: &Path, name: &str, table: &'static str) -> Result<Self> {
         let (path, temporary) = (folder.join(name), folder.join(format!(".{name}.part")));
-        let file = File::create(&temporary).context(|| format!("{}: cannot be created", temporary.display()))?;
+        let file = File::create(&temporary).context(|| phrase!("{}: cannot be created", temporary.display()))?;
         Ok(Self { out: Some(BufWriter::with_capacity(1 << 18, file)), temporary, path, table })
     }
 
     /// Flushes the file and gives it its name.
     pub fn finish(mut self, rows: u64) -> Result<MadeFile> {
-        self.flush().context(|| format!("{}: cannot be written", self.temporary.display()))?;
+        self.flush().context(|| phrase!("{}: cannot be written", self.temporary.display()))?;
         self.out = None;
-        std::fs::rename(&self.temporary, &self.path).context(|| format!("{}: cannot be named", self.path.display()))?;
+        std::fs::rename(&self.temporary, &self.path).context(|| phrase!("{}: cannot be named", self.path.display()))?;
         let bytes = std::fs::metadata(&self.path).context(|| self.path.display().to_string())?.len();
         Ok(MadeFile { path: std::mem::take(&mut self.path), table: self.table, rows, bytes })
     }
@@ -146,7 +146,7 @@ impl Csv {
     /// Ends the row.
     pub fn end_row(&mut self) -> Result<()> {
         self.row.extend_from_slice(if self.habit == Habit::Report { b"\r\n" } else { b"\n" });
-        self.bytes.write(&self.row).context(|| format!("{}: cannot be written", self.path.display()))?;
+        self.bytes.write(&self.row).context(|| phrase!("{}: cannot be written", self.path.display()))?;
         self.row.clear();
         self.fields = 0;
         self.rows += 1;
@@ -159,7 +159,7 @@ impl Csv {
             return Ok(None);
         }
         let file = match self.bytes {
-            Bytes::Gzip(out) => out.finish().context(|| format!("{}: cannot be written", self.path.display()))?.finish(self.rows),
+            Bytes::Gzip(out) => out.finish().context(|| phrase!("{}: cannot be written", self.path.display()))?.finish(self.rows),
             Bytes::Utf16(out) | Bytes::Plain(out) => out.finish(self.rows),
         };
         file.map(Some)

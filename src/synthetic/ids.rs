@@ -33,7 +33,7 @@ const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 pub fn id(prefix: &str, number: u64) -> Result<SfId> {
     let mut text = [b'0'; 15];
     if prefix.len() != 3 {
-        return Err(Error::internal(format!("{prefix:?} is no key prefix")));
+        return Err(Error::internal(phrase!("{prefix:?} is no key prefix")));
     }
     text[..3].copy_from_slice(prefix.as_bytes());
     text[3..6].copy_from_slice(ORG);
@@ -42,7 +42,7 @@ pub fn id(prefix: &str, number: u64) -> Result<SfId> {
         *place = DIGITS[(rest % 62) as usize];
         rest /= 62;
     }
-    SfId::parse_bytes(&text).map_err(|why| Error::internal(format!("made a bad id: {why}")))
+    SfId::parse_bytes(&text).map_err(|why| Error::internal(phrase!("made a bad id: {why}")))
 }
 
 #[cfg(test)]

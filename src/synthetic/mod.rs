@@ -87,10 +87,10 @@ pub fn expected_iers(recipe: &Recipe) -> u64 {
 /// ones stay.
 pub fn generate(recipe: &Recipe, folder: &Path, progress: &dyn Fn(u64, u64)) -> Result<Made> {
     let plan = Plan::new(recipe)?;
-    std::fs::create_dir_all(folder).context(|| format!("{}: cannot be made", folder.display()))?;
-    let mut entries = std::fs::read_dir(folder).context(|| format!("{}: cannot be read", folder.display()))?;
+    std::fs::create_dir_all(folder).context(|| phrase!("{}: cannot be made", folder.display()))?;
+    let mut entries = std::fs::read_dir(folder).context(|| phrase!("{}: cannot be read", folder.display()))?;
     if entries.next().is_some() {
-        return Err(Error::invalid(format!("{}: the folder is not empty; name a new one", folder.display())));
+        return Err(Error::invalid(phrase!("{}: the folder is not empty; name a new one", folder.display())));
     }
     let (mut files, months) = write_months(&plan, folder, progress)?;
     let mut tallies = Vec::with_capacity(months.len());

@@ -152,9 +152,9 @@ impl Plan {
         };
         let contacts = u32::try_from(recipe.contacts).ok().filter(|&contacts| contacts > 0 && contacts <= 1 << 31);
         let contacts =
-            contacts.ok_or_else(|| Error::invalid(format!("{} contacts: give a number from 1 to 2^31", recipe.contacts)))?;
+            contacts.ok_or_else(|| Error::invalid(phrase!("{} contacts: give a number from 1 to 2^31", recipe.contacts)))?;
         if recipe.sends_per_month == 0 || recipe.sends_per_month > 10_000 {
-            return Err(Error::invalid(format!("{} sends a month: give a number from 1 to 10000", recipe.sends_per_month)));
+            return Err(Error::invalid(phrase!("{} sends a month: give a number from 1 to 10000", recipe.sends_per_month)));
         }
         let dice = Dice::new(recipe.seed);
         let people = People::new(dice, contacts, start, end, recipe.misbehaviour);

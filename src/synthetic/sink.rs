@@ -27,7 +27,7 @@ const EXTRA_HEADER: &str = "Region__c";
 
 /// The table of this name.
 pub fn table_of(name: &str) -> Result<&'static Table> {
-    known(name).map(Arc::as_ref).ok_or_else(|| Error::internal(format!("there is no table {name}")))
+    known(name).map(Arc::as_ref).ok_or_else(|| Error::internal(phrase!("there is no table {name}")))
 }
 
 /// What may be peculiar about a CSV, beside its habit.
@@ -208,7 +208,7 @@ impl Column {
             (Self::Int(out), Cell::Empty) => out.append_null(),
             (Self::Time(out), Cell::Time(micros)) => out.append_value(micros),
             (Self::Time(out), Cell::Empty) => out.append_null(),
-            (_, cell) => return Err(Error::internal(format!("{cell:?} stands in a column of another type"))),
+            (_, cell) => return Err(Error::internal(phrase!("{cell:?} stands in a column of another type"))),
         }
         Ok(())
     }
@@ -273,7 +273,7 @@ impl ParquetSink {
         let columns = self.columns.iter_mut().map(|(_, column)| column.finish()).collect();
         self.pending_rows = 0;
         let batch = RecordBatch::try_new(self.schema.clone(), columns)?;
-        self.writer.write(&batch).context(|| format!("{}: cannot be written", self.path.display()))
+        self.writer.write(&batch).context(|| phrase!("{}: cannot be written", self.path.display()))
     }
 
     fn finish(mut self) -> Result<Option<MadeFile>> {
@@ -283,7 +283,7 @@ impl ParquetSink {
         if self.pending_rows > 0 {
             self.flush()?;
         }
-        let part = self.writer.into_inner().context(|| format!("{}: cannot be written", self.path.display()))?;
+        let part = self.writer.into_inner().context(|| phrase!("{}: cannot be written", self.path.display()))?;
         part.finish(self.rows).map(Some)
     }
 }

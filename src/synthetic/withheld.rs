@@ -61,7 +61,7 @@ fn write_row<'a>(plan: &Plan, out: &mut Csv, columns: impl Iterator<Item = &'a s
 
 /// A moment as extracts write it: in the account's zone, which they do not name.
 fn written(micros: i64) -> Result<String> {
-    let outside = || Error::internal(format!("{micros} microseconds are outside the calendar"));
+    let outside = || Error::internal(phrase!("{micros} microseconds are outside the calendar"));
     let utc: DateTime<Utc> = DateTime::from_timestamp_micros(micros).ok_or_else(outside)?;
     Ok(utc.with_timezone(&chrono_tz::America::Denver).format("%m/%d/%Y %I:%M:%S %p").to_string())
 }

@@ -75,7 +75,7 @@ pub async fn learn(warehouse: &Arc<Warehouse>) -> Result<u64> {
     let learned_at = warehouse.clock().now();
     let mut shown = Vec::new();
     for (name, column, how) in SHOWN {
-        let table = known(name).ok_or_else(|| Error::internal(format!("no table {name}")))?;
+        let table = known(name).ok_or_else(|| Error::internal(phrase!("no table {name}")))?;
         let lake = warehouse.table(Role::Reference, table).await?;
         for file in lake.snapshot().await?.files() {
             let mut rows = read::open(&lake, file).await?.stream(Some(&["id", column]), None)?;
@@ -145,7 +145,7 @@ async fn edges(lake: &LakeTable, snapshot: &Snapshot) -> Result<Vec<Edge>> {
                 let (Some(alias), Some(person), Some(how), Some(learned_at)) =
                     (person_id(text(0)), person_id(text(1)), text(2).and_then(How::named), learned_at)
                 else {
-                    return Err(Error::corrupt(format!("{}, row {row} of {}: unreadable", lake.name(), file.path(&lake.folder))));
+                    return Err(Error::corrupt(phrase!("{}, row {row} of {}: unreadable", lake.name(), file.path(&lake.folder))));
                 };
                 let [reason, author] = [3, 4].map(|at| text(at).map(Into::into));
                 edges.push(Edge { learned_at, alias, person, how, reason, author });

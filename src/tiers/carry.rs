@@ -67,7 +67,7 @@ pub struct Home {
 impl Home {
     /// Reads the home columns of a row.
     pub fn of(batch: &RecordBatch, row: usize) -> Result<Self> {
-        let column = |name: &str| batch.column_by_name(name).ok_or_else(|| Error::internal(format!("no column {name}")));
+        let column = |name: &str| batch.column_by_name(name).ok_or_else(|| Error::internal(phrase!("no column {name}")));
         let people = column("person_id")?.as_string::<i32>();
         let dates = column("date_sent")?.as_primitive::<TimestampMicrosecondType>();
         let days = column("sent_date")?.as_primitive::<Date32Type>();

@@ -126,7 +126,7 @@ pub async fn settle_anew(warehouse: &Arc<Warehouse>, ids: &StringArray) -> Resul
             return Ok(());
         }
     }
-    Err(Error::conflict(format!("{} is changed by others all the time: try again", ier_table()?.name)))
+    Err(Error::conflict(phrase!("{} is changed by others all the time: try again", ier_table()?.name)))
 }
 
 /// The version of the hot table of IERs: as long as it is the same, no IER has moved.

@@ -81,7 +81,7 @@ pub async fn mend(warehouse: &Arc<Warehouse>, tiers: &Tiers, wanted: &HashSet<&s
         }
         return Ok(records);
     }
-    Err(Error::conflict(format!("{} is changed by others all the time: try again", tiers.hot.name())))
+    Err(Error::conflict(phrase!("{} is changed by others all the time: try again", tiers.hot.name())))
 }
 
 /// One row for each record, of all its copies, marked as overriding archived ones anywhere; and where hot's copies stand.

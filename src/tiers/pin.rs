@@ -92,5 +92,5 @@ pub async fn pin(tiers: &Tiers) -> Result<Pinned> {
         }
         hot = tiers.hot.snapshot().await?;
     }
-    Err(Error::unavailable(format!("{} is archived faster than it can be read: try again", tiers.hot.table.name)))
+    Err(Error::unavailable(phrase!("{} is archived faster than it can be read: try again", tiers.hot.table.name)))
 }

@@ -135,7 +135,7 @@ pub async fn write(
             counts => return Ok(spans.without_erased(&counts?)),
         }
     }
-    Err(Error::conflict(format!("{} is changed by others all the time: try again when they are done", told.table().name)))
+    Err(Error::conflict(phrase!("{} is changed by others all the time: try again when they are done", told.table().name)))
 }
 
 /// All rows of a table.
@@ -251,7 +251,7 @@ impl Load<'_> {
             let named = people.iter().take(PEOPLE_NAMED).copied().collect::<Vec<_>>().join(", ");
             let more = people.len().saturating_sub(PEOPLE_NAMED);
             let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-            return Err(Error::invalid(format!(
+            return Err(Error::invalid(phrase!(
                 "{} of the {} rows of {} would hold no longer, those of {named}{more}: look whether the files are whole, and then \
                  add --confirm",
                 ends.len(),
@@ -436,5 +436,5 @@ fn text(column: &StringArray, row: usize) -> Option<&str> {
 
 fn moments<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a TimestampMicrosecondArray> {
     let column = batch.column_by_name(name).and_then(|column| column.as_primitive_opt());
-    column.ok_or_else(|| Error::internal(format!("no column {name}")))
+    column.ok_or_else(|| Error::internal(phrase!("no column {name}")))
 }

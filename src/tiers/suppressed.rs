@@ -44,10 +44,10 @@ impl Key {
         let bytes = match read.await {
             Ok(bytes) => bytes,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(Error::from(error).context(format!("cannot read {place}"))),
+            Err(error) => return Err(Error::from(error).context(phrase!("cannot read {place}"))),
         };
         let key = std::str::from_utf8(&bytes).ok().and_then(|text| blake3::Hash::from_hex(text.trim()).ok());
-        key.map(|key| Some(Self(*key.as_bytes()))).ok_or_else(|| Error::corrupt(format!("{place} is no key: restore it")))
+        key.map(|key| Some(Self(*key.as_bytes()))).ok_or_else(|| Error::corrupt(phrase!("{place} is no key: restore it")))
     }
 
     /// The warehouse's key, made if need be; of two who make it at once one takes the other's.
@@ -66,10 +66,10 @@ impl Key {
         match put {
             Ok(_) => return Ok(key),
             Err(object_store::Error::AlreadyExists { .. }) => {}
-            Err(error) => return Err(Error::from(error).context(format!("cannot write {place}"))),
+            Err(error) => return Err(Error::from(error).context(phrase!("cannot write {place}"))),
         }
         let stored = Self::stored(warehouse).await?;
-        stored.ok_or_else(|| Error::unavailable(format!("{place} was there and is gone: try again")))
+        stored.ok_or_else(|| Error::unavailable(phrase!("{place} was there and is gone: try again")))
     }
 }
 
@@ -91,7 +91,7 @@ pub async fn list(warehouse: &Warehouse) -> Result<Arc<List>> {
     }
     let key = Key::stored(warehouse).await?;
     let key =
-        key.ok_or_else(|| Error::corrupt(format!("{} is gone, and with it who was erased: restore it", place(warehouse))))?;
+        key.ok_or_else(|| Error::corrupt(phrase!("{} is gone, and with it who was erased: restore it", place(warehouse))))?;
     let is_right = match lake.transaction(&snapshot, KEY).await? {
         Some(expected) => expected == key.fingerprint(),
         // The last erasure was before commits told of the key; an upgrade of the warehouse has noted which it was.
@@ -99,7 +99,7 @@ pub async fn list(warehouse: &Warehouse) -> Result<Arc<List>> {
     };
     if !is_right {
         let place = place(warehouse);
-        return Err(Error::corrupt(format!(
+        return Err(Error::corrupt(phrase!(
             "{place} is not the key under which the list of who was erased was made: restore it"
         )));
     }
@@ -114,7 +114,7 @@ pub async fn list(warehouse: &Warehouse) -> Result<Arc<List>> {
             for (row, subject) in subjects.as_string::<i32>().iter().enumerate() {
                 let hash = subject.and_then(|subject| blake3::Hash::from_hex(subject).ok());
                 let (Some(hash), Some(at)) = (hash, DateTime::from_timestamp_micros(at.value(row))) else {
-                    return Err(Error::corrupt(format!("{}, row {row} of {}: unreadable", lake.name(), file.path(&lake.folder))));
+                    return Err(Error::corrupt(phrase!("{}, row {row} of {}: unreadable", lake.name(), file.path(&lake.folder))));
                 };
                 let id = ids.as_string::<i32>().value(row);
                 let erasure_id = erasures.entry(id.to_owned()).or_insert_with(|| id.into()).clone();

@@ -194,7 +194,7 @@ impl Upsert {
             Err(error) => {
                 forsake_paths(&self.target, &begun.paths()).await;
                 if error.is_missing() && self.pin().await?.versions() != pinned.versions() {
-                    return Err(Error::conflict(format!("{} changed meanwhile", self.target.name())).with_source(error));
+                    return Err(Error::conflict(phrase!("{} changed meanwhile", self.target.name())).with_source(error));
                 }
                 return Err(error);
             }
@@ -245,7 +245,7 @@ impl Upsert {
                 done => return done,
             }
         }
-        Err(Error::conflict(format!("{} is changed by others all the time: try again", self.target.table.name)))
+        Err(Error::conflict(phrase!("{} is changed by others all the time: try again", self.target.table.name)))
     }
 
     /// Gives a prepared upsert up.
@@ -553,7 +553,7 @@ impl Work {
         let name = self.target.name();
         fold(&self.target, partition, changes, self.now_millis, &|_| {})
             .await
-            .context(|| format!("cannot write {name}, partition {}", partition.value().unwrap_or_else(|| "without date".into())))
+            .context(|| phrase!("cannot write {name}, partition {}", partition.value().unwrap_or_else(|| "without date".into())))
     }
 
     /// Settles rows whose key is, or may be, in more than one partition of the load or of the table.

@@ -32,8 +32,19 @@ impl fmt::Debug for Warehouse {
 }
 
 impl Warehouse {
-    /// Opens the warehouse at a URL or local folder; an empty place is an empty warehouse.
-    pub fn open(location: &str, options: &BTreeMap<String, String>, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
+    /// Opens the warehouse at a URL or local folder.
+    ///
+    /// # Errors
+    /// Invalid for what is no place, not found where there is no warehouse.
+    pub async fn open(location: &str, options: &BTreeMap<String, String>, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
+        let warehouse = Self::place(location, options, clock)?;
+        warehouse.must_exist().await?;
+        Ok(warehouse)
+    }
+
+    /// The place at a URL or local folder, for what makes a warehouse there. Whoever asks it without having made one is refused by
+    /// the engine.
+    pub fn place(location: &str, options: &BTreeMap<String, String>, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
         Ok(Self::at(Root::open(location, options)?, clock))
     }
 
@@ -100,13 +111,13 @@ impl Warehouse {
             return self.table(Role::Reference, table).await;
         }
         let found = self.attributes(&table.name, Some(table)).await?;
-        found.ok_or_else(|| Error::invalid(format!("{} has no columns", table.name)))
+        found.ok_or_else(|| Error::invalid(phrase!("{} has no columns", table.name)))
     }
 
     /// Names of the attribute tables in the warehouse.
     pub async fn attribute_names(&self) -> Result<Vec<String>> {
         let folder = Path::from_iter(self.root.base.parts().chain(Path::from(Role::Reference.folder()).parts()));
-        let listed = self.root.store.list_with_delimiter(Some(&folder)).await.context(|| format!("cannot list {folder}"))?;
+        let listed = self.root.store.list_with_delimiter(Some(&folder)).await.context(|| phrase!("cannot list {folder}"))?;
         let names: BTreeSet<String> = listed
             .common_prefixes
             .iter()
@@ -164,7 +175,7 @@ impl Warehouse {
             [] => "`ier load` makes one, --warehouse names another".to_owned(),
             near => format!("there is one at {}: name it with --warehouse", near.join(" and at ")),
         };
-        Err(Error::not_found(format!("there is no warehouse at {}; {instead}", self.root.location())))
+        Err(Error::not_found(phrase!("there is no warehouse at {}; {instead}", self.root.location())))
     }
 
     /// Folders above and below in which there is a warehouse.
@@ -172,7 +183,7 @@ impl Warehouse {
         let parts: Vec<_> = self.root.base.parts().collect();
         let above = parts.split_last().map(|(_, above)| Path::from_iter(above.iter().cloned()));
         let below = self.root.store.list_with_delimiter(Some(&self.root.base)).await;
-        let below = below.context(|| format!("cannot list {}", self.root.location()))?.common_prefixes;
+        let below = below.context(|| phrase!("cannot list {}", self.root.location()))?.common_prefixes;
         let mut near = Vec::new();
         for folder in above.into_iter().chain(below.into_iter().take(NEAR)) {
             let marker = folder.clone().join(MARKER);

@@ -60,6 +60,8 @@ impl House {
         // Houses are small, and their rows unlike each other.
         (root.rollup_rows_each, root.rare_rows_each) = (0, 0);
         let warehouse = Warehouse::at(root, clock.clone());
+        // A warehouse without tables: no engine is opened where there is none.
+        warehouse.root().markers.made(day.and_utc()).await.unwrap();
         let engine = Engine::open(warehouse.clone(), limits).await.unwrap();
         Self { warehouse, engine, clock, folder: TempDir::new().unwrap() }
     }

@@ -73,7 +73,8 @@ async fn a_run_says_how_it_ended() {
     world.clock.tick(chrono::Duration::hours(1));
     archived(&world).await.unwrap();
     world.clock.tick(chrono::Duration::hours(1));
-    let failed = run(&world, "audit", Err(Error::unavailable("no answer about 003f400000JJbuPAAT"))).await.unwrap_err();
+    let failed =
+        run(&world, "audit", Err(Error::unavailable(format!("no answer about {}", "003f400000JJbuPAAT")))).await.unwrap_err();
     assert_eq!(failed.to_string(), "no answer about 003f400000JJbuPAAT", "who asked is told everything");
     world.clock.tick(chrono::Duration::hours(1));
     let complains = Ok(Said { what: "looked at 3 files", rows: 0, complains: true });
@@ -83,8 +84,8 @@ async fn a_run_says_how_it_ended() {
     let told = [
         ["archive", "done", "1", "ann", engine, "-"],
         ["archive", "nothing", "0", "ann", engine, "-"],
-        ["audit", "failed", "0", "ann", engine, "no answer about …"],
-        ["verify", "failed", "0", "ann", engine, "one file is damaged"],
+        ["audit", "failed", "0", "ann", engine, "unavailable"],
+        ["verify", "failed", "0", "ann", engine, "corrupt: one file is damaged"],
     ];
     assert_eq!(world.ask(RUNS).await, told);
     let report = world.line("SELECT report FROM job_run WHERE outcome = 'done'").await;
@@ -203,8 +204,8 @@ async fn the_view_shows_how_each_job_is_doing() {
     let line = |text: &str| text.split(" | ").map(str::to_owned).collect::<Vec<_>>();
     let expected = [
         line("archive | 2026-11-01T17:00:00Z | done | 0.0 | 5 | - | 2026-11-01T17:00:00Z | 0 | 1"),
-        line("compact | 2026-11-01T15:00:00Z | failed | 0.0 | 0 | worse | 2026-11-01T13:00:00Z | 2 | 4"),
-        line("verify | 2026-11-01T16:00:00Z | failed | 0.0 | 0 | a file is gone | - | 1 | 1"),
+        line("compact | 2026-11-01T15:00:00Z | failed | 0.0 | 0 | corrupt: worse | 2026-11-01T13:00:00Z | 2 | 4"),
+        line("verify | 2026-11-01T16:00:00Z | failed | 0.0 | 0 | corrupt: a file is gone | - | 1 | 1"),
     ];
     assert_eq!(told, expected);
     // What a schedule goes by says the same.
@@ -242,14 +243,44 @@ fn the_verbs_leave_rows_and_dry_runs_none() {
     }
     std::fs::write(room.path().join("bad.csv"), "Id,et4ae5__MergeId__c,et4ae5__DateSent__c\nno-id,M,never\n").unwrap();
     assert_eq!(ier(&["load", "bad.csv"]).status.code(), Some(2));
-    assert_eq!(ier(&["load", "absent.csv"]).status.code(), Some(3));
-    let expected = [
-        "load,done,tester",
-        "archive,done,tester",
-        "compact,nothing,tester",
-        "vacuum,nothing,tester",
-        "load,failed,tester",
-        "load,failed,tester",
-    ];
+    // What cannot be done as it was typed is no run.
+    std::fs::write(room.path().join("taken.csv"), "").unwrap();
+    for (typed, code) in [
+        (&["load", "absent.csv"][..], 3),
+        (&["load", "bad.csv", "--rejects", "taken.csv"], 2),
+        (&["release", "--out", "taken.csv"], 2),
+        (&["release", "--again", "no-run", "--out", "ids.csv"], 3),
+        (&["hold", "add", "--unit", "No Unit", "--reason", "x"], 3),
+        (&["hold", "release", "hold-1", "--reason", "x"], 3),
+        (&["verify", "--table", "no_table"], 3),
+    ] {
+        assert_eq!(ier(typed).status.code(), Some(code), "{typed:?}");
+    }
+    let expected =
+        ["load,done,tester", "archive,done,tester", "compact,nothing,tester", "vacuum,nothing,tester", "load,failed,tester"];
     assert_eq!(runs(), expected);
+}
+
+#[test]
+fn a_row_repeats_nothing_that_stood_in_a_file() {
+    let room = TempDir::new().unwrap();
+    let ier = |words: &[&str]| -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ier"));
+        command.args(words).current_dir(room.path()).env_clear().env("HOME", room.path()).env("USER", "tester");
+        command.output().unwrap()
+    };
+    let row = "003f40000051001AAA,Ottoline,Quillfeather,+1 303 555 0100,ottoline@example.edu,1971-03-04";
+    std::fs::write(room.path().join("bare.csv"), format!("{row}\n{row}\n")).unwrap();
+    assert!(ier(&["load", data().to_str().unwrap()]).status.success());
+    for words in [&["load", "bare.csv"][..], &["load", "bare.csv", "--as", "contact"]] {
+        assert_eq!(ier(words).status.code(), Some(2), "{words:?}");
+    }
+    assert!(ier(&["hold", "add", "--person", "003f40000000001AAA", "--reason", "Quillfeather v. CU"]).status.success());
+    let runs = ier(&["sql", "-F", "csv", "SELECT job, error, report FROM job_run WHERE job = 'hold' OR outcome = 'failed'"]);
+    let told = String::from_utf8(runs.stdout).unwrap();
+    assert_eq!(told.lines().count(), 4, "{told}");
+    for private in ["Ottoline", "Quillfeather", "0100", "1971", "ottoline", "003f4"] {
+        assert!(!told.contains(private), "{told}");
+    }
+    assert_eq!(told.matches("invalid: bare.csv").count(), 2, "{told}");
 }

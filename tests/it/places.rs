@@ -1,13 +1,18 @@
 //! Every object in its place: what is sealed says where it belongs, keys prove themselves, and a warehouse knows that it is one.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
-use ier::error::Kind;
+use ier::error::{Error, Kind};
 use ier::lake::log::marker::FORMAT;
 use ier::ledgers::holds::Scope;
 use ier::ledgers::lookups::{LookUp, LookUpLog};
+use ier::query::engine::Engine;
+use ier::query::limits::Limits;
 use ier::record::id::SfId;
+use ier::tiers::warehouse::Warehouse;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use tempfile::TempDir;
@@ -288,4 +293,18 @@ fn a_newer_format_is_refused_by_all_that_read_or_write() {
     }
     std::fs::write(&place, marker.replacen("ier ", "eir ", 1)).unwrap();
     desk.refused(&["-w", "wh", "status"], 6, "warehouse.json");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_gets_an_answer_about_a_place_where_there_is_no_warehouse() {
+    let world = World::on("2026-11-01");
+    let refused = async |error: Option<Error>| {
+        let error = error.expect("no warehouse, no engine");
+        assert_eq!(error.kind(), Kind::NotFound, "{error}");
+        assert!(error.to_string().contains("there is no warehouse at"), "{error}");
+    };
+    refused(Engine::open(world.house.clone(), Limits::default()).await.err()).await;
+    refused(Warehouse::open("memory:///nothing", &BTreeMap::new(), Arc::new(world.clock.clone())).await.err()).await;
+    world.load(&[ier(1).sent("2026-10-20 08:00")]).await;
+    Engine::open(world.house.clone(), Limits::default()).await.expect("an engine over a warehouse");
 }

@@ -144,7 +144,7 @@ async fn in_file(
     let path = Path::from_iter(lake.folder.parts().chain(Path::from(file.path.as_str()).parts()));
     match fingerprint(&lake.store, &path).await {
         Err(error) if error.is_missing() => return Ok((FileState::Gone, Vec::new())),
-        Err(error) => return Err(error.context(format!("cannot read {path}"))),
+        Err(error) => return Err(error.context(phrase!("cannot read {path}"))),
         Ok((bytes, blake3)) if bytes != file.bytes || file.blake3.as_ref().is_some_and(|named| *named != blake3) => {
             return Ok((FileState::Altered, vec![RowState::Contradicted; file.rows.len()]));
         }

@@ -49,7 +49,7 @@ impl Held {
     pub async fn now(warehouse: &Warehouse, engine: &Engine) -> Result<Self> {
         let mut tables = Vec::new();
         for name in ASKED {
-            let table = known(name).ok_or_else(|| Error::internal(format!("there is no table {name}")))?;
+            let table = known(name).ok_or_else(|| Error::internal(phrase!("there is no table {name}")))?;
             if table.tiered {
                 let tiers = warehouse.tiers(table).await?;
                 let pinned = pin(&tiers).await?;

@@ -122,7 +122,7 @@ fn csv(records: &[(String, Vec<Map<String, Value>>)]) -> Result<Vec<u8>> {
             writer.write_record(std::iter::once(table.clone()).chain(columns.iter().map(cell))).map_err(unwritten)?;
         }
     }
-    writer.into_inner().map_err(|error| Error::internal(format!("the records cannot be written as csv: {}", error.error())))
+    writer.into_inner().map_err(|error| Error::internal(phrase!("the records cannot be written as csv: {}", error.error())))
 }
 
 /// Is a pack of this name a zip?
@@ -133,19 +133,19 @@ fn is_zip(path: &Path) -> bool {
 /// Refuses a place where something stands: evidence is never overwritten, nor mixed with other files.
 pub fn check_free(path: &Path) -> Result<()> {
     let shown = path.display();
-    let refused = |why: &str| Err(Error::invalid(format!("{shown} {why}; give the evidence a name of its own")));
+    let refused = |why: &str| Err(Error::invalid(phrase!("{shown} {why}; give the evidence a name of its own")));
     let parent = beside(path);
     if path.file_name().is_none() {
         return refused("names no file or folder");
     }
     if !parent.is_dir() {
-        return Err(Error::not_found(format!("there is no folder {} to put the evidence in", parent.display())));
+        return Err(Error::not_found(phrase!("there is no folder {} to put the evidence in", parent.display())));
     }
     match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Error::from(error).context(format!("cannot look at {shown}"))),
+        Err(error) => Err(Error::from(error).context(phrase!("cannot look at {shown}"))),
         Ok(there) if there.is_dir() && is_zip(path) => refused("is a folder, although its name ends in .zip"),
-        Ok(there) if there.is_dir() => match std::fs::read_dir(path).context(|| format!("cannot look into {shown}"))?.next() {
+        Ok(there) if there.is_dir() => match std::fs::read_dir(path).context(|| phrase!("cannot look into {shown}"))?.next() {
             None => Ok(()),
             Some(_) => refused("is a folder with something in it"),
         },

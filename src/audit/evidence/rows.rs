@@ -85,7 +85,7 @@ pub async fn behind(held: &Held, answer: &Audit) -> Result<Behind> {
 }
 
 fn differs(table: &str) -> Error {
-    Error::internal(format!("{table}: the rows read for the pack are not those the answer tells of"))
+    Error::internal(phrase!("{table}: the rows read for the pack are not those the answer tells of"))
 }
 
 /// The rows that say what the answer says; there must be one. Rows that say the same of a mail are evidence alike.
@@ -102,7 +102,7 @@ fn equal<T: PartialEq>(rows: &[Row], told: &T, fact: impl Fn(&Row) -> Result<T>,
 /// A row as the SQL of audits tells it.
 fn fact<T: DeserializeOwned>(row: &Row) -> Result<T> {
     serde_json::from_value(Value::Object(row.values.clone())).map_err(|error| {
-        Error::internal(format!("row {} of {} has other columns than audits ask for", row.position, row.file.add.path))
+        Error::internal(phrase!("row {} of {} has other columns than audits ask for", row.position, row.file.add.path))
             .with_source(error)
     })
 }
@@ -185,7 +185,7 @@ fn rows_of(held: usize, placed: Placed) -> Result<Vec<Row>> {
     let Placed { file, places, rows } = placed;
     let rows = places.into_iter().zip(objects(&rows)?).map(|(position, values)| {
         let key = values.get(hidden::KEY).and_then(Value::as_str).map(str::to_owned);
-        let key = key.ok_or_else(|| Error::corrupt(format!("{}: row {position} has no key", file.add.path)))?;
+        let key = key.ok_or_else(|| Error::corrupt(phrase!("{}: row {position} has no key", file.add.path)))?;
         Ok(Row { held, file: file.clone(), position, key, values })
     });
     rows.collect()

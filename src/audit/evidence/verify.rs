@@ -159,7 +159,7 @@ fn open(path: &Path, wrong: &mut Vec<Wrong>) -> Result<BTreeMap<String, Vec<u8>>
         return Ok(files);
     }
     if !path.exists() {
-        return Err(Error::not_found(format!("there is no pack {}", path.display())));
+        return Err(Error::not_found(phrase!("there is no pack {}", path.display())));
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let bytes = std::fs::read(path).context(reading)?;

@@ -76,7 +76,7 @@ pub fn said(question: &Question, words: &[String]) -> Result<Said> {
     for parameter in &question.parameters {
         let (name, long) = (parameter.name.clone(), parameter.name.replace('_', "-"));
         if flags.get_arguments().any(|arg| arg.get_long() == Some(&long)) {
-            return Err(Error::invalid(format!(
+            return Err(Error::invalid(phrase!(
                 "the question {} has a parameter {name}, which is also a flag of ier ask; give it another name in its file",
                 question.name
             )));
@@ -107,7 +107,7 @@ pub fn said(question: &Question, words: &[String]) -> Result<Said> {
         Ok(matches) => matches,
         // In short: a question's own words come first, and the flags are those of every verb.
         Err(help) if help.kind() == ErrorKind::DisplayHelp => return Ok(Said::Help(command.render_help().to_string())),
-        Err(error) => return Err(Error::invalid(error.to_string().trim().trim_start_matches("error: "))),
+        Err(error) => return Err(Error::invalid(error.to_string().trim().trim_start_matches("error: ").to_owned())),
     };
     let given = question.parameters.iter().filter_map(|parameter| given(&matches, &parameter.name)).collect();
     let flags = Flags::from_arg_matches(&matches).map_err(|error| Error::internal(error.to_string()))?;

@@ -50,10 +50,10 @@ impl AudienceArgs {
     pub fn audience(&self) -> Result<Option<Audience>> {
         let Some(As::Audience) = self.written_as else { return Ok(None) };
         let campaign = |text: &String| {
-            let id = SfId::parse(text).map_err(|error| Error::invalid(format!("--campaign {text}: {error}")))?;
+            let id = SfId::parse(text).map_err(|error| Error::invalid(phrase!("--campaign {text}: {error}")))?;
             match id.has_prefix(CAMPAIGN_PREFIX) {
                 true => Ok(id),
-                false => Err(Error::invalid(format!("--campaign {id}: a campaign's id begins with {CAMPAIGN_PREFIX}"))),
+                false => Err(Error::invalid(phrase!("--campaign {id}: a campaign's id begins with {CAMPAIGN_PREFIX}"))),
             }
         };
         Ok(Some(Audience {

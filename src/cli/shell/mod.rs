@@ -139,7 +139,7 @@ impl Shell<'_> {
             stopped = stopped => stopped.and(Err(Error::interrupted("statement stopped"))),
         };
         let outcome =
-            outcome.map_err(|error| if self.interactive { error } else { error.context(format!("statement {number}")) });
+            outcome.map_err(|error| if self.interactive { error } else { error.context(phrase!("statement {number}")) });
         if self.settle(outcome)?.is_some() && self.timing {
             let seconds = (self.clock.now() - started).as_seconds_f64();
             self.say(&format!("Time: {}", human::seconds(seconds)))?;
@@ -158,7 +158,7 @@ impl Shell<'_> {
         match outcome {
             Ok(value) => Ok(Some(value)),
             Err(error) if self.interactive => {
-                forgiving(writeln!(self.err, "ier: {error}"))?;
+                forgiving(writeln!(self.err, "ier: {}", human::harmless(&error.to_string())))?;
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -188,24 +188,24 @@ impl Shell<'_> {
                     None => !self.timing,
                     Some("on") => true,
                     Some("off") => false,
-                    Some(other) => return Err(Error::invalid(format!("\\timing is on or off, not {other}"))),
+                    Some(other) => return Err(Error::invalid(phrase!("\\timing is on or off, not {other}"))),
                 };
                 self.say(if self.timing { "timing is on" } else { "timing is off" })?;
             }
             ("\\format", None) => self.say(&format!("format is {}", name(self.format)))?,
             ("\\format", Some(wanted)) => match Format::from_str(wanted, true) {
                 Ok(format) if !format.is_binary() => self.format = format,
-                Ok(_) => return Err(Error::invalid(format!("{wanted} is not for a shell; use `ier sql -o FILE`"))),
-                Err(_) => return Err(Error::invalid(format!("no format {wanted}; one of table, chart, csv, json, ndjson"))),
+                Ok(_) => return Err(Error::invalid(phrase!("{wanted} is not for a shell; use `ier sql -o FILE`"))),
+                Err(_) => return Err(Error::invalid(phrase!("no format {wanted}; one of table, chart, csv, json, ndjson"))),
             },
-            (other, _) => return Err(Error::invalid(format!("no command {other}; \\? lists them"))),
+            (other, _) => return Err(Error::invalid(phrase!("no command {other}; \\? lists them"))),
         }
         Ok(Next::Stay)
     }
 
     fn say(&mut self, text: &str) -> Result<()> {
         let mut out = (self.out)();
-        forgiving(writeln!(out, "{text}").and_then(|()| out.flush()))
+        forgiving(writeln!(out, "{}", human::harmless(text)).and_then(|()| out.flush()))
     }
 }
 

@@ -38,7 +38,7 @@ impl Ask for Echo {
     async fn columns(&self, table: &str) -> Result<Vec<(String, String)>> {
         match table {
             "ier" => Ok(vec![("ier_id".to_owned(), "text".to_owned()), ("opened".to_owned(), "boolean".to_owned())]),
-            other => Err(Error::not_found(format!("no table {other}"))),
+            other => Err(Error::not_found(phrase!("no table {other}"))),
         }
     }
 }

@@ -62,7 +62,7 @@ impl Fingerprints {
             let bytes: Vec<u8> = bucket.held.drain(..).flat_map(u64::to_le_bytes).collect();
             let file = match &mut bucket.spilled {
                 Some(file) => file,
-                none => none.insert(tempfile::tempfile().context(|| format!("cannot make a file in {}", temporary_folder()))?),
+                none => none.insert(tempfile::tempfile().context(|| phrase!("cannot make a file in {}", temporary_folder()))?),
             };
             file.write_all(&bytes)?;
         }

@@ -196,7 +196,7 @@ pub async fn addresses(
         let mut rows = read::open(lake, file).await?.stream(Some(&columns), None)?;
         while let Some(batch) = rows.try_next().await? {
             let refused = list.refused(&lake.table, &batch)?;
-            let emails = batch.column_by_name(column).ok_or_else(|| Error::internal(format!("no column {column}")))?;
+            let emails = batch.column_by_name(column).ok_or_else(|| Error::internal(phrase!("no column {column}")))?;
             let emails = cast(emails, &DataType::Utf8)?;
             for (row, email) in emails.as_string::<i32>().iter().enumerate() {
                 let is_own = refused.as_ref().is_some_and(|refused| refused.value(row));

@@ -51,5 +51,5 @@ impl Unheld {
 
 fn keeps(hold: &Hold) -> Error {
     let (id, what) = (&hold.hold_id, hold.scope.words());
-    Error::invalid(format!("nothing was erased: hold {id} keeps {what} (reason: {}); release it first", hold.placed.reason))
+    Error::invalid(phrase!("nothing was erased: hold {id} keeps {what} (reason: {}); release it first", hold.placed.reason))
 }

@@ -134,7 +134,7 @@ pub async fn enter(warehouse: &Arc<Warehouse>, entry: &Entry) -> Result<()> {
         Ok(cast(&TimestampMicrosecondArray::from(vec![at.timestamp_micros()]), &Kind::Time.lake_type())?)
     };
     let receipt = serde_json::to_string(&entry.receipt);
-    let receipt = receipt.map_err(|error| Error::internal(format!("a receipt cannot be written as json: {error}")))?;
+    let receipt = receipt.map_err(|error| Error::internal(phrase!("a receipt cannot be written as json: {error}")))?;
     let columns = [
         ("erasure_id", text(Some(&entry.receipt.erasure_id))),
         ("step", text(Some(entry.step.name()))),
@@ -173,7 +173,7 @@ pub async fn all(warehouse: &Arc<Warehouse>) -> Result<BTreeMap<String, BTreeMap
                 let receipt = text(4).and_then(|text| serde_json::from_str(&text).ok());
                 let (Some(id), Some(step), Some(at), Some(due), Some(receipt)) = (text(0), step, time(5), time(6), receipt)
                 else {
-                    return Err(Error::corrupt(format!("{}, row {row} of {}: unreadable", lake.name(), file.path(&lake.folder))));
+                    return Err(Error::corrupt(phrase!("{}, row {row} of {}: unreadable", lake.name(), file.path(&lake.folder))));
                 };
                 let entry = Entry { step, at, due, reason: text(2), author: text(3), receipt };
                 erasures.entry(id).or_default().insert(step, entry);

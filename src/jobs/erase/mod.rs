@@ -330,7 +330,7 @@ async fn addresses(warehouse: &Arc<Warehouse>, ids: &[SfId], own: &mut BTreeSet<
     let list = List::of(Key::random(), ids.iter().map(Subject::Person));
     let mut others = BTreeSet::new();
     for (name, column) in [("contact", "email"), ("lead", "email"), ("not_sent", "email_address")] {
-        let table = known(name).ok_or_else(|| Error::internal(format!("no table {name}")))?;
+        let table = known(name).ok_or_else(|| Error::internal(phrase!("no table {name}")))?;
         let lake = warehouse.table(Role::Reference, table).await?;
         // Rows without an id name nobody else.
         let into = if name == "not_sent" { &mut BTreeSet::new() } else { &mut others };

@@ -44,10 +44,10 @@ impl Mentions {
 pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
-        let about = std::fs::metadata(path).context(|| format!("cannot read {}", path.display()))?;
+        let about = std::fs::metadata(path).context(|| phrase!("cannot read {}", path.display()))?;
         if !about.is_dir() {
             if !is_rejects(path)? {
-                return Err(Error::invalid(format!(
+                return Err(Error::invalid(phrase!(
                     "{} is no rejects file: its columns are not file, line, reason, row",
                     path.display()
                 )));
@@ -75,7 +75,7 @@ fn is_rejects(path: &Path) -> Result<bool> {
 
 /// How many rows of a rejects file name any of the people; with `remove`, they go, and the file takes its new form at one moment.
 pub fn sift(path: &Path, mentions: &Mentions, remove: bool) -> Result<u64> {
-    let bytes = std::fs::read(path).context(|| format!("cannot read {}", path.display()))?;
+    let bytes = std::fs::read(path).context(|| phrase!("cannot read {}", path.display()))?;
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes.as_slice());
     reader.byte_headers().map_err(|error| unreadable(path, error))?;
     let mut starts = Vec::new();
@@ -97,7 +97,7 @@ pub fn sift(path: &Path, mentions: &Mentions, remove: bool) -> Result<u64> {
     for (at, start) in starts.iter().enumerate().filter(|(at, _)| !goes[*at]) {
         kept.extend_from_slice(&bytes[*start..starts.get(at + 1).copied().unwrap_or(bytes.len())]);
     }
-    replace(path, &kept).context(|| format!("cannot write {}", path.display()))?;
+    replace(path, &kept).context(|| phrase!("cannot write {}", path.display()))?;
     Ok(gone)
 }
 
@@ -112,7 +112,7 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn unreadable(path: &Path, error: csv::Error) -> Error {
-    Error::corrupt(format!("cannot read {}: {error}", path.display())).with_source(error)
+    Error::corrupt(phrase!("cannot read {}: {error}", path.display())).with_source(error)
 }
 
 #[cfg(test)]

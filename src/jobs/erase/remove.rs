@@ -162,7 +162,7 @@ impl Remover {
         let mut removed = Removed { keys: days.keys().cloned().collect(), ..Removed::default() };
         removed.receipt = TableReceipt { table: lake.name(), rows: rows.rows(), ..TableReceipt::default() };
         for (path, (file, places)) in rows.files {
-            let (_, spliced) = made.get(&path).ok_or_else(|| Error::internal(format!("{path} was not written anew")))?;
+            let (_, spliced) = made.get(&path).ok_or_else(|| Error::internal(phrase!("{path} was not written anew")))?;
             removed.receipt.files.push(told(lake, &file, places.len() as u64, spliced)?);
             change.adds.extend(spliced.add.clone());
             change.removes.push(file);
@@ -240,7 +240,7 @@ impl Remover {
 }
 
 fn busy(lake: &LakeTable) -> Error {
-    Error::conflict(format!("{} is changed by others all the time: run the same again to finish", lake.name()))
+    Error::conflict(phrase!("{} is changed by others all the time: run the same again to finish", lake.name()))
 }
 
 fn told(lake: &LakeTable, file: &DataFile, rows_removed: u64, spliced: &Spliced) -> Result<FileReceipt> {

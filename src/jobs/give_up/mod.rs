@@ -162,7 +162,7 @@ async fn of_one(warehouse: &Arc<Warehouse>, lake: &Arc<LakeTable>, paths: &BTree
 }
 
 fn changed(lake: &LakeTable) -> Error {
-    Error::conflict(format!("{} is changed by others all the time: try again", lake.name()))
+    Error::conflict(phrase!("{} is changed by others all the time: try again", lake.name()))
 }
 
 async fn of_both(warehouse: &Arc<Warehouse>, tiers: &Tiers, hot: &BTreeSet<String>, archive: &BTreeSet<String>) -> Result<()> {
@@ -289,13 +289,14 @@ impl Report for GiveUpReport {
 
     fn complaint(&self) -> Option<Error> {
         if let Some(file) = self.left_alone.first() {
-            return Some(Error::corrupt(format!(
+            return Some(Error::corrupt(phrase!(
                 "{} was left alone: it is given up only where --table {} says so",
-                file.path, file.object
+                file.path,
+                file.object
             )));
         }
         let worst = self.other.iter().find(|damage| damage.kind == Kind::Corrupt).or(self.other.first())?;
-        let message = format!("{}: {}, which giving up does not mend", worst.object, worst.what);
+        let message = phrase!("{}: {}, which giving up does not mend", worst.object, worst.what);
         Some(match worst.kind {
             Kind::Corrupt => Error::corrupt(message),
             Kind::Internal => Error::internal(message),

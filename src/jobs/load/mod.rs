@@ -7,7 +7,7 @@
 //! unchanged.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,7 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use self::parsers::{Ended, Parsed, Parsers, Rejected};
 use self::report::some;
 pub use self::report::{LeftOut, LoadReport, TableCounts};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Message, Result};
 use crate::human;
 use crate::lake::log::commit::{ATTEMPTS, lost_race};
 use crate::ledgers::coverage::{self, Covered};
@@ -72,10 +72,7 @@ pub struct LoadRequest {
 pub async fn load(warehouse: &Arc<Warehouse>, request: LoadRequest, progress: Arc<dyn Progress>) -> Result<LoadReport> {
     let started = warehouse.clock().now();
     let inputs = inputs::expand(&request.inputs)?;
-    let rejects = match &request.rejects {
-        Some(path) => RejectFile::at(path)?,
-        None => usual_rejects(started)?,
-    };
+    let rejects = RejectFile::at(request.rejects.clone().unwrap_or_else(|| usual_rejects(started)))?;
     let rejects = Arc::new(Mutex::new(rejects));
     // On the heap: a load is deep enough as it is.
     let done = Box::pin(load_inputs(warehouse, inputs, &request, &rejects, progress)).await;
@@ -83,14 +80,28 @@ pub async fn load(warehouse: &Arc<Warehouse>, request: LoadRequest, progress: Ar
         let mut rejects = rejects.lock().unwrap_or_else(PoisonError::into_inner);
         match (rejects.count(), rejects.finish()) {
             (0, _) => error,
-            (_, Ok(_)) => error.also(format!("rows rejected by then: {}", rejects.path().display())),
+            (_, Ok(_)) => error.also(rejected_by_then(rejects.path())),
             (_, Err(unwritten)) => error.also(unwritten),
         }
     })
 }
 
+/// Looks whether what a request names is there, and whether there is room for what is rejected. Nothing is read or written.
+///
+/// # Errors
+/// Not found for a file that is not there; invalid for nothing to read, and for a rejects file that is there already.
+pub fn check(request: &LoadRequest) -> Result<()> {
+    inputs::expand(&request.inputs)?;
+    request.rejects.as_ref().map_or(Ok(()), |path| RejectFile::at(path).map(drop))
+}
+
+/// Where the rows are that a load rejected before it stopped.
+pub fn rejected_by_then(rejects: &Path) -> Message {
+    phrase!("rows rejected by then: {}", rejects.display())
+}
+
 /// The rejects file of a load that names none: in the working folder, told from all others by time and process.
-fn usual_rejects(started: DateTime<Utc>) -> Result<RejectFile> {
+pub fn usual_rejects(started: DateTime<Utc>) -> PathBuf {
     let name = format!("ier-rejects-{}-{}", started.format("%Y%m%d-%H%M%S"), std::process::id());
     let mut path = PathBuf::from(format!("{name}.csv"));
     let mut number = 1;
@@ -98,7 +109,7 @@ fn usual_rejects(started: DateTime<Utc>) -> Result<RejectFile> {
         number += 1;
         path = PathBuf::from(format!("{name}-{number}.csv"));
     }
-    RejectFile::at(path)
+    path
 }
 
 async fn load_inputs(
@@ -270,12 +281,12 @@ impl Loading {
         }
         if !is_anything_read {
             let files = some(self.found.left_out.iter().map(|left_out| left_out.file.as_str()));
-            return Err(Error::invalid(format!("nothing here is understood: {files}; load them one by one, with --as TABLE")));
+            return Err(Error::invalid(phrase!("nothing here is understood: {files}; load them one by one, with --as TABLE")));
         }
         // The last moment at which nothing is stored: a row that is neither here nor refused would be lost in silence.
         match self.tables.iter().find(|load| load.rows.count() + load.counts.rejected != load.counts.read) {
             None => Ok(Read::ToTheEnd),
-            Some(TableLoad { counts, rows }) => Err(Error::internal(format!(
+            Some(TableLoad { counts, rows }) => Err(Error::internal(phrase!(
                 "{}: {} rows were read, {} are here and {} refused; nothing of this load is stored",
                 counts.table,
                 counts.read,
@@ -292,7 +303,7 @@ impl Loading {
         if rows_read == 0 {
             self.empty(name, request)?;
             if known(&table.name).is_none() && matches!(request.missing, Missing::All { .. }) {
-                return Err(Error::invalid(format!("{} has no rows: with --complete, everything there would end", table.name)));
+                return Err(Error::invalid(phrase!("{} has no rows: with --complete, everything there would end", table.name)));
             }
             return Ok(());
         }
@@ -309,7 +320,7 @@ impl Loading {
     /// A file without rows.
     fn empty(&mut self, name: String, request: &LoadRequest) -> Result<()> {
         if request.asked.strict {
-            return Err(Error::invalid(format!("{name} has no rows, and --strict wants some in each file")));
+            return Err(Error::invalid(phrase!("{name} has no rows, and --strict wants some in each file")));
         }
         self.found.empty.push(name);
         Ok(())
@@ -359,7 +370,7 @@ impl Loading {
         let refused = |load: &&TableLoad| load.counts.rejected > 0;
         if let (Missing::All { .. }, Some(TableLoad { counts, .. })) = (missing, attributes.iter().find(refused)) {
             let (rows, name) = (human::counted(counts.rejected, "row"), &counts.table);
-            return Err(Error::invalid(format!(
+            return Err(Error::invalid(phrase!(
                 "{rows} of {name} cannot be read, so the files are not complete: see the rejects file, or load without --complete"
             )));
         }
@@ -405,7 +416,7 @@ async fn write_attributes(
     progress: &Arc<dyn Progress>,
 ) -> Result<TableCounts> {
     let TableLoad { counts, rows } = load;
-    let Rows::Upsert(told) = rows else { return Err(Error::internal(format!("{} is loaded as links are", counts.table))) };
+    let Rows::Upsert(told) = rows else { return Err(Error::internal(phrase!("{} is loaded as links are", counts.table))) };
     progress.say(&format!("writing {}", counts.table));
     progress.total(told.rows());
     let missing = if counts.rejected > 0 { Missing::Unknown } else { request.missing };

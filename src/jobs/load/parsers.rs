@@ -202,7 +202,7 @@ fn parse(
     let fingerprint = opened.digest.finish()?;
     if let Some(bytes) = input.bytes.filter(|bytes| fingerprint.bytes < *bytes) {
         let (name, read) = (&input.name, fingerprint.bytes);
-        return Err(Error::corrupt(format!("{name} ended after {read} of its {bytes} bytes: it was cut off while it was read")));
+        return Err(Error::corrupt(phrase!("{name} ended after {read} of its {bytes} bytes: it was cut off while it was read")));
     }
     send(Message::Read { at, exports, covered: covering.finish(&fingerprint) })
 }

@@ -135,7 +135,7 @@ impl Ledger {
             }
         }
         match ids {
-            0 => Err(Error::not_found(format!(
+            0 => Err(Error::not_found(phrase!(
                 "no run {run} gave out ids of {object}: `SELECT DISTINCT release_id, object FROM released` lists those that did"
             ))),
             ids => Ok(ids),
@@ -179,6 +179,6 @@ impl Ledger {
 }
 
 fn text(batch: &RecordBatch, name: &str) -> Result<StringArray> {
-    let column = batch.column_by_name(name).ok_or_else(|| Error::internal(format!("no column {name}")))?;
+    let column = batch.column_by_name(name).ok_or_else(|| Error::internal(phrase!("no column {name}")))?;
     Ok(cast(column, &DataType::Utf8)?.as_string::<i32>().clone())
 }

@@ -226,14 +226,15 @@ impl Report for ReleaseReport {
     fn complaint(&self) -> Option<Error> {
         let first = self.damaged.first()?;
         let files = human::counted(self.damaged.len() as u64, "archive file");
-        Some(Error::corrupt(format!("{files} damaged, none of their ids given out; the first: {}", first.what)))
+        Some(Error::corrupt(phrase!("{files} damaged, none of their ids given out; the first: {}", first.what)))
     }
 }
 
 /// Looks at what would be read back.
 ///
 /// # Errors
-/// Invalid when the object has no archive, when the list is there already, and for a limit of 0.
+/// Invalid when the object has no archive, when the list is there already, and for a limit of 0; not found when the run whose list
+/// is wanted again gave out none of these.
 pub async fn plan(warehouse: &Arc<Warehouse>, request: ReleaseRequest) -> Result<ReleasePlan> {
     let table = archived_table(&request.object)?;
     if request.limit == Some(0) {
@@ -242,6 +243,9 @@ pub async fn plan(warehouse: &Arc<Warehouse>, request: ReleaseRequest) -> Result
     lists::refuse_existing(&request.out)?;
     let pinned = pin(&warehouse.tiers(table).await?).await?;
     let ledger = Ledger::open(warehouse).await?;
+    if let Some(again) = &request.again {
+        ledger.ids_of(again, &table.name).await?;
+    }
     Ok(ReleasePlan {
         object: table.name.to_string(),
         sent_before: request.older_than_days.map(|days| warehouse.clock().today() - Duration::days(days.into())),
@@ -258,14 +262,13 @@ pub async fn plan(warehouse: &Arc<Warehouse>, request: ReleaseRequest) -> Result
 
 fn archived_table(object: &str) -> Result<&'static Arc<Table>> {
     let table = known(object).filter(|table| table.tiered);
-    table.ok_or_else(|| Error::invalid(format!("{object} is not archived: give individual_email_result or individual_link")))
+    table.ok_or_else(|| Error::invalid(phrase!("{object} is not archived: give individual_email_result or individual_link")))
 }
 
 /// Reads back, remembers, hands out. `release_id` is the run's number.
 ///
 /// # Errors
-/// As [`plan`]; not found when the run whose list is wanted again gave out none of these. After the ledger was told, an
-/// error says by which `--again` the list can still be had.
+/// As [`plan`]. After the ledger was told, an error says by which `--again` the list can still be had.
 pub async fn execute(
     warehouse: &Arc<Warehouse>,
     plan: ReleasePlan,
@@ -325,7 +328,7 @@ pub async fn execute(
     report.ids = lists.rows();
     report.lists = lists.hand_out().map_err(|error| match plan.again {
         Some(_) => error,
-        None => error.also(format!("its ids are remembered: `ier release --again {release_id} --out FILE` hands them out")),
+        None => error.also(phrase!("its ids are remembered: `ier release --again {release_id} --out FILE` hands them out")),
     })?;
     report.seconds = (warehouse.clock().now() - started).as_seconds_f64();
     Ok(report)
@@ -337,7 +340,7 @@ async fn remember(ledger: &Ledger, lists: &mut Lists, release_id: &str, object: 
     for chunk in lists.chunks(CHUNK_IDS)? {
         let mine = ledger.remember(&chunk?, release_id, object).await.map_err(|error| match ours.contains(&true) {
             true => {
-                error.also(format!("what is remembered already is handed out by `ier release --again {release_id} --out FILE`"))
+                error.also(phrase!("what is remembered already is handed out by `ier release --again {release_id} --out FILE`"))
             }
             false => error,
         })?;
@@ -403,7 +406,7 @@ impl Taking {
         let (mut ids, mut skipped) = (Vec::new(), Skipped::default());
         for batch in proved {
             let batch = batch?;
-            let column = |name: &str| batch.column_by_name(name).ok_or_else(|| Error::internal(format!("no column {name}")));
+            let column = |name: &str| batch.column_by_name(name).ok_or_else(|| Error::internal(phrase!("no column {name}")));
             let texts = column(self.id_column)?.as_string::<i32>();
             let deleted = column("is_deleted")?.as_boolean();
             let days = column("sent_date")?.as_primitive::<Date32Type>();

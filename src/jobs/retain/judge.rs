@@ -445,7 +445,7 @@ pub async fn table(
 
 /// The columns of an object.
 pub fn table_of(object: Object) -> Result<&'static Arc<Table>> {
-    known(object.table()).ok_or_else(|| Error::internal(format!("no table {}", object.table())))
+    known(object.table()).ok_or_else(|| Error::internal(phrase!("no table {}", object.table())))
 }
 
 impl Judged {

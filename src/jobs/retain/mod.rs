@@ -346,7 +346,7 @@ async fn remove_expired(
             return Ok(());
         }
     }
-    Err(Error::conflict(format!("{} is changed by others all the time: run retain again", object.table())))
+    Err(Error::conflict(phrase!("{} is changed by others all the time: run retain again", object.table())))
 }
 
 impl RetainReport {

@@ -212,7 +212,7 @@ async fn fold_partition(
     progress.advance(gone);
     let written = sum_of(&sum)?;
     if written.rows != stay {
-        return Err(Error::internal(format!("{}: {stay} rows were to stay, {} were written", lake.name(), written.rows)));
+        return Err(Error::internal(phrase!("{}: {stay} rows were to stay, {} were written", lake.name(), written.rows)));
     }
     let new = folded.adds.iter().map(|add| DataFile::new(&lake.table, lake.role, add.clone())).collect::<Result<_>>()?;
     read_back(lake, new, written).await?;

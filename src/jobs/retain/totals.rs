@@ -107,10 +107,10 @@ impl PutDown {
         let run_id = format!("retain-{}-{number:016x}", now.format("%Y%m%dT%H%M%S"));
         let object = lake.table.name.to_string();
         let put = Self { number, run_id, removed_at: now, object, totals: totals.into_iter().collect() };
-        let bytes = serde_json::to_vec(&put).map_err(|error| Error::internal(format!("totals cannot be written: {error}")))?;
+        let bytes = serde_json::to_vec(&put).map_err(|error| Error::internal(phrase!("totals cannot be written: {error}")))?;
         let at = place(warehouse, &paths::retention(number));
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        warehouse.root().store.put_opts(&at, bytes.into(), options).await.context(|| format!("cannot write {at}"))?;
+        warehouse.root().store.put_opts(&at, bytes.into(), options).await.context(|| phrase!("cannot write {at}"))?;
         Ok(put)
     }
 
@@ -162,7 +162,7 @@ impl PutDown {
         let at = place(warehouse, &paths::retention(self.number));
         match warehouse.root().store.delete(&at).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(error).context(|| format!("cannot delete {at}")),
+            Err(error) => Err(error).context(|| phrase!("cannot delete {at}")),
         }
     }
 
@@ -170,9 +170,9 @@ impl PutDown {
         let at = place(warehouse, &paths::retention(number));
         let bytes = match warehouse.root().store.get(&at).await {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            found => found.context(|| format!("cannot read {at}"))?.bytes().await.context(|| format!("cannot read {at}"))?,
+            found => found.context(|| phrase!("cannot read {at}"))?.bytes().await.context(|| phrase!("cannot read {at}"))?,
         };
-        let put = serde_json::from_slice(&bytes).map_err(|error| Error::corrupt(format!("{at} is unreadable: {error}")))?;
+        let put = serde_json::from_slice(&bytes).map_err(|error| Error::corrupt(phrase!("{at} is unreadable: {error}")))?;
         Ok(Some(Self { number, ..put }))
     }
 }
@@ -191,12 +191,12 @@ pub async fn sweep(warehouse: &Warehouse) -> Result<()> {
     let folder = place(warehouse, paths::RETENTION);
     let abandoned = warehouse.clock().now() - Duration::days(ABANDONED_DAYS);
     let store = &warehouse.root().store;
-    let listed: Vec<_> = store.list(Some(&folder)).try_collect().await.context(|| format!("cannot list {folder}"))?;
+    let listed: Vec<_> = store.list(Some(&folder)).try_collect().await.context(|| phrase!("cannot list {folder}"))?;
     for object in listed.iter().filter(|object| object.last_modified < abandoned) {
         let Some(number) = object.location.filename().and_then(paths::retention_number) else { continue };
         match store.delete(&place(warehouse, &paths::retention(number))).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-            Err(error) => return Err(error).context(|| format!("cannot delete {}", object.location)),
+            Err(error) => return Err(error).context(|| phrase!("cannot delete {}", object.location)),
         }
     }
     Ok(())

@@ -190,7 +190,7 @@ impl Scheduler {
     /// Does one job, and remembers what became of it.
     async fn work(&self, job: &'static str) -> Result<(Ran, Option<Error>)> {
         let scheduled = self.jobs.iter().find(|scheduled| scheduled.name == job);
-        let scheduled = scheduled.ok_or_else(|| Error::internal(format!("no job {job}")))?;
+        let scheduled = scheduled.ok_or_else(|| Error::internal(phrase!("no job {job}")))?;
         let started_at = self.now();
         let before = histories(&self.shift.warehouse).await?.remove(job);
         let done = (scheduled.work)(self.shift.clone()).await;

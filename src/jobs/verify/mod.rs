@@ -154,7 +154,7 @@ pub async fn plan(warehouse: &Arc<Warehouse>, only: Option<&str>) -> Result<Veri
         }
     }
     if let Some(only) = only.filter(|_| plan.groups.is_empty()) {
-        return Err(Error::not_found(format!("there is no table {only}: `ier status` lists them")));
+        return Err(Error::not_found(phrase!("there is no table {only}: `ier status` lists them")));
     }
     for (lake, snapshot) in plan.groups.iter().flat_map(|group| &group.lakes) {
         let Some(snapshot) = snapshot.as_ref().filter(|snapshot| snapshot.version.is_some()) else { continue };

@@ -154,7 +154,7 @@ impl VerifyReport {
         let worst = self.damages.iter().find(|damage| damage.kind == Kind::Corrupt).unwrap_or(first);
         let more = self.damages.len() - 1;
         let more = if more > 0 { format!("; and {} more, listed above", human::count(more as u64)) } else { String::new() };
-        let message = format!("{}: {}{more}", worst.object, worst.what);
+        let message = phrase!("{}: {}{more}", worst.object, worst.what);
         Err(match worst.kind {
             Kind::Corrupt => Error::corrupt(message),
             Kind::Internal => Error::internal(message),

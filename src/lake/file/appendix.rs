@@ -62,11 +62,11 @@ pub fn encode(batch: &RecordBatch) -> Result<Vec<u8>> {
 /// Corrupt when the bytes are not those that were written there.
 pub fn decode(bytes: &[u8], place: &Place, what: &str, is_wanted: impl Fn(&str) -> bool) -> Result<RecordBatch> {
     if blake3::hash(bytes).to_hex().as_str() != place.blake3 {
-        return Err(Error::corrupt(format!("its {what} not what was written")));
+        return Err(Error::corrupt(phrase!("its {what} not what was written")));
     }
     let stored = StreamReader::try_new(Cursor::new(bytes), None)?.schema();
     let wanted =
         |schema: &Schema| -> Vec<usize> { (0..schema.fields().len()).filter(|at| is_wanted(schema.field(*at).name())).collect() };
     let mut batches = StreamReader::try_new(Cursor::new(bytes), Some(wanted(&stored)))?;
-    batches.next().transpose()?.ok_or_else(|| Error::corrupt(format!("its {what} empty")))
+    batches.next().transpose()?.ok_or_else(|| Error::corrupt(phrase!("its {what} empty")))
 }

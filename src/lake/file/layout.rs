@@ -105,7 +105,7 @@ pub fn writer_properties(table: &Table, effort: Effort) -> Result<WriterProperti
                 .with_fpp(KEY_FILTER_FPP)
                 .with_max_ndv(ROW_GROUP_ROWS as u64)
                 .try_build()
-                .map_err(|error| Error::internal(format!("key filter: {error}")))?;
+                .map_err(|error| Error::internal(phrase!("key filter: {error}")))?;
             properties = properties.set_column_bloom_filter_properties(column, filter);
         }
     }
@@ -121,7 +121,7 @@ fn sorting_columns(table: &Table) -> Result<Vec<SortingColumn>> {
                 .fields
                 .iter()
                 .position(|field| field.name == *name)
-                .ok_or_else(|| Error::internal(format!("{} has no sort column {name}", table.name)))?;
+                .ok_or_else(|| Error::internal(phrase!("{} has no sort column {name}", table.name)))?;
             Ok(SortingColumn { column_idx: at as i32, descending: false, nulls_first: true })
         })
         .collect()

@@ -40,10 +40,10 @@ pub(crate) async fn open_at(table: Arc<Table>, store: Arc<dyn ObjectStore>, path
 pub(crate) async fn open_as(table: Arc<Table>, mut reader: Reader) -> Result<OpenFile> {
     let name = reader.path().to_string();
     let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
-    let plain = ArrowReaderMetadata::load_async(&mut reader, options.clone()).await.context(|| format!("cannot read {name}"))?;
+    let plain = ArrowReaderMetadata::load_async(&mut reader, options.clone()).await.context(|| phrase!("cannot read {name}"))?;
     let schema = lake_schema_of(&table, plain.schema());
     let metadata = ArrowReaderMetadata::try_new(plain.metadata().clone(), options.with_schema(schema))
-        .context(|| format!("{name} does not have the columns of {}", table.name))?;
+        .context(|| phrase!("{name} does not have the columns of {}", table.name))?;
     Ok(OpenFile { table, name, reader, metadata })
 }
 
@@ -76,10 +76,10 @@ impl OpenFile {
             Some(columns) => project(&self.table.lake_schema(), columns)?,
         };
         let name = self.name.clone();
-        let stream = builder.build().context(|| format!("cannot read {name}"))?;
+        let stream = builder.build().context(|| phrase!("cannot read {name}"))?;
         Ok(stream
             .map_err(Error::from)
-            .map(move |batch| batch.and_then(|batch| pad(&batch, &target)).context(|| format!("cannot read {name}")))
+            .map(move |batch| batch.and_then(|batch| pad(&batch, &target)).context(|| phrase!("cannot read {name}")))
             .boxed())
     }
 
@@ -112,9 +112,9 @@ impl OpenFile {
         let at = self.column(hidden::KEY)?;
         let mask = ProjectionMask::leaves(self.metadata.parquet_schema(), [at]);
         let stream = self.builder().with_row_groups(vec![group]).with_projection(mask).build();
-        let mut stream = stream.context(|| format!("cannot read {}", self.name))?;
+        let mut stream = stream.context(|| phrase!("cannot read {}", self.name))?;
         let mut row = first;
-        while let Some(batch) = stream.try_next().await.context(|| format!("cannot read {}", self.name))? {
+        while let Some(batch) = stream.try_next().await.context(|| phrase!("cannot read {}", self.name))? {
             let keys: &StringArray = batch.column(0).as_string();
             for key in keys.iter() {
                 if let Some(key) = key.filter(|key| wanted.contains(key)) {
@@ -146,14 +146,14 @@ impl OpenFile {
         let selection = RowSelection::from_consecutive_ranges(candidates.iter().cloned(), self.rows());
         let mask = ProjectionMask::leaves(stored, [at]);
         let stream = self.builder().with_projection(mask).with_row_selection(selection).build();
-        let mut stream = stream.context(|| format!("cannot read {}", self.name))?;
+        let mut stream = stream.context(|| phrase!("cannot read {}", self.name))?;
         let mut places = candidates.into_iter().flatten();
         let mut found = Vec::new();
-        while let Some(batch) = stream.try_next().await.context(|| format!("cannot read {}", self.name))? {
+        while let Some(batch) = stream.try_next().await.context(|| phrase!("cannot read {}", self.name))? {
             let values = arrow::compute::cast(batch.column(0), &DataType::Utf8)?;
             for value in values.as_string::<i32>() {
                 let place = places.next();
-                let place = place.ok_or_else(|| Error::corrupt(format!("{} has more rows than its index says", self.name)))?;
+                let place = place.ok_or_else(|| Error::corrupt(phrase!("{} has more rows than its index says", self.name)))?;
                 if value.is_some_and(|value| sorted.binary_search(&value).is_ok()) {
                     found.push(place as u32);
                 }
@@ -164,7 +164,7 @@ impl OpenFile {
 
     async fn key_filter(&self, group: usize) -> Result<Option<Sbbf>> {
         let at = self.column(hidden::KEY)?;
-        self.builder().get_row_group_column_bloom_filter(group, at).await.context(|| format!("cannot read {}", self.name))
+        self.builder().get_row_group_column_bloom_filter(group, at).await.context(|| phrase!("cannot read {}", self.name))
     }
 
     fn column(&self, name: &str) -> Result<usize> {
@@ -173,7 +173,7 @@ impl OpenFile {
             .columns()
             .iter()
             .position(|column| column.path().string() == name)
-            .ok_or_else(|| Error::corrupt(format!("{} has no column {name}", self.name)))
+            .ok_or_else(|| Error::corrupt(phrase!("{} has no column {name}", self.name)))
     }
 }
 

@@ -72,7 +72,7 @@ impl Reader {
         };
         for (range, part) in ranges.iter().zip(&parts) {
             if part.len() as u64 != range.end - range.start {
-                return Err(self.named(damaged(format!("it ends before byte {}: it was cut short", range.end))));
+                return Err(self.named(damaged(phrase!("it ends before byte {}: it was cut short", range.end))));
             }
         }
         Ok(parts)
@@ -130,10 +130,8 @@ impl Reader {
 
     /// The error with the file's name and what to do.
     fn named(&self, error: ParquetError) -> ParquetError {
-        let error = Error::from(error).context(format!("{} is damaged", self.path));
-        damaged(format!(
-            "{error}; restore it from a copy of the warehouse, and run `ier verify`, which names all that is damaged"
-        ))
+        let error = Error::corrupt(Error::from(error)).context(phrase!("{} is damaged", self.path));
+        damaged(error.also("restore it from a copy of the warehouse, and run `ier verify`, which names all that is damaged"))
     }
 
     /// An error of the store, told apart from a file that is not as long as it should be.
@@ -142,7 +140,7 @@ impl Reader {
             && let Ok(found) = self.store.head(&self.path).await
             && found.size != self.bytes
         {
-            return self.named(damaged(format!("it has {} bytes, and the log says {}", found.size, self.bytes)));
+            return self.named(damaged(phrase!("it has {} bytes, and the log says {}", found.size, self.bytes)));
         }
         ParquetError::External(Box::new(error))
     }

@@ -65,7 +65,7 @@ impl Needle {
     pub fn new(text: &str) -> Result<Self> {
         let text = text.trim();
         if text.len() < SHORTEST {
-            return Err(Error::invalid(format!("{text:?} is too short to look for: give four characters or more")));
+            return Err(Error::invalid(phrase!("{text:?} is too short to look for: give four characters or more")));
         }
         if let Ok(id) = SfId::parse(text) {
             return Ok(Self { text: text.to_owned(), forms: vec![id.as_str15().into()], what: What::Id });

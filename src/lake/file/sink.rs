@@ -110,7 +110,7 @@ impl Sink {
         let last = end.slice(begins.min(end.len())..);
         let tail = Tail::of(&last);
         self.put(end).await?;
-        tail.read(last, self.bytes).map_err(|error| Error::internal(format!("it was written wrong: {error}")))?;
+        tail.read(last, self.bytes).map_err(|error| Error::internal(phrase!("it was written wrong: {error}")))?;
         self.inner.shutdown().await?;
         let blake3 = self.hasher.finalize().to_hex().to_string();
         Ok(Digest { blake3, bytes: self.bytes, tail, rollup: self.rollup, rare: self.rare })

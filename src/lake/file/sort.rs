@@ -28,7 +28,7 @@ impl SortKeys {
     /// Takes the sort columns of a batch.
     pub fn new(table: &Table, batch: &RecordBatch) -> Result<Self> {
         let column =
-            |name: &str| batch.column_by_name(name).ok_or_else(|| Error::internal(format!("batch without sort column {name}")));
+            |name: &str| batch.column_by_name(name).ok_or_else(|| Error::internal(phrase!("batch without sort column {name}")));
         let people = match table.tiered {
             true => Some((column("person_id")?.as_string::<i32>().clone(), column("date_sent")?.as_primitive().clone())),
             false => None,

@@ -23,7 +23,7 @@ use parquet::file::page_index::offset_index::PageLocation;
 use parquet::schema::types::{SchemaDescriptor, Type};
 
 use super::rare;
-use crate::error::Error;
+use crate::error::{Error, Message};
 use crate::lake::file::pages::thrift::{Compact, I32, LIST};
 
 /// Bytes before the first page.
@@ -128,7 +128,7 @@ fn projected(metadata: &ParquetMetaData, places: &[usize]) -> Result<ParquetMeta
 }
 
 /// An error of ours on its way through the parquet crate.
-pub fn damaged(what: impl Into<String>) -> ParquetError {
+pub fn damaged(what: impl Into<Message>) -> ParquetError {
     ParquetError::External(Box::new(Error::corrupt(what)))
 }
 
@@ -272,11 +272,11 @@ impl Sums {
         while done < bytes.len() {
             let at = start + done as u64;
             let Some(piece) = pieces.next().filter(|piece| piece.start == at) else {
-                return Err(damaged(format!("no page begins at byte {at}")));
+                return Err(damaged(phrase!("no page begins at byte {at}")));
             };
             let end = done + piece.bytes as usize;
             if bytes.get(done..end).is_none_or(|whole| crc32fast::hash(whole) != piece.sum) {
-                return Err(damaged(format!("bytes {at} to {} are not what was written", piece.end())));
+                return Err(damaged(phrase!("bytes {at} to {} are not what was written", piece.end())));
             }
             done = end;
         }

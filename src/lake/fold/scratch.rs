@@ -35,10 +35,10 @@ impl Scratch {
         let mut file = self.file()?;
         let file = match &mut *file {
             Some(file) => file,
-            none => none.insert(tempfile::tempfile().context(|| format!("cannot make a spill file in {}", temporary_folder()))?),
+            none => none.insert(tempfile::tempfile().context(|| phrase!("cannot make a spill file in {}", temporary_folder()))?),
         };
         let offset = file.seek(SeekFrom::End(0))?;
-        file.write_all(bytes).context(|| format!("cannot write the spill file in {}", temporary_folder()))?;
+        file.write_all(bytes).context(|| phrase!("cannot write the spill file in {}", temporary_folder()))?;
         Ok(Place { offset, bytes: bytes.len() })
     }
 
@@ -47,7 +47,7 @@ impl Scratch {
         let mut file = self.file()?;
         let file = file.as_mut().ok_or_else(|| Error::internal("a place in a spill file that is not there"))?;
         file.seek(SeekFrom::Start(place.offset + from as u64))?;
-        file.read_exact(bytes).context(|| format!("cannot read the spill file in {}", temporary_folder()))
+        file.read_exact(bytes).context(|| phrase!("cannot read the spill file in {}", temporary_folder()))
     }
 
     /// Writes a batch.

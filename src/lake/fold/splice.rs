@@ -60,24 +60,24 @@ pub struct Spliced {
 /// back otherwise than it was written.
 pub async fn splice(table: &LakeTable, file: &DataFile, goes: &[u32], now_millis: i64) -> Result<Spliced> {
     let from = file.path(&table.folder);
-    let old = Old::read(table, file).await.context(|| format!("cannot read {from}"))?;
+    let old = Old::read(table, file).await.context(|| phrase!("cannot read {from}"))?;
     if goes.last().is_some_and(|last| u64::from(*last) >= file.rows) {
-        return Err(Error::corrupt(format!("{from} has no row {}, but only {}", goes[goes.len() - 1], file.rows)));
+        return Err(Error::corrupt(phrase!("{from} has no row {}, but only {}", goes[goes.len() - 1], file.rows)));
     }
     let path = paths::data_file(table.role, file.partition);
     let to = Path::from_iter(table.folder.parts().chain(Path::from(path.as_str()).parts()));
     // As much effort as the old file got.
     let effort = if file.tag(tags::EFFORT) == Effort::Best.tag() { Effort::Best } else { Effort::of(table.role) };
     let rollup = match file.tag(tags::ROLLUP) {
-        Some(_) => old.rollup(table, goes).context(|| format!("cannot read {from}"))?,
+        Some(_) => old.rollup(table, goes).context(|| phrase!("cannot read {from}"))?,
         None => None,
     };
     let rare = match file.rare()? {
         Some(place) => RareRows::decode(place.within(&old.bytes), &place).and_then(|rare| rare.without(goes)),
         None => Ok(None),
     };
-    let beside = Beside { rollup, rare: rare.context(|| format!("cannot read {from}"))? };
-    let written = old.write(table, effort, goes, &beside, to.clone()).await.context(|| format!("cannot write {to}"))?;
+    let beside = Beside { rollup, rare: rare.context(|| phrase!("cannot read {from}"))? };
+    let written = old.write(table, effort, goes, &beside, to.clone()).await.context(|| phrase!("cannot write {to}"))?;
     let Some(written) = written else {
         return Ok(Spliced { add: None, gone: goes.len() as u64, groups_copied: 0, groups_encoded: 0 });
     };
@@ -243,14 +243,14 @@ impl Written {
     /// Reads the new file back; returns the days of its late marks where there may be some.
     async fn read_back(&self, table: &LakeTable, to: &Path, marked: bool) -> Result<BTreeSet<i32>> {
         let unlike =
-            |what: &str| Error::corrupt(format!("{to} was written and reads back with other {what}: nothing was committed"));
+            |what: &str| Error::corrupt(phrase!("{to} was written and reads back with other {what}: nothing was committed"));
         let bytes = async { table.store.get(to).await?.bytes().await }.await;
-        let bytes = bytes.context(|| format!("cannot read back {to}"))?;
+        let bytes = bytes.context(|| phrase!("cannot read back {to}"))?;
         if blake3::hash(&bytes).to_hex().as_str() != self.digest.blake3 {
             return Err(unlike("bytes"));
         }
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
-        let metadata = ArrowReaderMetadata::load(&bytes, options).context(|| format!("cannot read back {to}"))?;
+        let metadata = ArrowReaderMetadata::load(&bytes, options).context(|| phrase!("cannot read back {to}"))?;
         if metadata.metadata().file_metadata().num_rows() != self.rows as i64
             || metadata.metadata().num_row_groups() != self.groups.len()
         {
@@ -288,7 +288,7 @@ fn all_but(goes: &[usize], total: usize) -> RowSelection {
 fn column(bytes: &Bytes, metadata: &ArrowReaderMetadata, name: &str, group: Option<usize>) -> Result<ParquetRecordBatchReader> {
     let schema = metadata.parquet_schema();
     let at = schema.columns().iter().position(|column| column.path().string() == name);
-    let at = at.ok_or_else(|| Error::corrupt(format!("the file has no column {name}")))?;
+    let at = at.ok_or_else(|| Error::corrupt(phrase!("the file has no column {name}")))?;
     let mask = ProjectionMask::leaves(schema, [at]);
     let mut rows = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes.clone(), metadata.clone()).with_projection(mask);
     if let Some(group) = group {

@@ -114,9 +114,9 @@ impl OpenFile {
         if let Some(rare) = &mut self.rare {
             rare.add(batch)?;
         }
-        self.writer.write(batch).context(|| format!("cannot write {}", self.path))?;
+        self.writer.write(batch).context(|| phrase!("cannot write {}", self.path))?;
         if self.writer.flushed_row_groups().len() > self.sink.groups() {
-            self.send().await.context(|| format!("cannot write {}", self.path))?;
+            self.send().await.context(|| phrase!("cannot write {}", self.path))?;
         }
         Ok(())
     }
@@ -150,7 +150,7 @@ impl OpenFile {
     async fn finish(mut self, table: &LakeTable, partition: Partition, now_millis: i64) -> Result<Add> {
         let (place, effort) = ((self.path.clone(), partition), self.effort);
         let late_days = std::mem::take(&mut self.late_days);
-        let (metadata, digest) = self.close().await.context(|| format!("cannot write {}", place.0))?;
+        let (metadata, digest) = self.close().await.context(|| phrase!("cannot write {}", place.0))?;
         entry(table, place, effort, digest, &metadata, &late_days, now_millis)
     }
 }
@@ -273,7 +273,7 @@ impl Bound {
 
 fn bounds(statistics: &Statistics) -> Result<Option<(Bound, Bound)>> {
     let text = |bytes: &[u8]| -> Result<Bound> {
-        let text = std::str::from_utf8(bytes).map_err(|error| Error::corrupt(format!("statistics are not text: {error}")))?;
+        let text = std::str::from_utf8(bytes).map_err(|error| Error::corrupt(phrase!("statistics are not text: {error}")))?;
         Ok(Bound::Text(text.to_owned()))
     };
     Ok(match statistics {

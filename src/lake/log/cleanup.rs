@@ -30,7 +30,7 @@ pub(crate) struct Versions {
 pub(crate) async fn versions(table: &LakeTable) -> Result<Versions> {
     let folder = table.folder.clone().join(paths::LOG);
     let listed: Vec<ObjectMeta> =
-        table.store.list(Some(&folder)).try_collect().await.context(|| format!("cannot list {folder}"))?;
+        table.store.list(Some(&folder)).try_collect().await.context(|| phrase!("cannot list {folder}"))?;
     let mut versions = Versions::default();
     for object in listed {
         match paths::log_object(&object.location) {

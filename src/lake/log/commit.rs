@@ -51,7 +51,7 @@ impl Change {
 /// outcome is decided, so an error means that nothing was committed.
 pub async fn commit(table: &LakeTable, base: &Snapshot, change: Change, clock: &dyn Clock) -> Result<Arc<Snapshot>> {
     if !follows(table, base.version).await? {
-        return Err(Error::conflict(format!("{} moved on from version {:?} long ago", table.name(), base.version)));
+        return Err(Error::conflict(phrase!("{} moved on from version {:?} long ago", table.name(), base.version)));
     }
     landed::all_there(table, &change.adds).await?;
     let nonce = (Uuid::new_v4().as_u128() >> 65) as i64;
@@ -130,7 +130,7 @@ async fn overtaken(table: &LakeTable, base: Option<u64>) -> Result<Error> {
     let moved_on = format!("{} moved on from version {base:?} to {last}, and its log was cleaned up meanwhile", table.name());
     Ok(match first == Some(ours) && has_gap {
         true => Error::conflict(moved_on),
-        false => Error::unavailable(format!("{moved_on}; whether this commit counts is unknown: run it again")),
+        false => Error::unavailable(phrase!("{moved_on}; whether this commit counts is unknown: run it again")),
     })
 }
 
@@ -165,7 +165,7 @@ pub async fn fence(table: &LakeTable, operation: &'static str, clock: &dyn Clock
             done => return done.map(drop),
         }
     }
-    Err(Error::conflict(format!("{} is changed by others all the time: try again", table.name())))
+    Err(Error::conflict(phrase!("{} is changed by others all the time: try again", table.name())))
 }
 
 /// Finds out what became of a commit whose call failed.
@@ -173,10 +173,10 @@ async fn settle(table: &LakeTable, base: &Snapshot, nonce: i64, error: Error) ->
     let newest = table
         .snapshot()
         .await
-        .context(|| format!("{}: a commit failed ({error}), and whether it landed is unknown", table.name()))?;
+        .context(|| phrase!("{}: a commit failed ({error}), and whether it landed is unknown", table.name()))?;
     let first = base.version.map_or(0, |version| version + 1);
     let Some(last) = newest.version.filter(|last| *last >= first) else {
-        return Err(error.context(format!("cannot commit to {}", table.name())));
+        return Err(error.context(phrase!("cannot commit to {}", table.name())));
     };
     for version in first..=last {
         let Some(text) = table.log_store.read_commit_entry(version).await? else {
@@ -189,7 +189,7 @@ async fn settle(table: &LakeTable, base: &Snapshot, nonce: i64, error: Error) ->
             };
         }
     }
-    Err(Error::conflict(format!("{} changed from version {:?} to {last} meanwhile", table.name(), base.version))
+    Err(Error::conflict(phrase!("{} changed from version {:?} to {last} meanwhile", table.name(), base.version))
         .with_source(error))
 }
 
@@ -197,7 +197,7 @@ async fn settle(table: &LakeTable, base: &Snapshot, nonce: i64, error: Error) ->
 fn holds(entry: &[u8], nonce: i64) -> Result<bool> {
     for line in entry.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         let action: serde_json::Value =
-            serde_json::from_slice(line).map_err(|error| Error::corrupt(format!("unreadable log entry: {error}")))?;
+            serde_json::from_slice(line).map_err(|error| Error::corrupt(phrase!("unreadable log entry: {error}")))?;
         if action["txn"]["appId"] == COMMIT && action["txn"]["version"] == nonce {
             return Ok(true);
         }
@@ -243,7 +243,7 @@ fn from_json(table: &LakeTable, action: serde_json::Value) -> Result<Action> {
 }
 
 fn undescribed(table: &LakeTable, error: &serde_json::Error) -> Error {
-    Error::internal(format!("cannot describe {} for the log: {error}", table.name()))
+    Error::internal(phrase!("cannot describe {} for the log: {error}", table.name()))
 }
 
 fn remove(file: &DataFile, data_change: bool, now: i64) -> Remove {

@@ -84,7 +84,7 @@ impl fmt::Display for Found {
 /// Unavailable when the store does not answer.
 pub async fn look(root: &Root, table: &LakeTable) -> Result<Option<Found>> {
     let log = table.folder.clone().join(paths::LOG);
-    let objects: Vec<ObjectMeta> = table.store.list(Some(&log)).try_collect().await.context(|| format!("cannot list {log}"))?;
+    let objects: Vec<ObjectMeta> = table.store.list(Some(&log)).try_collect().await.context(|| phrase!("cannot list {log}"))?;
     let named: BTreeMap<u64, Path> = objects
         .iter()
         .filter_map(|object| match paths::log_object(&object.location)? {
@@ -116,7 +116,7 @@ async fn read(table: &LakeTable, place: &Path) -> Result<Option<bytes::Bytes>> {
     match async { table.store.get(place).await?.bytes().await }.await {
         Ok(bytes) => Ok(Some(bytes)),
         Err(object_store::Error::NotFound { .. }) => Ok(None),
-        Err(error) => Err(Error::from(error).context(format!("cannot read {place}"))),
+        Err(error) => Err(Error::from(error).context(phrase!("cannot read {place}"))),
     }
 }
 
@@ -167,7 +167,7 @@ async fn before(root: &Root, table: &LakeTable, first: Option<u64>, hidden: Hash
             match table.store.head(&place).await {
                 Ok(_) => Ok(None),
                 Err(object_store::Error::NotFound { .. }) => Ok(Some(path)),
-                Err(error) => Err(Error::from(error).context(format!("cannot look for {place}"))),
+                Err(error) => Err(Error::from(error).context(phrase!("cannot look for {place}"))),
             }
         })
         .buffer_unordered(AT_ONCE);
@@ -186,8 +186,8 @@ pub async fn undo(table: &LakeTable, found: &Found) -> Result<()> {
     if let Some(newest) = found.newest {
         match table.store.head(&entry(newest + 1)).await {
             Err(object_store::Error::NotFound { .. }) => {}
-            Ok(_) => return Err(Error::conflict(format!("somebody is writing to {}: look again", table.name()))),
-            Err(error) => return Err(Error::from(error).context(format!("cannot read the log of {}", table.name()))),
+            Ok(_) => return Err(Error::conflict(phrase!("somebody is writing to {}: look again", table.name()))),
+            Err(error) => return Err(Error::from(error).context(phrase!("cannot read the log of {}", table.name()))),
         }
     }
     // What points to others before what it points to.
@@ -197,7 +197,7 @@ pub async fn undo(table: &LakeTable, found: &Found) -> Result<()> {
     for place in notes.into_iter().chain(entries) {
         match table.store.delete(&place).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-            Err(error) => return Err(Error::from(error).context(format!("cannot delete {place}"))),
+            Err(error) => return Err(Error::from(error).context(phrase!("cannot delete {place}"))),
         }
     }
     Ok(())

@@ -37,14 +37,14 @@ pub(crate) async fn all_there(table: &LakeTable, adds: &[Add]) -> Result<()> {
 async fn is_there(store: Arc<dyn ObjectStore>, path: Path, size: i64) -> Result<()> {
     match store.head(&path).await {
         Ok(found) if i64::try_from(found.size) == Ok(size) => Ok(()),
-        Ok(found) => Err(Error::conflict(format!(
+        Ok(found) => Err(Error::conflict(phrase!(
             "{path} has {} bytes, and {size} were written: somebody else wrote it since, so nothing was committed",
             found.size
         ))),
-        Err(object_store::Error::NotFound { .. }) => Err(Error::conflict(format!(
+        Err(object_store::Error::NotFound { .. }) => Err(Error::conflict(phrase!(
             "{path} was written and is gone, so nothing was committed: a vacuum took it for unused (its --retain is shorter than this \
              run took)"
         ))),
-        Err(error) => Err(Error::from(error).context(format!("cannot look for {path}"))),
+        Err(error) => Err(Error::from(error).context(phrase!("cannot look for {path}"))),
     }
 }

@@ -38,7 +38,7 @@ pub async fn look(table: &LakeTable) -> Result<LogFound> {
     let list = async |folder: &str| {
         let folder = table.folder.clone().join(folder);
         let listed: Vec<ObjectMeta> =
-            table.store.list(Some(&folder)).try_collect().await.context(|| format!("cannot list {folder}"))?;
+            table.store.list(Some(&folder)).try_collect().await.context(|| phrase!("cannot list {folder}"))?;
         Ok::<_, Error>(listed)
     };
     // Seals first: a checkpoint that is listed after them and has none is looked for again.

@@ -103,7 +103,7 @@ impl Markers {
         let found = match self.sealed(&place).await? {
             None => None,
             Some(value) => {
-                let unreadable = |error| Error::corrupt(format!("{place} is unreadable: {error}; restore it from a copy"));
+                let unreadable = |error| Error::corrupt(phrase!("{place} is unreadable: {error}; restore it from a copy"));
                 refuse_newer(&value, &self.base)?;
                 Some(Arc::new(serde_json::from_value(value).map_err(unreadable)?))
             }
@@ -136,7 +136,7 @@ impl Markers {
             upgraded_from,
         };
         let ours = self.write(paths::MARKER, serde_json::to_value(&marker), PutMode::Create).await?;
-        let there = self.read().await?.ok_or_else(|| Error::unavailable(format!("{} vanished", self.place(paths::MARKER))))?;
+        let there = self.read().await?.ok_or_else(|| Error::unavailable(phrase!("{} vanished", self.place(paths::MARKER))))?;
         if ours {
             *self.upgraded_here.lock().unwrap_or_else(PoisonError::into_inner) = upgraded_from;
         }
@@ -214,8 +214,8 @@ impl Markers {
     async fn read_upgraded(&self) -> Result<Upgraded> {
         let place = self.place(paths::UPGRADED);
         let value = self.sealed(&place).await?;
-        let value = value.ok_or_else(|| Error::corrupt(format!("{place} is gone: restore it from a copy of the warehouse")))?;
-        serde_json::from_value(value).map_err(|error| Error::corrupt(format!("{place} is unreadable: {error}")))
+        let value = value.ok_or_else(|| Error::corrupt(phrase!("{place} is gone: restore it from a copy of the warehouse")))?;
+        serde_json::from_value(value).map_err(|error| Error::corrupt(phrase!("{place} is unreadable: {error}")))
     }
 
     /// The seals of all log entries of a warehouse without marker; none where there is no log entry or checkpoint at all.
@@ -225,7 +225,7 @@ impl Markers {
         for role in paths::Role::ALL {
             let folder = self.place(role.folder());
             let listed = self.store.list(Some(&folder)).try_collect::<Vec<ObjectMeta>>().await;
-            for object in listed.context(|| format!("cannot list {folder}"))? {
+            for object in listed.context(|| phrase!("cannot list {folder}"))? {
                 match paths::log_object(&object.location) {
                     Some(LogObject::Entry(version)) => entries.push((version, object.location)),
                     Some(_) => {}
@@ -250,7 +250,7 @@ impl Markers {
                 continue;
             }
             if seal::stated_place(&bytes).is_some() {
-                return Err(Error::corrupt(format!(
+                return Err(Error::corrupt(phrase!(
                     "{} is gone: restore it from a copy of the warehouse",
                     self.place(paths::MARKER)
                 )));
@@ -269,7 +269,7 @@ impl Markers {
             let mut logs = self.store.list(Some(&folder)).try_filter(|object| {
                 std::future::ready(paths::log_object(&object.location).is_some() && !paths::is_aside(&object.location))
             });
-            if logs.try_next().await.context(|| format!("cannot list {folder}"))?.is_some() {
+            if logs.try_next().await.context(|| phrase!("cannot list {folder}"))?.is_some() {
                 return Ok(true);
             }
         }
@@ -281,7 +281,7 @@ impl Markers {
         match async { self.store.get(place).await?.bytes().await }.await {
             Ok(bytes) => Ok(Some(bytes)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(Error::from(error).context(format!("cannot read {place}"))),
+            Err(error) => Err(Error::from(error).context(phrase!("cannot read {place}"))),
         }
     }
 
@@ -289,23 +289,23 @@ impl Markers {
     async fn sealed(&self, place: &Path) -> Result<Option<serde_json::Value>> {
         let Some(bytes) = self.get(place).await? else { return Ok(None) };
         seal::check(&bytes).map_err(|broken| seal::damage(place, &broken))?;
-        let unreadable = |error| Error::corrupt(format!("{place} is unreadable: {error}"));
+        let unreadable = |error| Error::corrupt(phrase!("{place} is unreadable: {error}"));
         serde_json::from_slice(&bytes).map_err(unreadable).map(Some)
     }
 
     /// Writes a sealed JSON object; false when it was to be new and is there already.
     async fn write(&self, name: &str, value: serde_json::Result<serde_json::Value>, mode: PutMode) -> Result<bool> {
         let place = self.place(name);
-        let unwritable = |error| Error::internal(format!("{place} cannot be written as json: {error}"));
+        let unwritable = |error| Error::internal(phrase!("{place} cannot be written as json: {error}"));
         let mut value = value.map_err(unwritable)?;
         let (field, zeros) = seal::place();
         value[field] = zeros;
         let bytes = seal::sealed(&serde_json::to_vec(&value).map_err(unwritable)?);
-        let bytes = bytes.ok_or_else(|| Error::internal(format!("{place} has no place for its seal")))?;
+        let bytes = bytes.ok_or_else(|| Error::internal(phrase!("{place} has no place for its seal")))?;
         match self.store.put_opts(&place, bytes.into(), PutOptions::from(mode)).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
-            Err(error) => Err(Error::from(error).context(format!("cannot write {place}"))),
+            Err(error) => Err(Error::from(error).context(phrase!("cannot write {place}"))),
         }
     }
 
@@ -325,7 +325,7 @@ fn refuse_newer(value: &serde_json::Value, base: &Path) -> Result<()> {
         return Ok(());
     }
     let by = value["made_by"].as_str().unwrap_or("a newer ier");
-    Err(Error::invalid(format!(
+    Err(Error::invalid(phrase!(
         "the warehouse in {base} is of format {format}, made by {by}; this program knows format {FORMAT}: use a newer ier"
     )))
 }

@@ -106,7 +106,7 @@ pub async fn would_go(table: &LakeTable, until: u64) -> Result<u64> {
         let Some(entry) = table.log_store.read_commit_entry(version).await? else { break };
         for line in entry.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let action: Value = serde_json::from_slice(line)
-                .map_err(|error| Error::corrupt(format!("{}: unreadable log entry {version}: {error}", table.name())))?;
+                .map_err(|error| Error::corrupt(phrase!("{}: unreadable log entry {version}: {error}", table.name())))?;
             removed.extend(action["remove"]["path"].as_str().filter(|path| !live.contains(path)).map(str::to_owned));
         }
     }
@@ -120,7 +120,7 @@ pub async fn would_go(table: &LakeTable, until: u64) -> Result<u64> {
 /// A place as the log names it.
 fn below(table: &LakeTable, location: &Path) -> Result<String> {
     let parts = location.prefix_match(&table.folder);
-    let parts = parts.ok_or_else(|| Error::internal(format!("{location} is not below {}", table.folder)))?;
+    let parts = parts.ok_or_else(|| Error::internal(phrase!("{location} is not below {}", table.folder)))?;
     Ok(Path::from_iter(parts).to_string())
 }
 
@@ -158,8 +158,8 @@ async fn rewrite_entries(
             let belongs = table.markers.known().await?.map(|marker| marker.place_of(name).text());
             let Some(text) = forgetful(&bytes, &place, version, live, belongs, &mut removed)? else { break };
             let sealed = seal::sealed(text.as_bytes());
-            let sealed = sealed.ok_or_else(|| Error::internal(format!("{place} has lost the place of its seal")))?;
-            match replaced(table.store.as_ref(), &place, sealed.into(), etag).await.context(|| format!("cannot write {place}"))? {
+            let sealed = sealed.ok_or_else(|| Error::internal(phrase!("{place} has lost the place of its seal")))?;
+            match replaced(table.store.as_ref(), &place, sealed.into(), etag).await.context(|| phrase!("cannot write {place}"))? {
                 true => purged.log_entries += 1,
                 false => found = fetched(table.store.as_ref(), &place).await?,
             }
@@ -178,7 +178,7 @@ async fn fetched(store: &dyn ObjectStore, place: &Path) -> Result<Option<(Bytes,
     match found.await {
         Ok(found) => Ok(Some(found)),
         Err(object_store::Error::NotFound { .. }) => Ok(None),
-        Err(error) => Err(Error::from(error).context(format!("cannot read {place}"))),
+        Err(error) => Err(Error::from(error).context(phrase!("cannot read {place}"))),
     }
 }
 
@@ -213,7 +213,7 @@ fn forgetful(
     let mut changed = false;
     for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         let mut action: Value =
-            serde_json::from_slice(line).map_err(|error| Error::corrupt(format!("unreadable log entry {place}: {error}")))?;
+            serde_json::from_slice(line).map_err(|error| Error::corrupt(phrase!("unreadable log entry {place}: {error}")))?;
         if let Some(path) = action["remove"]["path"].as_str() {
             removed.insert(path.to_owned(), version);
         }
@@ -255,7 +255,7 @@ async fn drop_checkpoints(table: &LakeTable, log: &[ObjectMeta], snapshot: &Snap
     if checkpoints.iter().all(|(version, _)| *version != newest) {
         let mut delta = DeltaTable::new(table.log_store.clone());
         delta.state = Some(state.clone());
-        create_checkpoint(&delta, None).await.context(|| format!("cannot write a checkpoint of {}", table.name()))?;
+        create_checkpoint(&delta, None).await.context(|| phrase!("cannot write a checkpoint of {}", table.name()))?;
     }
     for (_, place) in checkpoints.into_iter().filter(|(version, _)| *version < newest) {
         table.delete(place).await?;

@@ -60,8 +60,26 @@ impl Root {
             return format!("/{folder}");
         }
         let at = self.url.as_str().trim_end_matches('/');
-        let bucket = at.strip_suffix(self.base.as_ref()).unwrap_or(at).trim_end_matches('/');
-        format!("{bucket}/{folder}")
+        let bucket = at.strip_suffix(self.base.as_ref()).unwrap_or(at);
+        format!("{}/{folder}", bucket.strip_suffix('/').unwrap_or(bucket))
+    }
+
+    /// The text, each object that it names by its place in the store named as a person finds it: by a path, or a URL.
+    pub fn in_full(&self, text: &str) -> String {
+        let base = self.base.as_ref();
+        let (mut told, mut rest) = (String::with_capacity(text.len()), text);
+        while let Some(start) = rest.find(base).filter(|_| !base.is_empty()) {
+            let (before, after) = (&rest[..start], &rest[start + base.len()..]);
+            told.push_str(before);
+            // In the midst of another path it is something else, or is named in full already.
+            let begins = !told.ends_with(|c: char| c.is_alphanumeric() || "/_-.~".contains(c));
+            match begins && after.starts_with('/') {
+                true => told.push_str(&self.location()),
+                false => told.push_str(base),
+            }
+            rest = after;
+        }
+        told + rest
     }
 
     /// The same root over another store, so that tests can count and fail its calls.

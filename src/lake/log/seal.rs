@@ -116,7 +116,7 @@ pub(crate) fn stated_place(bytes: &[u8]) -> Option<Place> {
 
 /// The error that a broken seal is.
 pub(crate) fn damage(location: &Path, broken: &Broken) -> Error {
-    Error::corrupt(format!(
+    Error::corrupt(phrase!(
         "{location} {broken}; restore it from a copy of the warehouse, and run `ier verify`, which names all that is damaged"
     ))
 }

@@ -343,7 +343,7 @@ impl ObjectStore for Sealed {
             None => payload,
             Some(LogObject::Entry(_)) => {
                 let sealed = sealed(&Bytes::from(payload));
-                let no_place = || carried(Error::internal(format!("{location} has no place for its seal")));
+                let no_place = || carried(Error::internal(phrase!("{location} has no place for its seal")));
                 sealed.ok_or_else(no_place)?.into()
             }
             Some(LogObject::LastCheckpoint) => {

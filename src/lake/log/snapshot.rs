@@ -48,11 +48,11 @@ impl DataFile {
     pub fn new(table: &Table, role: Role, add: Add) -> Result<Self> {
         let stats: Value = match &add.stats {
             Some(stats) => serde_json::from_str(stats)
-                .map_err(|error| Error::corrupt(format!("unreadable statistics of {}: {error}", add.path)))?,
+                .map_err(|error| Error::corrupt(phrase!("unreadable statistics of {}: {error}", add.path)))?,
             None => Value::Null,
         };
         let rows =
-            stats["numRecords"].as_u64().ok_or_else(|| Error::corrupt(format!("the log has no row count for {}", add.path)))?;
+            stats["numRecords"].as_u64().ok_or_else(|| Error::corrupt(phrase!("the log has no row count for {}", add.path)))?;
         let mut ranges = BTreeMap::new();
         for column in table.stats_columns() {
             let kind = table.field(column).map_or(Kind::Text, |field| field.kind);
@@ -86,7 +86,7 @@ impl DataFile {
     pub fn tail(&self) -> Result<Option<Tail>> {
         let tail = self.tag(tags::TAIL).map(|text| Tail::parse(text).filter(|tail| tail.bytes <= self.bytes()));
         match tail {
-            Some(None) => Err(Error::corrupt(format!("the log's {} of {} is unreadable", tags::TAIL, self.add.path))),
+            Some(None) => Err(Error::corrupt(phrase!("the log's {} of {} is unreadable", tags::TAIL, self.add.path))),
             tail => Ok(tail.flatten()),
         }
     }
@@ -109,7 +109,7 @@ impl DataFile {
 
     fn appendix(&self, tag: &str) -> Result<Option<Place>> {
         let place = |text| Place::parse(text).filter(|place| place.bytes.end <= self.bytes());
-        let unreadable = || Error::corrupt(format!("the log's {tag} of {} is unreadable", self.add.path));
+        let unreadable = || Error::corrupt(phrase!("the log's {tag} of {} is unreadable", self.add.path));
         self.tag(tag).map(|text| place(text).ok_or_else(unreadable)).transpose()
     }
 

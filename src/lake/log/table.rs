@@ -70,7 +70,7 @@ impl LakeTable {
         let url = root
             .url
             .join(&format!("{name}/"))
-            .map_err(|error| Error::internal(format!("cannot build the URL of {name}: {error}")))?;
+            .map_err(|error| Error::internal(phrase!("cannot build the URL of {name}: {error}")))?;
         let sealed = Sealed::new(root.store.clone(), root.markers.clone(), &name);
         let prefixed: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(sealed.clone(), folder.clone()));
         let log_store = default_logstore(prefixed, Arc::new(sealed.clone()), &url, &StorageConfig::default());
@@ -124,7 +124,7 @@ impl LakeTable {
             (false, _) => {
                 let read = self.read_all().await?;
                 Arc::new(read.ok_or_else(|| {
-                    Error::corrupt(format!(
+                    Error::corrupt(phrase!(
                         "the log of {} is gone, of which version {version} was known: restore it from a copy of the warehouse",
                         self.name()
                     ))
@@ -179,14 +179,14 @@ impl LakeTable {
     }
 
     fn unread(&self, error: Error) -> Error {
-        error.context(format!("cannot read the log of {}", self.name()))
+        error.context(phrase!("cannot read the log of {}", self.name()))
     }
 
     /// Deletes an object; that it is gone already is no error.
     pub(crate) async fn delete(&self, place: &Path) -> Result<()> {
         match self.store.delete(place).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(Error::from(error).context(format!("cannot delete {place}"))),
+            Err(error) => Err(Error::from(error).context(phrase!("cannot delete {place}"))),
         }
     }
 

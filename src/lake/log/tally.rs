@@ -100,15 +100,15 @@ pub async fn read(table: &LakeTable, snapshot: &Snapshot) -> Result<Tally> {
     let Some(number) = table.transaction(snapshot, TALLY).await? else { return Ok(Tally::default()) };
     let path = place(table, number);
     let bytes = match table.store.get(&path).await {
-        Ok(found) => found.bytes().await.context(|| format!("cannot read {path}"))?,
+        Ok(found) => found.bytes().await.context(|| phrase!("cannot read {path}"))?,
         Err(object_store::Error::NotFound { .. }) if table.snapshot().await?.version != snapshot.version => {
-            return Err(Error::conflict(format!("{} has moved on from version {:?}", table.name(), snapshot.version)));
+            return Err(Error::conflict(phrase!("{} has moved on from version {:?}", table.name(), snapshot.version)));
         }
-        Err(error) => return Err(Error::from(error).context(format!("cannot read {path}"))),
+        Err(error) => return Err(Error::from(error).context(phrase!("cannot read {path}"))),
     };
     seal::check(&bytes).map_err(|broken| seal::damage(&path, &broken))?;
     table.markers.bears_out(&table.sealed_name(&path), &bytes).await?.map_err(|broken| seal::damage(&path, &broken))?;
-    let unreadable = |error| Error::corrupt(format!("{path} is no tally: {error}"));
+    let unreadable = |error| Error::corrupt(phrase!("{path} is no tally: {error}"));
     let mut tally: serde_json::Value = serde_json::from_slice(&bytes).map_err(unreadable)?;
     if let Some(fields) = tally.as_object_mut() {
         fields.shift_remove(seal::FIELD);
@@ -130,7 +130,7 @@ fn place(table: &LakeTable, number: i64) -> Path {
 pub(crate) async fn write(table: &LakeTable, base: &Snapshot, change: &Tally, number: i64, now: DateTime<Utc>) -> Result<()> {
     let mut tally = read(table, base).await?;
     tally.add(change);
-    let unwritable = |error| Error::internal(format!("a tally cannot be written: {error}"));
+    let unwritable = |error| Error::internal(phrase!("a tally cannot be written: {error}"));
     let mut sealed = serde_json::to_value(&tally).map_err(unwritable)?;
     let path = place(table, number);
     sealed[seal::BELONGS] = table.markers.place_of(table.sealed_name(&path), now).await?.text().into();
@@ -138,6 +138,6 @@ pub(crate) async fn write(table: &LakeTable, base: &Snapshot, change: &Tally, nu
     sealed[field] = place_of_seal;
     let bytes = seal::sealed(&serde_json::to_vec(&sealed).map_err(unwritable)?);
     let bytes = bytes.ok_or_else(|| Error::internal("a tally has no place for its seal"))?;
-    table.store.put(&path, PutPayload::from(bytes)).await.context(|| format!("cannot write {path}"))?;
+    table.store.put(&path, PutPayload::from(bytes)).await.context(|| phrase!("cannot write {path}"))?;
     Ok(())
 }

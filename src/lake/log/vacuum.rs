@@ -54,7 +54,7 @@ async fn removed_since(table: &LakeTable, snapshot: &super::snapshot::Snapshot, 
         let mut newest_removal: Option<i64> = None;
         for line in entry.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let action: serde_json::Value = serde_json::from_slice(line).map_err(|error| {
-                crate::error::Error::corrupt(format!("{}: unreadable log entry {version}: {error}", table.name()))
+                crate::error::Error::corrupt(phrase!("{}: unreadable log entry {version}: {error}", table.name()))
             })?;
             if let (Some(path), Some(at)) = (action["remove"]["path"].as_str(), action["remove"]["deletionTimestamp"].as_i64()) {
                 newest_removal = newest_removal.max(Some(at));

@@ -67,7 +67,7 @@ pub(crate) fn written(entry: &[u8]) -> Option<Written> {
 impl Written {
     /// Why readers refuse the entry.
     pub(crate) fn refusal(&self, location: &Path) -> Error {
-        Error::corrupt(format!("{location} {self}; `ier verify --undo-foreign` says what that was, and takes it back"))
+        Error::corrupt(phrase!("{location} {self}; `ier verify --undo-foreign` says what that was, and takes it back"))
     }
 }
 

@@ -35,9 +35,9 @@ const AHEAD: usize = 16;
 /// Corrupt, naming the file, when it is damaged or has none.
 pub async fn rollup_of(lake: &LakeTable, file: &DataFile) -> Result<Arc<Rollup>> {
     let path = file.path(&lake.folder);
-    let place = file.rollup()?.ok_or_else(|| Error::internal(format!("{path} has no rollup")))?;
+    let place = file.rollup()?.ok_or_else(|| Error::internal(phrase!("{path} has no rollup")))?;
     let reader = Reader::new(lake.store.clone(), path.clone(), file.bytes(), None);
-    lake.footers.rollup(&reader, &place).await.context(|| format!("cannot read the rollup of {path}"))
+    lake.footers.rollup(&reader, &place).await.context(|| phrase!("cannot read the rollup of {path}"))
 }
 
 /// What is read of a file.
@@ -56,12 +56,12 @@ impl Appendix {
             return rollup_of(lake, file).await?.batch(schema, tier);
         }
         let path = file.path(&lake.folder);
-        let place = file.rare()?.ok_or_else(|| Error::internal(format!("{path} has no rare rows")))?;
+        let place = file.rare()?.ok_or_else(|| Error::internal(phrase!("{path} has no rare rows")))?;
         let reader = Reader::new(lake.store.clone(), path.clone(), file.bytes(), None);
         let stored =
             Arc::new(Schema::new(schema.fields().iter().filter(|field| field.name() != TIER).cloned().collect::<Vec<_>>()));
         let rows = reader.appendix(&place, |bytes| RareRows::decode_as(bytes, &place, &stored)).await;
-        with_tier(&rows.context(|| format!("cannot read the rare rows of {path}"))?, schema, tier)
+        with_tier(&rows.context(|| phrase!("cannot read the rare rows of {path}"))?, schema, tier)
     }
 }
 

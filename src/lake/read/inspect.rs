@@ -138,7 +138,7 @@ impl Found {
             return Ok(());
         }
         self.rows += batch.num_rows() as u64;
-        let column = |name: &str| batch.column_by_name(name).ok_or_else(|| Error::corrupt(format!("it has no column {name}")));
+        let column = |name: &str| batch.column_by_name(name).ok_or_else(|| Error::corrupt(phrase!("it has no column {name}")));
         self.without_key += column(hidden::KEY)?.null_count() as u64;
         if let Some(late) = batch.column_by_name(hidden::LATE) {
             self.marked.extend(late.as_primitive::<Date32Type>().iter().flatten());
@@ -186,7 +186,7 @@ impl Found {
 impl Column {
     fn add(&mut self, batch: &RecordBatch) -> Result<()> {
         let Some(values) = batch.column_by_name(&self.name) else {
-            return Err(Error::corrupt(format!("it has no column {}", self.name)));
+            return Err(Error::corrupt(phrase!("it has no column {}", self.name)));
         };
         self.nulls += values.null_count() as u64;
         let (least, greatest) = match self.kind {
@@ -269,7 +269,7 @@ pub fn key_columns(table: &LakeTable) -> &'static [&'static str] {
 pub async fn keys_of(table: &LakeTable, file: &DataFile, wanted: impl Fn(&str, bool) -> bool) -> Result<Vec<KeyedRow>> {
     let mut rows = read::open(table, file).await?.stream(Some(key_columns(table)), None)?;
     let (mut found, mut first) = (Vec::new(), 0u64);
-    while let Some(batch) = rows.try_next().await.context(|| format!("cannot read {}", file.path(&table.folder)))? {
+    while let Some(batch) = rows.try_next().await.context(|| phrase!("cannot read {}", file.path(&table.folder)))? {
         let keys = crate::lake::columns::keys(&batch)?;
         let marks = batch.column_by_name(hidden::LATE);
         for (row, key) in keys.iter().enumerate() {

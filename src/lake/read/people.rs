@@ -322,7 +322,7 @@ impl Reading {
         };
         let stored = metadata.file_metadata().schema_descr();
         let place = |name: &str| stored.columns().iter().position(|column| column.name() == name);
-        let person = place(PERSON).ok_or_else(|| Error::corrupt(format!("it has no column {PERSON}")))?;
+        let person = place(PERSON).ok_or_else(|| Error::corrupt(phrase!("it has no column {PERSON}")))?;
         let candidates: Vec<(usize, Vec<Range<usize>>)> = (0..metadata.num_row_groups())
             .map(|group| (group, fetched::that_may_hold(&metadata, group, person, &self.people)))
             .filter(|(_, rows)| !rows.is_empty())

@@ -54,7 +54,7 @@ pub async fn of_people(lake: &Arc<LakeTable>, tier: Tier, file: &Arc<DataFile>, 
     ids.dedup();
     let (rows, places) = people::with_places(lake, tier, file, &shown(&lake.table)?, ids).await?;
     if places.len() != rows.num_rows() {
-        return Err(Error::corrupt(format!("{} has other rows than its index says", file.path(&lake.folder))));
+        return Err(Error::corrupt(phrase!("{} has other rows than its index says", file.path(&lake.folder))));
     }
     Ok(Placed { file: file.clone(), places, rows })
 }
@@ -102,7 +102,7 @@ async fn rows_of(lake: &LakeTable, tier: &str, opened: Option<OpenFile>, path: &
     let mut batches = Vec::new();
     if let (Some(file), Some(last)) = (opened, places.last()) {
         if *last as usize >= file.rows() {
-            return Err(Error::corrupt(format!("{path} has no row {last}, but only {}", file.rows())));
+            return Err(Error::corrupt(phrase!("{path} has no row {last}, but only {}", file.rows())));
         }
         batches = file.stream(None, Some(places))?.try_collect().await?;
     }

@@ -34,9 +34,9 @@ pub struct Proved {
 pub async fn prove(table: &LakeTable, file: &DataFile) -> Result<Proved> {
     let path = file.path(&table.folder);
     let read = async { table.store.get(&path).await?.bytes().await };
-    let bytes = read.await.context(|| format!("cannot read back {path}"))?;
+    let bytes = read.await.context(|| phrase!("cannot read back {path}"))?;
     if file.tag(tags::BLAKE3) != Some(blake3::hash(&bytes).to_hex().as_str()) {
-        return Err(Error::corrupt(format!("{path} does not have the hash it was written with")));
+        return Err(Error::corrupt(phrase!("{path} does not have the hash it was written with")));
     }
     let undecodable = || format!("cannot decode {path}");
     let plain = ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new()).context(undecodable)?;
@@ -54,11 +54,11 @@ impl Iterator for Proved {
     fn next(&mut self) -> Option<Self::Item> {
         let Some(batch) = self.rows.next() else {
             let (seen, expected) = (self.seen, std::mem::replace(&mut self.expected, self.seen));
-            let wrong = || Err(Error::corrupt(format!("{} holds {seen} rows, the log says {expected}", self.name)));
+            let wrong = || Err(Error::corrupt(phrase!("{} holds {seen} rows, the log says {expected}", self.name)));
             return (seen != expected).then(wrong);
         };
         let batch = batch.map_err(Error::from).and_then(|batch| pad(&batch, &self.target));
         self.seen += batch.as_ref().map_or(0, |batch| batch.num_rows() as u64);
-        Some(batch.context(|| format!("cannot decode {}", self.name)))
+        Some(batch.context(|| phrase!("cannot decode {}", self.name)))
     }
 }

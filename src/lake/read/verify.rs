@@ -89,7 +89,7 @@ pub async fn read_back(table: &Arc<LakeTable>, files: Vec<DataFile>, expected: R
     .await?;
     let found = sums.into_iter().fold(RowSum::default(), RowSum::and);
     if found != expected {
-        return Err(Error::corrupt(format!(
+        return Err(Error::corrupt(phrase!(
             "{}: {} rows were written and {} read back, or their keys differ; nothing was committed",
             table.name(),
             expected.rows,
@@ -101,10 +101,10 @@ pub async fn read_back(table: &Arc<LakeTable>, files: Vec<DataFile>, expected: R
 
 async fn check_bytes(table: &LakeTable, file: &DataFile) -> Result<()> {
     let path = file.path(&table.folder);
-    let (_, found) = fingerprint(&table.store, &path).await.context(|| format!("cannot read back {path}"))?;
+    let (_, found) = fingerprint(&table.store, &path).await.context(|| phrase!("cannot read back {path}"))?;
     match file.tag(tags::BLAKE3) {
         Some(expected) if expected == found => Ok(()),
-        _ => Err(Error::corrupt(format!("{path} does not have the hash it was written with"))),
+        _ => Err(Error::corrupt(phrase!("{path} does not have the hash it was written with"))),
     }
 }
 

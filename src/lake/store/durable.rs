@@ -200,7 +200,7 @@ impl DurableLocal {
             tokio::task::spawn_blocking(move || {
                 disk.sync(&place).map_err(|error| object_store::Error::Generic {
                     store: STORE,
-                    source: Box::new(Error::from(error).context(format!("cannot sync {}", place.display()))),
+                    source: Box::new(Error::from(error).context(phrase!("cannot sync {}", place.display()))),
                 })
             })
             .map(|done| {

@@ -46,7 +46,7 @@ pub fn open(location: &str, options: &BTreeMap<String, String>) -> Result<Opened
     let (scheme, base) = ObjectStoreScheme::parse(&url).map_err(|error| unknown(&error)).context(opening)?;
     if let Some(name) = base.parts().find(|name| is_misread(name.as_ref())) {
         let name = name.as_ref();
-        return Err(Error::invalid(format!(
+        return Err(Error::invalid(phrase!(
             "cannot open warehouse {location}: the name {name} would be read as another; rename it"
         )));
     }
@@ -85,9 +85,9 @@ fn way(url: &Url, options: &BTreeMap<String, String>) -> String {
 
 fn parse(location: &str) -> Result<Url> {
     if location.contains("://") {
-        let url = Url::parse(location).map_err(|error| Error::invalid(format!("warehouse {location} is not a URL: {error}")))?;
+        let url = Url::parse(location).map_err(|error| Error::invalid(phrase!("warehouse {location} is not a URL: {error}")))?;
         if url.scheme() == "file" {
-            let path = url.to_file_path().map_err(|()| Error::invalid(format!("warehouse {location} is not a local path")))?;
+            let path = url.to_file_path().map_err(|()| Error::invalid(phrase!("warehouse {location} is not a local path")))?;
             return folder(path);
         }
         return Ok(url);
@@ -96,11 +96,11 @@ fn parse(location: &str) -> Result<Url> {
 }
 
 fn folder(path: PathBuf) -> Result<Url> {
-    let path = resolved(&path).context(|| format!("cannot find warehouse folder {}", path.display()))?;
+    let path = resolved(&path).context(|| phrase!("cannot find warehouse folder {}", path.display()))?;
     if path.exists() && !path.is_dir() {
-        return Err(Error::invalid(format!("warehouse {} is a file: name a folder", path.display())));
+        return Err(Error::invalid(phrase!("warehouse {} is a file: name a folder", path.display())));
     }
-    Url::from_directory_path(&path).map_err(|()| Error::invalid(format!("{} is not an absolute path", path.display())))
+    Url::from_directory_path(&path).map_err(|()| Error::invalid(phrase!("{} is not an absolute path", path.display())))
 }
 
 /// The path without `.` and `..`. As everywhere, the folder above a link is the one above what it leads to.
@@ -128,6 +128,25 @@ fn resolved(path: &std::path::Path) -> io::Result<PathBuf> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn objects_are_named_in_full() {
+        let at = |location: &str| Root::open(location, &BTreeMap::new()).unwrap();
+        let here = std::env::temp_dir().canonicalize().unwrap().join("wh").display().to_string();
+        let inside = format!("{here}/hot/a.parquet");
+        let bare = inside.trim_start_matches('/');
+        for (text, told) in [
+            (format!("DAMAGED {bare}: no"), format!("DAMAGED {inside}: no")),
+            (format!("({bare}, {bare})"), format!("({inside}, {inside})")),
+            (format!("{inside} is {bare}"), format!("{inside} is {inside}")),
+            (format!("other/{bare}"), format!("other/{bare}")),
+            (here.trim_start_matches('/').to_owned(), here.trim_start_matches('/').to_owned()),
+        ] {
+            assert_eq!(at(&here).in_full(&text), told);
+        }
+        assert_eq!(at("memory:///records/ier").in_full("records/ier/hot/a"), "memory:///records/ier/hot/a");
+        assert_eq!(at("memory:///").in_full("records/ier/hot/a"), "records/ier/hot/a");
+    }
 
     #[cfg(unix)]
     #[test]

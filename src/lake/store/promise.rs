@@ -125,7 +125,7 @@ impl Promised {
 }
 
 fn broken(what: &str) -> object_store::Error {
-    let error = Error::invalid(format!(
+    let error = Error::invalid(phrase!(
         "the store does not keep its promises: {what}. Records could be lost on it, so nothing is stored; take a store with \
          conditional puts, ranges and listings (for Azurite, set azure_storage_use_emulator to true)"
     ));

@@ -99,7 +99,7 @@ pub(crate) fn open(url: &Url, scheme: &ObjectStoreScheme, options: &BTreeMap<Str
 /// Without leave the client refuses, but says neither what nor why.
 fn encrypted(endpoint: Option<String>, allowed: Option<String>, option: &str) -> Result<()> {
     match endpoint {
-        Some(endpoint) if endpoint.starts_with("http://") && allowed.as_deref() != Some("true") => Err(Error::invalid(format!(
+        Some(endpoint) if endpoint.starts_with("http://") && allowed.as_deref() != Some("true") => Err(Error::invalid(phrase!(
             "{endpoint} is not encrypted: give https://, or allow it with {option} = \"true\" in [store]"
         ))),
         _ => Ok(()),
@@ -110,7 +110,7 @@ fn retry(options: &BTreeMap<String, String>) -> Result<RetryConfig> {
     let seconds = match options.get(RETRY_SECS) {
         None => RETRY_SECS_DEFAULT,
         Some(text) => text.trim().parse().ok().filter(|seconds| *seconds <= RETRY_SECS_MAX).ok_or_else(|| {
-            Error::invalid(format!("store.{RETRY_SECS} is \"{text}\"; give a number of seconds from 0 to {RETRY_SECS_MAX}"))
+            Error::invalid(phrase!("store.{RETRY_SECS} is \"{text}\"; give a number of seconds from 0 to {RETRY_SECS_MAX}"))
         })?,
     };
     let (init_backoff, max_backoff) = BACKOFF;
@@ -177,7 +177,7 @@ impl HttpService for Line {
 }
 
 fn no_credentials(error: &dyn fmt::Display) -> Error {
-    Error::invalid(format!(
+    Error::invalid(phrase!(
         "there are no credentials for the store: set them (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AZURE_STORAGE_ACCOUNT_KEY, \
          or GOOGLE_SERVICE_ACCOUNT); this machine has none of its own ({error})"
     ))

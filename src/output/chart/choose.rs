@@ -74,7 +74,7 @@ fn lines(columns: &[Column]) -> Result<Figure> {
         Values::Labels(_) => return Err(Error::invalid(needs)),
     };
     let nowhere =
-        || Error::invalid(format!("a row has no {0}, so it has no place; leave it out: WHERE {0} IS NOT NULL", first.name));
+        || Error::invalid(phrase!("a row has no {0}, so it has no place; leave it out: WHERE {0} IS NOT NULL", first.name));
     let places = places.into_iter().map(|place| place.ok_or_else(nowhere)).collect::<Result<Vec<f64>>>()?;
     let (mut series, unit) = match rest {
         [by, value] if is_label(by) => {
@@ -102,7 +102,7 @@ fn lines(columns: &[Column]) -> Result<Figure> {
         line.points.sort_by(|a, b| a.0.total_cmp(&b.0));
         if line.points.windows(2).any(|pair| pair[0].0 == pair[1].0) {
             let (name, of) = (&first.name, &line.name);
-            return Err(Error::invalid(format!(
+            return Err(Error::invalid(phrase!(
                 "{of} has two values for one {name}; group by {name} and whatever else is shown"
             )));
         }
@@ -142,7 +142,7 @@ fn heat(columns: &[Column]) -> Result<Figure> {
     let (rows, columns) = (filled_categories(down), filled_categories(across));
     for (column, labels) in [(down, &rows.labels), (across, &columns.labels)] {
         if labels.len() > MAX_FIELDS {
-            return Err(Error::invalid(format!(
+            return Err(Error::invalid(phrase!(
                 "column {} has {}, and a heat map takes {MAX_FIELDS}; group them, such as by month",
                 column.name,
                 human::counted(labels.len() as u64, "value")
@@ -169,9 +169,10 @@ fn fields(down: (&Column, &Categories), across: (&Column, &Categories), value: &
         let at = row * columns.labels.len() + column;
         if std::mem::replace(&mut taken[at], true) {
             let (row, column) = (&rows.labels[*row], &columns.labels[*column]);
-            return Err(Error::invalid(format!(
+            return Err(Error::invalid(phrase!(
                 "{row} with {column} is there twice; group by {} and {}",
-                down.name, across.name
+                down.name,
+                across.name
             )));
         }
         fields[at] = *number;
@@ -236,9 +237,10 @@ fn unit(columns: &[Column]) -> Result<Unit> {
     let share = columns.iter().find(|column| is_share(column));
     let other = columns.iter().find(|column| !is_share(column));
     match (share, other) {
-        (Some(share), Some(other)) => Err(Error::invalid(format!(
+        (Some(share), Some(other)) => Err(Error::invalid(phrase!(
             "{} is a share and {} is not, so no axis fits both; select one of them",
-            share.name, other.name
+            share.name,
+            other.name
         ))),
         (Some(_), None) => Ok(Unit::Share),
         _ if columns.iter().all(|column| matches!(column.values, Values::Numbers { whole: true, .. })) => Ok(Unit::Count),
@@ -250,7 +252,7 @@ fn check_series(count: usize, of: &str) -> Result<()> {
     if count <= MAX_SERIES {
         return Ok(());
     }
-    Err(Error::invalid(format!(
+    Err(Error::invalid(phrase!(
         "{of} has {count} series, and more than {MAX_SERIES} cannot be told apart; select fewer, such as with WHERE"
     )))
 }
@@ -260,7 +262,7 @@ fn check_bars(labels: usize, series: usize) -> Result<()> {
     if labels <= MAX_LABELS && bars <= MAX_BARS {
         return Ok(());
     }
-    Err(Error::invalid(format!(
+    Err(Error::invalid(phrase!(
         "{} and {} are too many to read; a chart takes {MAX_LABELS} and {MAX_BARS}: keep the greatest with ORDER BY 2 DESC LIMIT 30",
         human::counted(labels as u64, "label"),
         human::counted(bars as u64, "bar"),
@@ -270,7 +272,7 @@ fn check_bars(labels: usize, series: usize) -> Result<()> {
 fn numbers(column: &Column) -> Result<&[Option<f64>]> {
     match &column.values {
         Values::Numbers { numbers, .. } => Ok(numbers),
-        _ => Err(Error::invalid(format!("column {} is drawn as numbers and has none; leave it out", column.name))),
+        _ => Err(Error::invalid(phrase!("column {} is drawn as numbers and has none; leave it out", column.name))),
     }
 }
 

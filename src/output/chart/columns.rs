@@ -8,8 +8,8 @@ use chrono_tz::Tz;
 use super::axis::Time;
 use super::scale;
 use crate::error::{Error, Result};
+use crate::human::printable;
 use crate::output::plain::{is_utc, plain_schema};
-use crate::output::width::printable;
 
 /// What stands where a label is null.
 const NO_LABEL: &str = "(null)";
@@ -107,6 +107,6 @@ fn values_of(name: &str, kind: &DataType, values: &ArrayRef, zone: Option<Tz>) -
             let texts = texts.as_string::<i32>().iter();
             Ok(Values::Labels(texts.map(|text| text.map_or(NO_LABEL.to_owned(), printable)).collect()))
         }
-        other => Err(Error::invalid(format!("column {name} is a {other}, which cannot be drawn; leave it out"))),
+        other => Err(Error::invalid(phrase!("column {name} is a {other}, which cannot be drawn; leave it out"))),
     }
 }

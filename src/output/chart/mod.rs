@@ -77,7 +77,7 @@ impl Rows for Chart<'_, '_> {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         self.rows += batch.num_rows();
         if self.rows > MAX_ROWS {
-            return Err(Error::invalid(format!(
+            return Err(Error::invalid(phrase!(
                 "the answer has more than {} rows, which no chart can show; group them, such as by day or month",
                 human::count(MAX_ROWS as u64)
             )));

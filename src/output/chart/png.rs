@@ -24,5 +24,5 @@ pub(super) fn of_svg(svg: &str) -> Result<Vec<u8>> {
 }
 
 fn fault(error: &dyn std::fmt::Display) -> Error {
-    Error::internal(format!("cannot make a PNG of the chart: {error}"))
+    Error::internal(phrase!("cannot make a PNG of the chart: {error}"))
 }

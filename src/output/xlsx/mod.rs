@@ -95,7 +95,7 @@ impl<'a, 'b> Xlsx<'a, 'b> {
             if let Some(format) = &column.format {
                 sheet.set_column_format(at, format).map_err(failed)?;
             }
-            check_length(&column.header).map_err(|error| error.context(format!("the name of column {}", at + 1)))?;
+            check_length(&column.header).map_err(|error| error.context(phrase!("the name of column {}", at + 1)))?;
             sheet.write_string_with_format(0, at, &column.header, &self.formats.header).map_err(failed)?;
         }
         sheet.set_freeze_panes(1, 0).map_err(failed)?;
@@ -130,7 +130,7 @@ impl<'a, 'b> Xlsx<'a, 'b> {
             let sheet = self.book.worksheet_from_index(self.sheets - 1).map_err(failed)?;
             for (at, cells) in cells.iter().enumerate() {
                 let named =
-                    |error: Error| error.context(format!("column {}, row {}", self.columns[at].name, human::count(self.rows)));
+                    |error: Error| error.context(phrase!("column {}, row {}", self.columns[at].name, human::count(self.rows)));
                 let cell = cells.at(row).map_err(named)?;
                 if self.rows <= MEASURED_ROWS {
                     self.widths[at] = self.widths[at].max(cell.width());
@@ -155,7 +155,7 @@ impl<'a, 'b> Xlsx<'a, 'b> {
         catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|panic| {
             let told = panic.downcast_ref::<String>().map_or("it panicked", String::as_str);
             let folder = self.spill_folder.display();
-            Err(Error::unavailable(format!("cannot write the spreadsheet ({told}); is there room in the folder {folder}?")))
+            Err(Error::unavailable(phrase!("cannot write the spreadsheet ({told}); is there room in the folder {folder}?")))
         })
     }
 }
@@ -213,7 +213,7 @@ fn check_length(text: &str) -> Result<()> {
     if units <= CELL_UNITS {
         return Ok(());
     }
-    Err(Error::invalid(format!(
+    Err(Error::invalid(phrase!(
         "a text of {} characters, and a spreadsheet's cell holds {}; shorten it, such as with left(…, {CELL_UNITS}), or write another \
          format",
         human::count(units as u64),
@@ -225,9 +225,9 @@ fn failed(error: XlsxError) -> Error {
     match error {
         XlsxError::IoError(error) | XlsxError::ZipError(zip::result::ZipError::Io(error)) => error.into(),
         XlsxError::TempFileError(folder, error) => {
-            Error::from(error).context(format!("cannot write a temporary file in {}", folder.display()))
+            Error::from(error).context(phrase!("cannot write a temporary file in {}", folder.display()))
         }
-        error => Error::internal(format!("cannot write the spreadsheet: {error}")).with_source(error),
+        error => Error::internal(phrase!("cannot write the spreadsheet: {error}")).with_source(error),
     }
 }
 

@@ -147,16 +147,16 @@ impl OfPerson {
             [Expr::Literal(value, _)] => value.clone(),
             [Expr::Placeholder(parameter)] => self.parameters.get_placeholders_with_values(&parameter.id)?.value,
             [_] => {
-                return Err(Error::invalid(format!(
+                return Err(Error::invalid(phrase!(
                     "{name} takes an id as a literal, such as {name}('003f400000JJbuPAAT'); for the ids of a column there is \
                      canonical_person(id)"
                 )));
             }
-            _ => return Err(Error::invalid(format!("{name} takes one id, such as {name}('003f400000JJbuPAAT')"))),
+            _ => return Err(Error::invalid(phrase!("{name} takes one id, such as {name}('003f400000JJbuPAAT')"))),
         };
         match value.try_as_str() {
             Some(Some(text)) => SfId::of_person(text),
-            _ => Err(Error::invalid(format!("{name} takes an id as text, not {value}"))),
+            _ => Err(Error::invalid(phrase!("{name} takes an id as text, not {value}"))),
         }
     }
 

@@ -47,7 +47,7 @@ impl Macros {
         let mut macros = Self::default();
         for statement in Parser::parse_sql(&DuckDbDialect {}, text).map_err(|error| Error::internal(error.to_string()))? {
             let Statement::CreateMacro { name, args, definition: MacroDefinition::Expr(mut definition), .. } = statement else {
-                return Err(Error::internal(format!("{statement} defines no macro")));
+                return Err(Error::internal(phrase!("{statement} defines no macro")));
             };
             macros.expand(&mut definition)?;
             let parameters = args.unwrap_or_default().into_iter().map(|arg| arg.name).collect();
@@ -133,7 +133,7 @@ impl Macro {
         let mut aggregates = Aggregates { filter: call.filter.as_deref(), over: call.over.as_ref(), found: false };
         match definition.visit(&mut aggregates) {
             ControlFlow::Continue(()) if aggregates.found => Ok(definition),
-            _ => Err(Error::invalid(format!("{name} is asked of one row: it takes no FILTER and no OVER"))),
+            _ => Err(Error::invalid(phrase!("{name} is asked of one row: it takes no FILTER and no OVER"))),
         }
     }
 
@@ -188,7 +188,7 @@ impl VisitorMut for PutIn<'_> {
                 }
                 Some(Expr::CompoundIdentifier(table)) => Some(Expr::CompoundIdentifier([table, &parts[1..]].concat())),
                 Some(other) => {
-                    return ControlFlow::Break(Error::invalid(format!("{} takes the name of a table, not {other}", self.name)));
+                    return ControlFlow::Break(Error::invalid(phrase!("{} takes the name of a table, not {other}", self.name)));
                 }
                 None => None,
             },

@@ -68,7 +68,7 @@ impl ScalarUDFImpl for ObservedVersions {
                 version.append_value(at as i32 + 1);
                 seen_at.append_option(seen.at_millis.map(|millis| millis * 1000));
                 let json = seen.was.map(|was| serde_json::to_string(&was)).transpose();
-                was.append_option(json.map_err(|error| Error::internal(format!("observations: {error}")))?);
+                was.append_option(json.map_err(|error| Error::internal(phrase!("observations: {error}")))?);
             }
         }
         let columns: Vec<ArrayRef> = vec![Arc::new(version.finish()), Arc::new(seen_at.finish()), Arc::new(was.finish())];

@@ -202,7 +202,7 @@ impl TableView {
     /// whose rows late ones may override.
     async fn plan_rolled_up(&self, schema: SchemaRef, filters: &[Expr], state: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
         let Lakes::Tiered { tiers, late } = &self.lakes else {
-            return Err(Error::internal(format!("{} has no rollups", self.table.name)));
+            return Err(Error::internal(phrase!("{} has no rollups", self.table.name)));
         };
         let own = rollup::own_fields();
         let of_table =
@@ -324,7 +324,7 @@ impl TableProvider for TableView {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        let doing = |error: Error| error.context(format!("cannot read {}", self.table.name));
+        let doing = |error: Error| error.context(phrase!("cannot read {}", self.table.name));
         if self.rolled_up {
             let schema = match projection {
                 Some(columns) => Arc::new(self.schema.project(columns)?),

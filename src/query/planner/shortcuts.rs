@@ -39,7 +39,7 @@ impl Shortcuts {
         for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
             shortcuts.set(name, "false").map_err(|_| {
                 let known: Vec<String> = shortcuts.entries().into_iter().map(|entry| entry.key).collect();
-                Error::invalid(format!("query.without names {name:?}; there are {}", known.join(", ")))
+                Error::invalid(phrase!("query.without names {name:?}; there are {}", known.join(", ")))
             })?;
         }
         Ok(shortcuts)

@@ -70,7 +70,7 @@ fn next_export(opened: &mut Opened) -> Result<Option<Export>> {
         None => Ok(None),
         Some(Piece::Export(export)) => Ok(Some(export)),
         Some(Piece::LeftOut(..)) => next_export(opened),
-        Some(Piece::Nothing(name)) => Err(Error::invalid(format!("{name}: nothing"))),
+        Some(Piece::Nothing(name)) => Err(Error::invalid(phrase!("{name}: nothing"))),
     }
 }
 

@@ -107,3 +107,26 @@ fn a_mistake_in_a_statement_is_the_persons_also_where_it_is_found_late() {
         assert_eq!(code(&told), 2, "{statement}: {}", err(&told));
     }
 }
+
+#[test]
+fn a_path_is_whole_and_told_once() {
+    let room = loaded();
+    let folder = room.path().canonicalize().unwrap().join("warehouse/hot").display().to_string();
+    let file = &files(&room, "warehouse/hot", ".parquet")[0];
+    let mut bytes = std::fs::read(file).unwrap();
+    bytes[300] ^= 1;
+    std::fs::write(file, bytes).unwrap();
+    for gone in [false, true] {
+        if gone {
+            std::fs::remove_file(file).unwrap();
+        }
+        let verified = room.run(&["verify"]);
+        assert!(out(&verified).contains(&format!("DAMAGED {folder}/")), "{}", out(&verified));
+        let refused = room.run(&["archive", "--until", "2026-10-01"]);
+        for told in [err(&verified), err(&refused)] {
+            assert!(told.contains(&format!(" {folder}/")) && told.matches(".parquet").count() == 1, "{told}");
+        }
+    }
+    let told = err(&room.run(&["sql", "-o", "nowhere/a.csv", "SELECT 1"]));
+    assert_eq!(told, "ier: cannot write nowhere/a.csv: No such file or directory (os error 2)\n");
+}

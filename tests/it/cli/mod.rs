@@ -27,6 +27,9 @@ mod paths;
 /// A store at the other end of a network, and what it may answer.
 mod stores;
 
+/// Names that a terminal would obey: whatever verb shows them, it gets none of that.
+mod terminals;
+
 /// A folder of its own for each story, which is also home; `data/` is in it.
 struct Room {
     folder: TempDir,

@@ -87,7 +87,7 @@ impl Victim {
     /// A reader in this process, over the warehouse the binary writes to.
     fn reader(&self) -> World {
         let place = self.folder.path().join("warehouse").display().to_string();
-        let house = Warehouse::open(&place, &BTreeMap::new(), Arc::new(SystemClock)).expect("the warehouse");
+        let house = Warehouse::place(&place, &BTreeMap::new(), Arc::new(SystemClock)).expect("the warehouse");
         World::on(FIRST_DAY).at(house)
     }
 

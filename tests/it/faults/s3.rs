@@ -230,7 +230,7 @@ fn a_warehouse_at_an_s3_url() {
         server.fill("university", &[]);
         let options: BTreeMap<String, String> = server.options();
         let open =
-            || Warehouse::open("s3://university/records/ier", &options, Arc::new(like.clock.clone())).expect("a warehouse");
+            || Warehouse::place("s3://university/records/ier", &options, Arc::new(like.clock.clone())).expect("a warehouse");
         let world = like.at(open());
         let job = super::scenes::load_job(&like);
         job(&world).await.expect("a load");

@@ -163,7 +163,7 @@ impl Values {
             Self::Whole(out, DataType::Timestamp(TimeUnit::Microsecond, zone)) => {
                 Arc::new(TimestampMicrosecondArray::from(out).with_timezone_opt(zone))
             }
-            Self::Whole(_, other) => return Err(damaged(format!("it has no columns of type {other}"))),
+            Self::Whole(_, other) => return Err(damaged(phrase!("it has no columns of type {other}"))),
         })
     }
 }
@@ -293,7 +293,7 @@ impl Points {
         rows: &[Range<usize>],
         mut each: impl FnMut(&Page<'_>, &mut Buffers<'_>, &[Range<usize>]) -> Option<()>,
     ) -> Result<()> {
-        let wrong = |what: &str| damaged(format!("a page of {} {what}", column.chunk.column_path()));
+        let wrong = |what: &str| damaged(phrase!("a page of {} {what}", column.chunk.column_path()));
         let mut runs: Vec<Range<usize>> = Vec::new();
         let mut rest = rows.iter().filter(|run| !run.is_empty()).cloned().peekable();
         let mut has_dictionary = false;
@@ -338,7 +338,7 @@ impl Points {
     }
 
     fn read_dictionary(&mut self, column: &Chunk<'_>) -> Result<()> {
-        let wrong = || damaged(format!("the dictionary of {} is not what it should be", column.chunk.column_path()));
+        let wrong = || damaged(phrase!("the dictionary of {} is not what it should be", column.chunk.column_path()));
         let (start, _) = column.chunk.byte_range();
         if let Some(known) = column.fetched.dictionary(start) {
             self.dictionary = known.clone();
@@ -361,7 +361,7 @@ impl Points {
 /// The frame's bytes, decompressed into a buffer that is kept.
 fn inflate<'a>(inflater: &mut Decompressor<'_>, frame: &[u8], bytes: usize, into: &'a mut Vec<u8>) -> Result<&'a [u8]> {
     if bytes > PAGE_BYTES_MAX {
-        return Err(damaged(format!("a page of {bytes} bytes is none that was written")));
+        return Err(damaged(phrase!("a page of {bytes} bytes is none that was written")));
     }
     if frame.is_empty() && bytes == 0 {
         return Ok(&[]);
@@ -371,7 +371,7 @@ fn inflate<'a>(inflater: &mut Decompressor<'_>, frame: &[u8], bytes: usize, into
     }
     match inflater.decompress_to_buffer(frame, &mut into[..bytes])? {
         written if written == bytes => Ok(&into[..bytes]),
-        written => Err(damaged(format!("a page has {written} bytes, and its header says {bytes}"))),
+        written => Err(damaged(phrase!("a page has {written} bytes, and its header says {bytes}"))),
     }
 }
 
