@@ -107,8 +107,7 @@ async fn people_are_the_same_without_raw_pages() {
     let house = House::filled().await;
     let without = Limits { shortcuts: Shortcuts::without("raw_pages").unwrap(), ..limits() };
     let plain = Engine::open(house.warehouse.clone(), without).await.unwrap();
-    let people =
-        "SELECT DISTINCT person_id FROM ier WHERE person_id IS NOT NULL UNION SELECT DISTINCT person_id FROM individual_link";
+    let people = "SELECT DISTINCT person_id FROM ier WHERE person_id IS NOT NULL UNION SELECT DISTINCT person_id FROM individual_link WHERE person_id IS NOT NULL";
     for archived in [false, true] {
         if archived {
             house.archive().await;
