@@ -44,7 +44,9 @@ impl ParquetRows {
             |error: ::parquet::errors::ParquetError| Error::from(error).context(phrase!("{name}: not a whole Parquet file"));
         let plain = ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::new()).map_err(damaged)?;
         let headers: Vec<String> = plain.schema().fields().iter().map(|field| field.name().clone()).collect();
-        let Some(layout) = lay(headers.clone(), &[]).map_err(|error| error.context(name.to_owned()))? else { return Ok(Err(headers)) };
+        let Some(layout) = lay(headers.clone(), &[]).map_err(|error| error.context(name.to_owned()))? else {
+            return Ok(Err(headers));
+        };
         let hinted = ArrowReaderOptions::new().with_schema(with_dictionaries(plain.schema(), &layout).into());
         let groups = plain.metadata().row_groups();
         let plain_rows = groups.iter().map(|group| group.num_rows()).sum();

@@ -129,25 +129,6 @@ fn resolved(path: &std::path::Path) -> io::Result<PathBuf> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn objects_are_named_in_full() {
-        let at = |location: &str| Root::open(location, &BTreeMap::new()).unwrap();
-        let here = std::env::temp_dir().canonicalize().unwrap().join("wh").display().to_string();
-        let inside = format!("{here}/hot/a.parquet");
-        let bare = inside.trim_start_matches('/');
-        for (text, told) in [
-            (format!("DAMAGED {bare}: no"), format!("DAMAGED {inside}: no")),
-            (format!("({bare}, {bare})"), format!("({inside}, {inside})")),
-            (format!("{inside} is {bare}"), format!("{inside} is {inside}")),
-            (format!("other/{bare}"), format!("other/{bare}")),
-            (here.trim_start_matches('/').to_owned(), here.trim_start_matches('/').to_owned()),
-        ] {
-            assert_eq!(at(&here).in_full(&text), told);
-        }
-        assert_eq!(at("memory:///records/ier").in_full("records/ier/hot/a"), "memory:///records/ier/hot/a");
-        assert_eq!(at("memory:///").in_full("records/ier/hot/a"), "records/ier/hot/a");
-    }
-
     #[cfg(unix)]
     #[test]
     fn the_folder_above_a_link_is_the_one_above_what_it_leads_to() {
