@@ -458,7 +458,9 @@ async fn the_archive_bears_a_pack_out() {
     assert!(report.to_string().contains("individual_email_result m-1 differs today in"), "{report}");
 
     // Another warehouse knows nothing of it.
-    let report = against(&World::on("2026-08-20"), &path).await;
+    let other = World::on("2026-08-20");
+    other.load(&[ier(99).contact(99).sent("2026-08-01 09:00")]).await;
+    let report = against(&other, &path).await;
     assert!(report.wrong.is_empty(), "{:?}", report.wrong);
     assert_eq!(states(&report), BTreeMap::from([("not_found".to_owned(), all)]));
 }
