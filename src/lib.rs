@@ -14,8 +14,8 @@
 //!
 //! A room knows those before it in this list only; the command line alone sees all.
 
-// Kinds of errors, their exit codes, and what to do about each.
 #[macro_use]
+// Kinds of errors, their exit codes, and what to do about each.
 pub mod error;
 
 // The one place where time is read.

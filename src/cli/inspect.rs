@@ -9,8 +9,9 @@ use super::args::Reading;
 use super::session::Session;
 
 /// Shows what a load of these files would make of them.
-pub fn run(session: &Session, inputs: &[String], reading: &Reading) -> Result<()> {
+pub async fn run(session: &Session, inputs: &[String], reading: &Reading) -> Result<()> {
     let options = ReadOptions { record_bytes: session.settings.load.record_bytes(), ..ReadOptions::new(session.asked(reading)) };
-    let found = inspect(expand(inputs)?, &options)?;
+    let inputs = expand(inputs)?;
+    let found = tokio::task::spawn_blocking(move || inspect(inputs, &options)).await??;
     session.answer(&found)
 }

@@ -17,7 +17,7 @@ use super::session::Session;
 /// Loads what `args` name, or says how it would. Who stops it hears where the rows are that were rejected by then.
 pub async fn run(session: &Session, args: &Load) -> Result<()> {
     if args.dry_run {
-        return inspect::run(session, &args.inputs, &args.reading);
+        return or_interrupted(inspect::run(session, &args.inputs, &args.reading)).await;
     }
     let rejects = args.rejects.clone().unwrap_or_else(|| usual_rejects(session.clock.now()));
     let request = LoadRequest {

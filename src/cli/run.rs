@@ -57,7 +57,7 @@ async fn run(args: Args, session: Session) -> Result<()> {
             Verb::Log(args) => log::run(&session, &args).await,
             Verb::Status(args) => status::run(&session, &args).await,
             Verb::Load(args) => load::run(&session, &args).await,
-            Verb::Inspect(args) => inspect::run(&session, &args.inputs, &args.reading),
+            Verb::Inspect(args) => inspect::run(&session, &args.inputs, &args.reading).await,
             Verb::Archive(args) => archive::run(&session, &args).await,
             Verb::Compact(args) => compact::run(&session, &args).await,
             Verb::Vacuum(args) => vacuum::run(&session, &args).await,

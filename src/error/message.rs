@@ -10,8 +10,6 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path;
 
-use super::Error;
-
 /// A part of a message.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Part {
@@ -151,12 +149,6 @@ impl From<&String> for Message {
 impl From<path::Display<'_>> for Message {
     fn from(path: path::Display<'_>) -> Self {
         path.to_string().into()
-    }
-}
-
-impl From<Error> for Message {
-    fn from(error: Error) -> Self {
-        error.message
     }
 }
 

@@ -5,14 +5,20 @@
 use std::fmt;
 use std::time::Duration;
 
-// A message in words and values.
 #[macro_use]
+// A message in words and values.
 mod message;
 
 // What errors of other libraries mean to the operator.
 mod foreign;
 
 pub use message::{Message, Part};
+
+impl From<Error> for Message {
+    fn from(error: Error) -> Self {
+        error.message
+    }
+}
 
 /// What every fallible function of the engine returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -125,7 +125,8 @@ async fn load_inputs(
     progress.say("reading");
     progress.total(bytes);
     let mut inputs = inputs;
-    inputs.iter_mut().try_for_each(Input::keep)?;
+    // What comes through a pipe may take its time: whoever waits can stop it.
+    let mut inputs = tokio::task::spawn_blocking(move || inputs.iter_mut().try_for_each(Input::keep).map(|()| inputs)).await??;
     let mut whole = false;
     let mut loading = loop {
         let mut loading = Loading::new(warehouse, request);

@@ -75,6 +75,8 @@ fn nothing_that_a_terminal_obeys_reaches_it_from_any_verb() {
         &["erase", "--finish"],
         &["hold", "release", EVIL, "--reason", "x"],
         &["erase", EVE, "--reason", EVIL, "--rejects", &folder],
+        &["inspect", "contact.csv", "header.csv"],
+        &["inspect", &file],
         &["status"],
         &["status", "--metrics"],
         &["sql", "SELECT first_name, last_name, email_name FROM contact c JOIN ier i ON i.contact_id = c.contact_id"],
