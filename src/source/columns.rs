@@ -313,19 +313,26 @@ pub(super) struct Custom {
     /// The headers as JSON texts.
     keys: Vec<String>,
     object: String,
+    /// As of a [`Column`].
+    has_own_nulls: bool,
 }
 
 impl Custom {
     pub fn new(headers: impl Iterator<Item = impl AsRef<str>>, rows: usize) -> Self {
         let keys = headers.map(|header| serde_json::Value::from(header.as_ref()).to_string()).collect();
-        Self { labels: Labels::new(rows), keys, object: String::new() }
+        Self { labels: Labels::new(rows), keys, object: String::new(), has_own_nulls: false }
+    }
+
+    /// Of a file whose format has nulls.
+    pub fn with_own_nulls(self) -> Self {
+        Self { has_own_nulls: true, ..self }
     }
 
     /// Appends the object of a row from its values, one for each header; empty ones are left out.
     pub fn push<'a>(&mut self, values: impl Iterator<Item = &'a str>) {
         self.object.clear();
         for (key, value) in self.keys.iter().zip(values) {
-            if values::is_null(value, false) {
+            if value.is_empty() || !self.has_own_nulls && values::is_null(value, false) {
                 continue;
             }
             self.object.push(if self.object.is_empty() { '{' } else { ',' });

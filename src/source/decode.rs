@@ -52,6 +52,8 @@ enum Origin {
 pub(super) enum Content {
     /// UTF-8 (as far as the file keeps its promise), without byte order mark.
     Text(Stream, Encoding),
+    /// The same of JSON.
+    Json(Stream, Encoding),
     Parquet(Chunks),
     /// A zip's members, and the names of those that are not read.
     Members((Vec<Found>, Vec<String>)),
@@ -164,16 +166,17 @@ impl Found {
             return unpacked.open(&mut Opening::default());
         }
         let (utf16, mark) = encoding(&head);
+        let content = if is_json(&head[mark..]) { Content::Json } else { Content::Text };
         let rest = Cursor::new(head.split_off(mark)).chain(stream);
         let (from, encoding) = match (utf16, windows) {
             (Some(utf16), _) => (utf16, Encoding::Utf16),
             (None, true) => (WINDOWS_1252, Encoding::Windows1252),
-            (None, false) => return Ok(Content::Text(Box::new(rest), Encoding::Utf8)),
+            (None, false) => return Ok(content(Box::new(rest), Encoding::Utf8)),
         };
         let mut decoder = DecodeReaderBytesBuilder::new();
         let decoder = decoder.encoding(Some(from)).bom_sniffing(false);
         let decoder = decoder.build_with_buffer(rest, vec![0; BUFFER_BYTES]).context(|| phrase!("decoding {name}"))?;
-        Ok(Content::Text(Box::new(decoder), encoding))
+        Ok(content(Box::new(decoder), encoding))
     }
 }
 
@@ -183,6 +186,17 @@ fn is_parquet(head: &[u8]) -> bool {
 
 fn is_zip(head: &[u8]) -> bool {
     head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06")
+}
+
+/// Does a text, in whatever letters, begin as objects or a list of them do?
+fn is_json(head: &[u8]) -> bool {
+    let mut marks = head.iter().filter(|byte| **byte != 0 && !byte.is_ascii_whitespace());
+    let (first, second) = (marks.next(), marks.next());
+    match first {
+        Some(b'{') => matches!(second, Some(b'"' | b'}')),
+        Some(b'[') => matches!(second, Some(b'{' | b'[' | b']' | b'"')),
+        _ => false,
+    }
 }
 
 /// UTF-16, if it is, and the length of the byte order mark.
