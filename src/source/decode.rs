@@ -37,6 +37,8 @@ pub(super) struct Found {
     origin: Origin,
     /// How often it is packed.
     depth: usize,
+    /// Of a weekly export, which has all objects of the org.
+    pub is_of_all: bool,
 }
 
 /// Where its bytes are. Each can be read more than once, because a file is judged before its rows are believed.
@@ -72,8 +74,14 @@ pub(super) struct Opening {
 
 /// What an input holds, and the digest of its bytes.
 pub(super) fn find(input: &Input) -> Result<(Found, Digest)> {
-    let found =
-        |origin, file_name| Found { name: input.name.clone(), file_name, is_outright: input.is_outright, origin, depth: 0 };
+    let found = |origin, file_name| Found {
+        name: input.name.clone(),
+        file_name,
+        is_outright: input.is_outright,
+        origin,
+        depth: 0,
+        is_of_all: false,
+    };
     let file_name = input.path.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     let (origin, path) = match (&input.copy, &input.path) {
         (Some(copy), _) => (Origin::Copy(copy.clone()), copy.to_path_buf()),
@@ -86,7 +94,8 @@ pub(super) fn find(input: &Input) -> Result<(Found, Digest)> {
 impl Found {
     /// A member of a zip.
     fn member((name, file_name, member): zip::Named, depth: usize) -> Self {
-        Self { name, file_name, is_outright: false, origin: Origin::Member(member), depth }
+        let is_of_all = member.is_of_weekly_export();
+        Self { name, file_name, is_outright: false, origin: Origin::Member(member), depth, is_of_all }
     }
 
     /// Opens it, and looks what it holds.
@@ -118,7 +127,7 @@ impl Found {
             return Ok(Content::Members((members, others)));
         }
         if is_parquet(&head[..length]) {
-            return Ok(Content::Parquet(Chunks { file, progress: how.progress.clone() }));
+            return Ok(Content::Parquet(Chunks { file: Arc::new(file), progress: how.progress.clone() }));
         }
         let counted = Counted { inner: file, progress: how.progress.clone() };
         let stream: Stream = match how.digest {
@@ -153,6 +162,9 @@ impl Found {
                 ::zstd::stream::read::Decoder::with_buffer(packed(head, stream)).context(|| phrase!("unpacking {name}"))?;
             return self.sniff(Box::new(decoder), windows, depth + 1);
         }
+        if head.starts_with(b"PARE") {
+            return Err(Error::invalid(phrase!("{name} is Parquet, encrypted: write it without encryption")));
+        }
         if is_parquet(&head) || is_zip(&head) {
             // Both are read from the end, so what was packed or is a member becomes a file of its own.
             let copy = Arc::new(copied(name, &mut Cursor::new(head).chain(stream))?);
@@ -162,6 +174,7 @@ impl Found {
                 is_outright: self.is_outright,
                 origin: Origin::Copy(copy),
                 depth: depth + 1,
+                is_of_all: self.is_of_all,
             };
             return unpacked.open(&mut Opening::default());
         }
@@ -228,13 +241,20 @@ fn mostly_zero(head: &[u8], first: usize) -> bool {
 
 /// A Parquet file, read piece by piece.
 pub(super) struct Chunks {
-    file: File,
+    file: Arc<File>,
     progress: Progress,
+}
+
+impl Chunks {
+    /// The same file, of whose reading nobody is told.
+    pub fn in_silence(&self) -> Self {
+        Self { file: self.file.clone(), progress: None }
+    }
 }
 
 impl Length for Chunks {
     fn len(&self) -> u64 {
-        Length::len(&self.file)
+        Length::len(self.file.as_ref())
     }
 }
 
@@ -243,11 +263,11 @@ impl ChunkReader for Chunks {
 
     /// Not counted: pages' headers are read through here, with far more read ahead than they hold.
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        ChunkReader::get_read(&self.file, start)
+        ChunkReader::get_read(self.file.as_ref(), start)
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        let bytes = ChunkReader::get_bytes(&self.file, start, length)?;
+        let bytes = ChunkReader::get_bytes(self.file.as_ref(), start, length)?;
         if let Some(progress) = &self.progress {
             progress(length as u64);
         }
@@ -261,7 +281,8 @@ mod tests {
 
     fn content(bytes: Vec<u8>) -> Result<Content> {
         let origin = Origin::Copy(Arc::new(copied("x", &mut Cursor::new(bytes))?));
-        let found = Found { name: "x".to_owned(), file_name: String::new(), is_outright: true, origin, depth: 0 };
+        let found =
+            Found { name: "x".to_owned(), file_name: String::new(), is_outright: true, origin, depth: 0, is_of_all: false };
         found.open(&mut Opening::default())
     }
 

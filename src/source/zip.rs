@@ -36,10 +36,15 @@ struct Zip {
     file: Mutex<File>,
     /// Keeps a temporary copy in place while it is read.
     _archive: Archive,
+    /// Is it one of the zips that Salesforce writes each week, of all objects of the org?
+    is_weekly: bool,
 }
 
 /// A member, with its full name and its file's.
 pub(super) type Named = (String, String, Member);
+
+/// How the names of the weekly export's zips begin: then comes the org's id, and a number.
+const WEEKLY: &str = "WE_00D";
 
 /// The exports in a zip, none of them opened yet: the members with a known ending, or, where none has one, all of them. And the
 /// names of the others.
@@ -72,7 +77,8 @@ pub(super) fn members(name: &str, archive: Archive) -> Result<(Vec<Named>, Vec<S
         return Err(Error::invalid(phrase!("{name} holds no files")));
     }
     entries.sort_by(|one, other| one.member.cmp(&other.member));
-    let zip = Arc::new(Zip { file: Mutex::new(file), _archive: archive });
+    let is_weekly = name.rsplit(['/', '\\', '!']).next().is_some_and(|name| name.starts_with(WEEKLY));
+    let zip = Arc::new(Zip { file: Mutex::new(file), _archive: archive, is_weekly });
     let found = |entry: Entry| {
         let full = format!("{name}!{}", entry.member);
         // What cannot be read is told before anything is.
@@ -107,6 +113,11 @@ pub(super) struct Member {
 }
 
 impl Member {
+    /// Does it stand among all objects of an org?
+    pub fn is_of_weekly_export(&self) -> bool {
+        self.zip.is_weekly
+    }
+
     /// Its bytes, unpacked.
     pub fn open(&self, progress: Progress) -> Result<Stream> {
         self.entry.open(self.zip.clone(), progress)

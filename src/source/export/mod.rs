@@ -12,7 +12,7 @@ use super::json;
 use super::layout::Layout;
 use super::parquet::ParquetRows;
 use super::reading::{Asked, Encoding, Ground, Reading, TextReading};
-use super::recognise::{Clues, recognise, unknown};
+use super::recognise::{Clues, recognise, recognise_known, unknown};
 use super::reject::RejectSink;
 use super::rows::Odd;
 use super::text::{self, Text, TextRows};
@@ -194,7 +194,7 @@ impl Opened {
             let options = ReadOptions { asked, ..self.options.clone() };
             let lay_called = |headers: Vec<String>, rows: &[Vec<String>], called: Option<&str>| {
                 let file_name = called.unwrap_or(&found.file_name);
-                lay(file_name, &options.asked, names, headers, rows)
+                lay((file_name, found.is_of_all), &options.asked, names, headers, rows)
             };
             let lay = |headers: Vec<String>, rows: &[Vec<String>]| lay_called(headers, rows, None);
             let mut how = Opening { progress: self.options.progress.clone(), ..Opening::default() };
@@ -235,7 +235,7 @@ fn rows(text: Text) -> Result<Rows, Option<Vec<String>>> {
 }
 
 fn lay(
-    file_name: &str,
+    (file_name, is_of_all): (&str, bool),
     asked: &Asked,
     names: Option<&BTreeMap<String, String>>,
     headers: Vec<String>,
@@ -245,7 +245,8 @@ fn lay(
     let headers: Vec<String> = headers.into_iter().map(named).collect();
     let as_table = asked.as_table.as_deref();
     let clues = Clues { headers: &headers, as_table, file_name, rows };
-    Ok(recognise(&clues)?.map(|(table, why)| Layout { why, ..Layout::new(table, headers) }))
+    let recognised = if is_of_all { recognise_known(&clues)? } else { recognise(&clues)? };
+    Ok(recognised.map(|(table, why)| Layout { why, ..Layout::new(table, headers) }))
 }
 
 /// A header of no known table: refused where the file was named, left out where it stood among others.
