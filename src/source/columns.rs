@@ -34,6 +34,8 @@ pub(super) enum Unfit {
     Long,
     Time(Doubt),
     Date(Doubt),
+    /// Bytes of no text.
+    Letters,
 }
 
 impl Unfit {
@@ -51,6 +53,7 @@ impl fmt::Display for Unfit {
             Self::Bool => f.write_str("not a checkbox; understood are true, false, 1, 0, yes, no"),
             Self::Int => f.write_str("not a whole number of 32 bits; understood are 12, 12.0, 1.2E1, 1,200"),
             Self::Long => f.write_str("not a whole number; understood is 12"),
+            Self::Letters => f.write_str("bytes that are no letters"),
             Self::Time(Doubt::None) => f.write_str(
                 "not a moment; understood are 2026-08-06T12:13:00.000Z, 2026-08-06 06:13:00, 08/06/2026 06:13:00 AM, 2026-08-06",
             ),

@@ -162,6 +162,18 @@ impl Witness {
         self.columns.look(record, &mut self.evidence);
     }
 
+    /// The places, among the headers, that hold times.
+    pub fn places(&self) -> impl Iterator<Item = usize> {
+        self.columns.times.iter().map(|times| times.at)
+    }
+
+    /// One value of such a place, by the number of its row.
+    pub fn look_at(&mut self, at: usize, text: &str, row: u64) {
+        for times in self.columns.times.iter_mut().filter(|times| times.at == at) {
+            times.look(text, row, &mut self.evidence);
+        }
+    }
+
     /// The order of day and month, and why; `place` is what the numbers of rows count.
     ///
     /// # Errors
@@ -430,24 +442,29 @@ impl Columns {
 
     fn look(&mut self, record: &Record, evidence: &mut Evidence) {
         for times in &mut self.times {
-            let Ok(text) = std::str::from_utf8(record.field(times.at)) else { continue };
-            let text = text.trim_ascii();
-            if values::is_null(text, true) {
-                continue;
+            if let Ok(text) = std::str::from_utf8(record.field(times.at)) {
+                times.look(text, record.line, evidence);
             }
-            let line = Some(record.line);
-            match order_shown(text) {
-                Shown::Only(DateOrder::MonthFirst) => evidence.month_first = evidence.month_first.or(line),
-                Shown::Only(DateOrder::DayFirst) => evidence.day_first = evidence.day_first.or(line),
-                Shown::Either => evidence.either = evidence.either.or(line),
-                Shown::Nothing => {}
-            }
-            times.read(text, record.line, evidence);
         }
     }
 }
 
 impl Times {
+    fn look(&mut self, text: &str, line: u64, evidence: &mut Evidence) {
+        let text = text.trim_ascii();
+        if values::is_null(text, true) {
+            return;
+        }
+        let place = Some(line);
+        match order_shown(text) {
+            Shown::Only(DateOrder::MonthFirst) => evidence.month_first = evidence.month_first.or(place),
+            Shown::Only(DateOrder::DayFirst) => evidence.day_first = evidence.day_first.or(place),
+            Shown::Either => evidence.either = evidence.either.or(place),
+            Shown::Nothing => {}
+        }
+        self.read(text, line, evidence);
+    }
+
     fn read(&mut self, text: &str, line: u64, evidence: &mut Evidence) {
         // A clean copy each time: a clash of units is told with both lines.
         let Ok(moment) = self.moments.clone().read(text) else { return };

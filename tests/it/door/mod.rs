@@ -3,3 +3,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod json;
+mod parquet;
+mod zips;
