@@ -34,6 +34,8 @@ pub(super) enum Unfit {
     Long,
     Time(Doubt),
     Date(Doubt),
+    /// Bytes of no text.
+    Letters,
 }
 
 impl Unfit {
@@ -51,6 +53,7 @@ impl fmt::Display for Unfit {
             Self::Bool => f.write_str("not a checkbox; understood are true, false, 1, 0, yes, no"),
             Self::Int => f.write_str("not a whole number of 32 bits; understood are 12, 12.0, 1.2E1, 1,200"),
             Self::Long => f.write_str("not a whole number; understood is 12"),
+            Self::Letters => f.write_str("bytes that are no letters"),
             Self::Time(Doubt::None) => f.write_str(
                 "not a moment; understood are 2026-08-06T12:13:00.000Z, 2026-08-06 06:13:00, 08/06/2026 06:13:00 AM, 2026-08-06",
             ),
@@ -313,19 +316,26 @@ pub(super) struct Custom {
     /// The headers as JSON texts.
     keys: Vec<String>,
     object: String,
+    /// As of a [`Column`].
+    has_own_nulls: bool,
 }
 
 impl Custom {
     pub fn new(headers: impl Iterator<Item = impl AsRef<str>>, rows: usize) -> Self {
         let keys = headers.map(|header| serde_json::Value::from(header.as_ref()).to_string()).collect();
-        Self { labels: Labels::new(rows), keys, object: String::new() }
+        Self { labels: Labels::new(rows), keys, object: String::new(), has_own_nulls: false }
+    }
+
+    /// Of a file whose format has nulls.
+    pub fn with_own_nulls(self) -> Self {
+        Self { has_own_nulls: true, ..self }
     }
 
     /// Appends the object of a row from its values, one for each header; empty ones are left out.
     pub fn push<'a>(&mut self, values: impl Iterator<Item = &'a str>) {
         self.object.clear();
         for (key, value) in self.keys.iter().zip(values) {
-            if values::is_null(value, false) {
+            if value.is_empty() || !self.has_own_nulls && values::is_null(value, false) {
                 continue;
             }
             self.object.push(if self.object.is_empty() { '{' } else { ',' });

@@ -6,7 +6,8 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int32Array, StringArray, TimestampMicrosecondArray,
 };
 use arrow::compute::{CastOptions, can_cast_types, cast, cast_with_options};
-use arrow::datatypes::{DataType, Date32Type, Float64Type, Int32Type, Int64Type, TimeUnit};
+use arrow::datatypes::{DataType, Date32Type, Field, Float64Type, Int32Type, Int64Type, TimeUnit};
+use arrow::json::writer::{EncoderOptions, make_encoder};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::columns::{Column, Unfit, id};
@@ -23,11 +24,13 @@ pub(super) struct Converted {
     pub values: ArrayRef,
     /// Rows whose value does not fit (they are null in `values`): row, value, why.
     pub misfits: Vec<(usize, String, Unfit)>,
+    /// Moments that the clocks of their zone skip.
+    pub skipped: u64,
 }
 
 impl Converted {
     fn all(values: ArrayRef) -> Self {
-        Self { values, misfits: Vec::new() }
+        Self { values, misfits: Vec::new(), skipped: 0 }
     }
 
     /// Where a value became null, it did not fit.
@@ -40,18 +43,24 @@ impl Converted {
                 misfits.push((row, shown.value(row).to_string(), unfit));
             }
         }
-        Ok(Self { values, misfits })
+        Ok(Self { values, misfits, skipped: 0 })
     }
 }
 
 /// Converts a column; nothing is copied where type and values already fit.
 pub(super) fn convert(filled: &Filled, array: &ArrayRef, times: &Times) -> Result<Converted> {
-    use DataType::{Boolean, Date32, Date64, Dictionary, Float16, Float32, Float64, Int64, Timestamp};
+    use DataType::{Boolean, Date32, Date64, Dictionary, Float16, Float32, Float64, Timestamp};
     let dtype = array.data_type();
     match (filled.field.kind, dtype) {
+        (_, dtype) if is_binary(dtype) => {
+            let (letters, broken) = letters(array)?;
+            let mut converted = convert(filled, &(Arc::new(letters) as ArrayRef), times)?;
+            converted.misfits.extend(broken.into_iter().map(|row| (row, String::new(), Unfit::Letters)));
+            Ok(converted)
+        }
         (Kind::Bool, Boolean) | (Kind::Date, Date32) => Ok(Converted::all(array.clone())),
         (Kind::Bool, other) if other.is_integer() => {
-            let numbers = cast(array, &Int64)?;
+            let numbers = cast(array, &DataType::Int64)?;
             let bools: BooleanArray = numbers.as_primitive::<Int64Type>().iter().map(|number| zero_or_one(number?)).collect();
             Converted::checked(array, Arc::new(bools), Unfit::Bool)
         }
@@ -63,15 +72,20 @@ pub(super) fn convert(filled: &Filled, array: &ArrayRef, times: &Times) -> Resul
             Converted::checked(&numbers, Arc::new(whole), Unfit::Int)
         }
         (Kind::Time, Timestamp(_, _)) => {
+            let mut clock = times.moments();
+            let is_local = times.zone_is_told && matches!(dtype, Timestamp(_, None));
+            let mut utc = |micros| if is_local { clock.local(micros) } else { Some(micros) };
             let moments: TimestampMicrosecondArray =
-                moments(array)?.iter().map(|micros| micros.filter(|micros| times.plausible.has(*micros))).collect();
-            Converted::checked(array, Arc::new(moments.with_timezone(UTC.clone())), Unfit::Time(Doubt::Implausible))
+                moments(array)?.iter().map(|micros| utc(micros?).filter(|micros| times.plausible.has(*micros))).collect();
+            let moments = Arc::new(moments.with_timezone(UTC.clone()));
+            let converted = Converted::checked(array, moments, Unfit::Time(Doubt::Implausible))?;
+            Ok(Converted { skipped: clock.skipped(), ..converted })
         }
-        (Kind::Time, Int64) => {
-            let numbers = array.as_primitive::<Int64Type>();
-            // One unit for the whole column: that of its first number.
-            let unit = numbers.iter().flatten().next().and_then(|number| Unit::of(number, times.plausible));
-            let micros = |number| unit?.micros(number).filter(|micros| times.plausible.has(*micros));
+        (Kind::Time, other) if other.is_integer() => {
+            let numbers = cast(array, &DataType::Int64)?;
+            let numbers = numbers.as_primitive::<Int64Type>();
+            // They are of one unit: the file was judged.
+            let micros = |number| Unit::of(number, times.plausible)?.micros(number);
             let micros: TimestampMicrosecondArray = numbers.iter().map(|number| micros(number?)).collect();
             Converted::checked(array, Arc::new(micros.with_timezone(UTC.clone())), Unfit::Time(Doubt::Implausible))
         }
@@ -143,7 +157,7 @@ fn read(filled: &Filled, texts: &StringArray, times: &Times) -> Result<Converted
             }
         }
     }
-    Ok(Converted { values: column.finish()?, misfits })
+    Ok(Converted { skipped: column.skipped(), values: column.finish()?, misfits })
 }
 
 /// Is every value of the dictionary as the lake holds it?
@@ -163,17 +177,67 @@ fn clean_texts(filled: &Filled, texts: &StringArray) -> bool {
     }
 }
 
+pub(super) fn is_binary(dtype: &DataType) -> bool {
+    matches!(dtype, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_))
+}
+
 pub(super) fn is_text(dtype: &DataType) -> bool {
     matches!(dtype, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
 
-/// Any column as texts; a whole number that was stored as a float has no fraction (`123`, not `123.0`).
+/// Bytes as texts, without what fills them up to a fixed width; null, and their rows, where they are none.
+fn letters(array: &ArrayRef) -> Result<(StringArray, Vec<usize>)> {
+    let bytes = cast(array, &DataType::LargeBinary)?;
+    let bytes = bytes.as_binary::<i64>();
+    let text = |bytes| std::str::from_utf8(bytes).ok().map(|text| text.trim_end_matches('\0'));
+    let texts: StringArray = bytes.iter().map(|bytes| text(bytes?)).collect();
+    let broken = (0..bytes.len()).filter(|&row| bytes.is_valid(row) && texts.is_null(row)).collect();
+    Ok((texts, broken))
+}
+
+/// Lists and objects as JSON.
+fn json(array: &ArrayRef) -> Result<StringArray> {
+    let field = Arc::new(Field::new("", array.data_type().clone(), true));
+    let options = EncoderOptions::default().with_explicit_nulls(true);
+    let mut encoder = make_encoder(&field, array.as_ref(), &options)?;
+    let mut text = Vec::new();
+    let mut row = |at: usize| {
+        text.clear();
+        encoder.encode(at, &mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    };
+    Ok((0..array.len()).map(|at| array.is_valid(at).then(|| row(at))).collect())
+}
+
+/// Any column as texts; a whole number that was stored with a fraction has none (`123`, not `123.0`), and bytes that are no
+/// letters are shown by their numbers.
 pub(super) fn texts(array: &ArrayRef) -> Result<StringArray> {
     let strict = CastOptions { safe: false, ..CastOptions::default() };
+    match array.data_type() {
+        nested if nested.is_nested() => return json(array),
+        dtype if is_binary(dtype) => {
+            let (texts, broken) = letters(array)?;
+            if broken.is_empty() {
+                return Ok(texts);
+            }
+        }
+        DataType::Decimal32(_, 1..)
+        | DataType::Decimal64(_, 1..)
+        | DataType::Decimal128(_, 1..)
+        | DataType::Decimal256(_, 1..) => {
+            let texts = cast_with_options(array, &DataType::Utf8, &strict)?;
+            let whole = |text: &str| match text.split_once('.') {
+                Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => whole.to_owned(),
+                _ => text.to_owned(),
+            };
+            return Ok(texts.as_string::<i32>().iter().map(|text| text.map(whole)).collect());
+        }
+        _ => {}
+    }
     if matches!(array.data_type(), DataType::Float16 | DataType::Float32 | DataType::Float64) {
         return Ok(numbers(array)?.iter().map(|number| number.map(|number| number.to_string())).collect());
     }
-    if can_cast_types(array.data_type(), &DataType::Utf8) {
+    if can_cast_types(array.data_type(), &DataType::Utf8) && !is_binary(array.data_type()) {
         return Ok(cast_with_options(array, &DataType::Utf8, &strict)?.as_string::<i32>().clone());
     }
     let options = FormatOptions::default();

@@ -37,6 +37,8 @@ pub(super) struct Found {
     origin: Origin,
     /// How often it is packed.
     depth: usize,
+    /// Of a weekly export, which has all objects of the org.
+    pub is_of_all: bool,
 }
 
 /// Where its bytes are. Each can be read more than once, because a file is judged before its rows are believed.
@@ -52,6 +54,8 @@ enum Origin {
 pub(super) enum Content {
     /// UTF-8 (as far as the file keeps its promise), without byte order mark.
     Text(Stream, Encoding),
+    /// The same of JSON.
+    Json(Stream, Encoding),
     Parquet(Chunks),
     /// A zip's members, and the names of those that are not read.
     Members((Vec<Found>, Vec<String>)),
@@ -70,8 +74,14 @@ pub(super) struct Opening {
 
 /// What an input holds, and the digest of its bytes.
 pub(super) fn find(input: &Input) -> Result<(Found, Digest)> {
-    let found =
-        |origin, file_name| Found { name: input.name.clone(), file_name, is_outright: input.is_outright, origin, depth: 0 };
+    let found = |origin, file_name| Found {
+        name: input.name.clone(),
+        file_name,
+        is_outright: input.is_outright,
+        origin,
+        depth: 0,
+        is_of_all: false,
+    };
     let file_name = input.path.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     let (origin, path) = match (&input.copy, &input.path) {
         (Some(copy), _) => (Origin::Copy(copy.clone()), copy.to_path_buf()),
@@ -84,7 +94,8 @@ pub(super) fn find(input: &Input) -> Result<(Found, Digest)> {
 impl Found {
     /// A member of a zip.
     fn member((name, file_name, member): zip::Named, depth: usize) -> Self {
-        Self { name, file_name, is_outright: false, origin: Origin::Member(member), depth }
+        let is_of_all = member.is_of_weekly_export();
+        Self { name, file_name, is_outright: false, origin: Origin::Member(member), depth, is_of_all }
     }
 
     /// Opens it, and looks what it holds.
@@ -116,7 +127,7 @@ impl Found {
             return Ok(Content::Members((members, others)));
         }
         if is_parquet(&head[..length]) {
-            return Ok(Content::Parquet(Chunks { file, progress: how.progress.clone() }));
+            return Ok(Content::Parquet(Chunks { file: Arc::new(file), progress: how.progress.clone() }));
         }
         let counted = Counted { inner: file, progress: how.progress.clone() };
         let stream: Stream = match how.digest {
@@ -151,6 +162,9 @@ impl Found {
                 ::zstd::stream::read::Decoder::with_buffer(packed(head, stream)).context(|| phrase!("unpacking {name}"))?;
             return self.sniff(Box::new(decoder), windows, depth + 1);
         }
+        if head.starts_with(b"PARE") {
+            return Err(Error::invalid(phrase!("{name} is Parquet, encrypted: write it without encryption")));
+        }
         if is_parquet(&head) || is_zip(&head) {
             // Both are read from the end, so what was packed or is a member becomes a file of its own.
             let copy = Arc::new(copied(name, &mut Cursor::new(head).chain(stream))?);
@@ -160,20 +174,22 @@ impl Found {
                 is_outright: self.is_outright,
                 origin: Origin::Copy(copy),
                 depth: depth + 1,
+                is_of_all: self.is_of_all,
             };
             return unpacked.open(&mut Opening::default());
         }
         let (utf16, mark) = encoding(&head);
+        let content = if is_json(&head[mark..]) { Content::Json } else { Content::Text };
         let rest = Cursor::new(head.split_off(mark)).chain(stream);
         let (from, encoding) = match (utf16, windows) {
             (Some(utf16), _) => (utf16, Encoding::Utf16),
             (None, true) => (WINDOWS_1252, Encoding::Windows1252),
-            (None, false) => return Ok(Content::Text(Box::new(rest), Encoding::Utf8)),
+            (None, false) => return Ok(content(Box::new(rest), Encoding::Utf8)),
         };
         let mut decoder = DecodeReaderBytesBuilder::new();
         let decoder = decoder.encoding(Some(from)).bom_sniffing(false);
         let decoder = decoder.build_with_buffer(rest, vec![0; BUFFER_BYTES]).context(|| phrase!("decoding {name}"))?;
-        Ok(Content::Text(Box::new(decoder), encoding))
+        Ok(content(Box::new(decoder), encoding))
     }
 }
 
@@ -183,6 +199,17 @@ fn is_parquet(head: &[u8]) -> bool {
 
 fn is_zip(head: &[u8]) -> bool {
     head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06")
+}
+
+/// Does a text, in whatever letters, begin as objects or a list of them do?
+fn is_json(head: &[u8]) -> bool {
+    let mut marks = head.iter().filter(|byte| **byte != 0 && !byte.is_ascii_whitespace());
+    let (first, second) = (marks.next(), marks.next());
+    match first {
+        Some(b'{') => matches!(second, Some(b'"' | b'}')),
+        Some(b'[') => matches!(second, Some(b'{' | b'[' | b']' | b'"')),
+        _ => false,
+    }
 }
 
 /// UTF-16, if it is, and the length of the byte order mark.
@@ -214,13 +241,20 @@ fn mostly_zero(head: &[u8], first: usize) -> bool {
 
 /// A Parquet file, read piece by piece.
 pub(super) struct Chunks {
-    file: File,
+    file: Arc<File>,
     progress: Progress,
+}
+
+impl Chunks {
+    /// The same file, of whose reading nobody is told.
+    pub fn in_silence(&self) -> Self {
+        Self { file: self.file.clone(), progress: None }
+    }
 }
 
 impl Length for Chunks {
     fn len(&self) -> u64 {
-        Length::len(&self.file)
+        Length::len(self.file.as_ref())
     }
 }
 
@@ -229,11 +263,11 @@ impl ChunkReader for Chunks {
 
     /// Not counted: pages' headers are read through here, with far more read ahead than they hold.
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        ChunkReader::get_read(&self.file, start)
+        ChunkReader::get_read(self.file.as_ref(), start)
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        let bytes = ChunkReader::get_bytes(&self.file, start, length)?;
+        let bytes = ChunkReader::get_bytes(self.file.as_ref(), start, length)?;
         if let Some(progress) = &self.progress {
             progress(length as u64);
         }
@@ -247,7 +281,8 @@ mod tests {
 
     fn content(bytes: Vec<u8>) -> Result<Content> {
         let origin = Origin::Copy(Arc::new(copied("x", &mut Cursor::new(bytes))?));
-        let found = Found { name: "x".to_owned(), file_name: String::new(), is_outright: true, origin, depth: 0 };
+        let found =
+            Found { name: "x".to_owned(), file_name: String::new(), is_outright: true, origin, depth: 0, is_of_all: false };
         found.open(&mut Opening::default())
     }
 

@@ -273,7 +273,7 @@ impl fmt::Display for Inspected {
             writeln!(f, "  note: {note}")?;
         }
         for (line, reason) in &self.reasons {
-            writeln!(f, "  line {line} would be rejected: {reason}")?;
+            writeln!(f, "  {} {line} would be rejected: {reason}", self.reading.place())?;
         }
         for (at, row) in self.first.iter().enumerate() {
             let cells: Vec<String> = row.iter().map(|(name, value)| format!("{name}={}", plain(value))).collect();

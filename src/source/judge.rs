@@ -8,7 +8,7 @@ use super::headers::look_like_headers;
 use super::layout::{Holds, Layout};
 use super::moments::{DateOrder, Moments, Shown, Spelling, Unit, order_shown};
 use super::reading::{Asked, Ground};
-use super::records::{Broken, Dialect, Flaw, Quoting, Record, Records};
+use super::records::{Broken, Dialect, Flaw, Quoting, ReadRecords, Record, Records};
 use super::stream::Stream;
 use super::values;
 use crate::error::{Error, Result};
@@ -113,10 +113,75 @@ struct Evidence {
     units: Option<(usize, u64, u64)>,
     stamp_zoned: Option<u64>,
     stamp_bare: Option<u64>,
+    letters: Letters,
+}
+
+/// In which bytes a text's letters are written.
+#[derive(Default)]
+pub(super) struct Letters {
     /// Letters of several bytes that are UTF-8, and bytes that are not.
-    letters: u64,
+    utf8: u64,
     broken: u64,
     not_windows: bool,
+}
+
+impl Letters {
+    /// Is it UTF-8? If not, can it be Windows's?
+    pub fn look(&mut self, text: &[u8]) {
+        if text.is_ascii() {
+            return;
+        }
+        for chunk in text.utf8_chunks() {
+            self.utf8 += chunk.valid().chars().filter(|letter| !letter.is_ascii()).count() as u64;
+            let broken = chunk.invalid();
+            // The beginning of a letter that is cut is UTF-8, and no letter of Windows's.
+            self.utf8 += u64::from(broken.len() > 1);
+            self.broken += u64::from(!broken.is_empty());
+            self.not_windows |= broken.iter().any(|byte| matches!(byte, 0x81 | 0x8D | 0x8F | 0x90 | 0x9D));
+        }
+    }
+
+    /// Are they Windows's, whatever was seen?
+    pub fn are_windows(&self) -> bool {
+        self.utf8 == 0 && self.broken > 0 && !self.not_windows
+    }
+}
+
+/// What the values of any file say of how they are to be read.
+pub(super) struct Witness {
+    columns: Columns,
+    evidence: Evidence,
+}
+
+impl Witness {
+    pub fn of(layout: &Layout, asked: &Asked) -> Self {
+        Self { columns: Columns::of(layout, asked), evidence: Evidence::default() }
+    }
+
+    pub fn look(&mut self, record: &Record) {
+        self.columns.look(record, &mut self.evidence);
+    }
+
+    /// The places, among the headers, that hold times.
+    pub fn places(&self) -> impl Iterator<Item = usize> {
+        self.columns.times.iter().map(|times| times.at)
+    }
+
+    /// One value of such a place, by the number of its row.
+    pub fn look_at(&mut self, at: usize, text: &str, row: u64) {
+        for times in self.columns.times.iter_mut().filter(|times| times.at == at) {
+            times.look(text, row, &mut self.evidence);
+        }
+    }
+
+    /// The order of day and month, and why; `place` is what the numbers of rows count.
+    ///
+    /// # Errors
+    /// Invalid when the values contradict each other, or do not say what only they can say.
+    pub fn settle(&self, name: &str, place: &str, layout: &Layout, asked: &Asked) -> Result<Option<(DateOrder, Ground)>> {
+        self.evidence.refuse_values(name, place, layout, asked)?;
+        self.evidence.dates(name, place, false, asked)
+    }
 }
 
 /// Judges a text. `source` opens it anew, with nothing skipped; `layout` is made of its header.
@@ -153,9 +218,10 @@ pub(super) fn judge(
     }
     let (quoting, evidence) = best;
     let dialect = Dialect { delimiter: frame.delimiter, quoting };
-    evidence.refuse(name, frame, layout, asked)?;
-    let windows = evidence.letters == 0 && evidence.broken > 0 && !evidence.not_windows;
-    Ok(Judged { dialect, dates: evidence.dates(name, frame, asked)?, windows })
+    evidence.refuse_shape(name, frame)?;
+    evidence.refuse_values(name, "line", layout, asked)?;
+    let dates = evidence.dates(name, "line", frame.delimiter == b';', asked)?;
+    Ok(Judged { dialect, dates, windows: evidence.letters.are_windows() })
 }
 
 /// A stream behind its first bytes.
@@ -171,6 +237,7 @@ pub(super) fn unreadable(name: &str, broken: Broken) -> Error {
         Broken::TooLong(line) => Error::invalid(phrase!(
             "{name}: the record that begins on line {line} is longer than load.record_mb allows: a quote may be missing, or set it higher"
         )),
+        Broken::Refused(error) => error.context(name.to_owned()),
     }
 }
 
@@ -184,7 +251,9 @@ impl Evidence {
             if scope == Scope::Beginning && !record.is_ended {
                 break;
             }
-            evidence.letters_of(&record);
+            if !record.bytes().is_ascii() {
+                record.iter().for_each(|field| evidence.letters.look(field));
+            }
             if std::mem::take(&mut is_header) {
                 continue;
             }
@@ -237,25 +306,8 @@ impl Evidence {
         }
     }
 
-    /// Is it UTF-8? If not, can it be Windows's?
-    fn letters_of(&mut self, record: &Record) {
-        if record.bytes().is_ascii() {
-            return;
-        }
-        for field in record.iter() {
-            for chunk in field.utf8_chunks() {
-                self.letters += chunk.valid().chars().filter(|letter| !letter.is_ascii()).count() as u64;
-                let broken = chunk.invalid();
-                // The beginning of a letter that is cut is UTF-8, and no letter of Windows's.
-                self.letters += u64::from(broken.len() > 1);
-                self.broken += u64::from(!broken.is_empty());
-                self.not_windows |= broken.iter().any(|byte| matches!(byte, 0x81 | 0x8D | 0x8F | 0x90 | 0x9D));
-            }
-        }
-    }
-
-    /// Refuses what contradicts itself.
-    fn refuse(&self, name: &str, frame: Frame, layout: &Layout, asked: &Asked) -> Result<()> {
+    /// Refuses rows that contradict each other.
+    fn refuse_shape(&self, name: &str, frame: Frame) -> Result<()> {
         let header = frame.line;
         let refuse = |what: String| Err(Error::invalid(phrase!("{name}: {what}")));
         if let Some((opened, closed)) = self.flaw {
@@ -276,15 +328,21 @@ impl Evidence {
                 "line {line} is a header, of other columns than the one on line {header}: two files were put together; load each by itself"
             ));
         }
+        Ok(())
+    }
+
+    /// Refuses values that contradict each other.
+    fn refuse_values(&self, name: &str, place: &str, layout: &Layout, asked: &Asked) -> Result<()> {
+        let refuse = |what: String| Err(Error::invalid(phrase!("{name}: {what}")));
         if let Some((at, one, other)) = self.units {
             return refuse(format!(
-                "the times in {} are whole numbers of different units on lines {one} and {other}: export them as 2026-08-06T12:13:00Z",
+                "the times in {} are whole numbers of different units in {place} {one} and {place} {other}: export them as 2026-08-06T12:13:00Z",
                 layout.headers[at].trim()
             ));
         }
         if let (None, Some(line), false) = (self.stamp_zoned, self.stamp_bare, asked.zone_is_told) {
             return refuse(format!(
-                "SystemModstamp has no zone or no seconds (line {line}), and the newest version goes by it: say its zone with --zone, \
+                "SystemModstamp has no zone or no seconds ({place} {line}), and the newest version goes by it: say its zone with --zone, \
                  for example --zone UTC as Salesforce keeps it, or --zone America/Denver"
             ));
         }
@@ -292,15 +350,15 @@ impl Evidence {
     }
 
     /// Which number is the month, and why.
-    fn dates(&self, name: &str, frame: Frame, asked: &Asked) -> Result<Option<(DateOrder, Ground)>> {
+    fn dates(&self, name: &str, place: &str, has_semicolons: bool, asked: &Asked) -> Result<Option<(DateOrder, Ground)>> {
         let lines = |one: u64, other: u64| {
             Err(Error::invalid(phrase!(
-                "{name}: dates are written month first on line {one} and day first on line {other}: export them all as 2026-08-06"
+                "{name}: dates are written month first in {place} {one} and day first in {place} {other}: export them all as 2026-08-06"
             )))
         };
         let told = |order, against: Option<u64>| match against {
             Some(line) => Err(Error::invalid(phrase!(
-                "{name}: line {line} has a date that cannot be read as --dates says: leave it out, or say the other"
+                "{name}: {place} {line} has a date that cannot be read as --dates says: leave it out, or say the other"
             ))),
             None => Ok(Some((order, Ground::Told))),
         };
@@ -317,13 +375,11 @@ impl Evidence {
             (None, None, _) => match self.either {
                 None => Ok(None),
                 // The people of these zones write the month first, and so does Marketing Cloud, whose clock is one of `Etc/`.
-                Some(_)
-                    if MONTH_FIRST_ZONES.iter().any(|zones| asked.zone.name().starts_with(zones)) && frame.delimiter != b';' =>
-                {
+                Some(_) if MONTH_FIRST_ZONES.iter().any(|zones| asked.zone.name().starts_with(zones)) && !has_semicolons => {
                     Ok(Some((DateOrder::MonthFirst, Ground::Assumed)))
                 }
                 Some(line) => Err(Error::invalid(phrase!(
-                    "{name}: the date on line {line} may have its month or its day first, and no other date of the file tells: say it \
+                    "{name}: the date in {place} {line} may have its month or its day first, and no other date of the file tells: say it \
                      with --dates month-first or --dates day-first"
                 ))),
             },
@@ -386,24 +442,29 @@ impl Columns {
 
     fn look(&mut self, record: &Record, evidence: &mut Evidence) {
         for times in &mut self.times {
-            let Ok(text) = std::str::from_utf8(record.field(times.at)) else { continue };
-            let text = text.trim_ascii();
-            if values::is_null(text, true) {
-                continue;
+            if let Ok(text) = std::str::from_utf8(record.field(times.at)) {
+                times.look(text, record.line, evidence);
             }
-            let line = Some(record.line);
-            match order_shown(text) {
-                Shown::Only(DateOrder::MonthFirst) => evidence.month_first = evidence.month_first.or(line),
-                Shown::Only(DateOrder::DayFirst) => evidence.day_first = evidence.day_first.or(line),
-                Shown::Either => evidence.either = evidence.either.or(line),
-                Shown::Nothing => {}
-            }
-            times.read(text, record.line, evidence);
         }
     }
 }
 
 impl Times {
+    fn look(&mut self, text: &str, line: u64, evidence: &mut Evidence) {
+        let text = text.trim_ascii();
+        if values::is_null(text, true) {
+            return;
+        }
+        let place = Some(line);
+        match order_shown(text) {
+            Shown::Only(DateOrder::MonthFirst) => evidence.month_first = evidence.month_first.or(place),
+            Shown::Only(DateOrder::DayFirst) => evidence.day_first = evidence.day_first.or(place),
+            Shown::Either => evidence.either = evidence.either.or(place),
+            Shown::Nothing => {}
+        }
+        self.read(text, line, evidence);
+    }
+
     fn read(&mut self, text: &str, line: u64, evidence: &mut Evidence) {
         // A clean copy each time: a clash of units is told with both lines.
         let Ok(moment) = self.moments.clone().read(text) else { return };

@@ -154,7 +154,8 @@ fn is_key(name: &str) -> bool {
 
 /// Is this a column of a connector or data frame, which says nothing of the record?
 pub(super) fn is_connectors(header: &str) -> bool {
-    const BEGINNINGS: [&str; 7] = ["_airbyte_", "_fivetran_", "_sdc_", "_dlt_", "_hc_", "unnamed: ", "attributes."];
+    const BEGINNINGS: [&str; 8] =
+        ["__index_level_", "_airbyte_", "_fivetran_", "_sdc_", "_dlt_", "_hc_", "unnamed: ", "attributes."];
     let header = header.trim().to_ascii_lowercase();
     header.is_empty() || header == "attributes" || BEGINNINGS.iter().any(|beginning| header.starts_with(beginning))
 }

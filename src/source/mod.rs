@@ -1,7 +1,7 @@
 //! Where records come from.
 //!
 //! A file is found ([`inputs`]), unpacked and decoded ([`decode`]), recognised by its header ([`recognise`]), judged ([`judge`]) and read
-//! as it was judged ([`text`], [`parquet`]); its texts become values ([`columns`]), and its rows a table's ([`export`]).
+//! as it was judged ([`text`], [`json`], [`parquet`]); its texts become values ([`columns`]), and its rows a table's ([`export`]).
 
 // What to read: files, folders, patterns, standard input.
 pub mod inputs;
@@ -56,6 +56,15 @@ pub mod rows;
 
 // Rows of delimited text.
 mod text;
+
+// JSON's tokens.
+mod tokens;
+
+// The objects of a JSON text.
+mod objects;
+
+// Rows of JSON.
+mod json;
 
 // Rows of Parquet.
 mod parquet;

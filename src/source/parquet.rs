@@ -2,71 +2,91 @@
 //! only texts that need reading are read one by one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
-use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
+use ::parquet::basic::{LogicalType, Type as Physical};
+use ::parquet::errors::ParquetError;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::is_not_null;
 use arrow::compute::kernels::zip::zip;
-use arrow::datatypes::{Field as ArrowField, Schema};
+use arrow::datatypes::{DataType, Field as ArrowField, Schema, TimeUnit};
+use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::columns::{Custom, Unfit, reason};
-use super::convert::{convert, is_text, texts};
+use super::convert::{convert, is_binary, is_text, texts};
 use super::decode::Chunks;
+use super::judge::Witness;
 use super::layout::{Filled, Lay, Layout};
 use super::moments::DateOrder;
 use super::reading::{Reading, Times};
 use super::reject::{Reject, RejectSink, row_text};
 use super::rows::{Next, Odd, ReadOptions, complete_rows};
 use crate::error::{Error, Result};
-use crate::record::fields::Kind;
+use crate::record::fields::{Kind, UTC, known};
 use crate::record::id::SfId;
 
 /// Bytes of rows read at once, as the file tells them.
 const BATCH_BYTES: i64 = 64 << 20;
+/// Rows that tell by their ids whose they are.
+const SAMPLE_ROWS: usize = 50;
+/// Rows whose times are heard at once.
+const BATCH_HEARD: usize = 8 << 10;
 
 /// The rows of a Parquet file.
 pub(super) struct ParquetRows {
     name: String,
     reader: ParquetRecordBatchReader,
     layout: Layout,
+    /// Columns of 16 bytes that are ids of another kind.
+    uuids: Vec<usize>,
     times: Times,
     reading: Reading,
     rows_read: u64,
+    /// Moments that the clocks of their zone skip.
+    skipped: u64,
 }
 
 impl ParquetRows {
-    /// Opens a file; its headers, where they are of no known table.
+    /// Opens a file: its headers are laid over the columns of its table, and what it leaves open is judged. Its headers, where they
+    /// are of no known table.
     pub fn open(name: &str, chunks: Chunks, lay: &Lay<'_>, options: &ReadOptions) -> Result<Result<Self, Vec<String>>> {
-        let damaged =
-            |error: ::parquet::errors::ParquetError| Error::from(error).context(phrase!("{name}: not a whole Parquet file"));
+        let damaged = |error: ParquetError| Error::from(error).context(phrase!("{name}: not a whole Parquet file"));
         let plain = ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::new()).map_err(damaged)?;
         let headers: Vec<String> = plain.schema().fields().iter().map(|field| field.name().clone()).collect();
-        let Some(layout) = lay(headers.clone(), &[]).map_err(|error| error.context(name.to_owned()))? else {
+        let plain = with_schema(&plain, with_far_moments(&plain)).map_err(damaged)?;
+        let uuids = uuids(&plain);
+        let sample = sample(&chunks, &plain).map_err(|error| error.context(name.to_owned()))?;
+        let Some(layout) = lay(headers.clone(), &sample).map_err(|error| error.context(name.to_owned()))? else {
             return Ok(Err(headers));
         };
-        let hinted = ArrowReaderOptions::new().with_schema(with_dictionaries(plain.schema(), &layout).into());
+        refuse_nested(name, plain.schema(), &layout)?;
+        let asked = &options.asked;
+        let mut reading =
+            Reading { format: "Parquet", text: None, zone: asked.zone.to_string(), zone_told: asked.zone_is_told, dates: None };
+        let mut witness = Witness::of(&layout, asked);
+        hear(&mut witness, &chunks, &plain).map_err(|error| error.context(name.to_owned()))?;
+        reading.dates = witness.settle(name, reading.place(), &layout, asked)?;
         let groups = plain.metadata().row_groups();
         let plain_rows = groups.iter().map(|group| group.num_rows()).sum();
         let plain_bytes = groups.iter().map(|group| group.total_byte_size()).sum();
         // A file whose texts cannot come as dictionaries is read as it is.
-        let metadata = ArrowReaderMetadata::try_new(plain.metadata().clone(), hinted).unwrap_or(plain);
+        let metadata = with_schema(&plain, with_dictionaries(plain.schema(), &layout)).unwrap_or(plain);
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata)
             .with_batch_size(batch_rows(plain_rows, plain_bytes, options.batch_rows))
             .build()
             .map_err(damaged)?;
-        let asked = &options.asked;
         let times = Times {
             zone: asked.zone,
             zone_is_told: asked.zone_is_told,
-            order: asked.dates.unwrap_or(DateOrder::MonthFirst),
+            order: reading.dates.map_or(DateOrder::MonthFirst, |(order, _)| order),
             plausible: asked.plausible,
         };
-        let reading =
-            Reading { format: "Parquet", text: None, zone: asked.zone.to_string(), zone_told: asked.zone_is_told, dates: None };
-        Ok(Ok(Self { name: name.to_owned(), reader, layout, times, reading, rows_read: 0 }))
+        Ok(Ok(Self { name: name.to_owned(), reader, layout, uuids, times, reading, rows_read: 0, skipped: 0 }))
     }
 
     pub fn reading(&self) -> &Reading {
@@ -74,7 +94,7 @@ impl ParquetRows {
     }
 
     pub fn odd(&self) -> Odd {
-        Odd::default()
+        Odd { skipped: self.skipped, ..Odd::default() }
     }
 
     pub fn layout(&self) -> &Layout {
@@ -88,10 +108,7 @@ impl ParquetRows {
     pub fn next(&mut self, rejects: &mut dyn RejectSink) -> Result<Next> {
         loop {
             let Some(batch) = self.reader.next() else { return Ok(Next::End) };
-            let batch = batch.map_err(|error| {
-                Error::corrupt(phrase!("{}: cut off or damaged after row {}: {error}", self.name, self.rows_read))
-                    .with_source(error)
-            })?;
+            let batch = batch.map_err(|error| cut_off(self.rows_read, error).context(self.name.clone()))?;
             let before = self.rows_read;
             self.rows_read += batch.num_rows() as u64;
             let (told, misfits) = self.told(&batch)?;
@@ -111,25 +128,46 @@ impl ParquetRows {
     }
 
     /// The batch in lake types, and the reasons of the rows that do not fit (which have nulls there).
-    fn told(&self, batch: &RecordBatch) -> Result<(RecordBatch, BTreeMap<usize, String>)> {
+    fn told(&mut self, batch: &RecordBatch) -> Result<(RecordBatch, BTreeMap<usize, String>)> {
         let mut misfits = BTreeMap::new();
         let mut arrays = Vec::with_capacity(self.layout.schema.fields().len());
+        let mut skipped = 0;
         for filled in &self.layout.columns {
-            let array = self.fill(filled, batch, &mut misfits);
+            let array = self.fill(filled, batch, &mut misfits, &mut skipped);
             arrays.push(array.map_err(|error| error.context(phrase!("{}: column {}", self.name, filled.field.name)))?);
         }
+        self.skipped += skipped;
         if !self.layout.unknown.is_empty() {
             arrays.push(self.custom(batch)?);
         }
         Ok((RecordBatch::try_new(self.layout.schema.clone(), arrays)?, misfits))
     }
 
+    /// A column of the file.
+    fn column(&self, batch: &RecordBatch, at: usize) -> ArrayRef {
+        let column = batch.column(at);
+        match column.as_fixed_size_binary_opt().filter(|_| self.uuids.contains(&at)) {
+            Some(bytes) => {
+                let text = |bytes| uuid::Uuid::from_slice(bytes).ok().map(|uuid| uuid.to_string());
+                Arc::new(bytes.iter().map(|bytes| text(bytes?)).collect::<StringArray>())
+            }
+            None => column.clone(),
+        }
+    }
+
     /// A column from its places, the best first.
-    fn fill(&self, filled: &Filled, batch: &RecordBatch, misfits: &mut BTreeMap<usize, String>) -> Result<ArrayRef> {
+    fn fill(
+        &self,
+        filled: &Filled,
+        batch: &RecordBatch,
+        misfits: &mut BTreeMap<usize, String>,
+        skipped: &mut u64,
+    ) -> Result<ArrayRef> {
         let mut values: Option<ArrayRef> = None;
         let mut lenient: BTreeMap<usize, String> = BTreeMap::new();
         for place in &filled.from {
-            let converted = convert(filled, batch.column(place.at), &self.times)?;
+            let converted = convert(filled, &self.column(batch, place.at), &self.times)?;
+            *skipped += converted.skipped;
             for (row, value, unfit) in converted.misfits {
                 if values.as_ref().is_some_and(|values| values.is_valid(row)) {
                     continue;
@@ -162,8 +200,9 @@ impl ParquetRows {
     /// The columns the table does not know, as one JSON object a row.
     fn custom(&self, batch: &RecordBatch) -> Result<ArrayRef> {
         let unknown = &self.layout.unknown;
-        let columns: Vec<StringArray> = unknown.iter().map(|unknown| texts(batch.column(unknown.at))).collect::<Result<_>>()?;
-        let mut custom = Custom::new(unknown.iter().map(|unknown| &unknown.name), batch.num_rows());
+        let columns: Vec<StringArray> =
+            unknown.iter().map(|unknown| texts(&self.column(batch, unknown.at))).collect::<Result<_>>()?;
+        let mut custom = Custom::new(unknown.iter().map(|unknown| &unknown.name), batch.num_rows()).with_own_nulls();
         for row in 0..batch.num_rows() {
             custom.push(columns.iter().zip(unknown).map(|(column, unknown)| {
                 let text = if column.is_valid(row) { column.value(row) } else { "" };
@@ -174,10 +213,104 @@ impl ParquetRows {
     }
 }
 
+/// A file that cannot be read on behind so many rows.
+fn cut_off(rows: u64, error: ArrowError) -> Error {
+    Error::corrupt(phrase!("cut off or damaged after row {rows}: {error}")).with_source(error)
+}
+
 /// Rows read at once of a file with so many rows and bytes: few where each of them is large.
 fn batch_rows(rows: i64, bytes: i64, most: usize) -> usize {
     let each = (bytes / rows.max(1)).max(1);
     usize::try_from(BATCH_BYTES / each).unwrap_or(0).clamp(1, most.max(1))
+}
+
+/// The same metadata, by which columns are read as this schema says.
+fn with_schema(metadata: &ArrowReaderMetadata, schema: Schema) -> Result<ArrowReaderMetadata, ParquetError> {
+    let hinted = ArrowReaderOptions::new().with_schema(schema.into());
+    ArrowReaderMetadata::try_new(metadata.metadata().clone(), hinted)
+}
+
+/// The file's schema, with the moments of 96 bits, as Spark and Impala write them, in microseconds: nanoseconds in 64 bits end in 2262,
+/// and an open end is written as the year 9999. They are instants.
+fn with_far_moments(metadata: &ArrowReaderMetadata) -> Schema {
+    let columns = metadata.parquet_schema();
+    let mut fields: Vec<ArrowField> = metadata.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
+    for leaf in (0..columns.num_columns()).filter(|leaf| columns.column(*leaf).physical_type() == Physical::INT96) {
+        let field = &mut fields[columns.get_column_root_idx(leaf)];
+        if matches!(field.data_type(), DataType::Timestamp(..)) {
+            field.set_data_type(DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.clone())));
+        }
+    }
+    Schema::new_with_metadata(fields, metadata.schema().metadata().clone())
+}
+
+/// The columns that are said to be ids of 16 bytes.
+fn uuids(metadata: &ArrowReaderMetadata) -> Vec<usize> {
+    let columns = metadata.parquet_schema();
+    let is_uuid = |leaf: &usize| matches!(columns.column(*leaf).logical_type_ref(), Some(LogicalType::Uuid));
+    (0..columns.num_columns()).filter(is_uuid).map(|leaf| columns.get_column_root_idx(leaf)).collect()
+}
+
+/// The first rows, as texts; of columns that are none nothing, for ids tell whose rows they are.
+fn sample(chunks: &Chunks, metadata: &ArrowReaderMetadata) -> Result<Vec<Vec<String>>> {
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.in_silence(), metadata.clone());
+    let Some(batch) = reader.with_batch_size(SAMPLE_ROWS).with_limit(SAMPLE_ROWS).build()?.next() else {
+        return Ok(Vec::new());
+    };
+    let batch = batch.map_err(|error| cut_off(0, error))?;
+    let is_told = |column: &ArrayRef| is_text(column.data_type()) || is_binary(column.data_type());
+    let columns: Vec<Option<StringArray>> =
+        batch.columns().iter().map(|column| is_told(column).then(|| texts(column)).transpose()).collect::<Result<_>>()?;
+    let cell = |column: &Option<StringArray>, row: usize| {
+        column.as_ref().filter(|column| column.is_valid(row)).map_or_else(String::new, |column| column.value(row).to_owned())
+    };
+    Ok((0..batch.num_rows()).map(|row| columns.iter().map(|column| cell(column, row)).collect()).collect())
+}
+
+/// Hears all times that are not typed, of the whole file.
+fn hear(witness: &mut Witness, chunks: &Chunks, metadata: &ArrowReaderMetadata) -> Result<()> {
+    let is_open = |at: &usize| {
+        let dtype = metadata.schema().field(*at).data_type();
+        !dtype.is_temporal() && !dtype.is_nested()
+    };
+    let mut places: Vec<usize> = witness.places().filter(is_open).collect();
+    places.sort_unstable();
+    places.dedup();
+    if places.is_empty() {
+        return Ok(());
+    }
+    let mask = ProjectionMask::roots(metadata.parquet_schema(), places.iter().copied());
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.in_silence(), metadata.clone());
+    let mut rows = 0;
+    for batch in reader.with_projection(mask).with_batch_size(BATCH_HEARD).build()? {
+        let batch = batch.map_err(|error| cut_off(rows, error))?;
+        for (at, column) in places.iter().zip(batch.columns()) {
+            for (row, text) in texts(column)?.iter().enumerate() {
+                if let Some(text) = text {
+                    witness.look_at(*at, text, rows + row as u64 + 1);
+                }
+            }
+        }
+        rows += batch.num_rows() as u64;
+    }
+    Ok(())
+}
+
+/// A list is no value of a column that is known.
+fn refuse_nested(name: &str, schema: &Schema, layout: &Layout) -> Result<()> {
+    let is_known = known(&layout.table.name).is_some();
+    for filled in &layout.columns {
+        for place in filled.from.iter().filter(|place| schema.field(place.at).data_type().is_nested()) {
+            if is_known || !matches!(filled.field.kind, Kind::Text | Kind::Label) {
+                return Err(Error::invalid(phrase!(
+                    "{name}: {} is a list or an object, where {} wants one value",
+                    layout.headers[place.at].trim(),
+                    filled.field.name
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The file's schema, with dictionaries for the texts that repeat: they then arrive as they are stored.

@@ -150,6 +150,17 @@ pub struct TextReading {
     pub header_line: u64,
 }
 
+impl Reading {
+    /// What the numbers of its rows count.
+    pub fn place(&self) -> &'static str {
+        match self.format {
+            "Parquet" => "row",
+            "JSON" => "record",
+            _ => "line",
+        }
+    }
+}
+
 impl TextReading {
     pub(super) fn new(encoding: Encoding, dialect: Dialect, header_line: u64) -> Self {
         Self { encoding, delimiter: dialect.delimiter.into(), quoting: dialect.quoting, header_line }
@@ -186,7 +197,7 @@ impl fmt::Display for Reading {
             };
             match ground {
                 Ground::Told => write!(f, "; dates {order} (told)"),
-                Ground::Line(line) => write!(f, "; dates {order} (line {line} shows it)"),
+                Ground::Line(line) => write!(f, "; dates {order} ({} {line} shows it)", self.place()),
                 Ground::Assumed => write!(f, "; dates {order} (assumed: no date of the file tells)"),
             }?;
         }

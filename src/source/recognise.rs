@@ -96,6 +96,30 @@ pub type Recognised = (Arc<Table>, &'static str);
 /// Invalid when the first line is no header but a row, when a known table's key cannot be had from this header, or when a name
 /// cannot be a table's.
 pub fn recognise(clues: &Clues<'_>) -> Result<Option<Recognised>> {
+    let Clues { headers, file_name, .. } = *clues;
+    if let Some(recognised) = recognise_known(clues)? {
+        return Ok(Some(recognised));
+    }
+    if !headers.iter().any(|header| PERSON_HEADERS.contains(&bare(header).as_str())) {
+        return Ok(None);
+    }
+    let stem = stem(file_name);
+    if stem.is_empty() || NAMES_OF_NOTHING.contains(&stem.as_str()) {
+        return Err(Error::invalid(phrase!(
+            "people's attributes ({}), but the file's name says not which: name their table with --as, for example --as affiliation",
+            listed_headers(headers)
+        )));
+    }
+    let table = attributes(&attribute_name(&stem)?, headers)?;
+    Ok(Some((table, "people's attributes: a column names the person, and the file the table")))
+}
+
+/// The known table of an export, or the one that was told; for files that stand among all objects of an org, where what is not known
+/// is none of ours, even if it names a contact.
+///
+/// # Errors
+/// As of [`recognise`].
+pub fn recognise_known(clues: &Clues<'_>) -> Result<Option<Recognised>> {
     let Clues { headers, as_table, file_name, .. } = *clues;
     if look_like_data(headers) {
         return Err(Error::invalid(
@@ -119,17 +143,7 @@ pub fn recognise(clues: &Clues<'_>) -> Result<Option<Recognised>> {
     if let Some(table) = table_called(&stem) {
         return with_key(table, headers).map(|table| Some((table, "by its name")));
     }
-    if !headers.iter().any(|header| PERSON_HEADERS.contains(&bare(header).as_str())) {
-        return Ok(None);
-    }
-    if stem.is_empty() || NAMES_OF_NOTHING.contains(&stem.as_str()) {
-        return Err(Error::invalid(phrase!(
-            "people's attributes ({}), but the file's name says not which: name their table with --as, for example --as affiliation",
-            listed_headers(headers)
-        )));
-    }
-    let table = attributes(&attribute_name(&stem)?, headers)?;
-    Ok(Some((table, "people's attributes: a column names the person, and the file the table")))
+    Ok(None)
 }
 
 /// Other files of a tracking extract.

@@ -9,6 +9,7 @@ use std::io;
 use memchr::{memchr, memchr_iter, memchr2};
 
 use super::stream::{Stream, fill};
+use crate::error::Error;
 
 /// How much is read at once.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -103,6 +104,16 @@ impl Record {
         (self.bytes, self.ends) = (texts.text.into_bytes(), texts.ends);
     }
 
+    /// Takes the fields of a record that needs no cutting.
+    pub fn fill<'a>(&mut self, line: u64, fields: impl Iterator<Item = &'a [u8]>) {
+        self.clear();
+        (self.line, self.last_line, self.is_ended) = (line, line, true);
+        for field in fields {
+            self.bytes.extend_from_slice(field);
+            self.end_field();
+        }
+    }
+
     fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
@@ -137,6 +148,14 @@ pub(super) enum Broken {
     Stream(io::Error),
     /// The record on this line is longer than allowed.
     TooLong(u64),
+    /// What the file holds is no records.
+    Refused(Error),
+}
+
+/// Records one after the other, wherever they come from.
+pub(super) trait ReadRecords: Send {
+    /// Reads the next record; says whether there was one.
+    fn read(&mut self, record: &mut Record) -> Result<bool, Broken>;
 }
 
 /// The records of a stream.
@@ -161,44 +180,6 @@ impl Records {
 
     pub fn dialect(&self) -> Dialect {
         self.dialect
-    }
-
-    /// Reads the next record; says whether there was one.
-    pub fn read(&mut self, record: &mut Record) -> Result<bool, Broken> {
-        record.clear();
-        loop {
-            let Some(length) = self.line_length()? else { return Ok(false) };
-            let line = &self.buffer[self.start..self.start + length];
-            let text = without_end(line);
-            if text.is_empty() {
-                self.start += length;
-                self.line += 1;
-                record.after_blank = true;
-                continue;
-            }
-            record.line = self.line;
-            if self.dialect.quoting == Quoting::None || memchr(b'"', text).is_none() && !self.may_escape(text) {
-                let mut from = 0;
-                record.bytes.reserve(text.len());
-                for at in memchr_iter(self.dialect.delimiter, text) {
-                    record.bytes.extend_from_slice(&text[from..at]);
-                    record.end_field();
-                    from = at + 1;
-                }
-                record.bytes.extend_from_slice(&text[from..]);
-                record.end_field();
-                record.is_ended = length > text.len();
-                record.last_line = self.line;
-                self.line += 1;
-                self.start += length;
-                return Ok(true);
-            }
-            let is_blank_before = record.after_blank;
-            let length = self.read_quoted(record, length)?;
-            record.after_blank = is_blank_before;
-            self.start += length;
-            return Ok(true);
-        }
     }
 
     fn may_escape(&self, text: &[u8]) -> bool {
@@ -256,6 +237,45 @@ impl Records {
                 self.more()?;
             }
             length = wanted.min(self.end - self.start);
+        }
+    }
+}
+
+impl ReadRecords for Records {
+    fn read(&mut self, record: &mut Record) -> Result<bool, Broken> {
+        record.clear();
+        loop {
+            let Some(length) = self.line_length()? else { return Ok(false) };
+            let line = &self.buffer[self.start..self.start + length];
+            let text = without_end(line);
+            if text.is_empty() {
+                self.start += length;
+                self.line += 1;
+                record.after_blank = true;
+                continue;
+            }
+            record.line = self.line;
+            if self.dialect.quoting == Quoting::None || memchr(b'"', text).is_none() && !self.may_escape(text) {
+                let mut from = 0;
+                record.bytes.reserve(text.len());
+                for at in memchr_iter(self.dialect.delimiter, text) {
+                    record.bytes.extend_from_slice(&text[from..at]);
+                    record.end_field();
+                    from = at + 1;
+                }
+                record.bytes.extend_from_slice(&text[from..]);
+                record.end_field();
+                record.is_ended = length > text.len();
+                record.last_line = self.line;
+                self.line += 1;
+                self.start += length;
+                return Ok(true);
+            }
+            let is_blank_before = record.after_blank;
+            let length = self.read_quoted(record, length)?;
+            record.after_blank = is_blank_before;
+            self.start += length;
+            return Ok(true);
         }
     }
 }

@@ -61,6 +61,8 @@ pub struct Odd {
     pub quotes: u64,
     /// Moments that do not exist in the zone they were read in.
     pub skipped: u64,
+    /// Does the file say that there is more than it holds?
+    pub more: bool,
 }
 
 /// Leaves out the refused rows and completes the others; `keyless` hears of the rows (by place in `told`) without a key.

@@ -12,11 +12,11 @@ use arrow::array::RecordBatch;
 use super::columns::{Column, Custom, Unfit, reason};
 use super::decode::{Content, Found, Opening};
 use super::ending::Ending;
-use super::judge::{Frame, Judged, Scope, is_header, judge, skipping, unreadable};
+use super::judge::{Frame, Scope, is_header, judge, skipping, unreadable};
 use super::layout::{Filled, Lay, Layout};
 use super::reading::{Encoding, Reading, TextReading, Times};
 use super::recognise::key_columns;
-use super::records::{Dialect, Flaw, Quoting, Record, Records, Texts};
+use super::records::{Dialect, Flaw, Quoting, ReadRecords, Record, Records, Texts};
 use super::reject::{Reject, RejectSink, row_text};
 use super::rows::{Next, Odd, ReadOptions, complete_rows};
 use super::stream::{Stream, fill};
@@ -49,7 +49,7 @@ pub(super) enum Text {
 /// The rows of a delimited file.
 pub(super) struct TextRows {
     name: String,
-    records: Records,
+    records: Box<dyn ReadRecords>,
     record: Record,
     layout: Layout,
     reading: Reading,
@@ -128,8 +128,18 @@ pub(super) fn open(
             continue;
         }
         let text = skipping(Box::new(Cursor::new(head).chain(stream)), frame.skipped)?;
-        let rows = TextRows::new(name, text, (frame, encoding, judged, is_proven), layout, options)?;
-        return Ok(Text::Rows(Box::new(rows)));
+        let mut records = Records::new(text, judged.dialect, frame.line, options.record_bytes);
+        let mut header = Record::default();
+        records.read(&mut header).map_err(|broken| unreadable(name, broken))?;
+        let reading = Reading {
+            format: "delimited text",
+            text: Some(TextReading::new(encoding, judged.dialect, header.line)),
+            zone: options.asked.zone.to_string(),
+            zone_told: options.asked.zone_is_told,
+            dates: judged.dates,
+        };
+        let rows = TextRows::new(name, Box::new(records), reading, layout, options);
+        return Ok(Text::Rows(Box::new(TextRows { is_proven, ..rows })));
     }
 }
 
@@ -165,44 +175,29 @@ fn beginning(name: &str, head: &[u8], frame: Frame, record_bytes: usize) -> Resu
 }
 
 impl TextRows {
-    fn new(
-        name: &str,
-        stream: Stream,
-        (frame, encoding, judged, is_proven): (Frame, Encoding, Judged, bool),
-        layout: Layout,
-        options: &ReadOptions,
-    ) -> Result<Self> {
+    /// The rows of a file that was judged as a whole.
+    pub fn new(name: &str, records: Box<dyn ReadRecords>, reading: Reading, layout: Layout, options: &ReadOptions) -> Self {
         let asked = &options.asked;
         let times = Times {
             zone: asked.zone,
             zone_is_told: asked.zone_is_told,
-            order: judged.dates.map_or(super::moments::DateOrder::MonthFirst, |(order, _)| order),
+            order: reading.dates.map_or(super::moments::DateOrder::MonthFirst, |(order, _)| order),
             plausible: asked.plausible,
         };
-        let mut records = Records::new(stream, judged.dialect, frame.line, options.record_bytes);
-        let mut record = Record::default();
-        records.read(&mut record).map_err(|broken| unreadable(name, broken))?;
         let rows = options.batch_rows.max(1);
         let room = rows.min(FIRST_ROWS);
         let columns = layout.columns.iter().map(|filled| Column::new(filled, &times, room)).collect();
         let unknown = layout.unknown.iter().map(|unknown| &unknown.name);
         let custom = (!layout.unknown.is_empty()).then(|| Custom::new(unknown, room));
-        let reading = Reading {
-            format: "delimited text",
-            text: Some(TextReading::new(encoding, judged.dialect, record.line)),
-            zone: asked.zone.to_string(),
-            zone_told: asked.zone_is_told,
-            dates: judged.dates,
-        };
-        Ok(Self {
+        Self {
             name: name.to_owned(),
             records,
-            record,
+            record: Record::default(),
             ending: Ending::of(layout.headers.len()),
             key_columns: key_places(&layout),
             layout,
             reading,
-            is_proven,
+            is_proven: true,
             columns,
             custom,
             batch_rows: rows,
@@ -211,7 +206,14 @@ impl TextRows {
             odd: Odd::default(),
             whole_rows: 0,
             is_otherwise: false,
-        })
+        }
+    }
+
+    /// Of a file whose format has nulls of its own; does it say that it is not all there is?
+    pub fn with_own_nulls(self, tells_of_more: bool) -> Self {
+        let columns = self.columns.into_iter().map(Column::with_own_nulls).collect();
+        let odd = Odd { more: tells_of_more, ..self.odd };
+        Self { columns, custom: self.custom.map(Custom::with_own_nulls), odd, ..self }
     }
 
     pub fn layout(&self) -> &Layout {

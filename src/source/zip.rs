@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ::zip::{CompressionMethod, ZipArchive};
 use flate2::Crc;
@@ -31,15 +31,20 @@ impl Archive {
     }
 }
 
-/// A zip that is open; its members share the one handle, and are read one after the other.
+/// A zip that is open; its members share the one handle, and each knows where in it it is.
 struct Zip {
-    file: File,
+    file: Mutex<File>,
     /// Keeps a temporary copy in place while it is read.
     _archive: Archive,
+    /// Is it one of the zips that Salesforce writes each week, of all objects of the org?
+    is_weekly: bool,
 }
 
 /// A member, with its full name and its file's.
 pub(super) type Named = (String, String, Member);
+
+/// How the names of the weekly export's zips begin: then comes the org's id, and a number.
+const WEEKLY: &str = "WE_00D";
 
 /// The exports in a zip, none of them opened yet: the members with a known ending, or, where none has one, all of them. And the
 /// names of the others.
@@ -72,7 +77,8 @@ pub(super) fn members(name: &str, archive: Archive) -> Result<(Vec<Named>, Vec<S
         return Err(Error::invalid(phrase!("{name} holds no files")));
     }
     entries.sort_by(|one, other| one.member.cmp(&other.member));
-    let zip = Arc::new(Zip { file, _archive: archive });
+    let is_weekly = name.rsplit(['/', '\\', '!']).next().is_some_and(|name| name.starts_with(WEEKLY));
+    let zip = Arc::new(Zip { file: Mutex::new(file), _archive: archive, is_weekly });
     let found = |entry: Entry| {
         let full = format!("{name}!{}", entry.member);
         // What cannot be read is told before anything is.
@@ -83,7 +89,23 @@ pub(super) fn members(name: &str, archive: Archive) -> Result<(Vec<Named>, Vec<S
     Ok((entries.into_iter().map(found).collect::<Result<_>>()?, others))
 }
 
-/// A member, which can be opened more than once; the one opened before must be done with.
+/// A place in a zip. Handles that are cloned have one position between them, and a member is judged while it waits to be read.
+struct Place {
+    zip: Arc<Zip>,
+    at: u64,
+}
+
+impl Read for Place {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut file = self.zip.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(self.at))?;
+        let length = file.read(buffer)?;
+        self.at += length as u64;
+        Ok(length)
+    }
+}
+
+/// A member, which can be opened more than once.
 #[derive(Clone)]
 pub(super) struct Member {
     entry: Arc<Entry>,
@@ -91,6 +113,11 @@ pub(super) struct Member {
 }
 
 impl Member {
+    /// Does it stand among all objects of an org?
+    pub fn is_of_weekly_export(&self) -> bool {
+        self.zip.is_weekly
+    }
+
     /// Its bytes, unpacked.
     pub fn open(&self, progress: Progress) -> Result<Stream> {
         self.entry.open(self.zip.clone(), progress)
@@ -120,14 +147,12 @@ impl Entry {
 
     fn open(&self, zip: Arc<Zip>, progress: Progress) -> Result<Stream> {
         let (packed, size, crc32) = self.sizes;
-        let mut file = zip.file.try_clone()?;
-        file.seek(SeekFrom::Start(self.start))?;
-        let raw = Counted { inner: file, progress }.take(packed);
+        let raw = Counted { inner: Place { zip, at: self.start }, progress }.take(packed);
         let inner: Stream = match self.method {
             CompressionMethod::Stored => Box::new(raw),
             _ => Box::new(DeflateDecoder::new(raw)),
         };
-        Ok(Box::new(Checked { inner, crc: Crc::new(), size, crc32, read: 0, _zip: zip }))
+        Ok(Box::new(Checked { inner, crc: Crc::new(), size, crc32, read: 0 }))
     }
 }
 
@@ -138,7 +163,6 @@ struct Checked {
     size: u64,
     crc32: u32,
     read: u64,
-    _zip: Arc<Zip>,
 }
 
 impl Read for Checked {

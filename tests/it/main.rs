@@ -33,6 +33,9 @@ mod places;
 /// Warehouses of earlier formats: read, continued and verified by this build.
 mod golden;
 
+/// At the door: the shapes in which other tools hand records over.
+mod door;
+
 /// The habits of export files: headers, encodings, zones, rejects.
 mod exports;
 

@@ -8,10 +8,11 @@ use super::decode::{self, Content, Found, Opening};
 use super::digest::Digest;
 use super::headers::nearly;
 use super::inputs::Input;
+use super::json;
 use super::layout::Layout;
 use super::parquet::ParquetRows;
 use super::reading::{Asked, Encoding, Ground, Reading, TextReading};
-use super::recognise::{Clues, recognise, unknown};
+use super::recognise::{Clues, recognise, recognise_known, unknown};
 use super::reject::RejectSink;
 use super::rows::Odd;
 use super::text::{self, Text, TextRows};
@@ -47,6 +48,7 @@ pub struct Export {
 }
 
 enum Rows {
+    /// Of delimited text, or of JSON.
     Text(Box<TextRows>),
     Parquet(Box<ParquetRows>),
 }
@@ -128,6 +130,12 @@ impl Export {
                 human::counted(odd.quotes, "row")
             ));
         }
+        if odd.more {
+            notes.push(format!(
+                "{}: the answer says that there is more than it holds: load the other pages, too, to the one whose done is true",
+                self.name
+            ));
+        }
         if odd.skipped > 0 {
             let zone = &reading.zone;
             notes.push(format!(
@@ -184,7 +192,11 @@ impl Opened {
             let Some(found) = self.found.pop_front() else { return Ok(None) };
             let (asked, names) = self.options.asked.of_file(&found.file_name);
             let options = ReadOptions { asked, ..self.options.clone() };
-            let lay = |headers: Vec<String>, rows: &[Vec<String>]| lay(&found, &options.asked, names, headers, rows);
+            let lay_called = |headers: Vec<String>, rows: &[Vec<String>], called: Option<&str>| {
+                let file_name = called.unwrap_or(&found.file_name);
+                lay((file_name, found.is_of_all), &options.asked, names, headers, rows)
+            };
+            let lay = |headers: Vec<String>, rows: &[Vec<String>]| lay_called(headers, rows, None);
             let mut how = Opening { progress: self.options.progress.clone(), ..Opening::default() };
             how.digest = Some(Digest::Unread);
             let rows = match found.open(&mut how)? {
@@ -194,15 +206,16 @@ impl Opened {
                     members.into_iter().rev().for_each(|found| self.found.push_front(found));
                     continue;
                 }
-                Content::Parquet(chunks) => match ParquetRows::open(&found.name, chunks, &lay, &options)? {
-                    Ok(rows) => Rows::Parquet(Box::new(rows)),
-                    Err(headers) => return unknown_piece(&found, &options, &headers).map(Some),
-                },
-                Content::Text(stream, encoding) => match text::open(&found, (stream, encoding), &mut how, &lay, &options)? {
-                    Text::Rows(rows) => Rows::Text(rows),
-                    Text::Unknown(headers) => return unknown_piece(&found, &options, &headers).map(Some),
-                    Text::NothingFound => return Ok(Some(Piece::Nothing(found.name))),
-                },
+                Content::Parquet(chunks) => ParquetRows::open(&found.name, chunks, &lay, &options)?
+                    .map(|rows| Rows::Parquet(Box::new(rows)))
+                    .map_err(Some),
+                Content::Text(stream, encoding) => rows(text::open(&found, (stream, encoding), &mut how, &lay, &options)?),
+                Content::Json(stream, encoding) => rows(json::open(&found, (stream, encoding), &mut how, &lay_called, &options)?),
+            };
+            let rows = match rows {
+                Ok(rows) => rows,
+                Err(Some(headers)) => return unknown_piece(&found, &options, &headers).map(Some),
+                Err(None) => return Ok(Some(Piece::Nothing(found.name))),
             };
             if let (Digest::File(_), Some(digest @ Digest::Passing(_))) = (&self.digest, how.digest) {
                 self.digest = digest;
@@ -212,8 +225,17 @@ impl Opened {
     }
 }
 
+/// The rows of a text; else the headers that no table has, or nothing where there are none.
+fn rows(text: Text) -> Result<Rows, Option<Vec<String>>> {
+    match text {
+        Text::Rows(rows) => Ok(Rows::Text(rows)),
+        Text::Unknown(headers) => Err(Some(headers)),
+        Text::NothingFound => Err(None),
+    }
+}
+
 fn lay(
-    found: &Found,
+    (file_name, is_of_all): (&str, bool),
     asked: &Asked,
     names: Option<&BTreeMap<String, String>>,
     headers: Vec<String>,
@@ -222,8 +244,9 @@ fn lay(
     let named = |header: String| names.and_then(|names| names.get(header.trim())).cloned().unwrap_or(header);
     let headers: Vec<String> = headers.into_iter().map(named).collect();
     let as_table = asked.as_table.as_deref();
-    let clues = Clues { headers: &headers, as_table, file_name: &found.file_name, rows };
-    Ok(recognise(&clues)?.map(|(table, why)| Layout { why, ..Layout::new(table, headers) }))
+    let clues = Clues { headers: &headers, as_table, file_name, rows };
+    let recognised = if is_of_all { recognise_known(&clues)? } else { recognise(&clues)? };
+    Ok(recognised.map(|(table, why)| Layout { why, ..Layout::new(table, headers) }))
 }
 
 /// A header of no known table: refused where the file was named, left out where it stood among others.

@@ -219,6 +219,11 @@ impl Moments {
         self.in_zone(i64::from(days) * DAY_MICROS)
     }
 
+    /// What a clock of the zone showed so many microseconds after its 1970 began, in UTC.
+    pub fn local(&mut self, micros: i64) -> Option<i64> {
+        self.in_zone(micros)
+    }
+
     /// A local moment in UTC: of two the earlier. One that daylight saving skips is read by the clock before the change, so that two
     /// of them stay two.
     fn in_zone(&mut self, local: i64) -> Option<i64> {
