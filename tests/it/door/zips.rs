@@ -156,6 +156,19 @@ async fn zips_of_every_make() {
     assert!(refused("x.zip", deep).await.1.contains("packed more than"));
 }
 
+/// A member that does not go on as it began is judged from its beginning to its end, while the other waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn large_members_are_read_again_from_their_own_beginning() {
+    let rows: String = (0..9000).map(|at| format!("a0Df4{at:010},m-{at},a name of some length\n")).collect();
+    let text = [b"Id,et4ae5__MergeId__c,Name\n".as_slice(), rows.as_bytes(), b"a0Df49999999999,m-last,Ren\xE9e\n"].concat();
+    for method in [CompressionMethod::Stored, CompressionMethod::Deflated] {
+        let how = SimpleFileOptions::default().compression_method(method);
+        let (house, report) = of("x.zip", zip(&[("a.csv", &text), ("b.csv", MAIL.as_bytes())], how)).await;
+        assert_eq!((report.tables[0].read, report.tables[0].rejected), (9002, 0), "{method}");
+        assert_eq!(house.ask("SELECT email_name FROM ier WHERE merge_id = 'm-last'").await, ["Renée"], "{method}");
+    }
+}
+
 /// What unpacks to a gigabyte is not held: a record has its limit, and what is no text is seen at its beginning.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_zip_that_swells_is_refused_where_a_record_is_too_long() {
