@@ -36,7 +36,7 @@ pub struct Message {
 
 /// Puts a [`Message`](crate::error::Message) together as `format!` does a text, and keeps words and values apart.
 macro_rules! phrase {
-    ($words:literal $($values:tt)*) => { $crate::error::Message::of($words, format!($words $($values)*)) };
+    ($words:literal $($values:tt)*) => { $crate::error::message::Message::of($words, format!($words $($values)*)) };
 }
 
 impl Message {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 #[macro_use]
 // A message in words and values.
-mod message;
+pub(crate) mod message;
 
 // What errors of other libraries mean to the operator.
 mod foreign;

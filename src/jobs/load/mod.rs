@@ -126,7 +126,7 @@ async fn load_inputs(
     progress.total(bytes);
     let mut inputs = inputs;
     // What comes through a pipe may take its time: whoever waits can stop it.
-    let mut inputs = tokio::task::spawn_blocking(move || inputs.iter_mut().try_for_each(Input::keep).map(|()| inputs)).await??;
+    let inputs = tokio::task::spawn_blocking(move || inputs.iter_mut().try_for_each(Input::keep).map(|()| inputs)).await??;
     let mut whole = false;
     let mut loading = loop {
         let mut loading = Loading::new(warehouse, request);
