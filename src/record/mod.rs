@@ -8,6 +8,8 @@ pub mod id;
 
 pub mod identity;
 
+pub mod connectors;
+
 pub mod key;
 
 pub mod resolve;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field as ArrowField, Schema, SchemaRef};
 
 use super::recognise::{is_api, is_told};
+use crate::record::connectors::is_connector_column;
 use crate::record::fields::{CUSTOM, Field, Kind, Table, normalise};
 use crate::record::id::{CONTACT_PREFIX, LEAD_PREFIX};
 
@@ -48,6 +49,7 @@ impl Layout {
                 let repeated = !seen.insert(header.trim().to_lowercase());
                 match column_of(&table, header).filter(|_| !repeated) {
                     Some(column) => ranked.push((column, rank(&table.fields[column], header), at)),
+                    None if is_connector_column(header) => {}
                     None => unknown.push((at, unknown_name(header, &unknown, repeated))),
                 }
             }
