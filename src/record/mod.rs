@@ -10,6 +10,10 @@ pub mod identity;
 
 pub mod connectors;
 
+pub mod spelling;
+
+pub mod names;
+
 pub mod key;
 
 pub mod resolve;

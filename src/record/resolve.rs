@@ -1,17 +1,23 @@
 //! Which version wins (Rule 2): many versions of a row become one, whatever the order in which they arrive.
 //!
 //! Each column is a register that holds the value of the newest version that *provides* it, where newer means a greater
-//! (SystemModstamp, LastModifiedDate), and among equal stamps the greater value. A version does not provide a column when
-//! its export had no such column, or when the column is sticky (person, send, parent) and the value is null. Joining
-//! registers by their maximum is commutative, associative and idempotent, so any interleaving and any duplication of the
-//! same versions gives the same row.
+//! [`Stamp`] (SystemModstamp, or LastModifiedDate where there is none), and among equal stamps the greater value. A version does not
+//! provide a column when its export had no such column, or when the column is sticky (person, send, parent, what the record is known
+//! by) and the value is null. Joining registers by their maximum is commutative, associative and idempotent, so any interleaving and
+//! any duplication of the same versions gives the same row. Each of the org's own fields is a register of its own ([`own`]).
 //!
-//! A row carries the stamp of its newest version. Where a column's value came from an older one, the column
-//! [`hidden::KEPT`] says from which: `contact_id=1700000000000000,1700000000000000;opened=never`. Nearly every row has
-//! none, and then the newer version wins whole, which is the path that must be fast.
+//! **Formulas** are computed when a record is read: their values change while the record's stamp does not, and no value tells which
+//! is the later. Of two with one stamp the one *first seen later* wins, the moment of the load being the only witness, and a value
+//! once outdone stays outdone: an older file loaded again changes nothing. So what is resolved is a set of versions, each with
+//! the moment it was first seen; of that set it is as pure a function as of all others. Two of one load are seen at one
+//! moment, and the greater wins. (`clicked` is computed here where the number of clicks is told, and only grows where it is not.)
+//!
+//! A row carries the stamp of its newest version. Where a column's value came from an older one, where formulas had other values, and
+//! where the record went by other names, [`hidden::KEPT`] says so: see [`kept`]. Nearly every row has no such note, and then the newer
+//! version wins whole, which is the path that must be fast.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -22,15 +28,29 @@ use arrow::datatypes::{DataType, TimestampMicrosecondType};
 
 use super::fields::{CUSTOM, Field, KeyRule, Source, Table, hidden, is_span};
 use super::key::{derive, label_array};
+use super::names::{PARTS, id_key, noted, own_column, parts_key};
 use crate::error::{Error, Result};
 
-/// (SystemModstamp, LastModifiedDate) in microseconds; an absent one is older than any.
-pub type Stamp = (Option<i64>, Option<i64>);
+pub use self::groups::{ByKey, group_by_key};
+pub use self::kept::BEHIND_NAMES;
+use self::kept::{Kept, Notes};
+pub use self::stamp::{Register, Stamp};
 
-/// The stamp of a value: `None` when no version ever provided it.
-type Register = Option<Stamp>;
+mod groups;
+
+pub mod kept;
+
+mod own;
+
+mod stamp;
 
 const NEVER: &str = "never";
+
+/// Formulas over other objects: see [the module](self).
+const FORMULAS: [&str; 2] = ["current_email", "triggered_send_definition_name"];
+
+/// Values of formulas that were seen before it was noted when.
+const SEEN_BEFORE: i64 = 0;
 
 /// A column that is computed from another where that is provided, and the other: the two are one register, because a
 /// computed click must not outlive the number it was computed from.
@@ -66,18 +86,32 @@ pub struct Resolved {
     pub outcomes: Vec<Outcome>,
 }
 
-/// Resolves groups of versions of `versions`; each group lists the rows of one key.
+/// Versions that come: the rows from this one on, and the moment they are seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// The first of them.
+    pub from: u32,
+    /// When, in milliseconds.
+    pub at_millis: i64,
+}
+
+/// Resolves groups of versions of `versions`; each group lists the rows of one key. All of them are stored.
 ///
 /// # Errors
-/// Only when the batch does not have the table's columns.
+/// Only when the batch does not have the table's columns, or its notes cannot be read.
 pub fn resolve(table: &Table, versions: &RecordBatch, groups: &[&[u32]]) -> Result<Resolved> {
+    resolve_told(table, versions, groups, None)
+}
+
+/// [`resolve`], where some are told only now.
+pub fn resolve_told(table: &Table, versions: &RecordBatch, groups: &[&[u32]], told: Option<Told>) -> Result<Resolved> {
     if table.ledger {
         // What is stored comes first in its group: a ledger's row stays as it was first written.
         let first: Vec<u32> = groups.iter().map(|group| group[0]).collect();
         let outcomes = first.iter().map(|row| Outcome::Version(*row)).collect();
         return Ok(Resolved { batch: take_rows(versions, first)?, outcomes });
     }
-    let registers = Registers::new(table, versions)?;
+    let registers = Registers::new(table, versions, told)?;
     let mut base: Vec<u32> = Vec::with_capacity(groups.len());
     let mut outcomes: Vec<Outcome> = Vec::with_capacity(groups.len());
     let mut patches: Vec<Patch> = Vec::new();
@@ -105,11 +139,14 @@ struct Patch {
     place: usize,
     /// (column, version) where the value comes from another version than the winner.
     values: Vec<(usize, u32)>,
+    /// Own fields of which no version has this text.
+    own_fields: Option<String>,
     kept: Option<String>,
 }
 
 struct Registers<'a> {
     versions: &'a RecordBatch,
+    told: Option<Told>,
     modstamps: &'a PrimitiveArray<TimestampMicrosecondType>,
     modified: &'a PrimitiveArray<TimestampMicrosecondType>,
     kept: StringArray,
@@ -117,6 +154,11 @@ struct Registers<'a> {
     columns: Vec<Column<'a>>,
     /// Columns that are no registers but travel with the row: see [`Registers::carried`].
     carried: Vec<Carried>,
+    /// Places (among the columns) of what names a record beside its key: its id, and job, list, batch and subscriber.
+    id: Option<usize>,
+    parts: Vec<usize>,
+    /// Place of the org's own fields.
+    own_fields: Option<usize>,
     kept_at: usize,
 }
 
@@ -137,8 +179,16 @@ struct Column<'a> {
     compare: DynComparator,
 }
 
+impl Column<'_> {
+    fn text(&self, row: u32) -> Option<String> {
+        let one = cast(&self.values.slice(row as usize, 1), &DataType::Utf8).ok()?;
+        let one = one.as_string::<i32>();
+        one.is_valid(0).then(|| one.value(0).to_owned())
+    }
+}
+
 impl<'a> Registers<'a> {
-    fn new(table: &'a Table, versions: &'a RecordBatch) -> Result<Self> {
+    fn new(table: &'a Table, versions: &'a RecordBatch, told: Option<Told>) -> Result<Self> {
         let schema = versions.schema();
         let stamp = |name: &str| -> Result<&'a PrimitiveArray<TimestampMicrosecondType>> {
             let at = schema.index_of(name)?;
@@ -160,10 +210,18 @@ impl<'a> Registers<'a> {
         if let (Some(computed), leader) = (place(&columns, COMPUTED.0), place(&columns, COMPUTED.1)) {
             columns[computed].leader = leader;
         }
+        let named = own_column(table).is_some();
+        let id = place(&columns, table.id).filter(|_| named);
+        let parts: Vec<usize> =
+            PARTS.iter().filter(|_| table.key == KeyRule::Ier).filter_map(|name| place(&columns, name)).collect();
         Ok(Self {
             versions,
-            modstamps: stamp_or_missing(table, "system_modstamp", &stamp)?,
-            modified: stamp_or_missing(table, "last_modified_date", &stamp)?,
+            told,
+            id,
+            parts,
+            own_fields: place(&columns, CUSTOM),
+            modstamps: stamp::or_missing(table, "system_modstamp", &stamp)?,
+            modified: stamp::or_missing(table, "last_modified_date", &stamp)?,
             kept: cast(versions.column(kept_at), &DataType::Utf8)?.as_string::<i32>().clone(),
             columns,
             carried: Self::carried(table, versions)?,
@@ -213,7 +271,7 @@ impl<'a> Registers<'a> {
             let row = row as usize;
             (row < column.len() && column.is_valid(row)).then(|| column.value(row))
         };
-        (get(self.modstamps), get(self.modified))
+        Stamp { modstamp: get(self.modstamps), modified: get(self.modified) }
     }
 
     /// The version with the greatest stamp; among equal stamps any, because their columns are then compared one by one.
@@ -237,53 +295,187 @@ impl<'a> Registers<'a> {
             return Ok(None);
         }
         let own = self.stamp(winner);
-        let kept: Vec<BTreeMap<&str, Register>> =
-            group.iter().map(|&row| self.kept(row).map_or_else(|| Ok(BTreeMap::new()), parse_kept)).collect::<Result<_>>()?;
+        let kept: Vec<Kept<'_>> =
+            group.iter().map(|&row| self.kept(row).map_or_else(|| Ok(Kept::default()), Kept::parse)).collect::<Result<_>>()?;
         let mut values: Vec<(usize, u32)> =
             self.carry(winner, group).filter(|(at, from)| self.differ(*at, *from, winner)).collect();
-        let mut kept_now: Vec<String> = Vec::new();
-        for column in &self.columns {
-            let leader = column.leader.map(|at| &self.columns[at]);
-            let mut best: ((bool, Register), u32) = ((false, None), winner);
-            let mut first = true;
-            for (&row, kept) in group.iter().zip(&kept) {
-                // A value computed from a provided one goes before one that was only told.
-                let lead = leader.and_then(|leader| self.register(leader, row, kept));
-                let register = if lead.is_some() { (true, lead) } else { (false, self.register(column, row, kept)) };
-                let (a, b) = (row as usize, best.1 as usize);
-                let better = register
-                    .cmp(&best.0)
-                    .then_with(|| leader.filter(|_| register.0).map_or(Ordering::Equal, |leader| (leader.compare)(a, b)))
-                    .then_with(|| (column.compare)(a, b));
-                // Prefer the winner's own copy of an equal value, so that an unchanged row is recognised as such.
-                if first || better == Ordering::Greater || (better == Ordering::Equal && row == winner) {
-                    best = (register, row);
-                    first = false;
+        let mut notes = Notes::default();
+        let mut own_fields = None;
+        let picks: Vec<(Register, u32)> =
+            self.columns.iter().map(|column| self.newest_of(column, winner, group, &kept)).collect();
+        self.names_before(&picks, group, &kept).iter().for_each(|name| notes.name(name));
+        for (column, (register, pick)) in self.columns.iter().zip(picks) {
+            let mut pick = pick;
+            if column.name == CUSTOM {
+                match self.own_fields(column, winner, group, &kept, &mut notes)? {
+                    Some(own::Resolved::Text(text)) => own_fields = Some(text),
+                    Some(own::Resolved::Row(row)) if row != winner => values.push((column.at, row)),
+                    Some(own::Resolved::Row(_)) => {}
+                    // Texts that cannot be read apart, or none at all: one register, as any column.
+                    None => self.settle(column, register, pick, (winner, own), &mut values, &mut notes),
                 }
+                continue;
             }
-            if best.1 != winner && (column.compare)(best.1 as usize, winner as usize) != Ordering::Equal {
-                values.push((column.at, best.1));
+            let mut seen = BTreeMap::new();
+            if FORMULAS.contains(&column.name) {
+                (pick, seen) = self.last_seen(column, register, (pick, winner), group, &kept);
             }
-            // A sticky column that nobody ever provided needs no note: its null says so.
-            let register = best.0.1;
-            let silent = register == Some(own) || (register.is_none() && column.sticky);
-            if !silent {
-                kept_now.push(match register {
-                    None => format!("{}={NEVER}", column.name),
-                    Some((modstamp, modified)) => format!("{}={},{}", column.name, text(modstamp), text(modified)),
-                });
-            }
+            self.settle(column, register, pick, (winner, own), &mut values, &mut notes);
+            seen.iter().for_each(|(hash, at)| notes.seen(column.name, hash, *at));
         }
-        let kept_now = (!kept_now.is_empty()).then(|| kept_now.join(";"));
-        if values.is_empty() && kept_now.as_deref() == self.kept(winner) {
+        let kept_now = notes.finish();
+        if values.is_empty() && own_fields.is_none() && kept_now.as_deref() == self.kept(winner) {
             return Ok(None);
         }
-        Ok(Some(Patch { place, values, kept: kept_now }))
+        Ok(Some(Patch { place, values, own_fields, kept: kept_now }))
+    }
+
+    /// The newest version that provides a column, and the stamp of its value.
+    fn newest_of(&self, column: &Column<'_>, winner: u32, group: &[u32], kept: &[Kept<'_>]) -> (Register, u32) {
+        let leader = column.leader.map(|at| &self.columns[at]);
+        let mut best: ((bool, Register), u32) = ((false, None), winner);
+        let mut first = true;
+        for (&row, kept) in group.iter().zip(kept) {
+            // A value computed from a provided one goes before one that was only told.
+            let lead = leader.and_then(|leader| self.register(leader, row, kept));
+            let register = if lead.is_some() { (true, lead) } else { (false, self.register(column, row, kept)) };
+            let (a, b) = (row as usize, best.1 as usize);
+            let better = register
+                .cmp(&best.0)
+                .then_with(|| leader.filter(|_| register.0).map_or(Ordering::Equal, |leader| (leader.compare)(a, b)))
+                .then_with(|| (column.compare)(a, b));
+            // Prefer the winner's own copy of an equal value, so that an unchanged row is recognised as such.
+            if first || better == Ordering::Greater || (better == Ordering::Equal && row == winner) {
+                best = (register, row);
+                first = false;
+            }
+        }
+        (best.0.1, best.1)
+    }
+
+    /// Puts down whose value a column has, and since when where that is not the row's own stamp.
+    fn settle(
+        &self,
+        column: &Column<'_>,
+        register: Register,
+        pick: u32,
+        (winner, own): (u32, Stamp),
+        values: &mut Vec<(usize, u32)>,
+        notes: &mut Notes,
+    ) {
+        if pick != winner && (column.compare)(pick as usize, winner as usize) != Ordering::Equal {
+            values.push((column.at, pick));
+        }
+        // A sticky column that nobody ever provided needs no note: its null says so.
+        let silent = register == Some(own) || (register.is_none() && column.sticky);
+        if !silent {
+            notes.register(column.name, register);
+        }
+    }
+
+    /// Of the values of a formula with one stamp, the row that has the one first seen last; and when each was first seen, where
+    /// there is more than one.
+    fn last_seen(
+        &self,
+        column: &Column<'_>,
+        newest: Register,
+        (pick, winner): (u32, u32),
+        group: &[u32],
+        kept: &[Kept<'_>],
+    ) -> (u32, BTreeMap<String, i64>) {
+        let rivals: Vec<(u32, &Kept<'_>)> =
+            group.iter().copied().zip(kept).filter(|(row, kept)| self.register(column, *row, kept) == newest).collect();
+        let is_one = rivals.iter().all(|(row, kept)| {
+            !kept.seen.contains_key(column.name) && (column.compare)(*row as usize, pick as usize) == Ordering::Equal
+        });
+        if is_one {
+            return (pick, BTreeMap::new());
+        }
+        let mut seen: BTreeMap<String, i64> = BTreeMap::new();
+        let mut note = |hash: &str, at: i64| {
+            let first = seen.entry(hash.to_owned()).or_insert(at);
+            *first = at.min(*first);
+        };
+        let mut hashes = Vec::with_capacity(rivals.len());
+        for (row, kept) in &rivals {
+            let hash = column.text(*row).map_or_else(|| "-".to_owned(), |text| noted(&text)[..16].to_owned());
+            let noted = kept.seen.get(column.name);
+            noted.into_iter().flatten().for_each(|(hash, at)| note(hash, *at));
+            if noted.is_none_or(|noted| !noted.contains_key(hash.as_str())) {
+                let told = self.told.filter(|told| *row >= told.from);
+                note(&hash, told.map_or(SEEN_BEFORE, |told| told.at_millis));
+            }
+            hashes.push(hash);
+        }
+        let mut best = (pick, i64::MIN);
+        for ((row, _), hash) in rivals.iter().zip(&hashes) {
+            let at = seen.get(hash).copied().unwrap_or(SEEN_BEFORE);
+            let later = at.cmp(&best.1).then_with(|| (column.compare)(*row as usize, best.0 as usize));
+            if later == Ordering::Greater || later == Ordering::Equal && *row == winner {
+                best = (*row, at);
+            }
+        }
+        if seen.len() < 2 {
+            seen.clear();
+        }
+        (best.0, seen)
+    }
+
+    /// The org's own fields of some versions; `None` where these need not, or cannot, be read apart.
+    fn own_fields(
+        &self,
+        column: &Column<'_>,
+        winner: u32,
+        group: &[u32],
+        kept: &[Kept<'_>],
+        notes: &mut Notes,
+    ) -> Result<Option<own::Resolved>> {
+        let told = group.iter().zip(kept).filter(|(row, _)| column.values.is_valid(**row as usize));
+        let texts: Vec<(u32, &Kept<'_>, String)> =
+            told.filter_map(|(row, kept)| Some((*row, kept, column.text(*row)?))).collect();
+        let is_own = |kept: &Kept<'_>| kept.registers.keys().any(|name| name.starts_with(CUSTOM) && *name != CUSTOM);
+        let Some((_, _, first)) = texts.first() else { return Ok(None) };
+        if texts.iter().all(|(_, kept, text)| text == first && !is_own(kept)) {
+            return Ok(None);
+        }
+        let versions: Vec<(own::Version<'_>, &Kept<'_>)> =
+            texts.iter().map(|(row, kept, text)| (own::Version { row: *row, stamp: self.stamp(*row), text }, *kept)).collect();
+        Ok(own::resolve(&versions, self.stamp(winner), winner, notes))
+    }
+
+    /// Names by which the record went, and which its columns do not hold any more, as they are noted.
+    fn names_before(&self, picks: &[(Register, u32)], group: &[u32], kept: &[Kept<'_>]) -> BTreeSet<String> {
+        let mut names: BTreeSet<String> = kept.iter().flat_map(|kept| &kept.names).map(|name| (*name).to_owned()).collect();
+        let Some(id) = self.id else { return names };
+        // By which a row goes whose columns are of these rows.
+        let names_of = |of: &dyn Fn(usize) -> u32| -> Vec<String> {
+            let text = |at: usize| self.columns[at].text(of(at));
+            let parts: Option<Vec<String>> = self.parts.iter().map(|at| text(*at)).collect();
+            let parts = parts.and_then(|parts| <[String; 4]>::try_from(parts).ok());
+            let parts = parts.map(|parts| parts_key(parts.each_ref().map(String::as_str)));
+            parts.into_iter().chain(text(id).map(|id| id_key(&id))).collect()
+        };
+        if names.is_empty() && group.iter().all(|row| self.has_names_of(*row, &|at| picks[at].1)) {
+            return names;
+        }
+        names.extend(group.iter().flat_map(|row| names_of(&|_| *row)).map(|name| noted(&name)));
+        for name in names_of(&|at| picks[at].1) {
+            names.remove(&noted(&name));
+        }
+        names
+    }
+
+    /// Are a row's names, as far as it has some, those of a row with columns of these rows?
+    fn has_names_of(&self, row: u32, of: &dyn Fn(usize) -> u32) -> bool {
+        self.id.iter().chain(&self.parts).all(|at| {
+            let column = &self.columns[*at];
+            column.values.is_null(row as usize) || (column.compare)(row as usize, of(*at) as usize) == Ordering::Equal
+        })
     }
 
     /// The stamp of a column's value in a row.
-    fn register(&self, column: &Column<'_>, row: u32, kept: &BTreeMap<&str, Register>) -> Register {
-        match kept.get(column.name) {
+    fn register(&self, column: &Column<'_>, row: u32, kept: &Kept<'_>) -> Register {
+        match kept.registers.get(column.name) {
             Some(register) => *register,
             None if column.sticky && column.values.is_null(row as usize) => None,
             None => Some(self.stamp(row)),
@@ -299,12 +491,26 @@ impl<'a> Registers<'a> {
     fn stands_whole(&self, winner: u32, group: &[u32]) -> bool {
         let own = self.stamp(winner);
         self.kept(winner).is_none()
-            && group.iter().all(|&row| row == winner || self.stamp(row) < own)
+            && group.iter().all(|&row| row == winner || self.stamp(row) < own && self.has_names_of(row, &|_| winner))
             && self.carry(winner, group).next().is_none()
             && self
                 .columns
                 .iter()
                 .all(|column| !column.sticky || column.values.is_valid(winner as usize) || self.all_null(column, group))
+            && self.holds_own_fields(winner, group)
+    }
+
+    /// Has the winner all of the org's own fields that others have?
+    fn holds_own_fields(&self, winner: u32, group: &[u32]) -> bool {
+        let Some(column) = self.own_fields.map(|at| &self.columns[at]) else { return true };
+        let differs =
+            |row: u32| column.values.is_valid(row as usize) && (column.compare)(row as usize, winner as usize) != Ordering::Equal;
+        let mut others = group.iter().copied().filter(|row| differs(*row)).peekable();
+        if others.peek().is_none() {
+            return true;
+        }
+        let Some(text) = column.text(winner) else { return false };
+        others.all(|row| column.text(row).is_none_or(|other| own::holds_all(&text, &other)))
     }
 
     fn all_null(&self, column: &Column<'_>, group: &[u32]) -> bool {
@@ -322,110 +528,66 @@ impl<'a> Registers<'a> {
                 columns.push(label_array(kept.into_iter()));
                 continue;
             }
-            let mut picks = base.to_vec();
-            for patch in patches {
-                for &(column, row) in &patch.values {
-                    if column == at {
-                        picks[patch.place] = row;
-                    }
-                }
+            let own_fields = || patches.iter().filter_map(|patch| Some((patch.place, patch.own_fields.as_deref()?)));
+            if versions.schema().field(at).name() == CUSTOM && own_fields().next().is_some() {
+                columns.push(self.with_own_fields(versions.column(at), base, patches, own_fields())?);
+                continue;
             }
-            columns.push(take(versions.column(at), &UInt32Array::from(picks), None)?);
+            columns.push(take(versions.column(at), &picks(at, base, patches), None)?);
         }
         Ok(RecordBatch::try_new(versions.schema(), columns)?)
     }
+
+    /// The column of own fields, with texts that no version has.
+    fn with_own_fields<'t>(
+        &self,
+        column: &ArrayRef,
+        base: &[u32],
+        patches: &[Patch],
+        new: impl Iterator<Item = (usize, &'t str)>,
+    ) -> Result<ArrayRef> {
+        let at = self.own_fields.map_or(usize::MAX, |at| self.columns[at].at);
+        let texts = cast(&take(column, &picks(at, base, patches), None)?, &DataType::Utf8)?;
+        let mut texts: Vec<Option<&str>> = texts.as_string::<i32>().iter().collect();
+        new.for_each(|(place, text)| texts[place] = Some(text));
+        Ok(label_array(texts.into_iter()))
+    }
 }
 
-/// A table without the column (an attribute table, say) has no stamps: all its versions are equally old.
-fn stamp_or_missing<'a>(
-    table: &Table,
-    name: &str,
-    stamp: &dyn Fn(&str) -> Result<&'a PrimitiveArray<TimestampMicrosecondType>>,
-) -> Result<&'a PrimitiveArray<TimestampMicrosecondType>> {
-    if table.field(name).is_some() { stamp(name) } else { Ok(&NO_STAMP) }
+/// Of which version each row's value of a column is.
+fn picks(column: usize, base: &[u32], patches: &[Patch]) -> UInt32Array {
+    let mut picks = base.to_vec();
+    for patch in patches {
+        for &(of, row) in &patch.values {
+            if of == column {
+                picks[patch.place] = row;
+            }
+        }
+    }
+    UInt32Array::from(picks)
 }
-
-static NO_STAMP: std::sync::LazyLock<PrimitiveArray<TimestampMicrosecondType>> =
-    std::sync::LazyLock::new(|| PrimitiveArray::from_iter([None::<i64>]));
 
 fn take_rows(versions: &RecordBatch, rows: Vec<u32>) -> Result<RecordBatch> {
     Ok(arrow::compute::take_record_batch(versions, &UInt32Array::from(rows))?)
 }
 
-fn text(stamp: Option<i64>) -> String {
-    stamp.map_or_else(String::new, |micros| micros.to_string())
-}
-
-fn parse_kept(kept: &str) -> Result<BTreeMap<&str, Register>> {
-    let bad = || Error::corrupt(format!("unreadable {}: {kept:?}", hidden::KEPT));
-    kept.split(';')
-        .map(|entry| {
-            let (column, stamp) = entry.split_once('=').ok_or_else(bad)?;
-            if stamp == NEVER {
-                return Ok((column, None));
-            }
-            let (modstamp, modified) = stamp.split_once(',').ok_or_else(bad)?;
-            let parse = |text: &str| if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(|_| bad()) };
-            Ok((column, Some((parse(modstamp)?, parse(modified)?))))
-        })
-        .collect()
-}
-
-/// The rows of a batch by key. One allocation holds them all: most keys come once.
-pub struct ByKey {
-    /// All rows, those of a key together.
-    order: Vec<u32>,
-    /// Where each key's rows end in `order`.
-    ends: Vec<usize>,
-}
-
-impl ByKey {
-    /// Each key's rows, in order of first appearance.
-    pub fn groups(&self) -> Vec<&[u32]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, &end)| &self.order[start..end]).collect()
-    }
-}
-
-/// Groups the rows of a batch by key.
-pub fn group_by_key(batch: &RecordBatch) -> Result<ByKey> {
-    let keys = batch.column_by_name(hidden::KEY).ok_or_else(|| Error::internal("batch without keys"))?.as_string::<i32>();
-    let mut seen: hashbrown::HashMap<&str, u32> = hashbrown::HashMap::with_capacity(keys.len());
-    // Chains the rows of one key through `next`, so that no per-key list is allocated for the many keys that come once.
-    let mut next: Vec<u32> = vec![u32::MAX; keys.len()];
-    let mut heads: Vec<u32> = Vec::with_capacity(keys.len());
-    let mut tails: Vec<u32> = Vec::with_capacity(keys.len());
-    for row in 0..keys.len() as u32 {
-        let group = *seen.entry(keys.value(row as usize)).or_insert_with(|| {
-            heads.push(row);
-            tails.push(row);
-            heads.len() as u32 - 1
-        });
-        let tail = &mut tails[group as usize];
-        if *tail != row {
-            next[*tail as usize] = row;
-            *tail = row;
-        }
-    }
-    let mut order = Vec::with_capacity(keys.len());
-    let mut ends = Vec::with_capacity(heads.len());
-    for head in heads {
-        let mut row = head;
-        while row != u32::MAX {
-            order.push(row);
-            row = next[row as usize];
-        }
-        ends.push(order.len());
-    }
-    Ok(ByKey { order, ends })
+/// Names a record had, as they are noted with its row.
+pub fn former_names(kept: &str) -> Result<Vec<String>> {
+    Ok(Kept::parse(kept)?.names.into_iter().map(str::to_owned).collect())
 }
 
 /// Resolves all versions of a batch: one row per key, in order of first appearance.
 pub fn resolve_all(table: &Table, versions: &RecordBatch) -> Result<RecordBatch> {
+    resolve_all_told(table, versions, None)
+}
+
+/// [`resolve_all`], of versions that are told at this moment, in milliseconds.
+pub fn resolve_all_told(table: &Table, versions: &RecordBatch, at_millis: Option<i64>) -> Result<RecordBatch> {
     let by_key = group_by_key(versions)?;
     let groups = by_key.groups();
     if groups.len() == versions.num_rows() {
         return Ok(versions.clone());
     }
-    Ok(resolve(table, versions, &groups)?.batch)
+    let told = at_millis.map(|at_millis| Told { from: 0, at_millis });
+    Ok(resolve_told(table, versions, &groups, told)?.batch)
 }

@@ -14,6 +14,10 @@ pub mod carry;
 
 pub mod mend;
 
+pub mod namesakes;
+
+pub mod unite;
+
 pub mod links;
 
 pub mod spans;

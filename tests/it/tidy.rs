@@ -9,7 +9,7 @@ const ROOMS: [&str; 7] = ["record", "source", "lake", "tiers", "query", "jobs", 
 const LINES: usize = 600;
 
 /// The one table of columns is one subject, however long.
-const LONGER: [(&str, usize); 1] = [("record/fields.rs", 760)];
+const LONGER: [(&str, usize); 1] = [("record/fields.rs", 761)];
 
 fn crate_folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
