@@ -1,7 +1,9 @@
 //! Records stored more than once: finds them in both tiers, and makes one of each when told to.
 //!
-//! Reads the keys of every row, and nothing else of it. Repairing writes the outcome of all copies to hot
-//! ([`crate::tiers::mend`]) and folds it into the archive at once. Killed at any moment, the same again finishes;
+//! A record is stored more than once when a key is twice, or when it stands under two keys that are one record's
+//! ([`crate::record::names`]): loads see to that, but older builds did not. Reads of every row its keys and what else may name it, and
+//! nothing else. Repairing writes the outcome of all copies to hot
+//! ([`crate::tiers::mend`], [`crate::tiers::unite`]) and folds it into the archive at once. Killed at any moment, the same again finishes;
 //! no question ever misses a record meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -22,12 +24,18 @@ use crate::lake::read;
 use crate::lake::read::inspect;
 use crate::progress::Progress;
 use crate::record::fields::TABLES;
+use crate::record::names::OneRecord;
 use crate::tiers::mend::mend;
+use crate::tiers::namesakes::stored_under_several;
 use crate::tiers::pin::{Pinned, pin};
+use crate::tiers::unite::unite;
 use crate::tiers::warehouse::{Tiers, Warehouse};
 
 /// Records of a table that are named.
 const NAMED: usize = 10;
+
+/// Memory for what rows may be known by.
+const NAMES_BYTES: usize = 256 << 20;
 
 /// Records mended in one commit.
 const AT_ONCE: usize = 100_000;
@@ -47,6 +55,9 @@ pub struct Doubled {
     pub mended: u64,
     #[serde(skip)]
     keys: Vec<String>,
+    /// Records under several keys.
+    #[serde(skip)]
+    namesakes: Vec<OneRecord>,
 }
 
 /// A record that is stored more than once.
@@ -54,20 +65,24 @@ pub struct Doubled {
 pub struct Example {
     /// Its key.
     pub key: String,
-    /// Its rows: the file, and the place in it.
+    /// Its rows: the file, and the place in it. None of a record that is stored under another key as well, which is an example, too.
     pub places: Vec<Place>,
 }
 
 impl Doubled {
-    fn new(object: &str, found: BTreeMap<String, BTreeSet<Place>>) -> Self {
-        let named = found.iter().take(NAMED);
+    fn new(object: &str, found: BTreeMap<String, BTreeSet<Place>>, namesakes: Vec<OneRecord>) -> Self {
+        let twice = found.iter().map(|(key, places)| Example { key: key.clone(), places: places.iter().cloned().collect() });
+        let under_several = namesakes.iter().flat_map(|record| &record.stored);
+        let under_several = under_several.map(|key| Example { key: shown(key), places: Vec::new() });
         Self {
             object: object.to_owned(),
-            records: found.len() as u64,
-            copies: found.values().map(|places| places.len() as u64).sum(),
-            examples: named.map(|(key, places)| Example { key: key.clone(), places: places.iter().cloned().collect() }).collect(),
+            records: (found.len() + namesakes.len()) as u64,
+            copies: found.values().map(BTreeSet::len).chain(namesakes.iter().map(|record| record.stored.len())).sum::<usize>()
+                as u64,
+            examples: twice.chain(under_several).take(NAMED).collect(),
             mended: 0,
             keys: found.into_keys().collect(),
+            namesakes,
         }
     }
 
@@ -82,7 +97,9 @@ impl Doubled {
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![self.headline()];
         for example in &self.examples {
-            lines.push(format!("  {}: {}", example.key, listed(&example.places)));
+            let places =
+                if example.places.is_empty() { "the same under another key".to_owned() } else { listed(&example.places) };
+            lines.push(format!("  {}: {places}", example.key));
         }
         match self.records.saturating_sub(NAMED as u64) {
             0 => {}
@@ -92,24 +109,36 @@ impl Doubled {
     }
 }
 
+/// A key for people: makeshift ones have characters in them that nobody can see.
+fn shown(key: &str) -> String {
+    key.trim_start_matches(char::is_control).replace(char::is_control, " ")
+}
+
 /// Looks for records stored more than once, in the tables with two tiers; those that have some.
 pub async fn find(warehouse: &Arc<Warehouse>, progress: &Arc<dyn Progress>) -> Result<Vec<Doubled>> {
     let mut doubled = Vec::new();
     for table in TABLES.iter().filter(|table| table.tiered) {
         progress.say(&format!("looking at the keys of {}", table.name));
-        let found = find_in(&warehouse.tiers(table).await?, progress).await?;
-        if !found.is_empty() {
-            doubled.push(Doubled::new(&table.name, found));
+        let (found, namesakes) = find_in(&warehouse.tiers(table).await?, progress).await?;
+        if !found.is_empty() || !namesakes.is_empty() {
+            doubled.push(Doubled::new(&table.name, found, namesakes));
         }
     }
     Ok(doubled)
 }
 
+/// Keys that are there twice, and records under several.
+type FoundTwice = (BTreeMap<String, BTreeSet<Place>>, Vec<OneRecord>);
+
 /// Both tiers at one moment, again when a vacuum deletes files of it.
-async fn find_in(tiers: &Tiers, progress: &Arc<dyn Progress>) -> Result<BTreeMap<String, BTreeSet<Place>>> {
+async fn find_in(tiers: &Tiers, progress: &Arc<dyn Progress>) -> Result<FoundTwice> {
     for _ in 0..ATTEMPTS {
         let pinned = pin(tiers).await?;
-        match find_pinned(tiers, &pinned, progress).await {
+        let found = async {
+            let twice = find_pinned(tiers, &pinned, progress).await?;
+            Ok((twice, stored_under_several(&tiers.hot, Some(&tiers.archive), &pinned, NAMES_BYTES).await?))
+        };
+        match found.await {
             Err(error) if pinned.is_past(tiers, &error).await? => {}
             done => return done,
         }
@@ -149,6 +178,9 @@ pub async fn repair(warehouse: &Arc<Warehouse>, found: &mut [Doubled], progress:
         for keys in doubled.keys.chunks(AT_ONCE) {
             let wanted: HashSet<&str> = keys.iter().map(String::as_str).collect();
             doubled.mended += mend(warehouse, &tiers, &wanted).await?;
+        }
+        for records in doubled.namesakes.chunks(AT_ONCE) {
+            doubled.mended += unite(warehouse, &tiers.hot, Some(&tiers), records).await?;
         }
     }
     if !found.is_empty() {

@@ -15,6 +15,8 @@ use arrow::datatypes::{DataType, Date32Type, Int32Type, TimestampMicrosecondType
 use super::fields::{Field, KeyRule, Source, Table, hidden};
 use super::id::{CONTACT_PREFIX, LEAD_PREFIX, SfId};
 use super::kept::never_provided;
+use super::names::{PARTS, id_key, parts_key};
+use super::spelling::plain;
 use crate::error::{Error, Result};
 
 /// Microseconds in a day.
@@ -39,6 +41,8 @@ pub struct Completed {
 /// `told` holds any of the table's export columns and `custom`, in lake types, in any order. A link's person and date are
 /// left null: they come from its IER.
 pub fn complete(table: &Table, told: &RecordBatch) -> Result<Completed> {
+    let told = plain(table, told)?;
+    let told = told.as_ref();
     let rows = told.num_rows();
     let schema = table.lake_schema();
     let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
@@ -129,7 +133,8 @@ fn derive_subscriber(batch: RecordBatch) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(schema, columns)?)
 }
 
-/// The key of each row (Rule 1); null where the row has none.
+/// The key of each row (Rule 1) by what it tells itself; null where the row has none. By what else a record is known, and which of
+/// its versions tells a better key than another: see [`super::names`].
 ///
 /// Keys of different rules never collide: a fallback key begins with a character no key of the first rule keeps.
 fn keys(table: &Table, told: &RecordBatch) -> Result<StringArray> {
@@ -146,7 +151,8 @@ fn keys(table: &Table, told: &RecordBatch) -> Result<StringArray> {
             let told_all =
                 merge.as_ref().is_some_and(|merge| merge.iter().all(|merge| merge.is_some_and(|merge| !merge.is_empty())));
             let part = |name: &str| if told_all { Ok(None) } else { texts(name) };
-            let parts = [part("job_id")?, part("list_id")?, part("batch_id")?, part("subscriber_id")?];
+            let [job, list, batch, subscriber] = PARTS;
+            let parts = [part(job)?, part(list)?, part(batch)?, part(subscriber)?];
             let mut lower = String::new();
             for row in 0..rows {
                 if let Some(merge) = value(&merge, row) {
@@ -161,9 +167,9 @@ fn keys(table: &Table, told: &RecordBatch) -> Result<StringArray> {
                 } else if let [Some(job), Some(list), Some(batch), Some(subscriber)] =
                     parts.each_ref().map(|part| value(part, row))
                 {
-                    keys.append_value(format!("\u{1}{job}\u{1}{list}\u{1}{batch}\u{1}{}", subscriber.to_lowercase()));
+                    keys.append_value(parts_key([job, list, batch, subscriber]));
                 } else {
-                    keys.append_option(value(&ids, row).map(|id| format!("\u{2}{id}")));
+                    keys.append_option(value(&ids, row).map(id_key));
                 }
             }
         }
@@ -172,7 +178,7 @@ fn keys(table: &Table, told: &RecordBatch) -> Result<StringArray> {
             for row in 0..rows {
                 match value(&own, row) {
                     Some(own) => keys.append_value(own.to_lowercase()),
-                    None => keys.append_option(value(&ids, row).map(|id| format!("\u{2}{id}"))),
+                    None => keys.append_option(value(&ids, row).map(id_key)),
                 }
             }
         }

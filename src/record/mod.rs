@@ -11,8 +11,17 @@ pub mod id;
 // Who is one person: which id became which.
 pub mod identity;
 
-// What a row says of the columns that its newest version did not provide.
-mod kept;
+// What proves the age of a version.
+pub mod stamp;
+
+// What a row says of the columns that its newest version did not provide, of formulas' values and of names it had.
+pub mod kept;
+
+// One spelling of what records are known by.
+pub mod spelling;
+
+// By which names a record is known, and when two rows are one.
+pub mod names;
 
 // From an export's columns to a whole row: the key (Rule 1), and what is computed rather than told.
 pub mod key;

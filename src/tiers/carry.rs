@@ -16,7 +16,7 @@ use crate::lake::paths::{Partition, Role};
 use crate::record::fields::{KeyRule, Table, hidden};
 use crate::record::key::sent_days;
 use crate::record::observed;
-use crate::record::resolve::{Outcome, group_by_key, resolve};
+use crate::record::resolve::{Outcome, Told, group_by_key, resolve_told};
 
 /// What became of the rows of a load.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
@@ -130,7 +130,7 @@ pub struct Settled {
     pub tally: Tally,
 }
 
-/// Resolves `changes` (any number of versions a key) with the rows `stored` in this lake and those only `archived`.
+/// Resolves `changes` (any number of versions a key, told at this moment) with the rows `stored` in this lake and those only `archived`.
 ///
 /// A row that leaves its day is marked with it: the archive may hold it there already, or be about to (an archive run that
 /// read the row before it moved); a mark too many costs a look, a mark too few would show a row twice.
@@ -142,13 +142,14 @@ pub fn settle(
     archived: &RecordBatch,
     changes: &RecordBatch,
     observing: Observing,
+    told_at_millis: i64,
 ) -> Result<Settled> {
     let versions = concat_batches(&table.lake_schema(), [stored, archived, changes])?;
     let in_lake = stored.num_rows() as u32;
     let known = in_lake + archived.num_rows() as u32;
     let by_key = group_by_key(&versions)?;
     let groups = by_key.groups();
-    let resolved = resolve(table, &versions, &groups)?;
+    let resolved = resolve_told(table, &versions, &groups, Some(Told { from: known, at_millis: told_at_millis }))?;
     let marks = Marks::new(table, &versions, &resolved.batch);
     let mut settled_rows: Vec<u32> = Vec::new();
     let mut late: Vec<Option<i32>> = Vec::new();

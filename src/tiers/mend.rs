@@ -54,7 +54,10 @@ pub async fn mend(warehouse: &Arc<Warehouse>, tiers: &Tiers, wanted: &HashSet<&s
                 links::follow(warehouse, &moved).await?;
                 followed.extend(moved.into_iter().map(|moved| moved.ier_id));
             }
-            let change = change(warehouse, &tiers.hot, &in_hot, &whole, &begun).await?;
+            let coming: HashSet<&str> = keys(&whole)?.iter().flatten().collect();
+            // Copies of what was erased are not ours to remove.
+            let leaving = in_hot.only(|key| coming.contains(key));
+            let change = change(warehouse, &tiers.hot, &leaving, &whole, &begun).await?;
             Ok::<_, Error>((whole.num_rows() as u64, change))
         };
         let (records, change) = match attempt.await {
@@ -105,23 +108,21 @@ async fn resolved(
     Ok((RecordBatch::try_new(whole.schema(), columns)?, in_hot))
 }
 
-fn homes(iers: &RecordBatch) -> Result<Vec<Moved>> {
+/// Where the links of these IERs belong.
+pub(super) fn homes(iers: &RecordBatch) -> Result<Vec<Moved>> {
     let ids = iers.column_by_name("ier_id").ok_or_else(|| Error::internal("no column ier_id"))?.as_string::<i32>();
     let known = (0..iers.num_rows()).filter(|row| ids.is_valid(*row));
     known.map(|row| Ok(Moved { ier_id: ids.value(row).to_owned(), home: Home::of(iers, row)? })).collect()
 }
 
-/// The change to hot: the rows come, every copy of theirs goes.
-async fn change(
+/// The change to hot: these rows come, those go.
+pub(super) async fn change(
     warehouse: &Warehouse,
     hot: &Arc<LakeTable>,
-    in_hot: &Located,
+    leaving: &Located,
     whole: &RecordBatch,
     begun: &Arc<Begun>,
 ) -> Result<Change> {
-    let coming: HashSet<&str> = keys(whole)?.iter().flatten().collect();
-    // Copies of what was erased are not ours to remove.
-    let leaving = in_hot.only(|key| coming.contains(key));
     let places = partitions_of(hot, whole)?;
     let mut touched: BTreeSet<Partition> = places.iter().copied().collect();
     touched.extend(leaving.hits.values().map(|hits| hits.file.partition));

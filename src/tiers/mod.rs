@@ -18,6 +18,12 @@ mod overlay;
 // How much of a load is worked on at once.
 mod room;
 
+// Finding the record of a version that comes under another key than the record has.
+pub mod namesakes;
+
+// Records that are one, stored under several keys, made one.
+pub mod unite;
+
 // Loading rows into a table: every version finds its row, and one commit changes them all.
 pub mod upsert;
 

@@ -90,6 +90,9 @@ mod waves;
 /// One person under all their ids: merges, conversions, aliases by hand, whoever asks by whatever they have.
 mod identity;
 
+/// One record under one id or one key, whatever its versions tell of it and however they spell it.
+mod namesakes;
+
 /// The books balance: rows taken in are there, erased or expired.
 mod reconcile;
 

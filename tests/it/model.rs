@@ -152,6 +152,11 @@ impl Version {
     fn stamp(&self) -> (Option<i64>, Option<i64>) {
         (self.modstamp, self.modified)
     }
+
+    /// What orders versions: SystemModstamp, else LastModifiedDate, which proves at least as much.
+    fn age(&self) -> (Option<i64>, bool, Option<i64>) {
+        (self.modstamp.or(self.modified), self.modstamp.is_none(), self.modified)
+    }
 }
 
 /// The versions as an export's batch.
@@ -204,7 +209,7 @@ struct Model(BTreeMap<Key, Vec<(Lacks, Version)>>);
 impl Model {
     /// The value of a column: the greatest (stamp, value) of the versions that provide it.
     fn newest<T: Ord>(versions: &[(Lacks, Version)], provided: impl Fn(&Lacks, &Version) -> Option<Option<T>>) -> Option<T> {
-        let told = versions.iter().filter_map(|(lacks, version)| Some((version.stamp(), provided(lacks, version)?)));
+        let told = versions.iter().filter_map(|(lacks, version)| Some((version.age(), provided(lacks, version)?)));
         told.max().and_then(|(_, value)| value)
     }
 
@@ -230,7 +235,7 @@ impl Model {
         let created = Self::newest(versions, |lacks, version| (!lacks.created).then_some(version.created));
         let opened = Self::newest(versions, |lacks, version| (!lacks.opened).then_some(version.opened));
         let unique = Self::newest(versions, |lacks, version| (!lacks.unique).then_some(version.unique));
-        let newest = versions.iter().map(|(_, version)| version.stamp()).max().expect("a version");
+        let (_, newest) = versions.iter().map(|(_, version)| (version.age(), version.stamp())).max().expect("a version");
         let day = sent.or(created).map(|micros| DateTime::from_timestamp_micros(first + micros).expect("a moment").date_naive());
         vec![
             text(Self::newest(versions, |_, version| Some(version.merge_id()))),

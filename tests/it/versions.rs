@@ -13,7 +13,8 @@ use ier::record::resolve::{group_by_key, resolve, resolve_all};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
-use crate::world::records::{contact_id, id};
+use crate::world::World;
+use crate::world::records::{contact_id, id, ier, ier_id};
 
 /// One version of the one key, as an export tells it. An outer `None` means: the export had no such column.
 #[derive(Clone, Debug)]
@@ -28,7 +29,13 @@ struct Version {
     opened: Option<Option<bool>>,
     clicked: Option<Option<bool>>,
     unique: Option<Option<i32>>,
+    id: Option<Option<u8>>,
+    /// The org's own fields, one of [`OWN`].
+    own: Option<usize>,
 }
+
+/// Own fields as exports with other columns, in other orders, tell them.
+const OWN: [&str; 5] = [r#"{"a":"1"}"#, r#"{"b":"1"}"#, r#"{"a":"2","b":"1"}"#, r#"{"b":"2","a":"1"}"#, r#"{"c;=":"é","a":"1"}"#];
 
 fn ier_table() -> &'static Arc<Table> {
     known("ier").expect("the table of IERs")
@@ -42,9 +49,10 @@ fn told<T: std::fmt::Debug + Clone + 'static>(value: impl Strategy<Value = T> + 
 fn version() -> impl Strategy<Value = Version> {
     let stamp = || prop_oneof![1 => Just(None), 5 => (0..4i64).prop_map(Some)];
     let people = (told(0..3u8), told(0..2u8), told(0..3u8));
+    let names = (told(0..2u8), prop::option::of(0..OWN.len()));
     let facts = (told(0..3u8), told(0..5i64), told(any::<bool>()), told(any::<bool>()), told(0..3i32));
-    ((stamp(), stamp()), people, facts).prop_map(
-        |((modstamp, modified), (contact, lead, send), (subject, sent, opened, clicked, unique))| Version {
+    ((stamp(), stamp()), people, facts, names).prop_map(
+        |((modstamp, modified), (contact, lead, send), (subject, sent, opened, clicked, unique), (id, own))| Version {
             modstamp,
             modified,
             contact,
@@ -55,6 +63,8 @@ fn version() -> impl Strategy<Value = Version> {
             opened,
             clicked,
             unique,
+            id,
+            own,
         },
     )
 }
@@ -76,6 +86,8 @@ fn batch(version: &Version) -> RecordBatch {
     put("opened", version.opened.map(|value| Arc::new(BooleanArray::from(vec![value])) as ArrayRef));
     put("clicked", version.clicked.map(|value| Arc::new(BooleanArray::from(vec![value])) as ArrayRef));
     put("number_of_unique_clicks", version.unique.map(|value| Arc::new(Int32Array::from(vec![value])) as ArrayRef));
+    put("ier_id", version.id.map(|value| text(value.map(|number| ier_id(number.into())))));
+    put("custom", version.own.map(|own| text(Some(OWN[own].to_owned()))));
     let fields: Vec<Field> = columns.iter().map(|(name, column)| Field::new(*name, column.data_type().clone(), true)).collect();
     let told = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, column)| column).collect());
     complete(table, &told.expect("a batch")).expect("a whole row").batch
@@ -171,13 +183,8 @@ fn among_many_keys_each_is_resolved_alone() {
         modstamp: Some(stamp),
         modified: Some(stamp),
         contact: Some(Some(contact)),
-        lead: None,
-        send: None,
-        subject: None,
         sent: Some(Some(0)),
-        opened: None,
-        clicked: None,
-        unique: None,
+        ..bare()
     };
     let rename = |row: RecordBatch, key: &str| {
         let at = row.schema().index_of(ier::record::fields::hidden::KEY).expect("the key");
@@ -195,4 +202,98 @@ fn among_many_keys_each_is_resolved_alone() {
     let people = resolved.column_by_name("contact_id").expect("contacts").as_string::<i32>();
     let people: Vec<&str> = people.iter().flatten().collect();
     assert_eq!(people, [contact_id(2), contact_id(2), contact_id(0)]);
+}
+
+#[test]
+fn each_of_the_orgs_own_fields_has_its_own_newest_version() {
+    let version = |stamp: i64, own: usize| batch(&Version { modstamp: Some(stamp), own: Some(own), ..bare() });
+    let own = |rows: &[RecordBatch]| shown(&one(rows))["custom"].clone();
+    assert_eq!(own(&[version(5, 0), version(3, 2)]), r#"{"a":"1","b":"1"}"#, "a version that lacks a field does not erase it");
+    assert_eq!(own(&[version(5, 3), version(3, 1)]), OWN[3], "a version that has all of them stays letter by letter");
+    assert_eq!(own(&[version(5, 0), version(3, 1), version(4, 3)]), r#"{"a":"1","b":"2"}"#);
+    // As older builds noted it: the whole text is of another version.
+    let older = one(&[version(5, 0), batch(&Version { own: None, modstamp: Some(7), ..bare() })]);
+    assert_eq!(
+        shown(&older)["kept_stamps"].split(';').filter(|note| note.starts_with("custom")).collect::<Vec<_>>(),
+        ["custom=5,"]
+    );
+    assert_eq!(own(&[older.clone(), version(6, 1)]), r#"{"a":"1","b":"1"}"#);
+    assert_eq!(own(&[older, version(4, 2)]), r#"{"a":"1","b":"1"}"#);
+}
+
+fn bare() -> Version {
+    Version {
+        modstamp: None,
+        modified: None,
+        contact: None,
+        lead: None,
+        send: None,
+        subject: None,
+        sent: None,
+        opened: None,
+        clicked: None,
+        unique: None,
+        id: None,
+        own: None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_formula_is_as_it_was_last_seen_and_an_older_file_again_changes_nothing() {
+    let mail =
+        |address: &str| ier(1).contact(1).sent("2026-08-06 15:00").stamp("2026-08-06 16:15").unopened().set("Email", address);
+    let world = World::on("2026-08-10");
+    let address = "SELECT current_email FROM ier";
+    for (told, updated, shown) in [
+        ("zoe.first@example.edu", 0, "zoe.first@example.edu"),
+        ("ana.later@example.edu", 1, "ana.later@example.edu"),
+        ("ana.later@example.edu", 0, "ana.later@example.edu"),
+        ("zoe.first@example.edu", 0, "ana.later@example.edu"),
+        ("mia.third@example.edu", 1, "mia.third@example.edu"),
+        ("ana.later@example.edu", 0, "mia.third@example.edu"),
+    ] {
+        world.days_pass(1);
+        assert_eq!(world.load(&[mail(told)]).await.updated, updated, "{told}");
+        assert_eq!(world.line(address).await, shown);
+    }
+    // Of one load the order says nothing.
+    let both = [mail("bob@example.edu"), mail("eve@example.edu")];
+    let (forth, back) = (World::on("2026-08-10"), World::on("2026-08-10"));
+    forth.load(&both).await;
+    back.load(&[both[1].clone(), both[0].clone()]).await;
+    assert_eq!(forth.line(address).await, back.line(address).await);
+    // A newer version wins as any.
+    world.load(&[mail("aaa@example.edu").stamp("2026-08-12 08:00")]).await;
+    assert_eq!(world.line(address).await, "aaa@example.edu");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_with_only_its_last_modified_date_is_placed_by_it() {
+    let world = World::on("2026-08-10");
+    let mail = ier(1).contact(1).sent("2026-08-06 15:00").stamp("2026-08-06 16:00").unopened();
+    world.load(std::slice::from_ref(&mail)).await;
+    let later =
+        mail.clone().without("SystemModstamp").set("LastModifiedDate", "2026-08-07T08:00:00.000Z").opened("2026-08-07 07:58");
+    assert_eq!(world.load(&[later]).await.updated, 1);
+    assert_eq!(world.line("SELECT opened FROM ier").await, "true");
+    assert_eq!(world.load(&[mail]).await.updated, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_connector_adds_makes_no_new_version() {
+    let world = World::on("2026-08-10");
+    let sync = |run: &str| {
+        let columns = "_airbyte_raw_id,_airbyte_extracted_at,attributes,,Id,et4ae5__MergeId__c,et4ae5__DateSent__c,SystemModstamp,Region__c";
+        let row = format!(
+            "{run},2026-08-06 1{run}:00:00Z,\"{{'type': '{run}'}}\",{run},{},M-1,2026-08-06T15:00:00Z,2026-08-06T16:00:00Z,West",
+            ier_id(1)
+        );
+        world.text(&format!("sync-{run}.csv"), &format!("{columns}\n{row}\n"))
+    };
+    for (run, updated) in [("1", 0), ("3", 0), ("2", 0)] {
+        let report = world.load_files(&[sync(run)]).await.expect("the load");
+        assert_eq!(report.tables[0].updated, updated, "{run}");
+    }
+    assert_eq!(world.line("SELECT custom FROM ier").await, r#"{"Region__c":"West"}"#);
+    assert_eq!(world.line("SELECT count(*) FROM ier_versions").await, "1");
 }

@@ -162,6 +162,20 @@ impl OpenFile {
         Ok(found)
     }
 
+    /// May a text column hold what lies within bounds for which this is true? They are those of its row groups, least and greatest
+    /// value; of a group without known bounds it is not known.
+    pub fn may_hold(&self, column: &str, within: impl Fn(&[u8], &[u8]) -> bool) -> bool {
+        let Ok(at) = self.column(column) else { return false };
+        self.metadata.metadata().row_groups().iter().any(|group| {
+            let Some(statistics) = group.column(at).statistics() else { return true };
+            match (statistics.min_bytes_opt(), statistics.max_bytes_opt()) {
+                (Some(least), Some(greatest)) => within(least, greatest),
+                // Without bounds there are nulls only, if it is known that all are.
+                _ => statistics.null_count_opt() != u64::try_from(group.num_rows()).ok(),
+            }
+        })
+    }
+
     async fn key_filter(&self, group: usize) -> Result<Option<Sbbf>> {
         let at = self.column(hidden::KEY)?;
         self.builder().get_row_group_column_bloom_filter(group, at).await.context(|| phrase!("cannot read {}", self.name))

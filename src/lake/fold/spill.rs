@@ -110,6 +110,11 @@ impl Spill {
         }
     }
 
+    /// The table whose rows these are.
+    pub fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
     /// From now on rows have the columns of this table; those already here have nulls in the new ones.
     pub fn widen(&mut self, table: Arc<Table>) {
         self.table = table;

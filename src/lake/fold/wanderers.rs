@@ -18,7 +18,7 @@ const MERGED: usize = 8 << 10;
 const BYTES: usize = size_of::<u64>();
 
 /// The numbers of the rows seen so far.
-pub(crate) struct Fingerprints {
+pub struct Fingerprints {
     held: Vec<u64>,
     most: usize,
     scratch: Scratch,

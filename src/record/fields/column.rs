@@ -93,7 +93,7 @@ pub struct Field {
     pub kind: Kind,
     /// Where its value comes from.
     pub source: Source,
-    /// A null never replaces a known value (Rule 2).
+    /// A null never replaces a known value (Rule 2): people, sends and parents, and what a record is known by.
     pub sticky: bool,
     /// The log keeps least and greatest value per file, to choose files without opening them.
     pub stats: bool,

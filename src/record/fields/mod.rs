@@ -37,8 +37,9 @@ pub fn individual_email_result() -> Table {
         [
             Field::system("ier_id", "Id", Id)
                 .labels(&["Individual Email Result: ID", "Record ID", "Individual Email Result ID"])
+                .sticky()
                 .stats(),
-            Field::new("merge_id", "MergeId", Text),
+            Field::new("merge_id", "MergeId", Text).sticky(),
             Field::system("email_name", "Name", Label).labels(&[
                 "Email Name",
                 "Individual Email Result: Email Name",
@@ -51,10 +52,10 @@ pub fn individual_email_result() -> Table {
             Field::new("send_definition_id", "SendDefinition", LabelId).labels(&["Email Send"]).sticky().stats(),
             Field::new("triggered_send_definition_id", "TriggeredSendDefinition", LabelId).labels(&["Triggered Send"]).sticky(),
             Field::new("triggered_send_definition_name", "TriggeredSendDefinitionName", Label).labels(&["Triggered Send Name"]),
-            Field::new("job_id", "JobId", Label),
-            Field::new("batch_id", "BatchId", Label),
-            Field::new("list_id", "ListId", Label),
-            Field::new("subscriber_id", "SubscriberId", Text),
+            Field::new("job_id", "JobId", Label).sticky(),
+            Field::new("batch_id", "BatchId", Label).sticky(),
+            Field::new("list_id", "ListId", Label).sticky(),
+            Field::new("subscriber_id", "SubscriberId", Text).sticky(),
             Field::new("dm_tracking_id", "DMTrackingId", Label),
             Field::new("email_id", "Email_ID", Label),
             Field::new("email_asset_id", "Email_Asset_ID", Label),
@@ -88,8 +89,8 @@ pub fn individual_link() -> Table {
         KeyRule::ColumnElseId("unique_link_id"),
         &["individualemailresult", "individuallinkid", "individuallinkleveldetailid"],
         [
-            Field::system("link_id", "Id", Id).labels(&["Individual Link Level Detail: ID", "Record ID"]),
-            Field::new("unique_link_id", "Unique_Link_ID", Text),
+            Field::system("link_id", "Id", Id).labels(&["Individual Link Level Detail: ID", "Record ID"]).sticky(),
+            Field::new("unique_link_id", "Unique_Link_ID", Text).sticky(),
             Field::system("link_name", "Name", Label).labels(&["Link Name"]),
             Field::new("ier_id", "Individual_Email_Result", Id).labels(&["Individual Email Result ID"]).sticky().stats(),
             Field::derived("person_id", Id).stats(),
@@ -113,11 +114,11 @@ pub fn aggregate_link() -> Table {
         KeyRule::ColumnElseId("unique_link_id"),
         &["aggregatelinkid", "aggregatelinkleveldetailid"],
         [
-            Field::system("id", "Id", Id).labels(&["Record ID"]),
+            Field::system("id", "Id", Id).labels(&["Record ID"]).sticky(),
             Field::system("name", "Name", Label).labels(&["Link Name"]),
             Field::new("send_definition_id", "Send_Definition", LabelId).labels(&["SendDefinition", "Email Send"]).sticky(),
             Field::new("triggered_send_definition_id", "TriggeredSendDefinition", LabelId).labels(&["Triggered Send"]).sticky(),
-            Field::new("unique_link_id", "Unique_Link_ID", Text),
+            Field::new("unique_link_id", "Unique_Link_ID", Text).sticky(),
             Field::new("exact_target_link_id", "ExactTargetLinkID", Label),
             Field::new("link_url", "LinkURL", Label),
             Field::new("number_of_total_clicks", "NumberOfTotalClicks", Int).labels(&["Total Clicks"]),

@@ -1,0 +1,125 @@
+//! One spelling of what records are known by: keys without the blanks around them, numbers of Marketing Cloud without a fraction.
+//!
+//! A column of fixed width fills keys up with blanks, and a data frame writes the whole number 9013 as `9013.0` as soon as one row
+//! is without. Salesforce trims its text fields, and job, list, batch, subscriber and e-mail ids are whole numbers in Marketing
+//! Cloud; so either can only mean the plain form, which is what is stored and what keys are made of. Anything else is kept as it
+//! is: `9013.5` and `1E9` are no spellings of anything known.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int32Type};
+
+use super::fields::{Table, known};
+use crate::error::Result;
+
+/// Texts that Salesforce trims and that are keys.
+const KEYS: [&str; 2] = ["merge_id", "unique_link_id"];
+
+/// Texts that are whole numbers of Marketing Cloud's.
+const NUMBERS: [&str; 9] = [
+    "job_id",
+    "batch_id",
+    "list_id",
+    "subscriber_id",
+    "email_id",
+    "email_asset_id",
+    "member_id",
+    "client_id",
+    "exact_target_link_id",
+];
+
+/// The batch with keys and numbers in their plain form; nothing is copied where they are in it.
+pub fn plain<'a>(table: &Table, told: &'a RecordBatch) -> Result<Cow<'a, RecordBatch>> {
+    // What attribute files call a job is their own.
+    if table.ledger || known(&table.name).is_none() {
+        return Ok(Cow::Borrowed(told));
+    }
+    let mut columns: Option<Vec<ArrayRef>> = None;
+    for (at, field) in told.schema().fields().iter().enumerate() {
+        let is_number = NUMBERS.contains(&field.name().as_str());
+        if !is_number && !KEYS.contains(&field.name().as_str()) {
+            continue;
+        }
+        if let Some(column) = plain_column(told.column(at), is_number)? {
+            columns.get_or_insert_with(|| told.columns().to_vec())[at] = column;
+        }
+    }
+    match columns {
+        None => Ok(Cow::Borrowed(told)),
+        Some(columns) => Ok(Cow::Owned(RecordBatch::try_new(told.schema(), columns)?)),
+    }
+}
+
+/// A column in its plain form; `None` where it is.
+fn plain_column(column: &ArrayRef, is_number: bool) -> Result<Option<ArrayRef>> {
+    let is_plain = |text: &str| is_plain(text, is_number);
+    let clean = match column.as_dictionary_opt::<Int32Type>().and_then(|labels| labels.values().as_string_opt::<i32>()) {
+        Some(labels) => labels.iter().flatten().all(is_plain),
+        None => match column.as_string_opt::<i32>() {
+            Some(texts) => texts.iter().flatten().all(is_plain),
+            None => false,
+        },
+    };
+    if clean {
+        return Ok(None);
+    }
+    let texts = cast(column, &DataType::Utf8)?;
+    let texts = texts.as_string::<i32>().iter();
+    let plain: StringArray =
+        texts.map(|text| text.map(|text| plain_text(text, is_number)).filter(|text| !text.is_empty())).collect();
+    let plain: ArrayRef = Arc::new(plain);
+    Ok(Some(if plain.data_type() == column.data_type() { plain } else { cast(&plain, column.data_type())? }))
+}
+
+/// Is a text surely in its plain form? Nearly all are, and their first and last byte tell.
+#[inline]
+fn is_plain(text: &str, is_number: bool) -> bool {
+    let bytes = text.as_bytes();
+    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return false };
+    let is_inner = |byte: &u8| byte.is_ascii_graphic();
+    is_inner(first) && is_inner(last) && !(is_number && *last == b'0' && bytes.contains(&b'.'))
+}
+
+/// A text without the blanks around it and, of a whole number, without its fraction.
+fn plain_text(text: &str, is_number: bool) -> &str {
+    let text = text.trim();
+    let whole = text.split_once('.').filter(|(whole, fraction)| {
+        is_number
+            && !whole.is_empty()
+            && whole.bytes().all(|byte| byte.is_ascii_digit())
+            && !fraction.is_empty()
+            && fraction.bytes().all(|byte| byte == b'0')
+    });
+    whole.map_or(text, |(whole, _)| whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_9013_0_is_job_9013() {
+        for (told, plain) in [
+            ("9013.0", "9013"),
+            ("410001301.00", "410001301"),
+            (" 9013 ", "9013"),
+            ("9013", "9013"),
+            ("10", "10"),
+            ("9013.5", "9013.5"),
+            ("9013.05", "9013.05"),
+            ("1.0E5", "1.0E5"),
+            (".0", ".0"),
+            ("a.0", "a.0"),
+            ("1.2.0", "1.2.0"),
+        ] {
+            assert_eq!(plain_text(told, true), plain, "{told}");
+            assert!(!is_plain(told, true) || plain == told, "{told}");
+        }
+        assert_eq!(plain_text("m-1.0  ", false), "m-1.0", "a key is no number");
+        assert!(is_plain("m-1.0", false) && is_plain("9013", true) && is_plain("10", true));
+        assert!(!is_plain("", true) && !is_plain("\u{a0}x", true));
+    }
+}
