@@ -6,8 +6,9 @@
 //! - What can spill holds half of the memory, in equal parts. Spilling takes a copy of what is spilled, which nobody counts, so the
 //!   other half is not idle. Most who take part have little to hold at any moment, so one may have more than its part as long as
 //!   all together have less than a quarter.
-//! - Sorts merge their runs in a quarter, on which nobody else has a claim, each in an equal part; with less they merge fewer at
-//!   a time.
+//! - Sorts merge their runs in a quarter, on which nobody else has a claim, each in an equal part; with less they merge fewer runs
+//!   from disk at a time. Of what it has in memory a sort merges all at once, and for every two bytes of rows that takes one: so one
+//!   that needs more than its part may have all of that quarter while there is room.
 //! - Batches on their way between threads take an eighth, and wait on disk beyond that.
 //! - What cannot spill (the smaller side of a join, say) takes what the others leave, as it comes.
 //!
@@ -90,7 +91,7 @@ impl Shares {
                 let common = own + (self.bytes / 4).saturating_sub(parts[of as usize].bytes);
                 equal((self.bytes / 2).min(self.bytes.saturating_sub(held))).max(common).min(left)
             }
-            Use::Merges => equal(self.bytes / 4),
+            Use::Merges => equal(self.bytes / 4).max((self.bytes / 4).min(left)),
             Use::Passes => equal(self.bytes / 8).min(left),
             Use::Holds => left,
         };
@@ -186,7 +187,7 @@ mod tests {
         while early.try_grow(MIB / 4).is_ok() {}
         assert_eq!(early.size(), 6 * MIB, "half of the half that can spill");
         while early_merge.try_grow(MIB / 4).is_ok() {}
-        assert_eq!(early_merge.size(), 3 * MIB);
+        assert_eq!(early_merge.size(), 6 * MIB, "what the rows of one sort take to be merged, were they all that can spill");
         late_merge.try_grow(merge_bytes(24 * MIB)).unwrap();
         while late.try_grow(MIB / 4).is_ok() {}
         assert_eq!(late.size(), 6 * MIB);
