@@ -446,9 +446,9 @@ mod tests {
         let (name, place) = ("Quillfeather", "/srv/wh/hot/contact/part-0.parquet");
         for (error, told) in [
             (Error::corrupt("one file is damaged"), "corrupt: one file is damaged"),
-            (Error::invalid(phrase!("a.csv: {name} is no column")), "invalid: a.csv …"),
+            (Error::invalid(format!("a.csv: {name} is no column")), "invalid: a.csv …"),
             (Error::invalid(phrase!("a.csv: {name} is no column")), "invalid: a.csv: … is no column"),
-            (Error::not_found(phrase!("no {name}")), "not found"),
+            (Error::not_found(format!("no {name}")), "not found"),
             (
                 Error::corrupt(phrase!("{place} is short")).context(phrase!("reading {place}")),
                 "corrupt: reading hot/contact/part-0.parquet: it is short",

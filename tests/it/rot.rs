@@ -125,7 +125,11 @@ fn questions() -> Vec<String> {
 async fn answers(world: &World) -> Vec<Result<Rows, Error>> {
     let mut answers = Vec::new();
     for question in questions() {
-        let answer = world.try_ask(&question).await;
+        let answer = match world.try_ask(&question).await {
+            // Look-ups alone make no warehouse, and whoever asks there is refused.
+            Err(error) if error.kind() == Kind::NotFound && !world.house.exists().await.unwrap_or(true) => Ok(Rows::new()),
+            answer => answer,
+        };
         answers.push(answer.map(|mut rows| {
             rows.sort();
             rows

@@ -29,9 +29,9 @@ use arrow::datatypes::{DataType, TimestampMicrosecondType};
 use super::fields::{CUSTOM, KeyRule, Source, Table, hidden, is_span};
 pub use super::kept::BEHIND_NAMES;
 use super::kept::{COMPUTED, Kept, Notes, is_stamp};
-use super::stamp;
 use super::key::{derive, label_array};
 use super::names::{PARTS, id_key, noted, own_column, parts_key};
+use super::stamp;
 use crate::error::{Error, Result};
 
 pub use self::groups::{ByKey, group_by_key};

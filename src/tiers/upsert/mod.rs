@@ -30,6 +30,7 @@ use crate::progress::{Progress, Silent};
 use crate::record::fields::{Table, known};
 use crate::record::names::is_makeshift;
 
+// One partition's rows: settled with what is stored, and folded in.
 mod work;
 
 /// Rows on their way into one table.

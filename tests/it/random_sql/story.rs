@@ -468,6 +468,11 @@ impl Story {
                 let campus = text(["Boulder", "Denver", "Anschutz"][self.dice.below(3)]);
                 self.maybe(campus)
             }
+            // What is no day would be rejected.
+            ("affiliation", "start_date") => {
+                let day = text(format!("20{}-0{}-1{}", 10 + self.dice.below(16), 1 + self.dice.below(9), self.dice.below(10)));
+                self.maybe(day)
+            }
             (_, "send_definition_id") => {
                 let send = text(id("a0B", 1 + self.dice.below(SENDS as usize + 2) as u32));
                 self.maybe(send)
