@@ -1,5 +1,8 @@
 //! Which column of a table a header means, however the tool that wrote it spells column names.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use crate::record::fields::{Field, PACKAGE, Source, TABLES, Table, known, normalise};
 use crate::record::id::SfId;
 
@@ -143,12 +146,26 @@ pub(super) fn look_like_data(headers: &[String]) -> bool {
     trimmed().any(certain) || !known && trimmed().any(likely)
 }
 
-/// Does a row, whose values do not fit, hold the names of columns? Then files were put together that are not alike.
-pub(super) fn look_like_headers<'a>(fields: impl Iterator<Item = &'a str>) -> bool {
-    let fields: Vec<&str> = fields.collect();
-    let names = |table: &Table| fields.iter().filter(|field| column_of(table, field).is_some()).count();
-    let most = TABLES.iter().filter(|table| !table.ledger).map(|table| names(table)).max().unwrap_or(0);
-    most >= 3 && most * 10 >= fields.len() * 6
+/// The names of all columns of all objects, as they are compared.
+static NAMES: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let fields = TABLES.iter().filter(|table| !table.ledger).flat_map(|table| table.exported());
+    let names =
+        fields.flat_map(|field| [field.api.as_ref(), field.name.as_ref()].into_iter().chain(field.labels.iter().copied()));
+    names.map(normalise).filter(|name| !name.is_empty()).collect()
+});
+
+/// Is a row made of the names of columns? Then files were put together that are not alike. Asked of very many rows, and quick to say no.
+pub(super) fn look_like_headers<'a>(mut fields: impl Iterator<Item = &'a str>) -> bool {
+    let is_name = |field: &&str| NAMES.contains(&normalise(field));
+    if !fields.next().is_some_and(|first| is_name(&first)) {
+        return false;
+    }
+    let (mut names, mut all) = (1, 1);
+    for field in fields {
+        names += usize::from(is_name(&field));
+        all += 1;
+    }
+    names >= 3 && names * 10 >= all * 6
 }
 
 /// Could a text be a Salesforce id that was cut or mistyped, rather than a name?

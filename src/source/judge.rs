@@ -398,13 +398,11 @@ fn swallows(record: &Record, layout: &Layout, dialect: Dialect) -> bool {
 
 /// A header, but not the file's own.
 fn is_other_header(record: &Record, layout: &Layout) -> bool {
-    let fields: Vec<&str> = record.iter().filter_map(|field| std::str::from_utf8(field).ok()).collect();
-    let first = fields.first().map(|field| field.trim()).unwrap_or_default();
-    // Looked at closely only where it begins as no row does.
-    first.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
-        && first.bytes().all(|byte| !byte.is_ascii_digit() || first.contains("et4ae5"))
+    let first = record.field(0).first();
+    // Looked at closely only where it begins as no id does.
+    first.is_some_and(|byte| byte.is_ascii_alphabetic())
+        && look_like_headers(record.iter().map(|field| std::str::from_utf8(field).unwrap_or_default()))
         && !is_header(record, layout)
-        && look_like_headers(fields.iter().copied())
 }
 
 /// The file's own header once more, as where pages were put together.
