@@ -160,7 +160,7 @@ impl Story {
         let named = |name: &'static str| (name, Kept::new(known(name).expect("a table").clone()));
         let mut tables: BTreeMap<&'static str, Kept> =
             ["ier", "individual_link", "email_send", "contact"].into_iter().map(named).collect();
-        let headers = ["Id", "ContactId", "Affiliation", "Campus", "StartDate"];
+        let headers = ["Id", "ContactId", "Affiliation", "Campus", "Since"];
         tables.insert("affiliation", Kept::new(Arc::new(Table::attributes("affiliation", headers))));
         let mut story = Self { world: World::on(TODAY), dice: Dice::new(seed), tables, boundary: i32::MIN, loads: 0 };
         story.begin().await;
@@ -467,11 +467,6 @@ impl Story {
             ("affiliation", "campus") => {
                 let campus = text(["Boulder", "Denver", "Anschutz"][self.dice.below(3)]);
                 self.maybe(campus)
-            }
-            // What is no day would be rejected.
-            ("affiliation", "start_date") => {
-                let day = text(format!("20{}-0{}-1{}", 10 + self.dice.below(16), 1 + self.dice.below(9), self.dice.below(10)));
-                self.maybe(day)
             }
             (_, "send_definition_id") => {
                 let send = text(id("a0B", 1 + self.dice.below(SENDS as usize + 2) as u32));
