@@ -8,8 +8,11 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use std::sync::Arc;
 
+use crate::faults::every_call::{on_all_cores, on_one_thread};
+use crate::faults::scenes::{Job, archive_job, load_of};
 use crate::verify::{rows, swap, written};
 use crate::world::records::{Record, contact_id, ier, ier_id, link};
+use crate::world::store::Mode;
 use crate::world::{World, day};
 
 const STATE: &str = "SELECT ier_id, merge_id, opened FROM ier ORDER BY 1";
@@ -112,6 +115,24 @@ async fn a_link_without_its_unique_id_is_the_link_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn totals_of_a_link_without_its_unique_id_are_those_they_were() {
+    let world = World::on("2026-11-01");
+    let id = crate::world::records::id("a0F", 1);
+    let (full, slim) = ("Id,et4ae5__Unique_Link_ID__c,et4ae5__Aggregate_Link_ID__c", "Id,et4ae5__Aggregate_Link_ID__c");
+    let told = ",et4ae5__LinkURL__c,et4ae5__NumberOfTotalClicks__c,SystemModstamp";
+    let clicks = "SELECT count(*), max(unique_link_id), max(number_of_total_clicks) FROM aggregate_link";
+    for (name, header, row, shown) in [
+        ("1.csv", slim, format!("{id},x,https://example.edu,1,2026-07-07T08:00:00Z"), "1 - 1"),
+        ("2.csv", full, format!("{id},U-1,x,https://example.edu,2,2026-07-08T08:00:00Z"), "1 U-1 2"),
+        ("3.csv", slim, format!("{id},x,https://example.edu,3,2026-07-09T08:00:00Z"), "1 U-1 3"),
+    ] {
+        let file = world.text(name, &format!("{header}{told}\n{row}\n"));
+        world.load_files(&[file]).await.expect("the load");
+        assert_eq!(world.line(clicks).await, shown, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_stored_records_become_one_when_a_third_version_tells() {
     // Each of the two in hot or in the archive, or changed since it was archived.
     for (first, second) in [("hot", "hot"), ("hot", "archive"), ("archive", "hot"), ("archive", "archive"), ("late", "late")] {
@@ -150,6 +171,98 @@ async fn two_merge_ids_with_one_id_stay_two_records() {
     world.load(&[mail(1).set("MergeId", "M-2")]).await;
     assert_eq!(world.ask("SELECT merge_id FROM ier ORDER BY 1").await, [["M-1"], ["M-2"]]);
     world.the_books_balance().await;
+}
+
+/// Two rows of one mail, one known by its id and one by its place, and a file with the version that tells. Neither is archived, or
+/// both are and the first has changed since.
+async fn told_apart(archived: bool) -> (World, Job) {
+    let world = World::on("2026-11-01");
+    let by_id = mail(1).without("MergeId");
+    let by_place = placed(mail(1).without("MergeId").without("Id"), "410").set("NumberOfTotalClicks", "2");
+    world.load(&[by_id.clone(), mail(2)]).await;
+    world.load(&[by_place]).await;
+    world.load(&[link(1, 1).stamp("2026-07-07 08:00")]).await;
+    if archived {
+        world.archive("2026-08-01").await;
+        world.load(&[by_id.stamp("2026-07-06 16:00").set("Email", "a@example.edu")]).await;
+    }
+    let file = world.file("tells.csv", &[placed(opened(1), "410")]);
+    (world, load_of(vec![file]))
+}
+
+/// Nobody ever misses the mail, and when all is done there is one of it.
+async fn is_there(world: &World, told: &str, done: bool) {
+    let reader = world.another();
+    let question = format!("SELECT subscriber_id, opened FROM ier WHERE person_id = '{}'", contact_id(1));
+    let rows = reader.ask(&question).await;
+    assert!(matches!(rows.len(), 1 | 2), "{told}: {rows:?}");
+    if done {
+        assert_eq!(rows, [["410", "true"]], "{told}");
+        reader.the_books_balance().await;
+        reader.archive("2026-08-01").await;
+        assert_eq!(reader.line("SELECT count(*), max(tier), bool_or(opened) FROM ier").await, "2 archive true", "{told}");
+        let question = "SELECT l.person_id, l.tier FROM individual_link l JOIN ier i USING (ier_id)";
+        assert_eq!(reader.ask(question).await, [[contact_id(1), "archive".into()]], "{told}");
+        reader.the_books_balance().await;
+        reader.rows_stand_where_they_belong().await;
+    }
+}
+
+#[test]
+fn a_load_that_makes_one_of_two_and_fails_anywhere_is_finished_by_the_next() {
+    for archived in [false, true] {
+        let (start, job) = on_one_thread(told_apart(archived));
+        let whole = start.fork(None);
+        on_one_thread(job(&whole)).expect("the load");
+        on_one_thread(is_there(&whole, "whole", true));
+        let calls = whole.store.calls();
+        let writes: Vec<u64> = (1..).zip(calls).filter(|(_, call)| call.writes()).map(|(number, _)| number).collect();
+        assert!(writes.len() > 4, "{writes:?}");
+        let modes = [Mode::ErrorForEver, Mode::DoneButFailed, Mode::TornWrite];
+        let tries: Vec<_> = writes.into_iter().flat_map(|call| modes.map(|mode| (call, mode))).collect();
+        on_all_cores(tries, |(call, mode)| {
+            on_one_thread(async {
+                let world = start.fork(None);
+                drop(job(&world.process(Some((call, mode)), None)).await);
+                let told = format!("archived: {archived}, call {call}, {mode:?}");
+                is_there(&world, &told, false).await;
+                job(&world.another()).await.unwrap_or_else(|error| panic!("{told}: {error}"));
+                is_there(&world, &told, true).await;
+            });
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn making_one_of_two_beside_an_archive_run_loses_nothing_and_doubles_nothing() {
+    for archived in [false, true] {
+        let (start, load) = told_apart(archived).await;
+        let archive = archive_job("2026-08-01");
+        for (first, second, name) in [(&load, &archive, "load held"), (&archive, &load, "archive held")] {
+            let clean = start.fork(None);
+            first(&clean).await.expect("a run alone");
+            let writes = clean.store.calls().into_iter().enumerate().filter(|(_, call)| call.writes());
+            for at in writes.map(|(at, _)| at).collect::<Vec<_>>() {
+                let world = start.fork(None);
+                let told = format!("archived: {archived}, {name} at call {at}");
+                let counted = std::sync::atomic::AtomicUsize::new(0);
+                let process = world.another();
+                let gate = process.store.hold(move |_| counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == at);
+                let job = first.clone();
+                let mut running = tokio::spawn(async move { job(&process).await });
+                tokio::select! {
+                    () = gate.reached() => {}
+                    done = &mut running => { done.expect("no panic").expect("a run alone"); continue; }
+                }
+                is_there(&world, &told, false).await;
+                second(&world.another()).await.unwrap_or_else(|error| panic!("{told}: the second: {error}"));
+                is_there(&world, &told, false).await;
+                gate.open();
+                running.await.expect("no panic").unwrap_or_else(|error| panic!("{told}: the first: {error}"));
+                is_there(&world, &told, true).await;
+            }
+        }
+    }
 }
 
 /// The row under another key, as builds that looked at keys only stored it again.
