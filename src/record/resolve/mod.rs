@@ -10,7 +10,7 @@
 //! is the later. Of two with one stamp the one *first seen later* wins, the moment of the load being the only witness, and a value
 //! once outdone stays outdone: an older file loaded again changes nothing. So what is resolved is a set of versions, each with
 //! the moment it was first seen; of that set it is as pure a function as of all others. Two of one load are seen at one
-//! moment, and the greater wins. (`clicked` is computed here where the number of clicks is told, and only grows where it is not.)
+//! moment, and the greater wins; a null outdoes no value. (`clicked` is computed here where the number of clicks is told, and only grows where it is not.)
 //!
 //! A row carries the stamp of its newest version. Where a column's value came from an older one, where formulas had other values, and
 //! where the record went by other names, [`hidden::KEPT`] says so: see [`kept`]. Nearly every row has no such note, and then the newer
@@ -363,8 +363,12 @@ impl<'a> Registers<'a> {
         group: &[u32],
         kept: &[Kept<'_>],
     ) -> (u32, BTreeMap<String, i64>) {
-        let rivals: Vec<(u32, &Kept<'_>)> =
-            group.iter().copied().zip(kept).filter(|(row, kept)| self.register(column, *row, kept) == newest).collect();
+        // A null is no later value: it may as well be one that was not shown. The greatest value is none only where all are.
+        let is_rival = |row: u32, kept: &Kept<'_>| {
+            self.register(column, row, kept) == newest
+                && column.values.is_valid(row as usize) == column.values.is_valid(pick as usize)
+        };
+        let rivals: Vec<(u32, &Kept<'_>)> = group.iter().copied().zip(kept).filter(|(row, kept)| is_rival(*row, kept)).collect();
         let is_one = rivals.iter().all(|(row, kept)| {
             !kept.seen.contains_key(column.name) && (column.compare)(*row as usize, pick as usize) == Ordering::Equal
         });

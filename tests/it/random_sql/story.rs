@@ -56,12 +56,17 @@ type Told = BTreeMap<String, Option<Value>>;
 /// Columns that are not null.
 type Row = BTreeMap<String, Value>;
 
+/// Columns computed from other objects, which change while the stamp does not.
+const FORMULAS: [&str; 2] = ["current_email", "triggered_send_definition_name"];
+
 /// (SystemModstamp, LastModifiedDate).
 type Stamp = (Option<i64>, Option<i64>);
 
 #[derive(Clone, Debug)]
 struct Version {
     stamp: Stamp,
+    /// Which load told it.
+    seen: u32,
     told: Told,
 }
 
@@ -122,9 +127,20 @@ impl Kept {
             let name = field.name.as_ref();
             let told = versions.iter().filter_map(|version| Some((version.stamp, version.told.get(name)?)));
             let newest = told.filter(|(_, value)| !field.sticky || value.is_some()).max();
-            if let Some(value) = newest.and_then(|(_, value)| value.clone()) {
-                row.insert(name.to_owned(), value);
-            }
+            let newest = match newest {
+                // Of a formula the value first seen last.
+                Some((stamp, Some(_))) if FORMULAS.contains(&name) => {
+                    let told = versions.iter().filter(|version| version.stamp == stamp);
+                    let mut seen: BTreeMap<&Value, u32> = BTreeMap::new();
+                    for (value, at) in told.filter_map(|version| Some((version.told.get(name)?.as_ref()?, version.seen))) {
+                        let first = seen.entry(value).or_insert(at);
+                        *first = at.min(*first);
+                    }
+                    seen.into_iter().max_by_key(|(value, at)| (*at, *value)).map(|(value, _)| value.clone())
+                }
+                newest => newest.and_then(|(_, value)| value.clone()),
+            };
+            row.extend(newest.map(|value| (name.to_owned(), value)));
         }
         let (modstamp, modified) = versions.iter().map(|version| version.stamp).max().expect("a version");
         row.extend(modstamp.map(|micros| ("system_modstamp".to_owned(), Value::Moment(micros))));
@@ -301,6 +317,10 @@ impl Story {
             }
         }
         let before = ["ier", "individual_link"].map(|tiered| (tiered, self.rows(tiered)));
+        self.world.clock.tick(chrono::Duration::seconds(1));
+        for (_, version) in &mut versions {
+            version.seen = self.loads;
+        }
         for (number, version) in &versions {
             self.table(name).versions.entry(*number).or_default().push(version.clone());
         }
@@ -340,14 +360,14 @@ impl Story {
             );
         }
         if name == "affiliation" {
-            return Version { stamp: (None, None), told };
+            return Version { stamp: (None, None), seen: 0, told };
         }
         let sent = match told.get("date_sent") {
             Some(Some(Value::Moment(micros))) => *micros,
             _ => micros_of(day(FIRST)),
         };
         let stamp = sent + HOUR * (1 + self.dice.below(40) as i64);
-        Version { stamp: (Some(stamp), Some(stamp)), told }
+        Version { stamp: (Some(stamp), Some(stamp)), seen: 0, told }
     }
 
     /// A later version, or now and then one that should have come earlier, of which a few columns have changed.
@@ -384,7 +404,7 @@ impl Story {
             hours => HOUR * hours as i64,
         };
         let stamp = last.stamp.0.map(|micros| micros + by);
-        Version { stamp: (stamp, stamp), told }
+        Version { stamp: (stamp, stamp), seen: 0, told }
     }
 
     /// A moment on one of a few days, each of which is a file: some a microsecond before a month or the boundary, or on it.
