@@ -78,8 +78,7 @@ pub(super) fn open(
     };
     let shape = surveyed.shape;
     let format = if shape == Shape::Lines { "JSON lines" } else { "JSON" };
-    let mut reading =
-        Reading { format, text: None, zone: options.asked.zone.to_string(), zone_told: options.asked.zone_is_told, dates: None };
+    let mut reading = Reading::of(format, &options.asked);
     surveyed.refuse_nested(name, reading.place(), &layout, &places)?;
     let keys: Keys = surveyed.seen.into_iter().map(|(key, at)| (key, places[at])).collect();
     let mut records = JsonRecords::of(anew(encoding == Encoding::Windows1252)?, keys.clone(), headers.len());

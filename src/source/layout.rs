@@ -8,7 +8,7 @@ use arrow::datatypes::{Field as ArrowField, Schema, SchemaRef};
 use super::headers::{HEROKU_ID, column_of, is_api, is_nearly_id, is_told};
 use crate::error::Result;
 use crate::record::fields::{CUSTOM, Field, Kind, Table, normalise};
-use crate::record::id::{CONTACT_PREFIX, LEAD_PREFIX};
+use crate::record::id::{CONTACT_PREFIX, LEAD_PREFIX, SfId};
 
 /// The headers of an export, laid over the columns of its table.
 pub(super) struct Layout {
@@ -33,6 +33,13 @@ pub(super) struct Unknown {
     pub name: String,
     /// Under the label of a lookup: ids are in their column, names are kept.
     pub names_only: bool,
+}
+
+impl Unknown {
+    /// What is kept of a value: all of it, but of an id under a lookup's label nothing.
+    pub fn kept<'a>(&self, text: &'a str) -> &'a str {
+        if self.names_only && SfId::parse(text).is_ok() { "" } else { text }
+    }
 }
 
 /// What a column's texts are.

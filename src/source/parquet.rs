@@ -22,13 +22,11 @@ use super::convert::{convert, is_binary, is_text, texts};
 use super::decode::Chunks;
 use super::judge::Witness;
 use super::layout::{Filled, Lay, Layout};
-use super::moments::DateOrder;
 use super::reading::{Reading, Times};
 use super::reject::{Reject, RejectSink, row_text};
 use super::rows::{Next, Odd, ReadOptions, complete_rows};
 use crate::error::{Error, Result};
 use crate::record::fields::{Kind, UTC, known};
-use crate::record::id::SfId;
 
 /// Bytes of rows read at once, as the file tells them.
 const BATCH_BYTES: i64 = 64 << 20;
@@ -66,8 +64,7 @@ impl ParquetRows {
         };
         refuse_nested(name, plain.schema(), &layout)?;
         let asked = &options.asked;
-        let mut reading =
-            Reading { format: "Parquet", text: None, zone: asked.zone.to_string(), zone_told: asked.zone_is_told, dates: None };
+        let mut reading = Reading::of("Parquet", asked);
         let mut witness = Witness::of(&layout, asked);
         hear(&mut witness, &chunks, &plain).map_err(|error| error.context(name.to_owned()))?;
         reading.dates = witness.settle(name, reading.place(), &layout, asked)?;
@@ -80,12 +77,7 @@ impl ParquetRows {
             .with_batch_size(batch_rows(plain_rows, plain_bytes, options.batch_rows))
             .build()
             .map_err(damaged)?;
-        let times = Times {
-            zone: asked.zone,
-            zone_is_told: asked.zone_is_told,
-            order: reading.dates.map_or(DateOrder::MonthFirst, |(order, _)| order),
-            plausible: asked.plausible,
-        };
+        let times = Times::of(asked, reading.dates);
         Ok(Ok(Self { name: name.to_owned(), reader, layout, uuids, times, reading, rows_read: 0, skipped: 0 }))
     }
 
@@ -206,7 +198,7 @@ impl ParquetRows {
         for row in 0..batch.num_rows() {
             custom.push(columns.iter().zip(unknown).map(|(column, unknown)| {
                 let text = if column.is_valid(row) { column.value(row) } else { "" };
-                if unknown.names_only && SfId::parse(text).is_ok() { "" } else { text }
+                unknown.kept(text)
             }));
         }
         custom.finish()

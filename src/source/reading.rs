@@ -78,6 +78,16 @@ pub(super) struct Times {
 }
 
 impl Times {
+    /// As whoever loads the file says, and as its dates were judged.
+    pub fn of(asked: &Asked, dates: Option<(DateOrder, Ground)>) -> Self {
+        Self {
+            zone: asked.zone,
+            zone_is_told: asked.zone_is_told,
+            order: dates.map_or(DateOrder::MonthFirst, |(order, _)| order),
+            plausible: asked.plausible,
+        }
+    }
+
     /// Reads moments of records.
     pub fn moments(&self) -> Moments {
         let mut moments = Moments::new(self.zone);
@@ -151,6 +161,11 @@ pub struct TextReading {
 }
 
 impl Reading {
+    /// Of a file in this format, before anything in it was judged.
+    pub(super) fn of(format: &'static str, asked: &Asked) -> Self {
+        Self { format, text: None, zone: asked.zone.to_string(), zone_told: asked.zone_is_told, dates: None }
+    }
+
     /// What the numbers of its rows count.
     pub fn place(&self) -> &'static str {
         match self.format {

@@ -21,7 +21,6 @@ use super::reject::{Reject, RejectSink, row_text};
 use super::rows::{Next, Odd, ReadOptions, complete_rows};
 use super::stream::{Stream, fill};
 use crate::error::{Error, Result};
-use crate::record::id::SfId;
 
 /// Read ahead to judge the file: more than any header, and the whole of most small files.
 const HEAD_BYTES: usize = 256 << 10;
@@ -64,7 +63,7 @@ pub(super) struct TextRows {
     batch_bytes: usize,
     rows_read: u64,
     odd: Odd,
-    /// Stamps that carry seconds and zone, so that one which does not is torn.
+    /// Rows taken so far: a misfit at the very end of a file that had some was torn off.
     whole_rows: u64,
     is_otherwise: bool,
 }
@@ -111,13 +110,9 @@ pub(super) fn open(
             }
         };
         let is_proven = is_whole || options.whole;
-        let judged = if is_whole {
-            judge(name, &of_head, (frame, Scope::Whole), &layout, &options.asked, options.record_bytes)?
-        } else if options.whole {
-            judge(name, &anew, (frame, Scope::Whole), &layout, &options.asked, options.record_bytes)?
-        } else {
-            judge(name, &of_head, (frame, Scope::Beginning), &layout, &options.asked, options.record_bytes)?
-        };
+        let source: &dyn Fn() -> Result<Stream> = if options.whole && !is_whole { &anew } else { &of_head };
+        let scope = if is_proven { Scope::Whole } else { Scope::Beginning };
+        let judged = judge(name, source, (frame, scope), &layout, &options.asked, options.record_bytes)?;
         if judged.windows && encoding == Encoding::Utf8 && is_proven {
             // Its letters are Windows's: once more, as these.
             how.windows = true;
@@ -132,11 +127,9 @@ pub(super) fn open(
         let mut header = Record::default();
         records.read(&mut header).map_err(|broken| unreadable(name, broken))?;
         let reading = Reading {
-            format: "delimited text",
             text: Some(TextReading::new(encoding, judged.dialect, header.line)),
-            zone: options.asked.zone.to_string(),
-            zone_told: options.asked.zone_is_told,
             dates: judged.dates,
+            ..Reading::of("delimited text", &options.asked)
         };
         let rows = TextRows::new(name, Box::new(records), reading, layout, options);
         return Ok(Text::Rows(Box::new(TextRows { is_proven, ..rows })));
@@ -177,13 +170,7 @@ fn beginning(name: &str, head: &[u8], frame: Frame, record_bytes: usize) -> Resu
 impl TextRows {
     /// The rows of a file that was judged as a whole.
     pub fn new(name: &str, records: Box<dyn ReadRecords>, reading: Reading, layout: Layout, options: &ReadOptions) -> Self {
-        let asked = &options.asked;
-        let times = Times {
-            zone: asked.zone,
-            zone_is_told: asked.zone_is_told,
-            order: reading.dates.map_or(super::moments::DateOrder::MonthFirst, |(order, _)| order),
-            plausible: asked.plausible,
-        };
+        let times = Times::of(&options.asked, reading.dates);
         let rows = options.batch_rows.max(1);
         let room = rows.min(FIRST_ROWS);
         let columns = layout.columns.iter().map(|filled| Column::new(filled, &times, room)).collect();
@@ -378,10 +365,7 @@ impl TextRows {
             if misfit.is_some() {
                 custom.push_null();
             } else {
-                custom.push(self.layout.unknown.iter().map(|unknown| {
-                    let text = texts.get(unknown.at);
-                    if unknown.names_only && SfId::parse(text).is_ok() { "" } else { text }
-                }));
+                custom.push(self.layout.unknown.iter().map(|unknown| unknown.kept(texts.get(unknown.at))));
             }
         }
         let row = rows.starts.len();
