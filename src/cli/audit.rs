@@ -31,8 +31,9 @@ pub async fn run(session: &Session, args: &Audit) -> Result<()> {
     };
     let who = args.id.as_ref().ok_or_else(|| Error::invalid("name the person by a contact's or lead's id"))?;
     let zone = session.settings.zone;
-    let as_of = args.as_of.map(|day| end_of(day, zone)).transpose()?;
-    let question = Question { about, from: args.from, to: args.to, as_of, zone };
+    let as_of = session.day("--as-of", args.as_of.as_ref())?.map(|day| end_of(day, zone)).transpose()?;
+    let (from, to) = (session.day("--from", args.from.as_ref())?, session.day("--to", args.to.as_ref())?);
+    let question = Question { about, from, to, as_of, zone };
     let reason = session.reason(args.reason.as_deref())?;
     args.evidence.as_deref().map(check_free).transpose()?;
     let (warehouse, engine) = session.house().await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use async_trait::async_trait;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider, TableProvider};
 use datafusion::common::{ParamValues, ScalarValue, TableReference};
 use datafusion::dataframe::DataFrame;
@@ -14,7 +14,7 @@ use datafusion::execution::context::{SQLOptions, SessionContext};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
-use datafusion::logical_expr::{LogicalPlan, TableType};
+use datafusion::logical_expr::{Documentation, LogicalPlan, TableType};
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::execute_stream;
@@ -33,6 +33,7 @@ use super::memory::{Shares, merge_bytes};
 use super::people::{People, Person};
 use super::workers::{Away, Workers};
 use super::{functions, statement};
+use crate::calendar::days::Today;
 use crate::calendar::local::Calendar;
 use crate::error::{Context, Error, Result};
 use crate::lake::read::scan::STORE;
@@ -44,6 +45,7 @@ use crate::query::planner::rollups::CountTogether;
 use crate::query::planner::rules::PhysicalRules;
 use crate::query::planner::runs::{self, PersonRuns};
 use crate::query::planner::windows::WindowsByPartition;
+use crate::query::planner::yields::JoinsYield;
 use crate::record::id::SfId;
 use crate::record::identity::Identities;
 use crate::tiers::aliases::Aliases;
@@ -129,7 +131,7 @@ impl Engine {
         context.register_catalog(CATALOG, catalog);
         for (name, sql) in VIEWS {
             let (state, given) = (context.state(), BTreeMap::new());
-            let read = statement::read(&state, &macros, sql, &given, NaiveDate::default());
+            let read = statement::read(&state, &macros, sql, &given, Today::at(warehouse.clock().now(), calendar.zone));
             let plan = state.statement_to_plan(read.context(|| phrase!("view {name}"))?).await;
             let view = DataFrame::new(state, plan.context(|| phrase!("view {name}"))?);
             public.add_view(name, view.into_view());
@@ -173,7 +175,7 @@ impl Engine {
     }
 
     fn read(&self, state: &SessionState, query: &str, given: &BTreeMap<String, String>, now: DateTime<Utc>) -> Result<Statement> {
-        statement::read(state, &self.macros, query, given, now.with_timezone(&self.calendar.zone).date_naive())
+        statement::read(state, &self.macros, query, given, Today::at(now, self.calendar.zone))
     }
 
     async fn run(
@@ -299,6 +301,7 @@ fn physical_rules() -> PhysicalRules {
     // Last: others look into conditions.
     rules.push(Arc::new(TextsOnce));
     rules.push(Arc::new(WindowsByPartition));
+    rules.push(Arc::new(JoinsYield));
     rules
 }
 
@@ -336,10 +339,34 @@ impl Ask for Engine {
         self.sql_given(sql, given).await
     }
 
-    fn tables(&self) -> Vec<(String, String, String)> {
+    async fn tables(&self) -> Result<Vec<(String, String, String)>> {
+        self.public.refresh().await?;
         let views = self.public.view_names();
-        let kind = |name: &str| if views.iter().any(|view| view == name) { "view" } else { "table" };
-        self.public.table_names().into_iter().map(|name| (PUBLIC.to_owned(), name.clone(), kind(&name).to_owned())).collect()
+        let mut listed = Vec::new();
+        for name in self.public.table_names() {
+            let kind = if views.contains(&name) { "view" } else { "table" };
+            // A table that was dropped has its folder still.
+            if kind == "view" || self.public.table(&name).await?.is_some() {
+                listed.push((PUBLIC.to_owned(), name, kind.to_owned()));
+            }
+        }
+        Ok(listed)
+    }
+
+    fn functions(&self) -> Vec<(String, String)> {
+        let state = self.context.state();
+        let called = |name: &str, documented: Option<&Documentation>| {
+            let call = documented.map_or_else(|| format!("{name}(…)"), |documented| documented.syntax_example.clone());
+            (name.to_owned(), call)
+        };
+        let scalar = state.scalar_functions().values().map(|function| called(function.name(), function.documentation()));
+        let aggregate = state.aggregate_functions().values().map(|function| called(function.name(), function.documentation()));
+        let window = state.window_functions().values().map(|function| called(function.name(), function.documentation()));
+        let table = state.table_functions().keys().map(|name| called(name, None));
+        let mut listed: Vec<_> = scalar.chain(aggregate).chain(window).chain(table).chain(self.macros.calls()).collect();
+        listed.sort();
+        listed.dedup_by(|one, other| one.0 == other.0);
+        listed
     }
 
     async fn columns(&self, table: &str) -> Result<Vec<(String, String)>> {

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use chrono::NaiveDate;
 use datafusion::execution::session_state::SessionState;
 use datafusion::sql::parser::{ExplainStatement, Statement};
 use datafusion::sql::sqlparser::ast::{self, CastKind, DataType, Expr, Value, ValueWithSpan, VisitMut, VisitorMut};
 
 use super::question::{Parameter, Question, Type};
+use crate::calendar::days::Today;
 use crate::error::{Error, Result};
 use crate::query::functions::macros::Macros;
 
@@ -24,7 +24,7 @@ pub fn read(
     macros: &Macros,
     text: &str,
     given: &BTreeMap<String, String>,
-    today: NaiveDate,
+    today: Today,
 ) -> Result<Statement> {
     let dialect = state.config().options().sql_parser.dialect;
     let mut statement = state.sql_to_statement(text, &dialect)?;
