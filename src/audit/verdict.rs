@@ -2,6 +2,12 @@
 //!
 //! Pure: facts in, verdict out. The words never claim more than a record shows. A record of a mail proves that it was sent;
 //! a record of its being withheld, that it was not; without either nothing is proved, and the verdict says why.
+//!
+//! # Decisions
+//! - 2026-11-22 **A soft bounce followed by an open, click or unsubscription counts as delivered, a hard bounce does not.**
+//!   Only a mail that arrived can be used; but machines open too, and a hard bounce is the address's own word.
+//! - 2026-11-22 **No verdict says "not sent" for want of a record,** even where as many mails are on record as were sent:
+//!   the counters are Marketing Cloud's, and mails may be recorded under a key that is no Salesforce id.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

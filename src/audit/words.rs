@@ -70,7 +70,7 @@ impl Erasure {
     pub fn sentence(&self, zone: Tz) -> String {
         let day = self.at.with_timezone(&zone).format("%Y-%m-%d");
         let id = &self.erasure_id;
-        format!("erased on request on {day} (erasure {id}): what was on record for this person was removed, whatever it proved")
+        format!("erased on request on {day} (erasure {id}): what was on record for this person was removed")
     }
 }
 

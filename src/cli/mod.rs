@@ -50,6 +50,9 @@ mod load;
 // `ier log`: the newest look-ups, and whether the log is whole.
 mod log;
 
+// `ier manual`: the manual, a chapter at a time, and man pages.
+mod manual;
+
 // What a verb works on, opened as the settings say.
 mod open;
 

@@ -13,8 +13,8 @@ use super::args::{Args, Verb};
 use super::interrupt::or_interrupted;
 use super::session::Session;
 use super::{
-    alias, archive, ask, audit, compact, completions, demo, drop, erase, generate, history, hold, inspect, load, log, print,
-    reconcile, release, retain, scheduler, sql, status, vacuum, verify, who,
+    alias, archive, ask, audit, compact, completions, demo, drop, erase, generate, history, hold, inspect, load, log, manual,
+    print, reconcile, release, retain, scheduler, sql, status, vacuum, verify, who,
 };
 
 /// After the result is known, tasks that were stopped get this long to remove their temporary files.
@@ -70,6 +70,7 @@ async fn run(args: Args, session: Session) -> Result<()> {
             Verb::Retain(args) => retain::run(&session, &args).await,
             Verb::Verify(args) => verify::run(&session, &args).await,
             Verb::Generate(args) => generate::run(&session, &args).await,
+            Verb::Manual(args) => manual::run(&session, &args),
             Verb::Completions(args) => completions::run(&args),
         }
     };

@@ -1,6 +1,10 @@
 //! One error type for the whole engine: the kind tells the operator what to do, the message what happened and where.
 //!
 //! Modules build errors with the constructors below; foreign errors are folded in with `From` (see [`foreign`]). Nothing here prints.
+//!
+//! # Decisions
+//! - 2026-11-28 **An object that the log names and that is not there is damage (6), not something that was not found (3).**
+//!   Nobody asks for objects by name; whoever read from an older snapshot looks for a newer one first.
 
 use std::fmt;
 use std::time::Duration;
@@ -43,15 +47,25 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Every kind with its name and exit code, in one place.
-    pub const TABLE: [(Kind, &'static str, u8); 7] = [
-        (Kind::Invalid, "invalid", 2),
-        (Kind::NotFound, "not found", 3),
-        (Kind::Conflict, "conflict", 4),
-        (Kind::Unavailable, "unavailable", 5),
-        (Kind::Corrupt, "corrupt", 6),
-        (Kind::Internal, "internal", 70),
-        (Kind::Interrupted, "interrupted", 130),
+    /// Every kind with its name, its exit code and what to do about it, in one place. The manual prints this table.
+    pub const TABLE: [(Kind, &'static str, u8, &'static str); 7] = [
+        (Kind::Invalid, "invalid", 2, "the request, a file, a right or a setting is wrong; the message says what to change"),
+        (Kind::NotFound, "not found", 3, "a file, folder, bucket or name is not there, or there is no warehouse at this place"),
+        (Kind::Conflict, "conflict", 4, "others changed the same thing all the time; run the command again"),
+        (
+            Kind::Unavailable,
+            "unavailable",
+            5,
+            "the store, a full disk, a time limit or a memory limit; wait, make room, or raise the limit",
+        ),
+        (
+            Kind::Corrupt,
+            "corrupt",
+            6,
+            "stored bytes or an input are not what was written, or a file that the log names is gone; restore it, or export again",
+        ),
+        (Kind::Internal, "internal", 70, "a fault of ier; report it with the command and the message"),
+        (Kind::Interrupted, "interrupted", 130, "Ctrl-C or SIGTERM stopped it; nothing was left half done"),
     ];
 
     /// The kind's name as printed.
@@ -64,7 +78,7 @@ impl Kind {
         self.row().2
     }
 
-    fn row(self) -> (Kind, &'static str, u8) {
+    fn row(self) -> (Kind, &'static str, u8, &'static str) {
         // TABLE lists every kind once, in the order of the enum.
         Self::TABLE[self as usize]
     }

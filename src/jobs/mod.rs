@@ -1,4 +1,6 @@
 //! What runs unattended, one verb a file: plan, then execute, then report. Each run is recorded; the scheduler does them by itself.
+//!
+//! Decisions, with what was refused: `DECISIONS.md`, in this folder.
 
 // Is the clock to be believed?
 pub mod clock;

@@ -3,6 +3,8 @@
 //! A [`log::table::LakeTable`] has a [`log::snapshot::Snapshot`] (which files are live), and changes only by a [`fold`] followed by one
 //! [`log::commit`]. The lake knows columns, partitions and keys; it does not know hot from archive. Its floors know only those
 //! before them.
+//!
+//! Decisions, with what was refused: `DECISIONS.md`, in this folder.
 
 // Every path in the warehouse is built, and read back, here.
 pub mod paths;

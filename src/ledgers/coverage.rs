@@ -2,6 +2,10 @@
 //!
 //! A row is written when the file's rows are committed, once: the same bytes loaded again, under whatever name, are no new
 //! evidence. It says what was read, not what changed. Nothing here judges whether a span is complete.
+//!
+//! # Decisions
+//! - 2026-11-22 **The ledger of loads keeps the first load of a file, by the file's hash.** When we first had it is the
+//!   evidence; a second time adds none.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -11,6 +11,10 @@
 //! placed after it; or the removal loses its compare-and-swap, pins again and reads the hold. What a hold covers when `place`
 //! returns stays. [`Holds::still_stand`] finds out cheaply before a commit what the fence would make it find out the hard way,
 //! also where whoever placed a hold died between ledger and fence.
+//!
+//! # Decisions
+//! - 2026-11-22 **A hold is placed in two steps, ledger then an empty commit to each table.** A removal prepared before
+//!   reads no hold, and loses its race; one prepared after reads it. So nothing is left to the instant in between.
 
 use std::collections::HashSet;
 use std::sync::Arc;

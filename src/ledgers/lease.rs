@@ -20,6 +20,13 @@
 //! saves work; it is not what keeps the tables right.
 //!
 //! An entry torn by a power cut holds no longer than any other: it counts from when the store says it was written.
+//!
+//! # Decisions
+//! - 2026-11-22 **The lease is a chain of objects made by conditional put, a new one for each renewal.** A local folder
+//!   knows no conditional update; and a renewal that overwrites could succeed after another took over. The number is the
+//!   fencing token.
+//! - 2026-11-22 **Who waits for the lease goes by its own watch, not by the holder's clock.** Only who has just come
+//!   compares clocks, and allows for a minute.
 
 use std::fmt;
 use std::sync::Arc;

@@ -9,6 +9,12 @@
 //! and later runs can be held against them.
 //!
 //! **Invariant**: an entry is never changed. No job deletes one.
+//!
+//! # Decisions
+//! - 2026-11-22 **The log of look-ups is objects made by conditional put, not a Delta table.** An entry is one request and
+//!   durable before the answer shows; nothing rewrites or compacts it.
+//! - 2026-11-22 **Its end is found by asking for places, not by listing.** A new process needs some tens of small requests
+//!   in two to four waves, while the history is computed.
 
 use std::fmt;
 use std::sync::Arc;

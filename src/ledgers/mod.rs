@@ -1,6 +1,10 @@
 //! The warehouse's own small tables and locks: what it knows of its work, beside the records.
 //!
 //! Nothing here decides which rows a table has; what does (aliases, what was erased) stands in [`crate::tiers`].
+//!
+//! # Decisions
+//! - 2026-11-28 **Ledgers stand above the tiers, but aliases and the list of what was erased stay in them.** An upsert asks
+//!   these two: they are rules of writing before they are tables.
 
 // The lease: of all schedulers over a warehouse, one works.
 pub mod lease;

@@ -10,6 +10,13 @@
 //! **Invariant**: a row names nobody, and repeats nothing that stood in a file. Of an error it has the kind and the words of our
 //! own; of what they are about, and of every text in a report, only what can be nobody's data ([`nameless`]). Who ran the job hears
 //! it all. Nothing has to be remembered for that where an error or a report is made.
+//!
+//! # Decisions
+//! - 2026-11-22 **A run's row is written when it has ended, and fails nothing.** What is committed is committed; a row that
+//!   cannot be written is a warning. A killed run leaves none, so it is still due.
+//! - 2026-11-28 **The ledger of runs takes of a message what our source says, not what it is about.** A message keeps its
+//!   words and its values apart, and a text of unknown make is all value: who forgets that tells too little, never a name.
+//!   A list of what to blot out would always lack the next thing.
 
 use std::collections::BTreeMap;
 use std::fmt;

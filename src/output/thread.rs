@@ -1,4 +1,8 @@
 //! The thread on which an answer is written down.
+//!
+//! # Decisions
+//! - 2026-11-28 **Answers are written on a thread of their own.** A reader that does not read held the thread that listens
+//!   for signals and clocks. The thread holds the sink and a batch; it is not waited for.
 
 use std::io::{ErrorKind, Write};
 use std::sync::Arc;

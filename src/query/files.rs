@@ -18,6 +18,14 @@ use crate::tiers::warehouse::Warehouse;
 /// The table's name.
 pub const NAME: &str = "data_file";
 
+/// The table's columns.
+pub fn schema() -> SchemaRef {
+    let text = |name| Field::new(name, DataType::Utf8View, true);
+    let number = |name| Field::new(name, DataType::Int64, true);
+    let fields = vec![text("table_name"), text("tier"), text("period"), text("path"), number("rows"), number("bytes")];
+    Arc::new(Schema::new(fields))
+}
+
 /// The files of a warehouse, as they are when a statement begins to read.
 #[derive(Debug)]
 pub struct DataFiles {
@@ -28,10 +36,7 @@ pub struct DataFiles {
 impl DataFiles {
     /// Of all tables of a warehouse.
     pub fn new(warehouse: Arc<Warehouse>) -> Self {
-        let text = |name| Field::new(name, DataType::Utf8View, true);
-        let number = |name| Field::new(name, DataType::Int64, true);
-        let fields = vec![text("table_name"), text("tier"), text("period"), text("path"), number("rows"), number("bytes")];
-        Self { warehouse, schema: Arc::new(Schema::new(fields)) }
+        Self { warehouse, schema: schema() }
     }
 
     async fn rows(&self) -> Result<RecordBatch> {

@@ -1,4 +1,6 @@
 //! One door: SQL over hot and archive as one table.
+//!
+//! Decisions, with what was refused: `DECISIONS.md`, in this folder.
 
 // Functions of SQL: who is one person, local time, measures, versions.
 pub mod functions;
@@ -7,7 +9,7 @@ pub mod functions;
 pub mod planner;
 
 // `data_file`: the files of all tables, as a table.
-mod files;
+pub mod files;
 
 // `ier_as_of(TIMESTAMP)`: the records as they were known at a moment.
 pub mod as_of;

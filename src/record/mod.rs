@@ -1,6 +1,8 @@
 //! What a record is: its columns, its ids, its key, and which of two versions wins.
 //!
 //! Everything here is a pure function of its arguments; nothing reads a file, a clock or a setting.
+//!
+//! Decisions, with what was refused: `DECISIONS.md`, in this folder.
 
 // The one table of columns: every table of the warehouse, its columns, and all that follows from them.
 pub mod fields;

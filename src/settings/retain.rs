@@ -1,4 +1,9 @@
 //! `[retain]`: how long records are kept. One term for all, and rules for some.
+//!
+//! # Decisions
+//! - 2026-11-28 **Nothing expires by default.** A term is a decision of whoever is responsible for the records, and what a
+//!   default removes nobody decided. That the schedule was let to vacuum was once enough to lose what was older than three
+//!   years.
 
 use std::fmt;
 

@@ -1,4 +1,8 @@
 //! What `ier run` does by itself, and when.
+//!
+//! # Decisions
+//! - 2026-11-28 **Consent to destroy is given job by job; `confirm = true` is refused, `false` is an empty list.** An old
+//!   `true` may have meant one job only, and nobody can tell which. An old `false` meant nothing, and means it still.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -2,6 +2,8 @@
 //!
 //! A file is found ([`inputs`]), unpacked and decoded ([`decode`]), recognised by its header ([`recognise`]), judged ([`judge`]) and read
 //! as it was judged ([`text`], [`json`], [`parquet`]); its texts become values ([`columns`]), and its rows a table's ([`export`]).
+//!
+//! Decisions, with what was refused: `DECISIONS.md`, in this folder.
 
 // What to read: files, folders, patterns, standard input.
 pub mod inputs;

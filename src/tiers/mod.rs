@@ -1,4 +1,17 @@
 //! How two lakes make one table: the hot tier over the archive.
+//!
+//! - The archive's log carries `ier.archived_until`, a day. Rows sent before it belong to the archive.
+//! - A hot row is **late** when its day is before the boundary, or when it carries a mark, `late_from`: the day under which
+//!   the archive may still hold its key. The mark is set whenever a row leaves its day, even if the archive may not have
+//!   it: a run may be reading it there at that very moment. A mark too many costs a look; one too few would show a row
+//!   twice.
+//! - The SQL table is hot, plus the archive without the keys of late rows. Only months that late rows touch pay for that.
+//! - A reader takes hot's snapshot first, then the archive's, and checks that hot is at least as new as what the archive
+//!   was built from (`ier.hot_version`); else it looks again. So no row falls between or shows twice.
+//! - Links live where their IER lives: same person, same date, same tier. A link whose IER is not known waits in hot, in
+//!   the partition without date, and is looked up again after each load of IERs or links.
+//!
+//! Decisions, with what was refused: `DECISIONS.md`, in this folder.
 
 // What was erased, as hashes under a key: which rows of a batch name somebody on the list.
 mod erased;

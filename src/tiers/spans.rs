@@ -252,7 +252,7 @@ impl Load<'_> {
             let more = people.len().saturating_sub(PEOPLE_NAMED);
             let more = if more == 0 { String::new() } else { format!(" and {more} more") };
             return Err(Error::invalid(phrase!(
-                "{} of the {} rows of {} would hold no longer, those of {named}{more}: look whether the files are whole, and then \
+                "{} of the {} rows of {} would end, those of {named}{more}: look whether the files are whole, and then \
                  add --confirm",
                 ends.len(),
                 holding,

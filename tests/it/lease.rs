@@ -442,7 +442,7 @@ async fn jobs_that_fail_wait_and_jobs_that_destroy_want_to_be_confirmed() {
     let told = scheduler.plan().await.unwrap();
     assert_eq!(
         told.to_string(),
-        "nobody is at work\nbad never ran, due (daily at 02:00)\n\
+        "no scheduler is at work\nbad never ran, due (daily at 02:00)\n\
          worse never ran, waits for run.confirm = [\"worse\"] (daily at 02:00)\n  now it would remove nothing"
     );
     let never = std::future::pending;
@@ -530,7 +530,7 @@ impl Room {
 fn two_processes_at_once_do_each_job_once() {
     let room = Room::filled();
     let told = room.out(&["run", "--dry-run"]);
-    assert!(told.starts_with("nobody is at work\narchive never ran, due"), "{told}");
+    assert!(told.starts_with("no scheduler is at work\narchive never ran, due"), "{told}");
     let both = [(); 2].map(|()| room.command(&["run", "--once"]).spawn().unwrap());
     for one in both.map(|one| one.wait_with_output().unwrap()) {
         assert!(one.status.success(), "{}", text(&one));
@@ -575,5 +575,5 @@ fn a_service_works_says_so_and_stops_when_told() {
     let rest: Vec<String> = lines.map(Result::unwrap).collect();
     assert!(rest.last().unwrap().contains("\"stopped\""), "{rest:?}");
     assert!(service.wait().unwrap().success());
-    assert!(room.out(&["run", "--dry-run"]).starts_with("nobody is at work\n"), "the lease was given back");
+    assert!(room.out(&["run", "--dry-run"]).starts_with("no scheduler is at work\n"), "the lease was given back");
 }

@@ -145,5 +145,8 @@ mod clocks;
 /// Bit rot: bytes that change in the store give the right answer or a named error, never another answer, and verify names them.
 mod rot;
 
+/// README and manual say what the program does: blocks are run, links followed, names looked for.
+mod manual;
+
 /// What a machine can hold us to: arrows between rooms, time, environment, sizes, SQL files.
 mod tidy;

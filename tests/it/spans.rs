@@ -116,7 +116,7 @@ async fn a_complete_load_ends_what_it_does_not_have_unless_that_is_most() {
     story.days_pass(1);
     assert_eq!(counts(&story.says_all(&rows[5..], false).await.unwrap()), (0, 0, 55, 5));
     let error = story.says_all(&rows[50..], false).await.unwrap_err().to_string();
-    assert!(error.contains("45 of the 55 rows of affiliation would hold no longer") && error.contains("--confirm"), "{error}");
+    assert!(error.contains("45 of the 55 rows of affiliation would end") && error.contains("--confirm"), "{error}");
     assert_eq!(story.house.ask("SELECT count(*) FROM affiliation a WHERE holds_now(a)").await, ["55"], "nothing has changed");
     assert_eq!(counts(&story.says_all(&rows[50..], true).await.unwrap()), (0, 0, 10, 45));
 }

@@ -1,4 +1,9 @@
 //! A pack: made in memory, written whole or not at all, as a folder or a zip, and opened again.
+//!
+//! # Decisions
+//! - 2026-11-22 **A pack's versions are noted before the answer and looked at again after it, and all is read again where
+//!   one has moved.** Statements pin for themselves; versions only grow, so what was the same before and after was the same
+//!   between.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;

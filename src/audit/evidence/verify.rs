@@ -3,6 +3,10 @@
 //!
 //! A seal is no signature: whoever can rewrite every file of a pack can seal it anew. What they cannot change is a seal
 //! that was noted elsewhere when the pack was made, or the archive.
+//!
+//! # Decisions
+//! - 2026-11-22 **A record that differs from today's after its file is gone is told, and no fault of the pack.** Records
+//!   change, and stamps do not always move with them; only a file or a place that is there can contradict.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

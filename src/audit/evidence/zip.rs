@@ -3,6 +3,10 @@
 //! Stored, not packed: a pack is proof for years, and how well a library compresses changes with its version. Names, sizes
 //! and checksums only: no times, no owners, no extras. Any program opens it. Because there is one way to write a pack, a zip
 //! is unaltered exactly when writing its files again gives the same bytes.
+//!
+//! # Decisions
+//! - 2026-11-22 **The zip of a pack is written by ourselves, stored, without times.** It must be the same bytes for years;
+//!   what a library writes changes with its version. So a zip is whole exactly when writing its files again gives it back.
 
 use flate2::Crc;
 

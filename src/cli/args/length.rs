@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// `90d`, `36h`, `5m`, `30s`, `2w`; a bare 0 is no time at all. Refuses numbers without a unit.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let right = || format!("`{text}` is no length of time; give a number and s, m, h, d or w, such as 90d");
+    let right = || format!("`{text}` is not a length of time; give a number and s, m, h, d or w, such as 90d");
     if text == "0" {
         return Ok(Duration::ZERO);
     }

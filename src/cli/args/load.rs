@@ -56,11 +56,11 @@ pub struct Load {
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Of people's attributes, the files have all there are: rows they do not have hold no longer, also of people they do not name
+    /// The files have everybody's attributes: stored rows that they lack end, also those of people whom they do not name
     #[arg(long)]
     pub complete: bool,
 
-    /// Go on although more than half of a table's rows would hold no longer
+    /// Go on although more than half of a table's rows would end
     #[arg(long, requires = "complete")]
     pub confirm: bool,
 

@@ -16,6 +16,7 @@ pub use self::global::Global;
 pub use self::hold::{Hold, HoldVerb};
 use self::length::{days, duration};
 pub use self::load::{Inspect, Load, Reading};
+pub use self::manual::Manual;
 pub use self::output::Output;
 use self::path::path;
 pub use self::reconcile::Reconcile;
@@ -59,6 +60,9 @@ mod output;
 // Lengths of time.
 mod length;
 
+// The words of `ier manual`.
+mod manual;
+
 // A path among the words of a command.
 mod path;
 
@@ -101,7 +105,7 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  ier demo                                    see it all at work, in seconds, on made-up data
+  ier demo                                    see it all at work, in seconds, on invented data
   ier load exports/*.csv.gz                   take in exports; safe to run again
   ier sql \"SELECT count(*) FROM ier\"          ask; without a query, a shell
   ier ask                                     the questions people bring, ready to ask
@@ -109,6 +113,7 @@ Examples:
   ier who ortiz                               whose name or address has this in it
   ier archive --older-than 90d --dry-run      what would move to the archive
   ier status                                  what is stored, and what it costs
+  ier manual                                  the manual: its chapters, and who reads which
 
 Settings come from ier.toml, IER_* variables and flags, in rising order.
 Exit codes: 0 done, 2 invalid request, 3 not found, 4 conflict (try again), 5 unavailable,
@@ -141,10 +146,11 @@ pub enum Verb {
     Retain(RetainArgs),
     Verify(Verify),
     Generate(Generate),
+    Manual(Manual),
     Completions(Completions),
 }
 
-/// Make up some exports, load, archive and query them, and say what to try next
+/// Try it all on invented exports: load, archive and query them, and see what to try next
 ///
 /// Everything happens in one folder, which may be deleted afterwards. Takes seconds.
 #[derive(Debug, clap::Args)]
@@ -461,7 +467,7 @@ pub struct Compact {
     pub budget: Option<Duration>,
 }
 
-/// Make up exports, with the faults of real ones, for trials and measurements
+/// Write invented exports, with the faults of real ones, for trials and measurements
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -506,7 +512,7 @@ pub struct Generate {
     pub no_misbehaviour: bool,
 }
 
-/// How made-up exports are written.
+/// How invented exports are written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum ExportFormat {
     /// As Salesforce exports them

@@ -1,4 +1,8 @@
 //! Where an answer goes and in what form: what several verbs share.
+//!
+//! # Decisions
+//! - 2026-11-21 **`ier sql` shows times in UTC, `ier history` in the configured zone.** A statement's literals are UTC, and
+//!   what it shows should match; a person reads a history.
 
 use std::path::PathBuf;
 

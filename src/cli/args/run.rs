@@ -9,12 +9,12 @@
 Examples:
   ier run --dry-run                           what is due, when the rest is, and what would be removed
   ier run                                     stay, as a service
-  ier run --once                              do what is due and leave, from cron or a timer
+  ier run --once                              do what is due and end, for cron or a timer
   ier run --json | tee -a run.ndjson
 
 Ctrl-C and SIGTERM stop it at once; nothing is left half done.")]
 pub struct Run {
-    /// Do what is due, and leave
+    /// Do what is due, and end
     #[arg(long)]
     pub once: bool,
 

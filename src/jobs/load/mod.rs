@@ -416,7 +416,7 @@ impl Loading {
 }
 
 fn failed(table: &str) -> String {
-    format!("cannot load {table}; files read so far are committed up to the table before it")
+    format!("cannot load {table}; the tables before it are stored")
 }
 
 /// Writes what a load says into a table of people's attributes.

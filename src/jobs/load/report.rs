@@ -131,7 +131,7 @@ impl fmt::Display for LoadReport {
         }
         for table in self.tables.iter().filter(|table| table.ended > 0) {
             let ended = human::counted(table.ended, "row");
-            write!(f, "\n{}: {ended} hold no longer: the files name their people, and do not have them any more", table.table)?;
+            write!(f, "\n{}: {ended} ended: the files have other rows of these people, and lack these", table.table)?;
         }
         let erased: u64 = self.tables.iter().map(|table| table.erased).sum();
         if erased > 0 {

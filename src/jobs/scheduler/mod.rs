@@ -111,7 +111,7 @@ impl fmt::Display for RunPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.lease {
             Some(holder) => write!(f, "at work: {holder}")?,
-            None => f.write_str("nobody is at work")?,
+            None => f.write_str("no scheduler is at work")?,
         }
         for job in &self.jobs {
             write!(f, "\n{job} ({})", job.schedule)?;

@@ -7,6 +7,12 @@
 //! | text, number… | bars, grouped where there are several numbers |
 //! | two of text or whole number, the first repeating; number | a heat map |
 //! | whole number, number… | bars; lines when they are too many |
+//!
+//! # Decisions
+//! - 2026-11-22 **A chart is chosen by the types of the columns and whether the first repeats, not by what values look
+//!   like.** Who asks can tell beforehand what will be drawn.
+//! - 2026-11-22 **Whole values and shares share no axis.** Rates beside counts are a flat line at nothing; a second axis
+//!   would show a relation that is not there.
 
 use hashbrown::HashMap;
 

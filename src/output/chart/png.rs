@@ -1,4 +1,8 @@
 //! The SVG as dots.
+//!
+//! # Decisions
+//! - 2026-11-22 **The PNG is our SVG, drawn by `resvg` with a font that is part of the program.** One drawing to keep
+//!   right; a picture does not depend on what fonts a machine has.
 
 use std::sync::Arc;
 

@@ -4,6 +4,12 @@
 //! calendar begins there), what is no number. Text is never a formula. Moments carry no zone in a spreadsheet, so the header
 //! names it: `date_sent (UTC)`. A text no cell can hold is refused, not cut. Rows wait in temporary files until the last: a
 //! spreadsheet's beginning says how many sheets there are.
+//!
+//! # Decisions
+//! - 2026-11-22 **A spreadsheet's moments are wall time in the zone shown, and the header names the zone.** A cell knows no
+//!   zone; a text would not sort or filter as a moment.
+//! - 2026-11-22 **A spreadsheet's numbers of more than 15 digits are text.** 2^53 would do for the file, but spreadsheets
+//!   show and keep 15.
 
 use std::io::{self, BufWriter, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};

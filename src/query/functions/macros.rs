@@ -18,7 +18,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 use crate::error::{Context, Error, Result};
 
 /// The definitions.
-const MACROS: &str = include_str!("../../../sql/macros.sql");
+pub const MACROS: &str = include_str!("../../../sql/macros.sql");
 
 /// What a definition may count with: its FILTER and OVER go there.
 const AGGREGATES: [&str; 2] = ["count", "sum"];

@@ -15,6 +15,8 @@ use datafusion::logical_expr::{
     Volatility,
 };
 
+pub use self::listed::OURS;
+pub use self::macros::MACROS;
 use self::versions::ObservedVersions;
 use crate::record::fields::UTC;
 use crate::record::id::SfId;
@@ -30,6 +32,9 @@ pub mod identity;
 
 // Measures and other short expressions that have one definition: `sql/macros.sql`.
 pub(super) mod macros;
+
+// Every function of ours, with what it answers.
+mod listed;
 
 // `count(DISTINCT x)` by group, in one table for all groups.
 pub(super) mod distinct;

@@ -125,7 +125,7 @@ const UNITS: [(&str, &str); 9] = [
 ];
 
 /// Numbers with a unit become `#`, days and times of file names `TIME`. Where something was replaced, columns are squeezed.
-fn without_measures(line: &str) -> String {
+pub fn without_measures(line: &str) -> String {
     let line = match line.find("ier-rejects-") {
         Some(at) => {
             let stamp = at + "ier-rejects-".len();

@@ -107,6 +107,8 @@ fn nothing_that_a_terminal_obeys_reaches_it_from_any_verb() {
         &["run", "--once", "--config", &config],
         &["generate", &text],
         &["demo", "data"],
+        &["manual", "loading"],
+        &["manual", EVIL],
         &["completions", "bash"],
         &["completions", EVIL],
         &[EVIL],

@@ -8,8 +8,8 @@ use imports::Imports;
 mod imports;
 
 /// The rooms in the order data flows: a room knows only those before it. `cli` sees all.
-const ROOMS: [&str; 11] =
-    ["record", "source", "synthetic", "lake", "tiers", "ledgers", "output", "query", "audit", "jobs", "cli"];
+const ROOMS: [&str; 12] =
+    ["record", "source", "synthetic", "lake", "tiers", "ledgers", "output", "query", "audit", "jobs", "manual", "cli"];
 
 /// Rooms whose modules are listed in the same way: each knows only those before it.
 const WITH_FLOORS: [&str; 2] = ["lake", "query"];
@@ -154,6 +154,19 @@ fn the_readme_lists_the_rooms_as_the_map_does() {
     let rows: String = rows.collect();
     let readme = std::fs::read_to_string(crate_folder().join("README.md")).expect("a README");
     assert!(readme.contains(&rows), "README.md, Where to look, should list the rooms so:\n{rows}");
+}
+
+/// Decisions stand under the file they are about: one that moved takes them along.
+#[test]
+fn decisions_are_about_files_that_are_there() {
+    for path in files(&crate_folder().join("src"), "md").iter().filter(|path| path.ends_with("DECISIONS.md")) {
+        let text = std::fs::read_to_string(path).expect("decisions");
+        for line in text.lines() {
+            let about = line.strip_prefix("## `").and_then(|line| line.strip_suffix('`'));
+            let there = |file: &str| path.parent().is_some_and(|room| room.join(file).exists());
+            assert!(about.is_none_or(there), "{}: there is no {line}", path.display());
+        }
+    }
 }
 
 /// One style: a module with children is its folder's `mod.rs`.
