@@ -107,17 +107,21 @@ pub async fn write(session: &Session, stream: SendableRecordBatchStream, output:
     Ok(rows)
 }
 
-/// Writes an answer as an audience, where one is wished for, or else where `output` says.
+/// Writes an answer as an audience, where one is wished for, or else where `output` says. Returns its number of rows.
 pub async fn deliver(
     session: &Session,
     engine: &Engine,
     stream: SendableRecordBatchStream,
     audience: Option<&(Audience, PathBuf)>,
     (output, zone): (&Output, Option<Tz>),
-) -> Result<()> {
+) -> Result<u64> {
     match audience {
-        Some((audience, out)) => session.answer(&audience.write(engine, stream, out).await?),
-        None => write(session, stream, output, zone).await.map(drop),
+        Some((audience, out)) => {
+            let report = audience.write(engine, stream, out).await?;
+            session.answer(&report)?;
+            Ok(report.rows)
+        }
+        None => write(session, stream, output, zone).await,
     }
 }
 

@@ -48,7 +48,7 @@ async fn run(args: Args, session: Session) -> Result<()> {
     let work = async {
         match verb {
             Verb::Demo(args) => demo::run(&session, &args).await,
-            Verb::Sql(args) => sql::run(&session, &session.engine().await?, &args).await,
+            Verb::Sql(args) => sql::run(&session, &session.engine_for(args.reason.as_deref()).await?, &args).await,
             Verb::Ask(args) => ask::run(&session, &args).await,
             Verb::History(args) => history::run(&session, &args).await,
             Verb::Who(args) => who::run(&session, &args).await,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider, TableProvider};
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider};
 use datafusion::common::{ParamValues, ScalarValue, TableReference};
 use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
@@ -29,6 +29,7 @@ use super::as_of::{IER_AS_OF, IerAsOf};
 use super::ask::Ask;
 use super::catalog::{CATALOG, PUBLIC, PublicSchema, SALESFORCE, SalesforceSchema, VIEWS};
 use super::limits::{Limits, Timed};
+use super::look_ups::{AskedAbout, LookUps, Looker};
 use super::memory::{Shares, merge_bytes};
 use super::people::{People, Person};
 use super::workers::{Away, Workers};
@@ -37,6 +38,7 @@ use crate::calendar::days::Today;
 use crate::calendar::local::Calendar;
 use crate::error::{Context, Error, Result};
 use crate::lake::read::scan::STORE;
+use crate::query::functions::identity::OfWhom;
 use crate::query::functions::macros::Macros;
 use crate::query::functions::{distinct, identity, local_time};
 use crate::query::planner::once::TextsOnce;
@@ -61,7 +63,7 @@ pub struct Engine {
     warehouse: Arc<Warehouse>,
     context: SessionContext,
     public: Arc<PublicSchema>,
-    ier: Arc<dyn TableProvider>,
+    of_whom: OfWhom,
     tiers: Tiers,
     /// The plan of somebody's history, made when it is first asked for.
     history: OnceCell<LogicalPlan>,
@@ -70,6 +72,7 @@ pub struct Engine {
     macros: Macros,
     limits: Limits,
     workers: Workers,
+    look_ups: Option<LookUps>,
 }
 
 impl Engine {
@@ -124,7 +127,11 @@ impl Engine {
         );
         there?;
         let public = Arc::new(public?);
-        let ier = public.table("ier").await?.ok_or_else(|| Error::internal("there is no table ier"))?;
+        let table = async |name: &str| {
+            public.table(name).await?.ok_or_else(|| Error::internal(phrase!("there is no table {}", name.to_owned())))
+        };
+        let (ier, links) = (table("ier").await?, table("individual_link").await?);
+        let of_whom = OfWhom { ier, observed: public.observed.clone(), links };
         let catalog = Arc::new(MemoryCatalogProvider::new());
         catalog.register_schema(PUBLIC, public.clone())?;
         catalog.register_schema(SALESFORCE, Arc::new(SalesforceSchema::new(&public)?))?;
@@ -137,7 +144,18 @@ impl Engine {
             public.add_view(name, view.into_view());
         }
         let workers = Workers::start(limits.threads)?;
-        Ok(Self { warehouse, context, public, ier, tiers, history: OnceCell::new(), aliases, calendar, macros, limits, workers })
+        let (history, look_ups) = (OnceCell::new(), None);
+        Ok(Self { warehouse, context, public, of_whom, tiers, history, aliases, calendar, macros, limits, workers, look_ups })
+    }
+
+    /// The same, entering in the log of look-ups whom it shows to this looker.
+    #[must_use]
+    pub fn shown_to(self, looker: Looker) -> Self {
+        Self { look_ups: Some(LookUps::of(looker)), ..self }
+    }
+
+    pub(super) fn look_ups(&self) -> Option<&LookUps> {
+        self.look_ups.as_ref()
     }
 
     /// What it answers from.
@@ -184,6 +202,7 @@ impl Engine {
         given: &BTreeMap<String, String>,
         parameters: ParamValues,
     ) -> Result<SendableRecordBatchStream> {
+        let given = &*self.looked_at(query, given).await?;
         let mut state = self.context.state();
         let now = self.warehouse.clock().now();
         state.execution_props_mut().query_execution_start_time = Some(now);
@@ -192,12 +211,17 @@ impl Engine {
             true => Some(self.people().await?),
             false => None,
         };
-        let (ier, public) = (self.ier.clone(), self.public.clone());
+        let (of_whom, public) = (self.of_whom.clone(), self.public.clone());
         let as_of = IerAsOf { observed: self.public.observed.clone(), parameters: parameters.clone() };
-        self.work(async move {
+        let asked = AskedAbout::default();
+        if identity::names_somebody(&statement.to_string()) {
+            self.may_look_up()?;
+        }
+        let asked_about = asked.clone();
+        let answer = self.work(async move {
             state.register_udtf(IER_AS_OF, Arc::new(as_of));
             if let Some(people) = people {
-                identity::register(&mut state, &people.identities, &ier, &parameters)?;
+                identity::register(&mut state, &people.identities, &of_whom, &parameters, &asked_about)?;
                 people.pin(&mut state)?;
             }
             let plan = match state.statement_to_plan(statement.clone()).await {
@@ -213,9 +237,9 @@ impl Engine {
                 _ => frame.with_param_values(parameters)?,
             };
             Ok(bound.execute_stream().await?)
-        })
-        .await
-        .map_err(Error::of_statement)
+        });
+        let answer = answer.await.map_err(Error::of_statement)?;
+        self.after_entry(&asked, answer).await
     }
 
     /// Plans and runs a statement on the engine's threads, for as long as one may take.
@@ -259,17 +283,20 @@ impl Engine {
         Ok(People { identities, pinned })
     }
 
-    /// A person's e-mails under all their ids, newest first.
+    /// A person's e-mails under all their ids, newest first, after the look-up was entered in its log.
     pub async fn history_of(&self, person: &Person) -> Result<SendableRecordBatchStream> {
-        let plan = self.history.get_or_try_init(|| identity::history_of_somebody(&self.context, &self.ier)).await?;
+        let plan = self.history.get_or_try_init(|| identity::history_of_somebody(&self.context, &self.of_whom)).await?;
         let plan = identity::history_of(plan, person.ids())?;
         let (mut state, people) = (self.context.state(), person.people().clone());
-        self.work(async move {
+        self.may_look_up()?;
+        let answer = self.work(async move {
             people.pin(&mut state)?;
             let plan = state.query_planner().create_physical_plan(&plan, &state).await?;
             Ok(execute_stream(plan, state.task_ctx())?)
-        })
-        .await
+        });
+        let asked = AskedAbout::default();
+        asked.note("history", *person.id());
+        self.after_entry(&asked, answer.await?).await
     }
 
     /// The ledger of aliases, oldest first: all of it, or what concerns the person who has an id.

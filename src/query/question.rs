@@ -12,7 +12,8 @@
 //! ```
 //!
 //! Cells of the head are two blanks or more apart. A parameter has a name (`$from` in the SQL), a type, a default (`-`: it must be
-//! given; `any`: null) and a meaning. The same file runs wherever SQL does, with its defaults.
+//! given; `any`: null) and a meaning. A type may also be a choice of texts (`month|send|unit`), by which a column may be named
+//! (`AS "$by"`), or a column (`affiliation.affiliation`), one of whose values it must be. The same file runs wherever SQL does, with its defaults.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -61,16 +62,19 @@ pub enum Type {
     Date,
     /// A Salesforce id, in either form.
     Id,
+    /// Somebody: a contact's or lead's id, or an e-mail address that one person has.
+    Person,
 }
 
 impl Type {
-    const ALL: [(&'static str, Self, &'static str); 6] = [
+    const ALL: [(&'static str, Self, &'static str); 7] = [
         ("text", Self::Text, "a text"),
         ("integer", Self::Integer, "a whole number"),
         ("number", Self::Number, "a number"),
         ("boolean", Self::Boolean, "true or false"),
         ("date", Self::Date, days::RIGHT),
         ("id", Self::Id, "an id of 15 or 18 characters"),
+        ("person", Self::Person, "a contact's or lead's id, or an e-mail address"),
     ];
 
     /// Its name in a head.
@@ -82,7 +86,7 @@ impl Type {
     fn value(self, text: &str, today: Today) -> Option<String> {
         let text = text.trim();
         match self {
-            Self::Text => Some(text.to_owned()),
+            Self::Text | Self::Person => Some(text.to_owned()),
             Self::Integer => text.parse::<i64>().ok().map(|number| number.to_string()),
             Self::Number => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(|number| format!("{number:?}")),
             Self::Boolean => matches!(text, "true" | "false").then(|| text.to_owned()),
@@ -113,6 +117,8 @@ pub struct Parameter {
     pub kind: Type,
     /// The texts it may be; any where there are none.
     pub choices: Vec<String>,
+    /// The table and the column whose values it may be, without regard to case and signs; any where there is none.
+    pub values_of: Option<(String, String)>,
     /// What it is when nobody says.
     pub default: Default,
     /// In words.
@@ -154,6 +160,9 @@ impl Question {
                 (_, "Parameters:", [name, kind, default, meaning @ ..]) => {
                     let choices: Vec<String> = kind.split('|').map(str::to_owned).collect();
                     let (kind, choices) = if choices.len() > 1 { ("text", choices) } else { (*kind, Vec::new()) };
+                    let values_of = kind.split_once('.').filter(|(table, column)| is_name(table) && is_name(column));
+                    let values_of = values_of.map(|(table, column)| (table.to_owned(), column.to_owned()));
+                    let kind = if values_of.is_some() { "text" } else { kind };
                     let known = Type::ALL.iter().find(|(known, ..)| *known == kind);
                     let Some((_, kind, _)) = known.filter(|_| is_name(name)) else { return Err(unreadable(text)) };
                     let default = match *default {
@@ -162,7 +171,7 @@ impl Question {
                         value => Default::Value(value.to_owned()),
                     };
                     let (name, meaning) = ((*name).to_owned(), meaning.join(" "));
-                    let parameter = Parameter { name, kind: *kind, choices, default, meaning };
+                    let parameter = Parameter { name, kind: *kind, choices, values_of, default, meaning };
                     question.parameters.push(parameter);
                 }
                 (_, "Columns:", [name, meaning @ ..]) => question.columns.push(((*name).to_owned(), meaning.join(" "))),

@@ -218,9 +218,38 @@ struct AskLayer {
     folder: Option<PathBuf>,
 }
 
-/// The environment's variables; those that are not UTF-8 are no settings of ours.
+/// The environment's variables; those that are not UTF-8 are no settings of ours. Where none says who is at work, as in containers and
+/// under cron, the system does.
 pub fn environment() -> Vec<(String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let mut variables: Vec<(String, String)> = variables.collect();
+    if !variables.iter().any(|(name, value)| USERS.contains(&name.as_str()) && !value.is_empty()) {
+        variables.extend(system_user().map(|user| (USERS[0].to_owned(), user)));
+    }
+    variables
+}
+
+/// Variables that say who is at work, the first that is set.
+const USERS: [&str; 3] = ["USER", "LOGNAME", "USERNAME"];
+
+/// Who the system says is at work: their name, or where the system has none for it, the number they have.
+#[cfg(unix)]
+fn system_user() -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    // A process's own folder is its user's; elsewhere than on Linux there is none, and the variables are set.
+    let id = std::fs::metadata("/proc/self").ok()?.uid().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == id).then(|| name.to_owned())
+    });
+    Some(name.unwrap_or_else(|| format!("uid {id}")))
+}
+
+#[cfg(not(unix))]
+fn system_user() -> Option<String> {
+    None
 }
 
 /// The user's own folder, as the environment names it.
@@ -315,7 +344,7 @@ impl Settings {
         let home = home(env).map(|home| home.join(".local/share"));
         self.shell.history = data.or(home).map(|folder| folder.join("ier").join("history"));
         self.shell.pager = get("PAGER").map(str::to_owned);
-        if let Some(user) = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(get) {
+        if let Some(user) = USERS.into_iter().find_map(get) {
             self.audit.who = user.to_owned();
         }
         self.run.host = ["HOSTNAME", "COMPUTERNAME"].into_iter().find_map(get).map(str::to_owned);

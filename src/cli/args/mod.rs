@@ -207,6 +207,10 @@ pub struct Sql {
     /// Show times of a table or spreadsheet in your zone rather than in UTC
     #[arg(long)]
     pub local: bool,
+
+    /// Why you look, for the log of look-ups: for statements that name a person to contact_history or person_ids
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// One person's mails, newest first: what was sent, and what became of it
@@ -350,6 +354,10 @@ pub struct Who {
     /// List at most this many people (all are counted)
     #[arg(long, value_name = "N", default_value = "50")]
     pub limit: usize,
+
+    /// Why you look, for the log of look-ups
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// Which ids are one person: list what is known, add what is not
