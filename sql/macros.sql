@@ -45,6 +45,23 @@ END;
 CREATE MACRO machine_opened(i) AS count(machine_open(i));
 CREATE MACRO human_open_rate(i) AS CAST(opened(i) - machine_opened(i) AS DOUBLE) / nullif(delivered(i), 0);
 
+-- How a mail arrived, by the rule of audits: delivered, bounced_hard, bounced_soft or (of no clear kind) bounced. A soft bounce is made
+-- good by what only a delivered mail allows: an open, a click. The measure delivered(i) is the vendor's, and takes every bounce away.
+CREATE MACRO outcome(i) AS mail_outcome(
+    i.hard_bounce, i.soft_bounce, i.date_bounced, i.opened, i.date_opened, i.clicked, NULL, i.date_unsubscribed
+);
+
+-- Was it sent on this local day or later, on this one or earlier? What has no time of sending counts by its day (sent_date, which is then
+-- that of the record's making), as in all views; what has not even that may have been sent on any day, and is in every count.
+CREATE MACRO sent_from(i, first) AS (i.sent_date IS NULL OR i.sent_date >= first - INTERVAL '1 day')
+    AND (i.date_sent >= day_start(first) OR (i.date_sent IS NULL AND (i.sent_date IS NULL OR i.sent_date >= first)));
+CREATE MACRO sent_until(i, last) AS (i.sent_date IS NULL OR i.sent_date <= last + INTERVAL '1 day')
+    AND (i.date_sent < day_start(last + INTERVAL '1 day') OR (i.date_sent IS NULL AND (i.sent_date IS NULL OR i.sent_date <= last)));
+
+-- The local month of sending, and a moment of the local day: of what has no time of sending the month and the beginning of its day.
+CREATE MACRO sent_at(i) AS coalesce(i.date_sent, day_start(i.sent_date));
+CREATE MACRO sent_month(i) AS coalesce(local_month(i.date_sent), CAST(date_trunc('month', i.sent_date) AS DATE));
+
 -- Did this row of a table of people's attributes hold at a moment? Does it hold now?
 CREATE MACRO held_at(a, moment) AS (a.valid_from IS NULL OR a.valid_from <= moment) AND (a.valid_to IS NULL OR a.valid_to > moment);
 CREATE MACRO holds_now(a) AS held_at(a, now());

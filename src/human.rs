@@ -3,6 +3,18 @@
 //!
 //! Reports for machines carry the bare numbers and texts; these are for the eye only.
 
+/// Is one word the other with a slip of the finger: a letter put in, left out, changed or swapped with its neighbour, in longer words two?
+/// Of words shorter than four letters each is a word of its own.
+pub fn is_slip(one: &str, other: &str) -> bool {
+    let letters = one.chars().count().min(other.chars().count());
+    let slips = match letters {
+        0..4 => 0,
+        4..8 => 1,
+        _ => 2,
+    };
+    one != other && strsim::osa_distance(one, other) <= slips
+}
+
 /// `1234567` as `1,234,567`.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -53,6 +65,15 @@ pub fn seconds(seconds: f64) -> String {
         (0, 0) => format!("{minutes} min {rest} s"),
         (0, _) => format!("{hours} h {minutes} min"),
         _ => format!("{days} d {hours} h"),
+    }
+}
+
+/// `168` hours as `7 days`, `36` as `36 hours`.
+pub fn hours(hours: i64) -> String {
+    let hours = u64::try_from(hours).unwrap_or(0);
+    match hours % 24 == 0 && hours > 0 {
+        true => counted(hours / 24, "day"),
+        false => counted(hours, "hour"),
     }
 }
 

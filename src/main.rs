@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use ier::cli::{self, args::Args, print};
+use clap::error::ContextKind;
+use ier::cli::{self, args::Args, hints, print};
 use ier::error::Error;
 
 /// Queries allocate and free large buffers all the time; this allocator gives them back.
@@ -25,6 +26,10 @@ fn main() -> ExitCode {
 /// Help and version go out as they are; wrong words are an invalid request.
 fn usage(error: &clap::Error) -> ExitCode {
     let json = std::env::args_os().any(|word| word == "--json");
+    if let Some(instead) = hints::instead(error) {
+        let verb = error.get(ContextKind::InvalidSubcommand).map(ToString::to_string).unwrap_or_default();
+        return exit(json, &Error::invalid(format!("there is no verb {verb}; {instead}")));
+    }
     if error.use_stderr() && json {
         return exit(json, &Error::invalid(error.to_string().trim().trim_start_matches("error: ").to_owned()));
     }

@@ -13,8 +13,8 @@
 SELECT canonical_person(i.person_id) AS person_id, sent(i) AS mails, max(i.date_sent) AS last_sent
 FROM ier i
 WHERE i.person_id IS NOT NULL
-    AND i.date_sent >= day_start($from) AND i.date_sent < day_start($to + INTERVAL '1 day')
-    AND ($about IS NULL OR strpos(lower(i.email_name), lower($about)) > 0)
+    AND sent_from(i, $from) AND sent_until(i, $to)
+    AND ($about IS NULL OR has_words(i.email_name, $about))
 GROUP BY 1
 HAVING CASE $did
     WHEN 'sent' THEN true

@@ -3,7 +3,7 @@
 --
 -- Parameters:
 --   did    sent|opened|not_opened|clicked|not_clicked|bounced  opened  what they did with any of them, or (not_…, of those delivered) with none
---   audience  text  Alumni    an affiliation, as it is now
+--   audience  affiliation.affiliation  Alumni    an affiliation, as it is now
 --   about  text  any         words of the e-mail's name
 --   from   date  1 year ago  sent on this day or later
 --   to     date  today       sent on this day or earlier
@@ -14,10 +14,10 @@
 SELECT canonical_person(i.person_id) AS person_id, sent(i) AS mails, max(i.date_sent) AS last_sent
 FROM ier i
 WHERE i.person_id IS NOT NULL
-    AND i.date_sent >= day_start($from) AND i.date_sent < day_start($to + INTERVAL '1 day')
-    AND ($about IS NULL OR strpos(lower(i.email_name), lower($about)) > 0)
+    AND sent_from(i, $from) AND sent_until(i, $to)
+    AND ($about IS NULL OR has_words(i.email_name, $about))
     AND canonical_person(i.person_id) IN (
-        SELECT canonical_person(a.contact_id) FROM affiliation a WHERE lower(a.affiliation) = lower($audience) AND holds_now(a)
+        SELECT canonical_person(a.contact_id) FROM affiliation a WHERE same_text(a.affiliation, $audience) AND holds_now(a)
     )
 GROUP BY 1
 HAVING CASE $did

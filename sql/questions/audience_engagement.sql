@@ -7,7 +7,7 @@
 --   about  text    any         words of the e-mail's name
 --   now   boolean  false       true: who belongs to the audience now, rather than when it was sent
 -- Columns:
---   audience     null in the last row, the total of those who are in any
+--   audience     all: the last row, the total of those who are in any
 --   people       who were sent one or more, under all their ids
 --   sent         e-mails
 --   delivered    e-mails
@@ -32,22 +32,22 @@ WITH held AS (
 mails AS (
     SELECT i.*
     FROM ier i
-    WHERE i.date_sent >= day_start($from) AND i.date_sent < day_start($to + INTERVAL '1 day')
-        AND ($about IS NULL OR strpos(lower(i.email_name), lower($about)) > 0)
+    WHERE sent_from(i, $from) AND sent_until(i, $to)
+        AND ($about IS NULL OR has_words(i.email_name, $about))
 )
 SELECT audience, people, sent, delivered, opened, clicked, open_rate, click_rate
 FROM (
-    SELECT 0 AS part, h.audience, people(m), sent(m), delivered(m), opened(m), clicked(m), open_rate(m), click_rate(m)
+    SELECT 0 AS part, h.audience, people(m), sent(m), delivered(m), opened(m), clicked(m), round(open_rate(m), 4) AS open_rate, round(click_rate(m), 4) AS click_rate
     FROM mails m
-    JOIN held h ON h.person = canonical_person(m.person_id) AND (CASE WHEN $now THEN holds_now(h) ELSE held_at(h, m.date_sent) END)
+    JOIN held h ON h.person = canonical_person(m.person_id) AND (CASE WHEN $now THEN holds_now(h) ELSE held_at(h, sent_at(m)) END)
     GROUP BY h.audience
     UNION ALL
-    SELECT 1, NULL, people(m), sent(m), delivered(m), opened(m), clicked(m), open_rate(m), click_rate(m)
+    SELECT 1, 'all', people(m), sent(m), delivered(m), opened(m), clicked(m), round(open_rate(m), 4) AS open_rate, round(click_rate(m), 4) AS click_rate
     FROM mails m
     WHERE EXISTS (
         SELECT 1 FROM affiliation a
         WHERE canonical_person(a.contact_id) = canonical_person(m.person_id)
-            AND (CASE WHEN $now THEN holds_now(a) ELSE held_at(a, m.date_sent) END)
+            AND (CASE WHEN $now THEN holds_now(a) ELSE held_at(a, sent_at(m)) END)
     )
 ) t
 ORDER BY part, audience

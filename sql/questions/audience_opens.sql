@@ -2,13 +2,13 @@
 -- People are counted, once in each place and once in the total, under all their ids; places are those of the time of the send.
 --
 -- Parameters:
---   audience  text     Faculty         an affiliation
+--   audience  affiliation.affiliation     Faculty         an affiliation
 --   about     text     CU Connections  words of the e-mail's name
 --   from      date     1 year ago      sent on this day or later
 --   to        date     today           sent on this day or earlier
 --   now       boolean  false           true: who belongs to the audience now, rather than when it was sent
 -- Columns:
---   campus   null in the last row, which is the total
+--   campus   all: the last row, which is the total
 --   school   null in the last row, and where none is known
 --   people   who were sent one or more
 --   opened   of these, who opened one or more
@@ -23,7 +23,7 @@ WITH held AS (
         greatest(a.valid_from, max(coalesce(a.valid_to, day_start(DATE '2200-01-01'))) OVER earlier) AS valid_from,
         a.valid_to
     FROM affiliation a
-    WHERE lower(a.affiliation) = lower($audience)
+    WHERE same_text(a.affiliation, $audience)
     WINDOW earlier AS (
         PARTITION BY a.campus, a.school, canonical_person(a.contact_id)
         ORDER BY a.valid_from NULLS FIRST
@@ -31,12 +31,12 @@ WITH held AS (
     )
 ),
 mails AS (
-    SELECT canonical_person(i.person_id) AS person, i.date_sent, i.opened
+    SELECT canonical_person(i.person_id) AS person, sent_at(i) AS sent_at, i.opened
     FROM ier i
-    WHERE strpos(lower(i.email_name), lower($about)) > 0
-        AND i.date_sent >= day_start($from) AND i.date_sent < day_start($to + INTERVAL '1 day')
+    WHERE has_words(i.email_name, $about)
+        AND sent_from(i, $from) AND sent_until(i, $to)
 )
-SELECT campus, school, people, opened, CAST(opened AS DOUBLE) / nullif(people, 0) AS share, mails
+SELECT campus, school, people, opened, round(CAST(opened AS DOUBLE) / nullif(people, 0), 4) AS share, mails
 FROM (
     SELECT
         0 AS part,
@@ -46,15 +46,15 @@ FROM (
         count(DISTINCT m.person) FILTER (WHERE m.opened) AS opened,
         count(*) AS mails
     FROM mails m
-    JOIN held h ON h.person = m.person AND (CASE WHEN $now THEN holds_now(h) ELSE held_at(h, m.date_sent) END)
+    JOIN held h ON h.person = m.person AND (CASE WHEN $now THEN holds_now(h) ELSE held_at(h, m.sent_at) END)
     GROUP BY h.campus, h.school
     UNION ALL
-    SELECT 1, NULL, NULL, count(DISTINCT m.person), count(DISTINCT m.person) FILTER (WHERE m.opened), count(*)
+    SELECT 1, 'all', NULL, count(DISTINCT m.person), count(DISTINCT m.person) FILTER (WHERE m.opened), count(*)
     FROM mails m
     WHERE EXISTS (
         SELECT 1 FROM affiliation a
-        WHERE canonical_person(a.contact_id) = m.person AND lower(a.affiliation) = lower($audience)
-            AND (CASE WHEN $now THEN holds_now(a) ELSE held_at(a, m.date_sent) END)
+        WHERE canonical_person(a.contact_id) = m.person AND same_text(a.affiliation, $audience)
+            AND (CASE WHEN $now THEN holds_now(a) ELSE held_at(a, m.sent_at) END)
     )
 ) t
 ORDER BY part, campus, school

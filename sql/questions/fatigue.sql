@@ -13,12 +13,12 @@ SELECT
     mails,
     count(*) AS people_months,
     count(*) FILTER (WHERE unsubscribed > 0) AS unsubscribed,
-    CAST(count(*) FILTER (WHERE unsubscribed > 0) AS DOUBLE) / count(*) AS unsubscribe_rate
+    round(CAST(count(*) FILTER (WHERE unsubscribed > 0) AS DOUBLE) / count(*), 4) AS unsubscribe_rate
 FROM (
     SELECT least(sent(i), $most) AS mails, unsubscribed(i) AS unsubscribed
     FROM ier i
-    WHERE i.date_sent >= day_start($from) AND i.person_id IS NOT NULL
-    GROUP BY canonical_person(i.person_id), local_month(i.date_sent)
+    WHERE sent_from(i, $from) AND i.person_id IS NOT NULL
+    GROUP BY canonical_person(i.person_id), sent_month(i)
 ) t
 GROUP BY mails
 ORDER BY mails

@@ -11,7 +11,7 @@
 --   last_sent      when the last of them was sent
 SELECT i.current_email, canonical_person(i.person_id) AS person_id, hard_bounced(i) AS hard_bounces, max(i.date_sent) AS last_sent
 FROM ier i
-WHERE i.hard_bounce AND (i.date_sent IS NULL OR i.date_sent >= day_start($from))
+WHERE i.hard_bounce AND sent_from(i, $from)
 GROUP BY 1, 2
 HAVING hard_bounced(i) >= $at_least
 ORDER BY hard_bounces DESC, 2, 1

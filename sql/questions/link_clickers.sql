@@ -11,7 +11,7 @@
 --   last       when last
 SELECT canonical_person(l.person_id) AS person_id, l.link_url, sum(l.number_of_total_clicks) AS clicks, max(l.last_clicked) AS last
 FROM individual_link l
-WHERE (strpos(lower(l.link_url), lower($link)) > 0 OR strpos(lower(l.link_name), lower($link)) > 0)
+WHERE (has_part(l.link_url, $link) OR has_part(l.link_name, $link))
     AND l.last_clicked >= day_start($from) AND l.last_clicked < day_start($to + INTERVAL '1 day')
 GROUP BY 1, 2
 ORDER BY last DESC, 1, 2

@@ -10,7 +10,7 @@
 --   last_sent  when the last was sent
 SELECT canonical_person(i.person_id) AS person_id, delivered(i), max(i.date_sent) AS last_sent
 FROM ier i
-WHERE i.date_sent >= day_start($from) AND i.person_id IS NOT NULL
+WHERE sent_from(i, $from) AND i.person_id IS NOT NULL
 GROUP BY 1
 HAVING delivered(i) >= $at_least AND opened(i) = 0 AND clicked(i) = 0
 ORDER BY delivered DESC, 1

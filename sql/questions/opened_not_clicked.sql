@@ -8,7 +8,7 @@
 -- Columns:
 --   person_id      the person, by the one id under which they are counted
 --   email_name     what they opened
---   date_sent      when it was sent
+--   date_sent      when it was sent; null where that was not recorded
 --   date_opened    when an open was recorded
 --   other_links    other links of the same e-mail they clicked
 SELECT
@@ -19,12 +19,12 @@ SELECT
     coalesce(l.other_links, 0) AS other_links
 FROM ier i
 LEFT JOIN (
-    SELECT ier_id, count(*) AS other_links, count(*) FILTER (WHERE strpos(lower(link_url), lower($link)) > 0) AS wanted
+    SELECT ier_id, count(*) AS other_links, count(*) FILTER (WHERE has_part(link_url, $link)) AS wanted
     FROM individual_link
     GROUP BY ier_id
 ) l ON l.ier_id = i.ier_id
 WHERE i.opened
-    AND strpos(lower(i.email_name), lower($about)) > 0
-    AND i.date_sent >= day_start($from)
+    AND has_words(i.email_name, $about)
+    AND sent_from(i, $from)
     AND coalesce(l.wanted, 0) = 0
-ORDER BY i.date_sent DESC, 1, i.ier_id
+ORDER BY i.date_sent DESC NULLS LAST, 1, i.ier_id

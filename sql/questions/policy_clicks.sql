@@ -2,7 +2,7 @@
 -- Who was employed there when they clicked; a person with two jobs there is listed once.
 --
 -- Parameters:
---   campus  text  Boulder     where they are employed
+--   campus  employment.campus  Boulder     where they are employed
 --   link    text  policy      a part of the link's address or name
 --   from    date  1 year ago  clicked on this day or later
 -- Columns:
@@ -17,8 +17,8 @@ SELECT
     max(l.last_clicked) AS last
 FROM individual_link l
 JOIN employment e ON canonical_person(e.contact_id) = canonical_person(l.person_id) AND held_at(e, l.last_clicked)
-WHERE lower(e.campus) = lower($campus)
-    AND (strpos(lower(l.link_url), lower($link)) > 0 OR strpos(lower(l.link_name), lower($link)) > 0)
+WHERE same_text(e.campus, $campus)
+    AND (has_part(l.link_url, $link) OR has_part(l.link_name, $link))
     AND l.last_clicked >= day_start($from)
 GROUP BY 1
 ORDER BY last DESC, 1

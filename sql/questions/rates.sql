@@ -6,31 +6,31 @@
 --   from  date  8 years ago   sent on this day or later
 --   to    date  today         sent on this day or earlier
 -- Columns:
---   what              the month, the send (its e-mail's name, and its own) or the unit's name
---   sent              records
+--   $by               the month, the send (its e-mail's name, and its own) or the unit's name
+--   sent              records, those of triggered sends among them
 --   delivered         records
 --   open_rate         opened / delivered
 --   click_rate        clicked / delivered
 --   bounce_rate       bounced / sent
 --   unsubscribe_rate  unsubscribed / delivered
---   total_sent        as the sends themselves count
+--   total_sent        as the sends themselves count: less than sent where there are triggered sends, which do not count so
 --   total_open_rate   as the sends themselves count
 --   total_click_rate  as the sends themselves count
 SELECT
-    coalesce(own.what, total.what) AS what,
+    coalesce(own.what, total.what) AS "$by",
     own.sent,
     own.delivered,
-    own.open_rate,
-    own.click_rate,
-    own.bounce_rate,
-    own.unsubscribe_rate,
+    round(own.open_rate, 4) AS open_rate,
+    round(own.click_rate, 4) AS click_rate,
+    round(own.bounce_rate, 4) AS bounce_rate,
+    round(own.unsubscribe_rate, 4) AS unsubscribe_rate,
     total.sent AS total_sent,
-    CAST(total.opened AS DOUBLE) / nullif(total.delivered, 0) AS total_open_rate,
-    CAST(total.clicked AS DOUBLE) / nullif(total.delivered, 0) AS total_click_rate
+    round(CAST(total.opened AS DOUBLE) / nullif(total.delivered, 0), 4) AS total_open_rate,
+    round(CAST(total.clicked AS DOUBLE) / nullif(total.delivered, 0), 4) AS total_click_rate
 FROM (
     SELECT
         CASE $by
-            WHEN 'month' THEN CAST(local_month(i.date_sent) AS VARCHAR)
+            WHEN 'month' THEN CAST(sent_month(i) AS VARCHAR)
             WHEN 'send' THEN coalesce(s.email_name || ' (' || s.name || ')', s.name, i.send_definition_id)
             WHEN 'unit' THEN coalesce(u.name, s.business_unit_saved)
         END AS what,
@@ -43,7 +43,7 @@ FROM (
     FROM ier i
     LEFT JOIN email_send s ON s.id = i.send_definition_id
     LEFT JOIN business_unit u ON u.id = s.business_unit_id
-    WHERE i.date_sent >= day_start($from) AND i.date_sent < day_start($to + INTERVAL '1 day')
+    WHERE sent_from(i, $from) AND sent_until(i, $to)
     GROUP BY 1
 ) own
 FULL JOIN (
@@ -59,7 +59,7 @@ FULL JOIN (
         sum(s.number_of_unique_clicks) AS clicked
     FROM email_send s
     LEFT JOIN business_unit u ON u.id = s.business_unit_id
-    WHERE s.date_sent >= day_start($from) AND s.date_sent < day_start($to + INTERVAL '1 day')
+    WHERE (s.date_sent IS NULL OR (s.date_sent >= day_start($from) AND s.date_sent < day_start($to + INTERVAL '1 day')))
     GROUP BY 1
 ) total ON total.what IS NOT DISTINCT FROM own.what
 ORDER BY 1 NULLS LAST

@@ -7,12 +7,12 @@
 -- Columns:
 --   person_id   the person, by the one id under which they are counted
 --   email_name  what they were sent
---   date_sent   when
+--   date_sent   when; null where that was not recorded
 SELECT canonical_person(i.person_id) AS person_id, i.email_name, i.date_sent
 FROM ier i
-WHERE i.hard_bounce IS NOT TRUE AND i.soft_bounce IS NOT TRUE
+WHERE outcome(i) = 'delivered'
     AND i.opened IS NOT TRUE AND i.clicked IS NOT TRUE
     AND ($send IS NULL OR i.send_definition_id = $send)
-    AND ($about IS NULL OR strpos(lower(i.email_name), lower($about)) > 0)
-    AND i.date_sent >= day_start($from)
-ORDER BY i.date_sent DESC, 1, i.ier_id
+    AND ($about IS NULL OR has_words(i.email_name, $about))
+    AND sent_from(i, $from)
+ORDER BY i.date_sent DESC NULLS LAST, 1, i.ier_id

@@ -1,7 +1,7 @@
 -- Which of an audience clicked three or more different articles on a subject?
 --
 -- Parameters:
---   audience  text     Alumni      an affiliation, as it is now
+--   audience  affiliation.affiliation     Alumni      an affiliation, as it is now
 --   link      text     athletics   a part of the articles' addresses
 --   at_least  integer  3           different addresses
 --   from      date     1 year ago  clicked on this day or later
@@ -16,10 +16,10 @@ SELECT
     sum(l.number_of_total_clicks) AS clicks,
     max(l.last_clicked) AS last
 FROM individual_link l
-WHERE strpos(lower(l.link_url), lower($link)) > 0
+WHERE has_part(l.link_url, $link)
     AND l.last_clicked >= day_start($from)
     AND canonical_person(l.person_id) IN (
-        SELECT canonical_person(a.contact_id) FROM affiliation a WHERE lower(a.affiliation) = lower($audience) AND holds_now(a)
+        SELECT canonical_person(a.contact_id) FROM affiliation a WHERE same_text(a.affiliation, $audience) AND holds_now(a)
     )
 GROUP BY 1
 HAVING count(DISTINCT l.link_url) >= $at_least

@@ -4,13 +4,13 @@
 -- Parameters:
 --   by  month|send|unit  month  what is told apart
 -- Columns:
---   what              the month, the e-mail's name or the unit's
+--   $by               the month, the e-mail's name or the unit's
 --   iers              records
 --   salesforce_bytes  what they cost, or would cost, there
 --   bytes             what they cost here
 --   times_smaller     salesforce_bytes / bytes
 SELECT
-    what,
+    what AS "$by",
     sum(iers) AS iers,
     sum(iers) * 2048 AS salesforce_bytes,
     CAST(round(sum(iers * bytes_each)) AS BIGINT) AS bytes,

@@ -5,7 +5,7 @@
 --   by    send|hour  send  what is told apart: the send, or the local hour of sending
 --   from  date  1 year ago  sent on this day or later
 -- Columns:
---   what             the send's e-mail name, or the hour (00 to 23)
+--   $by              the send's e-mail name, or the hour (00 to 23)
 --   first_sent       when the first of them was sent
 --   delivered        e-mails
 --   opened           e-mails
@@ -15,19 +15,19 @@
 --   hours_90         nine tenths
 --   machine_opened   opens that look like a machine's
 SELECT
-    CASE $by WHEN 'hour' THEN lpad(CAST(min(local_hour(i.date_sent)) AS VARCHAR), 2, '0') ELSE max(i.email_name) END AS what,
+    CASE $by WHEN 'hour' THEN lpad(CAST(min(local_hour(i.date_sent)) AS VARCHAR), 2, '0') ELSE max(i.email_name) END AS "$by",
     min(i.date_sent) AS first_sent,
     delivered(i),
     opened(i),
-    open_rate(i),
-    percentile_cont(0.1) WITHIN GROUP (ORDER BY date_part('epoch', i.date_opened - i.date_sent) / 3600) AS hours_10,
-    percentile_cont(0.5) WITHIN GROUP (ORDER BY date_part('epoch', i.date_opened - i.date_sent) / 3600) AS hours_50,
-    percentile_cont(0.9) WITHIN GROUP (ORDER BY date_part('epoch', i.date_opened - i.date_sent) / 3600) AS hours_90,
+    round(open_rate(i), 4) AS open_rate,
+    round(percentile_cont(0.1) WITHIN GROUP (ORDER BY date_part('epoch', i.date_opened - i.date_sent) / 3600), 4) AS hours_10,
+    round(percentile_cont(0.5) WITHIN GROUP (ORDER BY date_part('epoch', i.date_opened - i.date_sent) / 3600), 4) AS hours_50,
+    round(percentile_cont(0.9) WITHIN GROUP (ORDER BY date_part('epoch', i.date_opened - i.date_sent) / 3600), 4) AS hours_90,
     machine_opened(i)
 FROM ier i
-WHERE i.date_sent >= day_start($from)
+WHERE sent_from(i, $from)
 GROUP BY CASE $by
     WHEN 'hour' THEN CAST(local_hour(i.date_sent) AS VARCHAR)
     ELSE coalesce(i.send_definition_id, i.triggered_send_definition_id, i.email_name)
 END
-ORDER BY what, first_sent
+ORDER BY 1, first_sent

@@ -26,6 +26,7 @@ const RECORDS: &str = include_str!("../../sql/audit/records.sql");
 const CLICKS: &str = include_str!("../../sql/audit/clicks.sql");
 const WITHHELD: &str = include_str!("../../sql/audit/withheld.sql");
 const SEEN: &str = include_str!("../../sql/audit/seen.sql");
+const UNDER_ADDRESS: &str = include_str!("../../sql/audit/under_address.sql");
 const SEEN_AS_OF: &str = include_str!("../../sql/audit/seen_as_of.sql");
 const EXPIRED: &str = include_str!("../../sql/audit/expired.sql");
 const LOADED: &str = include_str!("../../sql/audit/loaded.sql");
@@ -202,6 +203,13 @@ pub async fn life(engine: &Engine, ids: &[SfId], as_of: Option<DateTime<Utc>>) -
     Ok(life)
 }
 
+impl Life {
+    /// Is nothing at all on record?
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.withheld.is_empty() && self.learned_since == 0
+    }
+}
+
 impl Record {
     /// A row's record, as it was known at a moment where one is given; `None` when it was not.
     pub fn known(row: Map<String, Value>, as_of: Option<DateTime<Utc>>) -> Result<Option<Self>> {
@@ -266,6 +274,29 @@ pub async fn seen(engine: &Engine, sends: &[&Send], as_of: Option<DateTime<Utc>>
         all.iter().filter(is_own).map(|row| row.seen).sum()
     };
     Ok(sends.iter().map(seen).collect())
+}
+
+/// Of each of these sends: how many records stand under an address of the person's but under no id of theirs, if any do, and an id
+/// under which they stand. In one statement.
+pub async fn under_address(engine: &Engine, sends: &[&Send], ids: &[SfId]) -> Result<Vec<Option<(i64, Option<String>)>>> {
+    #[derive(Deserialize)]
+    struct Found {
+        send_definition_id: Option<String>,
+        triggered_send_definition_id: Option<String>,
+        records: i64,
+        person_id: Option<String>,
+    }
+    let named: Vec<&str> = sends.iter().filter_map(|send| send.id.as_deref()).collect();
+    if named.is_empty() {
+        return Ok(vec![None; sends.len()]);
+    }
+    let people: Vec<&str> = ids.iter().map(SfId::as_str).collect();
+    let all: Vec<Found> = of_lists(engine, UNDER_ADDRESS, Vec::new(), &[("$ids", &named), ("$people", &people)]).await?;
+    let found = |send: &&Send| {
+        let own = all.iter().filter(|row| send.is_named(&row.send_definition_id, &row.triggered_send_definition_id));
+        own.map(|row| (row.records, row.person_id.clone())).reduce(|a, b| (a.0 + b.0, a.1.or(b.1)))
+    };
+    Ok(sends.iter().map(found).collect())
 }
 
 /// What retention removed of the records of each of these sends, whoever they belonged to: in one statement.

@@ -8,6 +8,9 @@ pub mod facts;
 // What the records prove about one send, and what they do not.
 pub mod verdict;
 
+// Names of sends that are like one that no send has.
+pub mod nearest;
+
 // An audit in words, for people: each sentence says what a record shows, and no more.
 pub mod words;
 
@@ -19,19 +22,21 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use self::facts::{Erasure, Life, Record, Send, SendKind, Withheld};
+use self::nearest::Near;
 use self::verdict::{Reason, Verdict};
 use crate::error::{Error, Result};
 use crate::query::engine::Engine;
 use crate::query::people::Person;
+use crate::query::who::Face;
 use crate::record::id::SfId;
-use crate::record::identity::Edge;
-use crate::record::words::{Words, folded};
+use crate::record::identity::{Edge, Identities};
+use crate::record::words::{Words, plain};
 
 /// Which sends are asked about.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(tag = "by", content = "value", rename_all = "snake_case")]
 pub enum About {
-    /// All words of this text occur in the e-mail's name, its subject or its sender.
+    /// All words of this text are words of the e-mail's name, its subject or its sender.
     Text(String),
     /// Marketing Cloud's id of the e-mail.
     EmailId(String),
@@ -68,17 +73,31 @@ fn zone_named<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result
 pub struct Audit {
     /// What was asked.
     pub question: Question,
+    /// When it was asked, for words about what is to come.
+    #[serde(skip)]
+    pub asked_at: DateTime<Utc>,
     /// The id asked by.
     pub person: String,
-    /// Every id of the person; the one asked by among them.
+    /// The person's name, as their contact's or lead's record has it.
+    pub name: Option<String>,
+    /// Their address, as it has it.
+    pub email: Option<String>,
+    /// Every id of the person; the one asked by among them. Those only that were known at the moment asked about.
     pub person_ids: Vec<String>,
-    /// How it is known that these ids are one person's, as of now.
+    /// How it is known that these ids are one person's.
     pub aliases: Vec<Alias>,
+    /// Ids that are known to be the person's since the moment asked about only: nothing was looked for under them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ids_learned_since: Vec<String>,
     /// Was the person erased on request, and when?
     #[serde(skip_serializing_if = "Option::is_none")]
     pub erased: Option<Erasure>,
-    /// Each matching send with its verdict, newest first. None: no such send is known.
+    /// Each matching send with its verdict: first what answers (sent, not sent, not among the recipients), then what proves nothing;
+    /// of each, sends of exactly the name asked for first, then the newest. None: no such send is known.
     pub sends: Vec<SendAudit>,
+    /// Where no such send is known: those whose names are most like what was asked for. They are no verdict.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nearest: Vec<Near>,
     /// Mails on record for the person in all, whatever their send.
     pub records_of_person: usize,
     /// Mails on record for the person that were not known yet at the moment asked about.
@@ -122,6 +141,9 @@ pub struct SendAudit {
     pub send: Send,
     /// What of it matched the question.
     pub matched: Vec<Match>,
+    /// Is its name or subject exactly what was asked for?
+    #[serde(skip)]
+    pub is_exact: bool,
     /// What is proved.
     #[serde(flatten)]
     pub verdict: Verdict,
@@ -136,14 +158,28 @@ pub struct Match {
     pub value: String,
 }
 
-/// Asks about a person.
+/// Asks about a person, and enters the look-up in its log.
 ///
 /// # Errors
-/// Invalid for a question that names nothing, or whose days are in the wrong order.
+/// Invalid for a question that names nothing, or whose days are in the wrong order; not found for an id that nobody has.
 pub async fn audit(engine: &Engine, person: &Person, question: Question) -> Result<Audit> {
+    let answer = answered(engine, person, question).await?;
+    engine.looked_up("audit", person.id(), answer.sends.len() as u64).await?;
+    Ok(answer)
+}
+
+/// [`audit`] for who enters the look-up otherwise.
+async fn answered(engine: &Engine, person: &Person, question: Question) -> Result<Audit> {
     question.check()?;
-    let life = facts::life(engine, person.ids(), question.as_of).await?;
+    let ids = match question.as_of {
+        None => person.ids().to_vec(),
+        Some(at) => then(person, at).all_of(person.id()),
+    };
+    let life = facts::life(engine, &ids, question.as_of).await?;
     let erased = facts::erasure(engine, person.ids()).await?;
+    if life.is_empty() && erased.is_none() {
+        engine.must_be_known(person).await?;
+    }
     let (send, email_id) = match &question.about {
         About::Text(_) => (None, None),
         About::EmailId(id) => (None, Some(id.trim())),
@@ -152,8 +188,10 @@ pub async fn audit(engine: &Engine, person: &Person, question: Question) -> Resu
     let known = facts::sends(engine, send, email_id).await?;
     let mut found = Vec::new();
     for send in known.iter().cloned().chain(unlisted(&life, &known)) {
-        let Some(matched) = question.matches(&send) else { continue };
         let own: Vec<Record> = life.records.iter().filter(|record| send.has(record)).cloned().collect();
+        // A record keeps the names that its send had.
+        let named = || own.iter().find_map(|record| question.matches(&Send::of(record)));
+        let Some(matched) = question.matches(&send).or_else(named) else { continue };
         let own: Vec<Record> = match send.kind {
             // Mails of a triggered send go out one by one, over years.
             SendKind::TriggeredSend => own.into_iter().filter(|record| question.covers(record.date_sent)).collect(),
@@ -172,29 +210,48 @@ pub async fn audit(engine: &Engine, person: &Person, question: Question) -> Resu
         };
         found.push((send, matched, verdict));
     }
+    let nearest = match (&question.about, found.is_empty()) {
+        (About::Text(text), true) => nearest::nearest(text, known.iter().cloned().chain(unlisted(&life, &known))),
+        _ => Vec::new(),
+    };
     let open: Vec<&Send> = found.iter().filter(|(.., verdict)| verdict.is_none()).map(|(send, ..)| send).collect();
-    let mut reasons = reasons(engine, &open, question.as_of, !life.records.is_empty()).await?.into_iter();
+    let mut reasons = reasons(engine, &open, question.as_of, !life.records.is_empty(), &ids).await?.into_iter();
     let mut sends = Vec::with_capacity(found.len());
     for (send, matched, verdict) in found {
         let verdict = verdict.or_else(|| Some(Verdict::NoEvidence { reason: reasons.next()? }));
         let verdict = verdict.ok_or_else(|| Error::internal("a send has no verdict"))?;
-        sends.push(SendAudit { send, matched, verdict });
+        let is_exact = question.is_exactly(&send);
+        sends.push(SendAudit { send, matched, is_exact, verdict });
     }
-    sends.sort_by_key(|audit| std::cmp::Reverse(audit.sent_at()));
+    sends.sort_by_key(|audit| (audit.verdict.place(), !audit.is_exact, std::cmp::Reverse(audit.sent_at())));
+    let is_then = |edge: &&Edge| question.as_of.is_none_or(|at| edge.learned_at <= at);
+    let aliases = person.edges().iter().filter(is_then).map(Alias::of).collect();
+    let Face { name, email, .. } = engine.face(person).await?;
     Ok(Audit {
-        question,
+        asked_at: engine.warehouse().clock().now(),
         person: person.id().to_string(),
-        person_ids: person.ids().iter().map(SfId::to_string).collect(),
-        aliases: person.edges().iter().map(Alias::of).collect(),
+        name,
+        email,
+        ids_learned_since: person.ids().iter().filter(|id| !ids.contains(id)).map(SfId::to_string).collect(),
+        person_ids: ids.iter().map(SfId::to_string).collect(),
+        aliases,
+        question,
         erased,
         sends,
+        nearest,
         records_of_person: life.records.len(),
         learned_since: life.learned_since,
     })
 }
 
 /// Why nothing is proved about these tracked sends, in their order.
-async fn reasons(engine: &Engine, sends: &[&Send], as_of: Option<DateTime<Utc>>, has_records: bool) -> Result<Vec<Reason>> {
+async fn reasons(
+    engine: &Engine,
+    sends: &[&Send],
+    as_of: Option<DateTime<Utc>>,
+    has_records: bool,
+    ids: &[SfId],
+) -> Result<Vec<Reason>> {
     if sends.is_empty() {
         return Ok(Vec::new());
     }
@@ -204,7 +261,22 @@ async fn reasons(engine: &Engine, sends: &[&Send], as_of: Option<DateTime<Utc>>,
         0 => verdict::reason(send, seen, loaded, has_records),
         _ => Reason::Expired(expired),
     };
-    Ok(sends.iter().zip(expired).zip(seen).map(reason).collect())
+    let mut reasons: Vec<Reason> = sends.iter().zip(expired).zip(seen).map(reason).collect();
+    let is_not_among = |reason: &Reason| matches!(reason, Reason::NotAmongAll { .. });
+    let whole: Vec<&Send> =
+        sends.iter().zip(&reasons).filter(|(_, reason)| is_not_among(reason)).map(|(send, _)| *send).collect();
+    let mut under_address = facts::under_address(engine, &whole, ids).await?.into_iter();
+    for reason in reasons.iter_mut().filter(|reason| is_not_among(reason)) {
+        if let Some((records, person_id)) = under_address.next().flatten() {
+            *reason = Reason::UnderAddress { records, person_id };
+        }
+    }
+    Ok(reasons)
+}
+
+/// Who was one person, as was known at a moment.
+fn then(person: &Person, at: DateTime<Utc>) -> Identities {
+    Identities::new(person.edges().iter().filter(|edge| edge.learned_at <= at).cloned())
 }
 
 /// Sends the person's records name and no table of sends does: deleted since, or never loaded.
@@ -214,20 +286,7 @@ fn unlisted(life: &Life, known: &[Send]) -> Vec<Send> {
         if known.iter().chain(&unlisted).any(|send| send.has(record)) {
             continue;
         }
-        unlisted.push(Send {
-            kind: SendKind::RecordsOnly,
-            id: record.send_definition_id.clone().or_else(|| record.triggered_send_definition_id.clone()),
-            job_id: record.job_id.clone(),
-            email_id: record.email_id.clone(),
-            email_name: record.email_name.clone(),
-            subject: record.subject_line.clone(),
-            from_name: record.from_name.clone(),
-            business_unit: None,
-            date_sent: record.date_sent,
-            number_sent: None,
-            tracking_disabled: None,
-            tracking_expires: None,
-        });
+        unlisted.push(Send::of(record));
     }
     unlisted
 }
@@ -235,7 +294,11 @@ fn unlisted(life: &Life, known: &[Send]) -> Vec<Send> {
 impl Question {
     fn check(&self) -> Result<()> {
         let (About::Text(text) | About::EmailId(text) | About::Send(text)) = &self.about;
-        if text.trim().is_empty() {
+        let is_empty = match &self.about {
+            About::Text(text) => Words::of(text).is_empty(),
+            _ => text.trim().is_empty(),
+        };
+        if is_empty {
             return Err(Error::invalid("the question names nothing; give some words of the e-mail's name, subject or sender"));
         }
         match (self.from, self.to) {
@@ -260,7 +323,7 @@ impl Question {
                 let found: Vec<Match> = fields
                     .into_iter()
                     .filter_map(|(field, value)| Some(Match { field, value: value.clone()? }))
-                    .filter(|found| words.occur_in(&folded(&found.value)))
+                    .filter(|found| words.occur_in(&plain(&found.value)))
                     .collect();
                 (!found.is_empty()).then_some(found)
             }
@@ -276,7 +339,34 @@ impl Question {
     }
 }
 
+impl Question {
+    /// Is a name of the send, or its subject, exactly what was asked for?
+    fn is_exactly(&self, send: &Send) -> bool {
+        let About::Text(text) = &self.about else { return true };
+        let words = Words::of(text);
+        [&send.email_name, &send.subject].into_iter().flatten().any(|name| words.are_all_of(&plain(name)))
+    }
+}
+
 impl Send {
+    /// What a record tells of its send.
+    fn of(record: &Record) -> Self {
+        Self {
+            kind: SendKind::RecordsOnly,
+            id: record.send_definition_id.clone().or_else(|| record.triggered_send_definition_id.clone()),
+            job_id: record.job_id.clone(),
+            email_id: record.email_id.clone(),
+            email_name: record.email_name.clone(),
+            subject: record.subject_line.clone(),
+            from_name: record.from_name.clone(),
+            business_unit: None,
+            date_sent: record.date_sent,
+            number_sent: None,
+            tracking_disabled: None,
+            tracking_expires: None,
+        }
+    }
+
     /// Is this a record of a mail of this send?
     fn has(&self, record: &Record) -> bool {
         let named = [&record.send_definition_id, &record.triggered_send_definition_id];

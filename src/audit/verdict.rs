@@ -16,6 +16,8 @@ use serde_json::{Map, Value};
 use super::facts::{Click, Erasure, Expired, Life, Loaded, Record, Send, SendKind, Withheld};
 use crate::error::Result;
 use crate::record::observed::{Seen, parse};
+pub use crate::record::outcome::Outcome;
+use crate::record::outcome::{Marks, outcome};
 
 /// What is proved.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -49,20 +51,6 @@ pub struct Mail {
     pub record: Record,
     /// The links clicked in it.
     pub clicks: Vec<Click>,
-}
-
-/// How a mail arrived, as far as is recorded.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// No bounce was recorded, or something only a delivered mail allows was recorded after it.
-    Delivered,
-    /// The address does not exist, or refuses for good.
-    BouncedHard,
-    /// Refused for a time, and nothing later tells of a delivery.
-    BouncedSoft,
-    /// A bounce of no recorded kind, or of both.
-    Bounced,
 }
 
 /// Something that was recorded about a mail.
@@ -126,8 +114,32 @@ pub enum Reason {
         /// Mails sent.
         number_sent: i64,
     },
+    /// As many records are here as mails were sent; none is under an id of the person's, but some stand under an address of theirs.
+    UnderAddress {
+        /// Those records.
+        records: i64,
+        /// An id under which they stand; null where they name none.
+        person_id: Option<String>,
+    },
     /// Records of the send were removed when they had been kept long enough.
     Expired(Expired),
+}
+
+impl Verdict {
+    /// Is it that all who were written to are on record, and the person is not among them?
+    pub fn is_not_among(&self) -> bool {
+        matches!(self, Self::NoEvidence { reason: Reason::NotAmongAll { .. } })
+    }
+
+    /// Its place in an answer: what answers the question comes first.
+    pub fn place(&self) -> u8 {
+        match self {
+            Self::Sent { .. } => 0,
+            Self::NotSent { .. } => 1,
+            Self::NoEvidence { .. } if self.is_not_among() => 2,
+            Self::NoEvidence { .. } => 3,
+        }
+    }
 }
 
 /// What is proved about a send by the person's records of it and the mails of it that were withheld; `None` when nothing
@@ -155,26 +167,17 @@ pub fn reason(send: &Send, seen: i64, loaded: Loaded, person_has_records: bool) 
 fn mail(record: Record, life: &Life) -> Result<Mail> {
     let clicks = record.ier_id.as_ref().and_then(|ier| life.clicks.get(ier)).cloned().unwrap_or_default();
     let events = events(&record, &clicks)?;
-    Ok(Mail { outcome: outcome(&record, &events), events, record, clicks })
-}
-
-fn outcome(record: &Record, events: &[Event]) -> Outcome {
-    let bounced = |event: &Event| matches!(event.what, What::HardBounce | What::SoftBounce | What::Bounce);
-    if !events.iter().any(bounced) {
-        return Outcome::Delivered;
-    }
-    // Whoever opens, clicks or unsubscribes has got the mail; a hard bounce is believed all the same: machines open too.
-    let used = |event: &Event| matches!(event.what, What::Opened | What::Clicked | What::Unsubscribed);
-    let later = |event: &Event| match (record.date_bounced, event.at) {
-        (Some(bounced), Some(at)) => at >= bounced,
-        _ => true,
+    let used = |what: What| {
+        let mut told = events.iter().filter(|event| event.what == what);
+        told.next().map(|event| event.at.map(|at| at.timestamp_micros()))
     };
-    match (record.hard_bounce == Some(true), record.soft_bounce == Some(true)) {
-        (true, false) => Outcome::BouncedHard,
-        (false, true) if events.iter().any(|event| used(event) && later(event)) => Outcome::Delivered,
-        (false, true) => Outcome::BouncedSoft,
-        _ => Outcome::Bounced,
-    }
+    let marks = Marks {
+        hard_bounce: record.hard_bounce == Some(true),
+        soft_bounce: record.soft_bounce == Some(true),
+        bounced_at: record.date_bounced.map(|at| at.timestamp_micros()),
+        used: [used(What::Opened), used(What::Clicked), used(What::Unsubscribed)],
+    };
+    Ok(Mail { outcome: outcome(&marks), events, record, clicks })
 }
 
 /// What a record tells, in order of time; what has no time comes last.

@@ -12,6 +12,9 @@ use chrono::{
 };
 use chrono_tz::Tz;
 
+// Days as people write them.
+pub mod days;
+
 // The calendar people live by: their zone, and the terms of their academic year.
 pub mod local;
 

@@ -12,7 +12,7 @@ use futures::TryStreamExt;
 
 use crate::error::{Error, Result};
 use crate::human;
-use crate::output::{self, Format, Options};
+use crate::output::{self, Format, Layout, Options};
 use crate::query::audience::Audience;
 use crate::query::engine::Engine;
 
@@ -46,6 +46,9 @@ impl Output {
                 "--chart draws, and this format does not; name the file .svg, .png or .txt, or leave it out",
             ));
         }
+        if let Some(path) = &self.output {
+            output::refuse_to_replace(path, self.force)?;
+        }
         if format.is_binary() && self.output.is_none() && io::stdout().is_terminal() {
             return Err(Error::invalid("this format is not for a terminal; write it to a file with -o, or into a pipe"));
         }
@@ -56,11 +59,14 @@ impl Output {
     pub fn options(&self, session: &Session, zone: Option<Tz>) -> Options {
         let spill_folder = Some(session.settings.query.spill_folder.clone());
         let max_rows_table = self.max_rows.unwrap_or(usize::MAX);
-        let wide = if self.output.is_none() && io::stdout().is_terminal() { terminal_size::terminal_size() } else { None };
+        let is_seen = self.output.is_none() && io::stdout().is_terminal();
+        let wide = if is_seen { terminal_size::terminal_size() } else { None };
+        let layout = if is_seen { Layout::Fitting } else { Layout::Whole };
         let terminal_columns = wide.map_or(80, |(terminal_size::Width(columns), _)| usize::from(columns));
         let seconds = session.settings.query.timeout_secs;
         let limit = (seconds > 0).then(|| Duration::from_secs(seconds));
-        Options { zone, max_rows_table, spill_folder, chart: self.chart.flatten(), terminal_columns, limit }
+        let (chart, may_replace) = (self.chart.flatten(), self.force);
+        Options { zone, max_rows_table, spill_folder, layout, may_replace, chart, terminal_columns, limit }
     }
 }
 
@@ -101,17 +107,21 @@ pub async fn write(session: &Session, stream: SendableRecordBatchStream, output:
     Ok(rows)
 }
 
-/// Writes an answer as an audience, where one is wished for, or else where `output` says.
+/// Writes an answer as an audience, where one is wished for, or else where `output` says. Returns its number of rows.
 pub async fn deliver(
     session: &Session,
     engine: &Engine,
     stream: SendableRecordBatchStream,
     audience: Option<&(Audience, PathBuf)>,
     (output, zone): (&Output, Option<Tz>),
-) -> Result<()> {
+) -> Result<u64> {
     match audience {
-        Some((audience, out)) => session.answer(&audience.write(engine, stream, out).await?),
-        None => write(session, stream, output, zone).await.map(drop),
+        Some((audience, out)) => {
+            let report = audience.write(engine, stream, out).await?;
+            session.answer(&report)?;
+            Ok(report.rows)
+        }
+        None => write(session, stream, output, zone).await,
     }
 }
 
@@ -120,7 +130,7 @@ mod tests {
     use super::*;
 
     fn output(format: Option<Format>, file: Option<&str>) -> Output {
-        Output { format, output: file.map(Into::into), max_rows: None, chart: None }
+        Output { format, output: file.map(Into::into), max_rows: None, force: false, chart: None }
     }
 
     fn charted(format: Option<Format>, file: Option<&str>) -> Output {

@@ -10,12 +10,13 @@ use super::session::Session;
 /// Plans, and unless it is only to be shown, moves.
 pub async fn run(session: &Session, args: &Archive) -> Result<()> {
     let warehouse = session.warehouse().await?;
-    let planned = plan(&warehouse, args.until, session.settings.archive.older_than_days);
+    let until = session.day("--until", args.until.as_ref())?;
+    let planned = plan(&warehouse, until, session.settings.archive.older_than_days);
     if args.dry_run {
         return session.answer(&planned.await?);
     }
     // A day that was named is no matter of the clock.
-    if args.until.is_none() {
+    if until.is_none() {
         session.believe(&warehouse, args.clock, "archive").await?;
     }
     let progress = session.progress(Unit::Rows)?;

@@ -5,8 +5,10 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::audit::nearest;
 use crate::error::Result;
 use crate::query::ask::Ask as _;
+use crate::query::engine::Engine;
 use crate::query::question::{self, Question};
 use crate::settings;
 
@@ -45,10 +47,28 @@ pub async fn run(session: &Session, args: &Ask) -> Result<()> {
 
 async fn answered(session: &Session, question: &Question, flags: &Flags, given: &BTreeMap<String, String>) -> Result<()> {
     let audience = answer::audience(session, &flags.audience, &flags.output)?;
-    let engine = session.engine().await?;
-    let stream = engine.ask_given(&question.sql, given).await?;
+    let engine = session.engine_for(flags.reason.as_deref()).await?;
+    let mut stream = engine.ask_given(&question.sql, given).await?;
+    if flags.with_names {
+        stream = engine.with_names(stream).await?;
+    }
     let shown = (&flags.output, (!flags.utc).then_some(session.settings.zone));
-    answer::deliver(session, &engine, stream, audience.as_ref(), shown).await
+    let rows = answer::deliver(session, &engine, stream, audience.as_ref(), shown).await?;
+    match given.get(ABOUT) {
+        Some(text) if rows == 0 && !session.global.quiet => no_hit(session, &engine, text).await,
+        _ => Ok(()),
+    }
+}
+
+/// The parameter that has words of an e-mail's name.
+const ABOUT: &str = "about";
+
+/// Says that no send has the words asked for, and which are like it: else nothing found would look like an answer.
+async fn no_hit(session: &Session, engine: &Engine, text: &str) -> Result<()> {
+    let Some(near) = nearest::where_none_has(engine, text).await? else { return Ok(()) };
+    let lines: Vec<String> = near.iter().map(|near| format!("\n  {}", near.line(session.settings.zone))).collect();
+    let like = if lines.is_empty() { "" } else { "; names that are like it, which is no verdict:" };
+    print::remark(&format!("note: no send on record has the words \"{text}\"{like}{}", lines.concat()))
 }
 
 /// All questions, for `ier ask`.

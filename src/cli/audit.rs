@@ -11,7 +11,6 @@ use crate::audit::{About, Question, audit};
 use crate::calendar::local::Calendar;
 use crate::error::{Error, Result};
 use crate::human::counted;
-use crate::ledgers::lookups::LookUp;
 use crate::record::id::SfId;
 
 use super::args::{Audit, AuditVerb, AuditVerify};
@@ -31,22 +30,20 @@ pub async fn run(session: &Session, args: &Audit) -> Result<()> {
     };
     let who = args.id.as_ref().ok_or_else(|| Error::invalid("name the person by a contact's or lead's id"))?;
     let zone = session.settings.zone;
-    let as_of = args.as_of.map(|day| end_of(day, zone)).transpose()?;
-    let question = Question { about, from: args.from, to: args.to, as_of, zone };
-    let reason = session.reason(args.reason.as_deref())?;
+    let as_of = session.day("--as-of", args.as_of.as_ref())?.map(|day| end_of(day, zone)).transpose()?;
+    let (from, to) = (session.day("--from", args.from.as_ref())?, session.day("--to", args.to.as_ref())?);
+    let question = Question { about, from, to, as_of, zone };
+    session.check_reason(args.reason.as_deref())?;
     args.evidence.as_deref().map(check_free).transpose()?;
-    let (warehouse, engine) = session.house().await?;
-    let person = engine.person(who).await?;
-    let look_up = |rows: usize| LookUp { verb: "audit", person: *person.id(), reason, rows: rows as u64 };
+    let (warehouse, engine) = session.house_for(args.reason.as_deref()).await?;
     let Some(path) = &args.evidence else {
-        let (answer, log) = tokio::try_join!(audit(&engine, &person, question), session.look_ups())?;
-        log.append(look_up(answer.sends.len())).await?;
+        let asked = async { audit(&engine, &engine.person(who).await?, question).await };
+        let (answer, ()) = tokio::try_join!(asked, engine.open_look_ups())?;
         return session.answer(&answer);
     };
     let inquiry = Inquiry { who: who.clone(), question, asked_by: session.settings.audit.who.clone() };
     let packing = pack(&warehouse, &engine, &inquiry, session.clock.now());
-    let ((answer, pack), log) = tokio::try_join!(packing, session.look_ups())?;
-    log.append(look_up(answer.sends.len())).await?;
+    let ((answer, pack), ()) = tokio::try_join!(packing, engine.open_look_ups())?;
     pack.write(path)?;
     let records = counted(pack.manifest.rows().count() as u64, "record");
     let kept = Kept { path: path.display().to_string(), seal: pack.manifest.seal };
@@ -71,14 +68,15 @@ struct Kept {
 
 /// Checks a pack, records that its person was looked up, and fails when it was altered.
 async fn check(session: &Session, args: &AuditVerify) -> Result<()> {
-    let house = if args.alone { None } else { session.house_if_any().await? };
-    let reason = if house.is_some() { session.reason(args.reason.as_deref())? } else { None };
+    let house = if args.alone { None } else { session.house_if_any(args.reason.as_deref()).await? };
+    house.as_ref().map_or(Ok(()), |(_, engine)| engine.may_look_up())?;
     let archive = house.as_ref().map(|(warehouse, engine)| (warehouse, engine));
     let report = verify(&args.pack, args.seal.as_deref(), archive).await?;
     if let (Some(archive), Some(says)) = (&report.archive, &report.says) {
         let person = SfId::of_person(&says.person)?;
-        let look_up = LookUp { verb: "audit verify", person, reason, rows: archive.records.len() as u64 };
-        session.look_ups().await?.append(look_up).await?;
+        if let Some((_, engine)) = &house {
+            engine.looked_up("audit verify", &person, archive.records.len() as u64).await?;
+        }
     }
     session.answer(&report)?;
     match report.wrong.len() as u64 {

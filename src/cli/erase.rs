@@ -9,7 +9,6 @@ use crate::jobs::erase::{EraseRequest, execute, finish, plan};
 use crate::ledgers::lookups::LookUp;
 
 use super::args::Erase;
-use super::print;
 use super::progress::Unit;
 use super::session::Session;
 
@@ -42,8 +41,7 @@ pub async fn run(session: &Session, args: &Erase) -> Result<()> {
         log.append(LookUp { verb: "erase", person, reason: Some(reason), rows }).await?;
     }
     if !args.confirm {
-        session.answer(&plan)?;
-        return if session.global.json { Ok(()) } else { print::line("nothing was erased; add --confirm to erase") };
+        return session.unconfirmed(&plan, "nothing was erased; add --confirm to erase");
     }
     let progress = session.progress(Unit::Rows)?;
     session.job(&warehouse, "erase", ready(Ok(plan)), |plan, _| execute(&warehouse, plan, progress)).await
@@ -54,8 +52,7 @@ async fn finish(session: &Session, args: &Erase) -> Result<()> {
     let warehouse = session.warehouse().await?;
     let plan = finish::plan(&warehouse).await?;
     if !args.confirm {
-        session.answer(&plan)?;
-        return if session.global.json { Ok(()) } else { print::line("nothing was deleted; add --confirm to delete") };
+        return session.unconfirmed(&plan, "nothing was deleted; add --confirm to delete");
     }
     session.believe(&warehouse, args.clock, "erase --finish").await?;
     let progress = session.progress(Unit::Rows)?;

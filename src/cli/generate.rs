@@ -35,7 +35,7 @@ pub async fn run(session: &Session, args: &Generate) -> Result<()> {
         contacts: args.contacts.unwrap_or(usual.contacts),
         sends_per_month: args.sends_per_month.unwrap_or(usual.sends_per_month),
         seed: args.seed.unwrap_or(usual.seed),
-        end: args.end.unwrap_or_else(|| session.clock.today()),
+        end: session.day("--end", args.end.as_ref())?.unwrap_or_else(|| session.clock.today()),
         format: match args.format {
             ExportFormat::Csv => Format::Csv,
             ExportFormat::Parquet => Format::Parquet,

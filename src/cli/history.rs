@@ -1,9 +1,9 @@
 //! `ier history`: one person's mails, newest first, after the look-up was recorded.
 
 use crate::error::Result;
-use crate::ledgers::lookups::LookUp;
 use crate::output::Format;
 use crate::query::people::Person;
+use crate::query::who::Face;
 use crate::record::id::SfId;
 
 use super::answer;
@@ -14,22 +14,28 @@ use super::session::Session;
 /// Other ids that the note names.
 const NAMED: usize = 8;
 
-/// Asks for the history, records the look-up, and writes the answer: in this order, so that nobody sees a row of which the
-/// log does not tell. Says on standard error under which other ids it looked, and when nothing is found, what that does
+/// Asks for the history, which the engine enters in the log of look-ups, and writes the answer. Says on standard error who it is and under which other ids it looked, and when nothing is found, what that does
 /// not prove.
 pub async fn run(session: &Session, args: &History) -> Result<()> {
     // What cannot be written is refused before anything is computed.
     let format = args.output.resolve(session.global.json)?;
     let notes = format == Format::Table && !session.global.quiet;
-    let reason = session.reason(args.reason.as_deref())?;
-    let engine = session.engine().await?;
+    session.check_reason(args.reason.as_deref())?;
+    let engine = session.engine_for(args.reason.as_deref()).await?;
     let found = async {
         let person = engine.person(&args.id).await?;
-        let (rows, stream) = answer::hold(engine.history_of(&person).await?).await?;
-        Ok((person, rows, stream))
+        let stream = engine.history_of(&person).await?;
+        let face = if notes { Some(engine.face(&person).await?) } else { None };
+        Ok((person, stream, face))
     };
-    let ((person, rows, stream), log) = tokio::try_join!(found, session.look_ups())?;
-    log.append(LookUp { verb: "history", person: *person.id(), reason, rows }).await?;
+    let ((person, stream, face), ()) = tokio::try_join!(found, engine.open_look_ups())?;
+    let (rows, stream) = answer::hold(stream).await?;
+    if rows == 0 {
+        engine.must_be_known(&person).await?;
+    }
+    if let Some(note) = face.and_then(|face| named(&face)) {
+        print::remark(&note)?;
+    }
     if let (true, Some(note)) = (notes, looked_under(&person)) {
         print::remark(&note)?;
     }
@@ -38,6 +44,14 @@ pub async fn run(session: &Session, args: &History) -> Result<()> {
         print::remark("note: no record is no proof that nothing was sent; tracking may have been off for a send")?;
     }
     Ok(())
+}
+
+/// Who it is.
+fn named(face: &Face) -> Option<String> {
+    match (&face.name, &face.email) {
+        (Some(name), Some(email)) => Some(format!("{name} <{email}>")),
+        (one, other) => one.clone().or_else(|| other.clone()),
+    }
 }
 
 /// Under which other ids the person is known, if any.

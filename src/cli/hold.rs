@@ -17,8 +17,8 @@ pub async fn run(session: &Session, args: &Hold) -> Result<()> {
                 person_id: args.person.clone(),
                 send: args.send.clone(),
                 unit: args.unit.clone(),
-                from_date: args.from,
-                until_date: args.until,
+                from_date: session.day("--from", args.from.as_ref())?,
+                until_date: session.day("--until", args.until.as_ref())?,
             };
             let request = HoldRequest { scope, reason: args.reason.clone(), author: author.clone() };
             if args.dry_run {

@@ -44,6 +44,7 @@ impl Session {
         let latest = (self.clock.now() + TimeDelta::days(1)).timestamp_micros();
         Asked {
             as_table: reading.as_table.clone(),
+            is_forced: reading.force,
             zone_is_told: reading.zone.is_some(),
             dates: reading.dates,
             strict: reading.strict,

@@ -23,11 +23,17 @@ mod compact;
 // `ier demo`: one record's life in a folder of its own, from made-up exports to answers.
 mod demo;
 
+// `ier drop`: a table of people's attributes goes, when confirmed.
+mod drop;
+
 // `ier erase`: people go for good, when confirmed.
 mod erase;
 
 // `ier generate`: made-up exports.
 mod generate;
+
+// Verbs that people try, and what does here what they mean.
+pub mod hints;
 
 // `ier history`: one person's mails, newest first, after the look-up was recorded.
 mod history;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::calendar::local::Calendar;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::jobs::compact::CompactOptions;
 use crate::ledgers::lookups::LookUpLog;
 use crate::query::engine::Engine;
 use crate::query::limits::Limits;
+use crate::query::look_ups::Looker;
 use crate::query::planner::shortcuts::Shortcuts;
 use crate::tiers::warehouse::Warehouse;
 
@@ -36,20 +37,37 @@ impl Session {
 
     /// The engine over it.
     pub async fn engine(&self) -> Result<Engine> {
-        Ok(self.house().await?.1)
+        self.engine_for(None).await
+    }
+
+    /// The engine over it, for somebody who says why they look.
+    pub async fn engine_for(&self, reason: Option<&str>) -> Result<Engine> {
+        Ok(self.house_for(reason).await?.1)
     }
 
     /// The warehouse and the engine over it.
     pub async fn house(&self) -> Result<(Arc<Warehouse>, Engine)> {
+        self.house_for(None).await
+    }
+
+    /// The warehouse and the engine over it, for somebody who says why they look.
+    pub async fn house_for(&self, reason: Option<&str>) -> Result<(Arc<Warehouse>, Engine)> {
         let warehouse = self.warehouse().await?;
-        let engine = self.engine_over(&warehouse).await?;
+        let engine = self.engine_over(&warehouse).await?.shown_to(self.looker(reason));
         Ok((warehouse, engine))
     }
 
-    /// The warehouse and the engine over it, if there is one; refuses a place named by flag where there is none.
-    pub async fn house_if_any(&self) -> Result<Option<(Arc<Warehouse>, Engine)>> {
+    /// Who looks, and why as stated.
+    fn looker(&self, reason: Option<&str>) -> Looker {
+        let audit = &self.settings.audit;
+        let reason = reason.map(str::trim).filter(|reason| !reason.is_empty()).map(str::to_owned);
+        Looker { who: audit.who.clone(), key: audit.key.clone(), reason, reason_required: audit.reason_required }
+    }
+
+    /// [`Session::house_for`], if there is one; refuses a place named by flag where there is none.
+    pub async fn house_if_any(&self, reason: Option<&str>) -> Result<Option<(Arc<Warehouse>, Engine)>> {
         match self.global.warehouse.is_some() || self.place()?.exists().await? {
-            true => self.house().await.map(Some),
+            true => self.house_for(reason).await.map(Some),
             false => Ok(None),
         }
     }
@@ -65,13 +83,9 @@ impl Session {
         LookUpLog::open(&*self.warehouse().await?, &audit.who, audit.key.as_deref()).await
     }
 
-    /// Why somebody looks, as stated. Refuses silence where the settings want a reason.
-    pub fn reason<'a>(&self, stated: Option<&'a str>) -> Result<Option<&'a str>> {
-        let stated = stated.map(str::trim).filter(|reason| !reason.is_empty());
-        if stated.is_none() && self.settings.audit.reason_required {
-            return Err(Error::invalid("say why you look, with --reason TEXT: audit.reason_required asks for it"));
-        }
-        Ok(stated)
+    /// Refuses silence about why somebody looks where the settings want a reason: before anything else is looked at.
+    pub fn check_reason(&self, stated: Option<&str>) -> Result<()> {
+        self.looker(stated).check()
     }
 
     /// What statements may use.

@@ -4,7 +4,6 @@ use crate::error::Result;
 use crate::jobs::retain::{execute, plan};
 
 use super::args::RetainArgs;
-use super::print;
 use super::progress::Unit;
 use super::session::Session;
 
@@ -13,8 +12,7 @@ pub async fn run(session: &Session, args: &RetainArgs) -> Result<()> {
     let warehouse = session.warehouse().await?;
     let planned = plan(&warehouse, &session.settings.retain);
     if !args.confirm {
-        session.answer(&planned.await?)?;
-        return if session.global.json { Ok(()) } else { print::line("nothing was removed; add --confirm to remove") };
+        return session.unconfirmed(&planned.await?, "nothing was removed; add --confirm to remove");
     }
     session.believe(&warehouse, args.clock, "retain").await?;
     let progress = session.progress(Unit::Rows)?;

@@ -13,8 +13,8 @@ use super::args::{Args, Verb};
 use super::interrupt::or_interrupted;
 use super::session::Session;
 use super::{
-    alias, archive, ask, audit, compact, completions, demo, erase, generate, history, hold, inspect, load, log, manual, print,
-    reconcile, release, retain, scheduler, sql, status, vacuum, verify, who,
+    alias, archive, ask, audit, compact, completions, demo, drop, erase, generate, history, hold, inspect, load, log, manual,
+    print, reconcile, release, retain, scheduler, sql, status, vacuum, verify, who,
 };
 
 /// After the result is known, tasks that were stopped get this long to remove their temporary files.
@@ -48,7 +48,7 @@ async fn run(args: Args, session: Session) -> Result<()> {
     let work = async {
         match verb {
             Verb::Demo(args) => demo::run(&session, &args).await,
-            Verb::Sql(args) => sql::run(&session, &session.engine().await?, &args).await,
+            Verb::Sql(args) => sql::run(&session, &session.engine_for(args.reason.as_deref()).await?, &args).await,
             Verb::Ask(args) => ask::run(&session, &args).await,
             Verb::History(args) => history::run(&session, &args).await,
             Verb::Who(args) => who::run(&session, &args).await,
@@ -64,6 +64,7 @@ async fn run(args: Args, session: Session) -> Result<()> {
             Verb::Reconcile(args) => reconcile::run(&session, &args).await,
             Verb::Run(args) => scheduler::run(&session, &args).await,
             Verb::Release(args) => release::run(&session, &args).await,
+            Verb::Drop(args) => drop::run(&session, &args).await,
             Verb::Erase(args) => erase::run(&session, &args).await,
             Verb::Hold(args) => hold::run(&session, &args).await,
             Verb::Retain(args) => retain::run(&session, &args).await,

@@ -4,8 +4,10 @@ use std::fmt::Display;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use chrono::NaiveDate;
 use serde::Serialize;
 
+use crate::calendar::days::Today;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Result;
 use crate::jobs::clock;
@@ -15,7 +17,7 @@ use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::tiers::warehouse::Warehouse;
 
-use super::args::{Args, ClockArgs, Global};
+use super::args::{Args, ClockArgs, Day, Global};
 use super::print;
 use super::progress::{self, Unit};
 
@@ -96,6 +98,20 @@ impl Session {
     /// Prints what was asked for, even when told to be quiet.
     pub fn answer<T: Serialize + Display>(&self, value: &T) -> Result<()> {
         print::report(self.global.json, value, |value| self.in_full(&value.to_string()))
+    }
+
+    /// The day a flag names, where it was given.
+    ///
+    /// # Errors
+    /// Invalid for what is no day.
+    pub fn day(&self, flag: &str, day: Option<&Day>) -> Result<Option<NaiveDate>> {
+        day.map(|day| day.on(flag, Today::at(self.clock.now(), self.settings.zone))).transpose()
+    }
+
+    /// Prints what would be done, and for people what word does it.
+    pub fn unconfirmed<T: Serialize + Display>(&self, plan: &T, what_now: &str) -> Result<()> {
+        self.answer(plan)?;
+        if self.global.json { Ok(()) } else { print::line(what_now) }
     }
 
     /// Prints what was done, unless told to be quiet.

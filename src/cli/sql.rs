@@ -4,19 +4,25 @@ use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
 use crate::error::{Context, Error, Result};
+use crate::output::Format;
 use crate::query::ask::Ask;
 use crate::query::engine::Engine;
 
 use super::args::Sql;
 use super::session::Session;
-use super::shell::{Piped, Shell, Typed};
+use super::shell::{Pager, Piped, Shell, Typed, Words};
 use super::{answer, interrupt, statements};
 
 /// Answers the statements in `args`, or lets somebody type them.
 pub async fn run(session: &Session, engine: &Engine, args: &Sql) -> Result<()> {
     match given(args)? {
+        // The shell's own commands may stand between statements.
+        Some(text) if text.lines().any(|line| line.starts_with('\\')) => {
+            let lines = Piped::new(io::Cursor::new(text));
+            interrupt::or_interrupted(shell(session, engine, args, Some(lines))).await
+        }
         Some(text) => interrupt::or_interrupted(all(session, engine, args, &text)).await,
-        None => shell(session, engine, args).await,
+        None => shell(session, engine, args, None).await,
     }
 }
 
@@ -33,7 +39,11 @@ fn given(args: &Sql) -> Result<Option<String>> {
         io::stdin().read_to_string(&mut text).context(|| "cannot read standard input")?;
         return Ok(Some(text));
     }
-    Ok(args.query.clone())
+    let text = args.query.as_ref().or(args.command.as_ref());
+    if let Some(name) = text.filter(|text| text.ends_with(".sql") && !text.contains(char::is_whitespace)) {
+        return Err(Error::invalid(phrase!("{name} is no statement; if it is a file, run it with ier sql -f {name}")));
+    }
+    Ok(text.cloned())
 }
 
 async fn all(session: &Session, engine: &Engine, args: &Sql, text: &str) -> Result<()> {
@@ -47,36 +57,78 @@ async fn all(session: &Session, engine: &Engine, args: &Sql, text: &str) -> Resu
         return Err(Error::invalid(many));
     }
     let given = args.parameters.iter().cloned().collect();
-    for statement in statements {
+    // Several answers are one value of JSON, too: an array of arrays.
+    let is_array = statements.len() > 1 && args.output.resolve(session.global.json)? == Format::Json;
+    for (number, statement) in statements.into_iter().enumerate() {
+        if is_array {
+            super::print::line(if number == 0 { "[" } else { "," })?;
+        }
         let stream = engine.ask_given(statement, &given).await?;
         let shown = (&args.output, args.local.then_some(session.settings.zone));
         answer::deliver(session, engine, stream, audience.as_ref(), shown).await?;
     }
-    Ok(())
+    if is_array { super::print::line("]") } else { Ok(()) }
 }
 
-async fn shell(session: &Session, ask: &dyn Ask, args: &Sql) -> Result<()> {
+/// Answers lines that are there already, or that come through a pipe or from a person.
+async fn shell(session: &Session, engine: &Engine, args: &Sql, given: Option<Piped>) -> Result<()> {
     if args.output.output.is_some() {
         return Err(Error::invalid("-o needs a statement; give one, or a file of one with -f"));
     }
-    let interactive = io::stdin().is_terminal();
+    let interactive = given.is_none() && io::stdin().is_terminal();
     let mut err = io::stderr();
+    let pager = pager(session, interactive);
+    let paging = pager.as_ref().map(|(pager, _)| pager.clone());
     let mut shell = Shell {
-        ask,
+        ask: engine,
+        place: engine.warehouse().root().location(),
         out: &|| Box::new(io::stdout()),
         err: &mut err,
-        interrupt: &|| Box::pin(interrupt::ctrl_c()),
+        // In a pager, Ctrl-C is the pager's.
+        interrupt: &|| Box::pin(pressed(paging.clone())),
         clock: session.clock.clone(),
         format: args.output.resolve(session.global.json)?,
         options: args.output.options(session, args.local.then_some(session.settings.zone)),
-        timing: interactive && !session.global.quiet && !session.global.json,
+        pager,
+        timing: false,
         interactive,
     };
+    if let Some(mut lines) = given {
+        return shell.run(&mut lines).await;
+    }
     if !interactive {
         return interrupt::or_interrupted(shell.run(&mut Piped::new(io::BufReader::new(io::stdin())))).await;
     }
     if !session.global.quiet {
         super::print::line("Statements end with a semicolon; \\d lists tables, \\? helps, \\q leaves.")?;
     }
-    shell.run(&mut Typed::new(session.settings.shell.history.clone())?).await
+    let words = words(engine).await?;
+    shell.run(&mut Typed::new(session.settings.shell.history.clone(), words)?).await
+}
+
+/// The pager for a person at a terminal, and how many lines need none.
+fn pager(session: &Session, interactive: bool) -> Option<(Pager, usize)> {
+    let command = session.settings.shell.pager.clone().filter(|_| interactive && io::stdout().is_terminal())?;
+    let (_, terminal_size::Height(lines)) = terminal_size::terminal_size()?;
+    Some((Pager::new(command), usize::from(lines).saturating_sub(1)))
+}
+
+/// Completes when Ctrl-C is pressed and nobody reads in a pager.
+async fn pressed(pager: Option<Pager>) -> Result<()> {
+    loop {
+        interrupt::ctrl_c().await?;
+        if !pager.as_ref().is_some_and(Pager::is_showing) {
+            return Ok(());
+        }
+    }
+}
+
+/// What Tab completes.
+async fn words(engine: &Engine) -> Result<Words> {
+    let mut tables = Vec::new();
+    for (_, name, _) in engine.tables().await? {
+        let columns = engine.columns(&name).await?;
+        tables.push((name, columns.into_iter().map(|(column, _)| column).collect()));
+    }
+    Ok(Words { tables, functions: engine.functions().into_iter().map(|(name, _)| name).collect() })
 }

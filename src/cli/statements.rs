@@ -35,6 +35,12 @@ pub fn split(text: &str) -> (Vec<&str>, &str) {
     (statements, &text[start..])
 }
 
+/// Does what follows the last statement end within quotes or a comment, where a `;` or a backslash is a character like any other?
+pub fn is_open(rest: &str) -> bool {
+    // Only what is not open ends with a semicolon that is put behind it.
+    !split(&format!("{rest}x;")).1.is_empty()
+}
+
 /// All statements of a text; the last need not end in a `;`.
 pub fn all(text: &str) -> Vec<&str> {
     let (mut statements, rest) = split(text);
@@ -104,6 +110,21 @@ mod tests {
             ("/* open; ", &[], "/* open; "),
         ] {
             assert_eq!(split(text), (statements.to_vec(), rest), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_quote_or_a_comment_stays_open_until_it_is_closed() {
+        for (text, open) in [
+            ("", false),
+            ("SELECT 1", false),
+            ("SELECT 'a", true),
+            ("/* block", true),
+            ("/* a */", false),
+            ("-- a\n", false),
+            ("$$", true),
+        ] {
+            assert_eq!(is_open(text), open, "{text}");
         }
     }
 

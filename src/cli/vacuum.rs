@@ -4,7 +4,6 @@ use crate::error::Result;
 use crate::jobs::vacuum::{execute, patience, plan};
 
 use super::args::Vacuum;
-use super::print;
 use super::progress::Unit;
 use super::session::Session;
 
@@ -14,8 +13,7 @@ pub async fn run(session: &Session, args: &Vacuum) -> Result<()> {
     let warehouse = session.warehouse().await?;
     let planned = plan(&warehouse, retain);
     if !args.confirm {
-        session.answer(&planned.await?)?;
-        return if session.global.json { Ok(()) } else { print::line("nothing was deleted; add --confirm to delete") };
+        return session.unconfirmed(&planned.await?, "nothing was deleted; add --confirm to delete");
     }
     session.believe(&warehouse, args.clock, "vacuum").await?;
     let progress = session.progress(Unit::Rows)?;

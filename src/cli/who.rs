@@ -7,5 +7,6 @@ use super::session::Session;
 
 /// Searches and lists.
 pub async fn run(session: &Session, args: &Who) -> Result<()> {
-    session.answer(&session.engine().await?.who(&args.text.join(" "), args.limit).await?)
+    session.check_reason(args.reason.as_deref())?;
+    session.answer(&session.engine_for(args.reason.as_deref()).await?.who(&args.text.join(" "), args.limit).await?)
 }

@@ -62,5 +62,8 @@ pub mod reconcile;
 // `ier hold add|list|release`: legal holds, which keep records from retention and erasure.
 pub mod hold;
 
+// `ier drop`: a table of people's attributes goes.
+pub mod drop;
+
 // `ier retain`: records that have outlived their terms go, in both tiers, unless a hold covers them.
 pub mod retain;

@@ -12,7 +12,7 @@ use crate::lake::log::foreign::{self, Found};
 use crate::lake::log::table::LakeTable;
 use crate::lake::paths::Role;
 use crate::ledgers::runs::Report;
-use crate::record::fields::{TABLES, Table};
+use crate::record::fields::TABLES;
 use crate::tiers::warehouse::Warehouse;
 
 /// What others wrote, by table.
@@ -108,8 +108,7 @@ pub async fn plan(warehouse: &Arc<Warehouse>) -> Result<UndoPlan> {
     }
     for name in warehouse.attribute_names().await? {
         // Its columns are in its log; they are not needed here.
-        let bare = Arc::new(Table::attributes(&name, std::iter::empty::<&str>()));
-        lakes.push(Arc::new(LakeTable::new(warehouse.root(), Role::Reference, bare)?));
+        lakes.push(warehouse.bare_attributes(&name)?);
     }
     let mut tables = Vec::new();
     for lake in lakes {

@@ -50,7 +50,7 @@ pub struct VacuumReport {
 
 impl fmt::Display for VacuumPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "files unused for {} h or more", self.retain_hours)?;
+        write!(f, "files unused for {} or more", human::hours(self.retain_hours))?;
         for table in &self.tables {
             write!(f, "\n{}: {}, {}", table.table, human::counted(table.files, "file"), human::bytes(table.bytes))?;
         }

@@ -13,6 +13,8 @@ use super::chart::kind::Kind;
 pub enum Format {
     /// Aligned columns, for people
     Table,
+    /// A line a column, row by row, for people
+    Record,
     /// A header line, then a line a row; times in ISO 8601, UTC; null is empty
     Csv,
     /// One JSON array of objects
@@ -61,6 +63,18 @@ impl Format {
     }
 }
 
+/// How a table that may be too wide stands in a terminal.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Layout {
+    /// With all columns, however wide: what is written to a file or a pipe.
+    #[default]
+    Whole,
+    /// No wider than the terminal: the last columns are left out where they do not fit, and named.
+    Fitting,
+    /// As records, where it is wider than the terminal.
+    RecordsIfWide,
+}
+
 /// How a table, a spreadsheet and a chart are shown; the formats for machines do not depend on it.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -70,6 +84,10 @@ pub struct Options {
     pub max_rows_table: usize,
     /// Where the rows of a spreadsheet wait; `None` is the system's temporary folder.
     pub spill_folder: Option<PathBuf>,
+    /// How a table stands in a terminal.
+    pub layout: Layout,
+    /// May a file that is there already be replaced?
+    pub may_replace: bool,
     /// What a chart is to be; `None` lets the columns decide.
     pub chart: Option<Kind>,
     /// Characters across of a chart in a terminal.
@@ -80,6 +98,15 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { zone: None, max_rows_table: usize::MAX, spill_folder: None, chart: None, terminal_columns: 80, limit: None }
+        Self {
+            zone: None,
+            max_rows_table: usize::MAX,
+            spill_folder: None,
+            layout: Layout::Whole,
+            may_replace: false,
+            chart: None,
+            terminal_columns: 80,
+            limit: None,
+        }
     }
 }

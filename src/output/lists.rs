@@ -83,10 +83,8 @@ impl Lists {
         let name = self.out.file_name().unwrap_or_default().to_string_lossy();
         let prefix = format!(".{name}.");
         let mut builder = tempfile::Builder::new();
+        // It names people, and stays what a temporary file is: for its owner alone.
         builder.prefix(&prefix).suffix(".part");
-        // As any new file of the user's; temporary files are for their owner alone otherwise.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let file = builder.tempfile_in(folder_of(&self.out)).context(|| self.writing())?;
         let mut file = BufWriter::with_capacity(1 << 18, file);
         writeln!(file, "{}", self.header).context(|| self.writing())?;

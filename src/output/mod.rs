@@ -18,7 +18,10 @@ mod plain;
 // Text inside HTML and SVG.
 pub mod markup;
 
-// A table for people: aligned columns, one line a row.
+// Values as people read them.
+mod cells;
+
+// A table for people: aligned columns, or records.
 mod table;
 
 // CSV and JSON: text for other programs.
@@ -45,8 +48,8 @@ mod file;
 // Lists for Data Loader: written under hidden names, synced, and only then given their own.
 pub mod lists;
 
-pub use self::file::write_file;
-pub use self::format::{Format, Options};
+pub use self::file::{refuse_to_replace, write_file};
+pub use self::format::{Format, Layout, Options};
 pub use self::thread::write;
 
 #[cfg(test)]

@@ -1,22 +1,20 @@
-//! A table for people: aligned columns, one line a row.
+//! A table for people: aligned columns, one line a row; or records, one line a column.
 //!
 //! Column widths come from the first rows and then hold, so that the rest can stream; a later cell that is wider pushes its
-//! line, nothing is lost. What a terminal would obey (control characters in a subject line, say) is not let through.
+//! line, nothing is lost. In a terminal a table is made to fit: its last columns are left out and named, or it is shown as records.
+//! What a terminal would obey (control characters in a subject line, say) is not let through.
 
 use std::io::Write;
-use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, SchemaRef};
-use arrow::util::display::{ArrayFormatter, FormatOptions};
-use chrono_tz::Tz;
 
 use crate::error::Result;
-use crate::human::{self, harmless, printable};
+use crate::human::{self, harmless};
 
-use super::format::Options;
-use super::plain::is_utc;
+use super::cells::{cell, cells, is_number};
+use super::format::{Layout, Options};
 use super::rows::{Pipe, Rows};
 use super::width::{cut, width};
 
@@ -24,16 +22,28 @@ use super::width::{cut, width};
 const MEASURED_ROWS: usize = 1000;
 /// A cell wider than this is cut.
 const MAX_CELL: usize = 60;
+/// Where the terminal is too narrow for all columns, texts are cut to this first.
+const NARROW_CELL: usize = 32;
+
+/// How the rows are laid out, once that is known.
+enum Laid {
+    /// In columns of these widths: the first so many of all.
+    Columns(Vec<usize>),
+    /// Row by row, names of this width before the values.
+    Records(usize),
+}
 
 /// The table being written.
 pub(super) struct Table<'a, 'b> {
     schema: SchemaRef,
     pipe: &'a mut Pipe<'b>,
     options: Options,
+    /// Show records whatever the width.
+    records: bool,
     /// Rows waiting for the widths.
     waiting: Vec<Vec<String>>,
-    /// Known once the header is out.
-    widths: Option<Vec<usize>>,
+    /// Known once the first rows are out.
+    laid: Option<Laid>,
     shown: usize,
     rows: u64,
     /// The answer is a query plan: lines of text that would mean nothing cut and joined.
@@ -43,32 +53,80 @@ pub(super) struct Table<'a, 'b> {
 impl<'a, 'b> Table<'a, 'b> {
     pub(super) fn new(schema: SchemaRef, pipe: &'a mut Pipe<'b>, options: &Options) -> Self {
         let plan = schema.fields().iter().map(|field| field.name().as_str()).eq(["plan_type", "plan"]);
-        Self { schema, pipe, options: options.clone(), waiting: Vec::new(), widths: None, shown: 0, rows: 0, plan }
+        let (options, waiting) = (options.clone(), Vec::new());
+        Self { schema, pipe, options, records: false, waiting, laid: None, shown: 0, rows: 0, plan }
+    }
+
+    /// Records, whatever their width.
+    pub(super) fn of_records(schema: SchemaRef, pipe: &'a mut Pipe<'b>, options: &Options) -> Self {
+        Self { records: true, ..Self::new(schema, pipe, options) }
+    }
+
+    fn headers(&self) -> Vec<String> {
+        self.schema.fields().iter().map(|field| cell(field.name(), field.data_type())).collect()
+    }
+
+    /// How the rows are to be laid out, from those that wait.
+    fn layout(&self, headers: &[String]) -> Laid {
+        let widest = |most: usize| -> Vec<usize> {
+            let mut widths: Vec<usize> = headers.iter().map(|header| width(header)).collect();
+            for row in &self.waiting {
+                for (column, cell) in row.iter().enumerate() {
+                    widths[column] = widths[column].max(self.width_of(cell, column, most));
+                }
+            }
+            widths
+        };
+        let names = headers.iter().map(|header| width(header)).max().unwrap_or(0);
+        let whole = widest(MAX_CELL);
+        match self.options.layout {
+            _ if self.records => Laid::Records(names),
+            Layout::Whole => Laid::Columns(whole),
+            _ if line_width(&whole) <= self.options.terminal_columns => Laid::Columns(whole),
+            Layout::RecordsIfWide => Laid::Records(names),
+            Layout::Fitting => {
+                let mut narrow = widest(NARROW_CELL);
+                while narrow.len() > 1 && line_width(&narrow) > self.options.terminal_columns {
+                    narrow.pop();
+                }
+                Laid::Columns(narrow)
+            }
+        }
+    }
+
+    fn width_of(&self, cell: &str, column: usize, most: usize) -> usize {
+        // Numbers are never cut.
+        if is_number(self.schema.field(column).data_type()) { width(cell) } else { width(cell).min(most) }
     }
 
     /// Measures what waits, and prints header and rows.
     fn release(&mut self) -> Result<()> {
-        let headers: Vec<String> = self.schema.fields().iter().map(|field| cell(field.name(), field.data_type())).collect();
-        let mut widths: Vec<usize> = headers.iter().map(|header| width(header)).collect();
-        for row in &self.waiting {
-            for (widest, cell) in widths.iter_mut().zip(row) {
-                *widest = (*widest).max(width(cell));
-            }
-        }
+        let headers = self.headers();
+        let laid = self.layout(&headers);
         let mut text = String::new();
-        if !headers.is_empty() {
+        if let (Laid::Columns(widths), false) = (&laid, headers.is_empty()) {
             // Headers stand over their column, whichever way it is aligned.
-            self.line(&mut text, &headers, &widths);
+            self.line(&mut text, &headers, widths);
             let rule: Vec<String> = widths.iter().map(|&width| "-".repeat(width + 2)).collect();
             text.push_str(&rule.join("+"));
             text.push('\n');
         }
-        for row in std::mem::take(&mut self.waiting) {
-            self.line(&mut text, &row, &widths);
-        }
+        let rows = std::mem::take(&mut self.waiting);
+        let first = self.shown - rows.len();
+        self.put(&mut text, &rows, first, &laid);
         self.pipe.write_all(text.as_bytes())?;
-        self.widths = Some(widths);
+        self.laid = Some(laid);
         Ok(())
+    }
+
+    /// Rows as they are laid out; `first` is how many were before them.
+    fn put(&self, text: &mut String, rows: &[Vec<String>], first: usize, laid: &Laid) {
+        for (at, row) in rows.iter().enumerate() {
+            match laid {
+                Laid::Columns(widths) => self.line(text, row, widths),
+                Laid::Records(names) => self.record(text, row, first + at + 1, *names),
+            }
+        }
     }
 
     fn write_plan(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -83,18 +141,55 @@ impl<'a, 'b> Table<'a, 'b> {
 
     fn line(&self, text: &mut String, row: &[String], widths: &[usize]) {
         let start = text.len();
+        let is_fitted = self.options.layout == Layout::Fitting;
         for (column, (cell, &wide)) in row.iter().zip(widths).enumerate() {
             text.push_str(if column == 0 { " " } else { " | " });
-            let blank = " ".repeat(wide.saturating_sub(width(cell)));
             let right = is_number(self.schema.field(column).data_type());
+            let cell = match (right, is_fitted) {
+                (true, _) => cell.clone(),
+                (false, true) => cut(cell, wide.max(1)),
+                (false, false) => cut(cell, MAX_CELL),
+            };
+            let blank = " ".repeat(wide.saturating_sub(width(&cell)));
             let (before, after) = if right { (blank.as_str(), "") } else { ("", blank.as_str()) };
             text.push_str(before);
-            text.push_str(cell);
+            text.push_str(&cell);
             text.push_str(after);
         }
         text.truncate(text.trim_end_matches(' ').len().max(start));
         text.push('\n');
     }
+
+    /// One row, a line a column; nothing is cut.
+    fn record(&self, text: &mut String, row: &[String], number: usize, names: usize) {
+        let title = format!("-[ RECORD {number} ]");
+        let rule = (names + 1).saturating_sub(title.len());
+        text.push_str(&format!("{title}{}+{}\n", "-".repeat(rule), "-".repeat(20)));
+        for (field, cell) in self.schema.fields().iter().zip(row) {
+            let name = human::printable(field.name());
+            let blank = " ".repeat(names.saturating_sub(width(&name)));
+            text.push_str(format!("{name}{blank} | {cell}").trim_end());
+            text.push('\n');
+        }
+    }
+
+    /// What is said of columns that were left out.
+    fn left_out(&self) -> Option<String> {
+        let Some(Laid::Columns(widths)) = &self.laid else { return None };
+        let left_out: Vec<String> =
+            self.schema.fields().iter().skip(widths.len()).map(|field| human::printable(field.name())).collect();
+        if left_out.is_empty() {
+            return None;
+        }
+        let columns = human::counted(left_out.len() as u64, "column");
+        let named = cut(&left_out.join(", "), self.options.terminal_columns.saturating_sub(1));
+        Some(format!("({columns} left out to fit the terminal; --format record, or \\x in the shell, shows all:\n {named})"))
+    }
+}
+
+/// Places a line of columns takes.
+fn line_width(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + 1 + 3 * widths.len().saturating_sub(1)
 }
 
 impl Rows for Table<'_, '_> {
@@ -110,12 +205,13 @@ impl Rows for Table<'_, '_> {
         let batch = batch.slice(0, wanted);
         let columns = batch.columns().iter().map(|column| cells(column, self.options.zone)).collect::<Result<Vec<_>>>()?;
         let mut columns: Vec<_> = columns.into_iter().map(Vec::into_iter).collect();
-        let rows = (0..wanted).map(|_| columns.iter_mut().filter_map(Iterator::next).collect::<Vec<String>>());
+        let rows: Vec<Vec<String>> = (0..wanted).map(|_| columns.iter_mut().filter_map(Iterator::next).collect()).collect();
+        let first = self.shown;
         self.shown += wanted;
-        match &self.widths {
-            Some(widths) => {
+        match &self.laid {
+            Some(laid) => {
                 let mut text = String::new();
-                rows.for_each(|row| self.line(&mut text, &row, widths));
+                self.put(&mut text, &rows, first, laid);
                 self.pipe.write_all(text.as_bytes())?;
                 Ok(self.pipe.flush()?)
             }
@@ -130,67 +226,15 @@ impl Rows for Table<'_, '_> {
         if self.plan {
             return Ok(self.pipe.flush()?);
         }
-        if self.widths.is_none() {
+        if self.laid.is_none() {
             self.release()?;
         }
         let hidden = self.rows > self.shown as u64 && !self.schema.fields().is_empty();
         let shown = if hidden { format!(", the first {} shown", human::count(self.shown as u64)) } else { String::new() };
+        if let Some(left_out) = self.left_out() {
+            writeln!(self.pipe, "{left_out}")?;
+        }
         writeln!(self.pipe, "({}{shown})", human::counted(self.rows, "row"))?;
         Ok(self.pipe.flush()?)
-    }
-}
-
-/// A column's cells as shown; null is empty.
-fn cells(column: &ArrayRef, zone: Option<Tz>) -> Result<Vec<String>> {
-    let (column, moment) = in_zone(column, zone)?;
-    let options = FormatOptions::default()
-        .with_display_error(false)
-        .with_timestamp_format(Some("%Y-%m-%d %H:%M:%S%.f"))
-        .with_timestamp_tz_format(Some(moment));
-    let formatter = ArrayFormatter::try_new(column.as_ref(), &options)?;
-    let kind = column.data_type();
-    (0..column.len()).map(|row| Ok(cell(&formatter.value(row).try_to_string()?, kind))).collect()
-}
-
-/// The column in the zone asked for, and how its moments are written: UTC with a Z, any other zone with its offset.
-fn in_zone(column: &ArrayRef, zone: Option<Tz>) -> Result<(ArrayRef, &'static str)> {
-    const IN_UTC: &str = "%Y-%m-%d %H:%M:%S%.fZ";
-    const WITH_OFFSET: &str = "%Y-%m-%d %H:%M:%S%.f%:z";
-    let DataType::Timestamp(unit, Some(own)) = column.data_type() else { return Ok((Arc::clone(column), IN_UTC)) };
-    match zone {
-        Some(zone) if zone != Tz::UTC && is_utc(own) => {
-            Ok((cast(column, &DataType::Timestamp(*unit, Some(Arc::from(zone.name()))))?, WITH_OFFSET))
-        }
-        _ if is_utc(own) => Ok((Arc::clone(column), IN_UTC)),
-        // The statement itself asked for another zone.
-        _ => Ok((Arc::clone(column), WITH_OFFSET)),
-    }
-}
-
-/// One value as shown: on one line, obeyed by no terminal, not too wide. Numbers are never cut.
-fn cell(value: &str, kind: &DataType) -> String {
-    match kind {
-        DataType::Float16 | DataType::Float32 | DataType::Float64 => rounded(value),
-        kind if is_number(kind) => value.to_owned(),
-        _ => cut(&printable(value), MAX_CELL),
-    }
-}
-
-/// A float with at most four decimals; very small and very large ones, and all in the formats for machines, as they are.
-fn rounded(value: &str) -> String {
-    match value.parse::<f64>() {
-        Ok(number) if number == 0.0 || (1e-3..1e15).contains(&number.abs()) => {
-            let text = format!("{number:.4}");
-            text.trim_end_matches('0').trim_end_matches('.').to_owned()
-        }
-        // Null is no number; infinities and the like say what they are.
-        _ => value.to_owned(),
-    }
-}
-
-fn is_number(kind: &DataType) -> bool {
-    match kind {
-        DataType::Dictionary(_, values) => is_number(values),
-        kind => kind.is_numeric(),
     }
 }

@@ -16,6 +16,7 @@ pub(super) fn writer<'a>(
 ) -> Result<Box<dyn Rows + 'a>> {
     Ok(match format {
         Format::Table => Box::new(table::Table::new(schema, pipe, options)),
+        Format::Record => Box::new(table::Table::of_records(schema, pipe, options)),
         Format::Csv => Box::new(text::Csv::new(schema, pipe)?),
         Format::Json => Box::new(text::Json::<_, text::Array>::new(schema, pipe)),
         Format::Ndjson => Box::new(text::Json::<_, text::Lines>::new(schema, pipe)),

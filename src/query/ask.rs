@@ -19,7 +19,10 @@ pub trait Ask: Send + Sync {
     async fn ask_given(&self, sql: &str, given: &BTreeMap<String, String>) -> Result<SendableRecordBatchStream>;
 
     /// Every table and view: schema, name, kind (`table` or `view`), in the order to be shown.
-    fn tables(&self) -> Vec<(String, String, String)>;
+    async fn tables(&self) -> Result<Vec<(String, String, String)>>;
+
+    /// Every function and measure: its name, and how it is called.
+    fn functions(&self) -> Vec<(String, String)>;
 
     /// The columns of a table (`name` or `schema.name`) with their types. Refuses a table that is not there.
     async fn columns(&self, table: &str) -> Result<Vec<(String, String)>>;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use async_trait::async_trait;
-use chrono::{DateTime, NaiveDate, Utc};
-use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider, TableProvider};
+use chrono::{DateTime, Utc};
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider};
 use datafusion::common::{ParamValues, ScalarValue, TableReference};
 use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
@@ -14,7 +14,7 @@ use datafusion::execution::context::{SQLOptions, SessionContext};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
-use datafusion::logical_expr::{LogicalPlan, TableType};
+use datafusion::logical_expr::{Documentation, LogicalPlan, TableType};
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::execute_stream;
@@ -29,13 +29,16 @@ use super::as_of::{IER_AS_OF, IerAsOf};
 use super::ask::Ask;
 use super::catalog::{CATALOG, PUBLIC, PublicSchema, SALESFORCE, SalesforceSchema, VIEWS};
 use super::limits::{Limits, Timed};
+use super::look_ups::{AskedAbout, LookUps, Looker};
 use super::memory::{Shares, merge_bytes};
 use super::people::{People, Person};
 use super::workers::{Away, Workers};
 use super::{functions, statement};
+use crate::calendar::days::Today;
 use crate::calendar::local::Calendar;
 use crate::error::{Context, Error, Result};
 use crate::lake::read::scan::STORE;
+use crate::query::functions::identity::OfWhom;
 use crate::query::functions::macros::Macros;
 use crate::query::functions::{distinct, identity, local_time};
 use crate::query::planner::once::TextsOnce;
@@ -44,6 +47,7 @@ use crate::query::planner::rollups::CountTogether;
 use crate::query::planner::rules::PhysicalRules;
 use crate::query::planner::runs::{self, PersonRuns};
 use crate::query::planner::windows::WindowsByPartition;
+use crate::query::planner::yields::JoinsYield;
 use crate::record::id::SfId;
 use crate::record::identity::Identities;
 use crate::tiers::aliases::Aliases;
@@ -59,7 +63,7 @@ pub struct Engine {
     warehouse: Arc<Warehouse>,
     context: SessionContext,
     public: Arc<PublicSchema>,
-    ier: Arc<dyn TableProvider>,
+    of_whom: OfWhom,
     tiers: Tiers,
     /// The plan of somebody's history, made when it is first asked for.
     history: OnceCell<LogicalPlan>,
@@ -68,6 +72,7 @@ pub struct Engine {
     macros: Macros,
     limits: Limits,
     workers: Workers,
+    look_ups: Option<LookUps>,
 }
 
 impl Engine {
@@ -122,20 +127,35 @@ impl Engine {
         );
         there?;
         let public = Arc::new(public?);
-        let ier = public.table("ier").await?.ok_or_else(|| Error::internal("there is no table ier"))?;
+        let table = async |name: &str| {
+            public.table(name).await?.ok_or_else(|| Error::internal(phrase!("there is no table {}", name.to_owned())))
+        };
+        let (ier, links) = (table("ier").await?, table("individual_link").await?);
+        let of_whom = OfWhom { ier, observed: public.observed.clone(), links };
         let catalog = Arc::new(MemoryCatalogProvider::new());
         catalog.register_schema(PUBLIC, public.clone())?;
         catalog.register_schema(SALESFORCE, Arc::new(SalesforceSchema::new(&public)?))?;
         context.register_catalog(CATALOG, catalog);
         for (name, sql) in VIEWS {
             let (state, given) = (context.state(), BTreeMap::new());
-            let read = statement::read(&state, &macros, sql, &given, NaiveDate::default());
+            let read = statement::read(&state, &macros, sql, &given, Today::at(warehouse.clock().now(), calendar.zone));
             let plan = state.statement_to_plan(read.context(|| phrase!("view {name}"))?).await;
             let view = DataFrame::new(state, plan.context(|| phrase!("view {name}"))?);
             public.add_view(name, view.into_view());
         }
         let workers = Workers::start(limits.threads)?;
-        Ok(Self { warehouse, context, public, ier, tiers, history: OnceCell::new(), aliases, calendar, macros, limits, workers })
+        let (history, look_ups) = (OnceCell::new(), None);
+        Ok(Self { warehouse, context, public, of_whom, tiers, history, aliases, calendar, macros, limits, workers, look_ups })
+    }
+
+    /// The same, entering in the log of look-ups whom it shows to this looker.
+    #[must_use]
+    pub fn shown_to(self, looker: Looker) -> Self {
+        Self { look_ups: Some(LookUps::of(looker)), ..self }
+    }
+
+    pub(super) fn look_ups(&self) -> Option<&LookUps> {
+        self.look_ups.as_ref()
     }
 
     /// What it answers from.
@@ -173,7 +193,7 @@ impl Engine {
     }
 
     fn read(&self, state: &SessionState, query: &str, given: &BTreeMap<String, String>, now: DateTime<Utc>) -> Result<Statement> {
-        statement::read(state, &self.macros, query, given, now.with_timezone(&self.calendar.zone).date_naive())
+        statement::read(state, &self.macros, query, given, Today::at(now, self.calendar.zone))
     }
 
     async fn run(
@@ -182,6 +202,7 @@ impl Engine {
         given: &BTreeMap<String, String>,
         parameters: ParamValues,
     ) -> Result<SendableRecordBatchStream> {
+        let given = &*self.looked_at(query, given).await?;
         let mut state = self.context.state();
         let now = self.warehouse.clock().now();
         state.execution_props_mut().query_execution_start_time = Some(now);
@@ -190,12 +211,17 @@ impl Engine {
             true => Some(self.people().await?),
             false => None,
         };
-        let (ier, public) = (self.ier.clone(), self.public.clone());
+        let (of_whom, public) = (self.of_whom.clone(), self.public.clone());
         let as_of = IerAsOf { observed: self.public.observed.clone(), parameters: parameters.clone() };
-        self.work(async move {
+        let asked = AskedAbout::default();
+        if identity::names_somebody(&statement.to_string()) {
+            self.may_look_up()?;
+        }
+        let asked_about = asked.clone();
+        let answer = self.work(async move {
             state.register_udtf(IER_AS_OF, Arc::new(as_of));
             if let Some(people) = people {
-                identity::register(&mut state, &people.identities, &ier, &parameters)?;
+                identity::register(&mut state, &people.identities, &of_whom, &parameters, &asked_about)?;
                 people.pin(&mut state)?;
             }
             let plan = match state.statement_to_plan(statement.clone()).await {
@@ -211,9 +237,9 @@ impl Engine {
                 _ => frame.with_param_values(parameters)?,
             };
             Ok(bound.execute_stream().await?)
-        })
-        .await
-        .map_err(Error::of_statement)
+        });
+        let answer = answer.await.map_err(Error::of_statement)?;
+        self.after_entry(&asked, answer).await
     }
 
     /// Plans and runs a statement on the engine's threads, for as long as one may take.
@@ -257,17 +283,20 @@ impl Engine {
         Ok(People { identities, pinned })
     }
 
-    /// A person's e-mails under all their ids, newest first.
+    /// A person's e-mails under all their ids, newest first, after the look-up was entered in its log.
     pub async fn history_of(&self, person: &Person) -> Result<SendableRecordBatchStream> {
-        let plan = self.history.get_or_try_init(|| identity::history_of_somebody(&self.context, &self.ier)).await?;
+        let plan = self.history.get_or_try_init(|| identity::history_of_somebody(&self.context, &self.of_whom)).await?;
         let plan = identity::history_of(plan, person.ids())?;
         let (mut state, people) = (self.context.state(), person.people().clone());
-        self.work(async move {
+        self.may_look_up()?;
+        let answer = self.work(async move {
             people.pin(&mut state)?;
             let plan = state.query_planner().create_physical_plan(&plan, &state).await?;
             Ok(execute_stream(plan, state.task_ctx())?)
-        })
-        .await
+        });
+        let asked = AskedAbout::default();
+        asked.note("history", *person.id());
+        self.after_entry(&asked, answer.await?).await
     }
 
     /// The ledger of aliases, oldest first: all of it, or what concerns the person who has an id.
@@ -299,6 +328,7 @@ fn physical_rules() -> PhysicalRules {
     // Last: others look into conditions.
     rules.push(Arc::new(TextsOnce));
     rules.push(Arc::new(WindowsByPartition));
+    rules.push(Arc::new(JoinsYield));
     rules
 }
 
@@ -336,10 +366,34 @@ impl Ask for Engine {
         self.sql_given(sql, given).await
     }
 
-    fn tables(&self) -> Vec<(String, String, String)> {
+    async fn tables(&self) -> Result<Vec<(String, String, String)>> {
+        self.public.refresh().await?;
         let views = self.public.view_names();
-        let kind = |name: &str| if views.iter().any(|view| view == name) { "view" } else { "table" };
-        self.public.table_names().into_iter().map(|name| (PUBLIC.to_owned(), name.clone(), kind(&name).to_owned())).collect()
+        let mut listed = Vec::new();
+        for name in self.public.table_names() {
+            let kind = if views.contains(&name) { "view" } else { "table" };
+            // A table that was dropped has its folder still.
+            if kind == "view" || self.public.table(&name).await?.is_some() {
+                listed.push((PUBLIC.to_owned(), name, kind.to_owned()));
+            }
+        }
+        Ok(listed)
+    }
+
+    fn functions(&self) -> Vec<(String, String)> {
+        let state = self.context.state();
+        let called = |name: &str, documented: Option<&Documentation>| {
+            let call = documented.map_or_else(|| format!("{name}(…)"), |documented| documented.syntax_example.clone());
+            (name.to_owned(), call)
+        };
+        let scalar = state.scalar_functions().values().map(|function| called(function.name(), function.documentation()));
+        let aggregate = state.aggregate_functions().values().map(|function| called(function.name(), function.documentation()));
+        let window = state.window_functions().values().map(|function| called(function.name(), function.documentation()));
+        let table = state.table_functions().keys().map(|name| called(name, None));
+        let mut listed: Vec<_> = scalar.chain(aggregate).chain(window).chain(table).chain(self.macros.calls()).collect();
+        listed.sort();
+        listed.dedup_by(|one, other| one.0 == other.0);
+        listed
     }
 
     async fn columns(&self, table: &str) -> Result<Vec<(String, String)>> {

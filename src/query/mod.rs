@@ -35,6 +35,18 @@ mod workers;
 // Somebody asked for, and all that is known of their ids.
 pub mod people;
 
+// The log of look-ups as the engine writes it: whatever shows somebody leaves an entry.
+pub mod look_ups;
+
+// What was given for the parameters of a question, looked up where that takes the tables: people, and values that there are.
+mod given;
+
+// An answer that lists people by their ids, with their names and addresses.
+mod with_names;
+
+// Of an id that nobody has: which it may have been.
+mod nobody;
+
 // What a shell (or any front door) needs of the engine.
 pub mod ask;
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::execution::session_state::SessionState;
 
 use super::planner::provider::PinnedBefore;
@@ -64,6 +65,15 @@ impl Person {
     /// Who is one person, as was known when this one was asked for.
     pub fn identities(&self) -> &Arc<Identities> {
         &self.people.identities
+    }
+
+    /// A statement about them: `$ids` in it are all their ids, each a parameter, because a list is no value that can be bound.
+    pub(super) fn statement(&self, sql: &str) -> (String, ParamValues) {
+        let places: Vec<String> = (1..=self.ids.len()).map(|place| format!("${place}")).collect();
+        // A statement's head comment names its parameters too.
+        let sql: Vec<&str> = sql.lines().filter(|line| !line.starts_with("--")).collect();
+        let values: Vec<ScalarValue> = self.ids.iter().map(|id| ScalarValue::Utf8View(Some(id.to_string()))).collect();
+        (sql.join("\n").replace("$ids", &places.join(", ")), ParamValues::from(values))
     }
 
     /// The same, with the IERs of that moment.

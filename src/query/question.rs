@@ -12,15 +12,17 @@
 //! ```
 //!
 //! Cells of the head are two blanks or more apart. A parameter has a name (`$from` in the SQL), a type, a default (`-`: it must be
-//! given; `any`: null) and a meaning. The same file runs wherever SQL does, with its defaults.
+//! given; `any`: null) and a meaning. A type may also be a choice of texts (`month|send|unit`), by which a column may be named
+//! (`AS "$by"`), or a column (`affiliation.affiliation`), one of whose values it must be. The same file runs wherever SQL does, with its defaults.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use chrono::{Days, Months, NaiveDate};
 use serde::Serialize;
 
+use crate::calendar::days::{self, Today};
 use crate::error::{Context, Error, Result};
+use crate::human;
 use crate::record::id::SfId;
 
 /// The questions that come with the engine: name and SQL, in the order in which they are listed.
@@ -60,16 +62,19 @@ pub enum Type {
     Date,
     /// A Salesforce id, in either form.
     Id,
+    /// Somebody: a contact's or lead's id, or an e-mail address that one person has.
+    Person,
 }
 
 impl Type {
-    const ALL: [(&'static str, Self, &'static str); 6] = [
+    const ALL: [(&'static str, Self, &'static str); 7] = [
         ("text", Self::Text, "a text"),
         ("integer", Self::Integer, "a whole number"),
         ("number", Self::Number, "a number"),
         ("boolean", Self::Boolean, "true or false"),
-        ("date", Self::Date, "a day, such as 2026-08-01, today or 90 days ago"),
+        ("date", Self::Date, days::RIGHT),
         ("id", Self::Id, "an id of 15 or 18 characters"),
+        ("person", Self::Person, "a contact's or lead's id, or an e-mail address"),
     ];
 
     /// Its name in a head.
@@ -78,35 +83,16 @@ impl Type {
     }
 
     /// A value in the one form it is bound in; none when the text is none.
-    fn value(self, text: &str, today: NaiveDate) -> Option<String> {
+    fn value(self, text: &str, today: Today) -> Option<String> {
         let text = text.trim();
         match self {
-            Self::Text => Some(text.to_owned()),
+            Self::Text | Self::Person => Some(text.to_owned()),
             Self::Integer => text.parse::<i64>().ok().map(|number| number.to_string()),
             Self::Number => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(|number| format!("{number:?}")),
             Self::Boolean => matches!(text, "true" | "false").then(|| text.to_owned()),
-            Self::Date => day(text, today).map(|day| day.to_string()),
+            Self::Date => today.day(text).map(|day| day.to_string()),
             Self::Id => SfId::parse(text).ok().map(|id| id.to_string()),
         }
-    }
-}
-
-/// `2026-08-01`, `today`, `yesterday`, or `3 years ago`.
-fn day(text: &str, today: NaiveDate) -> Option<NaiveDate> {
-    match text.split_whitespace().collect::<Vec<_>>()[..] {
-        ["today"] => Some(today),
-        ["yesterday"] => today.pred_opt(),
-        [number, unit, "ago"] => {
-            let number: u32 = number.parse().ok()?;
-            match unit.trim_end_matches('s') {
-                "day" => today.checked_sub_days(Days::new(number.into())),
-                "week" => today.checked_sub_days(Days::new(u64::from(number) * 7)),
-                "month" => today.checked_sub_months(Months::new(number)),
-                "year" => today.checked_sub_months(Months::new(number.checked_mul(12)?)),
-                _ => None,
-            }
-        }
-        _ => text.parse().ok(),
     }
 }
 
@@ -131,6 +117,8 @@ pub struct Parameter {
     pub kind: Type,
     /// The texts it may be; any where there are none.
     pub choices: Vec<String>,
+    /// The table and the column whose values it may be, without regard to case and signs; any where there is none.
+    pub values_of: Option<(String, String)>,
     /// What it is when nobody says.
     pub default: Default,
     /// In words.
@@ -172,6 +160,9 @@ impl Question {
                 (_, "Parameters:", [name, kind, default, meaning @ ..]) => {
                     let choices: Vec<String> = kind.split('|').map(str::to_owned).collect();
                     let (kind, choices) = if choices.len() > 1 { ("text", choices) } else { (*kind, Vec::new()) };
+                    let values_of = kind.split_once('.').filter(|(table, column)| is_name(table) && is_name(column));
+                    let values_of = values_of.map(|(table, column)| (table.to_owned(), column.to_owned()));
+                    let kind = if values_of.is_some() { "text" } else { kind };
                     let known = Type::ALL.iter().find(|(known, ..)| *known == kind);
                     let Some((_, kind, _)) = known.filter(|_| is_name(name)) else { return Err(unreadable(text)) };
                     let default = match *default {
@@ -180,7 +171,7 @@ impl Question {
                         value => Default::Value(value.to_owned()),
                     };
                     let (name, meaning) = ((*name).to_owned(), meaning.join(" "));
-                    let parameter = Parameter { name, kind: *kind, choices, default, meaning };
+                    let parameter = Parameter { name, kind: *kind, choices, values_of, default, meaning };
                     question.parameters.push(parameter);
                 }
                 (_, "Columns:", [name, meaning @ ..]) => question.columns.push(((*name).to_owned(), meaning.join(" "))),
@@ -250,7 +241,7 @@ impl Question {
     ///
     /// # Errors
     /// Invalid for a name that is none of the question's, a value of the wrong type, and a value that is missing.
-    pub fn values(&self, given: &BTreeMap<String, String>, today: NaiveDate) -> Result<Vec<(&Parameter, Option<String>)>> {
+    pub fn values(&self, given: &BTreeMap<String, String>, today: Today) -> Result<Vec<(&Parameter, Option<String>)>> {
         given.keys().try_for_each(|name| self.parameter(name).map(drop))?;
         let value = |parameter: &Parameter| {
             let text = match (given.get(&parameter.name), &parameter.default) {
@@ -335,7 +326,7 @@ pub fn find<'a>(questions: &'a [Question], name: &str) -> Result<&'a Question> {
         let alike: Vec<&str> = questions
             .iter()
             .map(|question| question.name.as_str())
-            .filter(|known| words.iter().any(|word| known.contains(word)))
+            .filter(|known| human::is_slip(name, known) || words.iter().any(|word| known.contains(word)))
             .collect();
         let hint = if alike.is_empty() { "`ier ask` lists them".to_owned() } else { format!("perhaps {}", alike.join(" or ")) };
         Error::not_found(phrase!("there is no question {name:?}; {hint}"))
@@ -357,7 +348,8 @@ mod tests {
 
     fn told(pairs: &[(&str, &str)]) -> Result<Vec<Option<String>>> {
         let question = Question::head(ASKED)?;
-        let values = question.values(&given(pairs), "2026-03-31".parse().unwrap())?;
+        let values =
+            question.values(&given(pairs), Today { day: "2026-03-31".parse().unwrap(), zone: chrono_tz::Tz::America__Denver })?;
         Ok(values.into_iter().map(|(_, value)| value).collect())
     }
 

@@ -6,12 +6,14 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use chrono::NaiveDate;
 use datafusion::execution::session_state::SessionState;
 use datafusion::sql::parser::{ExplainStatement, Statement};
-use datafusion::sql::sqlparser::ast::{self, CastKind, DataType, Expr, Value, ValueWithSpan, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::ast::{
+    self, CastKind, DataType, Expr, Select, SelectItem, Value, ValueWithSpan, VisitMut, VisitorMut,
+};
 
 use super::question::{Parameter, Question, Type};
+use crate::calendar::days::Today;
 use crate::error::{Error, Result};
 use crate::query::functions::macros::Macros;
 
@@ -24,7 +26,7 @@ pub fn read(
     macros: &Macros,
     text: &str,
     given: &BTreeMap<String, String>,
-    today: NaiveDate,
+    today: Today,
 ) -> Result<Statement> {
     let dialect = state.config().options().sql_parser.dialect;
     let mut statement = state.sql_to_statement(text, &dialect)?;
@@ -58,6 +60,21 @@ struct Binding<'a> {
 impl VisitorMut for Binding<'_> {
     type Break = Error;
 
+    /// A column is named after what was chosen: `AS "$by"`. Choices are a closed list, so that nothing else can come into a name.
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        for item in &mut select.projection {
+            let SelectItem::ExprWithAlias { alias, .. } = item else { continue };
+            let chosen = |(parameter, value): &(&Parameter, Option<String>)| {
+                let is_it = !parameter.choices.is_empty() && alias.value.strip_prefix('$') == Some(parameter.name.as_str());
+                value.clone().filter(|_| is_it)
+            };
+            if let Some(chosen) = self.values.iter().find_map(chosen) {
+                alias.value = chosen;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
         let Expr::Value(ValueWithSpan { value: Value::Placeholder(name), .. }) = expr else { return ControlFlow::Continue(()) };
         let Some(name) = name.strip_prefix('$').filter(|name| !name.starts_with(|c: char| c.is_ascii_digit())) else {
@@ -79,17 +96,17 @@ fn literal(kind: Type, value: Option<&str>) -> Expr {
         (_, None) => Value::Null,
         (Type::Integer | Type::Number, Some(value)) => Value::Number(value.to_owned(), false),
         (Type::Boolean, Some(value)) => Value::Boolean(value == "true"),
-        (Type::Text | Type::Id | Type::Date, Some(value)) => Value::SingleQuotedString(value.to_owned()),
+        (Type::Text | Type::Id | Type::Person | Type::Date, Some(value)) => Value::SingleQuotedString(value.to_owned()),
     };
     let data_type = match kind {
-        Type::Text | Type::Id => DataType::Varchar(None),
+        Type::Text | Type::Id | Type::Person => DataType::Varchar(None),
         Type::Integer => DataType::BigInt(None),
         Type::Number => DataType::Double(ast::ExactNumberInfo::None),
         Type::Boolean => DataType::Boolean,
         Type::Date => DataType::Date,
     };
     let expr = Box::new(Expr::value(inner));
-    if matches!(kind, Type::Text | Type::Id) && value.is_some() {
+    if matches!(kind, Type::Text | Type::Id | Type::Person) && value.is_some() {
         // Functions that want a literal want it bare.
         return *expr;
     }

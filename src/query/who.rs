@@ -15,10 +15,13 @@ use crate::error::{Error, Result};
 use crate::human;
 use crate::record::id::SfId;
 use crate::record::identity::Identities;
-use crate::record::words::{Words, folded};
+use crate::record::words::{Words, plain};
 
 /// The SQL of all contacts and leads by name and address.
-const PEOPLE: &str = include_str!("../../sql/people.sql");
+pub(super) const PEOPLE: &str = include_str!("../../sql/people.sql");
+
+/// The SQL of one person's contacts and leads by name and address.
+const FACE: &str = include_str!("../../sql/face.sql");
 
 /// The SQL of those whose e-mails name an address; its parameter is the address in small letters.
 const WRITTEN_TO: &str = include_str!("../../sql/written_to.sql");
@@ -103,22 +106,61 @@ impl Engine {
         self.history_of(&self.person(who).await?).await
     }
 
-    /// People in whose name and address, as a contact's or lead's record has them, all words of a text occur: in any order,
-    /// without case and accents. At most `limit` of them, by name.
+    /// The person who has an id, or else people in whose name and address, as a contact's or lead's record has them, all words of a
+    /// text occur: in any order, as parts of words too, without case, accents and punctuation. At most `limit` of them, by name. Each
+    /// that is returned is entered in the log of look-ups.
     ///
     /// # Errors
-    /// Invalid when there is no word.
+    /// Invalid when there is no word; not found for an id that nobody has.
     pub async fn who(&self, text: &str, limit: usize) -> Result<Found> {
+        self.may_look_up()?;
+        let found = match SfId::of_person(text.trim()) {
+            Ok(_) => {
+                let person = self.person(text.trim()).await?;
+                self.must_be_known(&person).await?;
+                Found { found: 1, people: vec![self.face(&person).await?] }
+            }
+            Err(_) => self.found_by_words(text, limit).await?,
+        };
+        for face in &found.people {
+            self.looked_up("who", &SfId::of_person(&face.id)?, 1).await?;
+        }
+        Ok(found)
+    }
+
+    async fn found_by_words(&self, text: &str, limit: usize) -> Result<Found> {
         let words = Words::of(text);
         if words.is_empty() {
             return Err(Error::invalid("nobody is asked for; give a part of a name or an address, such as ier who ortiz"));
         }
         let identities = self.identities().await?;
-        let matches = |name: &str, email: &str| words.occur_in(&folded(&format!("{name} {email}")));
+        let matches = |name: &str, email: &str| words.are_parts_of(&plain(&format!("{name} {email}")));
         let mut people = self.faces(&identities, &matches, BTreeMap::new()).await?;
         let found = people.len() as u64;
         people.truncate(limit);
         Ok(Found { found, people })
+    }
+
+    /// By what somebody is recognised, as contacts and leads have it.
+    pub async fn face(&self, person: &Person) -> Result<Face> {
+        let (sql, ids) = person.statement(FACE);
+        let mut rows = self.sql_with(&sql, ids).await?;
+        let canonical = person.canonical_id();
+        let others = person.ids().iter().map(SfId::to_string).filter(|id| id != canonical).collect();
+        let mut face = Face { id: canonical.to_owned(), other_ids: others, ..Face::default() };
+        while let Some(batch) = rows.try_next().await? {
+            let [ids, names, emails] = [0, 1, 2].map(|at| batch.column(at).as_string_view());
+            for row in 0..batch.num_rows() {
+                let text = |column: &StringViewArray| column.is_valid(row).then(|| column.value(row).to_owned());
+                let is_canonical = ids.value(row) == canonical;
+                for (known, found) in [(&mut face.name, text(names)), (&mut face.email, text(emails))] {
+                    if found.is_some() && (is_canonical || known.is_none()) {
+                        *known = found;
+                    }
+                }
+            }
+        }
+        Ok(face)
     }
 
     /// The one person who has an address: as a contact, as a lead, or by the e-mails they were sent.
@@ -152,7 +194,7 @@ impl Engine {
     async fn faces(
         &self,
         identities: &Identities,
-        matches: &dyn Fn(&str, &str) -> bool,
+        matches: &(dyn Fn(&str, &str) -> bool + Sync),
         mut found: BTreeMap<String, Face>,
     ) -> Result<Vec<Face>> {
         // Of somebody with several ids the canonical one's record may come before or after the one that matches.

@@ -37,5 +37,8 @@ pub mod observed;
 // Does a text name somebody?
 pub mod mention;
 
-// Names and subjects as people compare them: without case, without accents, word by word.
+// Names and subjects as people compare them: without case, accents and signs, word by word.
 pub mod words;
+
+// How a mail arrived, as far as its record tells.
+pub mod outcome;

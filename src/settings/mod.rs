@@ -117,6 +117,8 @@ pub struct Ask {
 pub struct Shell {
     /// Where the lines typed are kept; `None` = nowhere.
     pub history: Option<PathBuf>,
+    /// The command that shows answers longer than the terminal is high; `None` = they run through.
+    pub pager: Option<String>,
 }
 
 /// The log of look-ups: who asked for whose history.
@@ -193,6 +195,7 @@ struct QueryLayer {
 #[serde(deny_unknown_fields, default)]
 struct ShellLayer {
     history: Option<PathBuf>,
+    pager: Option<String>,
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -215,9 +218,38 @@ struct AskLayer {
     folder: Option<PathBuf>,
 }
 
-/// The environment's variables; those that are not UTF-8 are no settings of ours.
+/// The environment's variables; those that are not UTF-8 are no settings of ours. Where none says who is at work, as in containers and
+/// under cron, the system does.
 pub fn environment() -> Vec<(String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let mut variables: Vec<(String, String)> = variables.collect();
+    if !variables.iter().any(|(name, value)| USERS.contains(&name.as_str()) && !value.is_empty()) {
+        variables.extend(system_user().map(|user| (USERS[0].to_owned(), user)));
+    }
+    variables
+}
+
+/// Variables that say who is at work, the first that is set.
+const USERS: [&str; 3] = ["USER", "LOGNAME", "USERNAME"];
+
+/// Who the system says is at work: their name, or where the system has none for it, the number they have.
+#[cfg(unix)]
+fn system_user() -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    // A process's own folder is its user's; elsewhere than on Linux there is none, and the variables are set.
+    let id = std::fs::metadata("/proc/self").ok()?.uid().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == id).then(|| name.to_owned())
+    });
+    Some(name.unwrap_or_else(|| format!("uid {id}")))
+}
+
+#[cfg(not(unix))]
+fn system_user() -> Option<String> {
+    None
 }
 
 /// The user's own folder, as the environment names it.
@@ -292,7 +324,7 @@ impl Settings {
                 earliest: NaiveDate::from_ymd_opt(1999, 1, 1).unwrap_or_default(),
                 files: Vec::new(),
             },
-            shell: Shell { history: None },
+            shell: Shell { history: None, pager: None },
             audit: Audit { who: "unknown".to_owned(), reason_required: false, key: None },
             run: Run::defaults(),
             terms: Calendar::default().terms,
@@ -311,7 +343,8 @@ impl Settings {
         let data = get("XDG_DATA_HOME").map(PathBuf::from);
         let home = home(env).map(|home| home.join(".local/share"));
         self.shell.history = data.or(home).map(|folder| folder.join("ier").join("history"));
-        if let Some(user) = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(get) {
+        self.shell.pager = get("PAGER").map(str::to_owned);
+        if let Some(user) = USERS.into_iter().find_map(get) {
             self.audit.who = user.to_owned();
         }
         self.run.host = ["HOSTNAME", "COMPUTERNAME"].into_iter().find_map(get).map(str::to_owned);
@@ -375,6 +408,9 @@ impl Settings {
         self.load.apply(layer.load)?;
         if let Some(path) = layer.shell.history.filter(|path| !path.as_os_str().is_empty()) {
             self.shell.history = Some(path);
+        }
+        if let Some(pager) = layer.shell.pager.filter(|pager| !pager.trim().is_empty()) {
+            self.shell.pager = Some(pager);
         }
         if let Some(who) = layer.audit.who.filter(|who| !who.trim().is_empty()) {
             self.audit.who = who.trim().to_owned();
@@ -465,6 +501,7 @@ impl Layer {
                 "LOAD_RECORD_MB" => layer.load.record_mb = number()?,
                 "LOAD_EARLIEST" => layer.load.earliest = Some(value.clone()),
                 "LOAD_KEEP_VERSIONS" => layer.load.keep_versions = Some(truth(name, value)?),
+                "SHELL_PAGER" => layer.shell.pager = Some(value.clone()),
                 "SHELL_HISTORY" => layer.shell.history = Some(PathBuf::from(value)),
                 "AUDIT_WHO" => layer.audit.who = Some(value.clone()),
                 "AUDIT_REASON_REQUIRED" => layer.audit.reason_required = Some(truth(name, value)?),
@@ -486,7 +523,7 @@ impl Layer {
                              IER_ZONE, IER_ARCHIVE_OLDER_THAN_DAYS, IER_COMPACT_MEMORY_MB, IER_COMPACT_BEST_AFTER_DAYS, \
                              IER_CALENDAR_TERMS, IER_ASK_FOLDER, IER_RETAIN_YEARS, IER_QUERY_MEMORY_MB, IER_QUERY_SPILL_FOLDER, \
                              IER_QUERY_TIMEOUT_SECS, IER_QUERY_METADATA_CACHE_MB, IER_QUERY_THREADS, IER_QUERY_WITHOUT, IER_LOAD_BUFFER_MB, IER_LOAD_RECORD_MB, IER_LOAD_EARLIEST, IER_LOAD_KEEP_VERSIONS, \
-                             IER_SHELL_HISTORY, IER_AUDIT_WHO, IER_AUDIT_REASON_REQUIRED, IER_AUDIT_KEY, IER_RUN_<JOB>, IER_RUN_CONFIRM, \
+                             IER_SHELL_HISTORY, IER_SHELL_PAGER, IER_AUDIT_WHO, IER_AUDIT_REASON_REQUIRED, IER_AUDIT_KEY, IER_RUN_<JOB>, IER_RUN_CONFIRM, \
                              IER_RUN_METRICS_FILE, IER_STORE_<OPTION>"
                         )));
                     }

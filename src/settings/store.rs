@@ -110,22 +110,7 @@ pub fn is_known(option: &str) -> bool {
 /// The option whose name is most like this one.
 pub fn nearest(option: &str) -> String {
     let names = NAMES.iter().flat_map(|(store, names)| names.iter().map(move |name| format!("{store}{name}")));
-    names.min_by_key(|name| distance(name, option)).unwrap_or_default()
-}
-
-/// Letters to be added, left out or changed to make one word of the other.
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, letter) in one.bytes().enumerate() {
-        let mut corner = row[0];
-        row[0] = at + 1;
-        for (to, theirs) in other.bytes().enumerate() {
-            let changed = corner + usize::from(letter != theirs);
-            corner = row[to + 1];
-            row[to + 1] = changed.min(corner + 1).min(row[to] + 1);
-        }
-    }
-    row.last().copied().unwrap_or(0)
+    names.min_by_key(|name| strsim::levenshtein(name, option)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ pub(super) fn nearly(table: &Table, header: &str) -> Option<&'static str> {
     let header: String = header.to_ascii_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
     let is_near = |name: &str| {
         let name: String = name.to_ascii_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
-        name.len() > NEAR_LENGTH_MIN && (name == header || distance(&name, &header) <= NEAR)
+        name.len() > NEAR_LENGTH_MIN && (name == header || strsim::levenshtein(&name, &header) <= NEAR)
     };
     table
         .exported()
@@ -112,21 +112,6 @@ pub(super) fn nearly(table: &Table, header: &str) -> Option<&'static str> {
 /// A name is near another up to so many letters, if it is long enough.
 const NEAR: usize = 2;
 const NEAR_LENGTH_MIN: usize = 5;
-
-/// How many letters must be put in, taken out or changed to make one word of another.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, letter) in one.chars().enumerate() {
-        let mut before = std::mem::replace(&mut row[0], at + 1);
-        for (column, letter_there) in other.iter().enumerate() {
-            let changed = before + usize::from(letter != *letter_there);
-            before = row[column + 1];
-            row[column + 1] = changed.min(row[column] + 1).min(before + 1);
-        }
-    }
-    row[other.len()]
-}
 
 /// Does a file's first line look like one of its rows? Then the file has no header.
 pub(super) fn look_like_data(headers: &[String]) -> bool {

@@ -26,6 +26,9 @@ pub mod reading;
 // Which column a header means.
 mod headers;
 
+// Can an export be of the table it was told to be?
+mod as_told;
+
 // Which table a file belongs to.
 pub mod recognise;
 

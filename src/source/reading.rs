@@ -18,6 +18,8 @@ use super::records::{Dialect, Quoting};
 pub struct Asked {
     /// The table to load into, instead of what header and name say.
     pub as_table: Option<String>,
+    /// Load as told even where a file looks like one of another table, and make a table whose name is close to another's.
+    pub is_forced: bool,
     /// The zone of moments that have none.
     pub zone: Tz,
     /// Was the zone said for these files, rather than taken from the settings of the house?
@@ -36,7 +38,16 @@ impl Asked {
     /// Everything is found out from the files; moments without zone are in this one.
     pub fn new(zone: Tz) -> Self {
         let plausible = Plausible { earliest: EARLIEST, ..Plausible::ANY };
-        Self { as_table: None, zone, zone_is_told: false, dates: None, plausible, files: Vec::new(), strict: false }
+        Self {
+            as_table: None,
+            is_forced: false,
+            zone,
+            zone_is_told: false,
+            dates: None,
+            plausible,
+            files: Vec::new(),
+            strict: false,
+        }
     }
 
     /// What holds for a file of this name: what was said for this load, else what the settings say of such files. And the names by

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::as_told;
 use super::headers::{column_of, is_api, is_telltale, look_like_data, table_called};
 use super::layout::is_connectors;
 use crate::error::{Error, Result};
@@ -81,6 +82,8 @@ pub struct Clues<'a> {
     pub file_name: &'a str,
     /// The first rows, as texts.
     pub rows: &'a [Vec<String>],
+    /// Believe `as_table` whatever the rest says.
+    pub is_forced: bool,
 }
 
 /// A table, and what shows that it is this one.
@@ -127,11 +130,14 @@ pub fn recognise_known(clues: &Clues<'_>) -> Result<Option<Recognised>> {
         ));
     }
     if let Some(name) = as_table {
-        return match table_called(name.trim()) {
-            Some(table) => with_key(table, headers),
-            None => attributes(&attribute_name(name.trim())?, headers),
+        let table = match table_called(name.trim()) {
+            Some(table) => with_key(table, headers)?,
+            None => attributes(&attribute_name(name.trim())?, headers)?,
+        };
+        if !clues.is_forced {
+            as_told::check(&table, clues)?;
         }
-        .map(|table| Some((table, "as told")));
+        return Ok(Some((table, "as told")));
     }
     if let Some(table) = by_header(headers) {
         return with_key(table, headers).map(|table| Some((table, "by its header")));
@@ -186,14 +192,14 @@ pub fn unknown(headers: &[String]) -> Error {
 }
 
 /// Contacts or leads: their exports are alike, their ids are not.
-fn by_ids(clues: &Clues<'_>) -> Option<&'static Arc<Table>> {
+pub(super) fn by_ids(clues: &Clues<'_>) -> Option<&'static Arc<Table>> {
     let table = |name| TABLES.iter().find(|table| table.name == name);
     let contact = table("contact")?;
     let at = clues
         .headers
         .iter()
         .position(|header| column_of(contact, header).is_some_and(|at| contact.fields[at].name == contact.id))?;
-    let known = clues.headers.iter().filter(|header| column_of(contact, header).is_some()).count();
+    let known = known_headers(contact, clues.headers);
     if known < PERSON_COLUMNS_MIN || known * 2 < clues.headers.len() {
         return None;
     }
@@ -208,13 +214,12 @@ fn by_ids(clues: &Clues<'_>) -> Option<&'static Arc<Table>> {
     }
 }
 
-fn by_header(headers: &[String]) -> Option<&'static Arc<Table>> {
-    let known_headers = |table: &Table| headers.iter().filter(|header| column_of(table, header).is_some()).count();
+pub(super) fn by_header(headers: &[String]) -> Option<&'static Arc<Table>> {
     let mut told: Option<(usize, &Arc<Table>)> = None;
     let mut fullest: Option<(usize, &Arc<Table>)> = None;
     let mut tied = false;
     for table in TABLES.iter().filter(|table| !table.ledger && missing_of_signature(table, headers).next().is_none()) {
-        let count = known_headers(table);
+        let count = known_headers(table, headers);
         let is_told = !table.signature.is_empty() || headers.iter().any(|header| is_telltale(table, header));
         if is_told && told.is_none_or(|(best, _)| count > best) {
             told = Some((count, table));
@@ -235,8 +240,13 @@ fn by_header(headers: &[String]) -> Option<&'static Arc<Table>> {
     }
 }
 
+/// How many headers are fields of this object.
+pub(super) fn known_headers(table: &Table, headers: &[String]) -> usize {
+    headers.iter().filter(|header| column_of(table, header).is_some()).count()
+}
+
 /// How many headers are fields of this object and not of every object.
-fn own_headers(table: &Table, headers: &[String]) -> usize {
+pub(super) fn own_headers(table: &Table, headers: &[String]) -> usize {
     headers.iter().filter_map(|header| column_of(table, header)).filter(|&at| !is_system(&table.fields[at].name)).count()
 }
 
@@ -395,7 +405,7 @@ mod tests {
     fn of_rows(headers: &str, as_table: Option<&str>, file_name: &str, row: &str) -> Result<String> {
         let cut = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<String>>();
         let headers = cut(headers);
-        let found = recognise(&Clues { headers: &headers, as_table, file_name, rows: &[cut(row)] })?;
+        let found = recognise(&Clues { headers: &headers, as_table, file_name, rows: &[cut(row)], is_forced: false })?;
         found.map(|(table, _)| table.name.to_string()).ok_or_else(|| unknown(&headers))
     }
 

@@ -73,8 +73,8 @@ impl Warehouse {
         let mut tables = self.tables.lock().await;
         let key = (role, table.name.to_string());
         if let Some(open) = tables.get(&key) {
-            // An attribute table's columns may have grown since it was opened.
-            if open.table.fields.len() == table.fields.len() {
+            // An attribute table's columns may have grown since it was opened; or it was dropped, and made anew with others.
+            if open.table.fields.iter().map(|field| &field.name).eq(table.fields.iter().map(|field| &field.name)) {
                 return Ok(open.clone());
             }
         }
@@ -88,10 +88,16 @@ impl Warehouse {
         Ok(Tiers { hot: self.table(Role::Hot, table).await?, archive: self.table(Role::Archive, table).await? })
     }
 
-    /// An attribute table with the columns it has in the lake and those of `wanted`; `None` when there is neither.
-    pub async fn attributes(&self, name: &str, wanted: Option<&Arc<Table>>) -> Result<Option<Arc<LakeTable>>> {
+    /// An attribute table as its log alone, without the columns that files brought: all that is left of one that was dropped.
+    pub fn bare_attributes(&self, name: &str) -> Result<Arc<LakeTable>> {
         let bare = Arc::new(Table::attributes(name, std::iter::empty::<&str>()));
-        let stored = LakeTable::new(&self.root, Role::Reference, bare)?.snapshot().await?;
+        Ok(Arc::new(LakeTable::new(&self.root, Role::Reference, bare)?))
+    }
+
+    /// An attribute table with the columns it has in the lake and those of `wanted`; `None` when there is neither, as of one that was
+    /// dropped.
+    pub async fn attributes(&self, name: &str, wanted: Option<&Arc<Table>>) -> Result<Option<Arc<LakeTable>>> {
+        let stored = self.bare_attributes(name)?.snapshot().await?;
         let mut headers: Vec<String> =
             stored.columns.iter().filter(|column| !fields::is_hidden(column) && !fields::is_span(column)).cloned().collect();
         for field in wanted.iter().flat_map(|table| table.exported()) {
@@ -114,7 +120,7 @@ impl Warehouse {
         found.ok_or_else(|| Error::invalid(phrase!("{} has no columns", table.name)))
     }
 
-    /// Names of the attribute tables in the warehouse.
+    /// Names of the attribute tables in the warehouse, those that were dropped among them.
     pub async fn attribute_names(&self) -> Result<Vec<String>> {
         let folder = Path::from_iter(self.root.base.parts().chain(Path::from(Role::Reference.folder()).parts()));
         let listed = self.root.store.list_with_delimiter(Some(&folder)).await.context(|| phrase!("cannot list {folder}"))?;
@@ -127,7 +133,8 @@ impl Warehouse {
         Ok(names.into_iter().collect())
     }
 
-    /// Every lake table that may stand under the root, in a fixed order.
+    /// Every lake table that may stand under the root, in a fixed order. Of attribute tables that were dropped, or whose first load was cut
+    /// short, there are files until they are vacuumed.
     pub async fn all(&self) -> Result<Vec<Arc<LakeTable>>> {
         let mut found = Vec::new();
         for table in TABLES.iter() {
@@ -137,16 +144,19 @@ impl Warehouse {
             }
         }
         for name in self.attribute_names().await? {
-            found.extend(self.attributes(&name, None).await?);
+            found.push(match self.attributes(&name, None).await? {
+                Some(table) => table,
+                None => self.bare_attributes(&name)?,
+            });
         }
         Ok(found)
     }
 
-    /// Every lake table that has been committed to, in a fixed order.
+    /// Every lake table that has been committed to and was not dropped, in a fixed order.
     pub async fn existing(&self) -> Result<Vec<Arc<LakeTable>>> {
         let mut existing = Vec::new();
         for table in self.all().await? {
-            if table.snapshot().await?.version.is_some() {
+            if table.snapshot().await?.version.is_some() && table.table.exported().next().is_some() {
                 existing.push(table);
             }
         }

@@ -16,7 +16,7 @@ use super::held::{Held, HeldTable};
 use super::manifest::{ENGINE, FileRead, Manifest, TableRead};
 use super::report::{Found, Wrong};
 use super::rows::objects;
-use super::{Inquiry, pack};
+use super::{Inquiry, packed};
 use crate::error::{Kind, Result};
 use crate::human::counted;
 use crate::lake::fold::locate;
@@ -224,7 +224,7 @@ async fn ask_again(
     }
     let who = manifest.person.asked.clone();
     let inquiry = Inquiry { who, question: manifest.question.clone(), asked_by: manifest.asked_by.clone() };
-    let (_, again) = pack(warehouse, engine, &inquiry, manifest.made_at).await?;
+    let (_, again) = packed(warehouse, engine, &inquiry, manifest.made_at).await?;
     let versions = |manifest: &Manifest| -> Vec<Option<u64>> { manifest.tables.iter().map(|read| read.version).collect() };
     if versions(&again.manifest) != versions(manifest) {
         return Ok(false);

@@ -13,8 +13,10 @@ pub const FORMAT: &str = "ier evidence 1";
 /// The manifest's own name in the pack.
 pub const MANIFEST: &str = "manifest.json";
 
-/// The engine that writes packs now.
-pub const ENGINE: &str = concat!("ier ", env!("CARGO_PKG_VERSION"));
+/// The engine that writes packs now. The second number counts the wordings of answers: a pack of another wording is held against the
+/// archive record by record, and is not asked again, since the same answer would have other bytes. Whoever changes a word of an answer
+/// or of its page counts on.
+pub const ENGINE: &str = concat!("ier ", env!("CARGO_PKG_VERSION"), ", wording 2");
 
 /// `manifest.json`.
 ///

@@ -44,9 +44,10 @@ use chrono::{DateTime, Utc};
 use self::held::Held;
 use self::manifest::{AliasUsed, Person};
 pub use self::pack::Pack;
-use super::{Audit, Question, audit};
+use super::{Audit, Question, answered};
 use crate::error::{Error, Result};
 use crate::query::engine::Engine;
+use crate::record::id::SfId;
 use crate::tiers::warehouse::Warehouse;
 
 /// How often others may write while an answer is made before it is given up.
@@ -63,13 +64,14 @@ pub struct Inquiry {
     pub asked_by: String,
 }
 
-/// Answers a question and packs what the answer rests on, as of `made_at`, which is told and decides nothing.
+/// Answers a question, packs what the answer rests on, as of `made_at`, which is told and decides nothing, and enters the look-up in
+/// its log.
 ///
 /// All answers come from one version of each table: the versions are noted before the first statement and looked at again
 /// after the last row, and where one has moved between, everything is read again.
 ///
 /// # Errors
-/// As [`audit`]'s; unavailable when tables change all the time; internal when the rows read for the pack are not those the
+/// As [`super::audit`]'s; unavailable when tables change all the time; internal when the rows read for the pack are not those the
 /// statements told of.
 pub async fn pack(
     warehouse: &Arc<Warehouse>,
@@ -77,10 +79,18 @@ pub async fn pack(
     inquiry: &Inquiry,
     made_at: DateTime<Utc>,
 ) -> Result<(Audit, Pack)> {
+    let (answer, pack) = packed(warehouse, engine, inquiry, made_at).await?;
+    engine.looked_up("audit", &SfId::of_person(&answer.person)?, answer.sends.len() as u64).await?;
+    Ok((answer, pack))
+}
+
+/// [`pack`] for who enters the look-up otherwise.
+async fn packed(warehouse: &Arc<Warehouse>, engine: &Engine, inquiry: &Inquiry, made_at: DateTime<Utc>) -> Result<(Audit, Pack)> {
     for _ in 0..TRIES {
         let held = Held::now(warehouse, engine).await?;
         let person = engine.person(&inquiry.who).await?;
-        let answer = audit(engine, &person, inquiry.question.clone()).await?;
+        let mut answer = answered(engine, &person, inquiry.question.clone()).await?;
+        answer.asked_at = made_at;
         let rows = rows::behind(&held, &answer).await;
         if !held.is_newest().await? {
             continue;

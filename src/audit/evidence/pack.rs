@@ -180,9 +180,11 @@ impl Pack {
             file.write_all(&zip).and_then(|()| file.as_file().sync_all()).context(writing)?;
             file.persist_noclobber(path).map_err(|error| error.error).context(writing)?;
         } else {
+            #[cfg(unix)]
+            builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
             let folder = builder.tempdir_in(&parent).context(writing)?;
             for (name, bytes) in &self.files {
-                let mut file = std::fs::File::create_new(folder.path().join(name)).context(writing)?;
+                let mut file = private().open(folder.path().join(name)).context(writing)?;
                 file.write_all(bytes).and_then(|()| file.sync_all()).context(writing)?;
             }
             sync(folder.path()).context(writing)?;
@@ -196,6 +198,15 @@ impl Pack {
         }
         sync(&parent).context(writing)
     }
+}
+
+/// A new file, for its owner alone.
+fn private() -> std::fs::OpenOptions {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 /// A folder's own entries, onto the disk.

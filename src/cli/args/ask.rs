@@ -52,6 +52,14 @@ pub struct Flags {
     /// Show times of a table in UTC
     #[arg(long)]
     pub utc: bool,
+
+    /// Add the name and the address of each person that the answer lists
+    #[arg(long)]
+    pub with_names: bool,
+
+    /// Why you look, for the log of look-ups: for questions about one person
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// What was said behind a question's name.

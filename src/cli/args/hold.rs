@@ -1,7 +1,8 @@
 //! The words of `ier hold`.
 
-use chrono::NaiveDate;
 use clap::Subcommand;
+
+use super::day::Day;
 
 /// Legal holds: records that must stay, whatever retention or an erasure says
 ///
@@ -55,11 +56,11 @@ pub struct HoldAdd {
 
     /// What was sent on this day (UTC) or later
     #[arg(long, value_name = "DATE")]
-    pub from: Option<NaiveDate>,
+    pub from: Option<Day>,
 
     /// What was sent on this day (UTC) or earlier
     #[arg(long, value_name = "DATE")]
-    pub until: Option<NaiveDate>,
+    pub until: Option<Day>,
 
     /// What the hold is for
     #[arg(long, value_name = "TEXT")]

@@ -14,6 +14,10 @@ pub struct Reading {
     #[arg(long = "as", value_name = "TABLE")]
     pub as_table: Option<String>,
 
+    /// Load as --as says although the file looks like another table's, or make a table whose name is close to another's
+    #[arg(long)]
+    pub force: bool,
+
     /// The time zone of times that carry none
     #[arg(long)]
     pub zone: Option<String>,

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::NaiveDate;
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use self::ask::Ask;
 pub use self::audience::AudienceArgs;
 pub use self::clock::ClockArgs;
+pub use self::day::Day;
+pub use self::drop::Drop;
 pub use self::erase::Erase;
 pub use self::evidence::{AuditVerb, AuditVerify};
 pub use self::global::Global;
@@ -34,6 +35,12 @@ mod audience;
 
 // The word of a person about the clock, which every verb takes that goes by it.
 mod clock;
+
+// A day among the words of a command.
+mod day;
+
+// The words of `ier drop`.
+mod drop;
 
 // The words of `ier erase`.
 mod erase;
@@ -134,6 +141,7 @@ pub enum Verb {
     Release(Release),
     Run(Run),
     Erase(Erase),
+    Drop(Drop),
     Hold(Hold),
     Retain(RetainArgs),
     Verify(Verify),
@@ -172,6 +180,10 @@ pub struct Sql {
     #[arg(conflicts_with = "file")]
     pub query: Option<String>,
 
+    /// The same, as psql has it
+    #[arg(short = 'c', long = "command", value_name = "SQL", conflicts_with_all = ["query", "file"])]
+    pub command: Option<String>,
+
     /// Read the statements from a file; `-` is standard input
     #[arg(value_parser = path(), short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
@@ -195,6 +207,10 @@ pub struct Sql {
     /// Show times of a table or spreadsheet in your zone rather than in UTC
     #[arg(long)]
     pub local: bool,
+
+    /// Why you look, for the log of look-ups: for statements that name a person to contact_history or person_ids
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// One person's mails, newest first: what was sent, and what became of it
@@ -279,7 +295,7 @@ Examples:
 NO EVIDENCE does not mean that nothing was sent."
 )]
 pub struct Audit {
-    /// A contact's or lead's id; all other ids of the person are found by it
+    /// A contact's or lead's id, or an e-mail address that only one person has; all other ids of the person are found by it
     #[arg(required = true)]
     pub id: Option<String>,
 
@@ -291,7 +307,7 @@ pub struct Audit {
     #[arg(long, value_name = "TEXT")]
     pub about: Option<String>,
 
-    /// The e-mail's id in Marketing Cloud: the \"Email ID\" of a ticket
+    /// The e-mail's id in Marketing Cloud: the "Email ID" of a ticket
     #[arg(long, value_name = "ID")]
     pub email_id: Option<String>,
 
@@ -301,15 +317,15 @@ pub struct Audit {
 
     /// Sent on this day or later, in your zone
     #[arg(long, value_name = "DATE")]
-    pub from: Option<NaiveDate>,
+    pub from: Option<Day>,
 
     /// Sent on this day or earlier, in your zone
     #[arg(long, value_name = "DATE")]
-    pub to: Option<NaiveDate>,
+    pub to: Option<Day>,
 
     /// Answer from what was known here at the end of this day, in your zone
     #[arg(long, value_name = "DATE")]
-    pub as_of: Option<NaiveDate>,
+    pub as_of: Option<Day>,
 
     /// Why you look, for the log of look-ups
     #[arg(long, value_name = "TEXT")]
@@ -338,6 +354,10 @@ pub struct Who {
     /// List at most this many people (all are counted)
     #[arg(long, value_name = "N", default_value = "50")]
     pub limit: usize,
+
+    /// Why you look, for the log of look-ups
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// Which ids are one person: list what is known, add what is not
@@ -428,7 +448,7 @@ pub struct Archive {
 
     /// Move records sent before this day (UTC)
     #[arg(long, value_name = "DATE")]
-    pub until: Option<NaiveDate>,
+    pub until: Option<Day>,
 
     /// Say what would be done, and do nothing
     #[arg(short = 'n', long)]
@@ -485,7 +505,7 @@ pub struct Generate {
 
     /// The day before which everything has happened; today unless given
     #[arg(long, value_name = "DATE")]
-    pub end: Option<NaiveDate>,
+    pub end: Option<Day>,
 
     /// How the files are written
     #[arg(long, value_enum, default_value = "csv")]

@@ -27,6 +27,10 @@ pub struct Output {
     #[arg(value_parser = path(), short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
 
+    /// Replace the file of -o if it is there already
+    #[arg(long)]
+    pub force: bool,
+
     /// Show at most this many rows of a table (all are counted)
     #[arg(long, value_name = "N")]
     pub max_rows: Option<usize>,

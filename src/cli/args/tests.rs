@@ -41,7 +41,7 @@ fn flags_become_overrides() {
 #[test]
 fn dates_and_formats_are_read() {
     let Some(Verb::Archive(archive)) = parse("ier archive --until 2026-08-01 -n").unwrap().verb else { panic!() };
-    assert_eq!((archive.until, archive.dry_run), (NaiveDate::from_ymd_opt(2026, 8, 1), true));
+    assert_eq!((archive.until, archive.dry_run), (Some("2026-08-01".parse().unwrap()), true));
     let Some(Verb::Sql(sql)) = parse("ier sql -f q.sql --format ndjson -o out").unwrap().verb else { panic!() };
     assert_eq!((sql.output.format, sql.output.output), (Some(Format::Ndjson), Some(PathBuf::from("out"))));
 }
@@ -62,13 +62,11 @@ fn wrong_words_are_refused() {
         "ier archive --older-than 90",
         "ier archive --older-than 36h",
         "ier archive --older-than 0d",
-        "ier archive --until 01/08/2026",
         "ier archive --until 2026-08-01 --older-than 90d",
         "ier vacuum --dry-run --confirm",
         "ier retain --dry-run --confirm",
         "ier hold",
         "ier hold add --person 003f40000000001",
-        "ier hold add --from 01/08/2026 --reason x",
         "ier hold release --reason x",
         "ier audit 003f400000JJbuPAAT",
         "ier audit --about x",

@@ -1,24 +1,42 @@
-//! The interactive shell: statements over several lines, history, `\d`, timing; and the same for statements from a pipe.
+//! The interactive shell: statements over several lines, history, the commands of `psql`; and the same for statements from a pipe.
 //!
 //! It talks to an [`Ask`] and to [`Lines`], never to a terminal or an engine, so that it can be tried without either. A
 //! person's mistake is told and the shell goes on; a script stops at its first error.
 
-use std::io::{self, BufRead, Write};
+// What a line that begins with a backslash asks for.
+mod command;
+
+// A pager for answers that are longer than the terminal is high.
+mod pager;
+
+// Lines of a pipe or a file.
+mod piped;
+
+// Lines somebody types at a terminal.
+mod typed;
+
+// What Tab completes.
+mod words;
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use clap::ValueEnum;
 use futures::future::BoxFuture;
-use rustyline::error::ReadlineError;
-use rustyline::history::FileHistory;
-use rustyline::{Config, Editor};
-use tokio::sync::mpsc;
 
+use self::command::{Command, HELP, Records};
+pub use self::pager::Pager;
+pub use self::piped::Piped;
+pub use self::typed::Typed;
+pub use self::words::Words;
 use crate::clock::Clock;
 use crate::error::{Context, Error, Result};
 use crate::human;
-use crate::output::{self, Format, Options};
+use crate::output::{self, Format, Layout, Options};
 use crate::query::ask::Ask;
 
 use super::print::forgiving;
@@ -27,28 +45,13 @@ use super::statements;
 const PROMPT: &str = "ier> ";
 const PROMPT_WITHIN: &str = "  -> ";
 
-/// Lines of history kept.
-const HISTORY_LINES: usize = 10_000;
-
-/// Lines of a pipe read before they are needed.
-const LINES_AHEAD: usize = 256;
-
-const HELP: &str = r"
-A statement may take several lines and ends with a semicolon.
-  \d              tables and views
-  \d NAME         columns of a table
-  \dt             tables
-  \format [NAME]  how answers are written: table, chart, csv, json, ndjson
-  \timing [on|off]  how long statements take
-  \?              this help
-  \q              leave (also Ctrl-D)
-Ctrl-C stops the running statement, or forgets the lines typed.
-";
+/// Files that include files that include files: so many and no more, since one may include itself.
+const INCLUDED_MAX: usize = 100;
 
 /// One thing somebody typed.
 #[derive(Debug, Eq, PartialEq)]
 pub enum Line {
-    /// A line, without its end.
+    /// A line, without its end; several, where they were pasted.
     Text(String),
     /// Ctrl-C: forget what was typed so far.
     Interrupted,
@@ -66,10 +69,12 @@ pub trait Lines {
     fn remember(&mut self, statement: &str) -> Result<()>;
 }
 
-/// The shell's state.
+/// What a shell is begun with.
 pub struct Shell<'a> {
     /// Who answers.
     pub ask: &'a dyn Ask,
+    /// Where the warehouse is.
+    pub place: String,
     /// Opens where answers go: each is written on a thread of its own.
     pub out: &'a (dyn Fn() -> Box<dyn Write + Send> + Sync),
     /// Where mistakes are told.
@@ -82,62 +87,131 @@ pub struct Shell<'a> {
     pub format: Format,
     /// How tables are shown.
     pub options: Options,
+    /// Shows what is long, and how many lines are not.
+    pub pager: Option<(Pager, usize)>,
     /// Say how long statements take.
     pub timing: bool,
     /// A person types: tell mistakes and go on. A script stops at the first.
     pub interactive: bool,
 }
 
+/// What is going on while lines are read.
+#[derive(Default)]
+struct Talk {
+    /// Lines of a statement that has not ended.
+    typed: String,
+    /// Lines that were there at once, pasted or of a file, in order.
+    waiting: VecDeque<String>,
+    /// The number of the last statement.
+    number: u64,
+    /// The last statement, for `\e` and `\g`.
+    last: String,
+    /// Files that were included since nothing was waiting.
+    included: usize,
+    /// Where answers go instead of the terminal.
+    file: Option<File>,
+    /// Answers go to the pager.
+    is_paged: bool,
+    /// The next answer is shown as records.
+    records_once: bool,
+}
+
 impl Shell<'_> {
     /// Reads and answers until the lines end or somebody leaves.
     pub async fn run(&mut self, lines: &mut dyn Lines) -> Result<()> {
-        let mut typed = String::new();
-        let mut number = 0;
+        let mut talk = Talk { is_paged: true, ..Talk::default() };
         loop {
-            let fresh = statements::is_blank(&typed);
-            let line = match lines.next(if fresh { PROMPT } else { PROMPT_WITHIN }).await? {
-                Line::Text(line) => line,
-                Line::Interrupted => {
-                    typed.clear();
-                    continue;
+            let is_fresh = statements::is_blank(&talk.typed) && !statements::is_open(&talk.typed);
+            let line = match talk.waiting.pop_front() {
+                Some(line) => line,
+                None => {
+                    talk.included = 0;
+                    match lines.next(if is_fresh { PROMPT } else { PROMPT_WITHIN }).await? {
+                        Line::Text(text) => {
+                            talk.waiting.extend(text.split('\n').map(|line| line.trim_end_matches('\r').to_owned()));
+                            continue;
+                        }
+                        Line::Interrupted => {
+                            talk.typed.clear();
+                            continue;
+                        }
+                        Line::End => break,
+                    }
                 }
-                Line::End => break,
             };
-            if fresh && (line.trim_start().starts_with('\\') || ["exit", "quit"].contains(&line.trim())) {
-                lines.remember(line.trim())?;
-                let outcome = self.command(line.trim()).await;
-                if self.settle(outcome)? == Some(Next::Leave) {
-                    return Ok(());
-                }
-                continue;
-            }
-            typed.push_str(&line);
-            typed.push('\n');
-            // Only a line with a semicolon can end a statement: long lists are not read anew with each of their lines.
-            if line.contains(';') {
-                let (complete, rest) = statements::split(&typed);
-                for statement in complete {
-                    number += 1;
-                    lines.remember(&format!("{statement};"))?;
-                    self.answer(statement, number).await?;
-                }
-                typed = rest.to_owned();
+            if self.take(line, is_fresh, &mut talk, lines).await? == Next::Leave {
+                return Ok(());
             }
         }
-        if !self.interactive && !statements::is_blank(&typed) {
-            self.answer(typed.trim(), number + 1).await?;
+        if !self.interactive && !statements::is_blank(&talk.typed) {
+            let last = std::mem::take(&mut talk.typed);
+            talk.number += 1;
+            self.answer(last.trim(), &mut talk).await?;
         }
         Ok(())
     }
 
+    /// One line: a command, or a part of a statement.
+    async fn take(&mut self, line: String, is_fresh: bool, talk: &mut Talk, lines: &mut dyn Lines) -> Result<Next> {
+        let (line, go) = match line.trim_end().strip_suffix("\\gx") {
+            Some(statement) if !statement.trim().is_empty() && !statements::is_open(&talk.typed) => {
+                (format!("{statement};"), true)
+            }
+            _ => match line.trim_end().strip_suffix("\\g") {
+                Some(statement) if !statement.trim().is_empty() && !statements::is_open(&talk.typed) => {
+                    (format!("{statement};"), false)
+                }
+                _ => (line, false),
+            },
+        };
+        talk.records_once |= go;
+        let is_command = is_fresh || line.trim_start().starts_with('\\') && !statements::is_open(&talk.typed);
+        let command = if is_command { Command::read(&line) } else { Ok(None) };
+        if !matches!(command, Ok(None)) {
+            lines.remember(line.trim())?;
+        }
+        match self.settle(command)?.flatten() {
+            Some(command) => {
+                let outcome = self.obey(command, talk).await;
+                return Ok(self.settle(outcome)?.unwrap_or(Next::Stay));
+            }
+            None if is_command && line.trim_start().starts_with('\\') => return Ok(Next::Stay),
+            None => {}
+        }
+        talk.typed.push_str(&line);
+        talk.typed.push('\n');
+        // Only a line with a semicolon can end a statement: long lists are not read anew with each of their lines.
+        if line.contains(';') {
+            let typed = std::mem::take(&mut talk.typed);
+            let (complete, rest) = statements::split(&typed);
+            rest.clone_into(&mut talk.typed);
+            for statement in complete {
+                talk.number += 1;
+                lines.remember(&format!("{statement};"))?;
+                self.answer(statement, talk).await?;
+            }
+            talk.records_once = false;
+        }
+        Ok(Next::Stay)
+    }
+
     /// Answers one statement; a person's mistake is told, a script's is returned.
-    async fn answer(&mut self, statement: &str, number: u64) -> Result<()> {
+    async fn answer(&mut self, statement: &str, talk: &mut Talk) -> Result<()> {
+        statement.clone_into(&mut talk.last);
         let started = self.clock.now();
         let stopped = (self.interrupt)();
         let outcome = tokio::select! {
-            outcome = self.write(statement) => outcome,
+            outcome = self.write(statement, talk) => outcome,
             stopped = stopped => stopped.and(Err(Error::interrupted("statement stopped"))),
         };
+        if let Some((pager, _)) = &self.pager {
+            if outcome.is_err() {
+                pager.give_up();
+            }
+            // Whoever still reads has the terminal.
+            pager.read().await;
+        }
+        let number = talk.number;
         let outcome =
             outcome.map_err(|error| if self.interactive { error } else { error.context(phrase!("statement {number}")) });
         if self.settle(outcome)?.is_some() && self.timing {
@@ -147,9 +221,21 @@ impl Shell<'_> {
         Ok(())
     }
 
-    async fn write(&mut self, statement: &str) -> Result<()> {
+    async fn write(&self, statement: &str, talk: &Talk) -> Result<()> {
         let stream = self.ask.ask(statement).await?;
-        output::write(stream, self.format, (self.out)(), &self.options).await?;
+        let format = if talk.records_once { Format::Record } else { self.format };
+        match (&talk.file, &self.pager) {
+            (Some(file), _) => {
+                let options = Options { layout: Layout::Whole, ..self.options.clone() };
+                output::write(stream, format, file.try_clone()?, &options).await?;
+            }
+            (None, Some((pager, lines))) if talk.is_paged => {
+                output::write(stream, format, pager.open(*lines), &self.options).await?;
+            }
+            (None, _) => {
+                output::write(stream, format, (self.out)(), &self.options).await?;
+            }
+        }
         Ok(())
     }
 
@@ -165,51 +251,174 @@ impl Shell<'_> {
         }
     }
 
-    /// Obeys a line that begins with a backslash.
-    async fn command(&mut self, line: &str) -> Result<Next> {
-        let mut words = line.split_whitespace();
-        let (word, argument) = (words.next().unwrap_or_default(), words.next().map(|word| word.trim_end_matches(';')));
-        match (word, argument) {
-            ("\\q" | "exit" | "quit", _) => return Ok(Next::Leave),
-            ("\\?" | "\\h" | "\\help", _) => self.say(HELP.trim_matches('\n'))?,
-            ("\\d", Some(table)) => {
-                let found = self.ask.columns(table).await?;
-                let rows: Vec<_> = found.into_iter().map(|(name, kind)| vec![name, kind]).collect();
-                self.say(left_aligned(&["column", "type"], rows).trim_end())?;
+    /// Obeys a command.
+    async fn obey(&mut self, command: Command, talk: &mut Talk) -> Result<Next> {
+        match command {
+            Command::Leave => return Ok(Next::Leave),
+            Command::Help => self.say(HELP.trim_matches('\n'))?,
+            Command::Hint => {
+                self.say("Type a statement that ends with a semicolon, \\d for tables, \\? for help, \\q to leave.")?
             }
-            ("\\d" | "\\dt", _) => {
-                let wanted = |kind: &str| word == "\\d" || kind == "table";
-                let tables = self.ask.tables().into_iter().filter(|(_, _, kind)| wanted(kind));
-                let rows: Vec<_> = tables.map(|(schema, table, kind)| vec![schema, table, kind]).collect();
-                self.say(left_aligned(&["schema", "name", "kind"], rows).trim_end())?;
+            Command::Columns(table) => self.columns(&table).await?,
+            Command::Tables { tables, views, like } => self.tables((tables, views), like.as_deref()).await?,
+            Command::Functions(like) => {
+                let listed = self.ask.functions().into_iter().filter(|(name, _)| is_like(name, like.as_deref()));
+                self.say_rows(&["function", "called"], listed.map(|(name, call)| vec![name, call]).collect())?;
             }
-            ("\\timing", argument) => {
-                self.timing = match argument {
-                    None => !self.timing,
-                    Some("on") => true,
-                    Some("off") => false,
-                    Some(other) => return Err(Error::invalid(phrase!("\\timing is on or off, not {other}"))),
+            Command::Place => self.say(&format!("the warehouse at {}", self.place))?,
+            Command::Records(when) => self.records(when)?,
+            Command::Format(wanted) => self.set_format(wanted.as_deref())?,
+            Command::Output(file) => self.redirect(file, talk)?,
+            Command::Include(file) => include(&file, talk)?,
+            Command::Edit => self.edit(talk)?,
+            Command::Go { records } => {
+                talk.records_once = records;
+                let statement = match talk.typed.trim() {
+                    "" => talk.last.clone(),
+                    typed => typed.to_owned(),
                 };
+                talk.typed.clear();
+                if statement.is_empty() {
+                    return Err(Error::invalid("there is no statement yet"));
+                }
+                talk.number += 1;
+                self.answer(&statement, talk).await?;
+                talk.records_once = false;
+            }
+            Command::Print => self.say(match talk.typed.trim_end() {
+                "" => talk.last.as_str(),
+                typed => typed,
+            })?,
+            Command::Reset => talk.typed.clear(),
+            Command::Pager(on) => {
+                talk.is_paged = on.unwrap_or(!talk.is_paged);
+                self.say(match (&self.pager, talk.is_paged) {
+                    (None, _) => "there is no pager: set PAGER before the shell is begun, such as PAGER='less -S'",
+                    (_, true) => "the pager is on",
+                    (_, false) => "the pager is off",
+                })?;
+            }
+            Command::Timing(on) => {
+                self.timing = on.unwrap_or(!self.timing);
                 self.say(if self.timing { "timing is on" } else { "timing is off" })?;
             }
-            ("\\format", None) => self.say(&format!("format is {}", name(self.format)))?,
-            ("\\format", Some(wanted)) => match Format::from_str(wanted, true) {
-                Ok(format) if !format.is_binary() => self.format = format,
-                Ok(_) => return Err(Error::invalid(phrase!("{wanted} is not for a shell; use `ier sql -o FILE`"))),
-                Err(_) => return Err(Error::invalid(phrase!("no format {wanted}; one of table, chart, csv, json, ndjson"))),
-            },
-            (other, _) => return Err(Error::invalid(phrase!("no command {other}; \\? lists them"))),
+            Command::Echo(text) => self.say(&text)?,
         }
         Ok(Next::Stay)
     }
 
-    fn say(&mut self, text: &str) -> Result<()> {
+    async fn columns(&self, table: &str) -> Result<()> {
+        let found = self.ask.columns(table).await?;
+        self.say_rows(&["column", "type"], found.into_iter().map(|(name, kind)| vec![name, kind]).collect())
+    }
+
+    async fn tables(&self, (tables, views): (bool, bool), like: Option<&str>) -> Result<()> {
+        let wanted = |kind: &str| if kind == "view" { views } else { tables };
+        let listed = self.ask.tables().await?.into_iter().filter(|(_, name, kind)| wanted(kind) && is_like(name, like));
+        self.say_rows(&["schema", "name", "kind"], listed.map(|(schema, table, kind)| vec![schema, table, kind]).collect())
+    }
+
+    fn records(&mut self, when: Option<Records>) -> Result<()> {
+        let when = when.unwrap_or(if self.format == Format::Record { Records::Off } else { Records::On });
+        let fitting = if self.options.layout == Layout::Whole { Layout::Whole } else { Layout::Fitting };
+        (self.format, self.options.layout) = match when {
+            Records::On => (Format::Record, fitting),
+            Records::Off => (Format::Table, fitting),
+            Records::Auto => (Format::Table, Layout::RecordsIfWide),
+        };
+        self.say(match when {
+            Records::On => "rows are shown as records",
+            Records::Off => "rows are shown as a table",
+            Records::Auto => "rows are shown as records where a table would be wider than the terminal",
+        })
+    }
+
+    fn set_format(&mut self, wanted: Option<&str>) -> Result<()> {
+        const FORMATS: &str = "table, record, chart, csv, json, ndjson";
+        let Some(wanted) = wanted else { return self.say(&format!("format is {}", name(self.format))) };
+        match Format::from_str(wanted, true) {
+            Ok(format) if !format.is_binary() => self.format = format,
+            Ok(_) => return Err(Error::invalid(phrase!("{wanted} is not for a shell; use `ier sql -o FILE`"))),
+            Err(_) => return Err(Error::invalid(phrase!("no format {wanted}; one of {FORMATS}"))),
+        }
+        Ok(())
+    }
+
+    /// Answers go to a new file from now on, or back to where they went.
+    fn redirect(&self, file: Option<PathBuf>, talk: &mut Talk) -> Result<()> {
+        talk.file = match file {
+            None => None,
+            Some(path) => {
+                let writing = || phrase!("cannot write {}", path.display());
+                output::refuse_to_replace(&path, false)?;
+                let mut options = File::options();
+                options.append(true).create_new(true);
+                #[cfg(unix)]
+                std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+                Some(options.open(&path).context(writing)?)
+            }
+        };
+        Ok(())
+    }
+
+    /// Lets somebody write on at the last statement, or at what is typed, in their editor.
+    fn edit(&self, talk: &mut Talk) -> Result<()> {
+        if !self.interactive {
+            return Err(Error::invalid("\\e is for a terminal"));
+        }
+        let text = if talk.typed.trim().is_empty() { format!("{};\n", talk.last) } else { talk.typed.clone() };
+        let text = if talk.last.is_empty() && talk.typed.trim().is_empty() { String::new() } else { text };
+        let mut file = tempfile::Builder::new().prefix("ier-").suffix(".sql").tempfile()?;
+        file.write_all(text.as_bytes()).and_then(|()| file.flush())?;
+        let set = |name: &str| std::env::var(name).ok().filter(|command| !command.trim().is_empty());
+        let editor = set("VISUAL").or_else(|| set("EDITOR")).unwrap_or_else(|| "vi".to_owned());
+        let command = format!("{editor} \"$1\"");
+        let begun = std::process::Command::new("sh").args(["-c", &command, "sh"]).arg(file.path()).status();
+        if !begun.context(|| phrase!("cannot start the editor {editor}"))?.success() {
+            return Err(Error::invalid("the editor ended with an error; nothing was run"));
+        }
+        talk.typed.clear();
+        read_into(file.path(), talk)
+    }
+
+    fn say(&self, text: &str) -> Result<()> {
         let mut out = (self.out)();
         forgiving(writeln!(out, "{}", human::harmless(text)).and_then(|()| out.flush()))
     }
+
+    fn say_rows(&self, headers: &[&str], rows: Vec<Vec<String>>) -> Result<()> {
+        self.say(left_aligned(headers, rows).trim_end())
+    }
 }
 
-/// Whether the shell goes on after a command.
+/// The lines of a file come next.
+fn include(file: &Path, talk: &mut Talk) -> Result<()> {
+    talk.included += 1;
+    if talk.included > INCLUDED_MAX {
+        return Err(Error::invalid(phrase!("{} is one file too many: do they include each other?", file.display())));
+    }
+    read_into(file, talk)
+}
+
+fn read_into(file: &Path, talk: &mut Talk) -> Result<()> {
+    let reading = || phrase!("cannot read {}", file.display());
+    let text = std::fs::read(file).context(reading)?;
+    let text = String::from_utf8(text).map_err(|error| Error::invalid("it is not utf-8").with_source(error)).context(reading)?;
+    for line in text.trim_start_matches('\u{FEFF}').lines().rev() {
+        talk.waiting.push_front(line.to_owned());
+    }
+    Ok(())
+}
+
+/// Has a name this in it? `*` is for any letters.
+fn is_like(name: &str, like: Option<&str>) -> bool {
+    let Some(like) = like else { return true };
+    let like = like.to_lowercase();
+    let pattern = if like.contains('*') { like } else { format!("*{like}*") };
+    glob::Pattern::new(&pattern).is_ok_and(|pattern| pattern.matches(&name.to_lowercase()))
+}
+
+/// Whether the shell goes on after a line.
 #[derive(Debug, Eq, PartialEq)]
 enum Next {
     Stay,
@@ -236,113 +445,6 @@ fn left_aligned(headers: &[&str], mut rows: Vec<Vec<String>>) -> String {
         text.push('\n');
     }
     text
-}
-
-/// Lines somebody types at a terminal.
-pub struct Typed {
-    editor: Editor<(), FileHistory>,
-    history: Option<PathBuf>,
-}
-
-impl Typed {
-    /// An editor whose history is kept in `history` (for its owner alone), if anywhere.
-    pub fn new(history: Option<PathBuf>) -> Result<Self> {
-        let config = Config::builder().max_history_size(HISTORY_LINES).map_err(readline)?.history_ignore_space(true).build();
-        let mut editor = Editor::with_config(config).map_err(readline)?;
-        if let Some(path) = &history {
-            let keeping = || format!("cannot keep the shell's history in {}", path.display());
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder).context(keeping)?;
-            }
-            if path.exists() {
-                editor.load_history(path).map_err(readline).context(keeping)?;
-            }
-        }
-        Ok(Self { editor, history })
-    }
-}
-
-#[async_trait(?Send)]
-impl Lines for Typed {
-    /// Waits on the spot: the terminal hands Ctrl-C over as a key, and nothing else is going on.
-    async fn next(&mut self, prompt: &str) -> Result<Line> {
-        match self.editor.readline(prompt) {
-            Ok(line) => Ok(Line::Text(line)),
-            Err(ReadlineError::Interrupted) => Ok(Line::Interrupted),
-            Err(ReadlineError::Eof) => Ok(Line::End),
-            Err(error) => Err(readline(error)),
-        }
-    }
-
-    fn remember(&mut self, statement: &str) -> Result<()> {
-        self.editor.add_history_entry(statement).map_err(readline)?;
-        let Some(path) = &self.history else { return Ok(()) };
-        // At once, not when leaving: a shell may be killed.
-        self.editor.append_history(path as &Path).map_err(readline)
-    }
-}
-
-fn readline(error: ReadlineError) -> Error {
-    match error {
-        ReadlineError::Io(error) => error.into(),
-        error => Error::unavailable("the terminal cannot be read").with_source(error),
-    }
-}
-
-/// Lines of a pipe or a file, read on a thread of their own so that a signal is heard while none come.
-pub struct Piped {
-    lines: mpsc::Receiver<Result<Line>>,
-    /// The thread has said that there are no more.
-    ended: bool,
-}
-
-impl Piped {
-    /// Begins to read; a few lines ahead at most.
-    pub fn new(mut reader: impl BufRead + Send + 'static) -> Self {
-        let (sender, receiver) = mpsc::channel(LINES_AHEAD);
-        std::thread::spawn(move || {
-            loop {
-                let line = read_line(&mut reader);
-                let last = !matches!(line, Ok(Line::Text(_)));
-                // Nobody listens any more when the shell has left.
-                if sender.blocking_send(line).is_err() || last {
-                    return;
-                }
-            }
-        });
-        Self { lines: receiver, ended: false }
-    }
-}
-
-#[async_trait(?Send)]
-impl Lines for Piped {
-    async fn next(&mut self, _prompt: &str) -> Result<Line> {
-        match self.lines.recv().await {
-            Some(line) => {
-                self.ended |= !matches!(line, Ok(Line::Text(_)));
-                line
-            }
-            None if self.ended => Ok(Line::End),
-            // Whoever dies says nothing: that is no end of the statements.
-            None => Err(Error::internal("the statements broke off: what reads standard input has died")),
-        }
-    }
-
-    fn remember(&mut self, _statement: &str) -> Result<()> {
-        Ok(())
-    }
-}
-
-fn read_line(reader: &mut impl BufRead) -> Result<Line> {
-    let mut line = String::new();
-    match reader.read_line(&mut line) {
-        Ok(0) => Ok(Line::End),
-        Ok(_) => Ok(Line::Text(line.trim_end_matches(['\n', '\r']).trim_start_matches('\u{FEFF}').to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            Err(Error::invalid("the statements on standard input are not utf-8; convert them first").with_source(error))
-        }
-        Err(error) => Err(Error::from(error).context("cannot read standard input")),
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
+use std::io::{self, BufRead};
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use async_trait::async_trait;
@@ -29,10 +30,14 @@ impl Ask for Echo {
         Ok(Box::pin(RecordBatchStreamAdapter::new(batch.schema(), futures::stream::iter([Ok(batch)]))))
     }
 
-    fn tables(&self) -> Vec<(String, String, String)> {
-        [("ier", "ier", "view"), ("ier", "individual_email_result", "table")]
+    async fn tables(&self) -> Result<Vec<(String, String, String)>> {
+        Ok([("ier", "ier", "view"), ("ier", "individual_email_result", "table")]
             .map(|(schema, table, kind)| (schema.to_owned(), table.to_owned(), kind.to_owned()))
-            .to_vec()
+            .to_vec())
+    }
+
+    fn functions(&self) -> Vec<(String, String)> {
+        [("open_rate", "open_rate(i)"), ("sf_id18", "sf_id18(text)")].map(|(name, call)| (name.into(), call.into())).to_vec()
     }
 
     async fn columns(&self, table: &str) -> Result<Vec<(String, String)>> {
@@ -88,6 +93,7 @@ async fn tell(lines: impl IntoIterator<Item = Line>, interactive: bool) -> Told 
     let (out, mut err) = (Shared::default(), Vec::new());
     let mut shell = Shell {
         ask: &Echo(clock.clone()),
+        place: "/srv/ier".to_owned(),
         out: &|| Box::new(out.clone()),
         err: &mut err,
         interrupt: &|| {
@@ -99,6 +105,7 @@ async fn tell(lines: impl IntoIterator<Item = Line>, interactive: bool) -> Told 
         clock: Arc::new(clock),
         format: Format::Csv,
         options: Options::default(),
+        pager: None,
         timing: false,
         interactive,
     };
@@ -167,6 +174,70 @@ async fn timing_and_format_can_be_changed() {
         tell(typed("\\timing\nA;\n\\timing off\n\\format ndjson\nB;\n\\format\n\\format parquet\n\\format xls"), true).await;
     assert_eq!(told.out, "timing is on\nsql\nA\nTime: 12 ms\ntiming is off\n{\"sql\":\"B\"}\nformat is ndjson\n");
     assert!(told.err.contains("parquet is not for a shell") && told.err.contains("no format xls"), "{}", told.err);
+}
+
+#[tokio::test]
+async fn functions_can_be_looked_for() {
+    let told = tell(typed("\\df\n\\df id18\n\\dv\n\\dt indiv*\n\\l"), true).await;
+    let expected = "function   called\n\
+        open_rate  open_rate(i)\n\
+        sf_id18    sf_id18(text)\n\
+        function  called\n\
+        sf_id18   sf_id18(text)\n\
+        schema  name  kind\n\
+        ier     ier   view\n\
+        schema  name                     kind\n\
+        ier     individual_email_result  table\n\
+        the warehouse at /srv/ier\n";
+    assert_eq!(told.out, expected);
+}
+
+#[tokio::test]
+async fn rows_are_shown_as_records_when_asked() {
+    let told = tell(typed("\\x\nA;\n\\x auto\nB;\n\\x off\nC \\gx\nD\\g\n\\gx"), true).await;
+    let record = |number, value| format!("-[ RECORD {number} ]+--------------------\nsql | {value}\n(1 row)\n");
+    let table = |value| format!(" sql\n-----\n {value}\n(1 row)\n");
+    let expected = format!(
+        "rows are shown as records\n{}rows are shown as records where a table would be wider than the terminal\n{}\
+         rows are shown as a table\n{}{}{}",
+        record(1, "A"),
+        table("B"),
+        record(1, "C"),
+        table("D"),
+        record(1, "D"),
+    );
+    assert_eq!(told.out, expected);
+    assert!(told.err.is_empty(), "{}", told.err);
+}
+
+#[tokio::test]
+async fn what_is_pasted_is_taken_line_by_line() {
+    let pasted = vec![Line::Text("A;\n\\d ier\nB\n;".to_owned()), Line::Text("C;".to_owned())];
+    let told = tell(pasted, true).await;
+    assert_eq!(told.out, "sql\nA\ncolumn  type\nier_id  text\nopened  boolean\nsql\nB\nsql\nC\n");
+}
+
+#[tokio::test]
+async fn a_backslash_within_quotes_is_a_character() {
+    let told = tell(typed("SELECT '\n\\q\n';\n/* a comment\n\\q */ A;\nB\n\\r\nC;\n\\p\n\\echo done"), true).await;
+    assert_eq!(told.out, "sql\n\"SELECT '\n\\q\n'\"\nsql\n\"/* a comment\n\\q */ A\"\nsql\nC\nC\ndone\n");
+}
+
+#[tokio::test]
+async fn statements_come_from_files_and_answers_go_to_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (inner, outer, answers) = (folder.path().join("inner.sql"), folder.path().join("outer.sql"), folder.path().join("a.csv"));
+    std::fs::write(&inner, "B;\n").unwrap();
+    std::fs::write(&outer, format!("\u{FEFF}A;\n\\i {}\nC;", inner.display())).unwrap();
+    let told =
+        tell(typed(&format!("\\i {}\nD;\n\\o {1}\nE;\nF;\n\\o\nG;\n\\o {1}", outer.display(), answers.display())), true).await;
+    assert_eq!(told.out, "sql\nA\nsql\nB\nsql\nC\nsql\nD\nsql\nG\n");
+    assert_eq!(std::fs::read_to_string(&answers).unwrap(), "sql\nE\nsql\nF\n");
+    assert!(told.err.contains("exists already"), "{}", told.err);
+    std::fs::write(&inner, format!("\\i {}", inner.display())).unwrap();
+    let told = tell(typed(&format!("\\i {}\nA;", inner.display())), true).await;
+    assert!(told.err.contains("do they include each other?"), "{}", told.err);
+    assert_eq!(told.out, "sql\nA\n");
 }
 
 #[tokio::test]

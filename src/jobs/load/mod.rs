@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use self::new_table::may_be_made;
 use self::parsers::{Ended, Parsed, Parsers, Rejected};
 use self::report::some;
 pub use self::report::{LeftOut, LoadReport, TableCounts};
@@ -32,6 +33,9 @@ use crate::tiers::spans::{self, Missing, Spans};
 use crate::tiers::upsert::Upsert;
 use crate::tiers::warehouse::Warehouse;
 use crate::tiers::{aliases, links};
+
+// May a file make a table of its name?
+mod new_table;
 
 // The parsers of a load: threads that read the files, and the count of what they have read.
 mod parsers;
@@ -216,6 +220,8 @@ struct Loading {
     warehouse: Arc<Warehouse>,
     buffer_bytes: usize,
     keep_versions: bool,
+    /// Make tables whatever their names are like.
+    is_forced: bool,
     /// In the order of commits.
     tables: Vec<TableLoad>,
     /// What was read, for the ledger.
@@ -229,6 +235,7 @@ impl Loading {
             warehouse: warehouse.clone(),
             buffer_bytes: request.buffer_bytes / WAITING,
             keep_versions: request.keep_versions,
+            is_forced: request.asked.is_forced,
             tables: Vec::new(),
             covered: Vec::new(),
             found: Found::default(),
@@ -347,6 +354,9 @@ impl Loading {
                 upsert.widen(table).await?;
             }
             return Ok(&mut self.tables[at]);
+        }
+        if !self.is_forced {
+            may_be_made(&self.warehouse, &table.name).await?;
         }
         let buffer_bytes = self.buffer_bytes;
         let rows = if table.name == links::table()?.name {

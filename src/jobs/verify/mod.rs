@@ -141,8 +141,7 @@ pub async fn plan(warehouse: &Arc<Warehouse>, only: Option<&str>) -> Result<Veri
             Ok(None) => {}
             Err(error) => {
                 // Its columns are in its log; without them only the log itself can be looked at.
-                let bare = Arc::new(Table::attributes(&name, std::iter::empty::<&str>()));
-                let lake = Arc::new(LakeTable::new(warehouse.root(), Role::Reference, bare)?);
+                let lake = warehouse.bare_attributes(&name)?;
                 plan.damages.push(Damage::of_error(
                     Some(&lake.name()),
                     format!("{}/_delta_log", lake.folder),

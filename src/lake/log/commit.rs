@@ -33,6 +33,8 @@ pub struct Change {
     pub tally: Tally,
     /// The rows stay the same, only files change (compaction): streaming readers of the table need not look.
     pub same_rows: bool,
+    /// The table is left with the columns that it was opened with, whatever it had: how a table of attributes is dropped.
+    pub forgets_columns: bool,
     /// What is being done, for the table's history: `upsert`, `archive` … never a person's data.
     pub operation: &'static str,
 }
@@ -40,7 +42,7 @@ pub struct Change {
 impl Change {
     /// Would the commit change nothing?
     pub fn is_empty(&self) -> bool {
-        self.adds.is_empty() && self.removes.is_empty() && self.transactions.is_empty()
+        self.adds.is_empty() && self.removes.is_empty() && self.transactions.is_empty() && !self.forgets_columns
     }
 }
 
@@ -61,7 +63,7 @@ pub async fn commit(table: &LakeTable, base: &Snapshot, change: Change, clock: &
     if base.version.is_none() {
         actions.push(from_json(table, serde_json::json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}))?);
     }
-    if grown {
+    if grown || change.forgets_columns {
         actions.push(metadata(table, base, now)?);
     }
     actions.extend(change.removes.iter().map(|file| Action::Remove(remove(file, !change.same_rows, now))));

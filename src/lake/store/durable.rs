@@ -33,6 +33,11 @@ use crate::lake::paths::{self, is_log};
 /// What the file system must be asked for itself: that a file's bytes, or the names in a folder, are there after a power cut; and
 /// what it can tell at once.
 pub trait Disk: fmt::Debug + Send + Sync {
+    /// Called before anything is written.
+    fn prepare(&self) -> std::io::Result<()> {
+        Ok(())
+    }
+
     /// Returns when the file or folder is durable.
     fn sync(&self, path: &FilePath) -> std::io::Result<()>;
 
@@ -54,9 +59,32 @@ pub trait Disk: fmt::Debug + Send + Sync {
 
 /// The machine's own file system.
 #[derive(Debug)]
-pub struct LocalDisk;
+pub struct LocalDisk {
+    /// The warehouse's folder, until it is known to be there.
+    warehouse: Mutex<Option<PathBuf>>,
+}
+
+impl LocalDisk {
+    /// For the warehouse in a folder, which the first write makes: for its owner alone, since what is in it is about people. Who wants
+    /// to share it changes the folder's rights.
+    pub fn new(warehouse: PathBuf) -> Self {
+        Self { warehouse: Mutex::new(Some(warehouse)) }
+    }
+}
 
 impl Disk for LocalDisk {
+    fn prepare(&self) -> std::io::Result<()> {
+        let mut warehouse = self.warehouse.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(folder) = warehouse.as_ref().filter(|folder| !folder.is_dir()) {
+            let mut builder = std::fs::DirBuilder::new();
+            #[cfg(unix)]
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            builder.recursive(true).create(folder)?;
+        }
+        *warehouse = None;
+        Ok(())
+    }
+
     fn sync(&self, path: &FilePath) -> std::io::Result<()> {
         match std::fs::File::open(path).and_then(|file| file.sync_all()) {
             // A file written by a commit that was given up may have been swept since.
@@ -110,6 +138,10 @@ impl DurableLocal {
     /// Wraps a local file system rooted at `/`, whose files lie on `disk`.
     pub fn new(inner: Arc<dyn ObjectStore>, disk: Arc<dyn Disk>) -> Self {
         Self { inner, disk, unsynced: Arc::default(), reached: Arc::default() }
+    }
+
+    fn prepare(&self) -> StoreResult<()> {
+        self.disk.prepare().map_err(|error| object_store::Error::Generic { store: STORE, source: Box::new(error) })
     }
 
     /// Syncs the data files of the table whose log is about to change.
@@ -252,6 +284,7 @@ impl fmt::Display for DurableLocal {
 #[async_trait]
 impl ObjectStore for DurableLocal {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> StoreResult<PutResult> {
+        self.prepare()?;
         if is_log(location) {
             self.before_log_entry(location).await?;
         }
@@ -270,6 +303,7 @@ impl ObjectStore for DurableLocal {
     }
 
     async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> StoreResult<Box<dyn MultipartUpload>> {
+        self.prepare()?;
         let aside = stands_alone(location).then(|| paths::aside(location));
         let inner = self.inner.put_multipart_opts(aside.as_ref().unwrap_or(location), opts).await?;
         Ok(Box::new(DurableUpload { inner, store: self.clone(), location: location.clone(), aside }))

@@ -53,7 +53,8 @@ pub fn open(location: &str, options: &BTreeMap<String, String>) -> Result<Opened
     let traffic: Arc<Traffic> = Arc::default();
     let store: Arc<dyn ObjectStore> = match scheme {
         ObjectStoreScheme::Local => {
-            let disk = DurableLocal::new(Arc::new(LocalFileSystem::new()), Arc::new(LocalDisk));
+            let own = url.to_file_path().map_err(|()| unknown(&format!("{url} is no local path")))?;
+            let disk = DurableLocal::new(Arc::new(LocalFileSystem::new()), Arc::new(LocalDisk::new(own)));
             Arc::new(Counted::new(Arc::new(disk), traffic.clone(), true))
         }
         ObjectStoreScheme::Memory => Arc::new(Counted::new(Arc::new(InMemory::new()), traffic.clone(), false)),
@@ -91,6 +92,12 @@ fn parse(location: &str) -> Result<Url> {
             return folder(path);
         }
         return Ok(url);
+    }
+    // `s3:/bucket`, with a slash too few, would be a local folder of that name.
+    if let Some((scheme, rest)) = location.split_once(":/")
+        && ["s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "file", "memory", "http", "https"].contains(&scheme)
+    {
+        return Err(Error::invalid(phrase!("warehouse {location} is no place; is {scheme}://{rest} meant?")));
     }
     folder(PathBuf::from(location))
 }

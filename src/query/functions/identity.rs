@@ -1,7 +1,8 @@
 //! SQL functions that know who is one person.
 //!
-//! `person_ids('003…')` lists a person's ids, `contact_history('003…')` their e-mails under all of them, and
-//! `canonical_person(id)` is the one id by which a person is counted. A statement that names one of them is planned with the
+//! `person_ids('003…')` lists a person's ids, `contact_history('003…')` their e-mails under all of them, `contact_observed('003…')` these
+//! with what was seen of them when, `contact_links('003…')` the links they clicked, and `canonical_person(id)` is the one id by which a
+//! person is counted. A statement that names one of them is planned with the
 //! ledger as it stands when the statement begins, and with its parameters, which table functions would not see otherwise.
 
 use std::fmt;
@@ -26,6 +27,7 @@ use datafusion::logical_expr::{
 };
 
 use crate::error::{Error, Result};
+use crate::query::look_ups::AskedAbout;
 use crate::record::fields::Kind;
 use crate::record::id::SfId;
 use crate::record::identity::{Edge, Identities};
@@ -34,7 +36,18 @@ use crate::record::identity::{Edge, Identities};
 pub const HISTORY: &str = include_str!("../../../sql/history.sql");
 
 /// The functions of this file.
-pub const NAMES: [&str; 3] = ["person_ids", "contact_history", "canonical_person"];
+pub const NAMES: [&str; 5] = ["person_ids", "contact_history", "contact_observed", "contact_links", "canonical_person"];
+
+/// The tables a person's rows are in.
+#[derive(Clone)]
+pub(in crate::query) struct OfWhom {
+    /// IERs.
+    pub ier: Arc<dyn TableProvider>,
+    /// IERs with their observations.
+    pub observed: Arc<dyn TableProvider>,
+    /// Links that were clicked.
+    pub links: Arc<dyn TableProvider>,
+}
 
 /// Does a statement name any of them? One that does not need not look into the ledger.
 pub fn names_people(sql: &str) -> bool {
@@ -42,16 +55,23 @@ pub fn names_people(sql: &str) -> bool {
     NAMES.iter().any(|name| sql.contains(name))
 }
 
+/// Does a statement name a function that shows one person?
+pub fn names_somebody(sql: &str) -> bool {
+    let sql = sql.to_ascii_lowercase();
+    NAMES[..4].iter().any(|name| sql.contains(&format!("{name}(")))
+}
+
 /// Gives a statement the functions: who is one person, the table of IERs, and the values of its parameters.
-pub fn register(
+pub(in crate::query) fn register(
     state: &mut SessionState,
     identities: &Arc<Identities>,
-    ier: &Arc<dyn TableProvider>,
+    tables: &OfWhom,
     parameters: &ParamValues,
+    asked: &AskedAbout,
 ) -> DfResult<()> {
-    for answer in [Answer::Ids, Answer::History] {
-        let (identities, ier, parameters) = (identities.clone(), ier.clone(), parameters.clone());
-        state.register_udtf(answer.name(), Arc::new(OfPerson { answer, identities, ier, parameters }));
+    for answer in [Answer::Ids, Answer::History, Answer::Observed, Answer::Links] {
+        let (identities, tables, parameters, asked) = (identities.clone(), tables.clone(), parameters.clone(), asked.clone());
+        state.register_udtf(answer.name(), Arc::new(OfPerson { answer, identities, tables, parameters, asked }));
     }
     let signature = Signature::string(1, Volatility::Stable);
     let canonical = CanonicalPerson { identities: identities.clone(), signature };
@@ -63,10 +83,10 @@ pub fn register(
 const SOMEBODY: &str = "003000000000000AAA";
 
 /// The plan of [`HISTORY`] for somebody. Reading a history takes so little that planning each anew would be a fifth of it.
-pub async fn history_of_somebody(context: &SessionContext, ier: &Arc<dyn TableProvider>) -> Result<LogicalPlan> {
+pub(in crate::query) async fn history_of_somebody(context: &SessionContext, tables: &OfWhom) -> Result<LogicalPlan> {
     let mut state = context.state();
     let parameters = ParamValues::from(vec![ScalarValue::Utf8View(Some(SOMEBODY.to_owned()))]);
-    register(&mut state, &Arc::new(Identities::new(Vec::new())), ier, &parameters)?;
+    register(&mut state, &Arc::new(Identities::new(Vec::new())), tables, &parameters, &AskedAbout::default())?;
     let plan = state.create_logical_plan(HISTORY).await?.with_param_values(parameters)?;
     Ok(state.optimize(&plan)?)
 }
@@ -99,11 +119,16 @@ pub fn history_of(plan: &LogicalPlan, ids: &[SfId]) -> Result<LogicalPlan> {
     Ok(plan.data)
 }
 
+/// The order of a history.
+const NEWEST_FIRST: [(&str, bool); 2] = [("date_sent", false), ("ier_id", true)];
+
 /// What is asked about a person.
 #[derive(Clone, Copy, Debug)]
 enum Answer {
     Ids,
     History,
+    Observed,
+    Links,
 }
 
 impl Answer {
@@ -111,6 +136,8 @@ impl Answer {
         match self {
             Self::Ids => NAMES[0],
             Self::History => NAMES[1],
+            Self::Observed => NAMES[2],
+            Self::Links => NAMES[3],
         }
     }
 }
@@ -119,8 +146,10 @@ impl Answer {
 struct OfPerson {
     answer: Answer,
     identities: Arc<Identities>,
-    ier: Arc<dyn TableProvider>,
+    tables: OfWhom,
     parameters: ParamValues,
+    /// Who is asked about, for the log of look-ups.
+    asked: AskedAbout,
 }
 
 impl fmt::Debug for OfPerson {
@@ -132,9 +161,12 @@ impl fmt::Debug for OfPerson {
 impl TableFunctionImpl for OfPerson {
     fn call_with_args(&self, args: TableFunctionArgs) -> DfResult<Arc<dyn TableProvider>> {
         let id = self.person(args.exprs())?;
+        self.asked.note(self.answer.name(), id);
         match self.answer {
             Answer::Ids => self.ids(id),
-            Answer::History => self.history(id),
+            Answer::History => self.rows(id, &self.tables.ier, Some(NEWEST_FIRST)),
+            Answer::Observed => self.rows(id, &self.tables.observed, None),
+            Answer::Links => self.rows(id, &self.tables.links, None),
         }
     }
 }
@@ -187,18 +219,23 @@ impl OfPerson {
         Ok(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?))
     }
 
-    /// The person's e-mails, newest first. Its filter names the people outright, which leads to the shortest way there is.
-    fn history(&self, id: SfId) -> DfResult<Arc<dyn TableProvider>> {
+    /// The person's rows of a table, e-mails newest first. Its filter names the people outright, which leads to the shortest way there is.
+    fn rows(
+        &self,
+        id: SfId,
+        table: &Arc<dyn TableProvider>,
+        order: Option<[(&str, bool); 2]>,
+    ) -> DfResult<Arc<dyn TableProvider>> {
         let ids = self.identities.ids_of(id.as_str());
         let ids = ids.iter().map(|id| lit(ScalarValue::Utf8View(Some((*id).to_owned())))).collect();
-        let newest_first = [col("date_sent").sort(false, false), col("ier_id").sort(true, false)];
-        let plan = LogicalPlanBuilder::scan("ier", provider_as_source(self.ier.clone()), None)?
-            .filter(col("person_id").in_list(ids, false))?
-            .sort(newest_first)?
+        let mut plan = LogicalPlanBuilder::scan("ier", provider_as_source(table.clone()), None)?
+            .filter(col("person_id").in_list(ids, false))?;
+        if let Some(order) = order {
+            let order = order.map(|(column, ascending)| col(column).sort(ascending, false));
             // A limit of nothing: below one, the planner leaves the order of a subquery alone.
-            .limit(0, None)?
-            .build()?;
-        Ok(Arc::new(ViewTable::new(plan, None)))
+            plan = plan.sort(order)?.limit(0, None)?;
+        }
+        Ok(Arc::new(ViewTable::new(plan.build()?, None)))
     }
 }
 
@@ -225,7 +262,7 @@ impl Hash for CanonicalPerson {
 
 impl ScalarUDFImpl for CanonicalPerson {
     fn name(&self) -> &str {
-        NAMES[2]
+        NAMES[4]
     }
 
     fn signature(&self) -> &Signature {

@@ -56,6 +56,14 @@ impl Macros {
         Ok(macros)
     }
 
+    /// Each with how it is called.
+    pub fn calls(&self) -> impl Iterator<Item = (String, String)> {
+        self.by_name.iter().map(|(name, found)| {
+            let parameters: Vec<String> = found.parameters.iter().map(ToString::to_string).collect();
+            (name.clone(), format!("{name}({})", parameters.join(", ")))
+        })
+    }
+
     /// Replaces the calls in a statement, or in a part of one.
     pub fn expand(&self, statement: &mut impl VisitMut) -> Result<()> {
         match statement.visit(&mut Calls { macros: self }) {

@@ -30,6 +30,12 @@ pub mod local_time;
 // Functions that know who is one person.
 pub mod identity;
 
+// Matching of texts as people compare them: `has_words(email_name, 'giving day')`.
+mod words;
+
+// `mail_outcome(…)`: how a mail arrived.
+mod arrived;
+
 // Measures and other short expressions that have one definition: `sql/macros.sql`.
 pub(super) mod macros;
 
@@ -46,6 +52,8 @@ pub fn register(context: &SessionContext) -> DfResult<()> {
     }
     context.register_udf(ScalarUDF::from(CustomField::new()));
     context.register_udf(ScalarUDF::from(ObservedVersions::new()));
+    context.register_udf(ScalarUDF::from(arrived::MailOutcome::new()));
+    words::register(context);
     for name in ["date_trunc", "date_part"] {
         let inner = FunctionRegistry::udf(context, name)?;
         context.register_udf(ScalarUDF::from(InUtc { inner }));

@@ -29,6 +29,9 @@ pub(super) mod pushdown;
 // Filters on a text, tested once for each different text of a batch.
 pub(super) mod once;
 
+// Joins make pauses, so that a statement can be stopped.
+pub(super) mod yields;
+
 // Window functions over whole partitions, some partitions at a time.
 pub(super) mod windows;
 

@@ -244,7 +244,7 @@ fn lay(
     let named = |header: String| names.and_then(|names| names.get(header.trim())).cloned().unwrap_or(header);
     let headers: Vec<String> = headers.into_iter().map(named).collect();
     let as_table = asked.as_table.as_deref();
-    let clues = Clues { headers: &headers, as_table, file_name, rows };
+    let clues = Clues { headers: &headers, as_table, file_name, rows, is_forced: asked.is_forced };
     let recognised = if is_of_all { recognise_known(&clues)? } else { recognise(&clues)? };
     Ok(recognised.map(|(table, why)| Layout { why, ..Layout::new(table, headers) }))
 }

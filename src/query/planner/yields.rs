@@ -1,0 +1,36 @@
+//! Joins make pauses.
+//!
+//! A join whose rows meet very many others is always ready with the next batch, and an aggregate above it asks until nothing is left:
+//! for minutes nobody looks whether the statement was stopped. DataFusion lets scans and exchanges make pauses
+//! (`EnsureCooperative`); joins, which make much out of little, it does not. Here each is wrapped so that it does.
+
+use std::sync::Arc;
+
+use datafusion::common::Result as DfResult;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::coop::CooperativeExec;
+
+/// Lets joins make pauses. Comes last: other rules look for joins below their parents.
+#[derive(Debug)]
+pub struct JoinsYield;
+
+impl PhysicalOptimizerRule for JoinsYield {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> DfResult<Arc<dyn ExecutionPlan>> {
+        let wrapped = |plan: Arc<dyn ExecutionPlan>| match plan.name().ends_with("JoinExec") {
+            true => Transformed::yes(Arc::new(CooperativeExec::new(plan)) as Arc<dyn ExecutionPlan>),
+            false => Transformed::no(plan),
+        };
+        plan.transform_up(|plan| Ok(wrapped(plan))).data()
+    }
+
+    fn name(&self) -> &str {
+        "joins_yield"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}

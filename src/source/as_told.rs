@@ -1,0 +1,85 @@
+//! Can an export be of the table it was told to be? A wrong `--as` stores rows that mean nothing there: links that count as e-mails,
+//! contacts as links.
+
+use super::headers::{column_of, is_api};
+use super::layout::is_connectors;
+use super::recognise::{Clues, by_header, by_ids, known_headers, own_headers};
+use crate::error::{Error, Result};
+use crate::record::fields::{Table, known};
+use crate::record::id::{CONTACT_PREFIX, LEAD_PREFIX, SfId};
+
+/// The beginnings of the ids of Salesforce's own objects. A record of the package has none of them.
+const STANDARD: [(&str, &str); 8] = [
+    ("001", "accounts"),
+    (CONTACT_PREFIX, "contacts"),
+    ("005", "users"),
+    ("006", "opportunities"),
+    (LEAD_PREFIX, "leads"),
+    ("00v", "members of campaigns"),
+    ("500", "cases"),
+    ("701", "campaigns"),
+];
+
+/// Refuses a table that was told where the export is of another.
+///
+/// # Errors
+/// Invalid, naming what the export looks like.
+pub(super) fn check(told: &Table, clues: &Clues<'_>) -> Result<()> {
+    match known(&told.name) {
+        Some(told) => of_known(told, clues),
+        None => looks_like(clues).map_or(Ok(()), |other| Err(not_of(told, clues, &other.name))),
+    }
+}
+
+/// A known table: refused where another knows more of the columns, where none of them means anything there, or where the ids are those of
+/// something else.
+fn of_known(told: &Table, clues: &Clues<'_>) -> Result<()> {
+    let headers = clues.headers;
+    let ours = known_headers(told, headers);
+    if let Some(other) = looks_like(clues)
+        && known_headers(other, headers) > ours
+    {
+        return Err(not_of(told, clues, &other.name));
+    }
+    let means_nothing = |header: &&String| column_of(told, header).is_none() && !is_api(header) && !is_connectors(header);
+    let strange = headers.iter().filter(means_nothing).count();
+    if own_headers(told, headers) == 0 && strange > 0 {
+        return Err(insist(phrase!(
+            "no column of this file is one of {}, but for what every record has: {strange} of {} are unknown there",
+            told.name,
+            headers.len()
+        )));
+    }
+    if let Some((prefix, what)) = foreign_ids(told, clues) {
+        let its = told.name.clone();
+        return Err(insist(phrase!("these are no rows of {its}: their ids begin with {prefix}, as those of {what} do")));
+    }
+    Ok(())
+}
+
+/// The known table the export would be taken for if nobody said anything, by what is in it.
+fn looks_like(clues: &Clues<'_>) -> Option<&'static Table> {
+    by_header(clues.headers).or_else(|| by_ids(clues)).map(AsRef::as_ref)
+}
+
+fn not_of(told: &Table, clues: &Clues<'_>, other: &str) -> Error {
+    let columns = clues.headers.len();
+    insist(phrase!("this looks like an export of {other}, which knows more of its {columns} columns than {}", told.name))
+}
+
+fn insist(what: crate::error::Message) -> Error {
+    Error::invalid(what).also("leave --as out, or insist with --force")
+}
+
+/// The beginning that all ids have, and whose it is, where it is none of this table's.
+fn foreign_ids(told: &Table, clues: &Clues<'_>) -> Option<(&'static str, &'static str)> {
+    let at = clues.headers.iter().position(|header| column_of(told, header).is_some_and(|at| told.fields[at].name == told.id))?;
+    let own = match told.name.as_ref() {
+        "contact" => Some(CONTACT_PREFIX),
+        "lead" => Some(LEAD_PREFIX),
+        _ => None,
+    };
+    let ids = || clues.rows.iter().filter_map(|row| SfId::parse(row.get(at)?).ok());
+    ids().next()?;
+    STANDARD.into_iter().find(|(prefix, _)| Some(*prefix) != own && ids().all(|id| id.has_prefix(prefix)))
+}
