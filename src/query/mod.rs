@@ -58,3 +58,6 @@ pub mod who;
 
 // An answer as an audience: people's ids that load back into Salesforce.
 pub mod audience;
+
+// Whom a verb that cannot be taken back is about.
+pub mod concerned;
