@@ -11,8 +11,8 @@
 //! # Decisions
 //! - 2026-11-22 **A chart is chosen by the types of the columns and whether the first repeats, not by what values look
 //!   like.** Who asks can tell beforehand what will be drawn.
-//! - 2026-11-22 **Whole values and shares share no axis.** Rates beside counts are a flat line at nothing; a second axis
-//!   would show a relation that is not there.
+//! - 2026-11-22 **A chart never draws counts and percentages on one axis.** Rates beside counts are a flat line at
+//!   nothing; a second axis would show a relation that is not there.
 
 use hashbrown::HashMap;
 
@@ -233,7 +233,7 @@ fn filled_categories(column: &Column) -> Categories {
     categories(column)
 }
 
-/// In what the values are told. Shares and counts share no axis.
+/// In what the values are shown. A chart never draws counts and percentages on one axis.
 fn unit(columns: &[Column]) -> Result<Unit> {
     let is_share = |column: &Column| {
         let of_one = |number: &f64| (0.0..=1.0).contains(number);
