@@ -5,6 +5,7 @@ use crate::jobs::hold::{HoldRequest, add, list, plan, plan_release, release};
 use crate::ledgers::holds::Scope;
 
 use super::args::{Hold, HoldAdd, HoldVerb};
+use super::print;
 use super::session::Session;
 
 const INSIST: &str = "to hold what may come, add --anyway";
@@ -25,7 +26,9 @@ async fn held_person(session: &Session, args: &HoldAdd) -> Result<Option<String>
     let Some(who) = &args.person else { return Ok(None) };
     let person = engine.person(who).await?;
     let concerned = engine.concerned(&person, "hold", (INSIST, args.anyway)).await?;
-    session.report(&concerned, ToString::to_string)?;
+    if !session.global.json && !session.global.quiet {
+        print::line(&concerned.to_string())?;
+    }
     Ok(Some(person.id().to_string()))
 }
 
