@@ -159,6 +159,10 @@ pub struct Demo {
     /// The folder to work in; must be empty, new, or an earlier demo's
     #[arg(value_parser = path(), default_value = "ier-demo", value_hint = ValueHint::DirPath)]
     pub folder: PathBuf,
+
+    /// Begin anew although something else was loaded into the earlier demo's warehouse
+    #[arg(long)]
+    pub fresh: bool,
 }
 
 /// Ask in SQL; without a query, an interactive shell

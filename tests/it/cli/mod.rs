@@ -30,6 +30,9 @@ mod stores;
 /// Slips of the finger: what cannot be taken back shows whom it is about and asks, and what was named by mistake is not loaded.
 mod slips;
 
+/// The shell at a terminal of 80 columns.
+mod terminal;
+
 /// Names that a terminal would obey: whatever verb shows them, it gets none of that.
 mod terminals;
 

@@ -199,6 +199,18 @@ fn an_answer_replaces_no_file_unless_told() {
 }
 
 #[test]
+fn a_demo_that_somebody_went_on_with_is_not_cleared() {
+    let room = Room::new();
+    let demo = || room.run(&["demo", "try"]);
+    assert!(demo().status.success());
+    assert!(demo().status.success(), "an untouched one may be made anew");
+    assert!(room.run(&["-w", "try/warehouse", "load", "data", "--rejects", "r.csv"]).status.success());
+    refused(&room, &["demo", "try"], 2, &["something else was loaded into it since", "--fresh"]);
+    let fresh = room.run(&["demo", "try", "--fresh"]);
+    assert!(fresh.status.success(), "{}", err(&fresh));
+}
+
+#[test]
 fn days_are_written_in_one_way_everywhere() {
     let room = loaded();
     let who = "003f40000000003";
