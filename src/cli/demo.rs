@@ -122,7 +122,8 @@ pub async fn run(session: &Session, args: &Demo) -> Result<()> {
 async fn refuse_to_clear(session: &Session, folder: &Path) -> Result<()> {
     let loads = async {
         let engine = Engine::open(session.place()?, session.limits()?).await?;
-        first_text(&engine, "SELECT CAST(count(*) AS VARCHAR) FROM job_run WHERE job IN ('load', 'hold') AND outcome = 'done'").await
+        first_text(&engine, "SELECT CAST(count(*) AS VARCHAR) FROM job_run WHERE job IN ('load', 'hold') AND outcome = 'done'")
+            .await
     };
     // What cannot be asked any more is nothing to keep.
     match loads.await {

@@ -1,5 +1,7 @@
 //! One test binary; this is its table of contents.
 
+#![allow(clippy::disallowed_methods)]
+
 /// A warehouse in memory with a clock that is told the time, records to fill it, and a store that counts, fails and waits.
 mod world;
 
