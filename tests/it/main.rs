@@ -77,6 +77,9 @@ mod evidence;
 /// The questions people bring, each with a hand-checked answer.
 mod questions;
 
+/// Audits, questions and views say the same of every record.
+mod agree;
+
 /// Answers as audiences that load back into Salesforce.
 mod audience;
 

@@ -320,6 +320,8 @@ fn without_days(transcript: &str) -> String {
     for (months, word) in [(12, "A-YEAR-AGO"), (36, "THREE-YEARS-AGO")] {
         told = told.replace(&(today - chrono::Months::new(months)).to_string(), word);
     }
+    // What is to come will have been.
+    told = told.replace(" were not tracked", " will not be tracked");
     let line = |line: &str| match line.split_once("TODAYT").filter(|_| line.trim_start().contains("ed TODAYT")) {
         Some((before, after)) => format!("{before}NOW{}\n", after.split_once('Z').map_or(after, |(_, rest)| rest)),
         None => line.to_owned() + "\n",
