@@ -6,7 +6,7 @@
 //! contact (`pip install duckdb chdb pytz`); their answers are compared, and a picture is drawn. Prints figures, judges nothing.
 //! `--only queries,histories` runs parts: jobs, compact, upsert, csv, queries, histories, questions, demo, late, erase.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::disallowed_methods)]
 
 use std::collections::BTreeMap;
 use std::error::Error;

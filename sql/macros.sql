@@ -51,6 +51,9 @@ CREATE MACRO outcome(i) AS mail_outcome(
     i.hard_bounce, i.soft_bounce, i.date_bounced, i.opened, i.date_opened, i.clicked, NULL, i.date_unsubscribed
 );
 
+-- Is it about this: are these words of its name or its subject? Audits, and who asks whether somebody was told, look at the sender, too.
+CREATE MACRO is_about(i, words) AS has_words(i.email_name, words) OR has_words(i.subject_line, words);
+
 -- Was it sent on this local day or later, on this one or earlier? What has no time of sending counts by its day (sent_date, which is then
 -- that of the record's making), as in all views; what has not even that may have been sent on any day, and is in every count.
 CREATE MACRO sent_from(i, first) AS (i.sent_date IS NULL OR i.sent_date >= first - INTERVAL '1 day')

@@ -1,5 +1,7 @@
 //! Where time comes from: the only file that reads the system's clock, so that a test can be any day it likes.
 
+#![expect(clippy::disallowed_methods, reason = "here the system's clock is read")]
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -56,6 +56,14 @@ for head, body in [
     ("local_month AS (moment)", f"toStartOfMonth(toTimeZone(moment, {zone}))"),
     ("local_hour AS (moment)", f"toHour(toTimeZone(moment, {zone}))"),
     ("strpos AS (text, part)", "position(text, part)"),
+    ("plain_text AS (text)", "trim(replaceRegexpAll(replaceAll(lower(text), char(39), ''), '[^a-z0-9]+', ' '))"),
+    ("has_part AS (text, part)", "position(plain_text(text), plain_text(part)) > 0"),
+    ("same_text AS (one, other)", "plain_text(one) = plain_text(other)"),
+    (
+        "has_words AS (text, words)",
+        "arrayAll(w -> match(concat(' ', plain_text(text), ' '), concat(' ', w, if(match(w, '^[a-z]{3,}$'), '', ' '))), "
+        "splitByChar(' ', plain_text(words)))",
+    ),
     ("to_char AS (moment, form)", "formatDateTime(moment, form)"),
 ]:
     ask(f"CREATE OR REPLACE FUNCTION {head} -> {body}")

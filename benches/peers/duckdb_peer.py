@@ -50,6 +50,24 @@ function("day_start(day)", f"timezone('{zone}', CAST(day AS TIMESTAMP))")
 function("local_month(moment)", f"CAST(date_trunc('month', timezone('{zone}', moment)) AS DATE)")
 function("local_hour(moment)", f"CAST(date_part('hour', timezone('{zone}', moment)) AS INTEGER)")
 function("to_char(moment, form)", "strftime(moment, form)")
+# Words as people compare them, of texts without accents; a beginning of three letters or more will do.
+plain = lambda text: f"trim(regexp_replace(replace(lower({text}), chr(39), ''), '[^a-z0-9]+', ' ', 'g'))"
+is_word = f"contains(' ' || {plain('text')} || ' ', ' ' || w || ' ')"
+begins = f"(regexp_full_match(w, '[a-z]{{3,}}') AND contains(' ' || {plain('text')}, ' ' || w))"
+function("has_words(text, words)", f"list_bool_and(list_transform(string_split({plain('words')}, ' '), w -> {is_word} OR {begins}))")
+function("has_part(text, part)", f"contains({plain('text')}, {plain('part')})")
+function("same_text(one, other)", f"{plain('one')} = {plain('other')}")
+later = lambda moment: f"(at IS NULL OR {moment} IS NULL OR {moment} >= at)"
+function(
+    "mail_outcome(hard, soft, at, opened, opened_at, clicked, clicked_at, left_at)",
+    "CASE WHEN hard AND NOT coalesce(soft, false) THEN 'bounced_hard' WHEN hard THEN 'bounced' "
+    f"WHEN soft AND ((opened AND {later('opened_at')}) OR (clicked AND {later('clicked_at')}) OR coalesce(left_at >= at, left_at IS NOT NULL)) "
+    "THEN 'delivered' WHEN soft THEN 'bounced_soft' WHEN at IS NOT NULL THEN 'bounced' ELSE 'delivered' END",
+)
+# When a row was first seen is not among what is copied.
+function("contact_observed(given)", "TABLE SELECT *, NULL AS observed FROM ier WHERE canonical_person(person_id) = canonical_person(given)")
+function("contact_links(given)", "TABLE SELECT * FROM individual_link WHERE canonical_person(person_id) = canonical_person(given)")
+function("observed_versions(given)", "[{'seen_at': CAST(NULL AS TIMESTAMPTZ)}]")
 print("ready", duckdb.__version__, flush=True)
 for line in sys.stdin:
     start = time.perf_counter()

@@ -4,7 +4,7 @@
 -- Parameters:
 --   did    sent|opened|not_opened|clicked|not_clicked|bounced  opened  what they did with any of them, or (not_…, of those delivered) with none
 --   audience  affiliation.affiliation  Alumni    an affiliation, as it is now
---   about  text  any         words of the e-mail's name
+--   about  text  any         words of the e-mail's name or subject
 --   from   date  1 year ago  sent on this day or later
 --   to     date  today       sent on this day or earlier
 -- Columns:
@@ -15,7 +15,7 @@ SELECT canonical_person(i.person_id) AS person_id, sent(i) AS mails, max(i.date_
 FROM ier i
 WHERE i.person_id IS NOT NULL
     AND sent_from(i, $from) AND sent_until(i, $to)
-    AND ($about IS NULL OR has_words(i.email_name, $about))
+    AND ($about IS NULL OR is_about(i, $about))
     AND canonical_person(i.person_id) IN (
         SELECT canonical_person(a.contact_id) FROM affiliation a WHERE same_text(a.affiliation, $audience) AND holds_now(a)
     )

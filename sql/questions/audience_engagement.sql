@@ -4,7 +4,7 @@
 -- Parameters:
 --   from  date     1 year ago  sent on this day or later
 --   to    date     today       sent on this day or earlier
---   about  text    any         words of the e-mail's name
+--   about  text    any         words of the e-mail's name or subject
 --   now   boolean  false       true: who belongs to the audience now, rather than when it was sent
 -- Columns:
 --   audience     all: the last row, the total of those who are in any
@@ -33,7 +33,7 @@ mails AS (
     SELECT i.*
     FROM ier i
     WHERE sent_from(i, $from) AND sent_until(i, $to)
-        AND ($about IS NULL OR has_words(i.email_name, $about))
+        AND ($about IS NULL OR is_about(i, $about))
 )
 SELECT audience, people, sent, delivered, opened, clicked, open_rate, click_rate
 FROM (

@@ -3,7 +3,7 @@
 --
 -- Parameters:
 --   audience  affiliation.affiliation     Faculty         an affiliation
---   about     text     CU Connections  words of the e-mail's name
+--   about     text     CU Connections  words of the e-mail's name or subject
 --   from      date     1 year ago      sent on this day or later
 --   to        date     today           sent on this day or earlier
 --   now       boolean  false           true: who belongs to the audience now, rather than when it was sent
@@ -33,7 +33,7 @@ WITH held AS (
 mails AS (
     SELECT canonical_person(i.person_id) AS person, sent_at(i) AS sent_at, i.opened
     FROM ier i
-    WHERE has_words(i.email_name, $about)
+    WHERE is_about(i, $about)
         AND sent_from(i, $from) AND sent_until(i, $to)
 )
 SELECT campus, school, people, opened, round(CAST(opened AS DOUBLE) / nullif(people, 0), 4) AS share, mails

@@ -2,7 +2,7 @@
 -- They may have clicked another: how many of the others is told.
 --
 -- Parameters:
---   about  text  Giving Day          words of the e-mail's name
+--   about  text  Giving Day          words of the e-mail's name or subject
 --   link   text  giving.example.org  a part of the link's address
 --   from   date  1 year ago          sent on this day or later
 -- Columns:
@@ -24,7 +24,7 @@ LEFT JOIN (
     GROUP BY ier_id
 ) l ON l.ier_id = i.ier_id
 WHERE i.opened
-    AND has_words(i.email_name, $about)
+    AND is_about(i, $about)
     AND sent_from(i, $from)
     AND coalesce(l.wanted, 0) = 0
 ORDER BY i.date_sent DESC NULLS LAST, 1, i.ier_id

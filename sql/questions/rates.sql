@@ -17,7 +17,7 @@
 --   total_open_rate   as the sends themselves count
 --   total_click_rate  as the sends themselves count
 SELECT
-    coalesce(own.what, total.what) AS "$by",
+    coalesce(own.what, total.what, CASE $by WHEN 'send' THEN 'no e-mail send' WHEN 'unit' THEN 'no unit known' ELSE 'no date' END) AS "$by",
     own.sent,
     own.delivered,
     round(own.open_rate, 4) AS open_rate,

@@ -95,6 +95,9 @@ pub struct Audit {
     /// Each matching send with its verdict: first what answers (sent, not sent, not among the recipients), then what proves nothing;
     /// of each, sends of exactly the name asked for first, then the newest. None: no such send is known.
     pub sends: Vec<SendAudit>,
+    /// Mails withheld from the person of sends that are not known here by name: they may be of what was asked about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub withheld_unnamed: Vec<Withheld>,
     /// Where no such send is known: those whose names are most like what was asked for. They are no verdict.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nearest: Vec<Near>,
@@ -214,6 +217,12 @@ async fn answered(engine: &Engine, person: &Person, question: Question) -> Resul
         (About::Text(text), true) => nearest::nearest(text, known.iter().cloned().chain(unlisted(&life, &known))),
         _ => Vec::new(),
     };
+    let withheld_unnamed = match &question.about {
+        About::Text(_) => {
+            life.withheld.iter().filter(|withheld| question.may_be_about(withheld, &life, &known)).cloned().collect()
+        }
+        _ => Vec::new(),
+    };
     let open: Vec<&Send> = found.iter().filter(|(.., verdict)| verdict.is_none()).map(|(send, ..)| send).collect();
     let mut reasons = reasons(engine, &open, question.as_of, !life.records.is_empty(), &ids).await?.into_iter();
     let mut sends = Vec::with_capacity(found.len());
@@ -238,6 +247,7 @@ async fn answered(engine: &Engine, person: &Person, question: Question) -> Resul
         question,
         erased,
         sends,
+        withheld_unnamed,
         nearest,
         records_of_person: life.records.len(),
         learned_since: life.learned_since,
@@ -340,6 +350,13 @@ impl Question {
 }
 
 impl Question {
+    /// Was it withheld on a day asked for, and is its send known by nothing but the number of its job?
+    fn may_be_about(&self, withheld: &Withheld, life: &Life, known: &[Send]) -> bool {
+        let is_named = known.iter().any(|send| send.withheld(withheld))
+            || life.records.iter().any(|record| Send::of(record).withheld(withheld));
+        !is_named && self.covers(withheld.event_date)
+    }
+
     /// Is a name of the send, or its subject, exactly what was asked for?
     fn is_exactly(&self, send: &Send) -> bool {
         let About::Text(text) = &self.about else { return true };

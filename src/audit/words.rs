@@ -27,6 +27,9 @@ pub const NOT_AMONG: &str = "tracking was on, as many mails are on record as wer
     person's. So these sends are not known to have gone to them. It cannot prove that they never saw one: it may have been forwarded, \
     or sent to an address that is not known here as theirs";
 
+/// Above mails of which only the job's number is known.
+pub const WITHHELD_UNNAMED: &str = "WITHHELD, of sends that are not known here by name, so that they may be of another matter";
+
 /// What any answer leaves open.
 pub const CAVEAT: &str =
     "An open or click that was recorded may have been a machine's; one that was not recorded may have happened.";
@@ -59,6 +62,12 @@ impl fmt::Display for Audit {
         for send in &told[proved..] {
             writeln!(f)?;
             send.write(f, wording)?;
+        }
+        if !self.withheld_unnamed.is_empty() {
+            writeln!(f, "\n{WITHHELD_UNNAMED}:")?;
+            for withheld in &self.withheld_unnamed {
+                writeln!(f, "  {}", withheld.line(wording.zone))?;
+            }
         }
         if self.sends.is_empty() {
             writeln!(f, "\n{}", self.nothing_known())?;
@@ -376,6 +385,11 @@ impl What {
 }
 
 impl Withheld {
+    /// The record, with the job it names.
+    pub fn line(&self, zone: Tz) -> String {
+        format!("job {}: {}", self.job_id.as_deref().unwrap_or("without number"), self.sentence(zone))
+    }
+
     /// What the record says.
     pub fn sentence(&self, zone: Tz) -> String {
         let when = self.event_date.map_or_else(|| "at a time that was not recorded".to_owned(), |at| local(at, zone));

@@ -58,10 +58,14 @@ SELECT contact_id FROM ier WHERE contact_id IS NOT NULL GROUP BY contact_id ORDE
 pub async fn run(session: &Session, args: &Demo) -> Result<()> {
     let folder = &args.folder;
     let (exports, warehouse) = (folder.join("exports"), folder.join("warehouse"));
-    prepare(folder, &[&exports, &warehouse])?;
     let mut session = session.clone();
     session.settings.warehouse = warehouse.to_string_lossy().into_owned();
     session.settings.store.clear();
+    if !args.fresh && folder.join(MARK).is_file() && warehouse.is_dir() {
+        // What this look opens is gone when the folder is cleared.
+        refuse_to_clear(&session.clone(), folder).await?;
+    }
+    prepare(folder, &[&exports, &warehouse])?;
     let talk = Talk { silent: session.global.json };
     let started = session.clock.now();
 
@@ -111,6 +115,25 @@ pub async fn run(session: &Session, args: &Demo) -> Result<()> {
         "compacted": compacted, "seconds": seconds,
     });
     print::report(session.global.json, &summary, |_| next(folder, &warehouse, &busy, seconds))
+}
+
+/// Refuses an earlier demo's folder into whose warehouse somebody has loaded something since: the demo itself runs no job that is written
+/// down.
+async fn refuse_to_clear(session: &Session, folder: &Path) -> Result<()> {
+    let loads = async {
+        let engine = Engine::open(session.place()?, session.limits()?).await?;
+        first_text(&engine, "SELECT CAST(count(*) AS VARCHAR) FROM job_run WHERE job IN ('load', 'hold') AND outcome = 'done'")
+            .await
+    };
+    // What cannot be asked any more is nothing to keep.
+    match loads.await {
+        Ok(loads) if loads != "0" => Err(Error::invalid(phrase!(
+            "the warehouse in {} is an earlier demo's, and something else was loaded into it since: name a new folder, or add --fresh to \
+             begin anew",
+            folder.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Makes the folder, or clears an earlier demo's. Refuses a folder with anything else in it.

@@ -6,9 +6,10 @@ use chrono::Duration;
 
 use crate::error::{Error, Result};
 use crate::jobs::erase::{EraseRequest, execute, finish, plan};
-use crate::ledgers::lookups::LookUp;
+use crate::query::concerned::must_not_name;
 
 use super::args::Erase;
+use super::print;
 use super::progress::Unit;
 use super::session::Session;
 
@@ -20,27 +21,30 @@ pub async fn run(session: &Session, args: &Erase) -> Result<()> {
     if args.finish {
         return finish(session, args).await;
     }
-    let (warehouse, engine) = session.house().await?;
     let reason = args.reason.as_deref().unwrap_or_default();
-    let mut people = Vec::new();
+    let (warehouse, engine) = session.house_for(Some(reason)).await?;
+    let insist = ("to refuse it for ever all the same, add --unknown", args.unknown);
+    let (mut people, mut concerned) = (Vec::new(), Vec::new());
     for who in &args.ids {
-        people.push(*engine.person(who).await?.id());
+        let person = engine.person(who).await?;
+        let shown = engine.concerned(&person, "erase", insist).await?;
+        must_not_name(reason, &person, &shown)?;
+        people.push(*person.id());
+        concerned.push(shown);
     }
     let grace = Duration::from_std(args.grace);
     let request = EraseRequest {
-        people: people.clone(),
+        people,
         reason: reason.to_owned(),
         author: session.settings.audit.who.clone(),
         grace: grace.map_err(|error| Error::invalid("--grace is out of range").with_source(error))?,
         rejects: args.rejects.clone(),
     };
     let plan = plan(&warehouse, request).await?;
-    let log = session.look_ups().await?;
-    for person in people {
-        let rows = plan.tables.iter().map(|table| table.rows).sum();
-        log.append(LookUp { verb: "erase", person, reason: Some(reason), rows }).await?;
-    }
     if !args.confirm {
+        if !session.global.json {
+            concerned.iter().try_for_each(|person| print::line(&person.to_string()))?;
+        }
         return session.unconfirmed(&plan, "nothing was erased; add --confirm to erase");
     }
     let progress = session.progress(Unit::Rows)?;

@@ -24,8 +24,8 @@ pub async fn run(session: &Session, args: &History) -> Result<()> {
     let engine = session.engine_for(args.reason.as_deref()).await?;
     let found = async {
         let person = engine.person(&args.id).await?;
-        let stream = engine.history_of(&person).await?;
-        let face = if notes { Some(engine.face(&person).await?) } else { None };
+        let face = async { if notes { engine.face(&person).await.map(Some) } else { Ok(None) } };
+        let (stream, face) = tokio::try_join!(engine.history_of(&person), face)?;
         Ok((person, stream, face))
     };
     let ((person, stream, face), ()) = tokio::try_join!(found, engine.open_look_ups())?;

@@ -1,11 +1,36 @@
 //! `ier hold`: what must not be removed.
 
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::jobs::hold::{HoldRequest, add, list, plan, plan_release, release};
 use crate::ledgers::holds::Scope;
 
-use super::args::{Hold, HoldVerb};
+use super::args::{Hold, HoldAdd, HoldVerb};
+use super::print;
 use super::session::Session;
+
+const INSIST: &str = "to hold what may come, add --anyway";
+
+/// The person a hold names, by their id. Refuses whom, or a send that, nothing here is known of: of a hold on a mistyped id one would hear
+/// when the records are gone.
+async fn held_person(session: &Session, args: &HoldAdd) -> Result<Option<String>> {
+    if args.person.is_none() && args.send.is_none() {
+        return Ok(None);
+    }
+    let engine = session.engine_for(Some(&args.reason)).await?;
+    if let Some(send) = args.send.as_ref().filter(|_| !args.anyway) {
+        engine.must_know_send(send).await.map_err(|error| match error.kind() {
+            Kind::NotFound => error.also(INSIST),
+            _ => error,
+        })?;
+    }
+    let Some(who) = &args.person else { return Ok(None) };
+    let person = engine.person(who).await?;
+    let concerned = engine.concerned(&person, "hold", (INSIST, args.anyway)).await?;
+    if !session.global.json && !session.global.quiet {
+        print::line(&concerned.to_string())?;
+    }
+    Ok(Some(person.id().to_string()))
+}
 
 /// Places a hold, lists them, or releases one.
 pub async fn run(session: &Session, args: &Hold) -> Result<()> {
@@ -13,8 +38,9 @@ pub async fn run(session: &Session, args: &Hold) -> Result<()> {
     let author = &session.settings.audit.who;
     match &args.verb {
         HoldVerb::Add(args) => {
+            let person_id = held_person(session, args).await?;
             let scope = Scope {
-                person_id: args.person.clone(),
+                person_id,
                 send: args.send.clone(),
                 unit: args.unit.clone(),
                 from_date: session.day("--from", args.from.as_ref())?,

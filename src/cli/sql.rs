@@ -90,6 +90,7 @@ async fn shell(session: &Session, engine: &Engine, args: &Sql, given: Option<Pip
         format: args.output.resolve(session.global.json)?,
         options: args.output.options(session, args.local.then_some(session.settings.zone)),
         pager,
+        editor: session.settings.shell.editor.clone(),
         timing: false,
         interactive,
     };

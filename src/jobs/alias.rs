@@ -62,12 +62,23 @@ impl fmt::Display for AliasReport {
     }
 }
 
-/// Adds an alias to the ledger.
+/// What was said, when it can be added.
+struct Checked {
+    alias: SfId,
+    person: SfId,
+    reason: String,
+    ledger: Aliases,
+}
+
+/// Looks whether an alias can be added, and adds none.
 ///
 /// # Errors
-/// Invalid for what is no person's id, an id and itself, no reason, an id that was erased, and where the second id is known to
-/// have become the first: that would close a loop.
-pub async fn add(warehouse: &Arc<Warehouse>, request: &AliasRequest) -> Result<AliasReport> {
+/// Those of [`add`], but for the conflicts.
+pub async fn check(warehouse: &Arc<Warehouse>, request: &AliasRequest) -> Result<()> {
+    checked(warehouse, request).await.map(drop)
+}
+
+async fn checked(warehouse: &Arc<Warehouse>, request: &AliasRequest) -> Result<Checked> {
     let (alias, person) = (SfId::of_person(&request.alias_id)?, SfId::of_person(&request.person_id)?);
     let reason = request.reason.trim();
     if reason.is_empty() {
@@ -92,12 +103,22 @@ pub async fn add(warehouse: &Arc<Warehouse>, request: &AliasRequest) -> Result<A
             steps.join(", ")
         )));
     }
+    Ok(Checked { alias, person, reason: reason.to_owned(), ledger })
+}
+
+/// Adds an alias to the ledger.
+///
+/// # Errors
+/// Invalid for what is no person's id, an id and itself, no reason, an id that was erased, and where the second id is known to
+/// have become the first: that would close a loop.
+pub async fn add(warehouse: &Arc<Warehouse>, request: &AliasRequest) -> Result<AliasReport> {
+    let Checked { alias, person, reason, ledger } = checked(warehouse, request).await?;
     let edge = Edge {
         learned_at: warehouse.clock().now(),
         alias,
         person,
         how: How::Hand,
-        reason: Some(reason.into()),
+        reason: Some(reason.as_str().into()),
         author: Some(request.author.as_str().into()),
     };
     let added = aliases::record(warehouse, &[edge]).await? > 0;

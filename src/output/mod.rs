@@ -36,6 +36,9 @@ mod xlsx;
 // An answer as a picture: lines over time, bars, or a heat map.
 pub mod chart;
 
+// Spans of time as text people read.
+mod spans;
+
 // Which writer writes a format.
 mod writer;
 

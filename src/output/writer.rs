@@ -5,6 +5,7 @@ use arrow::datatypes::SchemaRef;
 use super::chart::{Chart, Surface};
 use super::format::{Format, Options};
 use super::rows::{Pipe, Rows};
+use super::spans::{SpansAsText, without_spans};
 use super::{binary, table, text, xlsx};
 use crate::error::Result;
 
@@ -14,6 +15,12 @@ pub(super) fn writer<'a>(
     pipe: &'a mut Pipe<'_>,
     options: &Options,
 ) -> Result<Box<dyn Rows + 'a>> {
+    if let Some(told) =
+        without_spans(&schema).filter(|_| !matches!(format, Format::Parquet | Format::Arrow) && !format.is_chart())
+    {
+        let inner = writer(format, told.clone(), pipe, options)?;
+        return Ok(Box::new(SpansAsText { inner, schema: told }));
+    }
     Ok(match format {
         Format::Table => Box::new(table::Table::new(schema, pipe, options)),
         Format::Record => Box::new(table::Table::of_records(schema, pipe, options)),

@@ -58,8 +58,10 @@ pub struct AudienceReport {
     pub people: u64,
     /// Rows that name nobody.
     pub nobody: u64,
-    /// People left out because they opted out.
+    /// People left out because their contact or lead says that they opted out.
     pub opted_out: u64,
+    /// People left out because they unsubscribed by an e-mail.
+    pub unsubscribed: u64,
     /// Does any contact or lead on record say whether they opted out?
     pub opt_outs_known: bool,
     /// People left out because the statement for that names them.
@@ -76,6 +78,7 @@ impl fmt::Display for AudienceReport {
         write!(f, "{} {people} of {}", human::count(self.people), human::counted(self.rows, "row"))?;
         for (count, why) in [
             (self.opted_out, "opted out"),
+            (self.unsubscribed, "unsubscribed by an e-mail"),
             (self.left_out, "left out by your statement"),
             (self.deleted, "deleted in Salesforce"),
         ] {
@@ -87,7 +90,10 @@ impl fmt::Display for AudienceReport {
             write!(f, "; {} without a contact's or lead's id", human::counted(self.nobody, "row"))?;
         }
         if !self.opt_outs_known {
-            write!(f, "\nno contact or lead on record says whether they opted out: load an export with HasOptedOutOfEmail")?;
+            write!(
+                f,
+                "\nwhether others opted out is not known, since no contact or lead on record says so: load an export with HasOptedOutOfEmail"
+            )?;
         }
         for file in &self.files {
             write!(f, "\n{}", file.display())?;
@@ -116,9 +122,14 @@ impl Audience {
         })
         .await?;
         gather(engine.sql(OPT_OUTS_KNOWN).await?, |_| report.opt_outs_known = true).await?;
-        let with_unsubscribed = ScalarValue::Boolean(Some(!self.with_unsubscribed));
-        let opted_out = engine.sql_with(OPTED_OUT, ParamValues::from(vec![with_unsubscribed])).await?;
-        report.opted_out = without(&mut people, opted_out, counted).await?;
+        let opted_out = async |unsubscribed: bool| {
+            let value = ScalarValue::Boolean(Some(unsubscribed));
+            engine.sql_with(OPTED_OUT, ParamValues::from(vec![value])).await
+        };
+        report.opted_out = without(&mut people, opted_out(false).await?, counted).await?;
+        if !self.with_unsubscribed {
+            report.unsubscribed = without(&mut people, opted_out(true).await?, counted).await?;
+        }
         if let Some(statement) = &self.leave_out {
             report.left_out = without(&mut people, engine.sql(statement).await?, counted).await?;
         }

@@ -2,6 +2,9 @@
 //!
 //! Decisions, with what was refused: `DECISIONS.md`, in this folder.
 
+// The log of look-ups as the engine writes it: whatever shows somebody leaves an entry.
+pub mod look_ups;
+
 // Functions of SQL: who is one person, local time, measures, versions.
 pub mod functions;
 
@@ -35,18 +38,6 @@ mod workers;
 // Somebody asked for, and all that is known of their ids.
 pub mod people;
 
-// The log of look-ups as the engine writes it: whatever shows somebody leaves an entry.
-pub mod look_ups;
-
-// What was given for the parameters of a question, looked up where that takes the tables: people, and values that there are.
-mod given;
-
-// An answer that lists people by their ids, with their names and addresses.
-mod with_names;
-
-// Of an id that nobody has: which it may have been.
-mod nobody;
-
 // What a shell (or any front door) needs of the engine.
 pub mod ask;
 
@@ -56,5 +47,20 @@ pub mod engine;
 // Finding a person: by id, by e-mail address, by words of a name.
 pub mod who;
 
+// What the engine does about the log of look-ups: it enters before it shows.
+mod entered;
+
+// Of an id that nobody has: which it may have been.
+mod nobody;
+
+// What was given for the parameters of a question, looked up where that takes the tables: people, and values that there are.
+mod given;
+
+// An answer that lists people by their ids, with their names and addresses.
+mod with_names;
+
 // An answer as an audience: people's ids that load back into Salesforce.
 pub mod audience;
+
+// Whom a verb that cannot be taken back is about.
+pub mod concerned;

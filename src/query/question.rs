@@ -229,6 +229,12 @@ impl Question {
         Ok(sql)
     }
 
+    /// A column's name; of one that is named after what is chosen (`$by`), the choices.
+    pub fn heading(&self, column: &str) -> String {
+        let chosen = |parameter: &&Parameter| column.strip_prefix('$') == Some(parameter.name.as_str());
+        self.parameters.iter().find(chosen).map_or_else(|| column.to_owned(), |parameter| parameter.choices.join("|"))
+    }
+
     fn parameter(&self, name: &str) -> Result<&Parameter> {
         self.parameters.iter().find(|parameter| parameter.name == name).ok_or_else(|| {
             let names: Vec<&str> = self.parameters.iter().map(|parameter| parameter.name.as_str()).collect();

@@ -85,9 +85,13 @@ impl Words {
         !self.0.is_empty() && self.0.iter().all(|asked| plain.split(' ').any(|word| is_word(asked, word)))
     }
 
-    /// Are all of them parts of a [`plain`] text? People remember parts of names and addresses.
+    /// Are all of them parts of a [`plain`] text? People remember parts of names and addresses. One letter is an initial.
     pub fn are_parts_of(&self, plain: &str) -> bool {
-        !self.0.is_empty() && self.0.iter().all(|asked| plain.contains(asked.as_str()))
+        let is_part = |asked: &String| match asked.chars().nth(1) {
+            Some(_) => plain.contains(asked.as_str()),
+            None => plain.split(' ').any(|word| word.starts_with(asked.as_str())),
+        };
+        !self.0.is_empty() && self.0.iter().all(is_part)
     }
 
     /// Are they the whole of a [`plain`] text, in its order?
@@ -252,6 +256,8 @@ mod tests {
             ("nunez@example", true),
             ("jose smith", false),
             ("os un", true),
+            ("jose n.", true),
+            ("jose z.", false),
         ] {
             assert_eq!(Words::of(asked).are_parts_of(&text), found, "{asked}");
         }

@@ -119,6 +119,8 @@ pub struct Shell {
     pub history: Option<PathBuf>,
     /// The command that shows answers longer than the terminal is high; `None` = they run through.
     pub pager: Option<String>,
+    /// The command that edits a file: the system's.
+    pub editor: String,
 }
 
 /// The log of look-ups: who asked for whose history.
@@ -220,6 +222,7 @@ struct AskLayer {
 
 /// The environment's variables; those that are not UTF-8 are no settings of ours. Where none says who is at work, as in containers and
 /// under cron, the system does.
+#[expect(clippy::disallowed_methods, reason = "here the environment is read")]
 pub fn environment() -> Vec<(String, String)> {
     let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let mut variables: Vec<(String, String)> = variables.collect();
@@ -324,7 +327,7 @@ impl Settings {
                 earliest: NaiveDate::from_ymd_opt(1999, 1, 1).unwrap_or_default(),
                 files: Vec::new(),
             },
-            shell: Shell { history: None, pager: None },
+            shell: Shell { history: None, pager: None, editor: "vi".to_owned() },
             audit: Audit { who: "unknown".to_owned(), reason_required: false, key: None },
             run: Run::defaults(),
             terms: Calendar::default().terms,
@@ -344,6 +347,9 @@ impl Settings {
         let home = home(env).map(|home| home.join(".local/share"));
         self.shell.history = data.or(home).map(|folder| folder.join("ier").join("history"));
         self.shell.pager = get("PAGER").map(str::to_owned);
+        if let Some(editor) = get("VISUAL").or_else(|| get("EDITOR")) {
+            self.shell.editor = editor.to_owned();
+        }
         if let Some(user) = USERS.into_iter().find_map(get) {
             self.audit.who = user.to_owned();
         }

@@ -50,6 +50,8 @@ pub enum On {
     Unit,
     Unsubscribe,
     Words,
+    // Behind the others: what was rolled before stays what it was.
+    OptOut,
 }
 
 /// A source of rolls about one thing: the whole recipe, a send, a person, a person in a send.

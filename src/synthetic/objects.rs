@@ -207,6 +207,7 @@ fn write_person(plan: &Plan, out: &mut Export, person: u32) -> Result<()> {
         "first_name" => Cell::Text(first),
         "last_name" => Cell::Text(last),
         "email" => Cell::Text(&email),
+        "has_opted_out_of_email" => Cell::Bool(dice.below(On::OptOut, 50) == 0),
         "account_id" => Cell::Id(account),
         "company" => Cell::Text(company),
         "is_converted" => Cell::Bool(converted.is_some()),

@@ -31,11 +31,15 @@ async fn each_person_once_by_the_id_salesforce_knows() {
     // Ana opened under three ids; Chen is deleted.
     assert_eq!(lines, ["Id", "003f40000000001AAA", "003f40000000003AAA", "003f4000000000AAAQ", "00Qf40000000002EAA"]);
     assert_eq!((report.rows, report.people, report.deleted, report.opted_out, report.nobody), (9, 4, 1, 0, 0));
-    assert!(report.to_string().contains("no contact or lead on record says whether they opted out"), "{report}");
+    assert!(
+        report.to_string().contains("no contact or lead on record says so: load an export with HasOptedOutOfEmail"),
+        "{report}"
+    );
     let careful = Audience { with_unsubscribed: false, ..everybody() };
     let (report, lines) = written(&house, &careful, OPENED, "careful.csv").await.unwrap();
     assert_eq!(lines[1..], ["003f40000000003AAA", "003f4000000000AAAQ", "00Qf40000000002EAA"]);
-    assert_eq!(report.opted_out, 1, "Ana unsubscribed by an e-mail");
+    assert_eq!((report.opted_out, report.unsubscribed), (0, 1), "Ana unsubscribed by an e-mail");
+    assert!(report.to_string().contains("; 1 unsubscribed by an e-mail"), "{report}");
 }
 
 #[tokio::test]

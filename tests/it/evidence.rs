@@ -201,7 +201,8 @@ async fn the_page_stands_alone_and_lets_nothing_through() {
         "<span class=\"verdict\">SENT</span>",
         "<svg class=\"timeline\"",
         "an open was recorded, 2026-08-06 10:20:00 MDT</text>",
-        "<li>an open was recorded 2026-08-06 10:20:00 MDT (2026-08-06 16:20:00 UTC); known here since 2026-08-20 06:00:00 MDT",
+        "<li>an open was recorded 2026-08-06 10:20:00 MDT; known here since 2026-08-20 06:00:00 MDT",
+        "date_opened 2026-08-06T16:20:00Z",
         "delivered, as far as is recorded: no bounce was",
         ASKER,
     ] {
@@ -536,6 +537,37 @@ async fn a_forger_who_seals_anew_is_found_by_archive_or_seal() {
     // A record left out of one of two places does not pass even alone.
     forged(&pack, &path, |name, text| if name == "records.json" { "{}\n".to_owned() } else { text.to_owned() });
     assert!(alone(&path).await.wrong.iter().any(|wrong| wrong.file == "records.json"));
+}
+
+/// Answers are worded anew from time to time; packs that were made before are borne out all the same, record by record.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pack_of_an_earlier_wording_is_borne_out_record_by_record() {
+    let world = world().await;
+    let pack = about(&world, 1).await;
+    let now = pack.manifest.engine.clone();
+    let (_room, path) = kept(&pack);
+    let earlier = |name: &str, text: &str| match name {
+        "manifest.json" => text.replace(&now, "ier 0.1.0"),
+        "evidence.html" => text.replace("delivered, as far as is recorded", "delivered, it seems"),
+        _ => text.to_owned(),
+    };
+    forged(&pack, &path, earlier);
+    let report = against(&world, &path).await;
+    assert!(report.wrong.is_empty(), "{:?}", report.wrong);
+    assert!(!report.archive.expect("the archive").asked_again, "the same answer has other words today");
+}
+
+/// The page begins with who it is and the answer, and has a line for each record and for each send that proves nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_says_first_what_anybody_understands() {
+    let world = world().await;
+    let person = Record::default().set("Id", contact_id(1)).set("Name", "Ana Ortiz").set("Email", "ana@example.edu");
+    world.load(&[person.set("MasterRecordId", "").stamp("2026-08-10")]).await;
+    let page = text(&about(&world, 1).await, "evidence.html");
+    let body = page.split("<body>\n").nth(1).expect("a body");
+    assert!(body.starts_with("<h1>Was Ana Ortiz told?</h1>\n<p class=\"answer\">Ana Ortiz was sent "), "{body}");
+    assert!(page.contains("<th>Person</th><td>Ana Ortiz &lt;ana@example.edu&gt;</td>"), "{page}");
+    assert!(!page.contains("<h3>"), "records are lines of a table");
 }
 
 #[tokio::test(flavor = "multi_thread")]

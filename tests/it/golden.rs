@@ -89,7 +89,10 @@ fn format_0_is_read_as_it_was_and_nothing_of_it_changes() {
     golden.answers_as_then(&[]);
     golden.does(&["status"]);
     golden.does(&["hold", "list"]);
-    assert_eq!(golden.contents(), before, "byte for byte");
+    // Who was looked up is entered, and nothing else is written.
+    let mut after = golden.contents();
+    after.retain(|path, _| before.contains_key(path) || !path.components().any(|part| part.as_os_str() == "lookups"));
+    assert!(after == before, "byte for byte");
 }
 
 #[test]

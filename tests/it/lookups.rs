@@ -286,8 +286,8 @@ fn a_history_is_in_the_log_before_it_is_shown() {
     let room = Room::new();
     let shown = room.run(&["history", "003f40000000001", "--reason", " ticket 4711 "], &[("USER", "ann")]);
     assert!(text(&shown.stdout).contains("(6 rows)"), "{}", text(&shown.stderr));
-    let nothing = room.run(&["history", "003f40000000009AAA"], &[("USER", "ann"), ("IER_AUDIT_WHO", "desk 3")]);
-    assert!(text(&nothing.stdout).contains("(0 rows)"));
+    let nothing = room.run(&["history", "003f4000000ZZZZ"], &[("USER", "ann"), ("IER_AUDIT_WHO", "desk 3")]);
+    assert_eq!((nothing.status.code(), text(&nothing.stdout).as_str()), (Some(3), ""));
     for refused in [&["history", "003f4000000000"][..], &["history", ANA, "-F", "parquet", "-o", "a/b.parquet", "x"]] {
         assert_eq!(room.run(refused, &[]).status.code(), Some(2), "{refused:?}");
     }
@@ -350,4 +350,67 @@ fn a_damaged_log_is_shown_and_is_an_error() {
     std::fs::remove_file(room.entry(1)).unwrap();
     let (log, code) = room.log(&[]);
     assert_eq!((log["log"]["damage"]["sequence"].as_u64(), code), (Some(1), Some(6)));
+}
+
+/// Whichever way somebody is shown, the log tells of it; and where a reason is wanted, nobody is shown without one.
+#[test]
+fn every_door_writes_an_entry_and_asks_for_the_reason() {
+    let room = Room::new();
+    let pack = ["audit", ANA, "--about", "giving", "--evidence", "a.zip"];
+    let doors: [(&[&str], &str); 11] = [
+        (&["history", ANA], "history"),
+        (&["audit", ANA, "--about", "giving"], "audit"),
+        (&pack, "audit"),
+        (&["audit", "verify", "a.zip"], "audit verify"),
+        (&["ask", "told", "--id", ANA], "contact_observed"),
+        (&["who", ANA], "who"),
+        (&["who", "ortiz, ana"], "who"),
+        (&["sql", "SELECT count(*) FROM contact_history('003f40000000001')"], "contact_history"),
+        (&["sql", "SELECT id FROM person_ids('003f40000000001AAA')"], "person_ids"),
+        (&["sql", "SELECT link_url FROM contact_links('003f40000000001AAA')"], "contact_links"),
+        (&["sql", "SELECT ier_id FROM (SELECT * FROM contact_observed('003f40000000001AAA')) t LIMIT 0"], "contact_observed"),
+    ];
+    for (at, (words, verb)) in doors.iter().enumerate() {
+        let silent = room.run(words, &[("IER_AUDIT_REASON_REQUIRED", "true")]);
+        let told = text(&silent.stderr);
+        assert_eq!((silent.status.code(), text(&silent.stdout).as_str()), (Some(2), ""), "{words:?}: {told}");
+        assert!(told.contains("--reason TEXT"), "{words:?}: {told}");
+        let shown = room
+            .run(&[words, &["--reason", "ticket 4711"][..]].concat(), &[("IER_AUDIT_REASON_REQUIRED", "true"), ("USER", "ann")]);
+        assert!(shown.status.success(), "{words:?}: {}", text(&shown.stderr));
+        let (log, _) = room.log(&["--subject", ANA]);
+        let entries = log["look_ups"].as_array().unwrap();
+        assert_eq!(entries.len(), at + 1, "{words:?}: {log:#}");
+        let newest = entries.iter().max_by_key(|entry| entry["sequence"].as_u64()).unwrap();
+        let expected = (&Value::from(*verb), &Value::from("ann"), &Value::from("ticket 4711"));
+        assert_eq!((&newest["verb"], &newest["who"], &newest["reason"]), expected, "{words:?}");
+    }
+    // A statement about everybody is no look-up of anybody, and needs no reason.
+    assert!(room.run(&["sql", "SELECT count(*) FROM ier"], &[("IER_AUDIT_REASON_REQUIRED", "true")]).status.success());
+    assert_eq!(room.log(&[]).0["log"]["entries"].as_u64(), Some(doors.len() as u64));
+    // Where no variable says who is at work, the system does.
+    assert!(room.run(&["history", ANA], &[]).status.success());
+    assert_ne!(room.log(&["--last", "1"]).0["look_ups"][0]["who"], "unknown");
+}
+
+/// An id that nobody has is refused at every door with the one that was meant, and nothing is shown.
+#[test]
+fn no_door_gives_a_verdict_about_nobody() {
+    let room = Room::new();
+    for words in [
+        &["history", "003f4000000000b"][..],
+        &["audit", "003f4000000000b", "--about", "giving"],
+        &["audit", "003f4000000000b", "--about", "giving", "--evidence", "a.zip"],
+        &["ask", "told", "--id", "003f4000000000b"],
+        &["who", "003f4000000000b"],
+    ] {
+        let output = room.run(words, &[("USER", "ann")]);
+        let told = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(3), ""), "{words:?}: {told}");
+        assert!(told.contains("no contact, lead or record here has the id 003f4000000000bAAA"), "{words:?}: {told}");
+        assert!(told.contains("003f40000000003AAA (Ben Reed), which differs by one character, has 3 mails"), "{words:?}: {told}");
+    }
+    assert!(!room.0.path().join("a.zip").exists());
+    let by_address = room.run(&["ask", "told", "--id", "dana.kim@example.edu"], &[]);
+    assert!(text(&by_address.stdout).contains("(1 row)"), "{}", text(&by_address.stderr));
 }

@@ -1,5 +1,7 @@
 //! One test binary; this is its table of contents.
 
+#![allow(clippy::disallowed_methods)]
+
 /// A warehouse in memory with a clock that is told the time, records to fill it, and a store that counts, fails and waits.
 mod world;
 
@@ -74,6 +76,9 @@ mod evidence;
 
 /// The questions people bring, each with a hand-checked answer.
 mod questions;
+
+/// Audits, questions and views say the same of every record.
+mod agree;
 
 /// Answers as audiences that load back into Salesforce.
 mod audience;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::manifest::Manifest;
 use super::timeline;
 use crate::audit::verdict::{Mail, Verdict};
-use crate::audit::words::{CAVEAT, NOT_AMONG, Wording, both};
+use crate::audit::words::{CAVEAT, NOT_AMONG, WITHHELD_UNNAMED, Wording, both};
 use crate::audit::{About, Audit, SendAudit};
 use crate::human::{count, counted};
 use crate::output::markup::escaped;
@@ -148,6 +148,10 @@ impl Page {
                 format!("{}; {}: {reason}", send.line(self.wording.zone), send.send.about())
             });
             self.lines(lines.collect());
+        }
+        if !answer.withheld_unnamed.is_empty() {
+            self.element("h2", WITHHELD_UNNAMED);
+            self.lines(answer.withheld_unnamed.iter().map(|withheld| withheld.line(self.wording.zone)).collect());
         }
         if answer.sends.is_empty() {
             self.verdict("NO EVIDENCE", "", true).element("p", answer.nothing_known());

@@ -81,6 +81,9 @@ pub async fn behind(held: &Held, answer: &Audit) -> Result<Behind> {
             Verdict::NoEvidence { .. } => {}
         }
     }
+    for record in &answer.withheld_unnamed {
+        chosen.extend(equal(&withheld, record, fact::<Withheld>, "not_sent")?);
+    }
     Ok(Behind { records: in_order(held, chosen), coverage: in_order(held, coverage(held, answer).await?) })
 }
 

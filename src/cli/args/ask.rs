@@ -78,8 +78,9 @@ pub fn said(question: &Question, words: &[String]) -> Result<Said> {
     let flags = Flags::augment_args(Command::new("flags"));
     let mut command = Command::new(format!("ier ask {}", question.name)).no_binary_name(true);
     let about = std::iter::once(&question.title).chain(&question.notes).map(String::as_str).collect::<Vec<_>>().join("\n");
-    let width = question.columns.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let columns: Vec<String> = question.columns.iter().map(|(name, meaning)| format!("  {name:width$}  {meaning}")).collect();
+    let width = question.columns.iter().map(|(name, _)| question.heading(name).len()).max().unwrap_or(0);
+    let columns: Vec<String> =
+        question.columns.iter().map(|(name, meaning)| format!("  {:width$}  {meaning}", question.heading(name))).collect();
     command = command.after_help(format!("Columns:\n{}", columns.join("\n")));
     for parameter in &question.parameters {
         let (name, long) = (parameter.name.clone(), parameter.name.replace('_', "-"));

@@ -36,6 +36,10 @@ pub struct Erase {
     #[arg(long)]
     pub confirm: bool,
 
+    /// Also take an id that no contact, lead or record here has: later loads of it are refused for ever
+    #[arg(long, conflicts_with = "finish")]
+    pub unknown: bool,
+
     /// Say what would be erased, and erase nothing (this is also what happens without --confirm)
     #[arg(short = 'n', long, conflicts_with = "confirm")]
     pub dry_run: bool,

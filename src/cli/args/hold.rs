@@ -42,7 +42,7 @@ Examples:
 
 Your name is recorded: the setting audit.who, else the system's user.")]
 pub struct HoldAdd {
-    /// A contact's or lead's id: the person under all their ids
+    /// A contact's or lead's id, or an e-mail address: the person under all their ids
     #[arg(long, value_name = "ID")]
     pub person: Option<String>,
 
@@ -65,6 +65,10 @@ pub struct HoldAdd {
     /// What the hold is for
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+
+    /// Also place a hold on a person or send that nothing here is known of: for records to come
+    #[arg(long)]
+    pub anyway: bool,
 
     /// Say what would be held, and hold nothing
     #[arg(short = 'n', long)]

@@ -13,7 +13,7 @@ pub use self::drop::Drop;
 pub use self::erase::Erase;
 pub use self::evidence::{AuditVerb, AuditVerify};
 pub use self::global::Global;
-pub use self::hold::{Hold, HoldVerb};
+pub use self::hold::{Hold, HoldAdd, HoldVerb};
 use self::length::{days, duration};
 pub use self::load::{Inspect, Load, Reading};
 pub use self::manual::Manual;
@@ -159,6 +159,10 @@ pub struct Demo {
     /// The folder to work in; must be empty, new, or an earlier demo's
     #[arg(value_parser = path(), default_value = "ier-demo", value_hint = ValueHint::DirPath)]
     pub folder: PathBuf,
+
+    /// Begin anew although something else was loaded into the earlier demo's warehouse
+    #[arg(long)]
+    pub fresh: bool,
 }
 
 /// Ask in SQL; without a query, an interactive shell
@@ -385,10 +389,13 @@ pub enum AliasVerb {
 }
 
 /// Say that an id became another, and why
+///
+/// Shows both people, with names, addresses and numbers of mails; makes them one only with --confirm. Nothing takes an alias back.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   ier alias add 003f400000JJbuP 003f400000JJbuQ --reason \"same badge number, ticket 4711\"
+  ier alias add 003f400000JJbuP 003f400000JJbuQ --reason \"same badge number, ticket 4711\" --confirm
 
 Your name is recorded: the setting audit.who, else the system's user.")]
 pub struct AliasAdd {
@@ -403,6 +410,18 @@ pub struct AliasAdd {
     /// Why they are one person
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+
+    /// Do make them one
+    #[arg(long)]
+    pub confirm: bool,
+
+    /// Show who they are, and change nothing (this is also what happens without --confirm)
+    #[arg(short = 'n', long, conflicts_with = "confirm")]
+    pub dry_run: bool,
+
+    /// Also take ids that no contact, lead or record here has
+    #[arg(long)]
+    pub unknown: bool,
 }
 
 /// List which id became which, how that is known, and since when

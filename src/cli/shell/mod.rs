@@ -89,6 +89,8 @@ pub struct Shell<'a> {
     pub options: Options,
     /// Shows what is long, and how many lines are not.
     pub pager: Option<(Pager, usize)>,
+    /// The command with which a statement is written in a file.
+    pub editor: String,
     /// Say how long statements take.
     pub timing: bool,
     /// A person types: tell mistakes and go on. A script stops at the first.
@@ -370,8 +372,7 @@ impl Shell<'_> {
         let text = if talk.last.is_empty() && talk.typed.trim().is_empty() { String::new() } else { text };
         let mut file = tempfile::Builder::new().prefix("ier-").suffix(".sql").tempfile()?;
         file.write_all(text.as_bytes()).and_then(|()| file.flush())?;
-        let set = |name: &str| std::env::var(name).ok().filter(|command| !command.trim().is_empty());
-        let editor = set("VISUAL").or_else(|| set("EDITOR")).unwrap_or_else(|| "vi".to_owned());
+        let editor = &self.editor;
         let command = format!("{editor} \"$1\"");
         let begun = std::process::Command::new("sh").args(["-c", &command, "sh"]).arg(file.path()).status();
         if !begun.context(|| phrase!("cannot start the editor {editor}"))?.success() {

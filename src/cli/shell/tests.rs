@@ -106,6 +106,7 @@ async fn tell(lines: impl IntoIterator<Item = Line>, interactive: bool) -> Told 
         format: Format::Csv,
         options: Options::default(),
         pager: None,
+        editor: "vi".to_owned(),
         timing: false,
         interactive,
     };

@@ -85,7 +85,12 @@ pub struct Ran {
 
 impl fmt::Display for Ran {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.job, self.outcome.name())?;
+        // That nothing was to be mended is no news of nothing done: all of it was looked at.
+        match (self.job, &self.outcome) {
+            ("verify" | "reconcile", Outcome::Nothing) => write!(f, "{}: looked at everything, and all is well", self.job)?,
+            (job, Outcome::Nothing) => write!(f, "{job}: looked, and found nothing to do")?,
+            (job, outcome) => write!(f, "{job} {}", outcome.name())?,
+        }
         if self.rows > 0 {
             write!(f, ", {}", human::counted(self.rows, "row"))?;
         }

@@ -36,7 +36,7 @@ use crate::record::identity::{Edge, Identities};
 pub const HISTORY: &str = include_str!("../../../sql/history.sql");
 
 /// The functions of this file.
-pub const NAMES: [&str; 5] = ["person_ids", "contact_history", "contact_observed", "contact_links", "canonical_person"];
+pub const NAMES: [&str; 5] = ["person_ids", "contact_history", "canonical_person", "contact_observed", "contact_links"];
 
 /// The tables a person's rows are in.
 #[derive(Clone)]
@@ -58,7 +58,7 @@ pub fn names_people(sql: &str) -> bool {
 /// Does a statement name a function that shows one person?
 pub fn names_somebody(sql: &str) -> bool {
     let sql = sql.to_ascii_lowercase();
-    NAMES[..4].iter().any(|name| sql.contains(&format!("{name}(")))
+    NAMES.iter().filter(|name| **name != NAMES[2]).any(|name| sql.contains(&format!("{name}(")))
 }
 
 /// Gives a statement the functions: who is one person, the table of IERs, and the values of its parameters.
@@ -136,8 +136,8 @@ impl Answer {
         match self {
             Self::Ids => NAMES[0],
             Self::History => NAMES[1],
-            Self::Observed => NAMES[2],
-            Self::Links => NAMES[3],
+            Self::Observed => NAMES[3],
+            Self::Links => NAMES[4],
         }
     }
 }
@@ -262,7 +262,7 @@ impl Hash for CanonicalPerson {
 
 impl ScalarUDFImpl for CanonicalPerson {
     fn name(&self) -> &str {
-        NAMES[4]
+        NAMES[2]
     }
 
     fn signature(&self) -> &Signature {

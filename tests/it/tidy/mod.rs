@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use imports::Imports;
 
+mod dependencies;
 mod imports;
 
 /// The rooms in the order data flows: a room knows only those before it. `cli` sees all.
@@ -185,27 +186,6 @@ fn small_rooms_know_no_large_ones() {
             for room in ROOMS {
                 assert!(!text.contains(&format!("crate::{room}")), "{file} knows crate::{room}");
             }
-        }
-    }
-}
-
-#[test]
-fn time_is_read_in_one_file() {
-    for (file, text) in sources() {
-        for reading in ["Utc::now", "Local::now", "SystemTime::now", "Instant::now", "Date::today"] {
-            assert!(file == "clock.rs" || !text.contains(reading), "{file} reads the time ({reading}): take a Clock");
-        }
-    }
-}
-
-#[test]
-fn environment_is_read_in_one_file() {
-    for (file, text) in sources() {
-        for reading in ["env::var", "env::vars", "env::var_os"] {
-            assert!(
-                file == "settings/mod.rs" || !text.contains(reading),
-                "{file} reads the environment ({reading}): take a setting"
-            );
         }
     }
 }

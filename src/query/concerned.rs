@@ -1,0 +1,106 @@
+//! Whom a verb that cannot be taken back is about: whoever types an id sees who it is before anything is done.
+
+use std::fmt;
+
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
+use datafusion::common::{ParamValues, ScalarValue};
+use futures::TryStreamExt;
+use serde::Serialize;
+
+use super::engine::Engine;
+use super::people::Person;
+use super::who::Face;
+use crate::error::{Error, Kind, Result};
+use crate::human::counted;
+use crate::record::id::SfId;
+use crate::record::words::plain;
+
+/// The SQL of how many e-mails somebody was sent.
+const MAIL_COUNT: &str = include_str!("../../sql/mail_count.sql");
+
+/// The SQL of whether a send is known.
+const KNOWN_SEND: &str = include_str!("../../sql/known_send.sql");
+
+/// Somebody, by what they are recognised.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Concerned {
+    /// Their ids, name and address.
+    #[serde(flatten)]
+    pub face: Face,
+    /// E-mails on record.
+    pub mails: u64,
+}
+
+impl fmt::Display for Concerned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.face, counted(self.mails, "mail"))
+    }
+}
+
+impl Engine {
+    /// Who a person is; entered in the log of look-ups as `verb`. `insist` names the flag with which an id that nobody has will do.
+    ///
+    /// # Errors
+    /// Not found for such an id, unless there is a flag and it `is_given`.
+    pub async fn concerned(&self, person: &Person, verb: &str, (insist, is_given): (&str, bool)) -> Result<Concerned> {
+        match self.must_be_known(person).await {
+            Err(error) if error.kind() == Kind::NotFound && !is_given => return Err(error.also(insist.to_owned())),
+            Err(error) if error.kind() != Kind::NotFound => return Err(error),
+            _ => {}
+        }
+        let (sql, ids) = person.statement(MAIL_COUNT);
+        let mut rows = self.sql_with(&sql, ids).await?;
+        let mut mails = 0;
+        while let Some(batch) = rows.try_next().await? {
+            mails += batch.column(0).as_primitive::<Int64Type>().iter().flatten().sum::<i64>();
+        }
+        let concerned = Concerned { face: self.face(person).await?, mails: u64::try_from(mails).unwrap_or(0) };
+        self.looked_up(verb, person.id(), concerned.mails).await?;
+        Ok(concerned)
+    }
+}
+
+impl Engine {
+    /// Refuses a send that nothing here is known of: its id or number may be mistyped.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn must_know_send(&self, send: &str) -> Result<()> {
+        let send = SfId::parse(send.trim()).map_or_else(|_| send.trim().to_owned(), |id| id.to_string());
+        let value = ParamValues::from(vec![ScalarValue::Utf8View(Some(send.clone()))]);
+        let mut rows = self.sql_with(KNOWN_SEND, value).await?;
+        while let Some(batch) = rows.try_next().await? {
+            if batch.num_rows() > 0 {
+                return Ok(());
+            }
+        }
+        Err(Error::not_found(phrase!("no send, mail or withheld mail here has the id or job number {send}")))
+    }
+}
+
+/// Refuses a reason that is kept for good and says whom it is about: by an id, an address, their whole name, or their last name as names are
+/// written.
+///
+/// # Errors
+/// Invalid; the message does not repeat what it found.
+pub fn must_not_name(reason: &str, person: &Person, concerned: &Concerned) -> Result<()> {
+    let face = &concerned.face;
+    let words: Vec<&str> = reason.split(|c: char| !c.is_alphanumeric() && !"@.-_+'’".contains(c)).collect();
+    let is_id = |word: &&str| SfId::parse(word).is_ok_and(|id| person.ids().contains(&id));
+    let is_address =
+        |word: &&str| face.email.as_ref().is_some_and(|address| word.trim_matches('.').eq_ignore_ascii_case(address));
+    let said: Vec<String> = plain(reason).split_whitespace().map(str::to_owned).collect();
+    let name = face.name.as_deref().map(plain).unwrap_or_default();
+    let name: Vec<&str> = name.split_whitespace().collect();
+    let whole = !name.is_empty() && name.iter().all(|part| said.iter().any(|word| word == part));
+    let last = face.name.as_deref().and_then(|name| name.split_whitespace().next_back());
+    let last = last.filter(|last| last.chars().count() > 1 && last.starts_with(char::is_uppercase));
+    let last = last.is_some_and(|last| words.iter().any(|word| word.trim_matches('.').trim_end_matches("'s") == last));
+    match words.iter().any(is_id) || words.iter().any(is_address) || whole || last {
+        false => Ok(()),
+        true => Err(Error::invalid(
+            "the reason is kept for good and names the person: say it without, such as --reason \"ticket 4711\"",
+        )),
+    }
+}

@@ -1,0 +1,70 @@
+//! What the engine does about the log of look-ups ([`super::look_ups`]): it refuses silence, and enters before it shows.
+
+use arrow::array::RecordBatch;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::engine::Engine;
+use super::look_ups::AskedAbout;
+use crate::error::Result;
+use crate::ledgers::lookups::LookUp;
+use crate::record::id::SfId;
+
+/// Rows of a statement that are held until its look-up is written; of a longer answer these are the rows the entry tells of.
+const HELD_ROWS: usize = 100_000;
+
+impl Engine {
+    /// Refuses to show somebody where a reason is wanted and none was given: before anything is computed.
+    ///
+    /// # Errors
+    /// Invalid, with what to do.
+    pub fn may_look_up(&self) -> Result<()> {
+        self.look_ups().map_or(Ok(()), |look_ups| look_ups.looker.check())
+    }
+
+    /// Opens the log beside other work, so that an entry does not wait for it later.
+    pub async fn open_look_ups(&self) -> Result<()> {
+        match self.look_ups() {
+            Some(look_ups) => look_ups.log(self.warehouse()).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Enters that somebody was looked up: to be called before anything of it is shown.
+    ///
+    /// # Errors
+    /// Invalid where a reason is wanted and none was given; unavailable when the log cannot be written: then nothing may be shown.
+    pub async fn looked_up(&self, verb: &str, person: &SfId, rows: u64) -> Result<()> {
+        let Some(look_ups) = self.look_ups() else { return Ok(()) };
+        look_ups.looker.check()?;
+        let reason = look_ups.looker.reason.as_deref();
+        let log = look_ups.log(self.warehouse()).await?;
+        log.append(LookUp { verb, person: *person, reason, rows }).await.map(drop)
+    }
+
+    /// Enters whom a statement asked about, with the rows it found, before they are shown.
+    pub(super) async fn after_entry(
+        &self,
+        asked: &AskedAbout,
+        mut answer: SendableRecordBatchStream,
+    ) -> Result<SendableRecordBatchStream> {
+        let asked = asked.taken();
+        if asked.is_empty() || self.look_ups().is_none() {
+            return Ok(answer);
+        }
+        let schema = answer.schema();
+        let mut held: Vec<RecordBatch> = Vec::new();
+        let mut rows = 0;
+        while rows < HELD_ROWS {
+            let Some(batch) = answer.try_next().await? else { break };
+            rows += batch.num_rows();
+            held.push(batch);
+        }
+        for (function, person) in asked {
+            self.looked_up(function, &person, rows as u64).await?;
+        }
+        let all = stream::iter(held.into_iter().map(Ok)).chain(answer);
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, all)))
+    }
+}
