@@ -277,7 +277,7 @@ Examples:
 NO EVIDENCE does not mean that nothing was sent."
 )]
 pub struct Audit {
-    /// A contact's or lead's id; all other ids of the person are found by it
+    /// A contact's or lead's id, or an e-mail address; all other ids of the person are found by it
     #[arg(required = true)]
     pub id: Option<String>,
 
@@ -285,7 +285,7 @@ pub struct Audit {
     #[command(subcommand)]
     pub verb: Option<AuditVerb>,
 
-    /// Words that all occur in the e-mail's name, subject or sender; without regard to case and accents
+    /// Words of the e-mail's name, subject or sender; case, accents, dashes, quotes and punctuation do not count
     #[arg(long, value_name = "TEXT")]
     pub about: Option<String>,
 
@@ -320,8 +320,8 @@ pub struct Audit {
 
 /// Find people by name or address: their ids
 ///
-/// All words must occur in the name or the address of a contact or lead, in any order, as parts of words too, without case
-/// and accents. Each person is listed once, under the id by which they are counted, with their other ids.
+/// Takes an id, or words: all must occur in the name or the address of a contact or lead, in any order, as parts of words too,
+/// without case, accents and punctuation. Each person is listed once, under the id by which they are counted, with their other ids.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
