@@ -5,7 +5,7 @@
 --   by    send|hour  send  what is told apart: the send, or the local hour of sending
 --   from  date  1 year ago  sent on this day or later
 -- Columns:
---   $by              the send's e-mail name, or the hour (00 to 23)
+--   $by              the send's e-mail name, or the hour (00 to 23; no time: that was not recorded)
 --   first_sent       when the first of them was sent
 --   delivered        e-mails
 --   opened           e-mails
@@ -15,7 +15,7 @@
 --   hours_90         nine tenths
 --   machine_opened   opens that look like a machine's
 SELECT
-    CASE $by WHEN 'hour' THEN lpad(CAST(min(local_hour(i.date_sent)) AS VARCHAR), 2, '0') ELSE max(i.email_name) END AS "$by",
+    CASE $by WHEN 'hour' THEN coalesce(lpad(CAST(min(local_hour(i.date_sent)) AS VARCHAR), 2, '0'), 'no time') ELSE max(i.email_name) END AS "$by",
     min(i.date_sent) AS first_sent,
     delivered(i),
     opened(i),

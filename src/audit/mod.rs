@@ -178,8 +178,8 @@ async fn answered(engine: &Engine, person: &Person, question: Question) -> Resul
         None => person.ids().to_vec(),
         Some(at) => then(person, at).all_of(person.id()),
     };
-    let life = facts::life(engine, &ids, question.as_of).await?;
-    let erased = facts::erasure(engine, person.ids()).await?;
+    let life = facts::life(engine, &ids, question.as_of);
+    let (life, erased, face) = tokio::try_join!(life, facts::erasure(engine, person.ids()), engine.face(person))?;
     if life.is_empty() && erased.is_none() {
         engine.must_be_known(person).await?;
     }
@@ -235,7 +235,7 @@ async fn answered(engine: &Engine, person: &Person, question: Question) -> Resul
     sends.sort_by_key(|audit| (audit.verdict.place(), !audit.is_exact, std::cmp::Reverse(audit.sent_at())));
     let is_then = |edge: &&Edge| question.as_of.is_none_or(|at| edge.learned_at <= at);
     let aliases = person.edges().iter().filter(is_then).map(Alias::of).collect();
-    let Face { name, email, .. } = engine.face(person).await?;
+    let Face { name, email, .. } = face;
     Ok(Audit {
         asked_at: engine.warehouse().clock().now(),
         person: person.id().to_string(),

@@ -307,7 +307,7 @@ pub struct Audit {
     #[command(subcommand)]
     pub verb: Option<AuditVerb>,
 
-    /// Words that all occur in the e-mail's name, subject or sender; without regard to case and accents
+    /// Words of the e-mail's name, subject or sender; case, accents, dashes, quotes and punctuation do not count
     #[arg(long, value_name = "TEXT")]
     pub about: Option<String>,
 
@@ -342,8 +342,8 @@ pub struct Audit {
 
 /// Find people by name or address: their ids
 ///
-/// All words must occur in the name or the address of a contact or lead, in any order, as parts of words too, without case
-/// and accents. Each person is listed once, under the id by which they are counted, with their other ids.
+/// Takes an id, or words: all must occur in the name or the address of a contact or lead, in any order, as parts of words too,
+/// without case, accents and punctuation. Each person is listed once, under the id by which they are counted, with their other ids.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
