@@ -19,8 +19,44 @@ pub fn is_null(text: &str, typed: bool) -> bool {
 
 /// A checkbox: as Salesforce, databases, data frames and the spreadsheets of some countries write it.
 pub fn boolean(text: &str) -> Option<bool> {
-    const TRUE: [&str; 11] = ["true", "1", "yes", "t", "y", "checked", "1.0", "wahr", "vrai", "verdadero", "vero"];
-    const FALSE: [&str; 11] = ["false", "0", "no", "f", "n", "unchecked", "0.0", "falsch", "faux", "falso", "onwaar"];
+    const TRUE: [&str; 17] = [
+        "true",
+        "1",
+        "yes",
+        "t",
+        "y",
+        "checked",
+        "1.0",
+        "wahr",
+        "vrai",
+        "verdadero",
+        "vero",
+        "on",
+        "ja",
+        "oui",
+        "si",
+        "sí",
+        "sim",
+    ];
+    const FALSE: [&str; 17] = [
+        "false",
+        "0",
+        "no",
+        "f",
+        "n",
+        "unchecked",
+        "0.0",
+        "falsch",
+        "faux",
+        "falso",
+        "onwaar",
+        "off",
+        "nein",
+        "non",
+        "nee",
+        "não",
+        "nao",
+    ];
     if TRUE.iter().any(|word| word.eq_ignore_ascii_case(text)) || text.eq_ignore_ascii_case("waar") {
         Some(true)
     } else if FALSE.iter().any(|word| word.eq_ignore_ascii_case(text)) {
@@ -28,6 +64,23 @@ pub fn boolean(text: &str) -> Option<bool> {
     } else {
         None
     }
+}
+
+/// A key as a spreadsheet or a data frame shows a long number: `1.23457E+11`. The number, if all its digits are there; else nothing can
+/// tell which it was. `None` where a text is no such thing.
+pub fn scientific(text: &str) -> Option<Option<String>> {
+    let (mantissa, exponent) = text.split_once("E+").or_else(|| text.split_once("e+"))?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.len() != 1 || ![whole, fraction, exponent].into_iter().all(are_digits) {
+        return None;
+    }
+    let exponent: usize = exponent.parse().ok()?;
+    Some((fraction.len() >= exponent && are_zeros(&fraction[exponent..])).then(|| format!("{whole}{}", &fraction[..exponent])))
+}
+
+fn are_zeros(digits: &str) -> bool {
+    digits.bytes().all(|digit| digit == b'0')
 }
 
 /// A whole number: `12`, `12.0`, `1.0E5`, `1,234`. A fraction, or what does not fit, is none.
