@@ -2,9 +2,12 @@
 //!
 //! A record is stored more than once when a key is twice, or when it stands under two keys that are one record's
 //! ([`crate::record::names`]): loads see to that, but older builds did not. Reads of every row its keys and what else may name it, and
-//! nothing else. Repairing writes the outcome of all copies to hot
+//! nothing else. Repairing writes the outcome of all copies to hot, or to the one lake of a reference table,
 //! ([`crate::tiers::mend`], [`crate::tiers::unite`]) and folds it into the archive at once. Killed at any moment, the same again finishes;
 //! no question ever misses a record meanwhile.
+//!
+//! Tables of people's attributes are looked at, too. Ledgers are not: of two rows of one of theirs nobody knows which is the copy, and
+//! `ier verify` names them.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -27,7 +30,7 @@ use crate::record::fields::TABLES;
 use crate::record::names::OneRecord;
 use crate::tiers::mend::mend;
 use crate::tiers::namesakes::stored_under_several;
-use crate::tiers::pin::{Pinned, pin};
+use crate::tiers::pin::{Pinned, pin_all};
 use crate::tiers::unite::unite;
 use crate::tiers::warehouse::{Tiers, Warehouse};
 
@@ -114,14 +117,17 @@ fn shown(key: &str) -> String {
     key.trim_start_matches(char::is_control).replace(char::is_control, " ")
 }
 
-/// Looks for records stored more than once, in the tables with two tiers; those that have some.
+/// Looks for records stored more than once; the tables that have some.
 pub async fn find(warehouse: &Arc<Warehouse>, progress: &Arc<dyn Progress>) -> Result<Vec<Doubled>> {
+    let known = TABLES.iter().filter(|table| !table.ledger).map(|table| table.name.to_string());
+    let attributes = warehouse.attribute_names().await?;
     let mut doubled = Vec::new();
-    for table in TABLES.iter().filter(|table| table.tiered) {
-        progress.say(&format!("looking at the keys of {}", table.name));
-        let (found, namesakes) = find_in(&warehouse.tiers(table).await?, progress).await?;
+    for name in known.chain(attributes) {
+        let Some(stored) = Stored::of(warehouse, &name).await? else { continue };
+        progress.say(&format!("looking at the keys of {name}"));
+        let (found, namesakes) = stored.find(progress).await?;
         if !found.is_empty() || !namesakes.is_empty() {
-            doubled.push(Doubled::new(&table.name, found, namesakes));
+            doubled.push(Doubled::new(&name, found, namesakes));
         }
     }
     Ok(doubled)
@@ -130,28 +136,65 @@ pub async fn find(warehouse: &Arc<Warehouse>, progress: &Arc<dyn Progress>) -> R
 /// Keys that are there twice, and records under several.
 type FoundTwice = (BTreeMap<String, BTreeSet<Place>>, Vec<OneRecord>);
 
-/// Both tiers at one moment, again when a vacuum deletes files of it.
-async fn find_in(tiers: &Tiers, progress: &Arc<dyn Progress>) -> Result<FoundTwice> {
-    for _ in 0..ATTEMPTS {
-        let pinned = pin(tiers).await?;
-        let found = async {
-            let twice = find_pinned(tiers, &pinned, progress).await?;
-            Ok((twice, stored_under_several(&tiers.hot, Some(&tiers.archive), &pinned, NAMES_BYTES).await?))
-        };
-        match found.await {
-            Err(error) if pinned.is_past(tiers, &error).await? => {}
-            done => return done,
-        }
-    }
-    Err(Error::conflict(phrase!("{} is changed by others all the time: try again", tiers.hot.table.name)))
+/// Where a table is.
+struct Stored {
+    /// Its hot tier, or the one lake of a reference table.
+    lake: Arc<LakeTable>,
+    tiers: Option<Tiers>,
 }
 
-async fn find_pinned(tiers: &Tiers, pinned: &Pinned, progress: &Arc<dyn Progress>) -> Result<BTreeMap<String, BTreeSet<Place>>> {
-    let of = |lake: &Arc<LakeTable>, file: &Arc<DataFile>| (lake.clone(), file.clone());
-    let hot = pinned.hot.files().map(|file| of(&tiers.hot, file));
-    let files: Vec<_> = hot.chain(pinned.archive.files().map(|file| of(&tiers.archive, file))).collect();
-    progress.total(files.iter().map(|(_, file)| file.rows).sum());
-    let doubles = Arc::new(Doubles::new(Some(pinned.clone())));
+impl Stored {
+    /// Of a table by its name; `None` where there is none.
+    async fn of(warehouse: &Arc<Warehouse>, name: &str) -> Result<Option<Self>> {
+        let Some(table) = TABLES.iter().find(|table| table.name == name) else {
+            let lake = warehouse.attributes(name, None).await?;
+            return Ok(lake.map(|lake| Self { lake, tiers: None }));
+        };
+        if !table.tiered {
+            return Ok(Some(Self { lake: warehouse.reference(table).await?, tiers: None }));
+        }
+        let tiers = warehouse.tiers(table).await?;
+        Ok(Some(Self { lake: tiers.hot.clone(), tiers: Some(tiers) }))
+    }
+
+    /// All of it at one moment, again when a vacuum deletes files of it.
+    async fn find(&self, progress: &Arc<dyn Progress>) -> Result<FoundTwice> {
+        let archive = self.tiers.as_ref().map(|tiers| &tiers.archive);
+        for _ in 0..ATTEMPTS {
+            let pinned = pin_all(&self.lake, self.tiers.as_ref()).await?;
+            let found = async {
+                let twice = self.find_pinned(&pinned, progress).await?;
+                Ok((twice, stored_under_several(&self.lake, archive, &pinned, NAMES_BYTES).await?))
+            };
+            match found.await {
+                Err(error) if pinned.is_past_of(&self.lake, self.tiers.as_ref(), &error).await? => {}
+                done => return done,
+            }
+        }
+        Err(Error::conflict(phrase!("{} is changed by others all the time: try again", self.lake.table.name)))
+    }
+
+    async fn find_pinned(&self, pinned: &Pinned, progress: &Arc<dyn Progress>) -> Result<BTreeMap<String, BTreeSet<Place>>> {
+        let files = self.files(pinned);
+        progress.total(files.iter().map(|(_, file)| file.rows).sum());
+        let doubles = Doubles::new(Some(pinned.clone()));
+        found_in(files, doubles, progress).await
+    }
+
+    fn files(&self, pinned: &Pinned) -> Vec<(Arc<LakeTable>, Arc<DataFile>)> {
+        let hot = pinned.hot.files().map(|file| (self.lake.clone(), file.clone()));
+        let archived =
+            self.tiers.iter().flat_map(|tiers| pinned.archive.files().map(|file| (tiers.archive.clone(), file.clone())));
+        hot.chain(archived).collect()
+    }
+}
+
+async fn found_in(
+    files: Vec<(Arc<LakeTable>, Arc<DataFile>)>,
+    doubles: Doubles,
+    progress: &Arc<dyn Progress>,
+) -> Result<BTreeMap<String, BTreeSet<Place>>> {
+    let doubles = Arc::new(doubles);
     let (taking, told) = (doubles.clone(), progress.clone());
     in_parallel(files.clone(), move |(lake, file)| {
         let (doubles, progress) = (taking.clone(), told.clone());
@@ -170,20 +213,21 @@ async fn find_pinned(tiers: &Tiers, pinned: &Pinned, progress: &Arc<dyn Progress
 
 /// Makes one row of each record found.
 pub async fn repair(warehouse: &Arc<Warehouse>, found: &mut [Doubled], progress: &Arc<dyn Progress>) -> Result<()> {
+    let mut is_tiered = false;
     for doubled in found.iter_mut() {
-        let table = TABLES.iter().find(|table| table.name == doubled.object.as_str());
-        let table = table.ok_or_else(|| Error::internal(phrase!("there is no table {}", doubled.object)))?;
+        let stored = Stored::of(warehouse, &doubled.object).await?;
+        let Stored { lake, tiers } = stored.ok_or_else(|| Error::internal(phrase!("there is no table {}", doubled.object)))?;
         progress.say(&format!("mending {}", doubled.object));
-        let tiers = warehouse.tiers(table).await?;
         for keys in doubled.keys.chunks(AT_ONCE) {
             let wanted: HashSet<&str> = keys.iter().map(String::as_str).collect();
-            doubled.mended += mend(warehouse, &tiers, &wanted).await?;
+            doubled.mended += mend(warehouse, &lake, tiers.as_ref(), &wanted).await?;
         }
         for records in doubled.namesakes.chunks(AT_ONCE) {
-            doubled.mended += unite(warehouse, &tiers.hot, Some(&tiers), records).await?;
+            doubled.mended += unite(warehouse, &lake, tiers.as_ref(), records).await?;
         }
+        is_tiered |= tiers.is_some();
     }
-    if !found.is_empty() {
+    if is_tiered {
         fold_late(warehouse, progress).await?;
     }
     Ok(())

@@ -12,7 +12,7 @@ use arrow::array::{
 use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::layout::{Filled, Holds};
+use super::layout::{Filled, Holds, Unknown};
 use super::moments::{self, Doubt, Moments, Spelling};
 use super::reading::Times;
 use super::values;
@@ -32,6 +32,8 @@ pub(super) enum Unfit {
     Bool,
     Int,
     Long,
+    /// A number of which a spreadsheet has dropped digits.
+    Digits,
     Time(Doubt),
     Date(Doubt),
     /// Bytes of no text.
@@ -53,6 +55,9 @@ impl fmt::Display for Unfit {
             Self::Bool => f.write_str("not a checkbox; understood are true, false, 1, 0, yes, no"),
             Self::Int => f.write_str("not a whole number of 32 bits; understood are 12, 12.0, 1.2E1, 1,200"),
             Self::Long => f.write_str("not a whole number; understood is 12"),
+            Self::Digits => {
+                f.write_str("a spreadsheet has dropped digits of this number: export it again, or keep the column as text there")
+            }
             Self::Letters => f.write_str("bytes that are no letters"),
             Self::Time(Doubt::None) => f.write_str(
                 "not a moment; understood are 2026-08-06T12:13:00.000Z, 2026-08-06 06:13:00, 08/06/2026 06:13:00 AM, 2026-08-06",
@@ -139,6 +144,16 @@ impl Column {
         if is_null {
             return Ok(false);
         }
+        if self.is_typed && matches!(self.store, Store::Text(_) | Store::Label(_)) && text.contains('+') {
+            match values::scientific(text) {
+                None => {}
+                Some(None) => return Err(Unfit::Digits),
+                Some(Some(number)) => {
+                    self.push_key(&number);
+                    return Ok(true);
+                }
+            }
+        }
         match &mut self.store {
             Store::Text(builder) => builder.append_value(text),
             Store::Id(builder) => builder.append_value(id(text, self.prefixes)?.as_str()),
@@ -172,6 +187,14 @@ impl Column {
             Store::Date(builder, moments) => builder.append_value(moments::day(text, moments.order).map_err(Unfit::Date)?.0),
         }
         Ok(true)
+    }
+
+    fn push_key(&mut self, number: &str) {
+        match &mut self.store {
+            Store::Text(builder) => builder.append_value(number),
+            Store::Label(labels) => labels.push(number, number),
+            _ => {}
+        }
     }
 
     /// How many of its moments do not exist in the zone: see [`Moments::skipped`].
@@ -310,19 +333,21 @@ impl Labels {
     }
 }
 
-/// The org's own fields of a row, as one JSON object by header; nothing where all are empty.
+/// The org's own fields of a row, as one JSON object by header. One that is empty is null there: the record has nothing in it, which
+/// is another thing than a file that does not have the field.
 pub(super) struct Custom {
     labels: Labels,
-    /// The headers as JSON texts.
-    keys: Vec<String>,
+    /// The headers as JSON texts, and whether an empty value says nothing: see [`Unknown::is_of_another`].
+    keys: Vec<(String, bool)>,
     object: String,
     /// As of a [`Column`].
     has_own_nulls: bool,
 }
 
 impl Custom {
-    pub fn new(headers: impl Iterator<Item = impl AsRef<str>>, rows: usize) -> Self {
-        let keys = headers.map(|header| serde_json::Value::from(header.as_ref()).to_string()).collect();
+    pub fn new(unknown: &[Unknown], rows: usize) -> Self {
+        let key = |unknown: &Unknown| (serde_json::Value::from(unknown.name.as_str()).to_string(), unknown.is_of_another());
+        let keys = unknown.iter().map(key).collect();
         Self { labels: Labels::new(rows), keys, object: String::new(), has_own_nulls: false }
     }
 
@@ -331,17 +356,21 @@ impl Custom {
         Self { has_own_nulls: true, ..self }
     }
 
-    /// Appends the object of a row from its values, one for each header; empty ones are left out.
+    /// Appends the object of a row from its values, one for each header.
     pub fn push<'a>(&mut self, values: impl Iterator<Item = &'a str>) {
         self.object.clear();
-        for (key, value) in self.keys.iter().zip(values) {
-            if value.is_empty() || !self.has_own_nulls && values::is_null(value, false) {
+        for ((key, is_of_another), value) in self.keys.iter().zip(values) {
+            let is_null = value.is_empty() || !self.has_own_nulls && values::is_null(value, false);
+            if is_null && *is_of_another {
                 continue;
             }
             self.object.push(if self.object.is_empty() { '{' } else { ',' });
             self.object.push_str(key);
             self.object.push(':');
-            push_json(&mut self.object, value);
+            match is_null {
+                true => self.object.push_str("null"),
+                false => push_json(&mut self.object, value),
+            }
         }
         if self.object.is_empty() {
             self.labels.push_null();
@@ -395,15 +424,16 @@ mod tests {
 
     #[test]
     fn custom_is_json_in_the_order_of_the_header() {
-        let mut custom = Custom::new(["B__c", "a \"q\""].iter(), 2);
-        custom.push(["x\n\\", "Ünï"].into_iter());
-        custom.push(["", "#N/A"].into_iter());
-        custom.push(["", "1"].into_iter());
+        let header = |at, name: &str, names_only| Unknown { at, name: name.to_owned(), names_only };
+        let mut custom = Custom::new(&[header(0, "B__c", false), header(1, "a \"q\"", false), header(2, "Contact", true)], 2);
+        custom.push(["x\n\\", "Ünï", "Ada"].into_iter());
+        custom.push(["", "#N/A", ""].into_iter());
+        custom.push(["", "1", ""].into_iter());
         let array = custom.finish().expect("array");
         let texts = arrow::compute::cast(&array, &arrow::datatypes::DataType::Utf8).expect("texts");
         let texts = texts.as_string::<i32>();
-        assert_eq!(texts.value(0), r#"{"B__c":"x\n\\","a \"q\"":"Ünï"}"#);
-        assert!(texts.is_null(1));
-        assert_eq!(texts.value(2), r#"{"a \"q\"":"1"}"#);
+        assert_eq!(texts.value(0), r#"{"B__c":"x\n\\","a \"q\"":"Ünï","Contact":"Ada"}"#);
+        assert_eq!(texts.value(1), r#"{"B__c":null,"a \"q\"":null}"#);
+        assert_eq!(texts.value(2), r#"{"B__c":null,"a \"q\"":"1"}"#);
     }
 }

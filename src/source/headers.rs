@@ -97,6 +97,9 @@ pub(super) fn nearly(table: &Table, header: &str) -> Option<&'static str> {
     let table = TABLES.iter().find(|known| known.name == table.name)?;
     let header: String = header.to_ascii_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
     let is_near = |name: &str| {
+        if name.len() > header.len() + PACKAGE.len() + NEAR || name.len() + PACKAGE.len() + NEAR < header.len() {
+            return false;
+        }
         let name: String = name.to_ascii_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
         name.len() > NEAR_LENGTH_MIN && (name == header || strsim::levenshtein(&name, &header) <= NEAR)
     };

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::compute::{max, min};
-use arrow::datatypes::{Date32Type, Int32Type, TimestampMicrosecondType};
+use arrow::compute::{cast, max, min};
+use arrow::datatypes::{DataType, Date32Type, Int32Type, TimestampMicrosecondType};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -16,10 +16,12 @@ use super::reading::Reading;
 use super::reject::Reject;
 use crate::error::{Error, Result};
 use crate::human;
-use crate::record::fields::{Source, Table};
+use crate::record::fields::{CUSTOM, Source, Table};
 
 /// Rows shown of each export.
 const ROWS_SHOWN: usize = 3;
+/// Letters shown of a value, for people.
+const VALUE_CHARS: usize = 36;
 /// Refused rows whose reasons are shown.
 const REASONS_SHOWN: usize = 5;
 
@@ -95,7 +97,9 @@ pub fn inspect(inputs: Vec<Input>, options: &ReadOptions) -> Result<Inspection> 
     for mut input in inputs {
         input.keep()?;
         if let Err(error) = look(&input, &options, &mut found) {
-            found.refused.insert(input.name.clone(), error.to_string());
+            let why = error.to_string();
+            let why = why.strip_prefix(&format!("{}: ", input.name)).map(str::to_owned).unwrap_or(why);
+            found.refused.insert(input.name.clone(), why);
         }
     }
     Ok(found)
@@ -117,6 +121,8 @@ fn read(mut export: Export) -> Result<Inspected> {
     let table = export.table.clone();
     let mut rejects: Vec<Reject> = Vec::new();
     let mut columns: BTreeMap<String, Seen> = BTreeMap::new();
+    // Of the org's own fields, by name: rows that have a value in it; and all rows.
+    let (mut own, mut taken): (BTreeMap<String, u64>, u64) = Default::default();
     let mut first = Vec::new();
     let (mut rejected, mut reasons) = (0, Vec::new());
     loop {
@@ -134,6 +140,10 @@ fn read(mut export: Export) -> Result<Inspected> {
             let Some(column) = batch.column_by_name(&field.name) else { continue };
             columns.entry(field.name.to_string()).or_default().take_in(column);
         }
+        taken += batch.num_rows() as u64;
+        if let Some(custom) = batch.column_by_name(CUSTOM) {
+            filled_own(custom, &mut own)?;
+        }
         if first.len() < ROWS_SHOWN {
             first.extend(shown(&table, &batch, ROWS_SHOWN - first.len())?);
         }
@@ -143,7 +153,10 @@ fn read(mut export: Export) -> Result<Inspected> {
         let header = header.clone();
         match becomes {
             Becomes::Nothing => Column { header, column: None, nulls: None, least: None, greatest: None },
-            Becomes::Custom => Column { header, column: Some("custom".to_owned()), nulls: None, least: None, greatest: None },
+            Becomes::Custom => {
+                let nulls = Some(taken - own.get(&header).copied().unwrap_or(0).min(taken));
+                Column { header, column: Some(CUSTOM.to_owned()), nulls, least: None, greatest: None }
+            }
             Becomes::Column(name) => {
                 let seen = columns.get(name).cloned().unwrap_or_default();
                 let Seen { nulls, least, greatest } = seen;
@@ -168,6 +181,27 @@ fn read(mut export: Export) -> Result<Inspected> {
         reasons,
         first,
     })
+}
+
+/// Counts the rows that have a value in each of the org's own fields.
+fn filled_own(custom: &ArrayRef, own: &mut BTreeMap<String, u64>) -> Result<()> {
+    use arrow::array::AsArray;
+    let Some(custom) = custom.as_dictionary_opt::<Int32Type>() else { return Ok(()) };
+    let mut rows = vec![0u64; custom.values().len()];
+    for key in custom.keys().iter().flatten() {
+        if let Some(rows) = usize::try_from(key).ok().and_then(|key| rows.get_mut(key)) {
+            *rows += 1;
+        }
+    }
+    let texts = cast(custom.values(), &DataType::Utf8)?;
+    for (text, rows) in texts.as_string::<i32>().iter().zip(rows) {
+        let fields = text.map(serde_json::from_str::<serde_json::Map<String, Value>>).transpose();
+        let fields = fields.map_err(|error| Error::internal("own fields are no JSON").with_source(error))?;
+        for (name, _) in fields.into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+            *own.entry(name).or_default() += rows;
+        }
+    }
+    Ok(())
 }
 
 /// A value as a number, and the way to write it.
@@ -256,7 +290,7 @@ impl fmt::Display for Inspected {
         }
         writeln!(f)?;
         let width = self.columns.iter().map(|column| column.header.chars().count()).max().unwrap_or(0).min(44);
-        let name = |column: &Column| column.column.clone().unwrap_or_else(|| "left out: a connector's".to_owned());
+        let name = |column: &Column| column.column.clone().unwrap_or_else(|| "(left out: a tool's own)".to_owned());
         let names = self.columns.iter().map(|column| name(column).chars().count()).max().unwrap_or(0);
         writeln!(f, "  {:width$}  {:names$}  {:>9}  values", "header", "column", "empty")?;
         for column in &self.columns {
@@ -275,14 +309,44 @@ impl fmt::Display for Inspected {
         for (line, reason) in &self.reasons {
             writeln!(f, "  {} {line} would be rejected: {reason}", self.reading.place())?;
         }
-        for (at, row) in self.first.iter().enumerate() {
-            let cells: Vec<String> = row.iter().map(|(name, value)| format!("{name}={}", plain(value))).collect();
-            writeln!(f, "  row {}: {}", at + 1, cells.join(", "))?;
+        self.rows_as_stored(f)
+    }
+}
+
+impl Inspected {
+    /// The first rows, side by side: the columns of the file in its order, then those that follow from them.
+    fn rows_as_stored(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.first.is_empty() {
+            return Ok(());
+        }
+        let mut names: Vec<&str> = Vec::new();
+        let told = self.columns.iter().filter_map(|column| column.column.as_deref());
+        for name in told.chain(self.first.iter().flat_map(|row| row.keys().map(String::as_str))) {
+            if !names.contains(&name) && self.first.iter().any(|row| row.contains_key(name)) {
+                names.push(name);
+            }
+        }
+        let cells = |name: &str| self.first.iter().map(|row| row.get(name).map_or_else(String::new, plain)).collect::<Vec<_>>();
+        let rows: Vec<(&str, Vec<String>)> = names.iter().map(|name| (*name, cells(name))).collect();
+        let title = "as stored";
+        let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(title.len());
+        let widths: Vec<usize> = (0..self.first.len())
+            .map(|at| rows.iter().map(|(_, cells)| cells[at].chars().count()).max().unwrap_or(0).max("row 1".len()))
+            .collect();
+        let titles = (1..=self.first.len()).map(|at| format!("row {at}")).collect();
+        for (name, cells) in std::iter::once((title, titles)).chain(rows) {
+            let cells: Vec<String> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+            writeln!(f, "{}", format!("  {name:width$}  {}", cells.join("  ")).trim_end())?;
         }
         Ok(())
     }
 }
 
+/// A value for people: of a long one the beginning, on one line.
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned).replace(['\n', '\r', '\t'], " ");
+    match text.char_indices().nth(VALUE_CHARS) {
+        Some(_) => text.chars().take(VALUE_CHARS - 1).chain(['\u{2026}']).collect(),
+        None => text,
+    }
 }

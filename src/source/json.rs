@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use super::decode::{Content, Found, Opening};
 use super::headers::table_called;
 use super::judge::{Letters, Witness, unreadable};
-use super::layout::Layout;
+use super::layout::{COLUMNS_MAX, Layout};
 use super::objects::{Objects, Shape};
 use super::reading::{Encoding, Reading};
 use super::records::{Broken, ReadRecords, Record};
@@ -21,8 +21,6 @@ use super::tokens::{Bad, Kind, Tokens, has_member};
 use crate::error::{Error, Result};
 use crate::record::fields::{Kind as FieldKind, known};
 
-/// Different keys in a file, at most: no object has so many fields, and where keys are data they are never at an end.
-const KEYS_MAX: usize = 4_000;
 /// Bytes of a key with those above it.
 const KEY_BYTES: usize = 1_000;
 /// Rows that tell by their ids whose they are, and how much is kept of their values.
@@ -318,7 +316,7 @@ impl Sink for Survey {
     fn value(&mut self, key: &[u8], kind: Kind, text: &[u8]) -> Result<(), Bad> {
         let at = match self.seen.get(key) {
             Some(at) => *at,
-            None if self.keys.len() == KEYS_MAX => {
+            None if self.keys.len() == COLUMNS_MAX => {
                 return Err(Bad("the file has more different keys than any object has fields"));
             }
             None => {
@@ -347,7 +345,7 @@ impl Sink for Survey {
     }
 
     fn opened(&mut self, key: &[u8]) {
-        if self.opened.len() < KEYS_MAX && !self.opened.contains(key) {
+        if self.opened.len() < COLUMNS_MAX && !self.opened.contains(key) {
             self.opened.insert(key.to_vec());
         }
     }

@@ -1,14 +1,27 @@
 //! Which header fills which column, and which headers the table does not know.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::datatypes::{Field as ArrowField, Schema, SchemaRef};
 
 use super::headers::{HEROKU_ID, column_of, is_api, is_nearly_id, is_told};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::human;
 use crate::record::fields::{CUSTOM, Field, Kind, Table, normalise};
 use crate::record::id::{CONTACT_PREFIX, LEAD_PREFIX, SfId};
+
+/// Columns of a file, at most: no object has so many fields, and where keys are data they are never at an end.
+pub(super) const COLUMNS_MAX: usize = 4_000;
+
+/// Refuses a file with more columns than that.
+pub(super) fn refuse_many(name: &str, columns: usize) -> Result<()> {
+    if columns <= COLUMNS_MAX {
+        return Ok(());
+    }
+    let columns = human::count(columns as u64);
+    Err(Error::invalid(phrase!("{name} has {columns} columns, more than any object has fields: does its first line end?")))
+}
 
 /// The headers of an export, laid over the columns of its table.
 pub(super) struct Layout {
@@ -36,6 +49,12 @@ pub(super) struct Unknown {
 }
 
 impl Unknown {
+    /// Is it something of another record (its name, in place of its id, or a field of it, as `Contact.Name`)? Then an empty one says
+    /// nothing: the id's column tells whether there is such a record, and a null there erases none that is known.
+    pub fn is_of_another(&self) -> bool {
+        self.names_only || self.name.contains('.')
+    }
+
     /// What is kept of a value: all of it, but of an id under a lookup's label nothing.
     pub fn kept<'a>(&self, text: &'a str) -> &'a str {
         if self.names_only && SfId::parse(text).is_ok() { "" } else { text }
@@ -85,9 +104,10 @@ impl Layout {
             let has_heroku_id = headers.iter().any(|header| header.trim().eq_ignore_ascii_case(HEROKU_ID));
             let mut ranked: Vec<(usize, u8, usize)> = Vec::new();
             let mut seen: HashSet<String> = HashSet::new();
+            let mut names = UnknownNames::default();
             for (at, header) in headers.iter().enumerate() {
                 let lower = header.trim().to_lowercase();
-                if is_connectors(header) || (has_heroku_id && lower == "id") {
+                if is_connectors(header) || is_no_field(&lower) || (has_heroku_id && lower == "id") {
                     left_out.push(at);
                     continue;
                 }
@@ -95,7 +115,7 @@ impl Layout {
                 match column_of(&table, header).filter(|_| !repeated) {
                     Some(column) => ranked.push((column, rank(&table.fields[column], header), at)),
                     None => {
-                        unknown.push(Unknown { at, name: unknown_name(header, &unknown, repeated), names_only: false });
+                        unknown.push(Unknown { at, name: names.name(header, repeated), names_only: false });
                     }
                 }
             }
@@ -104,7 +124,7 @@ impl Layout {
                 let field = &table.fields[column];
                 let from = Place { at, strict: is_api(&headers[at]) };
                 if field.kind.is_id() && field.name != table.id && !from.strict {
-                    unknown.push(Unknown { at, name: unknown_name(&headers[at], &unknown, false), names_only: true });
+                    unknown.push(Unknown { at, name: names.name(&headers[at], false), names_only: true });
                 }
                 match columns.last_mut().filter(|last| last.field.name == field.name) {
                     Some(last) => last.from.push(from),
@@ -167,6 +187,22 @@ pub(super) fn is_connectors(header: &str) -> bool {
     header.is_empty() || header == "attributes" || BEGINNINGS.iter().any(|beginning| header.starts_with(beginning))
 }
 
+/// Is a header, in small letters, no name of a field, nor of a report's column? Those begin with a letter: what begins otherwise, as
+/// `_dbt_source_relation`, a tool has added, and so it has some others.
+fn is_no_field(header: &str) -> bool {
+    const TOOLS: [&str; 8] = [
+        "dbt_scd_id",
+        "dbt_updated_at",
+        "dbt_valid_from",
+        "dbt_valid_to",
+        "dbt_is_deleted",
+        "flow_published_at",
+        "flow_document",
+        "level_0",
+    ];
+    header.starts_with(['_', '$']) || header.starts_with("...") || header.starts_with("metadata$") || TOOLS.contains(&header)
+}
+
 /// API names before all others, the lookup before the formula that copies it.
 fn rank(field: &Field, header: &str) -> u8 {
     let same = normalise(&field.api) == normalise(header);
@@ -178,15 +214,27 @@ fn rank(field: &Field, header: &str) -> u8 {
     }
 }
 
-/// A header under which unknown values are kept: verbatim, numbered where it comes again.
-fn unknown_name(header: &str, taken: &[Unknown], repeated: bool) -> String {
-    let mut number = if repeated { 2 } else { 1 };
-    loop {
-        let name = if number == 1 { header.to_owned() } else { format!("{header}#{number}") };
-        if taken.iter().all(|other| other.name != name) {
-            return name;
+/// The names under which unknown values are kept: headers verbatim, numbered where they come again.
+#[derive(Default)]
+struct UnknownNames {
+    taken: HashSet<String>,
+    /// By header, the number to try next.
+    next: HashMap<String, usize>,
+}
+
+impl UnknownNames {
+    fn name(&mut self, header: &str, repeated: bool) -> String {
+        if !repeated && self.taken.insert(header.to_owned()) {
+            return header.to_owned();
         }
-        number += 1;
+        let number = self.next.entry(header.to_owned()).or_insert(2);
+        loop {
+            let name = format!("{header}#{number}");
+            *number += 1;
+            if self.taken.insert(name.clone()) {
+                return name;
+            }
+        }
     }
 }
 

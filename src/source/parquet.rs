@@ -2,6 +2,7 @@
 //! only texts that need reading are read one by one.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ::parquet::arrow::ProjectionMask;
@@ -10,6 +11,7 @@ use ::parquet::arrow::arrow_reader::{
 };
 use ::parquet::basic::{LogicalType, Type as Physical};
 use ::parquet::errors::ParquetError;
+use ::parquet::file::reader::Length;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::is_not_null;
 use arrow::compute::kernels::zip::zip;
@@ -21,7 +23,7 @@ use super::columns::{Custom, Unfit, reason};
 use super::convert::{convert, is_binary, is_text, texts};
 use super::decode::Chunks;
 use super::judge::Witness;
-use super::layout::{Filled, Lay, Layout};
+use super::layout::{Filled, Lay, Layout, refuse_many};
 use super::reading::{Reading, Times};
 use super::reject::{Reject, RejectSink, row_text};
 use super::rows::{Next, Odd, ReadOptions, complete_rows};
@@ -44,6 +46,8 @@ pub(super) struct ParquetRows {
     uuids: Vec<usize>,
     times: Times,
     reading: Reading,
+    /// Rows that the file says it has.
+    rows_told: i64,
     rows_read: u64,
     /// Moments that the clocks of their zone skip.
     skipped: u64,
@@ -53,8 +57,14 @@ impl ParquetRows {
     /// Opens a file: its headers are laid over the columns of its table, and what it leaves open is judged. Its headers, where they
     /// are of no known table.
     pub fn open(name: &str, chunks: Chunks, lay: &Lay<'_>, options: &ReadOptions) -> Result<Result<Self, Vec<String>>> {
+        guarded(name, || Self::open_it(name, chunks, lay, options))
+    }
+
+    fn open_it(name: &str, chunks: Chunks, lay: &Lay<'_>, options: &ReadOptions) -> Result<Result<Self, Vec<String>>> {
         let damaged = |error: ParquetError| Error::from(error).context(phrase!("{name}: not a whole Parquet file"));
         let plain = ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::new()).map_err(damaged)?;
+        refuse_places(name, &chunks, &plain)?;
+        refuse_many(name, plain.schema().fields().len())?;
         let headers: Vec<String> = plain.schema().fields().iter().map(|field| field.name().clone()).collect();
         let plain = with_schema(&plain, with_far_moments(&plain)).map_err(damaged)?;
         let uuids = uuids(&plain);
@@ -69,8 +79,10 @@ impl ParquetRows {
         hear(&mut witness, &chunks, &plain).map_err(|error| error.context(name.to_owned()))?;
         reading.dates = witness.settle(name, reading.place(), &layout, asked)?;
         let groups = plain.metadata().row_groups();
-        let plain_rows = groups.iter().map(|group| group.num_rows()).sum();
-        let plain_bytes = groups.iter().map(|group| group.total_byte_size()).sum();
+        let sum = |numbers: &mut dyn Iterator<Item = i64>| numbers.fold(0i64, |sum, number| sum.saturating_add(number));
+        let plain_rows = sum(&mut groups.iter().map(|group| group.num_rows()));
+        let plain_bytes = sum(&mut groups.iter().map(|group| group.total_byte_size()));
+        let rows_told = plain.metadata().file_metadata().num_rows();
         // A file whose texts cannot come as dictionaries is read as it is.
         let metadata = with_schema(&plain, with_dictionaries(plain.schema(), &layout)).unwrap_or(plain);
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata)
@@ -78,7 +90,7 @@ impl ParquetRows {
             .build()
             .map_err(damaged)?;
         let times = Times::of(asked, reading.dates);
-        Ok(Ok(Self { name: name.to_owned(), reader, layout, uuids, times, reading, rows_read: 0, skipped: 0 }))
+        Ok(Ok(Self { name: name.to_owned(), reader, layout, uuids, times, reading, rows_told, rows_read: 0, skipped: 0 }))
     }
 
     pub fn reading(&self) -> &Reading {
@@ -98,8 +110,13 @@ impl ParquetRows {
     }
 
     pub fn next(&mut self, rejects: &mut dyn RejectSink) -> Result<Next> {
+        let name = self.name.clone();
+        guarded(&name, || self.next_rows(rejects))
+    }
+
+    fn next_rows(&mut self, rejects: &mut dyn RejectSink) -> Result<Next> {
         loop {
-            let Some(batch) = self.reader.next() else { return Ok(Next::End) };
+            let Some(batch) = self.reader.next() else { return self.end() };
             let batch = batch.map_err(|error| cut_off(self.rows_read, error).context(self.name.clone()))?;
             let before = self.rows_read;
             self.rows_read += batch.num_rows() as u64;
@@ -117,6 +134,15 @@ impl ParquetRows {
                 return Ok(Next::Rows(complete));
             }
         }
+    }
+
+    /// No more rows come: are these all?
+    fn end(&self) -> Result<Next> {
+        if u64::try_from(self.rows_told) == Ok(self.rows_read) {
+            return Ok(Next::End);
+        }
+        let (name, read, told) = (&self.name, self.rows_read, self.rows_told);
+        Err(Error::corrupt(phrase!("{name}: damaged: it says that it has {told} rows, and {read} can be read")))
     }
 
     /// The batch in lake types, and the reasons of the rows that do not fit (which have nulls there).
@@ -194,7 +220,7 @@ impl ParquetRows {
         let unknown = &self.layout.unknown;
         let columns: Vec<StringArray> =
             unknown.iter().map(|unknown| texts(&self.column(batch, unknown.at))).collect::<Result<_>>()?;
-        let mut custom = Custom::new(unknown.iter().map(|unknown| &unknown.name), batch.num_rows()).with_own_nulls();
+        let mut custom = Custom::new(unknown, batch.num_rows()).with_own_nulls();
         for row in 0..batch.num_rows() {
             custom.push(columns.iter().zip(unknown).map(|(column, unknown)| {
                 let text = if column.is_valid(row) { column.value(row) } else { "" };
@@ -203,6 +229,33 @@ impl ParquetRows {
         }
         custom.finish()
     }
+}
+
+/// Reads a part of a file. What is written there may be such that the library that reads it stops the thread, for it does not expect
+/// that of a file: then the file is damaged, and nothing else has happened.
+fn guarded<T>(name: &str, read: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
+        let error = Error::corrupt(phrase!("{name}: damaged: what it says of itself cannot be"));
+        Err(error.with_source(Error::panicked(panic.as_ref())))
+    })
+}
+
+/// Refuses a file whose columns would stand outside of it.
+fn refuse_places(name: &str, chunks: &Chunks, metadata: &ArrowReaderMetadata) -> Result<()> {
+    let end = Length::len(chunks);
+    let columns = metadata.metadata().row_groups().iter().flat_map(|group| group.columns());
+    for column in columns {
+        let first = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+        let places = [first, column.data_page_offset(), column.compressed_size()].map(u64::try_from);
+        let is_within = match places {
+            [Ok(first), Ok(data), Ok(length)] => data < end && first.checked_add(length).is_some_and(|last| last <= end),
+            _ => false,
+        };
+        if !is_within || column.num_values() < 0 {
+            return Err(Error::corrupt(phrase!("{name}: damaged: a column of it would not stand in it: was it cut off?")));
+        }
+    }
+    Ok(())
 }
 
 /// A file that cannot be read on behind so many rows.

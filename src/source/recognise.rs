@@ -1,5 +1,6 @@
 //! Which table an export belongs to: told by `--as`, by the header, or by the file's name, in this order of trust.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::as_told;
@@ -199,7 +200,8 @@ pub(super) fn by_ids(clues: &Clues<'_>) -> Option<&'static Arc<Table>> {
         .headers
         .iter()
         .position(|header| column_of(contact, header).is_some_and(|at| contact.fields[at].name == contact.id))?;
-    let known = known_headers(contact, clues.headers);
+    // Two headers of one column, as `ContactId` and `Contact ID`, tell no more than one.
+    let known = clues.headers.iter().filter_map(|header| column_of(contact, header)).collect::<BTreeSet<usize>>().len();
     if known < PERSON_COLUMNS_MIN || known * 2 < clues.headers.len() {
         return None;
     }

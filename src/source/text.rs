@@ -8,12 +8,13 @@ use std::collections::HashMap;
 use std::io::{Cursor, Read};
 
 use arrow::array::RecordBatch;
+use bytes::Bytes;
 
 use super::columns::{Column, Custom, Unfit, reason};
 use super::decode::{Content, Found, Opening};
 use super::ending::Ending;
 use super::judge::{Frame, Scope, is_header, judge, skipping, unreadable};
-use super::layout::{Filled, Lay, Layout};
+use super::layout::{Filled, Lay, Layout, refuse_many};
 use super::reading::{Encoding, Reading, TextReading, Times};
 use super::recognise::key_columns;
 use super::records::{Dialect, Flaw, Quoting, ReadRecords, Record, Records, Texts};
@@ -82,6 +83,14 @@ pub(super) fn open(
         let length = fill(&mut stream, &mut head).map_err(|error| super::stream::unreadable(name, "at its start", error))?;
         head.truncate(length);
         let is_whole = length < HEAD_BYTES;
+        // As spreadsheets of old Macs end lines.
+        let has_returns = !head.contains(&b'\n') && head.trim_ascii_end().contains(&b'\r');
+        if has_returns {
+            LineEnds::put_into(&mut head);
+            stream = Box::new(LineEnds(stream));
+        }
+        // Read more than once, and copied never.
+        let head = Bytes::from(head);
         let frame = Frame::of(&head);
         let Some((headers, rows)) = beginning(name, &head, frame, options.record_bytes)? else {
             return Err(Error::invalid(phrase!("{name} is empty")));
@@ -105,6 +114,7 @@ pub(super) fn open(
         let anew = || -> Result<Stream> {
             let mut again = Opening { windows: is_windows, ..Opening::default() };
             match found.open(&mut again)? {
+                Content::Text(stream, _) if has_returns => Ok(Box::new(LineEnds(stream))),
                 Content::Text(stream, _) => Ok(stream),
                 _ => Err(Error::internal(phrase!("{name} is no text any more"))),
             }
@@ -136,13 +146,30 @@ pub(super) fn open(
     }
 }
 
+/// A text whose lines end in CR alone, with LF in its place.
+struct LineEnds(Stream);
+
+impl LineEnds {
+    fn put_into(text: &mut [u8]) {
+        text.iter_mut().filter(|byte| **byte == b'\r').for_each(|byte| *byte = b'\n');
+    }
+}
+
+impl Read for LineEnds {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.0.read(buffer)?;
+        Self::put_into(&mut buffer[..length]);
+        Ok(length)
+    }
+}
+
 /// A header and first rows, as texts.
 type Beginning = (Vec<String>, Vec<Vec<String>>);
 
 /// The header and the first rows, as texts; nothing where there is no line.
-fn beginning(name: &str, head: &[u8], frame: Frame, record_bytes: usize) -> Result<Option<Beginning>> {
+fn beginning(name: &str, head: &Bytes, frame: Frame, record_bytes: usize) -> Result<Option<Beginning>> {
     let dialect = Dialect { delimiter: frame.delimiter, quoting: Quoting::Doubled };
-    let text: Stream = Box::new(Cursor::new(head[frame.skipped..].to_vec()));
+    let text: Stream = Box::new(Cursor::new(head.slice(frame.skipped..)));
     let mut records = Records::new(text, dialect, frame.line, record_bytes);
     let mut record = Record::default();
     if !records.read(&mut record).map_err(|broken| unreadable(name, broken))? {
@@ -159,6 +186,7 @@ fn beginning(name: &str, head: &[u8], frame: Frame, record_bytes: usize) -> Resu
     if std::str::from_utf8(record.bytes()).is_err() && head.iter().take(FIRST_BYTES).any(is_no_letter) {
         return Err(Error::invalid(phrase!("{name} is not text, nor any packed form that is read")));
     }
+    refuse_many(name, record.len())?;
     let header = texts(&record);
     let mut rows = Vec::new();
     while rows.len() < SAMPLE_ROWS && records.read(&mut record).map_err(|broken| unreadable(name, broken))? {
@@ -174,8 +202,7 @@ impl TextRows {
         let rows = options.batch_rows.max(1);
         let room = rows.min(FIRST_ROWS);
         let columns = layout.columns.iter().map(|filled| Column::new(filled, &times, room)).collect();
-        let unknown = layout.unknown.iter().map(|unknown| &unknown.name);
-        let custom = (!layout.unknown.is_empty()).then(|| Custom::new(unknown, room));
+        let custom = (!layout.unknown.is_empty()).then(|| Custom::new(&layout.unknown, room));
         Self {
             name: name.to_owned(),
             records,
@@ -260,7 +287,7 @@ impl TextRows {
             // What looked like the end of the table was not: these are rows, of another width.
             for (line, row) in self.ending.give_back() {
                 self.rows_read += 1;
-                let reason = format!("another number of fields than the header's {}", self.layout.headers.len());
+                let reason = "it looks like a line behind a report's rows, and more rows follow it".to_owned();
                 rejects.reject(Reject { file: self.name.clone(), line, reason, row })?;
             }
             if is_header(&self.record, &self.layout) {

@@ -19,8 +19,44 @@ pub fn is_null(text: &str, typed: bool) -> bool {
 
 /// A checkbox: as Salesforce, databases, data frames and the spreadsheets of some countries write it.
 pub fn boolean(text: &str) -> Option<bool> {
-    const TRUE: [&str; 11] = ["true", "1", "yes", "t", "y", "checked", "1.0", "wahr", "vrai", "verdadero", "vero"];
-    const FALSE: [&str; 11] = ["false", "0", "no", "f", "n", "unchecked", "0.0", "falsch", "faux", "falso", "onwaar"];
+    const TRUE: [&str; 17] = [
+        "true",
+        "1",
+        "yes",
+        "t",
+        "y",
+        "checked",
+        "1.0",
+        "wahr",
+        "vrai",
+        "verdadero",
+        "vero",
+        "on",
+        "ja",
+        "oui",
+        "si",
+        "sí",
+        "sim",
+    ];
+    const FALSE: [&str; 17] = [
+        "false",
+        "0",
+        "no",
+        "f",
+        "n",
+        "unchecked",
+        "0.0",
+        "falsch",
+        "faux",
+        "falso",
+        "onwaar",
+        "off",
+        "nein",
+        "non",
+        "nee",
+        "não",
+        "nao",
+    ];
     if TRUE.iter().any(|word| word.eq_ignore_ascii_case(text)) || text.eq_ignore_ascii_case("waar") {
         Some(true)
     } else if FALSE.iter().any(|word| word.eq_ignore_ascii_case(text)) {
@@ -28,6 +64,23 @@ pub fn boolean(text: &str) -> Option<bool> {
     } else {
         None
     }
+}
+
+/// A key as a spreadsheet or a data frame shows a long number: `1.23457E+11`. The number, if all its digits are there; else nothing can
+/// tell which it was. `None` where a text is no such thing.
+pub fn scientific(text: &str) -> Option<Option<String>> {
+    let (mantissa, exponent) = text.split_once("E+").or_else(|| text.split_once("e+"))?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.len() != 1 || ![whole, fraction, exponent].into_iter().all(are_digits) {
+        return None;
+    }
+    let exponent: usize = exponent.parse().ok()?;
+    Some((fraction.len() >= exponent && are_zeros(&fraction[exponent..])).then(|| format!("{whole}{}", &fraction[..exponent])))
+}
+
+fn are_zeros(digits: &str) -> bool {
+    digits.bytes().all(|digit| digit == b'0')
 }
 
 /// A whole number: `12`, `12.0`, `1.0E5`, `1,234`. A fraction, or what does not fit, is none.
@@ -80,8 +133,19 @@ mod tests {
         for text in ["false", "False", "0", "no", "N", "f", "Unchecked", "FALSCH"] {
             assert_eq!(boolean(text), Some(false), "{text}");
         }
-        for text in ["2", "maybe", "-1", "on"] {
+        for text in ["2", "maybe", "-1", "x"] {
             assert_eq!(boolean(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_in_scientific_form_is_whole_or_not_to_be_told() {
+        let number = |text: &str| scientific(text).map(|number| number.unwrap_or_else(|| "?".to_owned()));
+        for (text, told) in [("9.013E+03", "9013"), ("1.5e+1", "15"), ("1.50E+1", "15"), ("1.23457E+11", "?"), ("4E+08", "?")] {
+            assert_eq!(number(text).as_deref(), Some(told), "{text}");
+        }
+        for text in ["12E4", "1.5E5", "E+1", "12.5E+3", "m-1E+2", "1+2", ""] {
+            assert_eq!(number(text), None, "{text}");
         }
     }
 

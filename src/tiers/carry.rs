@@ -16,6 +16,7 @@ use crate::lake::paths::{Partition, Role};
 use crate::record::fields::{KeyRule, Table, hidden};
 use crate::record::key::sent_days;
 use crate::record::observed;
+use crate::record::resolve::standing::Standing;
 use crate::record::resolve::{Outcome, Told, group_by_key, resolve_told};
 
 /// What became of the rows of a load.
@@ -25,8 +26,11 @@ pub struct Counts {
     pub inserted: u64,
     /// Rows that changed a stored row.
     pub updated: u64,
-    /// Rows that told nothing new: same or older versions, and versions outdone by another row of the same load.
+    /// Rows that told nothing new: all they say is stored, or stands in another row of the same load.
     pub unchanged: u64,
+    /// Rows that say something else than what stands, and changed nothing: a newer version is stored, or is in another row of the
+    /// same load.
+    pub outdone: u64,
     /// Of the inserted and updated: rows that override or belong before the archive's boundary.
     pub late: u64,
     /// Rows refused because they are somebody's who was erased.
@@ -39,9 +43,43 @@ impl Counts {
         self.inserted += other.inserted;
         self.updated += other.updated;
         self.unchanged += other.unchanged;
+        self.outdone += other.outdone;
         self.late += other.late;
         self.erased += other.erased;
     }
+}
+
+/// Counts the rows told of one record: of those that made the row that stands (none where `before` stands as it was) one did, and the
+/// others told nothing new or were outdone.
+fn count(counts: &mut Counts, standing: &Standing<'_>, told: &[u32], place: u32, made: bool) -> Result<()> {
+    let mut said = 0;
+    if told.len() > usize::from(made) {
+        for row in told {
+            said += u64::from(standing.is_said(*row, place)?);
+        }
+    }
+    let others = (told.len() as u64).saturating_sub(u64::from(made));
+    // The row that stands may be made of several, and be none of them whole.
+    let unchanged = said.saturating_sub(u64::from(made)).min(others);
+    counts.unchanged += unchanged;
+    counts.outdone += others - unchanged;
+    Ok(())
+}
+
+/// Resolves versions of which nothing is stored; one row a record, and what became of the rows.
+pub fn settle_new(table: &Table, told: &RecordBatch, told_at_millis: i64) -> Result<(RecordBatch, Counts)> {
+    let by_key = group_by_key(told)?;
+    let groups = by_key.groups();
+    let mut counts = Counts { inserted: groups.len() as u64, ..Counts::default() };
+    if groups.len() == told.num_rows() {
+        return Ok((told.clone(), counts));
+    }
+    let rows = resolve_told(table, told, &groups, Some(Told { from: 0, at_millis: told_at_millis }))?.batch;
+    let standing = Standing::new(table, told, &rows)?;
+    for (place, group) in groups.iter().enumerate().filter(|(_, group)| group.len() > 1) {
+        count(&mut counts, &standing, group, place as u32, true)?;
+    }
+    Ok((rows, counts))
 }
 
 /// An IER whose person or date changed, so that its links must follow.
@@ -151,6 +189,7 @@ pub fn settle(
     let groups = by_key.groups();
     let resolved = resolve_told(table, &versions, &groups, Some(Told { from: known, at_millis: told_at_millis }))?;
     let marks = Marks::new(table, &versions, &resolved.batch);
+    let standing = Standing::new(table, &versions, &resolved.batch)?;
     let mut settled_rows: Vec<u32> = Vec::new();
     let mut late: Vec<Option<i32>> = Vec::new();
     let mut replaces = Vec::new();
@@ -159,13 +198,13 @@ pub fn settle(
     let mut moved = Vec::new();
     let mut tally = Tally::default();
     for (place, (group, outcome)) in groups.iter().zip(&resolved.outcomes).enumerate() {
-        let told = group.iter().filter(|row| **row >= known).count() as u64;
+        let told: Vec<u32> = group.iter().copied().filter(|row| *row >= known).collect();
         let before = group.iter().copied().find(|row| *row < known);
-        if matches!(outcome, Outcome::Version(row) if *row < known) {
-            counts.unchanged += told;
+        let stays = matches!(outcome, Outcome::Version(row) if *row < known);
+        count(&mut counts, &standing, &told, place as u32, !stays)?;
+        if stays {
             continue;
         }
-        counts.unchanged += told.saturating_sub(1);
         match before {
             Some(_) => counts.updated += 1,
             None => counts.inserted += 1,

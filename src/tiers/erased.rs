@@ -1,5 +1,6 @@
 //! What was erased, as hashes under a key: which rows of a batch name somebody on the list, or are one of their records.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
@@ -12,9 +13,13 @@ use crate::error::Result;
 use crate::lake::columns::keys;
 use crate::record::fields::{self, Field, Kind, Source, Table};
 use crate::record::id::{CONTACT_PREFIX, LEAD_PREFIX, SfId};
+use crate::record::names::{NameReader, is_makeshift, noted};
 
 /// Columns in which Marketing Cloud's own feeds carry an address instead of an id.
 const ADDRESS_COLUMNS: [&str; 3] = ["subscriber_key", "email_address", "email"];
+
+/// The kind of [`Subject::Former`].
+pub(super) const FORMER: &str = "former name";
 
 /// What can stand on the list.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,6 +32,11 @@ pub enum Subject<'a> {
     Ier(&'a str),
     /// The key of a record, and its table.
     Record(&'a str, &'a str),
+    /// Another name of a record that has a key of its own ([`crate::record::names`]), and its table. What has the name and another key
+    /// of its own is another record.
+    Name(&'a str, &'a str),
+    /// A name that such a record had, as it is noted with it, and its table.
+    Former(&'a str, &'a str),
 }
 
 impl Subject<'_> {
@@ -37,6 +47,8 @@ impl Subject<'_> {
             Self::Address(_) => "address",
             Self::Ier(_) => "ier",
             Self::Record(..) => "record",
+            Self::Name(..) => "name",
+            Self::Former(..) => FORMER,
         }
     }
 }
@@ -76,7 +88,7 @@ impl Key {
             Subject::Person(id) => ["", id.as_str()],
             Subject::Address(address) => ["", address],
             Subject::Ier(id) => ["", id],
-            Subject::Record(table, key) => [table, key],
+            Subject::Record(table, key) | Subject::Name(table, key) | Subject::Former(table, key) => [table, key],
         };
         for part in parts {
             hasher.update(b"\0");
@@ -108,6 +120,7 @@ pub struct List {
     pub(crate) key: Option<Key>,
     pub(crate) subjects: hashbrown::HashMap<Hash, Erased>,
     pub(super) has_addresses: bool,
+    pub(super) has_former: bool,
 }
 
 /// A list with the version of the ledger it was read from.
@@ -120,6 +133,7 @@ impl List {
         let erased = Erased { at: DateTime::UNIX_EPOCH, erasure_id: "".into() };
         for subject in subjects {
             list.has_addresses |= matches!(subject, Subject::Address(_));
+            list.has_former |= matches!(subject, Subject::Former(..));
             if let Some(hash) = list.key.as_ref().map(|key| key.hash(subject)) {
                 list.subjects.insert(hash, erased.clone());
             }
@@ -180,6 +194,13 @@ impl List {
                 }
             }
         }
+        if table.tiered
+            && let Some(reader) = NameReader::of(table, batch)?
+        {
+            for (row, refused) in refused.iter_mut().enumerate().filter(|(_, refused)| !**refused) {
+                *refused = self.is_known(table, &reader, row);
+            }
+        }
         if self.has_addresses {
             for column in addressed(table).filter_map(|name| batch.column_by_name(name)) {
                 each_text(column, |rows, text| {
@@ -190,6 +211,55 @@ impl List {
             }
         }
         Ok(refused.contains(&true).then(|| BooleanArray::from(refused)))
+    }
+}
+
+impl List {
+    /// Is a row one of an erased record's versions by another name than its key? Where the erased record had a key of its own, only
+    /// what has none can be.
+    fn is_known(&self, table: &Table, reader: &NameReader, row: usize) -> bool {
+        let is_free = is_makeshift(reader.key(row));
+        let has = |subject: Subject<'_>| self.find(subject).is_some();
+        reader.names(row).iter().any(|name| {
+            has(Subject::Record(&table.name, name))
+                || is_free && has(Subject::Name(&table.name, name))
+                || is_free && self.has_former && has(Subject::Former(&table.name, &noted(name)))
+        })
+    }
+}
+
+/// All names of some stored records that go: each with its table on the list, they keep every version of theirs out.
+#[derive(Debug, Default)]
+pub struct AllNames {
+    records: BTreeSet<String>,
+    names: BTreeSet<String>,
+    former: BTreeSet<String>,
+}
+
+impl AllNames {
+    /// Of rows with the [`columns`](crate::record::names::columns) of their table.
+    ///
+    /// # Errors
+    /// Corrupt when notes cannot be read.
+    pub fn of(table: &Table, rows: &RecordBatch) -> Result<Self> {
+        let mut all = Self::default();
+        let Some(reader) = NameReader::of(table, rows)? else { return Ok(all) };
+        for row in 0..reader.rows() {
+            let known = reader.known(row, true)?;
+            // Without a key of its own: a version that has one is the record's all the same, if it shares a name.
+            let others = if known.own.is_some() { &mut all.names } else { &mut all.records };
+            others.extend(known.names);
+            all.records.extend(known.own);
+            all.former.extend(known.former);
+        }
+        Ok(all)
+    }
+
+    /// As they are put on the list.
+    pub fn subjects<'a>(&'a self, table: &'a Table) -> impl Iterator<Item = Subject<'a>> {
+        let records = self.records.iter().map(|name| Subject::Record(&table.name, name));
+        let names = self.names.iter().map(|name| Subject::Name(&table.name, name));
+        records.chain(names).chain(self.former.iter().map(|name| Subject::Former(&table.name, name)))
     }
 }
 

@@ -16,7 +16,7 @@ use arrow::array::{Array, AsArray, BooleanArray, Date32Array, RecordBatch};
 use arrow::compute::{concat_batches, filter_record_batch};
 
 use super::carry::{Home, Moved, partitions_of};
-use super::pin::{Pinned, pin};
+use super::pin::{Pinned, pin_all};
 use super::warehouse::{Tiers, Warehouse};
 use super::{links, suppressed};
 use crate::error::{Error, Result};
@@ -31,19 +31,25 @@ use crate::lake::paths::Partition;
 use crate::record::fields::{KeyRule, hidden};
 use crate::record::resolve::{group_by_key, resolve};
 
-/// Makes one row of each of these records of a tiered table; returns how many there were. Keys nobody has are passed over.
+/// Makes one row of each of these records, in hot and archive or in a table of one lake; returns how many there were. Keys nobody has
+/// are passed over.
 ///
 /// # Errors
 /// Conflict when others change the table all the time.
-pub async fn mend(warehouse: &Arc<Warehouse>, tiers: &Tiers, wanted: &HashSet<&str>) -> Result<u64> {
-    let (iers, links) = (tiers.hot.table.key == KeyRule::Ier, tiers.hot.table.name == links::table()?.name);
+pub async fn mend(
+    warehouse: &Arc<Warehouse>,
+    target: &Arc<LakeTable>,
+    tiers: Option<&Tiers>,
+    wanted: &HashSet<&str>,
+) -> Result<u64> {
+    let (iers, links) = (target.table.key == KeyRule::Ier, target.table.name == links::table()?.name);
     // IERs whose links have to be looked at again when all is done.
     let mut followed: Vec<String> = Vec::new();
     for _ in 0..ATTEMPTS {
-        let pinned = pin(tiers).await?;
+        let pinned = pin_all(target, tiers).await?;
         let begun = Arc::new(Begun::default());
         let attempt = async {
-            let (mut whole, in_hot) = resolved(warehouse, tiers, &pinned, wanted).await?;
+            let (mut whole, in_hot) = resolved(warehouse, (target, tiers), &pinned, wanted).await?;
             if links {
                 // Copies that were left behind when their IER moved must not win.
                 whole = links::enrich(warehouse, &whole).await?;
@@ -57,23 +63,23 @@ pub async fn mend(warehouse: &Arc<Warehouse>, tiers: &Tiers, wanted: &HashSet<&s
             let coming: HashSet<&str> = keys(&whole)?.iter().flatten().collect();
             // Copies of what was erased are not ours to remove.
             let leaving = in_hot.only(|key| coming.contains(key));
-            let change = change(warehouse, &tiers.hot, &leaving, &whole, &begun).await?;
+            let change = change(warehouse, target, &leaving, &whole, &begun).await?;
             Ok::<_, Error>((whole.num_rows() as u64, change))
         };
         let (records, change) = match attempt.await {
             Ok(done) => done,
             Err(error) => {
-                forsake_paths(&tiers.hot, &begun.paths()).await;
-                if pinned.is_past(tiers, &error).await? {
+                forsake_paths(target, &begun.paths()).await;
+                if pinned.is_past_of(target, tiers, &error).await? {
                     continue;
                 }
                 return Err(error);
             }
         };
         if !change.is_empty() {
-            match commit(&tiers.hot, &pinned.hot, change, warehouse.clock().as_ref()).await {
+            match commit(target, &pinned.hot, change, warehouse.clock().as_ref()).await {
                 Err(error) if lost_race(&error) => {
-                    forsake_paths(&tiers.hot, &begun.paths()).await;
+                    forsake_paths(target, &begun.paths()).await;
                     continue;
                 }
                 done => done?,
@@ -84,25 +90,31 @@ pub async fn mend(warehouse: &Arc<Warehouse>, tiers: &Tiers, wanted: &HashSet<&s
         }
         return Ok(records);
     }
-    Err(Error::conflict(phrase!("{} is changed by others all the time: try again", tiers.hot.name())))
+    Err(Error::conflict(phrase!("{} is changed by others all the time: try again", target.name())))
 }
 
 /// One row for each record, of all its copies, marked as overriding archived ones anywhere; and where hot's copies stand.
 async fn resolved(
     warehouse: &Warehouse,
-    tiers: &Tiers,
+    (target, tiers): (&Arc<LakeTable>, Option<&Tiers>),
     pinned: &Pinned,
     wanted: &HashSet<&str>,
 ) -> Result<(RecordBatch, Located)> {
-    let table = &tiers.hot.table;
+    let table = &target.table;
     let list = suppressed::list(warehouse).await?;
     let files = |snapshot: &Snapshot| snapshot.files().cloned().collect::<Vec<Arc<DataFile>>>();
-    let in_hot = locate(&tiers.hot, &files(&pinned.hot), wanted).await?;
-    let in_archive = locate(&tiers.archive, &files(&pinned.archive), wanted).await?;
-    let copies = [in_hot.fetch(&tiers.hot).await?, in_archive.fetch(&tiers.archive).await?];
+    let in_hot = locate(target, &files(&pinned.hot), wanted).await?;
+    let mut copies = vec![in_hot.fetch(target).await?];
+    if let Some(tiers) = tiers {
+        let in_archive = locate(&tiers.archive, &files(&pinned.archive), wanted).await?;
+        copies.push(in_archive.fetch(&tiers.archive).await?);
+    }
     let (copies, _) = list.admitted(table, concat_batches(&table.lake_schema(), &copies)?)?;
     let by_key = group_by_key(&copies)?;
     let whole = resolve(table, &copies, &by_key.groups())?.batch;
+    if tiers.is_none() {
+        return Ok((whole, in_hot));
+    }
     let mut columns = whole.columns().to_vec();
     columns[whole.schema().index_of(hidden::LATE)?] = Arc::new(Date32Array::from(vec![ANYWHERE; whole.num_rows()]));
     Ok((RecordBatch::try_new(whole.schema(), columns)?, in_hot))

@@ -34,6 +34,11 @@ impl Pinned {
         Ok(error.is_missing() && pin(tiers).await?.versions() != self.versions())
     }
 
+    /// The same of a table that may have one lake only: see [`pin_all`].
+    pub async fn is_past_of(&self, lake: &Arc<LakeTable>, tiers: Option<&Tiers>, error: &Error) -> Result<bool> {
+        Ok(error.is_missing() && pin_all(lake, tiers).await?.versions() != self.versions())
+    }
+
     /// Rows sent before this day (since 1970) belong to the archive; hot ones among them are late.
     pub fn archived_until(&self) -> Option<i32> {
         self.archive.transaction(ARCHIVED_UNTIL).and_then(|day| i32::try_from(day).ok())
@@ -62,6 +67,14 @@ impl Pinned {
             }
         }
         Ok(late)
+    }
+}
+
+/// Pins both tiers of a table that has them, else its one lake, in hot's place.
+pub async fn pin_all(lake: &Arc<LakeTable>, tiers: Option<&Tiers>) -> Result<Pinned> {
+    match tiers {
+        Some(tiers) => pin(tiers).await,
+        None => Ok(Pinned { hot: lake.snapshot().await?, archive: Arc::default() }),
     }
 }
 

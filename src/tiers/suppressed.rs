@@ -2,7 +2,8 @@
 //!
 //! It is kept in the ledger `erased` as hashes under a key of the warehouse's own (`erased/key`): who holds an id and the
 //! key can ask whether it was erased, and nobody can read off who was. On it stand, of each person, all their ids, their
-//! addresses, and of their e-mails and links the keys and the e-mails' ids: a record may come again with its contact blanked.
+//! addresses, and of their e-mails and links the keys, all other names ([`crate::record::names`]) and the e-mails' ids: a record may
+//! come again with its contact blanked, from an export that knows it by another name than the one it was stored under.
 //!
 //! **Invariant**: a row on the list enters no table once its erasure is done. An erasure commits the list first, and then
 //! changes each table by a commit of its own, be there anything to remove or not. An upsert pins its table first and reads
@@ -23,7 +24,8 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutMode, PutOptions};
 
-pub use super::erased::{Erased, Hash, Key, List, Subject, address, addressed, naming, person};
+use super::erased::FORMER;
+pub use super::erased::{AllNames, Erased, Hash, Key, List, Subject, address, addressed, naming, person};
 use super::warehouse::Warehouse;
 use crate::error::{Error, Result};
 use crate::lake::paths::{self, Role};
@@ -118,7 +120,9 @@ pub async fn list(warehouse: &Warehouse) -> Result<Arc<List>> {
                 };
                 let id = ids.as_string::<i32>().value(row);
                 let erasure_id = erasures.entry(id.to_owned()).or_insert_with(|| id.into()).clone();
-                list.has_addresses |= kinds.as_string::<i32>().value(row) == "address";
+                let kind = kinds.as_string::<i32>().value(row);
+                list.has_addresses |= kind == "address";
+                list.has_former |= kind == FORMER;
                 list.subjects.insert(*hash.as_bytes(), Erased { at, erasure_id });
             }
         }

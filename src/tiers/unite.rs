@@ -22,7 +22,7 @@ use super::claim;
 use super::links;
 use super::mend;
 use super::namesakes::with_keys;
-use super::pin::{Pinned, pin};
+use super::pin::{Pinned, pin_all};
 use super::suppressed;
 use super::warehouse::{Tiers, Warehouse};
 use crate::error::{Error, Result};
@@ -92,7 +92,7 @@ impl Work<'_> {
         let (mut claimed, mut followed, mut united) = (None, Vec::new(), 0);
         // A record may take two rounds, and each round a claim.
         for _ in 0..ATTEMPTS + 4 {
-            let pinned = self.pin().await?;
+            let pinned = pin_all(self.target, self.tiers).await?;
             let round = match self.round(&pinned).await {
                 Err(error) if self.is_past(&pinned, &error).await? => continue,
                 round => round?,
@@ -122,15 +122,8 @@ impl Work<'_> {
         Err(Error::conflict(phrase!("{} is changed by others all the time: try again", self.target.name())))
     }
 
-    async fn pin(&self) -> Result<Pinned> {
-        match self.tiers {
-            Some(tiers) => pin(tiers).await,
-            None => Ok(Pinned { hot: self.target.snapshot().await?, archive: Arc::default() }),
-        }
-    }
-
     async fn is_past(&self, pinned: &Pinned, error: &Error) -> Result<bool> {
-        Ok(error.is_missing() && self.pin().await?.versions() != pinned.versions())
+        pinned.is_past_of(self.target, self.tiers, error).await
     }
 
     /// Looks at what is stored, and what can be done next.

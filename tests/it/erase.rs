@@ -36,7 +36,7 @@ use parquet::arrow::arrow_writer::ArrowWriterOptions;
 
 use crate::faults::scenes::{Job, archive_job, compact_job};
 use crate::races::{commit_to, held};
-use crate::world::records::{Record, contact, contact_id, id, ier, lead, lead_id, link, moment, send};
+use crate::world::records::{Record, contact, contact_id, id, ier, ier_id, lead, lead_id, link, moment, send};
 use crate::world::store::{Call, Mode};
 use crate::world::{Rows, World, day, silent};
 
@@ -277,6 +277,42 @@ async fn afterwards_no_object_holds_the_canary_and_nobody_else_has_changed() {
     reader.vacuum(0).await;
     assert_eq!(others(&reader.another()).await, before);
     assert_eq!(traces(&reader).await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_that_knows_an_erased_record_by_another_name_is_refused() {
+    let placed = |record: Record| record.set("JobId", "9013").set("ListId", "501").set("BatchId", "1").set("SubscriberId", "41");
+    let bare = |record: Record| record.set("Contact", "").set("Email", "").stamp("2026-11-01 00:00");
+    let nameless = |record: Record| bare(record).without("Id").without("MergeId");
+    for archived in [false, true] {
+        // Known by a MergeId, stored once under an earlier id; known by job, list, batch and subscriber before its MergeId was.
+        let world = World::on("2026-11-01");
+        let sent = "2026-07-06 15:00";
+        world.load(&[placed(theirs(1, sent)), letter(2, sent).contact(2)]).await;
+        world.load(&[placed(theirs(1, sent)).set("Id", ier_id(71)).stamp("2026-09-22 00:00")]).await;
+        let other = |record: Record| placed(record).set("SubscriberId", "42");
+        world.load(&[other(theirs(3, sent)).without("MergeId")]).await;
+        world.load(&[link(5, 71), link(6, 2)]).await;
+        if archived {
+            world.archive("2026-08-01").await;
+        }
+        world.load(&[other(theirs(3, sent)).stamp("2026-09-22 00:00")]).await;
+        erase(&world).await.expect("the erasure");
+        let again = [
+            nameless(placed(theirs(1, sent))),
+            bare(theirs(1, sent)).without("MergeId"),
+            nameless(other(theirs(3, sent))),
+            bare(theirs(3, sent)).without("Id"),
+        ];
+        let counts = world.load(&again).await;
+        assert_eq!((counts.read, counts.erased), (4, 4), "archived: {archived}: {counts:?}");
+        let counts = world.load(&[link(5, 71).without("Unique_Link_ID").set("Individual_Email_Result", "")]).await;
+        assert_eq!((counts.read, counts.erased), (1, 1), "archived: {archived}: {counts:?}");
+        // Another record of another MergeId is none of theirs, whatever else it shares.
+        let counts = world.load(&[bare(placed(letter(4, sent))).set("Id", ier_id(4))]).await;
+        assert_eq!((counts.inserted, counts.erased), (1, 0), "archived: {archived}: {counts:?}");
+        assert_eq!(world.line("SELECT count(*) FROM ier").await, "2");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

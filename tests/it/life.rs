@@ -25,7 +25,7 @@ async fn one_record_from_its_arrival_to_the_deep_archive() {
     world.days_pass(1);
     let opened = first.clone().stamp("2026-08-07 08:00").opened("2026-08-07 07:58").clicks(1, 1);
     let counts = world.load(&[opened.clone(), first.clone()]).await;
-    assert_eq!((counts.inserted, counts.updated, counts.unchanged), (0, 1, 1));
+    assert_eq!((counts.inserted, counts.updated, counts.unchanged, counts.outdone), (0, 1, 0, 1));
     assert_eq!(world.line(STATE).await, "hot true true 1 false");
     world.load(&[link(1, 1).stamp("2026-08-07 08:00")]).await;
     assert_eq!(world.line(LINK).await, "hot 1 2026-08-06");

@@ -44,6 +44,9 @@ mod exports;
 /// At the door: damaged exports.
 mod door_damage;
 
+/// At the door: inputs nobody would make on purpose.
+mod fuzz;
+
 /// The hand-checked answers of `data/README.md`, before and after every job.
 mod answers;
 

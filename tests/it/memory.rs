@@ -45,8 +45,8 @@ async fn a_load_whose_days_outgrow_its_memory_stores_the_same_rows() {
     let exports = exports(3);
     let (roomy, tight) = (House::empty().await, House::empty().await);
     let told = roomy.load([exports.path()]).await.unwrap();
-    let counts = |report: &LoadReport| -> Vec<(String, [u64; 6])> {
-        let of = |t: &ier::jobs::load::TableCounts| [t.read, t.inserted, t.updated, t.unchanged, t.rejected, t.late];
+    let counts = |report: &LoadReport| -> Vec<(String, [u64; 7])> {
+        let of = |t: &ier::jobs::load::TableCounts| [t.read, t.inserted, t.updated, t.unchanged, t.outdone, t.rejected, t.late];
         report.tables.iter().map(|table| (table.table.clone(), of(table))).collect()
     };
     let first = tight.load_tightly(exports.path()).await;

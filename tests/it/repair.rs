@@ -13,7 +13,7 @@ use crate::faults::every_call::{on_all_cores, on_one_thread};
 use crate::faults::scenes;
 use crate::faults::seen::Seen;
 use crate::verify::{rows, swap, written};
-use crate::world::records::ier;
+use crate::world::records::{contact_id, ier};
 use crate::world::store::Mode;
 use crate::world::turns::Dice;
 use crate::world::{World, day};
@@ -126,6 +126,49 @@ async fn copies_anywhere_of_any_record_become_the_record_again() {
         let archived = Seen::by(&world.another()).await;
         assert!(archived.same_rows(&expected), "seed {seed}, archived: {}", archived.difference(&expected));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn totals_of_a_link_and_people_that_are_stored_twice_are_found_and_mended() {
+    let world = World::on("2026-11-01");
+    let totals = "Id,et4ae5__Unique_Link_ID__c,Name,et4ae5__NumberOfTotalClicks__c,SystemModstamp\n";
+    let row = |id: &str, own: &str, clicks: u32| format!("{},{own},Give,{clicks},2026-08-0{clicks}T10:00:00Z\n", id);
+    let one = world.text("aggregate_link.csv", &(totals.to_owned() + &row("a09f40000000001AAA", "u-1", 3)));
+    let two = world.text("aggregate_link-2.csv", &(totals.to_owned() + &row("a09f40000000002AAA", "u-2", 4)));
+    let people =
+        world.text("contact.csv", &format!("Id,LastName,SystemModstamp\n{},Ortiz,2026-08-06T10:00:00Z\n", contact_id(1)));
+    world.load_files(&[one, two, people]).await.expect("a load");
+    let sql = "SELECT unique_link_id, number_of_total_clicks FROM aggregate_link ORDER BY 1";
+    let before = world.ask(sql).await;
+
+    // The same key twice, as when an old file is put back; and one record under its id as well, as older builds stored it.
+    let links = lake(&world, "aggregate_link", Role::Reference).await;
+    let all_links = all(&links).await;
+    let named = |name: &str| all_links.iter().find(|(_, row)| key(row) == name).expect("a row").1.clone();
+    stored_again(&world, &links, Partition(None), named("u-1")).await;
+    let mut columns = named("u-2").columns().to_vec();
+    let schema = named("u-2").schema();
+    let under_id: arrow::array::StringArray = [Some("\u{2}a09f40000000002AAA")].into_iter().collect();
+    columns[schema.index_of("record_key").expect("keys")] = Arc::new(under_id);
+    let none: arrow::array::ArrayRef =
+        arrow::array::new_null_array(schema.field_with_name("unique_link_id").unwrap().data_type(), 1);
+    columns[schema.index_of("unique_link_id").expect("ids")] = none;
+    stored_again(&world, &links, Partition(None), RecordBatch::try_new(schema, columns).expect("a row")).await;
+    let contacts = lake(&world, "contact", Role::Reference).await;
+    let person = all(&contacts).await.remove(0).1;
+    stored_again(&world, &contacts, Partition(None), person).await;
+    assert_eq!(world.another().line("SELECT count(*) FROM aggregate_link").await, "4");
+
+    let found = world.another().try_reconcile(false).await.expect("the books");
+    let told: Vec<(&str, u64, u64)> =
+        found.doubled.iter().map(|doubled| (doubled.object.as_str(), doubled.records, doubled.copies)).collect();
+    assert_eq!(told, [("aggregate_link", 2, 4), ("contact", 1, 2)], "{found}");
+    assert!(found.check().is_err());
+    let report = repaired(&world).await;
+    assert_eq!(report.doubled.iter().map(|doubled| doubled.mended).collect::<Vec<_>>(), [2, 1], "{report}");
+    let after = world.another();
+    assert_eq!(after.ask(sql).await, before);
+    assert_eq!(after.line("SELECT count(*) FROM contact").await, "1");
 }
 
 #[test]

@@ -35,7 +35,16 @@ struct Version {
 }
 
 /// Own fields as exports with other columns, in other orders, tell them.
-const OWN: [&str; 5] = [r#"{"a":"1"}"#, r#"{"b":"1"}"#, r#"{"a":"2","b":"1"}"#, r#"{"b":"2","a":"1"}"#, r#"{"c;=":"é","a":"1"}"#];
+const OWN: [&str; 8] = [
+    r#"{"a":"1"}"#,
+    r#"{"b":"1"}"#,
+    r#"{"a":"2","b":"1"}"#,
+    r#"{"b":"2","a":"1"}"#,
+    r#"{"c;=":"é","a":"1"}"#,
+    r#"{"a":null}"#,
+    r#"{"a":"2","b":null}"#,
+    r#"{"b":null,"a":null}"#,
+];
 
 fn ier_table() -> &'static Arc<Table> {
     known("ier").expect("the table of IERs")
@@ -211,6 +220,9 @@ fn each_of_the_orgs_own_fields_has_its_own_newest_version() {
     assert_eq!(own(&[version(5, 0), version(3, 2)]), r#"{"a":"1","b":"1"}"#, "a version that lacks a field does not erase it");
     assert_eq!(own(&[version(5, 3), version(3, 1)]), OWN[3], "a version that has all of them stays letter by letter");
     assert_eq!(own(&[version(5, 0), version(3, 1), version(4, 3)]), r#"{"a":"1","b":"2"}"#);
+    assert_eq!(own(&[version(5, 5), version(3, 2)]), r#"{"a":null,"b":"1"}"#, "one that has it, and nothing in it, empties it");
+    assert_eq!(own(&[version(3, 5), version(5, 2)]), OWN[2], "until it is filled again");
+    assert_eq!(own(&[version(5, 5), version(5, 0)]), OWN[0], "of one age, a value goes before none");
     // As older builds noted it: the whole text is of another version.
     let older = one(&[version(5, 0), batch(&Version { own: None, modstamp: Some(7), ..bare() })]);
     assert_eq!(

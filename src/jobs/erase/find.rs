@@ -15,6 +15,7 @@ use crate::lake::log::table::LakeTable;
 use crate::lake::parallel::in_parallel;
 use crate::lake::read;
 use crate::record::fields::{Table, hidden};
+use crate::record::names;
 use crate::tiers::suppressed::{List, addressed, naming};
 
 /// Rows of a table's files that go.
@@ -99,6 +100,9 @@ pub fn telling(table: &Table) -> Vec<&str> {
         columns.push(name);
     }
     columns.extend(table.field("ier_id").map(|field| field.name.as_ref()));
+    if table.tiered {
+        columns.extend(names::columns(table));
+    }
     columns.sort_unstable();
     columns.dedup();
     columns

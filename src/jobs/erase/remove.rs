@@ -23,7 +23,8 @@ use crate::ledgers::erased::suppress;
 use crate::progress::Progress;
 use crate::record::fields::{KeyRule, hidden};
 use crate::record::key::sent_days;
-use crate::tiers::suppressed::{Key, List, Subject};
+use crate::record::names::{columns, own_column};
+use crate::tiers::suppressed::{AllNames, Key, List, Subject};
 use crate::tiers::warehouse::{Tiers, Warehouse};
 
 /// Files written anew at once: each holds its old bytes and a row group.
@@ -200,7 +201,7 @@ impl Remover {
         Ok(removed)
     }
 
-    /// Puts the keys of rows about to go on the list, where they are not yet.
+    /// Puts the keys, and all other names, of rows about to go on the list, where they are not yet.
     async fn suppress(&self, lake: &Arc<LakeTable>, rows: &Rows, days: &Days, what: &What) -> Result<()> {
         if rows.files.is_empty() || lake.table.ledger {
             return Ok(());
@@ -211,6 +212,11 @@ impl Remover {
             letters.add(lake, rows, sought).await?;
         }
         subjects.extend(letters.ier_ids.iter().map(|id| Subject::Ier(id)));
+        let names = match lake.table.tiered && own_column(&lake.table).is_some() {
+            true => AllNames::of(&lake.table, &rows.fetch(lake, &columns(&lake.table)).await?)?,
+            false => AllNames::default(),
+        };
+        subjects.extend(names.subjects(&lake.table));
         suppress(&self.warehouse, &self.key, &subjects, self.at, &self.erasure_id).await
     }
 

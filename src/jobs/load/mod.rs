@@ -6,7 +6,7 @@
 //! of aliases with what contacts and leads show, and last the ledger of loads. A run killed between two commits is finished by running it again: what is already there is found
 //! unchanged.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -168,7 +168,12 @@ async fn load_inputs(
         .await
         .context(|| "all rows are loaded, but the ledger of loads does not say so: load the files again")?;
     let seconds = (clock.now() - started).num_milliseconds() as f64 / 1000.0;
-    Ok(LoadReport { tables, empty, left_out, notes: notes.into_iter().collect(), aliases_learned, rejects_file, bytes, seconds })
+    let note = |(note, mut files): (String, Vec<String>)| {
+        files.sort_unstable();
+        format!("{}: {note}", some(files.iter().map(String::as_str)))
+    };
+    let notes = notes.into_iter().map(note).collect();
+    Ok(LoadReport { tables, empty, left_out, notes, aliases_learned, rejects_file, bytes, seconds })
 }
 
 /// One table's rows on their way.
@@ -213,7 +218,8 @@ enum Read {
 struct Found {
     empty: Vec<String>,
     left_out: Vec<LeftOut>,
-    notes: BTreeSet<String>,
+    /// What was assumed of files, or is odd in them, with their names.
+    notes: BTreeMap<String, Vec<String>>,
 }
 
 struct Loading {
@@ -307,7 +313,9 @@ impl Loading {
     /// An export is at its end.
     async fn end(&mut self, ended: Ended, request: &LoadRequest) -> Result<()> {
         let Ended { name, table, rows_read, rejected, odd, notes } = ended;
-        self.found.notes.extend(notes);
+        for note in notes {
+            self.found.notes.entry(note).or_default().push(name.clone());
+        }
         if rows_read == 0 {
             self.empty(name, request)?;
             if known(&table.name).is_none() && matches!(request.missing, Missing::All { .. }) {
@@ -405,8 +413,8 @@ impl Loading {
                     run(&self.warehouse, &mut upsert, name == ier, progress).await.context(|| failed(&name))?
                 }
             };
-            let Counts { inserted, updated, unchanged, late, erased } = done;
-            counts.push(TableCounts { inserted, updated, unchanged, late, erased, ..load.counts });
+            let Counts { inserted, updated, unchanged, outdone, late, erased } = done;
+            counts.push(TableCounts { inserted, updated, unchanged, outdone, late, erased, ..load.counts });
         }
         if touched.contains(ier) || touched.contains(links::table()?.name.as_ref()) {
             links::adopt_orphans(&self.warehouse).await?;

@@ -1,4 +1,7 @@
 //! What a load did, for people and machines: every row read is told under one head.
+//!
+//! read = inserted + updated + unchanged + outdone + rejected + erased, and the lines of a table are those read and the trailing ones.
+//! Repaired rows are among those taken, and told beside: a row with a broken letter may be new as well as known.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -22,8 +25,10 @@ pub struct TableCounts {
     pub inserted: u64,
     /// Rows that changed a stored one.
     pub updated: u64,
-    /// Rows that told nothing new.
+    /// Rows that told nothing new: all they say was here, or came in another row of the same load.
     pub unchanged: u64,
+    /// Rows that say something else, and changed nothing: a newer version was here, or came in another row of the same load.
+    pub outdone: u64,
     /// Rows refused, each with its reason in the rejects file.
     pub rejected: u64,
     /// Of the rows that were taken: those in whose texts bytes that are no letters were replaced.
@@ -36,6 +41,13 @@ pub struct TableCounts {
     pub erased: u64,
     /// Of the inserted and updated: rows older than the archive's boundary, waiting in hot for the next archive run.
     pub late: u64,
+}
+
+impl TableCounts {
+    /// Rows told under one head or another: as many as were read.
+    pub fn told(&self) -> u64 {
+        self.inserted + self.updated + self.unchanged + self.outdone + self.rejected + self.erased
+    }
 }
 
 /// A file that was not read.
@@ -72,6 +84,27 @@ impl LoadReport {
     /// Did any row change anything?
     pub fn changed(&self) -> bool {
         self.aliases_learned > 0 || self.tables.iter().any(|table| table.inserted + table.updated + table.ended > 0)
+    }
+
+    /// The sum of what was told of a kind of rows.
+    fn sum(&self, of: impl Fn(&TableCounts) -> u64) -> u64 {
+        self.tables.iter().map(of).sum()
+    }
+
+    /// What became of rows of which none changed anything.
+    fn nothing_changed(&self, rows: u64) -> String {
+        if self.sum(|table| table.unchanged) == rows {
+            return "nothing changed: all of this was here already".to_owned();
+        }
+        let parts = [
+            (self.sum(|table| table.unchanged), "here already"),
+            (self.sum(|table| table.outdone), "outdone by newer versions"),
+            (self.sum(|table| table.rejected), "rejected"),
+            (self.sum(|table| table.erased), "refused, of people erased"),
+        ];
+        let parts = parts.iter().filter(|(count, _)| *count > 0);
+        let parts: Vec<String> = parts.map(|(count, what)| format!("{} {what}", human::count(*count))).collect();
+        format!("nothing changed: of {}, {}", human::counted(rows, "row"), parts.join(", "))
     }
 
     /// Was every row refused?
@@ -118,10 +151,14 @@ impl fmt::Display for LoadReport {
                 write!(f, "  {:>12}", human::count(number))?;
             }
         }
-        let rows: u64 = self.tables.iter().map(|table| table.read).sum();
+        let rows = self.sum(|table| table.read);
         let (bytes, seconds) = (human::bytes(self.bytes), human::seconds(self.seconds));
         write!(f, "\n{} rows, {bytes} in {seconds} ({})", human::count(rows), human::rate(rows, self.seconds))?;
-        let late: u64 = self.tables.iter().map(|table| table.late).sum();
+        for table in self.tables.iter().filter(|table| table.outdone > 0) {
+            let (rows, are) = (human::counted(table.outdone, "row"), if table.outdone == 1 { "is" } else { "are" });
+            write!(f, "\n{}: {rows} {are} outdone: newer versions of these records were here, or came with them", table.table)?;
+        }
+        let late = self.sum(|table| table.late);
         if late > 0 {
             write!(
                 f,
@@ -133,11 +170,11 @@ impl fmt::Display for LoadReport {
             let ended = human::counted(table.ended, "row");
             write!(f, "\n{}: {ended} ended: the files have other rows of these people, and lack these", table.table)?;
         }
-        let erased: u64 = self.tables.iter().map(|table| table.erased).sum();
+        let erased = self.sum(|table| table.erased);
         if erased > 0 {
             write!(f, "\n{} refused: of people erased on request", human::counted(erased, "row"))?;
         }
-        let trailing: u64 = self.tables.iter().map(|table| table.trailing).sum();
+        let trailing = self.sum(|table| table.trailing);
         if trailing > 0 {
             write!(f, "\n{} behind the rows of reports, which are none, passed over", human::counted(trailing, "line"))?;
         }
@@ -164,11 +201,7 @@ impl fmt::Display for LoadReport {
         if self.all_rejected() {
             write!(f, "\nnothing changed: every row was rejected")?;
         } else if rows > 0 && !self.changed() {
-            let unchanged: u64 = self.tables.iter().map(|table| table.unchanged).sum();
-            match unchanged == rows {
-                true => write!(f, "\nnothing changed: all of this was here already")?,
-                false => write!(f, "\nnothing changed: {} were here already", human::counted(unchanged, "row"))?,
-            }
+            write!(f, "\n{}", self.nothing_changed(rows))?;
         }
         Ok(())
     }

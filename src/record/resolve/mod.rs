@@ -43,6 +43,9 @@ mod groups;
 // The org's own fields, each a register of its own.
 mod own;
 
+// Which versions say nothing but what stands.
+pub mod standing;
+
 /// Formulas over other objects: see [the module](self).
 const FORMULAS: [&str; 2] = ["current_email", "triggered_send_definition_name"];
 

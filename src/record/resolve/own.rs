@@ -2,7 +2,8 @@
 //!
 //! A version that lacks a field erases nothing; one that has it wins by its stamp as in any column. A row of which all fields are of
 //! one version keeps that version's text, letter by letter; a row that mixes versions has its fields in the order of their names.
-//! An export leaves empty fields out of the text as it does fields it does not have, so an empty one says nothing either.
+//! A field that a version has and that is empty there is a JSON null in its text: it empties the field as of the version's stamp. (Texts
+//! of older builds leave empty fields out as they do fields the export did not have: those say nothing.)
 
 use std::collections::BTreeMap;
 
@@ -45,37 +46,49 @@ fn parse(text: &str) -> Option<BTreeMap<String, Value>> {
     Some(serde_json::from_str::<Map<String, Value>>(text).ok()?.into_iter().collect())
 }
 
+/// Does this text say nothing but what that one does? Of fields it lacks it says nothing.
+pub fn says_nothing_else(text: &str, stands: Option<&str>) -> bool {
+    stands.is_some_and(|stands| text == stands)
+        || match (parse(text), stands.map_or_else(|| Some(BTreeMap::new()), parse)) {
+            (Some(fields), Some(stands)) => {
+                fields.iter().all(|(name, value)| stands.get(name).map_or(value.is_null(), |other| other == value))
+            }
+            _ => false,
+        }
+}
+
 /// Resolves the fields of versions (with their notes), and notes where they come from; `own` is the stamp of the resolved row, and
 /// `first` the version whose text is preferred among equal ones. `None` when one of the texts is no JSON object.
 pub fn resolve(versions: &[(Version<'_>, &Kept<'_>)], own: Stamp, first: u32, notes: &mut Notes) -> Option<Resolved> {
     let whole = |version: &Version<'_>, kept: &Kept<'_>| kept.registers.get(CUSTOM).copied().unwrap_or(Some(version.stamp));
-    let mut best: BTreeMap<String, (Register, String, Value)> = BTreeMap::new();
+    // Among equal stamps any value goes before none, as in any column.
+    let mut best: BTreeMap<String, ((Register, bool, String), Value)> = BTreeMap::new();
     let mut parsed = Vec::with_capacity(versions.len());
     for (version, kept) in versions {
         let fields = parse(version.text)?;
         for (name, value) in &fields {
             let own = kept.registers.get(own_field(name).as_str()).copied();
             let register = own.unwrap_or_else(|| whole(version, kept));
-            let candidate = (register, value.to_string(), value.clone());
+            let candidate = ((register, !value.is_null(), value.to_string()), value.clone());
             match best.get_mut(name) {
-                Some(there) if (&there.0, &there.1) >= (&candidate.0, &candidate.1) => {}
+                Some(there) if there.0 >= candidate.0 => {}
                 Some(there) => *there = candidate,
                 None => drop(best.insert(name.clone(), candidate)),
             }
         }
         parsed.push(fields);
     }
-    let newest = best.values().map(|(register, ..)| *register).max().flatten();
+    let newest = best.values().map(|((register, ..), _)| *register).max().flatten();
     if newest.is_some_and(|newest| newest != own) {
         notes.register(CUSTOM, newest);
     }
-    for (name, (register, ..)) in best.iter().filter(|(_, (register, ..))| *register != newest) {
+    for (name, ((register, ..), _)) in best.iter().filter(|(_, ((register, ..), _))| *register != newest) {
         notes.register(&own_field(name), *register);
     }
-    let fields: BTreeMap<String, Value> = best.iter().map(|(name, (_, _, value))| (name.clone(), value.clone())).collect();
+    let fields: BTreeMap<String, Value> = best.iter().map(|(name, (_, value))| (name.clone(), value.clone())).collect();
     // One version has all of them, and no other of its age is spelled otherwise: then its text stays.
     let mut of_newest = versions.iter().zip(&parsed).filter(|((version, kept), _)| whole(version, kept) == newest);
-    let is_one_age = best.values().all(|(register, ..)| *register == newest);
+    let is_one_age = best.values().all(|((register, ..), _)| *register == newest);
     let row_of = |text: &str| {
         let same = versions.iter().map(|(version, _)| version).filter(|version| version.text == text);
         same.map(|version| version.row).min_by_key(|row| (*row != first, *row))

@@ -102,7 +102,7 @@ impl Export {
         }
     }
 
-    /// What was assumed of it without its saying so, or is a sign that something is amiss: a sentence each.
+    /// What was assumed of it without its saying so, or is a sign that something is amiss: a sentence each, without its name.
     pub fn notes(&self) -> Vec<String> {
         let (reading, odd) = (self.reading(), self.odd());
         let mut notes = Vec::new();
@@ -113,36 +113,28 @@ impl Export {
             );
         }
         if let Some(TextReading { encoding: Encoding::Windows1252, .. }) = reading.text {
-            notes.push(format!("{}: its letters are no UTF-8, and were read as Windows-1252", self.name));
+            notes.push("its letters are no UTF-8, and were read as Windows-1252".to_owned());
         }
         for (header, becomes) in &self.headers {
             if let (Becomes::Custom, Some(column)) = (becomes, nearly(&self.table, header)) {
-                notes.push(format!(
-                    "{}: the column {header:?} is not known, and is nearly {column}; it is kept in custom",
-                    self.name
-                ));
+                notes.push(format!("the column {header:?} is not known, and is nearly {column}; it is kept in custom"));
             }
         }
         if odd.quotes > 0 {
-            notes.push(format!(
-                "{}: quotes stand within texts that are in no quotes, in {}; they were kept as letters",
-                self.name,
-                human::counted(odd.quotes, "row")
-            ));
+            let rows = human::counted(odd.quotes, "row");
+            notes.push(format!("quotes stand within texts that are in no quotes, in {rows}; they were kept as letters"));
         }
         if odd.more {
-            notes.push(format!(
-                "{}: the answer says that there is more than it holds: load the other pages, too, to the one whose done is true",
-                self.name
-            ));
+            notes.push(
+                "the answer says that there is more than it holds: load the other pages, too, to the one whose done is true"
+                    .to_owned(),
+            );
         }
         if odd.skipped > 0 {
-            let zone = &reading.zone;
+            let (times, zone) = (human::counted(odd.skipped, "time"), &reading.zone);
             notes.push(format!(
-                "{}: {} that do not exist in {zone}, because its clocks are put forward over them: is it the file's zone? \
-                 Marketing Cloud's is Etc/GMT+6; say it with --zone",
-                self.name,
-                human::counted(odd.skipped, "time")
+                "{times} that do not exist in {zone}, because its clocks are put forward over them: is it the file's zone? \
+                 Marketing Cloud's is Etc/GMT+6; say it with --zone"
             ));
         }
         notes

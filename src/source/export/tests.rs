@@ -230,8 +230,8 @@ fn unknown_columns_are_kept_by_name() {
         column(&batch, "custom"),
         some(&[
             r#"{"Campus__c":"Boulder","Opened#2":"0","Note \"x\"":"a\\b","Campus__c#2":"Denver"}"#,
-            r#"{"Note \"x\"":"null"}"#,
-            ""
+            r#"{"Campus__c":null,"Opened#2":null,"Note \"x\"":"null","Campus__c#2":null}"#,
+            r#"{"Campus__c":null,"Opened#2":null,"Note \"x\"":null,"Campus__c#2":null}"#
         ])
     );
     assert_eq!(column(&batch, "opened"), some(&["true", "", ""]));

@@ -11,7 +11,7 @@ use arrow::array::RecordBatch;
 use self::work::Work;
 use super::carry::{Counts, Moved, Observing};
 use super::namesakes::{self, Found};
-use super::pin::{Pinned, pin};
+use super::pin::{Pinned, pin_all};
 use super::room::Room;
 use super::suppressed;
 use super::unite::unite;
@@ -255,10 +255,7 @@ impl Upsert {
     }
 
     async fn pin(&self) -> Result<Pinned> {
-        match &self.tiers {
-            Some(tiers) => pin(tiers).await,
-            None => Ok(Pinned { hot: self.target.snapshot().await?, archive: Arc::default() }),
-        }
+        pin_all(&self.target, self.tiers.as_ref()).await
     }
 
     /// Commits a table of attributes that is not there yet without rows, so that an erasure can find it.

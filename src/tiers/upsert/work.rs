@@ -20,8 +20,7 @@ use crate::lake::paths::Partition;
 use crate::lake::paths::Role;
 use crate::progress::Progress;
 use crate::record::fields::Table;
-use crate::record::resolve::resolve_all_told;
-use crate::tiers::carry::{Counts, Moved, Observing, filter_keys, partitions_of, settle};
+use crate::tiers::carry::{Counts, Moved, Observing, filter_keys, partitions_of, settle, settle_new};
 use crate::tiers::overlay::Overlay;
 use crate::tiers::pin::Pinned;
 use crate::tiers::room::Room;
@@ -260,9 +259,7 @@ impl Work {
     /// Settles rows of one partition whose keys are stored in that partition, archived, or new.
     async fn settle_here(&self, partition: Partition, own: &RecordBatch, survey: &Survey) -> Result<Here> {
         let table = &self.target.table;
-        let rows = resolve_all_told(table, own, Some(self.now_millis))?;
-        let outdone = (own.num_rows() - rows.num_rows()) as u64;
-        let wanted: HashSet<&str> = keys(&rows)?.iter().flatten().collect();
+        let wanted: HashSet<&str> = keys(own)?.iter().flatten().collect();
         let located = match survey.own.get(&partition) {
             None => Located::default(),
             Some(Some(located)) => located.only(|key| wanted.contains(key)),
@@ -275,15 +272,13 @@ impl Work {
         drop(wanted);
         if located.is_empty() && archived.num_rows() == 0 {
             // Nothing is known of any of them: the common case of a bulk load.
-            let counts = Counts { inserted: rows.num_rows() as u64, unchanged: outdone, ..Counts::default() };
+            let (rows, counts) = settle_new(table, own, self.now_millis)?;
             let rows = self.observing.note_first(table, rows)?;
             let mut tally = Tally::default();
             tally.month(partition.0).taken_in += rows.num_rows() as i64;
             return Ok(Here { comes: rows, counts, moved: Vec::new(), tally, goes: Located::default() });
         }
-        let settled = settle(table, &located.fetch(&self.target).await?, &archived, &rows, self.observing, self.now_millis)?;
-        let mut counts = settled.counts;
-        counts.unchanged += outdone;
+        let settled = settle(table, &located.fetch(&self.target).await?, &archived, own, self.observing, self.now_millis)?;
         let replaced: HashSet<&str> = keys(&settled.comes)?
             .iter()
             .zip(&settled.replaces)
@@ -292,7 +287,7 @@ impl Work {
             .collect();
         let goes = located.only(|key| replaced.contains(key));
         drop(replaced);
-        Ok(Here { comes: settled.comes, counts, moved: settled.moved, tally: settled.tally, goes })
+        Ok(Here { comes: settled.comes, counts: settled.counts, moved: settled.moved, tally: settled.tally, goes })
     }
 
     /// Keys of rows that, settled, belong to another partition than the one they came in by: their date was kept from

@@ -2,6 +2,9 @@
 //! the same table, whatever they come in; what is not whole, or speaks against itself, changes nothing.
 #![allow(clippy::unwrap_used)]
 
+mod counts;
 mod json;
+mod own_fields;
 mod parquet;
+mod texts;
 mod zips;

@@ -126,6 +126,13 @@ impl Kept {
         for field in self.table.fields.iter().filter(|field| field.source == Source::Export || field.name == CUSTOM) {
             let name = field.name.as_ref();
             let told = versions.iter().filter_map(|version| Some((version.stamp, version.told.get(name)?)));
+            if name == CUSTOM {
+                // One that is there and empty is empty.
+                let region = told.max().map(|(_, region)| region.as_ref().map(|region| format!("\"{}\"", region.exported())));
+                let object = region.map(|region| format!("{{\"{REGION}\":{}}}", region.as_deref().unwrap_or("null")));
+                row.extend(object.map(|object| (CUSTOM.to_owned(), Value::Text(object))));
+                continue;
+            }
             let newest = told.filter(|(_, value)| !field.sticky || value.is_some()).max();
             let newest = match newest {
                 // Of a formula the value first seen last.
@@ -145,10 +152,6 @@ impl Kept {
         let (modstamp, modified) = versions.iter().map(|version| version.stamp).max().expect("a version");
         row.extend(modstamp.map(|micros| ("system_modstamp".to_owned(), Value::Moment(micros))));
         row.extend(modified.map(|micros| ("last_modified_date".to_owned(), Value::Moment(micros))));
-        if let Some(Value::Text(region)) = row.get(CUSTOM) {
-            let object = format!("{{\"{REGION}\":\"{region}\"}}");
-            row.insert(CUSTOM.to_owned(), Value::Text(object));
-        }
         if self.table.name == "individual_email_result" {
             derive(&mut row);
         }
