@@ -17,6 +17,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::depth::STACK_BYTES;
 use crate::error::{Context as _, Error, Result};
 
 /// Batches on their way to the reader: enough that neither side waits for the other to wake up.
@@ -47,6 +48,7 @@ impl Workers {
             .worker_threads(threads)
             .max_blocking_threads(threads * READERS)
             .thread_name("ier-query")
+            .thread_stack_size(STACK_BYTES)
             .enable_all()
             .build();
         Ok(Self { threads: Arc::new(Threads { runtime: Some(runtime.context(|| "cannot start threads")?) }) })

@@ -31,6 +31,12 @@ pub mod identity;
 // Measures and other short expressions that have one definition: `sql/macros.sql`.
 pub(super) mod macros;
 
+// Patterns as Postgres writes them.
+mod patterns;
+
+// What hands used to other databases type.
+pub(super) mod idioms;
+
 // `count(DISTINCT x)` by group, in one table for all groups.
 pub(super) mod distinct;
 

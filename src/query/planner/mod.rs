@@ -29,6 +29,15 @@ pub(super) mod pushdown;
 // Filters on a text, tested once for each different text of a batch.
 pub(super) mod once;
 
+// Ids of 15 characters, and texts beside a yes or no.
+pub(super) mod literals;
+
+// Moments in a zone, taken for what the clock on the wall shows.
+pub(super) mod wall_clock;
+
+// IN, ANY, ALL and EXISTS over nulls: what the standard says they mean.
+pub(super) mod subqueries;
+
 // Window functions over whole partitions, some partitions at a time.
 pub(super) mod windows;
 
