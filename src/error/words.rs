@@ -171,12 +171,8 @@ fn of_moment(text: &str) -> Option<String> {
         return None;
     }
     let typed = text.split('\'').nth(1)?;
-    let right = by_month(typed).unwrap_or_else(|| "2026-10-01 or 2026-10-01 09:30:00".to_owned());
-    Some(
-        format!("'{typed}' is no moment as SQL writes it; write '{right}'")
-            .replace("' or", " or")
-            .replace("'2026-10-01 or", "2026-10-01 or"),
-    )
+    let right = by_month(typed).map_or_else(|| "2026-10-01 or 2026-10-01 09:30:00".to_owned(), |day| format!("'{day}'"));
+    Some(format!("'{typed}' is no moment as SQL writes it; write {right}"))
 }
 
 /// `10/1/2026` as `2026-10-01`.
