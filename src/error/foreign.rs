@@ -11,7 +11,7 @@ use datafusion::error::DataFusionError as Df;
 use deltalake_core::DeltaTableError as Delta;
 use parquet::errors::ParquetError;
 
-use super::{Error, Kind, Message};
+use super::{Error, Kind, Message, words};
 
 type Boxed = Box<dyn StdError + Send + Sync>;
 
@@ -30,6 +30,9 @@ impl Error {
     pub fn of_statement(mut self) -> Self {
         if self.kind == Kind::Internal && layers(&self).any(|layer| matches!(layer.downcast_ref(), Some(Df::Execution(_)))) {
             self.kind = Kind::Invalid;
+        }
+        if matches!(self.source.as_deref().map(|source| source.is::<Df>() || source.is::<ArrowError>()), Some(true)) {
+            self.message = words::plain(&self.message.to_string()).into();
         }
         self
     }
@@ -114,7 +117,8 @@ impl From<Df> for Error {
     fn from(error: Df) -> Self {
         match error {
             Df::External(inner) => unwrap_external(inner),
-            Df::Context(doing, inner) => Self::from(*inner).context(doing),
+            // What rule it was doing tells nobody anything.
+            Df::Context(_, inner) => (*inner).into(),
             Df::ObjectStore(inner) => (*inner).into(),
             Df::ParquetError(inner) => (*inner).into(),
             Df::IoError(inner) => inner.into(),

@@ -13,6 +13,9 @@ use std::time::Duration;
 // A message in words and values.
 pub(crate) mod message;
 
+// What is said of a statement, in words for whoever typed it.
+pub(crate) mod words;
+
 // What errors of other libraries mean to the operator.
 mod foreign;
 

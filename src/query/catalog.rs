@@ -147,6 +147,12 @@ pub struct SalesforceSchema {
 }
 
 impl SalesforceSchema {
+    /// Is this one of Salesforce's names?
+    pub fn knows(name: &str) -> bool {
+        let names = |table: &crate::record::fields::Table| [table.api_name().to_lowercase(), table.api.to_lowercase()];
+        TABLES.iter().filter(|table| table.is_salesforce()).any(|table| names(table).contains(&name.to_lowercase()))
+    }
+
     /// Renames the tables of the public schema.
     pub fn new(public: &PublicSchema) -> DfResult<Self> {
         let mut tables = HashMap::new();

@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
+use arrow::datatypes::{DataType, FieldRef, Fields};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider};
 use datafusion::common::{ParamValues, ScalarValue, TableReference};
 use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
+use datafusion::execution::FunctionRegistry;
 use datafusion::execution::context::{SQLOptions, SessionContext};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
 use datafusion::logical_expr::{Documentation, LogicalPlan, TableType};
-use datafusion::optimizer::{Optimizer, OptimizerRule};
+use datafusion::optimizer::{Analyzer, AnalyzerRule, Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -33,19 +35,22 @@ use super::look_ups::{AskedAbout, LookUps, Looker};
 use super::memory::{Shares, merge_bytes};
 use super::people::{People, Person};
 use super::workers::{Away, Workers};
-use super::{functions, statement};
+use super::{depth, functions, statement};
 use crate::calendar::days::Today;
 use crate::calendar::local::Calendar;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Result, words};
 use crate::lake::read::scan::STORE;
 use crate::query::functions::identity::OfWhom;
 use crate::query::functions::macros::Macros;
 use crate::query::functions::{distinct, identity, local_time};
+use crate::query::planner::literals::{ShortIds, YesAndNo};
 use crate::query::planner::once::TextsOnce;
 use crate::query::planner::pushdown;
 use crate::query::planner::rollups::CountTogether;
 use crate::query::planner::rules::PhysicalRules;
 use crate::query::planner::runs::{self, PersonRuns};
+use crate::query::planner::subqueries::NullsInSubqueries;
+use crate::query::planner::wall_clock::WallClock;
 use crate::query::planner::windows::WindowsByPartition;
 use crate::query::planner::yields::JoinsYield;
 use crate::record::id::SfId;
@@ -108,8 +113,11 @@ impl Engine {
             // are being written waits for the wrong one for ever. Upstream has mended it (pull request 24891).
             .set_usize("datafusion.execution.max_spill_file_size_bytes", 1);
         let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
+        let state = state.with_analyzer_rules(analyzer_rules());
         let state = state.with_optimizer_rules(optimizer_rules()).with_physical_optimizer_rules(physical_rules());
-        let context = SessionContext::new_with_state(state.build());
+        let mut state = state.build();
+        state.register_expr_planner(Arc::new(YesAndNo))?;
+        let context = SessionContext::new_with_state(state);
         functions::register(&context)?;
         distinct::register(&context)?;
         let calendar = Arc::new(calendar);
@@ -206,8 +214,13 @@ impl Engine {
         let mut state = self.context.state();
         let now = self.warehouse.clock().now();
         state.execution_props_mut().query_execution_start_time = Some(now);
-        let statement = self.read(&state, query, given, now)?;
-        let people = match identity::names_people(&statement.to_string()) {
+        // A statement may be deep, and the caller's stack be small.
+        let (statement, names_people) = stacker::maybe_grow(depth::STACK_BYTES / 4, depth::STACK_BYTES, || {
+            let statement = self.read(&state, query, given, now).map_err(Error::of_statement)?;
+            let names_people = identity::names_people(&statement.to_string());
+            Ok::<_, Error>((statement, names_people))
+        })?;
+        let people = match names_people {
             true => Some(self.people().await?),
             false => None,
         };
@@ -231,6 +244,9 @@ impl Engine {
                 Ok(plan) => plan,
             };
             read_only().verify_plan(&plan)?;
+            if let LogicalPlan::DescribeTable(described) = &plan {
+                return described_as(described.schema.fields());
+            }
             let frame = DataFrame::new(state, plan);
             let bound = match &parameters {
                 ParamValues::List(values) if values.is_empty() => frame,
@@ -314,6 +330,15 @@ impl Engine {
     }
 }
 
+/// DataFusion's rules, and ours: those that go by what was typed first, those that need types that fit last.
+fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
+    let mut rules = Analyzer::new().rules;
+    rules.insert(0, Arc::new(ShortIds));
+    rules.insert(1, Arc::new(WallClock));
+    rules.push(Arc::new(NullsInSubqueries));
+    rules
+}
+
 /// DataFusion's rules, and ours: once expressions are simple, and before plans are taken to pieces.
 fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules = Optimizer::new().rules;
@@ -345,6 +370,9 @@ async fn missing_table(state: &SessionState, statement: &Statement, public: &Pub
     }
     let table = missing?;
     let name = table.table();
+    if let Some(meant) = meant_table(name, public) {
+        return Some(Error::not_found(format!("there is no table {name}; did you mean {meant}?")));
+    }
     Some(Error::not_found(match name.chars().all(|char| char == '_' || char.is_alphanumeric()) {
         true => format!(
             "there is no table {name}. One of people's attributes is made when a file of its name is loaded (ier load {name}.csv); \
@@ -352,6 +380,15 @@ async fn missing_table(state: &SessionState, statement: &Statement, public: &Pub
         ),
         false => format!("there is no table {name:?}; a file is loaded before it is asked: ier load FILE"),
     }))
+}
+
+/// A table there is, whose name a missing one may be a slip of; Salesforce's names are those of a schema of their own.
+fn meant_table(name: &str, public: &PublicSchema) -> Option<String> {
+    if SalesforceSchema::knows(name) {
+        return Some(format!("{SALESFORCE}.{name}"));
+    }
+    let near = |known: &String| words::is_near(name, known) || words::is_near(name.strip_suffix('s').unwrap_or(name), known);
+    public.table_names().into_iter().find(near)
 }
 
 /// Nothing that changes data, schema or options.
@@ -406,6 +443,19 @@ impl Ask for Engine {
         debug_assert!(matches!(provider.table_type(), TableType::Base | TableType::View));
         Ok(provider.schema().fields().iter().map(|field| (field.name().clone(), type_name(field.data_type()))).collect())
     }
+}
+
+/// The answer of `DESCRIBE`, with types as people name them.
+fn described_as(fields: &Fields) -> Result<SendableRecordBatchStream> {
+    let texts =
+        |of: &dyn Fn(&FieldRef) -> String| Arc::new(fields.iter().map(of).map(Some).collect::<StringViewArray>()) as ArrayRef;
+    let batch = RecordBatch::try_from_iter([
+        ("column_name", texts(&|field| field.name().clone())),
+        ("data_type", texts(&|field| type_name(field.data_type()))),
+        ("is_nullable", texts(&|field| if field.is_nullable() { "YES" } else { "NO" }.to_owned())),
+    ])?;
+    let schema = batch.schema();
+    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::once(async { Ok(batch) }))))
 }
 
 /// A type as people name it.

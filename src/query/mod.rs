@@ -23,6 +23,12 @@ pub mod catalog;
 // A question people bring, as an SQL file with a head: what it answers, its parameters, its columns.
 pub mod question;
 
+// How deep a statement may be.
+mod depth;
+
+// What the columns of an answer are called.
+mod naming;
+
 // A statement as it is planned: parsed, its parameters bound, its macros replaced.
 mod statement;
 

@@ -1,4 +1,4 @@
-//! A statement as it is planned: parsed, its parameters bound, its macros replaced.
+//! A statement as it is planned: parsed, its parameters bound, its columns named, idioms and macros replaced.
 //!
 //! A statement may begin with a comment that declares named parameters (see [`super::question`]). They are bound as values of the
 //! parsed statement, never pasted into its text, so a value can be nothing but a value.
@@ -13,8 +13,10 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::question::{Parameter, Question, Type};
+use super::{depth, naming};
 use crate::calendar::days::Today;
 use crate::error::{Error, Result};
+use crate::query::functions::idioms;
 use crate::query::functions::macros::Macros;
 
 /// Reads a statement. `given` are values for the parameters its head declares; for others it has the defaults of `today`.
@@ -28,6 +30,7 @@ pub fn read(
     given: &BTreeMap<String, String>,
     today: Today,
 ) -> Result<Statement> {
+    depth::check(text)?;
     let dialect = state.config().options().sql_parser.dialect;
     let mut statement = state.sql_to_statement(text, &dialect)?;
     let question = Question::head(text)?;
@@ -38,7 +41,11 @@ pub fn read(
             ControlFlow::Continue(()) => Ok(()),
         })?;
     }
-    within(&mut statement, &mut |statement| macros.expand(statement))?;
+    within(&mut statement, &mut |statement| {
+        naming::name_columns(statement);
+        idioms::translate(statement)?;
+        macros.expand(statement)
+    })?;
     Ok(statement)
 }
 

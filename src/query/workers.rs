@@ -19,6 +19,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::depth::STACK_BYTES;
 use crate::error::{Context as _, Error, Result};
 
 /// Batches on their way to the reader: enough that neither side waits for the other to wake up.
@@ -53,6 +54,7 @@ impl Threads {
             .worker_threads(threads)
             .max_blocking_threads(threads * READERS)
             .thread_name("ier-query")
+            .thread_stack_size(STACK_BYTES)
             .enable_all()
             .build();
         let runtime = Some(runtime.context(|| "cannot start threads")?);

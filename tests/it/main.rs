@@ -23,6 +23,9 @@ mod model;
 /// Random SQL: hot over archive answers as the same rows in memory do, whatever is asked and whatever job has just run.
 mod random_sql;
 
+/// Random SQL against SQLite: an oracle that is not DataFusion.
+mod sqlite;
+
 /// The planner's short ways change no answer, and are taken where they should be.
 mod shortcuts;
 
@@ -118,6 +121,9 @@ mod lease;
 
 /// Statements that want too much time or memory.
 mod limits;
+
+/// Statements as deep as programs write them: answered or refused, and the process lives.
+mod deep;
 
 /// What a process takes, measured from outside, and what becomes of rows that outgrow it.
 mod memory;

@@ -42,6 +42,12 @@ pub(super) mod macros;
 // Every function of ours, with what it answers.
 mod listed;
 
+// Patterns as Postgres writes them.
+mod patterns;
+
+// What hands used to other databases type.
+pub(super) mod idioms;
+
 // `count(DISTINCT x)` by group, in one table for all groups.
 pub(super) mod distinct;
 

@@ -32,6 +32,15 @@ pub(super) mod once;
 // Joins make pauses, so that a statement can be stopped.
 pub(super) mod yields;
 
+// Ids of 15 characters, and texts beside a yes or no.
+pub(super) mod literals;
+
+// Moments in a zone, taken for what the clock on the wall shows.
+pub(super) mod wall_clock;
+
+// IN, ANY, ALL and EXISTS over nulls: what the standard says they mean.
+pub(super) mod subqueries;
+
 // Window functions over whole partitions, some partitions at a time.
 pub(super) mod windows;
 
