@@ -360,10 +360,10 @@ fn of_function(function: &mut Function) -> Result<Option<Expr>> {
     let name = name.value.to_ascii_lowercase();
     let Some(arguments) = arguments(function) else { return Ok(None) };
     let given: Vec<&Expr> = arguments.iter().collect();
-    if name == "to_char" || name == "strftime" || name == "to_varchar" {
-        if let [moment, pattern] = given.as_slice() {
-            return Ok(Some(to_char(moment, pattern)?));
-        }
+    if matches!(name.as_str(), "to_char" | "strftime" | "to_varchar")
+        && let [moment, pattern] = given.as_slice()
+    {
+        return Ok(Some(to_char(moment, pattern)?));
     }
     if let Some(moved) = by_part(&name, &given)? {
         return Ok(Some(moved));

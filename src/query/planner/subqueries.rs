@@ -212,12 +212,12 @@ impl Question {
     }
 
     /// There is a y that is x: true, or something that is not.
-    fn is_among(self) -> DfResult<Expr> {
+    fn is_among(&self) -> DfResult<Expr> {
         self.exists(Some(self.y().eq(self.x.clone())), false)
     }
 
     /// No y is x, none is null, and neither is x, unless there is no y: true, or something that is not.
-    fn is_not_among(self) -> DfResult<Expr> {
+    fn is_not_among(&self) -> DfResult<Expr> {
         let no_null = self.exists(Some(self.y().is_null()), true)?;
         let no_match = self.exists(Some(self.y().eq(self.x.clone())), true)?;
         let both = no_match.and(no_null);
