@@ -151,7 +151,7 @@ async fn totals_of_a_link_and_people_that_are_stored_twice_are_found_and_mended(
     let under_id: arrow::array::StringArray = [Some("\u{2}a09f40000000002AAA")].into_iter().collect();
     columns[schema.index_of("record_key").expect("keys")] = Arc::new(under_id);
     let none: arrow::array::ArrayRef =
-        arrow::array::new_null_array(schema.field_with_name("unique_link_id").unwrap().data_type(), 1);
+        arrow::array::new_null_array(schema.field_with_name("unique_link_id").expect("ids").data_type(), 1);
     columns[schema.index_of("unique_link_id").expect("ids")] = none;
     stored_again(&world, &links, Partition(None), RecordBatch::try_new(schema, columns).expect("a row")).await;
     let contacts = lake(&world, "contact", Role::Reference).await;
