@@ -211,7 +211,7 @@ mod tests {
         let ours = views.chain([IER_AS_OF, files::NAME, OBSERVED]).chain(tables);
         for name in ours {
             let headers = ["ContactId".to_owned(), "Campus".to_owned()];
-            match recognise(&Clues { headers: &headers, as_table: Some(name), file_name: "", rows: &[], is_forced: false }) {
+            match recognise(&Clues { headers: &headers, as_table: Some(name), file_name: "", rows: &[] }) {
                 Ok(found) => assert!(
                     found.is_some_and(|(table, _)| known(&table.name).is_some()),
                     "{name} would be loaded and never be seen"

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::as_told;
 use super::headers::{column_of, is_api, is_telltale, look_like_data, table_called};
 use super::layout::is_connectors;
 use crate::error::{Error, Result};
@@ -83,8 +82,6 @@ pub struct Clues<'a> {
     pub file_name: &'a str,
     /// The first rows, as texts.
     pub rows: &'a [Vec<String>],
-    /// Believe `as_table` whatever the rest says.
-    pub is_forced: bool,
 }
 
 /// A table, and what shows that it is this one.
@@ -135,9 +132,6 @@ pub fn recognise_known(clues: &Clues<'_>) -> Result<Option<Recognised>> {
             Some(table) => with_key(table, headers)?,
             None => attributes(&attribute_name(name.trim())?, headers)?,
         };
-        if !clues.is_forced {
-            as_told::check(&table, clues)?;
-        }
         return Ok(Some((table, "as told")));
     }
     if let Some(table) = by_header(headers) {
@@ -407,7 +401,7 @@ mod tests {
     fn of_rows(headers: &str, as_table: Option<&str>, file_name: &str, row: &str) -> Result<String> {
         let cut = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<String>>();
         let headers = cut(headers);
-        let found = recognise(&Clues { headers: &headers, as_table, file_name, rows: &[cut(row)], is_forced: false })?;
+        let found = recognise(&Clues { headers: &headers, as_table, file_name, rows: &[cut(row)] })?;
         found.map(|(table, _)| table.name.to_string()).ok_or_else(|| unknown(&headers))
     }
 

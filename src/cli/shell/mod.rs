@@ -9,6 +9,9 @@ mod command;
 // A pager for answers that are longer than the terminal is high.
 mod pager;
 
+// Where lines come from.
+mod lines;
+
 // Lines of a pipe or a file.
 mod piped;
 
@@ -24,11 +27,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use clap::ValueEnum;
 use futures::future::BoxFuture;
 
 use self::command::{Command, HELP, Records};
+pub use self::lines::{Line, Lines};
 pub use self::pager::Pager;
 pub use self::piped::Piped;
 pub use self::typed::Typed;
@@ -47,27 +50,6 @@ const PROMPT_WITHIN: &str = "  -> ";
 
 /// Files that include files that include files: so many and no more, since one may include itself.
 const INCLUDED_MAX: usize = 100;
-
-/// One thing somebody typed.
-#[derive(Debug, Eq, PartialEq)]
-pub enum Line {
-    /// A line, without its end; several, where they were pasted.
-    Text(String),
-    /// Ctrl-C: forget what was typed so far.
-    Interrupted,
-    /// Nothing more will come.
-    End,
-}
-
-/// Where lines come from.
-#[async_trait(?Send)]
-pub trait Lines {
-    /// The next line; `prompt` is shown where somebody types.
-    async fn next(&mut self, prompt: &str) -> Result<Line>;
-
-    /// Keeps a statement for the arrow keys and the next session.
-    fn remember(&mut self, statement: &str) -> Result<()>;
-}
 
 /// What a shell is begun with.
 pub struct Shell<'a> {

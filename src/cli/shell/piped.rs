@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::error::{Error, Result};
 
-use super::{Line, Lines};
+use super::lines::{Line, Lines};
 
 /// Lines of a pipe read before they are needed.
 const LINES_AHEAD: usize = 256;

@@ -9,8 +9,8 @@ use rustyline::{CompletionType, Config, Editor};
 
 use crate::error::{Context, Error, Result};
 
+use super::lines::{Line, Lines};
 use super::words::Words;
-use super::{Line, Lines};
 
 /// Lines of history kept.
 const HISTORY_LINES: usize = 10_000;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
+use super::as_told;
 use super::decode::{self, Content, Found, Opening};
 use super::digest::Digest;
 use super::headers::nearly;
@@ -236,8 +237,11 @@ fn lay(
     let named = |header: String| names.and_then(|names| names.get(header.trim())).cloned().unwrap_or(header);
     let headers: Vec<String> = headers.into_iter().map(named).collect();
     let as_table = asked.as_table.as_deref();
-    let clues = Clues { headers: &headers, as_table, file_name, rows, is_forced: asked.is_forced };
+    let clues = Clues { headers: &headers, as_table, file_name, rows };
     let recognised = if is_of_all { recognise_known(&clues)? } else { recognise(&clues)? };
+    if let (Some((table, _)), true) = (&recognised, as_table.is_some() && !asked.is_forced) {
+        as_told::check(table, &clues)?;
+    }
     Ok(recognised.map(|(table, why)| Layout { why, ..Layout::new(table, headers) }))
 }
 

@@ -73,6 +73,7 @@ fn nothing_that_a_terminal_obeys_reaches_it_from_any_verb() {
         &["erase", EVE, "--reason", EVIL],
         &["erase", EVIL, "--reason", "x"],
         &["erase", "--finish"],
+        &["drop", EVIL],
         &["hold", "release", EVIL, "--reason", "x"],
         &["erase", EVE, "--reason", EVIL, "--rejects", &folder],
         &["inspect", "contact.csv", "header.csv"],
