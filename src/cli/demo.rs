@@ -30,6 +30,9 @@ use super::{generate, print};
 /// Marks a folder as a demo's.
 const MARK: &str = ".ier-demo";
 
+/// Where rows that cannot be read are kept.
+const REJECTS: &str = "rejects.csv";
+
 /// Rows shown of a long answer.
 const SHOWN_ROWS: usize = 12;
 
@@ -79,7 +82,7 @@ pub async fn run(session: &Session, args: &Demo) -> Result<()> {
     let request = LoadRequest {
         inputs: vec![exports.to_string_lossy().into_owned()],
         asked: Asked::new(session.settings.zone),
-        rejects: Some(folder.join("rejects.csv")),
+        rejects: Some(folder.join(REJECTS)),
         buffer_bytes: session.load_buffer_bytes(),
         record_bytes: session.settings.load.record_bytes(),
         keep_versions: session.settings.load.keep_versions,
@@ -148,6 +151,10 @@ fn prepare(folder: &Path, ours: &[&Path]) -> Result<()> {
     }
     for earlier in ours.iter().filter(|earlier| earlier.is_dir()) {
         std::fs::remove_dir_all(earlier).context(preparing)?;
+    }
+    match std::fs::remove_file(folder.join(REJECTS)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::from(error).context(preparing())),
+        _ => {}
     }
     std::fs::write(&mark, "made by `ier demo`; this folder may be deleted\n").context(preparing)
 }

@@ -222,18 +222,8 @@ fn of_column(text: &str) -> Option<String> {
 
 /// Are two names so alike that one may be a slip of the other?
 pub fn is_near(one: &str, other: &str) -> bool {
-    let (one, other): (Vec<char>, Vec<char>) = (one.to_lowercase().chars().collect(), other.to_lowercase().chars().collect());
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, char) in one.iter().enumerate() {
-        let mut before = row[0];
-        row[0] = at + 1;
-        for (place, other) in other.iter().enumerate() {
-            let changed = before + usize::from(char != other);
-            before = row[place + 1];
-            row[place + 1] = changed.min(before + 1).min(row[place] + 1);
-        }
-    }
-    row[other.len()] <= (one.len().max(other.len()) + 2) / 4
+    let longest = one.chars().count().max(other.chars().count());
+    strsim::levenshtein(&one.to_lowercase(), &other.to_lowercase()) <= (longest + 2) / 4
 }
 
 /// Literals as they were typed: `Int64(2)` is 2, `Utf8("x")` is 'x'; types as people name them.

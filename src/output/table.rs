@@ -23,7 +23,7 @@ const MEASURED_ROWS: usize = 1000;
 /// A cell wider than this is cut.
 const MAX_CELL: usize = 60;
 /// Where the terminal is too narrow for all columns, texts are cut to this first.
-const NARROW_CELL: usize = 32;
+const NARROW_CELL: usize = 24;
 
 /// How the rows are laid out, once that is known.
 enum Laid {
@@ -183,7 +183,7 @@ impl<'a, 'b> Table<'a, 'b> {
         }
         let columns = human::counted(left_out.len() as u64, "column");
         let named = cut(&left_out.join(", "), self.options.terminal_columns.saturating_sub(1));
-        Some(format!("({columns} left out to fit the terminal; --format record, or \\x in the shell, shows all:\n {named})"))
+        Some(format!("({columns} left out; --format record, or \\x in the shell, shows them)\n {named}"))
     }
 }
 

@@ -197,10 +197,13 @@ async fn a_file_is_whole_or_as_it_was() {
     let names = || std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
     assert_eq!(write_file(stream(vec![numbers([1, 2])]), Format::Csv, &path, &Options::default()).await.unwrap(), 2);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "n\n1\n2\n");
+    let refused = write_file(stream(vec![numbers([7])]), Format::Csv, &path, &Options::default()).await.unwrap_err();
+    assert!(refused.to_string().contains("exists already"), "{refused}");
+    let replacing = Options { may_replace: true, ..Options::default() };
     let first = numbers([3]);
     let broken = futures::stream::iter([Ok(first.clone()), Err(Error::unavailable("the store went away").into())]);
     let broken = Box::pin(RecordBatchStreamAdapter::new(first.schema(), broken));
-    let error = write_file(broken, Format::Csv, &path, &Options::default()).await.unwrap_err();
+    let error = write_file(broken, Format::Csv, &path, &replacing).await.unwrap_err();
     assert_eq!(error.to_string(), "the store went away");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "n\n1\n2\n", "the old answer stands");
     assert_eq!(names(), ["answer.csv"], "and nothing lies beside it");

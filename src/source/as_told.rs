@@ -43,7 +43,9 @@ fn of_known(told: &Table, clues: &Clues<'_>) -> Result<()> {
     }
     let means_nothing = |header: &&String| column_of(told, header).is_none() && !is_api(header) && !is_connectors(header);
     let strange = headers.iter().filter(means_nothing).count();
-    if own_headers(told, headers) == 0 && strange > 0 {
+    // Of its own, and not the id: a file of attributes names a contact by a header that is a contact's id.
+    let is_own = |header: &&String| own_headers(told, std::slice::from_ref(*header)) > 0 && !is_id(told, header);
+    if !headers.iter().any(|header| is_own(&header)) && strange > 0 {
         return Err(insist(phrase!(
             "no column of this file is one of {}, but for what every record has: {strange} of {} are unknown there",
             told.name,
@@ -71,9 +73,14 @@ fn insist(what: crate::error::Message) -> Error {
     Error::invalid(what).also("leave --as out, or insist with --force")
 }
 
+/// Is it the header of the record's own id?
+fn is_id(told: &Table, header: &str) -> bool {
+    column_of(told, header).is_some_and(|at| told.fields[at].name == told.id)
+}
+
 /// The beginning that all ids have, and whose it is, where it is none of this table's.
 fn foreign_ids(told: &Table, clues: &Clues<'_>) -> Option<(&'static str, &'static str)> {
-    let at = clues.headers.iter().position(|header| column_of(told, header).is_some_and(|at| told.fields[at].name == told.id))?;
+    let at = clues.headers.iter().position(|header| is_id(told, header))?;
     let own = match told.name.as_ref() {
         "contact" => Some(CONTACT_PREFIX),
         "lead" => Some(LEAD_PREFIX),

@@ -183,6 +183,6 @@ mod tests {
         assert_eq!(of("SEL").1, columns(&["SELECT"]));
         assert_eq!(of("\\d ie"), (3, columns(&["ier"])));
         assert_eq!(of("\\ti"), (0, columns(&["\\timing"])));
-        assert_eq!(of("SELECT 'é"), (10, Vec::new()));
+        assert_eq!(of("SELECT 'é"), (8, Vec::new()));
     }
 }

@@ -93,12 +93,6 @@ fn parse(location: &str) -> Result<Url> {
         }
         return Ok(url);
     }
-    // `s3:/bucket`, with a slash too few, would be a local folder of that name.
-    if let Some((scheme, rest)) = location.split_once(":/")
-        && ["s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "file", "memory", "http", "https"].contains(&scheme)
-    {
-        return Err(Error::invalid(phrase!("warehouse {location} is no place; is {scheme}://{rest} meant?")));
-    }
     folder(PathBuf::from(location))
 }
 

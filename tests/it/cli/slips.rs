@@ -27,7 +27,7 @@ fn a_table_that_the_file_is_not_of_is_refused() {
         ("data/individual_link.csv", "individual_email_result", like("individual_link")),
         ("data/contact.csv", "individual_link", like("contact")),
         ("data/individual_email_result.csv", "opens", like("individual_email_result")),
-        ("data/affiliation.csv", "contact", "no key".to_owned()),
+        ("data/affiliation.csv", "contact", "no column of this file is one of contact".to_owned()),
     ] {
         refused(&room, &["load", file, "--as", told], 2, &[&says]);
     }
@@ -48,7 +48,7 @@ fn a_table_that_the_file_is_not_of_is_refused() {
 #[test]
 fn a_new_table_whose_name_is_nearly_another_is_asked_about_and_can_be_dropped() {
     let room = loaded();
-    for name in ["affilation", "afiliation", "employmnet", "lead_", "individual_emial_result"] {
+    for name in ["affilation", "afiliation", "employmnet", "leda", "individual_emial_result"] {
         let meant = ["affiliation", "employment", "lead", "individual_email_result"];
         let near = room.run(&["load", "data/affiliation.csv", "--as", name]);
         assert_eq!(code(&near), 2, "{name}");
@@ -237,7 +237,7 @@ fn verbs_that_people_try_are_answered() {
     refused(&room, &["serve"], 2, &["there is no server"]);
     let told: Value = serde_json::from_slice(&room.run(&["--json", "export"]).stderr).unwrap();
     assert!(told["error"]["message"].as_str().unwrap().contains("ier sql -o FILE"), "{told}");
-    refused(&room, &["-w", "s3:/bucket", "status"], 2, &["is s3://bucket meant?"]);
+    refused(&room, &["-w", "s3:/bucket", "status"], 2, &["give s3://bucket"]);
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn an_hour_at_the_shell_for_somebody_who_knows_psql() {
     // What is wider than the terminal fits, and says what it leaves out.
     let wide = shell.asks("SELECT * FROM ier ORDER BY ier_id LIMIT 2;", "(2 rows)");
     assert!(wide.lines().all(|line| line.chars().count() <= 80), "{wide}");
-    assert!(wide.contains("columns left out to fit the terminal"), "{wide}");
+    assert!(wide.contains("columns left out; --format record, or \\x in the shell"), "{wide}");
     shell.asks("\\x auto", "where a table would be wider");
     let record = shell.asks("SELECT * FROM ier ORDER BY ier_id LIMIT 1;", "(1 row)");
     assert!(record.contains("-[ RECORD 1 ]") && record.contains("\ncustom "), "{record}");
