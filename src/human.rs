@@ -15,6 +15,11 @@ pub fn is_slip(one: &str, other: &str) -> bool {
     one != other && strsim::osa_distance(one, other) <= slips
 }
 
+/// Of some words the one that was meant by a word with a slip in it: the likest, if any is.
+pub fn meant<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known.filter(|known| is_slip(word, known)).min_by_key(|known| strsim::osa_distance(word, known))
+}
+
 /// `1234567` as `1,234,567`.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();

@@ -79,8 +79,7 @@ pub async fn plan(warehouse: &Arc<Warehouse>, name: &str) -> Result<DropPlan> {
     };
     let Some(lake) = found else {
         let missing = Error::not_found(phrase!("there is no table {name} of people's attributes"));
-        let mut meant = names.iter().filter(|there| human::is_slip(&name, there));
-        return Err(match meant.next() {
+        return Err(match human::meant(&name, names.iter().map(String::as_str)) {
             Some(meant) => missing.also(phrase!("is {meant} meant?")),
             None => missing,
         });

@@ -18,7 +18,7 @@ pub(super) async fn may_be_made(warehouse: &Warehouse, name: &str) -> Result<()>
         return Ok(());
     }
     let known = TABLES.iter().flat_map(|table| [Some(table.name.as_ref()), table.short]).flatten();
-    match known.chain(stored.iter().map(String::as_str)).find(|there| human::is_slip(name, there)) {
+    match human::meant(name, known.chain(stored.iter().map(String::as_str))) {
         None => Ok(()),
         Some(meant) => Err(Error::invalid(phrase!(
             "there is no table {name} yet, and there is {meant}: load with --as {meant} if it is meant, or with --force to make {name}"
