@@ -27,7 +27,11 @@ const STANDARD: [(&str, &str); 8] = [
 pub(super) fn check(told: &Table, clues: &Clues<'_>) -> Result<()> {
     match known(&told.name) {
         Some(told) => of_known(told, clues),
-        None => looks_like(clues).map_or(Ok(()), |other| Err(not_of(told, clues, &other.name))),
+        // Attributes may be called as columns of ours are; most of them are not.
+        None => match looks_like(clues).filter(|other| known_headers(other, clues.headers) * 2 > clues.headers.len()) {
+            Some(other) => Err(not_of(told, clues, &other.name)),
+            None => Ok(()),
+        },
     }
 }
 
