@@ -45,6 +45,7 @@ use crate::query::functions::macros::Macros;
 use crate::query::functions::{distinct, identity, local_time};
 use crate::query::planner::literals::{ShortIds, YesAndNo};
 use crate::query::planner::once::TextsOnce;
+use crate::query::planner::one_row::OneRowJoins;
 use crate::query::planner::pushdown;
 use crate::query::planner::rollups::CountTogether;
 use crate::query::planner::rules::PhysicalRules;
@@ -336,6 +337,7 @@ fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     rules.insert(0, Arc::new(ShortIds));
     rules.insert(1, Arc::new(WallClock));
     rules.push(Arc::new(NullsInSubqueries));
+    rules.push(Arc::new(OneRowJoins));
     rules
 }
 

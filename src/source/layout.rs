@@ -96,6 +96,14 @@ pub(super) struct Place {
 pub(super) type Lay<'a> = dyn Fn(Vec<String>, &[Vec<String>]) -> Result<Option<Layout>> + 'a;
 
 impl Layout {
+    /// May this value of the last column be the beginning of another? An id and a yes or no are none when they are cut.
+    pub fn may_be_short(&self, value: &[u8]) -> bool {
+        let last = self.headers.len().saturating_sub(1);
+        let is_last = |filled: &&Filled| filled.from.iter().any(|place| place.at == last);
+        let kind = self.columns.iter().find(is_last).map(|filled| filled.field.kind);
+        value.is_empty() || !kind.is_some_and(|kind| kind == Kind::Bool || kind.is_id())
+    }
+
     pub fn new(table: Arc<Table>, headers: Vec<String>) -> Self {
         let mut columns: Vec<Filled> = Vec::new();
         let mut unknown: Vec<Unknown> = Vec::new();

@@ -59,6 +59,8 @@ pub struct Odd {
     pub headers: u64,
     /// Rows in which a quote stands within a text that is in no quotes; it was kept as a letter.
     pub quotes: u64,
+    /// The line of the last row, where no line end stands behind it and nothing shows that its last value is whole; 0 otherwise.
+    pub unended: u64,
     /// Moments that do not exist in the zone they were read in.
     pub skipped: u64,
     /// Does the file say that there is more than it holds?

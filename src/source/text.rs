@@ -411,6 +411,9 @@ impl TextRows {
         }
         self.whole_rows += 1;
         self.odd.quotes += u64::from(self.record.has_stray_quote);
+        if !self.record.is_ended && self.whole_rows > 1 && self.layout.may_be_short(self.record.field(self.record.len() - 1)) {
+            self.odd.unended = self.record.line;
+        }
         if !self.key_columns.iter().any(|columns| columns.iter().all(|&column| present[column])) {
             // Whether it really has no key is decided where keys are made; by then the text is gone.
             rows.suspects.insert(row, row_text(self.record.iter()));

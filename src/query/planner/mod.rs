@@ -41,6 +41,9 @@ pub(super) mod wall_clock;
 // IN, ANY, ALL and EXISTS over nulls: what the standard says they mean.
 pub(super) mod subqueries;
 
+// A join with an aggregate of all rows keeps its condition.
+pub(super) mod one_row;
+
 // Window functions over whole partitions, some partitions at a time.
 pub(super) mod windows;
 

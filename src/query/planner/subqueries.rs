@@ -29,7 +29,7 @@
 //! | `(SELECT count(*) FROM v, w WHERE v.a = t.a AND w.a = t.b)`, and so `IN`, `EXISTS` | two columns of one name are taken for one: wrong rows; as a value refused here | not found there |
 //! | `EXISTS (SELECT … WHERE v.a = t.a GROUP BY ROLLUP (v.b))`, or `HAVING` without `GROUP BY` | no row where nothing is; refused here | issue 25519 |
 //! | `EXISTS (SELECT v.b AS a … WHERE v.a = t.a)` | refused: one name twice | not found there |
-//! | `(SELECT 'b' AS c, max(k) AS m …) x LEFT JOIN (the same) y ON x.c = y.c AND x.c IS NULL`: one row with one row | **open**: the condition is lost (seeds 5577, 5797) | not found there |
+//! | `(SELECT 'b' AS c, max(k) AS m …) x LEFT JOIN (the same) y ON x.c = y.c AND x.c IS NULL`: one row with one row | the condition is lost: answered by [`super::one_row`] | not found there |
 //! | `x IN (SELECT …)` in the list of a SELECT | refused with a syntax tree | pull request 25338 |
 
 use std::sync::Arc;
@@ -376,7 +376,7 @@ fn is_column(expr: &Expr) -> bool {
 }
 
 /// Has it one row, whatever there is: an aggregate of all rows?
-fn is_one_row(plan: &LogicalPlan) -> bool {
+pub(super) fn is_one_row(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Projection(projection) => is_one_row(&projection.input),
         LogicalPlan::SubqueryAlias(alias) => is_one_row(&alias.input),

@@ -125,6 +125,12 @@ impl Export {
             let rows = human::counted(odd.quotes, "row");
             notes.push(format!("quotes stand within texts that are in no quotes, in {rows}; they were kept as letters"));
         }
+        if odd.unended > 0 {
+            notes.push(format!(
+                "no line end stands behind the last row (line {}): if the file was cut off there, its last value may be short",
+                odd.unended
+            ));
+        }
         if odd.more {
             notes.push(
                 "the answer says that there is more than it holds: load the other pages, too, to the one whose done is true"
