@@ -413,3 +413,9 @@ pub fn told<T: DeserializeOwned>(batches: &[RecordBatch]) -> Result<Vec<T>> {
 fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
     serde_json::from_value(value).map_err(|error| Error::internal(phrase!("an answer has other columns than its SQL: {error}")))
 }
+
+/// Has retention ever removed a record?
+pub async fn has_expired(engine: &Engine) -> Result<bool> {
+    let rows: Vec<RecordBatch> = engine.sql("SELECT object FROM expired_total LIMIT 1").await?.try_collect().await?;
+    Ok(rows.iter().any(|batch| batch.num_rows() > 0))
+}

@@ -180,7 +180,8 @@ async fn answered(engine: &Engine, person: &Person, question: Question) -> Resul
     };
     let life = facts::life(engine, &ids, question.as_of);
     let (life, erased, face) = tokio::try_join!(life, facts::erasure(engine, person.ids()), engine.face(person))?;
-    if life.is_empty() && erased.is_none() {
+    // Where records were removed by retention, nobody can say any more whose they were.
+    if life.is_empty() && erased.is_none() && !facts::has_expired(engine).await? {
         engine.must_be_known(person).await?;
     }
     let (send, email_id) = match &question.about {

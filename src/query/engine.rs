@@ -43,6 +43,7 @@ use crate::lake::read::scan::STORE;
 use crate::query::functions::identity::OfWhom;
 use crate::query::functions::macros::Macros;
 use crate::query::functions::{distinct, identity, local_time};
+use crate::query::planner::grouping_sets::FixedGroupings;
 use crate::query::planner::literals::{ShortIds, YesAndNo};
 use crate::query::planner::once::TextsOnce;
 use crate::query::planner::one_row::OneRowJoins;
@@ -338,6 +339,7 @@ fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     rules.insert(1, Arc::new(WallClock));
     rules.push(Arc::new(NullsInSubqueries));
     rules.push(Arc::new(OneRowJoins));
+    rules.push(Arc::new(FixedGroupings));
     rules
 }
 

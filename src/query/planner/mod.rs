@@ -41,6 +41,9 @@ pub(super) mod wall_clock;
 // IN, ANY, ALL and EXISTS over nulls: what the standard says they mean.
 pub(super) mod subqueries;
 
+// Grouping sets over columns that the statement fixes are refused.
+pub(super) mod grouping_sets;
+
 // A join with an aggregate of all rows keeps its condition.
 pub(super) mod one_row;
 

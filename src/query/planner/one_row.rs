@@ -10,7 +10,7 @@ use std::sync::Arc;
 use datafusion::common::Result as DfResult;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult};
-use datafusion::logical_expr::{Join, Limit, LogicalPlan, lit};
+use datafusion::logical_expr::{Distinct, Join, Limit, LogicalPlan, lit};
 use datafusion::optimizer::AnalyzerRule;
 
 use super::subqueries::is_one_row;
@@ -43,7 +43,18 @@ fn limited(node: LogicalPlan) -> Transformed<LogicalPlan> {
 
 /// One row, of a statement that asks nothing of the one around it.
 fn is_side(plan: &LogicalPlan) -> bool {
-    is_one_row(plan) && plan.all_out_ref_exprs().is_empty()
+    has_one_row(plan) && plan.all_out_ref_exprs().is_empty()
+}
+
+/// One row also behind what neither adds nor takes any from one.
+fn has_one_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Projection(projection) => has_one_row(&projection.input),
+        LogicalPlan::SubqueryAlias(alias) => has_one_row(&alias.input),
+        LogicalPlan::Distinct(Distinct::All(input)) => has_one_row(input),
+        LogicalPlan::Window(window) => has_one_row(&window.input),
+        plan => is_one_row(plan),
+    }
 }
 
 fn side(plan: &Arc<LogicalPlan>) -> Arc<LogicalPlan> {

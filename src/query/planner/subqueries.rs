@@ -30,6 +30,7 @@
 //! | `EXISTS (SELECT … WHERE v.a = t.a GROUP BY ROLLUP (v.b))`, or `HAVING` without `GROUP BY` | no row where nothing is; refused here | issue 25519 |
 //! | `EXISTS (SELECT v.b AS a … WHERE v.a = t.a)` | refused: one name twice | not found there |
 //! | `(SELECT 'b' AS c, max(k) AS m …) x LEFT JOIN (the same) y ON x.c = y.c AND x.c IS NULL`: one row with one row | the condition is lost: answered by [`super::one_row`] | not found there |
+//! | one value of a join that is empty, `(SELECT y.n FROM v x JOIN v y ON x.s <= y.s WHERE x.k = 3 AND y.k = 0) IS NULL`, among others | **open**: rows are lost (seeds 11986, 12067, 12472) | not looked for |
 //! | `x IN (SELECT …)` in the list of a SELECT | refused with a syntax tree | pull request 25338 |
 
 use std::sync::Arc;
