@@ -28,6 +28,9 @@ const BATCHES_AHEAD: usize = 2;
 /// Stopped statements get this long to remove their temporary files.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// How often it is looked whether they have.
+const LOOK: Duration = Duration::from_millis(5);
+
 /// Threads a thread that wait for local files: enough to keep a disk at work. More would each hold memory of their own.
 const READERS: usize = 4;
 
@@ -110,8 +113,16 @@ impl Drop for Threads {
     fn drop(&mut self) {
         let Some(runtime) = self.runtime.take() else { return };
         let is_retired = *self.is_retired.get_mut();
-        // A runtime may not be waited for on the thread of another. Idle threads end at once.
-        let farewell = std::thread::spawn(move || runtime.shutdown_timeout(FAREWELL));
+        // A runtime may not be waited for on the thread of another. What was stopped ends at its next pause; a runtime that went before it
+        // would take from it what it waits for. Only of those nobody waits for may that be long.
+        let farewell = std::thread::spawn(move || {
+            let mut waited = Duration::ZERO;
+            while runtime.metrics().num_alive_tasks() > 0 && (is_retired || waited < FAREWELL) {
+                std::thread::sleep(LOOK);
+                waited += LOOK;
+            }
+            runtime.shutdown_timeout(FAREWELL.saturating_sub(waited));
+        });
         if !is_retired {
             drop(farewell.join());
         }
