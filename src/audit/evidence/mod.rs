@@ -46,12 +46,13 @@ use self::manifest::{AliasUsed, Person};
 pub use self::pack::Pack;
 use super::{Audit, Question, answered};
 use crate::error::{Error, Result};
+use crate::lake::log::commit::ATTEMPTS;
 use crate::query::engine::Engine;
 use crate::record::id::SfId;
 use crate::tiers::warehouse::Warehouse;
 
-/// How often others may write while an answer is made before it is given up.
-const TRIES: usize = 10;
+/// How often others may write while an answer is made before it is given up: as often as a job lets others come first.
+const TRIES: usize = ATTEMPTS;
 
 /// What is asked, about whom, and by whom.
 #[derive(Clone, Debug)]
