@@ -1,6 +1,14 @@
 //! What DataFusion and arrow say of a statement, in words for whoever typed it: without the names of rules and types, without
 //! syntax trees, without "file a bug", and with the way to write it where that is known.
 
+/// What is told of subqueries that ask the statement around them in a way that cannot be carried out.
+const ANOTHER_WAY: &str = "this subquery asks the statement around it in a way the engine cannot carry out: write it as a JOIN with a GROUP BY, or \
+     as EXISTS (SELECT 1 FROM … WHERE …)";
+
+/// What is told of subqueries that get in each other's way.
+const BY_ITSELF: &str =
+    "this subquery cannot be carried out beside the others: write it as a JOIN with a GROUP BY, or in a WITH of its own";
+
 /// Names of rules and kinds of error before what is said.
 const BEFORE: [&str; 17] = [
     "Error during planning: ",
@@ -67,11 +75,7 @@ const MEANT: [(&[&str], &str); 17] = [
         &["LATERAL"],
         "LATERAL is not carried out here; write a JOIN, or row_number() OVER (PARTITION BY … ORDER BY …) for the first of each",
     ),
-    (
-        &["OuterReferenceColumn"],
-        "this subquery asks the statement around it in a way the engine cannot carry out: write it as a JOIN with a GROUP BY, or as EXISTS \
-         (SELECT 1 FROM … WHERE …)",
-    ),
+    (&["OuterReferenceColumn"], ANOTHER_WAY),
     (
         &["Physical plan does not support logical expression"],
         "this subquery stands where, or asks in a way, that the engine cannot carry out: write it as a JOIN with a GROUP BY, or as EXISTS \
@@ -81,14 +85,8 @@ const MEANT: [(&[&str], &str); 17] = [
         &["Correlated scalar subquery must be aggregated"],
         "a subquery that is a value, and asks the statement around it, must be sure to have one row: write max(…) or count(…) in it, or a JOIN",
     ),
-    (
-        &["__correlated_sq"],
-        "this subquery cannot be carried out beside the others: write it as a JOIN with a GROUP BY, or in a WITH of its own",
-    ),
-    (
-        &["__scalar_sq"],
-        "this subquery cannot be carried out beside the others: write it as a JOIN with a GROUP BY, or in a WITH of its own",
-    ),
+    (&["__correlated_sq"], BY_ITSELF),
+    (&["__scalar_sq"], BY_ITSELF),
     (
         &["Cannot access field at argument"],
         "a measure takes the name of a table in the statement, such as open_rate(i) for FROM ier i",
@@ -97,11 +95,7 @@ const MEANT: [(&[&str], &str); 17] = [
         &["declared as non-nullable"],
         "a subquery that is a value found no row, where the engine took for granted that there is one: write max(…) in it",
     ),
-    (
-        &["Correlated scalar subquery can only be used"],
-        "this subquery asks the statement around it in a way the engine cannot carry out: write it as a JOIN with a GROUP BY, or as EXISTS \
-         (SELECT 1 FROM … WHERE …)",
-    ),
+    (&["Correlated scalar subquery can only be used"], ANOTHER_WAY),
     (
         &["does not satisfy order requirements"],
         "the engine cannot carry out this order: compute what is sorted by in a WITH of its own",

@@ -137,18 +137,13 @@ impl Shell<'_> {
 
     /// One line: a command, or a part of a statement.
     async fn take(&mut self, line: String, is_fresh: bool, talk: &mut Talk, lines: &mut dyn Lines) -> Result<Next> {
-        let (line, go) = match line.trim_end().strip_suffix("\\gx") {
-            Some(statement) if !statement.trim().is_empty() && !statements::is_open(&talk.typed) => {
-                (format!("{statement};"), true)
+        let line = match ended(&line, &talk.typed) {
+            Some((statement, records)) => {
+                talk.records_once |= records;
+                format!("{statement};")
             }
-            _ => match line.trim_end().strip_suffix("\\g") {
-                Some(statement) if !statement.trim().is_empty() && !statements::is_open(&talk.typed) => {
-                    (format!("{statement};"), false)
-                }
-                _ => (line, false),
-            },
+            None => line,
         };
-        talk.records_once |= go;
         let is_command = is_fresh || line.trim_start().starts_with('\\') && !statements::is_open(&talk.typed);
         let command = if is_command { Command::read(&line) } else { Ok(None) };
         if !matches!(command, Ok(None)) {
@@ -372,6 +367,16 @@ impl Shell<'_> {
     fn say_rows(&self, headers: &[&str], rows: Vec<Vec<String>>) -> Result<()> {
         self.say(left_aligned(headers, rows).trim_end())
     }
+}
+
+/// The part of a statement that `\\g` or `\\gx` ends on this line, and whether its answer is shown as records; none where they are characters
+/// within quotes, or stand alone.
+fn ended<'a>(line: &'a str, typed: &str) -> Option<(&'a str, bool)> {
+    let line = line.trim_end();
+    let records = line.strip_suffix("\\gx").map(|statement| (statement, true));
+    let (statement, records) = records.or_else(|| line.strip_suffix("\\g").map(|statement| (statement, false)))?;
+    let is_statement = !statement.trim().is_empty() && !statements::is_open(&format!("{typed}{statement}"));
+    is_statement.then_some((statement, records))
 }
 
 /// The lines of a file come next.

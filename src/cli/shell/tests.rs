@@ -222,6 +222,8 @@ async fn what_is_pasted_is_taken_line_by_line() {
 async fn a_backslash_within_quotes_is_a_character() {
     let told = tell(typed("SELECT '\n\\q\n';\n/* a comment\n\\q */ A;\nB\n\\r\nC;\n\\p\n\\echo done"), true).await;
     assert_eq!(told.out, "sql\n\"SELECT '\n\\q\n'\"\nsql\n\"/* a comment\n\\q */ A\"\nsql\nC\nC\ndone\n");
+    let told = tell(typed("SELECT 'C:\\g\n';"), true).await;
+    assert_eq!(told.out, "sql\n\"SELECT 'C:\\g\n'\"\n");
 }
 
 #[tokio::test]
