@@ -261,3 +261,37 @@ async fn a_merge_in_the_same_run_is_known_to_the_attributes() {
     assert_eq!(counts(&report), (1, 0, 0, 1));
     assert!(report.aliases_learned > 0);
 }
+
+/// A file of jobs in which every so many differ from the last: titles, starts, people, and who is in it at all.
+fn jobs(load: usize) -> String {
+    let rows = (0..9_000).filter(|row| (row + load) % 13 != 0).map(|row| {
+        let id = format!("a0Jf4000000{row:04}");
+        let person = 1 + (row + if row % 31 == load { 7 } else { 0 }) % 700;
+        let year = 2018 + (row % 4) + usize::from(row % 17 == load);
+        let end = if row % 5 == load { "2027-03-31" } else { "" };
+        format!("{id},003f40000{person:06},Title {},{year}-09-01,{end}\n", (row + usize::from(row % 7 == load)) % 11)
+    });
+    format!("Id,ContactId,Title,StartDate,EndDate\n{}", rows.collect::<String>())
+}
+
+#[tokio::test]
+async fn a_load_that_memory_has_no_room_for_begins_and_ends_what_one_in_memory_does() {
+    let (wide, narrow) = (Story::begin().await, Story::begin().await);
+    let all = "SELECT id, contact_id, title, valid_from, valid_to FROM job ORDER BY 1, 2, 3, 4, 5";
+    for load_number in 0..4 {
+        let mut spans = Vec::new();
+        // A load of 3 MiB compares in some ten piles, and resolves in some ten parts.
+        for (story, buffer_bytes) in [(&wide, 512 << 20), (&narrow, 3 << 20)] {
+            let file = story.house.file("job.csv", jobs(load_number));
+            let request = LoadRequest { buffer_bytes, ..story.house.request([file], None) };
+            let report = load(&story.house.warehouse, request, Arc::new(ier::progress::Silent)).await.unwrap();
+            let table = &report.tables[0];
+            spans.push((table.inserted, table.updated, table.unchanged, table.ended));
+            story.days_pass(40);
+        }
+        assert_eq!(spans[0], spans[1], "load {load_number}");
+        assert!(load_number == 0 || spans[0].1 > 500 && spans[0].2 > 500 && spans[0].3 > 500, "{spans:?}");
+        assert_eq!(wide.house.ask(all).await, narrow.house.ask(all).await, "load {load_number}");
+    }
+    assert!(overlapping(&narrow, "job", "id").await.is_empty());
+}

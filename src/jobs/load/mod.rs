@@ -435,12 +435,12 @@ async fn write_attributes(
     progress: &Arc<dyn Progress>,
 ) -> Result<TableCounts> {
     let TableLoad { counts, rows } = load;
-    let Rows::Upsert(told) = rows else { return Err(Error::internal(phrase!("{} is loaded as links are", counts.table))) };
+    let Rows::Upsert(mut told) = rows else { return Err(Error::internal(phrase!("{} is loaded as links are", counts.table))) };
     progress.say(&format!("writing {}", counts.table));
     progress.total(told.rows());
     let missing = if counts.rejected > 0 { Missing::Unknown } else { request.missing };
     let how = (missing, request.asked.zone, request.buffer_bytes / WAITING);
-    let written = spans::write(warehouse, &told, how, progress).await;
+    let written = spans::write(warehouse, &mut told, how, progress).await;
     let Spans { begun, changed, ended, erased } = written.context(|| failed(&counts.table))?;
     let (inserted, updated) = (begun.saturating_sub(changed), begun.min(changed));
     // Rows that came twice are among the unchanged, so there are never more of the others than were read.

@@ -26,7 +26,7 @@ use crate::lake::log::table::LakeTable;
 pub mod write;
 
 // A temporary file of batches and numbers that wait on disk.
-mod scratch;
+pub(crate) mod scratch;
 
 // Which keys of a load occur in more than one partition, without keeping the keys.
 pub mod wanderers;

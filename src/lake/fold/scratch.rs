@@ -25,6 +25,13 @@ pub(crate) struct Place {
     bytes: usize,
 }
 
+impl Place {
+    /// Bytes that stand there.
+    pub fn bytes(self) -> usize {
+        self.bytes
+    }
+}
+
 impl Scratch {
     fn file(&self) -> Result<MutexGuard<'_, Option<File>>> {
         self.file.lock().map_err(|_| Error::internal("the spill file's lock is poisoned"))

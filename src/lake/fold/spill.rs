@@ -189,11 +189,6 @@ impl Spill {
         Ok(arrow::compute::concat_batches(&self.table.lake_schema(), &pieces)?)
     }
 
-    /// All rows of a partition as one batch; they stay in the buffer.
-    pub fn read_all(&self, partition: Partition) -> Result<RecordBatch> {
-        self.read(Part::whole(partition))
-    }
-
     /// The rows of a partition piece by piece, each no larger than some megabytes; they stay in the buffer.
     pub fn pieces(&self, partition: Partition) -> impl Iterator<Item = Result<RecordBatch>> + '_ {
         self.pieces_of(Part::whole(partition))

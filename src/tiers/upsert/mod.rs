@@ -96,9 +96,9 @@ impl Upsert {
         &self.target
     }
 
-    /// The rows taken in for a table that is in one partition.
-    pub fn all_rows(&self) -> Result<RecordBatch> {
-        self.spill.read_all(Partition(None))
+    /// The rows taken in for a table that is in one partition, in pieces of about so many bytes; all versions of a row are in one.
+    pub fn pieces(&self, bytes: usize) -> impl Iterator<Item = Result<RecordBatch>> {
+        self.spill.parts(Partition(None), bytes).map(|part| self.spill.read(part))
     }
 
     /// The table as it will be: an attribute table has the columns of its files and of the lake.
