@@ -2,8 +2,8 @@
 //!
 //! A column of fixed width fills keys up with blanks, and a data frame writes the whole number 9013 as `9013.0` as soon as one row
 //! is without. Salesforce trims its text fields, and job, list, batch, subscriber and e-mail ids are whole numbers in Marketing
-//! Cloud; so either can only mean the plain form, which is what is stored and what keys are made of. Anything else is kept as it
-//! is: `9013.5` and `1E9` are no spellings of anything known.
+//! Cloud; so either can only mean the plain form, which is what is stored and what keys are made of. A spreadsheet that shows numbers in
+//! groups writes `9,013`. Anything else is kept as it is: `9013.5`, `1E9` and `9.013` are no spellings of anything known.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -80,12 +80,23 @@ fn is_plain(text: &str, is_number: bool) -> bool {
     let bytes = text.as_bytes();
     let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return false };
     let is_inner = |byte: &u8| byte.is_ascii_graphic();
-    is_inner(first) && is_inner(last) && !(is_number && *last == b'0' && bytes.contains(&b'.'))
+    is_inner(first) && is_inner(last) && !(is_number && (*last == b'0' && bytes.contains(&b'.') || bytes.contains(&b',')))
 }
 
-/// A text without the blanks around it and, of a whole number, without its fraction.
-fn plain_text(text: &str, is_number: bool) -> &str {
+/// A text without the blanks around it and, of a whole number, without its fraction and the commas between its thousands.
+fn plain_text(text: &str, is_number: bool) -> Cow<'_, str> {
     let text = text.trim();
+    let mut groups = text.split(',');
+    let is_group = |group: &str, digits: std::ops::RangeInclusive<usize>| {
+        digits.contains(&group.len()) && group.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if is_number
+        && text.contains(',')
+        && groups.next().is_some_and(|first| is_group(first, 1..=3))
+        && groups.all(|group| is_group(group, 3..=3))
+    {
+        return Cow::Owned(text.replace(',', ""));
+    }
     let whole = text.split_once('.').filter(|(whole, fraction)| {
         is_number
             && !whole.is_empty()
@@ -93,7 +104,7 @@ fn plain_text(text: &str, is_number: bool) -> &str {
             && !fraction.is_empty()
             && fraction.bytes().all(|byte| byte == b'0')
     });
-    whole.map_or(text, |(whole, _)| whole)
+    Cow::Borrowed(whole.map_or(text, |(whole, _)| whole))
 }
 
 #[cfg(test)]
@@ -114,11 +125,19 @@ mod tests {
             (".0", ".0"),
             ("a.0", "a.0"),
             ("1.2.0", "1.2.0"),
+            ("9,013", "9013"),
+            ("410,001,301 ", "410001301"),
+            ("9,13", "9,13"),
+            ("9013,013", "9013,013"),
+            (",013", ",013"),
+            ("9,013.0", "9,013.0"),
+            ("9.013", "9.013"),
         ] {
             assert_eq!(plain_text(told, true), plain, "{told}");
             assert!(!is_plain(told, true) || plain == told, "{told}");
         }
         assert_eq!(plain_text("m-1.0  ", false), "m-1.0", "a key is no number");
+        assert_eq!(plain_text("9,013", false), "9,013", "a key is no number");
         assert!(is_plain("m-1.0", false) && is_plain("9013", true) && is_plain("10", true));
         assert!(!is_plain("", true) && !is_plain("\u{a0}x", true));
     }

@@ -17,7 +17,7 @@ use tempfile::TempPath;
 use super::digest::Digest;
 use super::inputs::Input;
 use super::reading::Encoding;
-use super::stream::{BUFFER_BYTES, Counted, Progress, Stream, copied, fill, unreadable};
+use super::stream::{BUFFER_BYTES, Counted, Progress, Stream, UNPACKED_MAX, fill, unpacked, unreadable};
 use super::zip;
 use crate::error::{Context, Error, Result};
 
@@ -25,6 +25,8 @@ use crate::error::{Context, Error, Result};
 const HEAD_BYTES: usize = 512;
 /// Compressed inside compressed inside …: an export is packed once or twice, anything deeper is an attack or a mistake.
 const DEPTH_MAX: usize = 3;
+/// So much may be unpacked to disk however little it was.
+const UNPACKED_ANYWAY: u64 = 16 << 20;
 
 /// One export as found, not opened yet.
 pub(super) struct Found {
@@ -141,6 +143,16 @@ impl Found {
         self.sniff(stream, how.windows, self.depth)
     }
 
+    /// Bytes of it as it lies there.
+    fn packed_bytes(&self) -> Result<u64> {
+        let path: &Path = match &self.origin {
+            Origin::Member(member) => return Ok(member.packed_bytes()),
+            Origin::Path(path) => path,
+            Origin::Copy(path) => path,
+        };
+        Ok(path.metadata().context(|| phrase!("opening {}", self.name))?.len())
+    }
+
     /// Unpacks and decodes until text or Parquet appears.
     fn sniff(&self, mut stream: Stream, windows: bool, depth: usize) -> Result<Content> {
         let name = &self.name;
@@ -167,8 +179,9 @@ impl Found {
         }
         if is_parquet(&head) || is_zip(&head) {
             // Both are read from the end, so what was packed or is a member becomes a file of its own.
-            let copy = Arc::new(copied(name, &mut Cursor::new(head).chain(stream))?);
-            let unpacked = Self {
+            let most = self.packed_bytes()?.saturating_mul(UNPACKED_MAX).max(UNPACKED_ANYWAY);
+            let copy = Arc::new(unpacked(name, &mut Cursor::new(head).chain(stream), most)?);
+            let inner = Self {
                 name: name.clone(),
                 file_name: self.file_name.clone(),
                 is_outright: self.is_outright,
@@ -176,7 +189,7 @@ impl Found {
                 depth: depth + 1,
                 is_of_all: self.is_of_all,
             };
-            return unpacked.open(&mut Opening::default());
+            return inner.open(&mut Opening::default());
         }
         let (utf16, mark) = encoding(&head);
         let content = if is_json(&head[mark..]) { Content::Json } else { Content::Text };
@@ -277,6 +290,9 @@ impl ChunkReader for Chunks {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
+    use super::super::stream::copied;
     use super::*;
 
     fn content(bytes: Vec<u8>) -> Result<Content> {
@@ -317,5 +333,15 @@ mod tests {
             packed.read_to_end(&mut bytes).expect("packed");
         }
         assert!(error(bytes).contains("unpack it first"));
+    }
+
+    #[test]
+    fn what_says_it_is_parquet_and_unpacks_without_end_takes_no_disk() {
+        let endless = Cursor::new(b"PAR1").chain(io::repeat(0).take(1 << 30));
+        let mut bytes = Vec::new();
+        let mut packed = flate2::read::GzEncoder::new(endless, flate2::Compression::fast());
+        packed.read_to_end(&mut bytes).expect("packed");
+        let error = content(bytes).map(|_| ()).expect_err("refused").to_string();
+        assert!(error.contains("would unpack to more than") && error.contains("over 100 times its size"), "{error}");
     }
 }

@@ -10,6 +10,9 @@ use crate::error::{Context, Error, Result};
 /// How much is read at once.
 pub(super) const BUFFER_BYTES: usize = 128 << 10;
 
+/// What is itself packed (a zip, a Parquet file) grows to no more than so many times its size when it is unpacked.
+pub(super) const UNPACKED_MAX: u64 = 100;
+
 /// A stream that may move to another thread.
 pub(super) type Stream = Box<dyn Read + Send>;
 
@@ -21,6 +24,21 @@ pub(super) fn copied(name: &str, stream: &mut dyn Read) -> Result<TempPath> {
     let mut file = tempfile::NamedTempFile::new().context(|| phrase!("making room for {name}"))?;
     copy(name, stream, &mut file)?;
     Ok(file.into_temp_path())
+}
+
+/// What a packed stream holds, as a file of its own, unless that would be more than `most` bytes.
+///
+/// # Errors
+/// Invalid when it would be more.
+pub(super) fn unpacked(name: &str, stream: &mut dyn Read, most: u64) -> Result<TempPath> {
+    let copy = copied(name, &mut stream.take(most + 1))?;
+    if copy.metadata().context(|| phrase!("making room for {name}"))?.len() > most {
+        return Err(Error::invalid(phrase!(
+            "{name} would unpack to more than {most} bytes, over {UNPACKED_MAX} times its size: no export does that; if this one is \
+             true, unpack it first"
+        )));
+    }
+    Ok(copy)
 }
 
 fn copy(name: &str, from: &mut dyn Read, to: &mut dyn io::Write) -> Result<()> {

@@ -118,6 +118,11 @@ impl Member {
         self.zip.is_weekly
     }
 
+    /// Bytes of it as it is packed.
+    pub fn packed_bytes(&self) -> u64 {
+        self.entry.sizes.0
+    }
+
     /// Its bytes, unpacked.
     pub fn open(&self, progress: Progress) -> Result<Stream> {
         self.entry.open(self.zip.clone(), progress)
