@@ -5,10 +5,23 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Missing;
 use super::facts::{Fact, Kind};
 use super::waiting::{ByRow, Piles};
 use crate::error::Result;
+
+/// What a load says of rows it does not have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Missing {
+    /// Nothing: some of its rows were refused, and they may be among those.
+    Unknown,
+    /// Those of people it names hold no longer.
+    OfPeopleNamed,
+    /// All hold no longer: the load is complete. Where that is more than half of them, only when `confirmed`.
+    All {
+        /// Somebody looked.
+        confirmed: bool,
+    },
+}
 
 /// How a load is compared.
 #[derive(Clone, Copy, Debug)]

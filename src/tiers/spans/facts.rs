@@ -9,12 +9,14 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use chrono_tz::Tz;
 
-use super::SPAN;
 use crate::error::{Error, Result};
 use crate::lake::columns::keys;
 use crate::record::fields::{Table, VALID_FROM, VALID_TO};
 use crate::record::identity::Identities;
 use crate::source::moments::{DateOrder, Moments, day};
+
+/// Stands between a row's identity and the beginning of its span, in the keys of rows that were not there at first.
+pub(super) const SPAN: char = '\u{4}';
 
 /// Columns by which a row names its person.
 const PEOPLE: [&str; 3] = ["contact_id", "lead_id", "person_id"];

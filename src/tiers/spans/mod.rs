@@ -22,8 +22,9 @@ use arrow::compute::take_record_batch;
 use chrono_tz::Tz;
 use futures::TryStreamExt;
 
+pub use self::compare::Missing;
 use self::compare::{Changes, How};
-use self::facts::{Fact, Facts, Kind};
+use self::facts::{Fact, Facts, Kind, SPAN};
 use self::waiting::{ByRow, Piles};
 use super::aliases::Aliases;
 use super::carry::Counts;
@@ -49,28 +50,11 @@ mod waiting;
 // A load against what is stored: which rows begin, which end, and when.
 mod compare;
 
-/// Stands between a row's identity and the beginning of its span, in the keys of rows that were not there at first.
-const SPAN: char = '\u{4}';
-
 /// How many people whose rows would end are named.
 const PEOPLE_NAMED: usize = 5;
 
 /// The part of the buffer that is one over this may hold facts that wait, and so may each pile of facts that is compared.
 const COMPARED: usize = 8;
-
-/// What a load says of rows it does not have.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Missing {
-    /// Nothing: some of its rows were refused, and they may be among those.
-    Unknown,
-    /// Those of people it names hold no longer.
-    OfPeopleNamed,
-    /// All hold no longer: the load is complete. Where that is more than half of them, only when `confirmed`.
-    All {
-        /// Somebody looked.
-        confirmed: bool,
-    },
-}
 
 /// What a load did to a table of attributes.
 #[derive(Clone, Copy, Debug, Default)]

@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn facts_that_waited_on_disk_come_back_as_they_were_and_in_their_order() {
-        for bytes in [usize::MAX, 1 << 20, 100 << 10] {
+        for bytes in [usize::MAX, 4 << 20, 512 << 10] {
             let mut piles = Piles::new(100_000, bytes);
             (0..100_000).for_each(|row| piles.put(fact(row).identity, fact(row)).unwrap());
             assert_eq!(piles.count(), 100_000);
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn rows_are_taken_in_order_however_they_were_put_and_asked_for() {
-        for bytes in [usize::MAX, 100 << 10] {
+        for bytes in [usize::MAX, 512 << 10] {
             let mut rows = ByRow::new(50_000, bytes);
             (0..50_000).rev().filter(|row| row % 3 == 1).for_each(|row| rows.put(fact(row)).unwrap());
             let mut taken = Vec::new();
