@@ -252,7 +252,15 @@ impl Spill {
             Ok(())
         };
         if bytes < self.cut_bytes / 2 {
-            return put(&arrow::compute::concat_batches(&schema, batches)?, None);
+            let (mut first, mut run_bytes) = (0, 0);
+            for (at, batch) in batches.iter().enumerate() {
+                run_bytes += batch.get_array_memory_size();
+                if run_bytes >= RUN_BYTES || at + 1 == batches.len() {
+                    put(&arrow::compute::concat_batches(&schema, &batches[first..=at])?, None)?;
+                    (first, run_bytes) = (at + 1, 0);
+                }
+            }
+            return Ok(());
         }
         for bucket in 0..1u64 << BUCKET_BITS {
             let is_of =
