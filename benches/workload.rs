@@ -208,12 +208,12 @@ async fn compact(exports: &Path, warehouse: &Path, scale: &Scale) -> Outcome<()>
     args.extend(files.iter().map(String::as_str));
     ier(warehouse, &args)?;
     let started = Instant::now();
-    let house = Warehouse::open(&warehouse.to_string_lossy(), &BTreeMap::new(), Arc::new(SystemClock)).await?;
+    let opened = Warehouse::open(&warehouse.to_string_lossy(), &BTreeMap::new(), Arc::new(SystemClock)).await?;
     let first = scale.recipe.end - chrono::Months::new(scale.recipe.months);
     let mut runs = 0;
     for day in first.iter_days().skip(1).take_while(|day| *day <= scale.recipe.end) {
-        let plan = ier::jobs::archive::plan(&house, Some(day), 90).await?;
-        ier::jobs::archive::execute(&house, plan, Arc::new(ier::progress::Silent)).await?;
+        let plan = ier::jobs::archive::plan(&opened, Some(day), 90).await?;
+        ier::jobs::archive::execute(&opened, plan, Arc::new(ier::progress::Silent)).await?;
         runs += 1;
     }
     println!("{:28} {:8.2} s  {runs} archive runs, one a day", "daily archive files", started.elapsed().as_secs_f64());

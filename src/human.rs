@@ -131,21 +131,21 @@ mod tests {
 
     #[test]
     fn counts_are_grouped_by_thousands() {
-        let told = [0, 7, 999, 1000, 12_345, 1_234_567, u64::MAX].map(count);
-        assert_eq!(told, ["0", "7", "999", "1,000", "12,345", "1,234,567", "18,446,744,073,709,551,615"]);
+        let written = [0, 7, 999, 1000, 12_345, 1_234_567, u64::MAX].map(count);
+        assert_eq!(written, ["0", "7", "999", "1,000", "12,345", "1,234,567", "18,446,744,073,709,551,615"]);
         assert_eq!([0, 1, 2000].map(|n| counted(n, "row")), ["0 rows", "1 row", "2,000 rows"]);
     }
 
     #[test]
     fn bytes_step_by_1024_and_never_show_1024_of_a_unit() {
-        let told = [0, 1023, 1024, 1536, 10_240, 1024 * 1024 - 1, 1024 * 1024, 5 << 30, u64::MAX].map(bytes);
-        assert_eq!(told, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "10 KiB", "1.0 MiB", "1.0 MiB", "5.0 GiB", "16 EiB"]);
+        let written = [0, 1023, 1024, 1536, 10_240, 1024 * 1024 - 1, 1024 * 1024, 5 << 30, u64::MAX].map(bytes);
+        assert_eq!(written, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "10 KiB", "1.0 MiB", "1.0 MiB", "5.0 GiB", "16 EiB"]);
     }
 
     #[test]
     fn durations_name_two_units_at_most() {
-        let told = [-1.0, 0.0123, 0.9999, 59.94, 59.96, 72.4, 3725.0, 200_000.0].map(seconds);
-        assert_eq!(told, ["0 ms", "12 ms", "1.0 s", "59.9 s", "1 min 0 s", "1 min 12 s", "1 h 2 min", "2 d 7 h"]);
+        let written = [-1.0, 0.0123, 0.9999, 59.94, 59.96, 72.4, 3725.0, 200_000.0].map(seconds);
+        assert_eq!(written, ["0 ms", "12 ms", "1.0 s", "59.9 s", "1 min 0 s", "1 min 12 s", "1 h 2 min", "2 d 7 h"]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::lake::paths::date_of;
 use crate::query::engine::Engine;
 use crate::record::fields::{Kind, UTC};
 use crate::record::id::SfId;
-use crate::record::observed::{Then, then};
+use crate::record::observed::{PastState, then};
 use crate::tiers::links;
 use crate::tiers::suppressed::{self, Subject};
 
@@ -224,7 +224,7 @@ impl Record {
 /// A record as it was known at a moment; `None` when it was not.
 fn known_at(mut row: Map<String, Value>, at: DateTime<Utc>) -> Result<Option<Map<String, Value>>> {
     let observed = row.get("observed").and_then(Value::as_str);
-    let Then::Known(was) = then(observed, at.timestamp_millis())? else { return Ok(None) };
+    let PastState::Known(was) = then(observed, at.timestamp_millis())? else { return Ok(None) };
     for (name, value) in was {
         let kind = links::ier_table()?.field(&name).map(|field| field.kind);
         let value = match (kind, value.as_i64()) {
@@ -395,11 +395,11 @@ fn without_comments(sql: &str) -> String {
 
 async fn rows<T: DeserializeOwned>(engine: &Engine, sql: &str, values: Vec<ScalarValue>) -> Result<Vec<T>> {
     let batches: Vec<RecordBatch> = engine.sql_with(sql, ParamValues::from(values)).await?.try_collect().await?;
-    told(&batches)
+    deserialized(&batches)
 }
 
 /// Rows as what they tell, by the names of their columns; nulls are told too.
-pub fn told<T: DeserializeOwned>(batches: &[RecordBatch]) -> Result<Vec<T>> {
+pub fn deserialized<T: DeserializeOwned>(batches: &[RecordBatch]) -> Result<Vec<T>> {
     let mut writer: ArrayWriter<_> = WriterBuilder::new().with_explicit_nulls(true).build(Vec::new());
     writer.write_batches(&batches.iter().collect::<Vec<_>>())?;
     writer.finish()?;

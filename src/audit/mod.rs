@@ -12,7 +12,7 @@ pub mod verdict;
 pub mod nearest;
 
 // An audit in words, for people: each sentence says what a record shows, and no more.
-pub mod words;
+pub mod wording;
 
 // The evidence pack: an audit with the records it rests on, and what proves both.
 pub mod evidence;
@@ -27,10 +27,10 @@ use self::verdict::{Reason, Verdict};
 use crate::error::{Error, Result};
 use crate::query::engine::Engine;
 use crate::query::people::Person;
-use crate::query::who::Face;
+use crate::query::who::PersonLabel;
 use crate::record::id::SfId;
 use crate::record::identity::{Edge, Identities};
-use crate::record::words::{Words, plain};
+use crate::record::text_match::{Words, plain};
 
 /// Which sends are asked about.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -236,7 +236,7 @@ async fn answered(engine: &Engine, person: &Person, question: Question) -> Resul
     sends.sort_by_key(|audit| (audit.verdict.place(), !audit.is_exact, std::cmp::Reverse(audit.sent_at())));
     let is_then = |edge: &&Edge| question.as_of.is_none_or(|at| edge.learned_at <= at);
     let aliases = person.edges().iter().filter(is_then).map(Alias::of).collect();
-    let Face { name, email, .. } = face;
+    let PersonLabel { name, email, .. } = face;
     Ok(Audit {
         asked_at: engine.warehouse().clock().now(),
         person: person.id().to_string(),

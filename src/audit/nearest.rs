@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::facts::{self, Send};
 use crate::error::Result;
 use crate::query::engine::Engine;
-use crate::record::words::{Words, plain};
+use crate::record::text_match::{Words, plain};
 
 /// How many are named.
 const NAMED: usize = 5;

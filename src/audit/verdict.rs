@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::facts::{Click, Erasure, Expired, Life, Loaded, Record, Send, SendKind, Withheld};
 use crate::error::Result;
-use crate::record::observed::{Seen, parse};
+use crate::record::observed::{SeenVersion, parse};
 pub use crate::record::outcome::Outcome;
 use crate::record::outcome::{Marks, outcome};
 
@@ -168,8 +168,8 @@ fn mail(record: Record, life: &Life) -> Result<Mail> {
     let clicks = record.ier_id.as_ref().and_then(|ier| life.clicks.get(ier)).cloned().unwrap_or_default();
     let events = events(&record, &clicks)?;
     let used = |what: What| {
-        let mut told = events.iter().filter(|event| event.what == what);
-        told.next().map(|event| event.at.map(|at| at.timestamp_micros()))
+        let mut recorded = events.iter().filter(|event| event.what == what);
+        recorded.next().map(|event| event.at.map(|at| at.timestamp_micros()))
     };
     let marks = Marks {
         hard_bounce: record.hard_bounce == Some(true),
@@ -199,17 +199,17 @@ fn events(record: &Record, clicks: &[Click]) -> Result<Vec<Event>> {
         record.date_unsubscribed.map(|at| (What::Unsubscribed, "date_unsubscribed", Some(at))),
     ];
     let seen = record.observed.as_deref().map(parse).transpose()?.unwrap_or_default();
-    let told = happened.into_iter().flatten();
+    let recorded = happened.into_iter().flatten();
     let mut events: Vec<Event> =
-        told.map(|(what, column, at)| Event { what, at, learned_at: learned_at(&seen, column) }).collect();
+        recorded.map(|(what, column, at)| Event { what, at, learned_at: learned_at(&seen, column) }).collect();
     events.sort_by_key(|event| (event.what != What::Sent, event.at.is_none(), event.at, event.what));
     Ok(events)
 }
 
 /// When it was learned what a column tells: with the last version before which it told nothing, else with the first.
-fn learned_at(seen: &[Seen], column: &str) -> Option<DateTime<Utc>> {
-    let told_nothing =
+fn learned_at(seen: &[SeenVersion], column: &str) -> Option<DateTime<Utc>> {
+    let recorded_nothing =
         |was: &Map<String, Value>| was.get(column).is_some_and(|was| matches!(was, Value::Null | Value::Bool(false)));
-    let later = seen.iter().rev().find(|seen| seen.was.as_ref().is_some_and(told_nothing));
+    let later = seen.iter().rev().find(|seen| seen.was.as_ref().is_some_and(recorded_nothing));
     later.or(seen.first())?.at_millis.and_then(DateTime::from_timestamp_millis)
 }

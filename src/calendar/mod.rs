@@ -178,8 +178,8 @@ mod tests {
     #[test]
     fn a_time_that_is_skipped_comes_once_and_later() {
         // 2026-03-08: 02:00 MST becomes 03:00 MDT.
-        let told = following("daily at 02:30", "2026-03-07 00:00", DENVER, 4);
-        assert_eq!(told, ["03-07 02:30 MST", "03-08 03:30 MDT", "03-09 02:30 MDT", "03-10 02:30 MDT"]);
+        let shown = following("daily at 02:30", "2026-03-07 00:00", DENVER, 4);
+        assert_eq!(shown, ["03-07 02:30 MST", "03-08 03:30 MDT", "03-09 02:30 MDT", "03-10 02:30 MDT"]);
         assert_eq!(following("weekly on sunday at 02:00", "2026-03-02 00:00", DENVER, 2), ["03-08 03:00 MDT", "03-15 02:00 MDT"]);
         // Samoa had no 30 December 2011 at all.
         let apia = following("daily at 12:00", "2011-12-29 00:00", Tz::Pacific__Apia, 3);
@@ -189,8 +189,8 @@ mod tests {
     #[test]
     fn a_time_that_comes_twice_is_meant_once() {
         // 2026-11-01: 02:00 MDT becomes 01:00 MST.
-        let told = following("daily at 01:30", "2026-10-31 00:00", DENVER, 4);
-        assert_eq!(told, ["10-31 01:30 MDT", "11-01 01:30 MDT", "11-02 01:30 MST", "11-03 01:30 MST"]);
+        let shown = following("daily at 01:30", "2026-10-31 00:00", DENVER, 4);
+        assert_eq!(shown, ["10-31 01:30 MDT", "11-01 01:30 MDT", "11-02 01:30 MST", "11-03 01:30 MST"]);
         // Also asked between the two.
         assert_eq!(following("daily at 01:30", "2026-11-01 07:45", DENVER, 1), ["11-02 01:30 MST"]);
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::jobs::alias::{AliasRequest, add, check};
-use crate::query::concerned::Concerned;
+use crate::query::named_person::NamedPerson;
 
 use super::answer;
 use super::args::{Alias, AliasAdd, AliasVerb};
@@ -16,7 +16,7 @@ use super::session::Session;
 #[derive(Serialize)]
 struct AliasPlan {
     /// Whose the id is that was given up, and whose it became.
-    people: [Concerned; 2],
+    people: [NamedPerson; 2],
 }
 
 impl fmt::Display for AliasPlan {
@@ -50,11 +50,11 @@ async fn unite(session: &Session, args: &AliasAdd) -> Result<()> {
         reason: args.reason.clone(),
         author: session.settings.audit.who.clone(),
     };
-    let (warehouse, engine) = session.house_for(Some(&args.reason)).await?;
+    let (warehouse, engine) = session.warehouse_and_engine_for(Some(&args.reason)).await?;
     check(&warehouse, &request).await?;
     let insist = ("to join it all the same, add --unknown", args.unknown);
     let (one, other) = (engine.person(&args.from).await?, engine.person(&args.to).await?);
-    let people = [engine.concerned(&one, "alias", insist).await?, engine.concerned(&other, "alias", insist).await?];
+    let people = [engine.named_person(&one, "alias", insist).await?, engine.named_person(&other, "alias", insist).await?];
     if !args.confirm {
         return session.unconfirmed(&AliasPlan { people }, "nothing was joined; if they are one person, add --confirm");
     }

@@ -13,7 +13,7 @@ use crate::query::question::{self, Question};
 use crate::settings;
 
 use super::args::Args;
-use super::args::ask::{Ask, Flags, Said, said};
+use super::args::ask::{Ask, Flags, QuestionArgs, said};
 use super::session::Session;
 use super::{answer, print};
 
@@ -28,12 +28,12 @@ pub async fn run(session: &Session, args: &Ask) -> Result<()> {
     let is_question = |word: &String| questions.iter().any(|question| question.name == *word);
     let bare = || args.words.iter().position(|word| !word.starts_with('-'));
     let named = args.words.iter().position(is_question).or_else(bare);
-    let Some(at) = named else { return session.answer(&Listed { questions }) };
+    let Some(at) = named else { return session.answer(&QuestionList { questions }) };
     let question = question::find(&questions, &args.words[at])?;
     let (before, behind) = (&args.words[..at], &args.words[at + 1..]);
     let (flags, given) = match said(question, &[before, behind].concat())? {
-        Said::Help(help) => return print::line(&help),
-        Said::Ask(flags, given) => (flags, given),
+        QuestionArgs::Help(help) => return print::line(&help),
+        QuestionArgs::Ask(flags, given) => (flags, given),
     };
     let global = session.global.clone().with(flags.global.clone());
     let session = Session::new(&Args { global, verb: None }, settings::environment())?;
@@ -41,7 +41,7 @@ pub async fn run(session: &Session, args: &Ask) -> Result<()> {
         return print::line(&question.with(&given)?);
     }
     let done = answered(&session, question, &flags, &given).await;
-    session.told(done)?;
+    session.with_full_names(done)?;
     session.stats()
 }
 
@@ -73,11 +73,11 @@ async fn no_hit(session: &Session, engine: &Engine, text: &str) -> Result<()> {
 
 /// All questions, for `ier ask`.
 #[derive(Serialize)]
-struct Listed {
+struct QuestionList {
     questions: Vec<Question>,
 }
 
-impl fmt::Display for Listed {
+impl fmt::Display for QuestionList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.questions.iter().map(|question| question.name.len()).max().unwrap_or(0);
         for Question { name, title, .. } in &self.questions {

@@ -35,7 +35,7 @@ pub async fn run(session: &Session, args: &Audit) -> Result<()> {
     let question = Question { about, from, to, as_of, zone };
     session.check_reason(args.reason.as_deref())?;
     args.evidence.as_deref().map(check_free).transpose()?;
-    let (warehouse, engine) = session.house_for(args.reason.as_deref()).await?;
+    let (warehouse, engine) = session.warehouse_and_engine_for(args.reason.as_deref()).await?;
     let Some(path) = &args.evidence else {
         let asked = async { audit(&engine, &engine.person(who).await?, question).await };
         let (answer, ()) = tokio::try_join!(asked, engine.open_look_ups())?;
@@ -46,7 +46,7 @@ pub async fn run(session: &Session, args: &Audit) -> Result<()> {
     let ((answer, pack), ()) = tokio::try_join!(packing, engine.open_look_ups())?;
     pack.write(path)?;
     let records = counted(pack.manifest.rows().count() as u64, "record");
-    let kept = Kept { path: path.display().to_string(), seal: pack.manifest.seal };
+    let kept = PackLocation { path: path.display().to_string(), seal: pack.manifest.seal };
     print::report(session.global.json, &WithEvidence { answer: &answer, evidence: &kept }, |_| {
         session.in_full(&format!("{answer}\n\nevidence: {}, resting on {records}\nseal: {}", kept.path, kept.seal))
     })
@@ -57,24 +57,25 @@ pub async fn run(session: &Session, args: &Audit) -> Result<()> {
 struct WithEvidence<'a> {
     #[serde(flatten)]
     answer: &'a crate::audit::Audit,
-    evidence: &'a Kept,
+    evidence: &'a PackLocation,
 }
 
 #[derive(Serialize)]
-struct Kept {
+struct PackLocation {
     path: String,
     seal: String,
 }
 
 /// Checks a pack, records that its person was looked up, and fails when it was altered.
 async fn check(session: &Session, args: &AuditVerify) -> Result<()> {
-    let house = if args.alone { None } else { session.house_if_any(args.reason.as_deref()).await? };
-    house.as_ref().map_or(Ok(()), |(_, engine)| engine.may_look_up())?;
-    let archive = house.as_ref().map(|(warehouse, engine)| (warehouse, engine));
+    let warehouse_and_engine =
+        if args.alone { None } else { session.warehouse_and_engine_if_any(args.reason.as_deref()).await? };
+    warehouse_and_engine.as_ref().map_or(Ok(()), |(_, engine)| engine.may_look_up())?;
+    let archive = warehouse_and_engine.as_ref().map(|(warehouse, engine)| (warehouse, engine));
     let report = verify(&args.pack, args.seal.as_deref(), archive).await?;
     if let (Some(archive), Some(says)) = (&report.archive, &report.says) {
         let person = SfId::of_person(&says.person)?;
-        if let Some((_, engine)) = &house {
+        if let Some((_, engine)) = &warehouse_and_engine {
             engine.looked_up("audit verify", &person, archive.records.len() as u64).await?;
         }
     }

@@ -69,15 +69,15 @@ pub async fn run(session: &Session, args: &Demo) -> Result<()> {
         refuse_to_clear(&session.clone(), folder).await?;
     }
     prepare(folder, &[&exports, &warehouse])?;
-    let talk = Talk { silent: session.global.json };
+    let steps = StepOutput { silent: session.global.json };
     let started = session.clock.now();
 
-    talk.say(&format!("1. Make up a year of exports in {}", exports.display()))?;
+    steps.say(&format!("1. Make up a year of exports in {}", exports.display()))?;
     let recipe = Recipe { end: session.clock.today(), ..Recipe::default() };
     let made = generate::make(recipe, &exports, session.progress(Unit::Rows)?).await?;
-    talk.say(&generate::told(&made, (session.clock.now() - started).as_seconds_f64(), &exports))?;
+    steps.say(&generate::summary(&made, (session.clock.now() - started).as_seconds_f64(), &exports))?;
 
-    talk.say(&format!("\n2. Load them into {} (newest version wins, nothing dropped uncounted)", warehouse.display()))?;
+    steps.say(&format!("\n2. Load them into {} (newest version wins, nothing dropped uncounted)", warehouse.display()))?;
     let lake = session.place()?;
     let request = LoadRequest {
         inputs: vec![exports.to_string_lossy().into_owned()],
@@ -89,26 +89,26 @@ pub async fn run(session: &Session, args: &Demo) -> Result<()> {
         missing: Missing::OfPeopleNamed,
     };
     let loaded = load::load(&lake, request, session.progress(Unit::Bytes)?).await?;
-    talk.say(&loaded.to_string())?;
+    steps.say(&loaded.to_string())?;
 
     let days = session.settings.archive.older_than_days;
-    talk.say(&format!("\n3. Move what is older than {days} days to the archive; answers do not change"))?;
+    steps.say(&format!("\n3. Move what is older than {days} days to the archive; answers do not change"))?;
     let archived = archive::execute(&lake, archive::plan(&lake, None, days).await?, session.progress(Unit::Rows)?).await?;
-    talk.say(&archived.to_string())?;
+    steps.say(&archived.to_string())?;
 
-    talk.say("\n4. Rewrite small files as few sorted ones")?;
+    steps.say("\n4. Rewrite small files as few sorted ones")?;
     let options = session.compact_options();
     let plan = compact::plan(&lake, &options).await?;
     let compacted = compact::execute(&lake, plan, &options, session.progress(Unit::Rows)?).await?;
-    talk.say(&compacted.to_string())?;
+    steps.say(&compacted.to_string())?;
 
     let engine = session.engine().await?;
     let busy = first_text(&engine, BUSY_CONTACT).await?;
-    if !talk.silent {
-        ask(&talk, &engine, "5. How did each month do? Both tiers are one table:", BY_MONTH).await?;
-        ask(&talk, &engine, "6. Who opened the largest send but clicked nothing?", OPENED_NOT_CLICKED).await?;
-        talk.say(&format!("\n7. What was {busy} sent, and what became of it? Newest first:"))?;
-        talk.say("")?;
+    if !steps.silent {
+        ask(&steps, &engine, "5. How did each month do? Both tiers are one table:", BY_MONTH).await?;
+        ask(&steps, &engine, "6. Who opened the largest send but clicked nothing?", OPENED_NOT_CLICKED).await?;
+        steps.say(&format!("\n7. What was {busy} sent, and what became of it? Newest first:"))?;
+        steps.say("")?;
         show(engine.history(&busy).await?, Some(session.settings.zone)).await?;
     }
 
@@ -160,20 +160,20 @@ fn prepare(folder: &Path, ours: &[&Path]) -> Result<()> {
 }
 
 /// Tells the steps to a person; a machine gets one report at the end.
-struct Talk {
+struct StepOutput {
     silent: bool,
 }
 
-impl Talk {
+impl StepOutput {
     fn say(&self, text: &str) -> Result<()> {
         if self.silent { Ok(()) } else { print::line(text) }
     }
 }
 
-async fn ask(talk: &Talk, engine: &Engine, question: &str, sql: &str) -> Result<()> {
+async fn ask(steps: &StepOutput, engine: &Engine, question: &str, sql: &str) -> Result<()> {
     let indented = sql.replace('\n', "\n  ");
-    talk.say(&format!("\n{question}\n\n  {indented}"))?;
-    talk.say("")?;
+    steps.say(&format!("\n{question}\n\n  {indented}"))?;
+    steps.say("")?;
     show(engine.ask(sql).await?, None).await
 }
 

@@ -6,7 +6,7 @@ use chrono::Duration;
 
 use crate::error::{Error, Result};
 use crate::jobs::erase::{EraseRequest, execute, finish, plan};
-use crate::query::concerned::must_not_name;
+use crate::query::named_person::must_not_name;
 
 use super::args::Erase;
 use super::print;
@@ -22,15 +22,15 @@ pub async fn run(session: &Session, args: &Erase) -> Result<()> {
         return finish(session, args).await;
     }
     let reason = args.reason.as_deref().unwrap_or_default();
-    let (warehouse, engine) = session.house_for(Some(reason)).await?;
+    let (warehouse, engine) = session.warehouse_and_engine_for(Some(reason)).await?;
     let insist = ("to refuse it for ever all the same, add --unknown", args.unknown);
-    let (mut people, mut concerned) = (Vec::new(), Vec::new());
+    let (mut people, mut named_person) = (Vec::new(), Vec::new());
     for who in &args.ids {
         let person = engine.person(who).await?;
-        let shown = engine.concerned(&person, "erase", insist).await?;
+        let shown = engine.named_person(&person, "erase", insist).await?;
         must_not_name(reason, &person, &shown)?;
         people.push(*person.id());
-        concerned.push(shown);
+        named_person.push(shown);
     }
     let grace = Duration::from_std(args.grace);
     let request = EraseRequest {
@@ -43,7 +43,7 @@ pub async fn run(session: &Session, args: &Erase) -> Result<()> {
     let plan = plan(&warehouse, request).await?;
     if !args.confirm {
         if !session.global.json {
-            concerned.iter().try_for_each(|person| print::line(&person.to_string()))?;
+            named_person.iter().try_for_each(|person| print::line(&person.to_string()))?;
         }
         return session.unconfirmed(&plan, "nothing was erased; add --confirm to erase");
     }

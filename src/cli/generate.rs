@@ -54,7 +54,7 @@ pub async fn run(session: &Session, args: &Generate) -> Result<()> {
     };
     session.report(&report, |report| {
         let folder = report.folder.display();
-        format!("{}\nnext: ier load {folder}", told(&made, report.seconds, &args.folder))
+        format!("{}\nnext: ier load {folder}", summary(&made, report.seconds, &args.folder))
     })
 }
 
@@ -62,18 +62,18 @@ pub async fn run(session: &Session, args: &Generate) -> Result<()> {
 pub async fn make(recipe: Recipe, folder: &Path, progress: Arc<dyn Progress>) -> Result<Made> {
     let folder = folder.to_owned();
     let work = move || {
-        let told = AtomicU64::new(0);
+        let advanced = AtomicU64::new(0);
         progress.say("making exports");
         synthetic::generate(&recipe, &folder, &|done, expected| {
             progress.total(expected);
-            progress.advance(done.saturating_sub(told.swap(done, Ordering::Relaxed)));
+            progress.advance(done.saturating_sub(advanced.swap(done, Ordering::Relaxed)));
         })
     };
     tokio::task::spawn_blocking(work).await?
 }
 
 /// The files by table.
-pub fn told(made: &Made, seconds: f64, folder: &Path) -> String {
+pub fn summary(made: &Made, seconds: f64, folder: &Path) -> String {
     let mut tables: Vec<(&str, u64, u64, u64)> = Vec::new();
     for file in &made.files {
         match tables.iter_mut().find(|(table, ..)| *table == file.table) {

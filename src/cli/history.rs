@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::output::Format;
 use crate::query::people::Person;
-use crate::query::who::Face;
+use crate::query::who::PersonLabel;
 use crate::record::id::SfId;
 
 use super::answer;
@@ -47,7 +47,7 @@ pub async fn run(session: &Session, args: &History) -> Result<()> {
 }
 
 /// Who it is.
-fn named(face: &Face) -> Option<String> {
+fn named(face: &PersonLabel) -> Option<String> {
     match (&face.name, &face.email) {
         (Some(name), Some(email)) => Some(format!("{name} <{email}>")),
         (one, other) => one.clone().or_else(|| other.clone()),

@@ -25,9 +25,9 @@ async fn held_person(session: &Session, args: &HoldAdd) -> Result<Option<String>
     }
     let Some(who) = &args.person else { return Ok(None) };
     let person = engine.person(who).await?;
-    let concerned = engine.concerned(&person, "hold", (INSIST, args.anyway)).await?;
+    let named_person = engine.named_person(&person, "hold", (INSIST, args.anyway)).await?;
     if !session.global.json && !session.global.quiet {
-        print::line(&concerned.to_string())?;
+        print::line(&named_person.to_string())?;
     }
     Ok(Some(person.id().to_string()))
 }

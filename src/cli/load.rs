@@ -45,7 +45,7 @@ impl Session {
         Asked {
             as_table: reading.as_table.clone(),
             is_forced: reading.force,
-            zone_is_told: reading.zone.is_some(),
+            zone_is_given: reading.zone.is_some(),
             dates: reading.dates,
             strict: reading.strict,
             files: self.settings.load.files.clone(),

@@ -23,7 +23,7 @@ pub fn run(session: &Session, args: &Manual) -> Result<()> {
     let text = match &args.topic {
         Some(topic) => manual::find(topic)?.text()?,
         None if args.all => manual::whole()?,
-        None => return session.answer(&Listed::default()),
+        None => return session.answer(&ChapterList::default()),
     };
     if session.global.json {
         return session.answer(&Text { markdown: text });
@@ -37,7 +37,7 @@ pub fn run(session: &Session, args: &Manual) -> Result<()> {
 
 /// The chapters.
 #[derive(Serialize)]
-struct Listed {
+struct ChapterList {
     chapters: Vec<Entry>,
 }
 
@@ -48,14 +48,14 @@ struct Entry {
     reader: &'static str,
 }
 
-impl std::default::Default for Listed {
+impl std::default::Default for ChapterList {
     fn default() -> Self {
         let entry = |chapter: &manual::Chapter| Entry { name: chapter.name, title: chapter.title(), reader: chapter.reader };
         Self { chapters: CHAPTERS.iter().map(entry).collect() }
     }
 }
 
-impl fmt::Display for Listed {
+impl fmt::Display for ChapterList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.chapters.iter().map(|chapter| chapter.name.len()).max().unwrap_or(0);
         for Entry { name, reader, .. } in &self.chapters {

@@ -9,7 +9,7 @@ use crate::jobs::compact::CompactOptions;
 use crate::ledgers::lookups::LookUpLog;
 use crate::query::engine::Engine;
 use crate::query::limits::Limits;
-use crate::query::look_ups::Looker;
+use crate::query::look_ups::Requester;
 use crate::query::planner::shortcuts::Shortcuts;
 use crate::tiers::warehouse::Warehouse;
 
@@ -42,32 +42,32 @@ impl Session {
 
     /// The engine over it, for somebody who says why they look.
     pub async fn engine_for(&self, reason: Option<&str>) -> Result<Engine> {
-        Ok(self.house_for(reason).await?.1)
+        Ok(self.warehouse_and_engine_for(reason).await?.1)
     }
 
     /// The warehouse and the engine over it.
-    pub async fn house(&self) -> Result<(Arc<Warehouse>, Engine)> {
-        self.house_for(None).await
+    pub async fn warehouse_and_engine(&self) -> Result<(Arc<Warehouse>, Engine)> {
+        self.warehouse_and_engine_for(None).await
     }
 
     /// The warehouse and the engine over it, for somebody who says why they look.
-    pub async fn house_for(&self, reason: Option<&str>) -> Result<(Arc<Warehouse>, Engine)> {
+    pub async fn warehouse_and_engine_for(&self, reason: Option<&str>) -> Result<(Arc<Warehouse>, Engine)> {
         let warehouse = self.warehouse().await?;
         let engine = self.engine_over(&warehouse).await?.shown_to(self.looker(reason));
         Ok((warehouse, engine))
     }
 
     /// Who looks, and why as stated.
-    fn looker(&self, reason: Option<&str>) -> Looker {
+    fn looker(&self, reason: Option<&str>) -> Requester {
         let audit = &self.settings.audit;
         let reason = reason.map(str::trim).filter(|reason| !reason.is_empty()).map(str::to_owned);
-        Looker { who: audit.who.clone(), key: audit.key.clone(), reason, reason_required: audit.reason_required }
+        Requester { who: audit.who.clone(), key: audit.key.clone(), reason, reason_required: audit.reason_required }
     }
 
-    /// [`Session::house_for`], if there is one; refuses a place named by flag where there is none.
-    pub async fn house_if_any(&self, reason: Option<&str>) -> Result<Option<(Arc<Warehouse>, Engine)>> {
+    /// [`Session::warehouse_and_engine_for`], if there is one; refuses a place named by flag where there is none.
+    pub async fn warehouse_and_engine_if_any(&self, reason: Option<&str>) -> Result<Option<(Arc<Warehouse>, Engine)>> {
         match self.global.warehouse.is_some() || self.place()?.exists().await? {
-            true => self.house_for(reason).await.map(Some),
+            true => self.warehouse_and_engine_for(reason).await.map(Some),
             false => Ok(None),
         }
     }

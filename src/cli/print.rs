@@ -131,9 +131,9 @@ mod tests {
     #[test]
     fn an_error_is_told_with_its_hint() {
         let error = Error::conflict("table ier is at version 8, not 7");
-        let told = failure_text(false, &error);
+        let printed = failure_text(false, &error);
         assert_eq!(
-            told,
+            printed,
             "ier: table ier is at version 8, not 7\nhint: somebody else changed the same thing first; run the command again"
         );
         assert_eq!(failure_text(false, &Error::invalid("no")), "ier: no");
@@ -142,10 +142,10 @@ mod tests {
 
     #[test]
     fn an_error_is_json_for_machines() {
-        let told: serde_json::Value = serde_json::from_str(&failure_text(true, &Error::invalid("say \"yes\""))).unwrap();
-        assert_eq!(told["error"]["kind"], "invalid");
-        assert_eq!(told["error"]["message"], "say \"yes\"");
-        assert_eq!(told["error"]["exit_code"], 2);
+        let printed: serde_json::Value = serde_json::from_str(&failure_text(true, &Error::invalid("say \"yes\""))).unwrap();
+        assert_eq!(printed["error"]["kind"], "invalid");
+        assert_eq!(printed["error"]["message"], "say \"yes\"");
+        assert_eq!(printed["error"]["exit_code"], 2);
     }
 
     #[test]

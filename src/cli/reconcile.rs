@@ -12,7 +12,7 @@ use super::session::Session;
 
 /// Reports, repairs only when confirmed, and fails when a month does not balance or a record is stored more than once.
 pub async fn run(session: &Session, args: &Reconcile) -> Result<()> {
-    let (warehouse, engine) = session.house().await?;
+    let (warehouse, engine) = session.warehouse_and_engine().await?;
     let progress = session.progress(Unit::Rows)?;
     let repair = args.repair && args.confirm;
     let done =

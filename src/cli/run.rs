@@ -27,13 +27,13 @@ pub fn start(args: Args) -> Result<()> {
     let threads = session.settings.query.threads;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     let runtime = runtime.context(|| "cannot start threads")?;
-    let outcome = runtime.block_on(told(Box::pin(run(args, session))));
+    let outcome = runtime.block_on(without_panic(Box::pin(run(args, session))));
     runtime.shutdown_timeout(FAREWELL);
     outcome
 }
 
 /// What becomes of some work. What dies here dies as an error with a kind and a code of its own, like what dies on other threads.
-async fn told(work: impl Future<Output = Result<()>>) -> Result<()> {
+async fn without_panic(work: impl Future<Output = Result<()>>) -> Result<()> {
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| Err(Error::panicked(panic.as_ref())))
 }
 
@@ -77,7 +77,7 @@ async fn run(args: Args, session: Session) -> Result<()> {
     let done = if listens { work.await } else { or_interrupted(work).await };
     session.stats()?;
     session.tell_of_upgrade()?;
-    session.told(done)
+    session.with_full_names(done)
 }
 
 #[cfg(test)]
@@ -87,9 +87,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_that_dies_has_failed_like_any_other() {
-        let died = told(async { std::panic::resume_unwind(Box::new("no such day".to_owned())) }).await;
+        let died = without_panic(async { std::panic::resume_unwind(Box::new("no such day".to_owned())) }).await;
         let error = died.err().map(|error| (error.kind(), error.to_string()));
         assert_eq!(error, Some((Kind::Internal, "it panicked: no such day".to_owned())));
-        assert!(told(async { Ok(()) }).await.is_ok());
+        assert!(without_panic(async { Ok(()) }).await.is_ok());
     }
 }

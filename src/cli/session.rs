@@ -128,7 +128,7 @@ impl Session {
     }
 
     /// What became of some work on this warehouse, its error with objects named in full.
-    pub fn told<T>(&self, outcome: Result<T>) -> Result<T> {
+    pub fn with_full_names<T>(&self, outcome: Result<T>) -> Result<T> {
         outcome.map_err(|error| error.with_values(|value| self.in_full(value)))
     }
 }

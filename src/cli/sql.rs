@@ -10,7 +10,7 @@ use crate::query::engine::Engine;
 
 use super::args::Sql;
 use super::session::Session;
-use super::shell::{Pager, Piped, Shell, Typed, Words};
+use super::shell::{CompletionWords, Pager, Piped, Shell, Typed};
 use super::{answer, interrupt, statements};
 
 /// Answers the statements in `args`, or lets somebody type them.
@@ -125,11 +125,11 @@ async fn pressed(pager: Option<Pager>) -> Result<()> {
 }
 
 /// What Tab completes.
-async fn words(engine: &Engine) -> Result<Words> {
+async fn words(engine: &Engine) -> Result<CompletionWords> {
     let mut tables = Vec::new();
     for (_, name, _) in engine.tables().await? {
         let columns = engine.columns(&name).await?;
         tables.push((name, columns.into_iter().map(|(column, _)| column).collect()));
     }
-    Ok(Words { tables, functions: engine.functions().into_iter().map(|(name, _)| name).collect() })
+    Ok(CompletionWords { tables, functions: engine.functions().into_iter().map(|(name, _)| name).collect() })
 }

@@ -11,7 +11,7 @@ use datafusion::error::DataFusionError as Df;
 use deltalake_core::DeltaTableError as Delta;
 use parquet::errors::ParquetError;
 
-use super::{Error, Kind, Message, words};
+use super::{Error, Kind, Message, sql_errors};
 
 type Boxed = Box<dyn StdError + Send + Sync>;
 
@@ -32,7 +32,7 @@ impl Error {
             self.kind = Kind::Invalid;
         }
         if matches!(self.source.as_deref().map(|source| source.is::<Df>() || source.is::<ArrowError>()), Some(true)) {
-            self.message = words::plain(&self.message.to_string()).into();
+            self.message = sql_errors::plain(&self.message.to_string()).into();
         }
         self
     }
@@ -184,8 +184,8 @@ fn unwrap_external(inner: Boxed) -> Error {
 /// The system's error, where tempfile has put the name of a temporary file behind it, which tells nobody anything. What
 /// it was put around cannot be asked for.
 fn of_system(error: io::Error) -> io::Error {
-    let code = |told: &str| {
-        let (system, _path) = told.split_once(" at path \"")?;
+    let code = |reported: &str| {
+        let (system, _path) = reported.split_once(" at path \"")?;
         system.rsplit_once("(os error ")?.1.strip_suffix(')')?.parse().ok()
     };
     error.get_ref().and_then(|inner| code(&inner.to_string())).map_or(error, io::Error::from_raw_os_error)
@@ -359,15 +359,15 @@ fn is_about_keys(error: &object_store::Error) -> bool {
 fn store_words(error: &object_store::Error) -> Message {
     use object_store::Error as Store;
     let text = error.to_string();
-    let told = match answer(&text) {
+    let reported = match answer(&text) {
         Some((before, code, message)) => format!("{}{code}: {message}", before.trim_start_matches('\u{FEFF}')),
         None => text.trim().to_owned(),
     };
     match error {
-        error if is_about_bucket(error) => phrase!("the bucket is not there: make it first ({told})"),
+        error if is_about_bucket(error) => phrase!("the bucket is not there: make it first ({reported})"),
         Store::NotFound { path, .. } => phrase!("{path} is not there: it was removed, or is lost"),
-        error if is_about_keys(error) => phrase!("the store refuses: look at its keys, and at what they may do ({told})"),
-        _ => told.into(),
+        error if is_about_keys(error) => phrase!("the store refuses: look at its keys, and at what they may do ({reported})"),
+        _ => reported.into(),
     }
 }
 
@@ -417,8 +417,8 @@ mod tests {
     #[test]
     fn a_temporary_files_name_tells_nobody_anything() {
         let refused = tempfile::Builder::new().prefix(".a.csv.").suffix(".part").tempfile_in("no/such/folder");
-        let told = Error::from(refused.err().unwrap()).context("cannot write a.csv").to_string();
-        assert_eq!(told, "cannot write a.csv: No such file or directory (os error 2)");
+        let reported = Error::from(refused.err().unwrap()).context("cannot write a.csv").to_string();
+        assert_eq!(reported, "cannot write a.csv: No such file or directory (os error 2)");
     }
 
     #[test]
@@ -427,13 +427,16 @@ mod tests {
         let store = object_store::Error::Generic { store: "LocalFileSystem", source: Box::new(refused()) };
         assert_eq!(Error::from(refused()).kind(), Kind::Invalid);
         assert_eq!(Error::from(store).kind(), Kind::Invalid);
-        let told = Error::from(object_store::Error::PermissionDenied {
+        let reported = Error::from(object_store::Error::PermissionDenied {
             path: "records".into(),
             source: "403 Forbidden: <?xml version=\"1.0\"?><Error><Code>InvalidAccessKeyId</Code><Message>No such key.</Message></Error>".into(),
         });
-        assert_eq!(told.kind(), Kind::Invalid);
-        assert!(told.to_string().contains("look at its keys") && told.to_string().contains("InvalidAccessKeyId: No such key."));
-        assert!(!told.to_string().contains('<'), "{told}");
+        assert_eq!(reported.kind(), Kind::Invalid);
+        assert!(
+            reported.to_string().contains("look at its keys")
+                && reported.to_string().contains("InvalidAccessKeyId: No such key.")
+        );
+        assert!(!reported.to_string().contains('<'), "{reported}");
     }
 
     #[test]

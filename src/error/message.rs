@@ -106,11 +106,11 @@ impl Message {
         }
     }
 
-    /// The same, each value as `told` tells it.
-    pub(super) fn with_values(mut self, told: impl Fn(&str) -> String) -> Self {
+    /// The same, each value as `shown` tells it.
+    pub(super) fn with_values(mut self, shown: impl Fn(&str) -> String) -> Self {
         for part in &mut self.parts {
             if let Part::Value(value) = part {
-                *value = told(value);
+                *value = shown(value);
             }
         }
         self
@@ -202,8 +202,8 @@ mod tests {
     #[test]
     fn words_and_values_are_kept_apart() {
         let (line, name) = (3, "Quillfeather");
-        let told = phrase!("{name}, line {line}: {{no}} {:?} in {0}", name);
-        assert_eq!(told.to_string(), "Quillfeather, line 3: {no} \"Quillfeather\" in Quillfeather");
+        let shown = phrase!("{name}, line {line}: {{no}} {:?} in {0}", name);
+        assert_eq!(shown.to_string(), "Quillfeather, line 3: {no} \"Quillfeather\" in Quillfeather");
         let expected = [
             ("Quillfeather", true),
             (", line ", false),
@@ -213,7 +213,7 @@ mod tests {
             (" in ", false),
             ("Quillfeather", true),
         ];
-        assert_eq!(shape(&told), expected);
+        assert_eq!(shape(&shown), expected);
         assert_eq!(shape(&phrase!("all is well")), [("all is well", false)]);
         assert_eq!(shape(&Message::from(format!("{name} is held"))), [("Quillfeather is held", true)]);
         assert_eq!(shape(&Message::from("nobody is held")), [("nobody is held", false)]);
@@ -222,10 +222,10 @@ mod tests {
     #[test]
     fn a_value_that_holds_our_words_stays_a_value() {
         let value = "a: b; and c";
-        let told = phrase!("x {value}: y {value}; and z");
-        assert_eq!(told.to_string(), "x a: b; and c: y a: b; and c; and z");
-        for part in told.parts() {
-            assert!(matches!(part, Part::Value(_)) || ["x ", ": y ", "; and z"].contains(&part.text()), "{told:?}");
+        let shown = phrase!("x {value}: y {value}; and z");
+        assert_eq!(shown.to_string(), "x a: b; and c: y a: b; and c; and z");
+        for part in shown.parts() {
+            assert!(matches!(part, Part::Value(_)) || ["x ", ": y ", "; and z"].contains(&part.text()), "{shown:?}");
         }
     }
 
@@ -233,7 +233,7 @@ mod tests {
     fn the_same_name_is_not_told_twice() {
         let path = "hot/ier/part-0.parquet";
         let of_text = |text: &str| Message::from(text.to_owned());
-        for (doing, what, told) in [
+        for (doing, what, shown) in [
             (phrase!("cannot read {path}"), phrase!("{path} is damaged"), "cannot read hot/ier/part-0.parquet: it is damaged"),
             (of_text("cannot read a.csv"), of_text("/a.csv is damaged"), "cannot read a.csv: it is damaged"),
             (of_text("a.csv"), of_text("a.csv: no such file"), "a.csv: no such file"),
@@ -243,7 +243,7 @@ mod tests {
             (of_text("cannot load ier"), of_text("ier is full"), "cannot load ier: ier is full"),
             (Message::from("no"), Message::default(), "no: "),
         ] {
-            assert_eq!(what.after(doing).to_string(), told);
+            assert_eq!(what.after(doing).to_string(), shown);
         }
     }
 }

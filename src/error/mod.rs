@@ -14,7 +14,7 @@ use std::time::Duration;
 pub(crate) mod message;
 
 // What is said of a statement, in words for whoever typed it.
-pub(crate) mod words;
+pub(crate) mod sql_errors;
 
 // What errors of other libraries mean to the operator.
 mod foreign;
@@ -174,9 +174,9 @@ impl Error {
         self
     }
 
-    /// The same error, each value in its message as `told` tells it.
-    pub fn with_values(mut self, told: impl Fn(&str) -> String) -> Self {
-        self.message = self.message.with_values(told);
+    /// The same error, each value in its message as `shown` tells it.
+    pub fn with_values(mut self, shown: impl Fn(&str) -> String) -> Self {
+        self.message = self.message.with_values(shown);
         self
     }
 

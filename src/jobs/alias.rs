@@ -95,9 +95,9 @@ async fn checked(warehouse: &Arc<Warehouse>, request: &AliasRequest) -> Result<C
     let identities = ledger.identities().await?;
     let back = identities.way(&person, &alias);
     if !back.is_empty() {
-        let told =
+        let described =
             |edge: &&Edge| format!("{} became {} ({}, learned {})", edge.alias, edge.person, edge.how.name(), moment(edge));
-        let steps: Vec<String> = back.iter().map(told).collect();
+        let steps: Vec<String> = back.iter().map(described).collect();
         return Err(Error::invalid(phrase!(
             "{alias} cannot become {person}, it is the other way round: {}; the two are one person already",
             steps.join(", ")

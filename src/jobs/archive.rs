@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::human;
 use crate::lake::file::sort::{Sorted, merge};
-use crate::lake::fold::write::Begun;
+use crate::lake::fold::write::StartedFiles;
 use crate::lake::fold::{Changes, Folded, fold, fold_through, locate};
 use crate::lake::log::commit::{ATTEMPTS, Change, commit, fence, forsake, forsake_paths, lost_race};
 use crate::lake::log::snapshot::{DataFile, Snapshot};
@@ -248,7 +248,7 @@ impl Run {
                 fence(&self.tiers.hot, "archive", self.warehouse.clock().as_ref()).await?;
                 continue;
             }
-            let begun = Arc::new(Begun::default());
+            let begun = Arc::new(StartedFiles::default());
             let (change, report) = match self.fold_in(&pinned, &begun).await {
                 Ok(done) => done,
                 Err(error) => {
@@ -296,7 +296,7 @@ impl Run {
 
     /// Writes the archive's new files: by month, the hot rows that go, merged with the archive files in which late rows
     /// replace or remove a row.
-    async fn fold_in(&self, pinned: &Pinned, begun: &Arc<Begun>) -> Result<(Change, TableReport)> {
+    async fn fold_in(&self, pinned: &Pinned, begun: &Arc<StartedFiles>) -> Result<(Change, TableReport)> {
         let archive = &self.tiers.archive;
         let until = boundary(pinned, self.until);
         let files = going(pinned, until);
@@ -310,7 +310,7 @@ impl Run {
             months.entry(Role::Archive.partition_of(file.partition.0)).or_default().0.push(file);
         }
         for (path, hits) in located.hits {
-            months.entry(hits.file.partition).or_default().1.goes.hits.insert(path, hits);
+            months.entry(hits.file.partition).or_default().1.outgoing.hits.insert(path, hits);
         }
         let month_count = months.len() as u64;
         let (hot, lake, progress, now) = (self.tiers.hot.clone(), archive.clone(), self.progress.clone(), self.now_millis());
@@ -408,7 +408,7 @@ impl Run {
             }
         }
         let stay = filter_record_batch(&now, &BooleanArray::from(stay))?;
-        let changes = Changes { comes: vec![stay], ..Changes::default() };
+        let changes = Changes { incoming: vec![stay], ..Changes::default() };
         let folded = fold(hot, partition, changes, self.now_millis(), &|_| {}).await?;
         change.adds.extend(folded.adds);
         change.removes.extend(files.iter().cloned());
@@ -453,12 +453,12 @@ async fn month_fold(
         }
         changes.streams.push(summed(merge(hot.table.clone(), days), incoming.clone()));
     }
-    let replaced: u64 = changes.goes.hits.values().map(|hits| hits.file.rows - hits.rows.len() as u64).sum();
-    let told = progress.clone();
+    let replaced: u64 = changes.outgoing.hits.values().map(|hits| hits.file.rows - hits.rows.len() as u64).sum();
+    let reporting = progress.clone();
     let written = Arc::new(Mutex::new(RowSum::default()));
     let sum = written.clone();
     let through = |rows| summed(rows, sum);
-    let folded = fold_through(archive, month, changes, now_millis, &move |rows| told.advance(rows), through).await?;
+    let folded = fold_through(archive, month, changes, now_millis, &move |rows| reporting.advance(rows), through).await?;
     let (incoming, written) = (sum_of(&incoming)?, sum_of(&written)?);
     if written.rows != incoming.rows + replaced {
         return Err(Error::internal(phrase!(

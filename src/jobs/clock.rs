@@ -44,20 +44,20 @@ const JOB: &str = "clock";
 
 /// A person's word that the clock is right.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Vouched {
+pub struct Confirmation {
     /// The time it was then.
     pub now: DateTime<Utc>,
     /// The newest thing known until then, where it spoke against the clock.
     pub overrules: Option<DateTime<Utc>>,
 }
 
-impl fmt::Display for Vouched {
+impl fmt::Display for Confirmation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the clock is right at {}", told(self.now))
+        write!(f, "the clock is right at {}", formatted(self.now))
     }
 }
 
-impl Report for Vouched {
+impl Report for Confirmation {
     fn rows(&self) -> u64 {
         0
     }
@@ -67,7 +67,7 @@ impl Report for Vouched {
     }
 }
 
-fn told(moment: DateTime<Utc>) -> String {
+fn formatted(moment: DateTime<Utc>) -> String {
     moment.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
@@ -79,19 +79,19 @@ struct Evidence {
     /// Times of our own clock.
     happened: Vec<DateTime<Utc>>,
     /// What persons said.
-    vouched: Vec<Vouched>,
+    confirmed: Vec<Confirmation>,
 }
 
 impl Evidence {
     /// How far time had come when the newest thing happened that is to be believed; none where nothing ever did.
     fn reached(&self) -> Option<DateTime<Utc>> {
         let overruled = |moment: &DateTime<Utc>| {
-            self.vouched.iter().any(|word| *moment > word.now && word.overrules.is_some_and(|until| *moment <= until))
+            self.confirmed.iter().any(|word| *moment > word.now && word.overrules.is_some_and(|until| *moment <= until))
         };
         let mut happened: Vec<DateTime<Utc>> = self.happened.iter().copied().filter(|moment| !overruled(moment)).collect();
         happened.sort_unstable();
-        let vouched = self.vouched.iter().map(|word| word.now);
-        let known = vouched.chain(self.newest_record).filter(|moment| !overruled(moment));
+        let confirmed = self.confirmed.iter().map(|word| word.now);
+        let known = confirmed.chain(self.newest_record).filter(|moment| !overruled(moment));
         let mut reached = known.chain(happened.first().copied()).max()?;
         for moment in happened {
             if moment > reached && moment - reached <= Duration::days(AHEAD_DAYS) {
@@ -114,8 +114,8 @@ impl Evidence {
         };
         Some(format!(
             "the clock says {}, {what} the newest load, run or record that is known here ({})",
-            told(now),
-            told(reached)
+            formatted(now),
+            formatted(reached)
         ))
     }
 }
@@ -145,7 +145,7 @@ pub async fn vouch(warehouse: &Arc<Warehouse>, who: &str) -> Result<()> {
         return Ok(());
     }
     let overrules = evidence.happened.iter().copied().chain(evidence.reached()).max().filter(|newest| *newest > now);
-    let ended = recorded(warehouse, JOB, who, |_| async move { Ok(Vouched { now, overrules }) }).await?;
+    let ended = recorded(warehouse, JOB, who, |_| async move { Ok(Confirmation { now, overrules }) }).await?;
     ended.unrecorded.map_or(Ok(()), |error| Err(error.context("cannot write down that the clock is right")))
 }
 
@@ -175,7 +175,7 @@ async fn evidence(warehouse: &Arc<Warehouse>) -> Result<Evidence> {
         while let Some(batch) = rows.try_next().await? {
             let (jobs, reports) = (text(&batch, 0)?, text(&batch, 1)?);
             let words = (0..batch.num_rows()).filter(|&row| jobs.value(row) == JOB && reports.is_valid(row));
-            evidence.vouched.extend(words.filter_map(|row| serde_json::from_str::<Vouched>(reports.value(row)).ok()));
+            evidence.confirmed.extend(words.filter_map(|row| serde_json::from_str::<Confirmation>(reports.value(row)).ok()));
         }
     }
     Ok(evidence)
@@ -243,11 +243,11 @@ mod tests {
     }
 
     fn evidence(record: Option<&str>, happened: &[&str]) -> Evidence {
-        Evidence { newest_record: record.map(at), happened: happened.iter().map(|day| at(day)).collect(), vouched: Vec::new() }
+        Evidence { newest_record: record.map(at), happened: happened.iter().map(|day| at(day)).collect(), confirmed: Vec::new() }
     }
 
-    fn vouched(mut evidence: Evidence, now: &str, overrules: Option<&str>) -> Evidence {
-        evidence.vouched.push(Vouched { now: at(now), overrules: overrules.map(at) });
+    fn confirmed(mut evidence: Evidence, now: &str, overrules: Option<&str>) -> Evidence {
+        evidence.confirmed.push(Confirmation { now: at(now), overrules: overrules.map(at) });
         evidence
     }
 
@@ -277,12 +277,12 @@ mod tests {
     fn a_persons_word_holds_until_another_overrules_it() {
         let idle = evidence(Some("2026-01-01"), &["2026-01-01"]);
         assert!(!believed(&idle, "2026-07-01"));
-        let said = vouched(idle, "2026-07-01", None);
+        let said = confirmed(idle, "2026-07-01", None);
         assert!(believed(&said, "2026-07-02") && !believed(&said, "2026-09-01"));
         // It was said at a clock that was wrong, and found out later.
-        let wrong = vouched(evidence(Some("2026-01-01"), &["2026-01-01", "2036-01-01"]), "2036-01-01", None);
+        let wrong = confirmed(evidence(Some("2026-01-01"), &["2026-01-01", "2036-01-01"]), "2036-01-01", None);
         assert!(!believed(&wrong, "2026-01-02"));
-        let right = vouched(wrong, "2026-01-02", Some("2036-01-01"));
+        let right = confirmed(wrong, "2026-01-02", Some("2036-01-01"));
         assert!(believed(&right, "2026-01-03") && !believed(&right, "2036-01-02"));
     }
 }

@@ -24,7 +24,7 @@ use crate::human;
 use crate::lake::file::layout::{Effort, FILE_BYTES, ROW_GROUP_ROWS};
 use crate::lake::file::sort::{BATCH_ROWS, Sorted, sort};
 use crate::lake::file::tags;
-use crate::lake::fold::write::Begun;
+use crate::lake::fold::write::StartedFiles;
 use crate::lake::fold::{Changes, fold_through};
 use crate::lake::log::commit::{ATTEMPTS, Change, commit, forsake_paths, lost_race};
 use crate::lake::log::snapshot::DataFile;
@@ -63,7 +63,7 @@ pub struct CompactOptions {
 /// Why a month is written anew.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Need {
+pub enum RewriteReason {
     /// A file that was not written here: its order is unknown.
     Foreign,
     /// Its files overlap: a look-up has to open them all.
@@ -74,7 +74,7 @@ pub enum Need {
     Old,
 }
 
-impl Need {
+impl RewriteReason {
     fn words(self) -> &'static str {
         match self {
             Self::Foreign => "a file of unknown order",
@@ -102,7 +102,7 @@ pub struct MonthPlan {
     /// The month's first day; none for rows without a date.
     pub month: Option<NaiveDate>,
     /// Why.
-    pub need: Need,
+    pub need: RewriteReason,
     /// Its files.
     pub files: u64,
     /// Their rows.
@@ -216,30 +216,30 @@ pub async fn plan(warehouse: &Arc<Warehouse>, options: &CompactOptions) -> Resul
         }
     }
     // The time may not be enough for all: first those that cost readers most.
-    plan.months.sort_by_key(|month| (month.need == Need::Old, Reverse(month.files), month.month, month.table.clone()));
+    plan.months.sort_by_key(|month| (month.need == RewriteReason::Old, Reverse(month.files), month.month, month.table.clone()));
     Ok(plan)
 }
 
 /// Why these files of one month should be written anew, if they should. Months from `open_from` on still get files.
-fn need(files: &[Arc<DataFile>], open_from: Option<i32>, now: DateTime<Utc>, options: &CompactOptions) -> Option<Need> {
+fn need(files: &[Arc<DataFile>], open_from: Option<i32>, now: DateTime<Utc>, options: &CompactOptions) -> Option<RewriteReason> {
     let first = files.first()?;
     if files.iter().any(|file| file.tag(tags::BLAKE3).is_none()) {
-        return Some(Need::Foreign);
+        return Some(RewriteReason::Foreign);
     }
     let is_open = first.partition.0.is_some_and(|day| open_from.is_some_and(|from| day >= from));
     if is_open && files.len() < OPEN_MONTH_FILES {
         return None;
     }
     if overlap(files) {
-        return Some(Need::Overlapping);
+        return Some(RewriteReason::Overlapping);
     }
     if small(files) {
-        return Some(Need::Small);
+        return Some(RewriteReason::Small);
     }
     let newest = files.iter().map(|file| file.add.modification_time).max()?;
     let is_old = options.best_after.is_some_and(|age| newest <= (now - age).timestamp_millis());
     let is_best = files.iter().all(|file| file.tag(tags::EFFORT) == Effort::Best.tag());
-    (is_old && !is_best).then_some(Need::Old)
+    (is_old && !is_best).then_some(RewriteReason::Old)
 }
 
 /// Would two of these files fit into one?
@@ -331,7 +331,7 @@ impl Run {
             let open_from = pinned.archived_until().map(first_of_month);
             let Some(need) = need(files, open_from, self.warehouse.clock().now(), &self.options) else { break };
             let mut some = fitting(files, self.options.memory_bytes);
-            if need != Need::Old && !overlap(&some) && !small(&some) {
+            if need != RewriteReason::Old && !overlap(&some) && !small(&some) {
                 // Those that fit have been merged already; the rest costs what it costs.
                 some = files.to_vec();
             }
@@ -357,11 +357,17 @@ impl Run {
     }
 
     /// Merges some files of a month and commits; `false` when one of them was changed meanwhile.
-    async fn rewrite(&self, archive: &Arc<LakeTable>, partition: Partition, files: &[Arc<DataFile>], need: Need) -> Result<bool> {
+    async fn rewrite(
+        &self,
+        archive: &Arc<LakeTable>,
+        partition: Partition,
+        files: &[Arc<DataFile>],
+        need: RewriteReason,
+    ) -> Result<bool> {
         let wanted = mib(files.iter().map(merge_bytes).sum::<u64>() + WRITER_BYTES);
         let permits = self.memory.acquire_many(wanted.min(mib(self.options.memory_bytes))).await;
         let _held = permits.map_err(|error| Error::internal(phrase!("the memory budget is closed: {error}")))?;
-        let begun = Arc::new(Begun::default());
+        let begun = Arc::new(StartedFiles::default());
         let changes = Changes { effort: self.effort(files, need), begun: begun.clone(), ..Changes::default() };
         let change = match self.merge(archive, partition, files, changes).await {
             Ok(change) => change,
@@ -400,10 +406,10 @@ impl Run {
             }
         }
         let sum = Arc::new(Mutex::new(RowSum::default()));
-        let (summing, told) = (sum.clone(), self.progress.clone());
+        let (summing, reporting) = (sum.clone(), self.progress.clone());
         let through = |rows| summed(rows, summing);
         let now = self.warehouse.clock().now().timestamp_millis();
-        let mut folded = fold_through(archive, partition, changes, now, &move |rows| told.advance(rows), through).await?;
+        let mut folded = fold_through(archive, partition, changes, now, &move |rows| reporting.advance(rows), through).await?;
         folded.replaced.extend(foreign);
         let written = sum_of(&sum)?;
         if written.rows != rows {
@@ -416,8 +422,8 @@ impl Run {
     }
 
     /// The most effort for files nobody has touched for long, the tier's own for others.
-    fn effort(&self, files: &[Arc<DataFile>], need: Need) -> Option<Effort> {
-        let best = need == Need::Old || files.iter().all(|file| file.tag(tags::EFFORT) == Effort::Best.tag());
+    fn effort(&self, files: &[Arc<DataFile>], need: RewriteReason) -> Option<Effort> {
+        let best = need == RewriteReason::Old || files.iter().all(|file| file.tag(tags::EFFORT) == Effort::Best.tag());
         best.then_some(Effort::Best)
     }
 

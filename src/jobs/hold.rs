@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::ledgers::holds::{self, Act, Hold, Holds, Scope};
+use crate::ledgers::holds::{self, Hold, HoldEvent, Holds, Scope};
 use crate::ledgers::runs::Report;
 use crate::ledgers::sends::Sends;
 use crate::record::id::SfId;
@@ -97,7 +97,7 @@ impl fmt::Display for HoldList {
     }
 }
 
-fn act(act: &Act) -> String {
+fn act(act: &HoldEvent) -> String {
     format!("{} by {}: {}", act.at.format("%Y-%m-%dT%H:%M:%SZ"), act.author, act.reason)
 }
 

@@ -39,7 +39,7 @@ pub mod scheduler;
 pub mod traces;
 
 // Which keys of a table are stored more than once?
-pub mod doubles;
+pub mod duplicates;
 
 // Records stored more than once: finds them in both tiers, and makes one of each when told to.
 pub mod repair;

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::repair::{self, Doubled};
-use crate::audit::facts::told;
+use crate::audit::facts::deserialized;
 use crate::error::{Error, Result};
 use crate::human;
 use crate::lake::log::commit::ATTEMPTS;
@@ -247,7 +247,7 @@ fn total(months: &[MonthReport]) -> MonthReport {
 /// A table's months, tallies and rows read at one moment: again when a commit came between.
 async fn months(warehouse: &Arc<Warehouse>, engine: &Engine, name: &str, sql: &str) -> Result<Vec<MonthReport>> {
     #[derive(Deserialize)]
-    struct There {
+    struct MonthCounts {
         month: String,
         hot: i64,
         archive: i64,
@@ -256,11 +256,11 @@ async fn months(warehouse: &Arc<Warehouse>, engine: &Engine, name: &str, sql: &s
     let tiers = warehouse.tiers(table).await?;
     for _ in 0..ATTEMPTS {
         let (before, tally) = tallied(&tiers).await?;
-        let there: Vec<There> = rows(engine, sql).await?;
+        let there: Vec<MonthCounts> = rows(engine, sql).await?;
         if versions(&tiers).await? != before {
             continue;
         }
-        let there: BTreeMap<&str, &There> = there.iter().map(|row| (row.month.as_str(), row)).collect();
+        let there: BTreeMap<&str, &MonthCounts> = there.iter().map(|row| (row.month.as_str(), row)).collect();
         let counts: BTreeMap<&str, tally::Counts> = tally.months().collect();
         let names: BTreeSet<&str> = there.keys().chain(counts.keys()).copied().collect();
         let month = |name: &str| {
@@ -296,5 +296,5 @@ async fn versions(tiers: &Tiers) -> Result<(Option<u64>, Option<u64>)> {
 
 async fn rows<T: DeserializeOwned>(engine: &Engine, sql: &str) -> Result<Vec<T>> {
     let batches: Vec<_> = engine.sql_with(sql, ParamValues::List(Vec::new())).await?.try_collect().await?;
-    told(&batches)
+    deserialized(&batches)
 }

@@ -16,7 +16,7 @@ use futures::TryStreamExt;
 use serde::Serialize;
 
 use super::archive::fold_late;
-use super::doubles::{Doubles, Place, listed};
+use super::duplicates::{Duplicates, Place, listed};
 use crate::error::{Context, Error, Result};
 use crate::human;
 use crate::lake::log::commit::ATTEMPTS;
@@ -177,8 +177,8 @@ impl Stored {
     async fn find_pinned(&self, pinned: &Pinned, progress: &Arc<dyn Progress>) -> Result<BTreeMap<String, BTreeSet<Place>>> {
         let files = self.files(pinned);
         progress.total(files.iter().map(|(_, file)| file.rows).sum());
-        let doubles = Doubles::new(Some(pinned.clone()));
-        found_in(files, doubles, progress).await
+        let duplicates = Duplicates::new(Some(pinned.clone()));
+        found_in(files, duplicates, progress).await
     }
 
     fn files(&self, pinned: &Pinned) -> Vec<(Arc<LakeTable>, Arc<DataFile>)> {
@@ -191,24 +191,24 @@ impl Stored {
 
 async fn found_in(
     files: Vec<(Arc<LakeTable>, Arc<DataFile>)>,
-    doubles: Doubles,
+    duplicates: Duplicates,
     progress: &Arc<dyn Progress>,
 ) -> Result<BTreeMap<String, BTreeSet<Place>>> {
-    let doubles = Arc::new(doubles);
-    let (taking, told) = (doubles.clone(), progress.clone());
+    let duplicates = Arc::new(duplicates);
+    let (taking, reporting) = (duplicates.clone(), progress.clone());
     in_parallel(files.clone(), move |(lake, file)| {
-        let (doubles, progress) = (taking.clone(), told.clone());
+        let (duplicates, progress) = (taking.clone(), reporting.clone());
         async move {
             let mut rows = read::open(&lake, &file).await?.stream(Some(inspect::key_columns(&lake)), None)?;
             while let Some(batch) = rows.try_next().await.context(|| phrase!("cannot read {}", file.path(&lake.folder)))? {
-                doubles.take(&lake, &file, &batch)?;
+                duplicates.take(&lake, &file, &batch)?;
                 progress.advance(batch.num_rows() as u64);
             }
             Ok(())
         }
     })
     .await?;
-    doubles.found(&files).await
+    duplicates.found(&files).await
 }
 
 /// Makes one row of each record found.

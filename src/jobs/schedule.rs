@@ -65,7 +65,7 @@ mod tests {
         History { outcome, failures, succeeded_started_at: success, succeeded_at: success, ..ran(started) }
     }
 
-    fn told(schedule: &str, history: Option<&History>, now: &str) -> String {
+    fn described(schedule: &str, history: Option<&History>, now: &str) -> String {
         let next = next(&schedule.parse().unwrap(), history, at(now), ZONE);
         next.map_or_else(|| "never".to_owned(), |next| next.format("%m-%d %H:%M").to_string())
     }
@@ -74,18 +74,18 @@ mod tests {
 
     #[test]
     fn what_never_ran_is_due_and_what_is_off_never() {
-        assert_eq!(told(DAILY, None, "11-22 12:00"), "11-22 12:00");
-        assert_eq!(told("off", None, "11-22 12:00"), "never");
-        assert_eq!(told("off", Some(&ran("11-01 09:00")), "11-22 12:00"), "never");
+        assert_eq!(described(DAILY, None, "11-22 12:00"), "11-22 12:00");
+        assert_eq!(described("off", None, "11-22 12:00"), "never");
+        assert_eq!(described("off", Some(&ran("11-01 09:00")), "11-22 12:00"), "never");
     }
 
     #[test]
     fn missed_runs_run_once() {
         // 02:00 in Denver is 09:00 UTC; the machine was off for a week.
-        assert_eq!(told(DAILY, Some(&ran("11-15 09:00")), "11-22 12:00"), "11-16 09:00", "due since");
-        assert_eq!(told(DAILY, Some(&ran("11-22 12:00")), "11-22 12:01"), "11-23 09:00", "and then as ever");
-        assert_eq!(told(DAILY, Some(&ran("11-22 08:59")), "11-22 08:59"), "11-22 09:00", "by hand, just before");
-        assert_eq!(told("monthly on 1 at 04:00", Some(&ran("08-01 10:00")), "11-22 12:00"), "09-01 10:00");
+        assert_eq!(described(DAILY, Some(&ran("11-15 09:00")), "11-22 12:00"), "11-16 09:00", "due since");
+        assert_eq!(described(DAILY, Some(&ran("11-22 12:00")), "11-22 12:01"), "11-23 09:00", "and then as ever");
+        assert_eq!(described(DAILY, Some(&ran("11-22 08:59")), "11-22 08:59"), "11-22 09:00", "by hand, just before");
+        assert_eq!(described("monthly on 1 at 04:00", Some(&ran("08-01 10:00")), "11-22 12:00"), "09-01 10:00");
     }
 
     #[test]
@@ -111,17 +111,21 @@ mod tests {
     #[test]
     fn failures_are_tried_again_less_and_less_often() {
         let success = Some("11-21 09:00");
-        let told_after = |failures| told(DAILY, Some(&failed("11-22 09:00", failures, success)), "11-22 09:06");
-        assert_eq!([1, 2, 3, 4].map(told_after), ["11-22 09:20", "11-22 09:35", "11-22 10:05", "11-22 11:05"]);
-        assert_eq!(told_after(40), "11-23 09:00", "not later than the schedule says");
-        assert_eq!(told(DAILY, Some(&failed("11-22 09:00", 1, None)), "11-22 09:06"), "11-22 09:20", "never succeeded");
+        let described_after = |failures| described(DAILY, Some(&failed("11-22 09:00", failures, success)), "11-22 09:06");
+        assert_eq!([1, 2, 3, 4].map(described_after), ["11-22 09:20", "11-22 09:35", "11-22 10:05", "11-22 11:05"]);
+        assert_eq!(described_after(40), "11-23 09:00", "not later than the schedule says");
+        assert_eq!(described(DAILY, Some(&failed("11-22 09:00", 1, None)), "11-22 09:06"), "11-22 09:20", "never succeeded");
         let by_hand = failed("11-21 20:00", 1, success);
-        assert_eq!(told(DAILY, Some(&by_hand), "11-21 20:06"), "11-22 09:00", "by hand, before it was due");
+        assert_eq!(described(DAILY, Some(&by_hand), "11-21 20:06"), "11-22 09:00", "by hand, before it was due");
     }
 
     #[test]
     fn clocks_that_were_wrong_keep_no_job_from_running() {
-        assert_eq!(told(DAILY, Some(&ran("12-31 09:00")), "11-22 12:00"), "11-22 12:00", "a run of next month");
-        assert_eq!(told(DAILY, Some(&ran("11-22 12:10")), "11-22 12:00"), "11-23 09:00", "another machine's, a little ahead");
+        assert_eq!(described(DAILY, Some(&ran("12-31 09:00")), "11-22 12:00"), "11-22 12:00", "a run of next month");
+        assert_eq!(
+            described(DAILY, Some(&ran("11-22 12:10")), "11-22 12:00"),
+            "11-23 09:00",
+            "another machine's, a little ahead"
+        );
     }
 }

@@ -28,8 +28,8 @@ use crate::record::fields::{Table, UTC, known};
 use crate::record::key::{complete, label_array};
 use crate::source::digest::Fingerprint;
 use crate::source::reading::Reading;
-use crate::tiers::carry::filter_keys;
 use crate::tiers::links;
+use crate::tiers::settle::filter_keys;
 use crate::tiers::upsert::Upsert;
 use crate::tiers::warehouse::Warehouse;
 
@@ -68,11 +68,11 @@ impl Span {
 pub struct Covered {
     source: String,
     fingerprint: Fingerprint,
-    brought: Brought,
+    loaded: LoadedTable,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Brought {
+struct LoadedTable {
     object: String,
     rows_read: u64,
     rows_rejected: u64,
@@ -82,49 +82,49 @@ struct Brought {
 }
 
 /// A file being read.
-pub struct Covering {
+pub struct FileInProgress {
     source: String,
-    brought: Vec<Brought>,
+    loaded: Vec<LoadedTable>,
 }
 
-impl Covering {
+impl FileInProgress {
     /// Begins with the file's name, without folders.
     pub fn of(source: String) -> Self {
-        Self { source, brought: Vec::new() }
+        Self { source, loaded: Vec::new() }
     }
 
     /// Takes in rows that were read into a table. Costs two passes over two columns of numbers.
     pub fn rows(&mut self, table: &Table, batch: &RecordBatch) {
-        let brought = self.brought(table);
-        brought.sent.take_in(batch, "date_sent");
-        brought.modstamps.take_in(batch, "system_modstamp");
+        let loaded = self.loaded(table);
+        loaded.sent.take_in(batch, "date_sent");
+        loaded.modstamps.take_in(batch, "system_modstamp");
     }
 
     /// Takes in the counts of an export that is at its end, and how it was read; a zip may hold several of one table.
     pub fn end(&mut self, table: &Table, rows_read: u64, rows_rejected: u64, reading: &Reading) {
-        let brought = self.brought(table);
+        let loaded = self.loaded(table);
         let reading = reading.to_string();
-        if brought.reading.is_empty() {
-            brought.reading = reading;
-        } else if !brought.reading.contains(&reading) {
-            brought.reading = format!("{} | {reading}", brought.reading);
+        if loaded.reading.is_empty() {
+            loaded.reading = reading;
+        } else if !loaded.reading.contains(&reading) {
+            loaded.reading = format!("{} | {reading}", loaded.reading);
         }
-        brought.rows_read += rows_read;
-        brought.rows_rejected += rows_rejected;
+        loaded.rows_read += rows_read;
+        loaded.rows_rejected += rows_rejected;
     }
 
     /// The file is read, and this is what it was.
     pub fn finish(self, fingerprint: &Fingerprint) -> Vec<Covered> {
-        let covered = |brought| Covered { source: self.source.clone(), fingerprint: fingerprint.clone(), brought };
-        self.brought.into_iter().map(covered).collect()
+        let covered = |loaded| Covered { source: self.source.clone(), fingerprint: fingerprint.clone(), loaded };
+        self.loaded.into_iter().map(covered).collect()
     }
 
-    fn brought(&mut self, table: &Table) -> &mut Brought {
-        let at = self.brought.iter().position(|brought| brought.object == table.name).unwrap_or_else(|| {
-            self.brought.push(Brought { object: table.name.to_string(), ..Brought::default() });
-            self.brought.len() - 1
+    fn loaded(&mut self, table: &Table) -> &mut LoadedTable {
+        let at = self.loaded.iter().position(|loaded| loaded.object == table.name).unwrap_or_else(|| {
+            self.loaded.push(LoadedTable { object: table.name.to_string(), ..LoadedTable::default() });
+            self.loaded.len() - 1
         });
-        &mut self.brought[at]
+        &mut self.loaded[at]
     }
 }
 
@@ -138,9 +138,9 @@ pub async fn record(warehouse: &Arc<Warehouse>, mut covered: Vec<Covered>) -> Re
         return Ok(());
     }
     // Files are read side by side. Of two with the same bytes the first by name is kept, whichever was read first.
-    covered.sort_by(|a, b| (&a.source, &a.brought.object).cmp(&(&b.source, &b.brought.object)));
+    covered.sort_by(|a, b| (&a.source, &a.loaded.object).cmp(&(&b.source, &b.loaded.object)));
     let mut seen = HashSet::new();
-    covered.retain(|row| seen.insert((row.fingerprint.blake3.clone(), row.brought.object.clone())));
+    covered.retain(|row| seen.insert((row.fingerprint.blake3.clone(), row.loaded.object.clone())));
     let table = table()?;
     let rows = complete(table, &batch(&covered, warehouse.clock().now())?)?.batch;
     let lake = warehouse.table(Role::Reference, table).await?;
@@ -180,17 +180,17 @@ fn batch(covered: &[Covered], now: DateTime<Utc>) -> Result<RecordBatch> {
     let hashes: StringArray = covered.iter().map(|row| Some(row.fingerprint.blake3.as_str())).collect();
     Ok(RecordBatch::try_from_iter_with_nullable([
         ("source", label(|row| &row.source), true),
-        ("object", label(|row| &row.brought.object), true),
+        ("object", label(|row| &row.loaded.object), true),
         ("loaded_at", moment(&|_| Some(now.timestamp_micros())), true),
-        ("rows_read", number(|row| row.brought.rows_read), true),
-        ("rows_rejected", number(|row| row.brought.rows_rejected), true),
-        ("first_sent", moment(&|row| row.brought.sent.first()), true),
-        ("last_sent", moment(&|row| row.brought.sent.last()), true),
-        ("first_modstamp", moment(&|row| row.brought.modstamps.first()), true),
-        ("highest_modstamp", moment(&|row| row.brought.modstamps.last()), true),
+        ("rows_read", number(|row| row.loaded.rows_read), true),
+        ("rows_rejected", number(|row| row.loaded.rows_rejected), true),
+        ("first_sent", moment(&|row| row.loaded.sent.first()), true),
+        ("last_sent", moment(&|row| row.loaded.sent.last()), true),
+        ("first_modstamp", moment(&|row| row.loaded.modstamps.first()), true),
+        ("highest_modstamp", moment(&|row| row.loaded.modstamps.last()), true),
         ("bytes", number(|row| row.fingerprint.bytes), true),
         ("file_blake3", Arc::new(hashes) as ArrayRef, true),
-        ("reading", label(|row| &row.brought.reading), true),
+        ("reading", label(|row| &row.loaded.reading), true),
     ])?)
 }
 

@@ -92,7 +92,7 @@ impl Scope {
 
 /// Who did something to a hold, when and why.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Act {
+pub struct HoldEvent {
     /// When.
     pub at: DateTime<Utc>,
     /// Why.
@@ -110,14 +110,14 @@ pub struct Hold {
     #[serde(flatten)]
     pub scope: Scope,
     /// Its beginning.
-    pub placed: Act,
+    pub placed: HoldEvent,
     /// Its end; none while it stands.
-    pub released: Option<Act>,
+    pub released: Option<HoldEvent>,
 }
 
 /// An active hold with what its names mean now.
 #[derive(Debug)]
-struct Reach {
+struct ResolvedHold {
     /// Its place among all holds.
     at: usize,
     people: Option<HashSet<String>>,
@@ -133,20 +133,20 @@ pub struct Holds {
     /// Versions of the ledgers of holds and of aliases.
     versions: [Option<u64>; 2],
     all: Vec<Hold>,
-    reach: Vec<Reach>,
+    reach: Vec<ResolvedHold>,
     sends: Arc<Sends>,
 }
 
 /// Which rows of a batch are held, and by which holds.
 #[derive(Debug)]
-pub struct Cover {
+pub struct HeldRows {
     /// Rows that at least one hold covers.
     pub mask: BooleanArray,
     /// Each hold (its id) that covers some, with the rows it covers; a row may be covered by several.
     pub by_hold: Vec<(String, BooleanArray)>,
 }
 
-impl Cover {
+impl HeldRows {
     /// How many of some rows each hold keeps.
     pub fn count(&self, of: &BooleanArray) -> Vec<(String, u64)> {
         let both = |held: &BooleanArray| (0..held.len()).filter(|row| held.value(*row) && of.value(*row)).count() as u64;
@@ -166,7 +166,7 @@ impl Holds {
         let all = ledger(warehouse).await?;
         let identities = Aliases::open(warehouse).await?.identities().await?;
         let active = all.iter().enumerate().filter(|(_, hold)| hold.released.is_none());
-        let reach = active.map(|(at, hold)| Reach::new(at, &hold.scope, &identities, &sends)).collect();
+        let reach = active.map(|(at, hold)| ResolvedHold::new(at, &hold.scope, &identities, &sends)).collect();
         Ok(Self { versions, all, reach, sends })
     }
 
@@ -189,7 +189,7 @@ impl Holds {
     /// all the same: [`Holds::cover`] says which.
     pub fn covering_people<S: AsRef<str>>(&self, ids: &[S]) -> Vec<&Hold> {
         let names =
-            |reach: &&Reach| reach.people.as_ref().is_some_and(|people| ids.iter().any(|id| people.contains(id.as_ref())));
+            |reach: &&ResolvedHold| reach.people.as_ref().is_some_and(|people| ids.iter().any(|id| people.contains(id.as_ref())));
         self.reach.iter().filter(names).filter_map(|reach| self.all.get(reach.at)).collect()
     }
 
@@ -197,7 +197,7 @@ impl Holds {
     /// `triggered_send_definition_id`, `job_id` and the day (`sent_date`, else that of `event_date`), in any types of the
     /// lake or of SQL. A row without a day may have been sent on any; of links, which say neither send nor unit, give the
     /// columns of their IERs.
-    pub fn cover(&self, batch: &RecordBatch) -> Result<Cover> {
+    pub fn cover(&self, batch: &RecordBatch) -> Result<HeldRows> {
         let mut mailings = Mailings::default();
         let numbers = if MAILING_OF_RECORDS.iter().any(|name| batch.column_by_name(name).is_some()) {
             mailings.of(batch)?
@@ -216,12 +216,12 @@ impl Holds {
         }
         let any = (0..batch.num_rows()).map(|row| Some(held.iter().any(|held| held[row]))).collect();
         let by_hold = held.into_iter().zip(self.active()).filter(|(held, _)| held.contains(&true));
-        Ok(Cover { mask: any, by_hold: by_hold.map(|(held, hold)| (hold.hold_id.clone(), held.into())).collect() })
+        Ok(HeldRows { mask: any, by_hold: by_hold.map(|(held, hold)| (hold.hold_id.clone(), held.into())).collect() })
     }
 
     /// The holds (by their number among those that stand) that cover rows of a mailing, as far as send and unit say.
     pub fn of_mailing(&self, mailing: &Mailing) -> Vec<usize> {
-        let covers = |reach: &Reach| {
+        let covers = |reach: &ResolvedHold| {
             reach.send.as_ref().is_none_or(|send| self.sends.is_of(mailing, send) != Match::No)
                 && reach.unit.as_ref().is_none_or(|unit| self.sends.is_for(mailing, unit) != Match::No)
         };
@@ -266,7 +266,7 @@ impl Holds {
 /// The columns of records that say which send they are of.
 const MAILING_OF_RECORDS: [&str; 3] = ["send_definition_id", "triggered_send_definition_id", "job_id"];
 
-impl Reach {
+impl ResolvedHold {
     fn new(at: usize, scope: &Scope, identities: &Identities, sends: &Sends) -> Self {
         let ids = |id: &String| identities.ids_of(id).into_iter().map(str::to_owned).collect();
         Self {
@@ -364,7 +364,7 @@ pub async fn place(warehouse: &Arc<Warehouse>, scope: Scope, reason: &str, autho
         let hold = Hold {
             hold_id: format!("{day}{}", taken.unwrap_or(0) + 1),
             scope: scope.clone(),
-            placed: Act { at, reason: reason.to_owned(), author: author.to_owned() },
+            placed: HoldEvent { at, reason: reason.to_owned(), author: author.to_owned() },
             released: None,
         };
         if write(warehouse, &hold.hold_id, "placed", &hold.scope, &hold.placed).await? {
@@ -394,7 +394,7 @@ pub async fn release(warehouse: &Arc<Warehouse>, hold_id: &str, reason: &str, au
         if hold.released.is_some() {
             return Ok(Changed { hold, now: false });
         }
-        let act = Act { at: warehouse.clock().now(), reason: reason.to_owned(), author: author.to_owned() };
+        let act = HoldEvent { at: warehouse.clock().now(), reason: reason.to_owned(), author: author.to_owned() };
         if write(warehouse, hold_id, "released", &hold.scope, &act).await? {
             hold.released = Some(act);
             return Ok(Changed { hold, now: true });
@@ -404,7 +404,7 @@ pub async fn release(warehouse: &Arc<Warehouse>, hold_id: &str, reason: &str, au
 }
 
 /// Adds a row to the ledger; `false` when another has taken its place meanwhile.
-async fn write(warehouse: &Arc<Warehouse>, hold_id: &str, action: &str, scope: &Scope, act: &Act) -> Result<bool> {
+async fn write(warehouse: &Arc<Warehouse>, hold_id: &str, action: &str, scope: &Scope, act: &HoldEvent) -> Result<bool> {
     let text = |value: Option<&str>| -> ArrayRef { Arc::new(StringArray::from(vec![value])) };
     let date = |day: Option<NaiveDate>| -> ArrayRef { Arc::new(Date32Array::from(vec![day.map(|day| day.to_epoch_days())])) };
     let at = TimestampMicrosecondArray::from(vec![act.at.timestamp_micros()]).with_timezone(UTC.clone());
@@ -439,7 +439,7 @@ async fn write(warehouse: &Arc<Warehouse>, hold_id: &str, action: &str, scope: &
 async fn ledger(warehouse: &Warehouse) -> Result<Vec<Hold>> {
     let lake = warehouse.table(Role::Reference, table()?).await?;
     let mut holds: Vec<Hold> = Vec::new();
-    let mut releases: Vec<(String, Act)> = Vec::new();
+    let mut releases: Vec<(String, HoldEvent)> = Vec::new();
     for file in lake.snapshot().await?.files() {
         let texts = ["hold_id", "action", "person_id", "send", "unit", "reason", "author"];
         let columns: Vec<&str> = texts.into_iter().chain(["at", "from_date", "until_date"]).collect();
@@ -458,7 +458,7 @@ async fn ledger(warehouse: &Warehouse) -> Result<Vec<Hold>> {
                     // A hold that cannot be read must not be taken for none.
                     return Err(Error::corrupt(phrase!("{}, row {row} of {}: unreadable", lake.name(), file.path(&lake.folder))));
                 };
-                let act = Act { at, reason: text(5).unwrap_or_default(), author: text(6).unwrap_or_default() };
+                let act = HoldEvent { at, reason: text(5).unwrap_or_default(), author: text(6).unwrap_or_default() };
                 match action.as_str() {
                     "placed" => {
                         let scope = Scope {

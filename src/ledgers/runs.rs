@@ -83,7 +83,7 @@ impl Outcome {
 
 /// A run that came to its end.
 #[derive(Debug)]
-pub struct Ended<R> {
+pub struct FinishedRun<R> {
     /// What it did.
     pub report: R,
     /// Its number.
@@ -114,7 +114,7 @@ pub async fn recorded<R: Report, F: Future<Output = Result<R>>>(
     job: &str,
     who: &str,
     work: impl FnOnce(String) -> F,
-) -> Result<Ended<R>> {
+) -> Result<FinishedRun<R>> {
     let started_at = warehouse.clock().now();
     ended(warehouse, (job, who, started_at), work).await
 }
@@ -129,7 +129,7 @@ pub async fn asked<P, R: Report, F: Future<Output = Result<R>>>(
     (job, who): (&str, &str),
     plan: impl Future<Output = Result<P>>,
     work: impl FnOnce(P, String) -> F,
-) -> Result<Ended<R>> {
+) -> Result<FinishedRun<R>> {
     let started_at = warehouse.clock().now();
     match plan.await {
         Err(error) if matches!(error.kind(), Kind::Invalid | Kind::NotFound) => Err(error),
@@ -141,7 +141,7 @@ async fn ended<R: Report, F: Future<Output = Result<R>>>(
     warehouse: &Arc<Warehouse>,
     (job, who, started_at): (&str, &str, DateTime<Utc>),
     work: impl FnOnce(String) -> F,
-) -> Result<Ended<R>> {
+) -> Result<FinishedRun<R>> {
     let run_id = Uuid::new_v4().to_string();
     let started_at = started_at.trunc_subsecs(6);
     let done = work(run_id.clone()).await;
@@ -171,7 +171,7 @@ async fn ended<R: Report, F: Future<Output = Result<R>>>(
         _ => write(warehouse, &row, changed).await,
     };
     match (done, written) {
-        (Ok(report), written) => Ok(Ended { report, run_id, unrecorded: written.err() }),
+        (Ok(report), written) => Ok(FinishedRun { report, run_id, unrecorded: written.err() }),
         (Err(error), Ok(())) => Err(error),
         // It says it all already.
         (Err(error), Err(unwritten)) if error.is_of_store() && unwritten.is_of_store() => {
@@ -227,13 +227,13 @@ const BLOT: &str = "…";
 
 /// An error as the ledger has it: its kind, our own words, and what is harmless of the rest.
 fn without_names(error: &Error) -> String {
-    let told = error.message().parts().iter().map(|part| match part {
+    let cleaned = error.message().parts().iter().map(|part| match part {
         Part::Words(words) => words.to_string(),
         Part::Value(value) => nameless(value),
     });
-    match told.collect::<String>() {
-        told if told.trim() == BLOT => error.kind().name().to_owned(),
-        told => format!("{}: {told}", error.kind().name()),
+    match cleaned.collect::<String>() {
+        cleaned if cleaned.trim() == BLOT => error.kind().name().to_owned(),
+        cleaned => format!("{}: {cleaned}", error.kind().name()),
     }
 }
 
@@ -263,20 +263,20 @@ fn nameless(value: &str) -> String {
     if is_measure(value) || is_moment(value) {
         return value.to_owned();
     }
-    let mut told: Vec<String> = Vec::new();
+    let mut cleaned: Vec<String> = Vec::new();
     let mut words = value.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric())).peekable();
     while let Some(word) = words.next() {
         if COUNTED.contains(&word) && words.peek().is_some_and(|number| is_count(number)) {
-            told.push(format!("{word} {}", words.next().unwrap_or_default()));
+            cleaned.push(format!("{word} {}", words.next().unwrap_or_default()));
         } else if is_ours(word) {
-            told.push(word.to_owned());
+            cleaned.push(word.to_owned());
         } else if let Some(name) = file_name(word) {
-            told.push(name.to_owned());
-        } else if told.last().is_none_or(|last| last != BLOT) {
-            told.push(BLOT.to_owned());
+            cleaned.push(name.to_owned());
+        } else if cleaned.last().is_none_or(|last| last != BLOT) {
+            cleaned.push(BLOT.to_owned());
         }
     }
-    told.join(" ")
+    cleaned.join(" ")
 }
 
 /// What a number may follow that is not a person's.
@@ -418,7 +418,7 @@ mod tests {
 
     #[test]
     fn nobody_is_named() {
-        for (text, told) in [
+        for (text, cleaned) in [
             ("003f400000JJbuPAAT is held", "…"),
             ("cannot read in/003f40000000001.csv", "…"),
             ("asked by ana.ortiz+x@example.edu, twice", "…"),
@@ -444,14 +444,14 @@ mod tests {
             ("0b7c2b0e-6f0a-4c0e-9d3b-0a1b2c3d4e5f", "0b7c2b0e-6f0a-4c0e-9d3b-0a1b2c3d4e5f"),
             ("", ""),
         ] {
-            assert_eq!(nameless(text), told, "{text}");
+            assert_eq!(nameless(text), cleaned, "{text}");
         }
     }
 
     #[test]
     fn an_error_keeps_our_words_and_what_is_harmless() {
         let (name, place) = ("Quillfeather", "/srv/wh/hot/contact/part-0.parquet");
-        for (error, told) in [
+        for (error, cleaned) in [
             (Error::corrupt("one file is damaged"), "corrupt: one file is damaged"),
             (Error::invalid(format!("a.csv: {name} is no column")), "invalid: a.csv …"),
             (Error::invalid(phrase!("a.csv: {name} is no column")), "invalid: a.csv: … is no column"),
@@ -462,7 +462,7 @@ mod tests {
             ),
             (Error::from(std::io::Error::from_raw_os_error(28)), "unavailable: No space left on device (os error 28)"),
         ] {
-            assert_eq!(without_names(&error), told);
+            assert_eq!(without_names(&error), cleaned);
         }
     }
 
@@ -473,10 +473,10 @@ mod tests {
             "purged": { "contact": { "files": 1 } }, "rejects_file": "/home/ann/r.csv",
         });
         blot(&mut report);
-        let told = serde_json::json!({
+        let cleaned = serde_json::json!({
             "reason": "…", "table": "gym_visits (reference)", "kind": "not found", "tables": [{ "table": "…", "rows": 5 }], "until": "2026-08-01",
             "purged": { "contact": { "files": 1 } }, "rejects_file": "r.csv",
         });
-        assert_eq!(report, told);
+        assert_eq!(report, cleaned);
     }
 }

@@ -19,7 +19,7 @@ use crate::lake::paths::Role;
 use crate::lake::read;
 use crate::record::fields::known;
 use crate::record::id::SfId;
-use crate::record::words::{Pattern, folded};
+use crate::record::text_match::{Pattern, folded};
 use crate::tiers::warehouse::Warehouse;
 
 /// Does something match?

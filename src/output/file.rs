@@ -27,12 +27,12 @@ pub async fn write_file(stream: SendableRecordBatchStream, format: Format, path:
     }
     refuse_to_replace(&path, options.may_replace)?;
     if path.exists() && !path.is_file() {
-        return write(stream, format, Special::Named(path.clone()), options).await.map_err(|error| told(error, &path));
+        return write(stream, format, Special::Named(path.clone()), options).await.map_err(|error| with_path(error, &path));
     }
-    let beside = Beside::create(&path, format).context(writing)?;
-    let sink = BufWriter::with_capacity(BUFFER_BYTES, beside.file.try_clone().context(writing)?);
-    let rows = write(stream, format, sink, options).await.map_err(|error| told(error, &path))?;
-    beside.keep(&path).context(writing)?;
+    let temporary = TemporaryFile::create(&path, format).context(writing)?;
+    let sink = BufWriter::with_capacity(BUFFER_BYTES, temporary.file.try_clone().context(writing)?);
+    let rows = write(stream, format, sink, options).await.map_err(|error| with_path(error, &path))?;
+    temporary.keep(&path).context(writing)?;
     Ok(rows)
 }
 
@@ -53,7 +53,7 @@ pub fn refuse_to_replace(path: &Path, may_replace: bool) -> Result<()> {
 const BUFFER_BYTES: usize = 1 << 18;
 
 /// An error of the file's own names the file; one of the statement has nothing to do with it.
-fn told(error: Error, path: &Path) -> Error {
+fn with_path(error: Error, path: &Path) -> Error {
     match error.is_of_io() {
         true => error.context(phrase!("cannot write {}", path.display())),
         false => error,
@@ -89,12 +89,12 @@ impl Write for Special {
 }
 
 /// A file under a temporary name in the folder of the one it will be; gone again unless kept, whoever still writes to it.
-struct Beside {
+struct TemporaryFile {
     file: File,
     name: TempPath,
 }
 
-impl Beside {
+impl TemporaryFile {
     fn create(path: &Path, format: Format) -> Result<Self> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = path.file_name().ok_or_else(|| Error::invalid("this names no file"))?;

@@ -188,8 +188,8 @@ mod tests {
         lists.write(&ids(0..3)).unwrap();
         lists.write(&ids(3..10)).unwrap();
         lists.sync().unwrap();
-        let told: Vec<Vec<SfId>> = lists.chunks(7).unwrap().map(Result::unwrap).collect();
-        assert_eq!(told, [ids(0..7), ids(7..10)]);
+        let read: Vec<Vec<SfId>> = lists.chunks(7).unwrap().map(Result::unwrap).collect();
+        assert_eq!(read, [ids(0..7), ids(7..10)]);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "under hidden names");
         assert!(!out.exists());
         lists.keep_only(&[true, true, false, true, true, true, false, true, true, true]).unwrap();

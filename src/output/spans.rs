@@ -23,11 +23,11 @@ fn is_span(kind: &DataType) -> bool {
 /// The schema with texts for spans; none where there is no span.
 pub(super) fn without_spans(schema: &Schema) -> Option<SchemaRef> {
     let fields = schema.fields().iter();
-    let told = fields.map(|field| match is_span(field.data_type()) {
+    let as_text = fields.map(|field| match is_span(field.data_type()) {
         true => Arc::new(Field::new(field.name(), DataType::Utf8, true)),
         false => field.clone(),
     });
-    schema.fields().iter().any(|field| is_span(field.data_type())).then(|| Arc::new(Schema::new(told.collect::<Vec<_>>())))
+    schema.fields().iter().any(|field| is_span(field.data_type())).then(|| Arc::new(Schema::new(as_text.collect::<Vec<_>>())))
 }
 
 /// A format that is given texts for spans.
@@ -38,7 +38,7 @@ pub(super) struct SpansAsText<'a> {
 
 impl Rows for SpansAsText<'_> {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let columns = batch.columns().iter().map(told).collect::<Result<_>>()?;
+        let columns = batch.columns().iter().map(as_text).collect::<Result<_>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         self.inner.write(&RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
     }
@@ -48,7 +48,7 @@ impl Rows for SpansAsText<'_> {
     }
 }
 
-fn told(column: &ArrayRef) -> Result<ArrayRef> {
+fn as_text(column: &ArrayRef) -> Result<ArrayRef> {
     let texts: StringArray = match column.data_type() {
         DataType::Duration(_) => {
             let spans = cast(column, &DataType::Duration(TimeUnit::Microsecond))?;

@@ -26,7 +26,7 @@ const MAX_CELL: usize = 60;
 const NARROW_CELL: usize = 24;
 
 /// How the rows are laid out, once that is known.
-enum Laid {
+enum TableLayout {
     /// In columns of these widths: the first so many of all.
     Columns(Vec<usize>),
     /// Row by row, names of this width before the values.
@@ -43,7 +43,7 @@ pub(super) struct Table<'a, 'b> {
     /// Rows waiting for the widths.
     waiting: Vec<Vec<String>>,
     /// Known once the first rows are out.
-    laid: Option<Laid>,
+    table_layout: Option<TableLayout>,
     shown: usize,
     rows: u64,
     /// The answer is a query plan: lines of text that would mean nothing cut and joined.
@@ -54,7 +54,7 @@ impl<'a, 'b> Table<'a, 'b> {
     pub(super) fn new(schema: SchemaRef, pipe: &'a mut Pipe<'b>, options: &Options) -> Self {
         let plan = schema.fields().iter().map(|field| field.name().as_str()).eq(["plan_type", "plan"]);
         let (options, waiting) = (options.clone(), Vec::new());
-        Self { schema, pipe, options, records: false, waiting, laid: None, shown: 0, rows: 0, plan }
+        Self { schema, pipe, options, records: false, waiting, table_layout: None, shown: 0, rows: 0, plan }
     }
 
     /// Records, whatever their width.
@@ -67,7 +67,7 @@ impl<'a, 'b> Table<'a, 'b> {
     }
 
     /// How the rows are to be laid out, from those that wait.
-    fn layout(&self, headers: &[String]) -> Laid {
+    fn layout(&self, headers: &[String]) -> TableLayout {
         let widest = |most: usize| -> Vec<usize> {
             let mut widths: Vec<usize> = headers.iter().map(|header| width(header)).collect();
             for row in &self.waiting {
@@ -80,16 +80,16 @@ impl<'a, 'b> Table<'a, 'b> {
         let names = headers.iter().map(|header| width(header)).max().unwrap_or(0);
         let whole = widest(MAX_CELL);
         match self.options.layout {
-            _ if self.records => Laid::Records(names),
-            Layout::Whole => Laid::Columns(whole),
-            _ if line_width(&whole) <= self.options.terminal_columns => Laid::Columns(whole),
-            Layout::RecordsIfWide => Laid::Records(names),
+            _ if self.records => TableLayout::Records(names),
+            Layout::Whole => TableLayout::Columns(whole),
+            _ if line_width(&whole) <= self.options.terminal_columns => TableLayout::Columns(whole),
+            Layout::RecordsIfWide => TableLayout::Records(names),
             Layout::Fitting => {
                 let mut narrow = widest(NARROW_CELL);
                 while narrow.len() > 1 && line_width(&narrow) > self.options.terminal_columns {
                     narrow.pop();
                 }
-                Laid::Columns(narrow)
+                TableLayout::Columns(narrow)
             }
         }
     }
@@ -102,9 +102,9 @@ impl<'a, 'b> Table<'a, 'b> {
     /// Measures what waits, and prints header and rows.
     fn release(&mut self) -> Result<()> {
         let headers = self.headers();
-        let laid = self.layout(&headers);
+        let table_layout = self.layout(&headers);
         let mut text = String::new();
-        if let (Laid::Columns(widths), false) = (&laid, headers.is_empty()) {
+        if let (TableLayout::Columns(widths), false) = (&table_layout, headers.is_empty()) {
             // Headers stand over their column, whichever way it is aligned.
             self.line(&mut text, &headers, widths);
             let rule: Vec<String> = widths.iter().map(|&width| "-".repeat(width + 2)).collect();
@@ -113,18 +113,18 @@ impl<'a, 'b> Table<'a, 'b> {
         }
         let rows = std::mem::take(&mut self.waiting);
         let first = self.shown - rows.len();
-        self.put(&mut text, &rows, first, &laid);
+        self.put(&mut text, &rows, first, &table_layout);
         self.pipe.write_all(text.as_bytes())?;
-        self.laid = Some(laid);
+        self.table_layout = Some(table_layout);
         Ok(())
     }
 
     /// Rows as they are laid out; `first` is how many were before them.
-    fn put(&self, text: &mut String, rows: &[Vec<String>], first: usize, laid: &Laid) {
+    fn put(&self, text: &mut String, rows: &[Vec<String>], first: usize, table_layout: &TableLayout) {
         for (at, row) in rows.iter().enumerate() {
-            match laid {
-                Laid::Columns(widths) => self.line(text, row, widths),
-                Laid::Records(names) => self.record(text, row, first + at + 1, *names),
+            match table_layout {
+                TableLayout::Columns(widths) => self.line(text, row, widths),
+                TableLayout::Records(names) => self.record(text, row, first + at + 1, *names),
             }
         }
     }
@@ -175,7 +175,7 @@ impl<'a, 'b> Table<'a, 'b> {
 
     /// What is said of columns that were left out.
     fn left_out(&self) -> Option<String> {
-        let Some(Laid::Columns(widths)) = &self.laid else { return None };
+        let Some(TableLayout::Columns(widths)) = &self.table_layout else { return None };
         let left_out: Vec<String> =
             self.schema.fields().iter().skip(widths.len()).map(|field| human::printable(field.name())).collect();
         if left_out.is_empty() {
@@ -208,10 +208,10 @@ impl Rows for Table<'_, '_> {
         let rows: Vec<Vec<String>> = (0..wanted).map(|_| columns.iter_mut().filter_map(Iterator::next).collect()).collect();
         let first = self.shown;
         self.shown += wanted;
-        match &self.laid {
-            Some(laid) => {
+        match &self.table_layout {
+            Some(table_layout) => {
                 let mut text = String::new();
-                self.put(&mut text, &rows, first, laid);
+                self.put(&mut text, &rows, first, table_layout);
                 self.pipe.write_all(text.as_bytes())?;
                 Ok(self.pipe.flush()?)
             }
@@ -226,7 +226,7 @@ impl Rows for Table<'_, '_> {
         if self.plan {
             return Ok(self.pipe.flush()?);
         }
-        if self.laid.is_none() {
+        if self.table_layout.is_none() {
             self.release()?;
         }
         let hidden = self.rows > self.shown as u64 && !self.schema.fields().is_empty();

@@ -131,7 +131,7 @@ async fn two_columns_of_one_name_stay_two() {
 #[tokio::test]
 async fn a_table_is_aligned_for_the_eye() {
     let batch = batch().project(&[0, 2, 4, 7, 8]).unwrap();
-    let told = text(vec![batch.clone()], Format::Table).await;
+    let shown = text(vec![batch.clone()], Format::Table).await;
     let expected = concat!(
         " name        | at                   | i32 |    f64 | yes\n",
         "-------------+----------------------+-----+--------+------\n",
@@ -139,29 +139,29 @@ async fn a_table_is_aligned_for_the_eye() {
         "             |                      |     |        |\n",
         "(2 rows)\n",
     );
-    assert_eq!(told, expected);
+    assert_eq!(shown, expected);
     let local = Options { zone: Some(Tz::America__Denver), ..Options::default() };
-    let told = String::from_utf8(bytes(vec![batch], Format::Table, &local).await).unwrap();
-    assert!(told.contains("| 2026-08-06 06:13:00-06:00 |"), "{told}");
+    let shown = String::from_utf8(bytes(vec![batch], Format::Table, &local).await).unwrap();
+    assert!(shown.contains("| 2026-08-06 06:13:00-06:00 |"), "{shown}");
 }
 
 #[tokio::test]
 async fn a_long_table_keeps_its_first_widths_and_can_be_stopped() {
     let batches = || vec![numbers(0..1500), numbers([1_000_000])];
-    let told = text(batches(), Format::Table).await;
-    assert_eq!(told.lines().count(), 2 + 1501 + 1);
-    assert!(told.contains("\n 1499\n 1000000\n(1,501 rows)\n"), "{}", &told[told.len() - 60..]);
+    let shown = text(batches(), Format::Table).await;
+    assert_eq!(shown.lines().count(), 2 + 1501 + 1);
+    assert!(shown.contains("\n 1499\n 1000000\n(1,501 rows)\n"), "{}", &shown[shown.len() - 60..]);
     let few = Options { max_rows_table: 2, ..Options::default() };
-    let told = String::from_utf8(bytes(batches(), Format::Table, &few).await).unwrap();
-    assert_eq!(told, " n\n---\n 0\n 1\n(1,501 rows, the first 2 shown)\n");
+    let shown = String::from_utf8(bytes(batches(), Format::Table, &few).await).unwrap();
+    assert_eq!(shown, " n\n---\n 0\n 1\n(1,501 rows, the first 2 shown)\n");
     assert_eq!(text(vec![numbers([])], Format::Table).await, " n\n---\n(0 rows)\n");
 }
 
 #[tokio::test]
 async fn a_long_cell_is_cut() {
     let long: ArrayRef = Arc::new(StringViewArray::from(vec!["x".repeat(61)]));
-    let told = text(vec![RecordBatch::try_from_iter([("c", long)]).unwrap()], Format::Table).await;
-    assert!(told.contains(&format!(" {}…\n", "x".repeat(59))), "{told}");
+    let shown = text(vec![RecordBatch::try_from_iter([("c", long)]).unwrap()], Format::Table).await;
+    assert!(shown.contains(&format!(" {}…\n", "x".repeat(59))), "{shown}");
 }
 
 /// A reader that goes away after the first bytes.

@@ -23,9 +23,9 @@ use crate::error::{Context, Error, Result};
 const AHEAD: usize = 1;
 
 /// Tells the thread that nobody wants the answer any more.
-struct Wanted(Arc<AtomicBool>);
+struct CancelFlag(Arc<AtomicBool>);
 
-impl Drop for Wanted {
+impl Drop for CancelFlag {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -52,7 +52,7 @@ pub async fn write(
     options: &Options,
 ) -> Result<u64> {
     let sink: Box<dyn Write + Send> = Box::new(sink);
-    let wanted = Wanted(Arc::default());
+    let wanted = CancelFlag(Arc::default());
     let (sender, parts) = mpsc::channel(AHEAD);
     let (ended, end) = oneshot::channel();
     let (schema, options, stopped) = (stream.schema(), options.clone(), wanted.0.clone());

@@ -15,11 +15,11 @@ pub(super) fn writer<'a>(
     pipe: &'a mut Pipe<'_>,
     options: &Options,
 ) -> Result<Box<dyn Rows + 'a>> {
-    if let Some(told) =
+    if let Some(text_schema) =
         without_spans(&schema).filter(|_| !matches!(format, Format::Parquet | Format::Arrow) && !format.is_chart())
     {
-        let inner = writer(format, told.clone(), pipe, options)?;
-        return Ok(Box::new(SpansAsText { inner, schema: told }));
+        let inner = writer(format, text_schema.clone(), pipe, options)?;
+        return Ok(Box::new(SpansAsText { inner, schema: text_schema }));
     }
     Ok(match format {
         Format::Table => Box::new(table::Table::new(schema, pipe, options)),

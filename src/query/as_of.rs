@@ -28,7 +28,7 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::query::planner::provider::TableView;
 use crate::record::fields::hidden;
-use crate::record::observed::{Then, then};
+use crate::record::observed::{PastState, then};
 
 /// The name of the function.
 pub const IER_AS_OF: &str = "ier_as_of";
@@ -185,7 +185,7 @@ fn undone(batch: &RecordBatch, at_millis: i64, schema: &SchemaRef) -> Result<Rec
     // By column: the rows (of those known) whose value was another, and that value.
     let mut changed: BTreeMap<usize, Vec<(usize, Value)>> = BTreeMap::new();
     for row in 0..batch.num_rows() {
-        let Then::Known(values) = then(observed.is_valid(row).then(|| observed.value(row)), at_millis)? else { continue };
+        let PastState::Known(values) = then(observed.is_valid(row).then(|| observed.value(row)), at_millis)? else { continue };
         for (name, value) in values {
             // Columns that are not asked for need not be undone.
             if let Ok(column) = schema.index_of(&name) {

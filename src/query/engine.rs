@@ -31,24 +31,24 @@ use super::as_of::{IER_AS_OF, IerAsOf};
 use super::ask::Ask;
 use super::catalog::{CATALOG, PUBLIC, PublicSchema, SALESFORCE, SalesforceSchema, VIEWS};
 use super::limits::{Limits, Timed};
-use super::look_ups::{AskedAbout, LookUps, Looker};
+use super::look_ups::{AskedAbout, LookUps, Requester};
 use super::memory::{Shares, merge_bytes};
 use super::people::{People, Person};
-use super::workers::{Away, Workers};
+use super::workers::{WorkerStream, Workers};
 use super::{depth, functions, statement};
 use crate::calendar::days::Today;
 use crate::calendar::local::Calendar;
-use crate::error::{Context, Error, Result, words};
+use crate::error::{Context, Error, Result, sql_errors};
 use crate::lake::read::scan::STORE;
-use crate::query::functions::identity::OfWhom;
+use crate::query::functions::identity::TablesOfPerson;
 use crate::query::functions::macros::Macros;
 use crate::query::functions::{distinct, identity, local_time};
 use crate::query::planner::grouping_sets::FixedGroupings;
-use crate::query::planner::literals::{ShortIds, YesAndNo};
+use crate::query::planner::literals::{BoolLiterals, ShortIds};
 use crate::query::planner::once::TextsOnce;
 use crate::query::planner::one_row::OneRowJoins;
 use crate::query::planner::pushdown;
-use crate::query::planner::rollups::CountTogether;
+use crate::query::planner::rollups::CountMerged;
 use crate::query::planner::rules::PhysicalRules;
 use crate::query::planner::runs::{self, PersonRuns};
 use crate::query::planner::subqueries::NullsInSubqueries;
@@ -70,7 +70,7 @@ pub struct Engine {
     warehouse: Arc<Warehouse>,
     context: SessionContext,
     public: Arc<PublicSchema>,
-    of_whom: OfWhom,
+    of_whom: TablesOfPerson,
     tiers: Tiers,
     /// The plan of somebody's history, made when it is first asked for.
     history: OnceCell<LogicalPlan>,
@@ -118,7 +118,7 @@ impl Engine {
         let state = state.with_analyzer_rules(analyzer_rules());
         let state = state.with_optimizer_rules(optimizer_rules()).with_physical_optimizer_rules(physical_rules());
         let mut state = state.build();
-        state.register_expr_planner(Arc::new(YesAndNo))?;
+        state.register_expr_planner(Arc::new(BoolLiterals))?;
         let context = SessionContext::new_with_state(state);
         functions::register(&context)?;
         distinct::register(&context)?;
@@ -141,7 +141,7 @@ impl Engine {
             public.table(name).await?.ok_or_else(|| Error::internal(phrase!("there is no table {}", name.to_owned())))
         };
         let (ier, links) = (table("ier").await?, table("individual_link").await?);
-        let of_whom = OfWhom { ier, observed: public.observed.clone(), links };
+        let of_whom = TablesOfPerson { ier, observed: public.observed.clone(), links };
         let catalog = Arc::new(MemoryCatalogProvider::new());
         catalog.register_schema(PUBLIC, public.clone())?;
         catalog.register_schema(SALESFORCE, Arc::new(SalesforceSchema::new(&public)?))?;
@@ -160,7 +160,7 @@ impl Engine {
 
     /// The same, entering in the log of look-ups whom it shows to this looker.
     #[must_use]
-    pub fn shown_to(self, looker: Looker) -> Self {
+    pub fn shown_to(self, looker: Requester) -> Self {
         Self { look_ups: Some(LookUps::of(looker)), ..self }
     }
 
@@ -273,7 +273,7 @@ impl Engine {
     }
 
     /// Says of an error on the way what a person can do about it.
-    fn explained(&self, answer: Away) -> SendableRecordBatchStream {
+    fn explained(&self, answer: WorkerStream) -> SendableRecordBatchStream {
         let spill_folder = self.limits.spill_folder.clone();
         let explain = move |error: DataFusionError| {
             let error = Error::from(error).of_statement();
@@ -347,13 +347,13 @@ fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
 fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules = Optimizer::new().rules;
     let simple = rules.iter().position(|rule| rule.name() == "simplify_expressions").map_or(0, |at| at + 1);
-    rules.insert(simple, Arc::new(CountTogether));
+    rules.insert(simple, Arc::new(CountMerged));
     rules
 }
 
 /// DataFusion's rules for physical plans, and ours.
 fn physical_rules() -> PhysicalRules {
-    let mut rules = pushdown::where_names_tell(runs::with_rule(PersonRuns::default(), PhysicalOptimizer::new().rules));
+    let mut rules = pushdown::where_names_are_unique(runs::with_rule(PersonRuns::default(), PhysicalOptimizer::new().rules));
     // Last: others look into conditions.
     rules.push(Arc::new(TextsOnce));
     rules.push(Arc::new(WindowsByPartition));
@@ -391,7 +391,8 @@ fn meant_table(name: &str, public: &PublicSchema) -> Option<String> {
     if SalesforceSchema::knows(name) {
         return Some(format!("{SALESFORCE}.{name}"));
     }
-    let near = |known: &String| words::is_near(name, known) || words::is_near(name.strip_suffix('s').unwrap_or(name), known);
+    let near =
+        |known: &String| sql_errors::is_near(name, known) || sql_errors::is_near(name.strip_suffix('s').unwrap_or(name), known);
     public.table_names().into_iter().find(near)
 }
 

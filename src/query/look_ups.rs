@@ -16,7 +16,7 @@ use crate::tiers::warehouse::Warehouse;
 
 /// Who looks, and why.
 #[derive(Clone, Debug, Default)]
-pub struct Looker {
+pub struct Requester {
     /// Their name, for the log.
     pub who: String,
     /// The key of the log, where the settings name one.
@@ -27,7 +27,7 @@ pub struct Looker {
     pub reason_required: bool,
 }
 
-impl Looker {
+impl Requester {
     /// Refuses silence where a reason is wanted.
     ///
     /// # Errors
@@ -42,12 +42,12 @@ impl Looker {
 
 /// The log, opened when it is first needed.
 pub(super) struct LookUps {
-    pub(super) looker: Looker,
+    pub(super) looker: Requester,
     log: OnceCell<LookUpLog>,
 }
 
 impl LookUps {
-    pub(super) fn of(looker: Looker) -> Self {
+    pub(super) fn of(looker: Requester) -> Self {
         Self { looker, log: OnceCell::new() }
     }
 
@@ -71,7 +71,7 @@ impl AskedAbout {
     }
 
     /// All of them, once.
-    pub(super) fn taken(&self) -> Vec<(&'static str, SfId)> {
+    pub(super) fn drained(&self) -> Vec<(&'static str, SfId)> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -54,13 +54,13 @@ pub mod engine;
 pub mod who;
 
 // What the engine does about the log of look-ups: it enters before it shows.
-mod entered;
+mod look_up_entry;
 
 // Of an id that nobody has: which it may have been.
-mod nobody;
+mod unknown_id;
 
 // What was given for the parameters of a question, looked up where that takes the tables: people, and values that there are.
-mod given;
+mod parameter_values;
 
 // An answer that lists people by their ids, with their names and addresses.
 mod with_names;
@@ -69,4 +69,4 @@ mod with_names;
 pub mod audience;
 
 // Whom a verb that cannot be taken back is about.
-pub mod concerned;
+pub mod named_person;

@@ -352,7 +352,7 @@ mod tests {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
-    fn told(pairs: &[(&str, &str)]) -> Result<Vec<Option<String>>> {
+    fn parsed(pairs: &[(&str, &str)]) -> Result<Vec<Option<String>>> {
         let question = Question::head(ASKED)?;
         let values =
             question.values(&given(pairs), Today { day: "2026-03-31".parse().unwrap(), zone: chrono_tz::Tz::America__Denver })?;
@@ -373,10 +373,10 @@ mod tests {
     #[test]
     fn values_are_given_or_default_and_of_their_type() {
         let some = |text: &str| Some(text.to_owned());
-        assert_eq!(told(&[("about", "it's")]).unwrap(), [some("it's"), some("2025-03-31"), None, some("3")]);
-        let all = told(&[("about", "x"), ("from", "1 month ago"), ("unit", "a01M00000062mPg"), ("n", " 7 ")]).unwrap();
+        assert_eq!(parsed(&[("about", "it's")]).unwrap(), [some("it's"), some("2025-03-31"), None, some("3")]);
+        let all = parsed(&[("about", "x"), ("from", "1 month ago"), ("unit", "a01M00000062mPg"), ("n", " 7 ")]).unwrap();
         assert_eq!(all, [some("x"), some("2026-02-28"), some("a01M00000062mPgIAI"), some("7")]);
-        assert_eq!(told(&[("about", "any"), ("unit", "any")]).unwrap()[..3], [some("any"), some("2025-03-31"), None]);
+        assert_eq!(parsed(&[("about", "any"), ("unit", "any")]).unwrap()[..3], [some("any"), some("2025-03-31"), None]);
         for (pairs, part) in [
             (&[][..], "about is missing: words of the name"),
             (&[("about", "x"), ("n", "many")], "n is \"many\"; give a whole number"),
@@ -384,7 +384,7 @@ mod tests {
             (&[("about", "x"), ("unit", "a0sf4000007zk8KAA")], "17"),
             (&[("about", "x"), ("to", "today")], "has no parameter to: it has about, from, unit, n"),
         ] {
-            let error = told(pairs).unwrap_err().to_string();
+            let error = parsed(pairs).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }
     }

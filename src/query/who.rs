@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::human;
 use crate::record::id::SfId;
 use crate::record::identity::Identities;
-use crate::record::words::{Words, plain};
+use crate::record::text_match::{Words, plain};
 
 /// The SQL of all contacts and leads by name and address.
 pub(super) const PEOPLE: &str = include_str!("../../sql/people.sql");
@@ -35,12 +35,12 @@ pub struct Found {
     /// How many there are.
     pub found: u64,
     /// The first of them, by name.
-    pub people: Vec<Face>,
+    pub people: Vec<PersonLabel>,
 }
 
 /// What somebody is recognised by.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
-pub struct Face {
+pub struct PersonLabel {
     /// The canonical id.
     pub id: String,
     /// The name that goes with the canonical id, or else with an id that was found.
@@ -51,7 +51,7 @@ pub struct Face {
     pub other_ids: Vec<String>,
 }
 
-impl fmt::Display for Face {
+impl fmt::Display for PersonLabel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}  {}", self.id, self.name.as_deref().unwrap_or("(no name)"))?;
         if let Some(email) = &self.email {
@@ -67,7 +67,7 @@ impl fmt::Display for Face {
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let titles = ["id", "name", "email", "other ids"].map(str::to_owned);
-        let cells = |face: &Face| {
+        let cells = |face: &PersonLabel| {
             let text = |text: &Option<String>| text.clone().unwrap_or_default();
             [face.id.clone(), text(&face.name), text(&face.email), face.other_ids.join(" ")]
         };
@@ -142,12 +142,12 @@ impl Engine {
     }
 
     /// By what somebody is recognised, as contacts and leads have it.
-    pub async fn face(&self, person: &Person) -> Result<Face> {
+    pub async fn face(&self, person: &Person) -> Result<PersonLabel> {
         let (sql, ids) = person.statement(FACE);
         let mut rows = self.sql_with(&sql, ids).await?;
         let canonical = person.canonical_id();
         let others = person.ids().iter().map(SfId::to_string).filter(|id| id != canonical).collect();
-        let mut face = Face { id: canonical.to_owned(), other_ids: others, ..Face::default() };
+        let mut face = PersonLabel { id: canonical.to_owned(), other_ids: others, ..PersonLabel::default() };
         while let Some(batch) = rows.try_next().await? {
             let [ids, names, emails] = [0, 1, 2].map(|at| batch.column(at).as_string_view());
             for row in 0..batch.num_rows() {
@@ -172,7 +172,7 @@ impl Engine {
         let mut found = BTreeMap::new();
         while let Some(batch) = rows.try_next().await? {
             for id in batch.column(0).as_string_view().iter().flatten() {
-                found.insert(identities.canonical(id).to_owned(), Face::default());
+                found.insert(identities.canonical(id).to_owned(), PersonLabel::default());
             }
         }
         let people = self.faces(identities, &|_, email| email.trim().to_lowercase() == wanted, found).await?;
@@ -195,8 +195,8 @@ impl Engine {
         &self,
         identities: &Identities,
         matches: &(dyn Fn(&str, &str) -> bool + Sync),
-        mut found: BTreeMap<String, Face>,
-    ) -> Result<Vec<Face>> {
+        mut found: BTreeMap<String, PersonLabel>,
+    ) -> Result<Vec<PersonLabel>> {
         // Of somebody with several ids the canonical one's record may come before or after the one that matches.
         let mut canonical: BTreeMap<String, (Option<String>, Option<String>)> = BTreeMap::new();
         let mut rows = self.sql(PEOPLE).await?;
@@ -219,13 +219,13 @@ impl Engine {
                 }
             }
         }
-        let mut faces: Vec<Face> = Vec::with_capacity(found.len());
+        let mut faces: Vec<PersonLabel> = Vec::with_capacity(found.len());
         for (id, mut face) in found {
             if let Some((name, email)) = canonical.remove(&id) {
                 (face.name, face.email) = (name.or(face.name), email.or(face.email));
             }
             face.other_ids = identities.ids_of(&id).into_iter().filter(|other| *other != id).map(str::to_owned).collect();
-            faces.push(Face { id, ..face });
+            faces.push(PersonLabel { id, ..face });
         }
         faces.sort_by(|a, b| (a.name.is_none(), &a.name, &a.id).cmp(&(b.name.is_none(), &b.name, &b.id)));
         Ok(faces)

@@ -81,7 +81,10 @@ impl Workers {
     }
 
     /// Runs a statement: `plan` there, and then the stream it returns. Dropping what is returned, at either time, stops it.
-    pub async fn run(&self, plan: impl Future<Output = Result<SendableRecordBatchStream>> + Send + 'static) -> Result<Away> {
+    pub async fn run(
+        &self,
+        plan: impl Future<Output = Result<SendableRecordBatchStream>> + Send + 'static,
+    ) -> Result<WorkerStream> {
         let threads = self.current()?;
         let runtime = threads.runtime.as_ref().ok_or_else(|| Error::internal("the engine has been closed"))?;
         let (started, begun) = tokio::sync::oneshot::channel();
@@ -103,7 +106,7 @@ impl Workers {
         });
         let mut job = Job { task: Some(job), threads: threads.clone(), current: self.current.clone() };
         match begun.await {
-            Ok(schema) => Ok(Away { schema: schema?, batches, job }),
+            Ok(schema) => Ok(WorkerStream { schema: schema?, batches, job }),
             Err(_stopped) => Err(job.failure().await),
         }
     }
@@ -141,11 +144,11 @@ struct Job {
 impl Job {
     /// Why the task ended without having said so.
     async fn failure(&mut self) -> Error {
-        let told = match self.task.take() {
+        let outcome = match self.task.take() {
             Some(task) => task.await.err().map(Error::from),
             None => None,
         };
-        told.unwrap_or_else(|| Error::internal("a statement ended without an answer"))
+        outcome.unwrap_or_else(|| Error::internal("a statement ended without an answer"))
     }
 }
 
@@ -163,13 +166,13 @@ impl Drop for Job {
 
 /// The answer of a statement that runs elsewhere.
 #[derive(Debug)]
-pub struct Away {
+pub struct WorkerStream {
     schema: SchemaRef,
     batches: mpsc::Receiver<DfResult<RecordBatch>>,
     job: Job,
 }
 
-impl Stream for Away {
+impl Stream for WorkerStream {
     type Item = DfResult<RecordBatch>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -184,7 +187,7 @@ impl Stream for Away {
     }
 }
 
-impl RecordBatchStream for Away {
+impl RecordBatchStream for WorkerStream {
     fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }

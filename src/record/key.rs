@@ -38,17 +38,17 @@ pub struct Completed {
 /// Fills in what an export does not tell: absent columns (null, and marked as never provided, so that they erase nothing),
 /// the key, person, day and click of an IER.
 ///
-/// `told` holds any of the table's export columns and `custom`, in lake types, in any order. A link's person and date are
+/// `provided` holds any of the table's export columns and `custom`, in lake types, in any order. A link's person and date are
 /// left null: they come from its IER.
-pub fn complete(table: &Table, told: &RecordBatch) -> Result<Completed> {
-    let told = plain(table, told)?;
-    let told = told.as_ref();
-    let rows = told.num_rows();
+pub fn complete(table: &Table, provided: &RecordBatch) -> Result<Completed> {
+    let provided = plain(table, provided)?;
+    let provided = provided.as_ref();
+    let rows = provided.num_rows();
     let schema = table.lake_schema();
     let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
     let mut absent: Vec<&Field> = Vec::new();
     for (field, arrow) in table.fields.iter().zip(schema.fields()) {
-        match told.column_by_name(&field.name) {
+        match provided.column_by_name(&field.name) {
             Some(column) if column.data_type() == arrow.data_type() => columns.push(column.clone()),
             Some(column) => columns.push(cast(column, arrow.data_type())?),
             None => {
@@ -64,7 +64,7 @@ pub fn complete(table: &Table, told: &RecordBatch) -> Result<Completed> {
         let keys = Int32Array::from(vec![0; rows]);
         columns[at] = Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::new(StringArray::from(vec![kept])))?);
     }
-    let keys = keys(table, told)?;
+    let keys = keys(table, provided)?;
     let keyless: Vec<usize> = (0..rows).filter(|&row| keys.is_null(row)).collect();
     columns[schema.index_of(hidden::KEY)?] = Arc::new(keys);
     let mut nullable = schema.as_ref().clone();
@@ -106,8 +106,9 @@ pub fn derive(table: &Table, batch: RecordBatch) -> Result<RecordBatch> {
     columns[schema.index_of("person_id")?] = Arc::new(people.finish());
 
     let unique = column("number_of_unique_clicks")?.as_primitive::<Int32Type>();
-    let told = column("clicked")?.as_boolean();
-    let clicked: BooleanArray = unique.iter().zip(told).map(|(unique, told)| unique.map(|clicks| clicks > 0).or(told)).collect();
+    let provided = column("clicked")?.as_boolean();
+    let clicked: BooleanArray =
+        unique.iter().zip(provided).map(|(unique, provided)| unique.map(|clicks| clicks > 0).or(provided)).collect();
     columns[schema.index_of("clicked")?] = Arc::new(clicked);
 
     let sent = column("date_sent")?.as_primitive::<TimestampMicrosecondType>();
@@ -137,10 +138,10 @@ fn derive_subscriber(batch: RecordBatch) -> Result<RecordBatch> {
 /// its versions tells a better key than another: see [`super::names`].
 ///
 /// Keys of different rules never collide: a fallback key begins with a character no key of the first rule keeps.
-fn keys(table: &Table, told: &RecordBatch) -> Result<StringArray> {
-    let rows = told.num_rows();
+fn keys(table: &Table, provided: &RecordBatch) -> Result<StringArray> {
+    let rows = provided.num_rows();
     let texts = |name: &str| -> Result<Option<StringArray>> {
-        told.column_by_name(name).map(|column| Ok(cast(column, &DataType::Utf8)?.as_string::<i32>().clone())).transpose()
+        provided.column_by_name(name).map(|column| Ok(cast(column, &DataType::Utf8)?.as_string::<i32>().clone())).transpose()
     };
     let ids = texts(table.id)?;
     let mut keys = StringBuilder::with_capacity(rows, rows * 32);
@@ -148,9 +149,9 @@ fn keys(table: &Table, told: &RecordBatch) -> Result<StringArray> {
         KeyRule::Ier => {
             let merge = texts("merge_id")?;
             // Nearly every export has MergeIds; the columns of the second rule are then not even unpacked.
-            let told_all =
+            let all_provided =
                 merge.as_ref().is_some_and(|merge| merge.iter().all(|merge| merge.is_some_and(|merge| !merge.is_empty())));
-            let part = |name: &str| if told_all { Ok(None) } else { texts(name) };
+            let part = |name: &str| if all_provided { Ok(None) } else { texts(name) };
             let [job, list, batch, subscriber] = PARTS;
             let parts = [part(job)?, part(list)?, part(batch)?, part(subscriber)?];
             let mut lower = String::new();
@@ -185,7 +186,7 @@ fn keys(table: &Table, told: &RecordBatch) -> Result<StringArray> {
         KeyRule::IdElseRow => {
             let columns = match &ids {
                 Some(_) => Vec::new(),
-                None => row_texts(table, told)?,
+                None => row_texts(table, provided)?,
             };
             for row in 0..rows {
                 match value(&ids, row) {
@@ -197,8 +198,8 @@ fn keys(table: &Table, told: &RecordBatch) -> Result<StringArray> {
         }
         KeyRule::ColumnsElseRow(names) => {
             let parts =
-                names.iter().map(|name| told.column_by_name(name).map(key_text).transpose()).collect::<Result<Vec<_>>>()?;
-            let columns = row_texts(table, told)?;
+                names.iter().map(|name| provided.column_by_name(name).map(key_text).transpose()).collect::<Result<Vec<_>>>()?;
+            let columns = row_texts(table, provided)?;
             for row in 0..rows {
                 match parts.iter().map(|part| value(part, row)).collect::<Option<Vec<&str>>>() {
                     Some(parts) => keys.append_value(format!("\u{1}{}", parts.join("\u{1}"))),
@@ -227,10 +228,10 @@ fn key_text(column: &ArrayRef) -> Result<StringArray> {
 }
 
 /// All told columns as text, in the table's order: the identity of a row that has no id.
-fn row_texts(table: &Table, told: &RecordBatch) -> Result<Vec<StringArray>> {
+fn row_texts(table: &Table, provided: &RecordBatch) -> Result<Vec<StringArray>> {
     table
         .exported()
-        .filter_map(|field| told.column_by_name(&field.name))
+        .filter_map(|field| provided.column_by_name(&field.name))
         .map(|column| Ok(cast(column, &DataType::Utf8)?.as_string::<i32>().clone()))
         .collect()
 }

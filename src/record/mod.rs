@@ -38,7 +38,7 @@ pub mod observed;
 pub mod mention;
 
 // Names and subjects as people compare them: without case, accents and signs, word by word.
-pub mod words;
+pub mod text_match;
 
 // How a mail arrived, as far as its record tells.
 pub mod outcome;

@@ -28,7 +28,7 @@ const BEFORE_OBSERVING: &str = "?";
 
 /// A version the engine saw.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Seen {
+pub struct SeenVersion {
     /// When; null for a first version from before observing began.
     pub at_millis: Option<i64>,
     /// The values of the version before in the columns that changed; nothing for the first.
@@ -39,18 +39,18 @@ pub struct Seen {
 ///
 /// # Errors
 /// Corrupt when the text is not as [this module](self) describes.
-pub fn parse(observed: &str) -> Result<Vec<Seen>> {
+pub fn parse(observed: &str) -> Result<Vec<SeenVersion>> {
     let corrupt = || Error::corrupt(phrase!("unreadable observations {observed:?}"));
     observed
         .lines()
         .map(|line| {
             if line == BEFORE_OBSERVING {
-                return Ok(Seen { at_millis: None, was: None });
+                return Ok(SeenVersion { at_millis: None, was: None });
             }
             let end = line.find('{').unwrap_or(line.len());
             let at_millis = line[..end].parse().map_err(|_| corrupt())?;
             let was = (end < line.len()).then(|| serde_json::from_str(&line[end..])).transpose().map_err(|_| corrupt())?;
-            Ok(Seen { at_millis: Some(at_millis), was })
+            Ok(SeenVersion { at_millis: Some(at_millis), was })
         })
         .collect()
 }
@@ -136,7 +136,7 @@ fn value(kind: Kind, column: &ArrayRef, row: usize) -> Result<Value> {
 
 /// What a row was at a moment.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Then {
+pub enum PastState {
     /// Not known yet, or it cannot be told whether it was.
     Unknown,
     /// As it is now, but for these values.
@@ -145,19 +145,19 @@ pub enum Then {
 
 /// What a row with these observations was at a moment. A row without any was never observed: what was known of it cannot be
 /// told.
-pub fn then(observed: Option<&str>, at_millis: i64) -> Result<Then> {
-    let Some(observed) = observed else { return Ok(Then::Unknown) };
+pub fn then(observed: Option<&str>, at_millis: i64) -> Result<PastState> {
+    let Some(observed) = observed else { return Ok(PastState::Unknown) };
     let seen = parse(observed)?;
     let known = seen.iter().filter_map(|seen| seen.at_millis).any(|seen_at| seen_at <= at_millis);
     if !known {
-        return Ok(Then::Unknown);
+        return Ok(PastState::Unknown);
     }
     let mut values = BTreeMap::new();
     // Undone last first: of a column that changed twice since, the oldest value stays.
     for seen in seen.into_iter().rev().take_while(|seen| seen.at_millis.is_some_and(|seen_at| seen_at > at_millis)) {
         values.extend(seen.was.into_iter().flatten());
     }
-    Ok(Then::Known(values))
+    Ok(PastState::Known(values))
 }
 
 #[cfg(test)]
@@ -168,9 +168,9 @@ mod tests {
     #[test]
     fn later_lines_are_undone_last_first() {
         let observed = "100\n200{\"opened\":false,\"date_opened\":null}\n300{\"date_opened\":7}";
-        let known = |text: &str| Then::Known(serde_json::from_str(text).unwrap());
+        let known = |text: &str| PastState::Known(serde_json::from_str(text).unwrap());
         for (at, expected) in [
-            (99, Then::Unknown),
+            (99, PastState::Unknown),
             (100, known(r#"{"opened":false,"date_opened":null}"#)),
             (250, known(r#"{"date_opened":7}"#)),
             (300, known("{}")),
@@ -182,9 +182,9 @@ mod tests {
     #[test]
     fn what_was_there_before_observing_is_known_since_its_first_change() {
         let observed = "?\n200{\"opened\":false}";
-        assert_eq!(then(Some(observed), 199).unwrap(), Then::Unknown);
-        assert_eq!(then(Some(observed), 200).unwrap(), Then::Known(BTreeMap::new()));
-        assert_eq!(then(None, 200).unwrap(), Then::Unknown);
+        assert_eq!(then(Some(observed), 199).unwrap(), PastState::Unknown);
+        assert_eq!(then(Some(observed), 200).unwrap(), PastState::Known(BTreeMap::new()));
+        assert_eq!(then(None, 200).unwrap(), PastState::Unknown);
     }
 
     #[test]

@@ -32,24 +32,24 @@ const NUMBERS: [&str; 9] = [
 ];
 
 /// The batch with keys and numbers in their plain form; nothing is copied where they are in it.
-pub fn plain<'a>(table: &Table, told: &'a RecordBatch) -> Result<Cow<'a, RecordBatch>> {
+pub fn plain<'a>(table: &Table, provided: &'a RecordBatch) -> Result<Cow<'a, RecordBatch>> {
     // What attribute files call a job is their own.
     if table.ledger || known(&table.name).is_none() {
-        return Ok(Cow::Borrowed(told));
+        return Ok(Cow::Borrowed(provided));
     }
     let mut columns: Option<Vec<ArrayRef>> = None;
-    for (at, field) in told.schema().fields().iter().enumerate() {
+    for (at, field) in provided.schema().fields().iter().enumerate() {
         let is_number = NUMBERS.contains(&field.name().as_str());
         if !is_number && !KEYS.contains(&field.name().as_str()) {
             continue;
         }
-        if let Some(column) = plain_column(told.column(at), is_number)? {
-            columns.get_or_insert_with(|| told.columns().to_vec())[at] = column;
+        if let Some(column) = plain_column(provided.column(at), is_number)? {
+            columns.get_or_insert_with(|| provided.columns().to_vec())[at] = column;
         }
     }
     match columns {
-        None => Ok(Cow::Borrowed(told)),
-        Some(columns) => Ok(Cow::Owned(RecordBatch::try_new(told.schema(), columns)?)),
+        None => Ok(Cow::Borrowed(provided)),
+        Some(columns) => Ok(Cow::Owned(RecordBatch::try_new(provided.schema(), columns)?)),
     }
 }
 
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_job_9013_0_is_job_9013() {
-        for (told, plain) in [
+        for (provided, plain) in [
             ("9013.0", "9013"),
             ("410001301.00", "410001301"),
             (" 9013 ", "9013"),
@@ -133,8 +133,8 @@ mod tests {
             ("9,013.0", "9,013.0"),
             ("9.013", "9.013"),
         ] {
-            assert_eq!(plain_text(told, true), plain, "{told}");
-            assert!(!is_plain(told, true) || plain == told, "{told}");
+            assert_eq!(plain_text(provided, true), plain, "{provided}");
+            assert!(!is_plain(provided, true) || plain == provided, "{provided}");
         }
         assert_eq!(plain_text("m-1.0  ", false), "m-1.0", "a key is no number");
         assert_eq!(plain_text("9,013", false), "9,013", "a key is no number");

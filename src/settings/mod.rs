@@ -282,10 +282,10 @@ impl Settings {
             let text = std::fs::read_to_string(path).context(|| phrase!("cannot read the settings file {}", path.display()))?;
             let place = path.display().to_string();
             let layer = Layer::from_toml(&text, &place)?.placed(path.parent().unwrap_or(Path::new("")), home.as_deref())?;
-            settings.lay(layer, &|key| format!("{place}: {key}"))?;
+            settings.apply(layer, &|key| format!("{place}: {key}"))?;
         }
         let here = Path::new("");
-        settings.lay(Layer::from_env(&env)?.placed(here, home.as_deref())?, &|key| {
+        settings.apply(Layer::from_env(&env)?.placed(here, home.as_deref())?, &|key| {
             format!("environment variable {}", variable(key))
         })?;
         let flags = Layer {
@@ -295,7 +295,7 @@ impl Settings {
             query: QueryLayer { timeout_secs: overrides.timeout_secs, ..QueryLayer::default() },
             ..Layer::default()
         };
-        settings.lay(flags.placed(here, home.as_deref())?, &|key| format!("flag for {key}"))?;
+        settings.apply(flags.placed(here, home.as_deref())?, &|key| format!("flag for {key}"))?;
         Ok(settings)
     }
 
@@ -362,7 +362,7 @@ impl Settings {
     }
 
     /// Lays one source over what is known; `place` names a key's place in it for the error.
-    fn lay(&mut self, layer: Layer, place: &dyn Fn(&str) -> String) -> Result<()> {
+    fn apply(&mut self, layer: Layer, place: &dyn Fn(&str) -> String) -> Result<()> {
         let number = |key: &str, value: u64, least: u64, most: u64| {
             if (least..=most).contains(&value) {
                 return Ok(value);
@@ -392,7 +392,7 @@ impl Settings {
         if let Some(days) = layer.compact.best_after_days {
             self.compact.best_after_days = number("compact.best_after_days", days, 0, 36_500)? as u32;
         }
-        self.retain.lay(layer.retain, place)?;
+        self.retain.apply(layer.retain, place)?;
         if let Some(mb) = layer.query.memory_mb {
             self.query.memory_mb = number("query.memory_mb", mb, 64, 1 << 24)?;
         }
@@ -439,7 +439,7 @@ impl Settings {
         if let Some(folder) = layer.ask.folder.filter(|folder| !folder.as_os_str().is_empty()) {
             self.ask.folder = Some(folder);
         }
-        self.run.lay(layer.run, place)?;
+        self.run.apply(layer.run, place)?;
         for (key, value) in layer.store {
             // Two spellings of one option must not both reach the store.
             let option = key.to_ascii_lowercase();

@@ -12,7 +12,7 @@ use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
-use crate::record::words::Pattern;
+use crate::record::text_match::Pattern;
 
 /// How long records are kept.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -201,7 +201,7 @@ impl Retain {
     }
 
     /// Lays one source over what is known. A source that has rules replaces all of them.
-    pub(super) fn lay(&mut self, layer: RetainLayer, place: &dyn Fn(&str) -> String) -> Result<()> {
+    pub(super) fn apply(&mut self, layer: RetainLayer, place: &dyn Fn(&str) -> String) -> Result<()> {
         if let Some(years) = layer.years {
             self.term = years.term(100, Term::Years, &place("retain.years"))?;
             self.said = true;
@@ -236,11 +236,11 @@ impl RuleLayer {
         if unit.is_none() && email_name.is_none() && self.object.is_none() {
             return Err(of_rule("covers everything; give it a unit, an email_name or an object, or set retain.years".to_owned()));
         }
-        let told = |key: &str| format!("{} \"{name}\": {key}", place("name"));
+        let named = |key: &str| format!("{} \"{name}\": {key}", place("name"));
         let term = match (self.years, self.months, self.days) {
-            (Some(years), None, None) => years.term(100, Term::Years, &told("years"))?,
-            (None, Some(months), None) => months.term(1200, Term::Months, &told("months"))?,
-            (None, None, Some(days)) => days.term(36_525, Term::Days, &told("days"))?,
+            (Some(years), None, None) => years.term(100, Term::Years, &named("years"))?,
+            (None, Some(months), None) => months.term(1200, Term::Months, &named("months"))?,
+            (None, None, Some(days)) => days.term(36_525, Term::Days, &named("days"))?,
             _ => return Err(of_rule("needs one of years, months and days, and one only".to_owned())),
         };
         Ok(Rule { name, object: self.object, unit, email_name, term })
@@ -255,7 +255,7 @@ mod tests {
     fn read(text: &str) -> Result<Retain> {
         let layer: RetainLayer = toml::from_str(text).map_err(|error| Error::invalid(error.message().to_owned()))?;
         let mut retain = Retain::default();
-        retain.lay(layer, &|key| key.to_owned())?;
+        retain.apply(layer, &|key| key.to_owned())?;
         Ok(retain)
     }
 

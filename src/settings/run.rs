@@ -56,7 +56,7 @@ impl Run {
     }
 
     /// Lays one source over what is known.
-    pub(super) fn lay(&mut self, layer: RunLayer, place: &dyn Fn(&str) -> String) -> Result<()> {
+    pub(super) fn apply(&mut self, layer: RunLayer, place: &dyn Fn(&str) -> String) -> Result<()> {
         for (job, words) in layer.jobs {
             let key = place(&format!("run.{job}"));
             let Some(schedule) = self.jobs.get_mut(&job) else {

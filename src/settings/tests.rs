@@ -57,8 +57,8 @@ fn flags_beat_variables_beat_the_file() {
 fn secrets_of_the_store_are_not_printed() {
     let secrets = [("AWS_SECRET_ACCESS_KEY", "hush"), ("IER_AUDIT_KEY", "hush hush hush hush")];
     let settings = Settings::resolve(None, env(&secrets), Overrides::default()).unwrap();
-    let told = format!("{settings:?}");
-    assert!(told.contains("aws_secret_access_key") && !told.contains("hush"), "{told}");
+    let printed = format!("{settings:?}");
+    assert!(printed.contains("aws_secret_access_key") && !printed.contains("hush"), "{printed}");
 }
 
 #[test]
@@ -117,9 +117,9 @@ fn what_is_wrong_is_named_with_its_place() {
 fn jobs_run_when_it_is_said() {
     let file = "[run]\narchive = 'daily at 01:15'\nvacuum = 'off'\nconfirm = ['vacuum']\nmetrics_file = 'ier.prom'\n";
     let settings = from_file(file, &[("IER_RUN_VACUUM", "every 6h"), ("HOSTNAME", "ark")], Overrides::default()).unwrap();
-    let told: Vec<String> = settings.run.jobs.values().map(ToString::to_string).collect();
+    let printed: Vec<String> = settings.run.jobs.values().map(ToString::to_string).collect();
     assert_eq!(
-        told,
+        printed,
         [
             "daily at 01:15",
             "weekly on sunday at 03:00",
@@ -173,10 +173,10 @@ fn folders_in_a_file_are_meant_from_the_file() {
 
 #[test]
 fn every_knob_is_named_where_a_wrong_variable_is_refused_and_where_settings_are_shown() {
-    let told = refusal("", &[("IER_MEMORY", "2")]);
+    let printed = refusal("", &[("IER_MEMORY", "2")]);
     for key in Settings::template().lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key) {
         let known = key.starts_with('#') || RUN_JOBS.iter().any(|(job, _)| *job == key);
-        assert!(known || told.contains(&key.to_ascii_uppercase()), "{key} is missing in: {told}");
+        assert!(known || printed.contains(&key.to_ascii_uppercase()), "{key} is missing in: {printed}");
     }
     let shown = format!("{:?}", Settings::defaults());
     for section in Settings::template().lines().filter_map(|line| line.strip_prefix('[')?.strip_suffix(']')) {

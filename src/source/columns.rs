@@ -25,7 +25,7 @@ const SHOWN_CHARS: usize = 80;
 
 /// Why a text is no value of the column.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Unfit {
+pub(super) enum ValueError {
     Id(IdError),
     /// A valid id of another object.
     Prefix(&'static [&'static str]),
@@ -37,17 +37,17 @@ pub(super) enum Unfit {
     Time(Doubt),
     Date(Doubt),
     /// Bytes of no text.
-    Letters,
+    Encoding,
 }
 
-impl Unfit {
+impl ValueError {
     /// Does it speak against the reading of the file rather than against the row?
     pub fn is_doubt(self) -> bool {
         matches!(self, Self::Time(Doubt::Order | Doubt::Unit | Doubt::Bare) | Self::Date(Doubt::Order | Doubt::Unit))
     }
 }
 
-impl fmt::Display for Unfit {
+impl fmt::Display for ValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Id(error) => error.fmt(f),
@@ -58,7 +58,7 @@ impl fmt::Display for Unfit {
             Self::Digits => {
                 f.write_str("a spreadsheet has dropped digits of this number: export it again, or keep the column as text there")
             }
-            Self::Letters => f.write_str("bytes that are no letters"),
+            Self::Encoding => f.write_str("bytes that are no letters"),
             Self::Time(Doubt::None) => f.write_str(
                 "not a moment; understood are 2026-08-06T12:13:00.000Z, 2026-08-06 06:13:00, 08/06/2026 06:13:00 AM, 2026-08-06",
             ),
@@ -122,7 +122,7 @@ impl Column {
             (Kind::Bool, _) => Store::Bool(BooleanBuilder::with_capacity(rows)),
             (Kind::Int, _) => Store::Int(Int32Builder::with_capacity(rows)),
             (Kind::Long, _) => Store::Long(Int64Builder::with_capacity(rows)),
-            (Kind::Time, Holds::Stamp) if !times.zone_is_told => Store::Stamp(moments(), times.moments()),
+            (Kind::Time, Holds::Stamp) if !times.zone_is_given => Store::Stamp(moments(), times.moments()),
             (Kind::Time, _) => Store::Time(moments(), times.moments()),
             (Kind::Date, _) => Store::Date(Date32Builder::with_capacity(rows), times.days()),
         };
@@ -137,7 +137,7 @@ impl Column {
 
     /// Appends the value of a text and says so; for a null, or a text that does not fit, nothing is appended.
     #[inline]
-    pub fn push(&mut self, text: &str) -> Result<bool, Unfit> {
+    pub fn push(&mut self, text: &str) -> Result<bool, ValueError> {
         // Text is kept as it is; of everything else blanks around it mean nothing.
         let text = if self.is_typed { text.trim_ascii() } else { text };
         let is_null = if self.has_own_nulls && !self.is_typed { text.is_empty() } else { values::is_null(text, self.is_typed) };
@@ -147,7 +147,7 @@ impl Column {
         if self.is_typed && matches!(self.store, Store::Text(_) | Store::Label(_)) && text.contains('+') {
             match values::scientific(text) {
                 None => {}
-                Some(None) => return Err(Unfit::Digits),
+                Some(None) => return Err(ValueError::Digits),
                 Some(Some(number)) => {
                     self.push_key(&number);
                     return Ok(true);
@@ -165,7 +165,7 @@ impl Column {
             }
             Store::DayText(labels, moments) => {
                 if !labels.push_again(text) {
-                    let (days, spelling) = moments::day(text, moments.order).map_err(Unfit::Date)?;
+                    let (days, spelling) = moments::day(text, moments.order).map_err(ValueError::Date)?;
                     match spelling {
                         // As it has always been kept: the text is part of the row's key.
                         Spelling::YearFirst | Spelling::Ordered(moments::DateOrder::MonthFirst) => labels.push(text, text),
@@ -173,18 +173,18 @@ impl Column {
                     }
                 }
             }
-            Store::Bool(builder) => builder.append_value(values::boolean(text).ok_or(Unfit::Bool)?),
-            Store::Int(builder) => builder.append_value(values::integer(text).ok_or(Unfit::Int)?),
-            Store::Long(builder) => builder.append_value(text.parse().map_err(|_| Unfit::Long)?),
-            Store::Time(builder, moments) => builder.append_value(moments.parse(text).map_err(Unfit::Time)?),
+            Store::Bool(builder) => builder.append_value(values::boolean(text).ok_or(ValueError::Bool)?),
+            Store::Int(builder) => builder.append_value(values::integer(text).ok_or(ValueError::Int)?),
+            Store::Long(builder) => builder.append_value(text.parse().map_err(|_| ValueError::Long)?),
+            Store::Time(builder, moments) => builder.append_value(moments.parse(text).map_err(ValueError::Time)?),
             Store::Stamp(builder, moments) => {
-                let moment = moments.read(text).map_err(Unfit::Time)?;
+                let moment = moments.read(text).map_err(ValueError::Time)?;
                 if !(moment.zoned && moment.seconds) {
-                    return Err(Unfit::Time(Doubt::Bare));
+                    return Err(ValueError::Time(Doubt::Bare));
                 }
                 builder.append_value(moment.micros);
             }
-            Store::Date(builder, moments) => builder.append_value(moments::day(text, moments.order).map_err(Unfit::Date)?.0),
+            Store::Date(builder, moments) => builder.append_value(moments::day(text, moments.order).map_err(ValueError::Date)?.0),
         }
         Ok(true)
     }
@@ -235,9 +235,13 @@ impl Column {
 
 /// A valid id with one of the beginnings.
 #[inline]
-pub(super) fn id(text: &str, prefixes: &'static [&'static str]) -> Result<SfId, Unfit> {
-    let id = SfId::parse_bytes(text.as_bytes()).map_err(Unfit::Id)?;
-    if prefixes.is_empty() || prefixes.iter().any(|prefix| id.has_prefix(prefix)) { Ok(id) } else { Err(Unfit::Prefix(prefixes)) }
+pub(super) fn id(text: &str, prefixes: &'static [&'static str]) -> Result<SfId, ValueError> {
+    let id = SfId::parse_bytes(text.as_bytes()).map_err(ValueError::Id)?;
+    if prefixes.is_empty() || prefixes.iter().any(|prefix| id.has_prefix(prefix)) {
+        Ok(id)
+    } else {
+        Err(ValueError::Prefix(prefixes))
+    }
 }
 
 /// Texts that repeat, as a dictionary in order of appearance.

@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Date32Type, Field, Float64Type, Int32Type, Int6
 use arrow::json::writer::{EncoderOptions, make_encoder};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::columns::{Column, Unfit, id};
+use super::columns::{Column, ValueError, id};
 use super::layout::{Filled, Holds};
 use super::moments::{Doubt, Unit};
 use super::reading::Times;
@@ -23,7 +23,7 @@ use crate::record::key::day_of;
 pub(super) struct Converted {
     pub values: ArrayRef,
     /// Rows whose value does not fit (they are null in `values`): row, value, why.
-    pub misfits: Vec<(usize, String, Unfit)>,
+    pub misfits: Vec<(usize, String, ValueError)>,
     /// Moments that the clocks of their zone skip.
     pub skipped: u64,
 }
@@ -34,7 +34,7 @@ impl Converted {
     }
 
     /// Where a value became null, it did not fit.
-    fn checked(from: &ArrayRef, values: ArrayRef, unfit: Unfit) -> Result<Self> {
+    fn checked(from: &ArrayRef, values: ArrayRef, unfit: ValueError) -> Result<Self> {
         let mut misfits = Vec::new();
         if values.null_count() != from.null_count() {
             let options = FormatOptions::default();
@@ -53,32 +53,32 @@ pub(super) fn convert(filled: &Filled, array: &ArrayRef, times: &Times) -> Resul
     let dtype = array.data_type();
     match (filled.field.kind, dtype) {
         (_, dtype) if is_binary(dtype) => {
-            let (letters, broken) = letters(array)?;
-            let mut converted = convert(filled, &(Arc::new(letters) as ArrayRef), times)?;
-            converted.misfits.extend(broken.into_iter().map(|row| (row, String::new(), Unfit::Letters)));
+            let (decoded, broken) = decoded(array)?;
+            let mut converted = convert(filled, &(Arc::new(decoded) as ArrayRef), times)?;
+            converted.misfits.extend(broken.into_iter().map(|row| (row, String::new(), ValueError::Encoding)));
             Ok(converted)
         }
         (Kind::Bool, Boolean) | (Kind::Date, Date32) => Ok(Converted::all(array.clone())),
         (Kind::Bool, other) if other.is_integer() => {
             let numbers = cast(array, &DataType::Int64)?;
             let bools: BooleanArray = numbers.as_primitive::<Int64Type>().iter().map(|number| zero_or_one(number?)).collect();
-            Converted::checked(array, Arc::new(bools), Unfit::Bool)
+            Converted::checked(array, Arc::new(bools), ValueError::Bool)
         }
-        (Kind::Int, other) if other.is_integer() => Converted::checked(array, cast(array, &DataType::Int32)?, Unfit::Int),
+        (Kind::Int, other) if other.is_integer() => Converted::checked(array, cast(array, &DataType::Int32)?, ValueError::Int),
         (Kind::Int, Float16 | Float32 | Float64) => {
             let numbers = numbers(array)?;
             let whole: Int32Array = numbers.iter().map(|number| values::whole(number?)).collect();
             let numbers: ArrayRef = Arc::new(numbers);
-            Converted::checked(&numbers, Arc::new(whole), Unfit::Int)
+            Converted::checked(&numbers, Arc::new(whole), ValueError::Int)
         }
         (Kind::Time, Timestamp(_, _)) => {
             let mut clock = times.moments();
-            let is_local = times.zone_is_told && matches!(dtype, Timestamp(_, None));
+            let is_local = times.zone_is_given && matches!(dtype, Timestamp(_, None));
             let mut utc = |micros| if is_local { clock.local(micros) } else { Some(micros) };
             let moments: TimestampMicrosecondArray =
                 moments(array)?.iter().map(|micros| utc(micros?).filter(|micros| times.plausible.has(*micros))).collect();
             let moments = Arc::new(moments.with_timezone(UTC.clone()));
-            let converted = Converted::checked(array, moments, Unfit::Time(Doubt::Implausible))?;
+            let converted = Converted::checked(array, moments, ValueError::Time(Doubt::Implausible))?;
             Ok(Converted { skipped: clock.skipped(), ..converted })
         }
         (Kind::Time, other) if other.is_integer() => {
@@ -87,18 +87,18 @@ pub(super) fn convert(filled: &Filled, array: &ArrayRef, times: &Times) -> Resul
             // They are of one unit: the file was judged.
             let micros = |number| Unit::of(number, times.plausible)?.micros(number);
             let micros: TimestampMicrosecondArray = numbers.iter().map(|number| micros(number?)).collect();
-            Converted::checked(array, Arc::new(micros.with_timezone(UTC.clone())), Unfit::Time(Doubt::Implausible))
+            Converted::checked(array, Arc::new(micros.with_timezone(UTC.clone())), ValueError::Time(Doubt::Implausible))
         }
         (Kind::Time, Date32 | Date64) => {
             let days = cast(array, &Date32)?;
             let mut zone = times.moments();
             let micros: TimestampMicrosecondArray =
                 days.as_primitive::<Date32Type>().iter().map(|days| zone.midnight(days?)).collect();
-            Converted::checked(array, Arc::new(micros.with_timezone(UTC.clone())), Unfit::Time(Doubt::None))
+            Converted::checked(array, Arc::new(micros.with_timezone(UTC.clone())), ValueError::Time(Doubt::None))
         }
         (Kind::Date, Timestamp(_, _)) => {
             let days: Date32Array = moments(array)?.iter().map(|micros| micros.map(day_of)).collect();
-            Converted::checked(array, Arc::new(days), Unfit::Date(Doubt::None))
+            Converted::checked(array, Arc::new(days), ValueError::Date(Doubt::None))
         }
         (Kind::Date, Date64) => Ok(Converted::all(cast(array, &Date32)?)),
         (Kind::Label | Kind::LabelId, Dictionary(_, _)) if *dtype == Kind::Label.lake_type() && clean(filled, array) => {
@@ -186,7 +186,7 @@ pub(super) fn is_text(dtype: &DataType) -> bool {
 }
 
 /// Bytes as texts, without what fills them up to a fixed width; null, and their rows, where they are none.
-fn letters(array: &ArrayRef) -> Result<(StringArray, Vec<usize>)> {
+fn decoded(array: &ArrayRef) -> Result<(StringArray, Vec<usize>)> {
     let bytes = cast(array, &DataType::LargeBinary)?;
     let bytes = bytes.as_binary::<i64>();
     let text = |bytes| std::str::from_utf8(bytes).ok().map(|text| text.trim_end_matches('\0'));
@@ -216,7 +216,7 @@ pub(super) fn texts(array: &ArrayRef) -> Result<StringArray> {
     match array.data_type() {
         nested if nested.is_nested() => return json(array),
         dtype if is_binary(dtype) => {
-            let (texts, broken) = letters(array)?;
+            let (texts, broken) = decoded(array)?;
             if broken.is_empty() {
                 return Ok(texts);
             }

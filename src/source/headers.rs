@@ -17,7 +17,7 @@ const PACKAGE_SPELLINGS: [&str; 2] = ["et_4_ae_5_", "et4ae5_"];
 pub(super) const HEROKU_ID: &str = "sfid";
 
 /// Is a table's column told by exports? The others are made.
-pub(super) fn is_told(field: &Field) -> bool {
+pub(super) fn is_exported(field: &Field) -> bool {
     field.source == Source::Export
 }
 
@@ -45,7 +45,7 @@ pub(super) fn table_called(name: &str) -> Option<&'static std::sync::Arc<Table>>
 pub(super) fn column_of(table: &Table, header: &str) -> Option<usize> {
     let forms = forms(table, header);
     let find = |means: &dyn Fn(&Field, &str) -> bool| {
-        forms.iter().find_map(|form| table.fields.iter().position(|field| is_told(field) && means(field, form)))
+        forms.iter().find_map(|form| table.fields.iter().position(|field| is_exported(field) && means(field, form)))
     };
     find(&|field, form| normalise(&field.api) == form)
         .or_else(|| find(&|field, form| field.labels.iter().any(|label| normalise(label) == form)))

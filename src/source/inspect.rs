@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Date32Type, Int32Type, TimestampMicrosecondType
 use serde::Serialize;
 use serde_json::Value;
 
-use super::export::{self, Becomes, Export, Next, Piece, ReadOptions};
+use super::export::{self, Export, HeaderUse, Next, Piece, ReadOptions};
 use super::inputs::Input;
 use super::moments::iso;
 use super::reading::Reading;
@@ -120,7 +120,7 @@ fn look(input: &Input, options: &ReadOptions, found: &mut Inspection) -> Result<
 fn read(mut export: Export) -> Result<Inspected> {
     let table = export.table.clone();
     let mut rejects: Vec<Reject> = Vec::new();
-    let mut columns: BTreeMap<String, Seen> = BTreeMap::new();
+    let mut columns: BTreeMap<String, ValueRange> = BTreeMap::new();
     // Of the org's own fields, by name: rows that have a value in it; and all rows.
     let (mut own, mut taken): (BTreeMap<String, u64>, u64) = Default::default();
     let mut first = Vec::new();
@@ -148,19 +148,19 @@ fn read(mut export: Export) -> Result<Inspected> {
             first.extend(shown(&table, &batch, ROWS_SHOWN - first.len())?);
         }
     }
-    let odd = export.odd();
-    let columns = export.headers.iter().map(|(header, becomes)| {
+    let irregularities = export.irregularities();
+    let columns = export.headers.iter().map(|(header, header_use)| {
         let header = header.clone();
-        match becomes {
-            Becomes::Nothing => Column { header, column: None, nulls: None, least: None, greatest: None },
-            Becomes::Custom => {
+        match header_use {
+            HeaderUse::Nothing => Column { header, column: None, nulls: None, least: None, greatest: None },
+            HeaderUse::Custom => {
                 let nulls = Some(taken - own.get(&header).copied().unwrap_or(0).min(taken));
                 Column { header, column: Some(CUSTOM.to_owned()), nulls, least: None, greatest: None }
             }
-            Becomes::Column(name) => {
+            HeaderUse::Column(name) => {
                 let seen = columns.get(name).cloned().unwrap_or_default();
-                let Seen { nulls, least, greatest } = seen;
-                let text = |value: Option<Shown>| value.map(|(value, text)| text(value));
+                let ValueRange { nulls, least, greatest } = seen;
+                let text = |value: Option<RangeEnd>| value.map(|(value, text)| text(value));
                 Column { header, column: Some(name.clone()), nulls: Some(nulls), least: text(least), greatest: text(greatest) }
             }
         }
@@ -173,9 +173,9 @@ fn read(mut export: Export) -> Result<Inspected> {
         reading: export.reading().clone(),
         rows: export.rows_read(),
         rejected,
-        repaired: odd.repaired,
-        trailing: odd.trailing,
-        headers_again: odd.headers,
+        repaired: irregularities.repaired,
+        trailing: irregularities.trailing,
+        headers_again: irregularities.headers,
         columns,
         notes: export.notes(),
         reasons,
@@ -205,17 +205,17 @@ fn filled_own(custom: &ArrayRef, own: &mut BTreeMap<String, u64>) -> Result<()> 
 }
 
 /// A value as a number, and the way to write it.
-type Shown = (i64, fn(i64) -> String);
+type RangeEnd = (i64, fn(i64) -> String);
 
 /// What a column has shown.
 #[derive(Clone, Default)]
-struct Seen {
+struct ValueRange {
     nulls: u64,
-    least: Option<Shown>,
-    greatest: Option<Shown>,
+    least: Option<RangeEnd>,
+    greatest: Option<RangeEnd>,
 }
 
-impl Seen {
+impl ValueRange {
     fn take_in(&mut self, column: &ArrayRef) {
         use arrow::array::AsArray;
         self.nulls += column.null_count() as u64;
@@ -234,7 +234,7 @@ impl Seen {
         } else {
             return;
         };
-        let better = |kept: Option<Shown>, new: Option<i64>, is_better: fn(i64, i64) -> bool| match (kept, new) {
+        let better = |kept: Option<RangeEnd>, new: Option<i64>, is_better: fn(i64, i64) -> bool| match (kept, new) {
             (Some(kept), Some(new)) if !is_better(new, kept.0) => Some(kept),
             (kept, None) => kept,
             (_, Some(new)) => Some((new, text)),
@@ -320,8 +320,8 @@ impl Inspected {
             return Ok(());
         }
         let mut names: Vec<&str> = Vec::new();
-        let told = self.columns.iter().filter_map(|column| column.column.as_deref());
-        for name in told.chain(self.first.iter().flat_map(|row| row.keys().map(String::as_str))) {
+        let loaded = self.columns.iter().filter_map(|column| column.column.as_deref());
+        for name in loaded.chain(self.first.iter().flat_map(|row| row.keys().map(String::as_str))) {
             if !names.contains(&name) && self.first.iter().any(|row| row.contains_key(name)) {
                 names.push(name);
             }

@@ -9,15 +9,15 @@ use std::collections::{HashMap, HashSet};
 
 use super::decode::{Content, Found, Opening};
 use super::headers::table_called;
-use super::judge::{Letters, Witness, unreadable};
+use super::judge::{CharsetEvidence, ReadingEvidence, unreadable};
 use super::layout::{COLUMNS_MAX, Layout};
 use super::objects::{Objects, Shape};
 use super::reading::{Encoding, Reading};
-use super::records::{Broken, ReadRecords, Record};
+use super::records::{ReadRecords, Record, RecordError};
 use super::rows::ReadOptions;
 use super::stream::Stream;
 use super::text::{Text, TextRows};
-use super::tokens::{Bad, Kind, Tokens, has_member};
+use super::tokens::{JsonError, Kind, Tokens, has_member};
 use crate::error::{Error, Result};
 use crate::record::fields::{Kind as FieldKind, known};
 
@@ -32,14 +32,14 @@ const ATTRIBUTES: &[u8] = b"attributes";
 const AIRBYTE_DATA: &[u8] = b"_airbyte_data";
 
 /// Makes the layout from headers, first rows, and the object that the records say they are of.
-pub(super) type LayCalled<'a> = dyn Fn(Vec<String>, &[Vec<String>], Option<&str>) -> Result<Option<Layout>> + 'a;
+pub(super) type MakeNamedLayout<'a> = dyn Fn(Vec<String>, &[Vec<String>], Option<&str>) -> Result<Option<Layout>> + 'a;
 
 /// Opens a JSON text: it is surveyed, its keys are laid over the columns of its table, and it is judged.
 pub(super) fn open(
     found: &Found,
     (mut stream, mut encoding): (Stream, Encoding),
     how: &mut Opening,
-    lay: &LayCalled<'_>,
+    make_layout: &MakeNamedLayout<'_>,
     options: &ReadOptions,
 ) -> Result<Text> {
     let name = &found.name;
@@ -53,7 +53,7 @@ pub(super) fn open(
     };
     let survey = |is_windows| Survey::of(anew(is_windows)?).map_err(|broken| unreadable(name, broken));
     let mut surveyed = survey(encoding == Encoding::Windows1252)?;
-    if surveyed.letters.are_windows() && encoding == Encoding::Utf8 {
+    if surveyed.charset.are_windows() && encoding == Encoding::Utf8 {
         how.windows = true;
         (stream, encoding) = json(how)?;
         surveyed = survey(true)?;
@@ -69,7 +69,7 @@ pub(super) fn open(
     }
     let (headers, places) = surveyed.headers();
     let called = surveyed.called.as_deref().filter(|called| table_called(called).is_some());
-    let layout = match lay(headers.clone(), &surveyed.sample(&places, headers.len()), called) {
+    let layout = match make_layout(headers.clone(), &surveyed.sample(&places, headers.len()), called) {
         Ok(Some(layout)) => layout,
         Ok(None) => return Ok(Text::Unknown(headers)),
         Err(error) => return Err(error.context(name.clone())),
@@ -80,20 +80,20 @@ pub(super) fn open(
     surveyed.refuse_nested(name, reading.place(), &layout, &places)?;
     let keys: Keys = surveyed.seen.into_iter().map(|(key, at)| (key, places[at])).collect();
     let mut records = JsonRecords::of(anew(encoding == Encoding::Windows1252)?, keys.clone(), headers.len());
-    let (mut witness, mut record) = (Witness::of(&layout, &options.asked), Record::default());
+    let (mut evidence, mut record) = (ReadingEvidence::of(&layout, &options.asked), Record::default());
     while records.read(&mut record).map_err(|broken| unreadable(name, broken))? {
-        witness.look(&record);
+        evidence.look(&record);
     }
-    reading.dates = witness.settle(name, reading.place(), &layout, &options.asked)?;
+    reading.dates = evidence.settle(name, reading.place(), &layout, &options.asked)?;
     let records = JsonRecords::of(Objects::of(stream, options.record_bytes), keys, headers.len());
     let rows = TextRows::new(name, Box::new(records), reading, layout, options);
-    Ok(Text::Rows(Box::new(rows.with_own_nulls(surveyed.tells_of_more))))
+    Ok(Text::Rows(Box::new(rows.with_own_nulls(surveyed.has_more))))
 }
 
 /// What happens to a record's values.
 trait Sink {
     /// A value by its whole key.
-    fn value(&mut self, key: &[u8], kind: Kind, text: &[u8]) -> Result<(), Bad>;
+    fn value(&mut self, key: &[u8], kind: Kind, text: &[u8]) -> Result<(), JsonError>;
 
     /// An object under this key became values of its own.
     fn opened(&mut self, _key: &[u8]) {}
@@ -103,7 +103,7 @@ trait Sink {
 }
 
 /// Walks through the members of an object; `key` is what stands before theirs.
-fn walk(tokens: &mut Tokens<'_>, key: &mut Vec<u8>, text: &mut Vec<u8>, sink: &mut impl Sink) -> Result<(), Bad> {
+fn walk(tokens: &mut Tokens<'_>, key: &mut Vec<u8>, text: &mut Vec<u8>, sink: &mut impl Sink) -> Result<(), JsonError> {
     tokens.expect(b'{')?;
     if tokens.takes(b'}') {
         return Ok(());
@@ -113,7 +113,7 @@ fn walk(tokens: &mut Tokens<'_>, key: &mut Vec<u8>, text: &mut Vec<u8>, sink: &m
         tokens.string(key)?;
         tokens.expect(b':')?;
         if key.len() > KEY_BYTES {
-            return Err(Bad("a key is too long"));
+            return Err(JsonError("a key is too long"));
         }
         let name = &key[length..];
         match tokens.peek() {
@@ -148,7 +148,7 @@ fn walk(tokens: &mut Tokens<'_>, key: &mut Vec<u8>, text: &mut Vec<u8>, sink: &m
     }
 }
 
-fn nested(tokens: &mut Tokens<'_>, key: &[u8], text: &mut Vec<u8>, sink: &mut impl Sink) -> Result<(), Bad> {
+fn nested(tokens: &mut Tokens<'_>, key: &[u8], text: &mut Vec<u8>, sink: &mut impl Sink) -> Result<(), JsonError> {
     text.clear();
     tokens.compact(text)?;
     sink.value(key, Kind::Nested, text)
@@ -165,7 +165,7 @@ fn is_record(name: &[u8], object: &[u8]) -> bool {
 fn object_of(attributes: &[u8]) -> Vec<u8> {
     struct Type(Vec<u8>);
     impl Sink for Type {
-        fn value(&mut self, key: &[u8], kind: Kind, text: &[u8]) -> Result<(), Bad> {
+        fn value(&mut self, key: &[u8], kind: Kind, text: &[u8]) -> Result<(), JsonError> {
             if key == b"type" && kind == Kind::Text {
                 self.0 = text.to_vec();
             }
@@ -194,12 +194,12 @@ struct Survey {
     /// Two records that say different ones.
     of_several: bool,
     first: Vec<Vec<(usize, String)>>,
-    letters: Letters,
+    charset: CharsetEvidence,
     records: u64,
     /// Of the record in turn.
     place: u64,
     shape: Shape,
-    tells_of_more: bool,
+    has_more: bool,
 }
 
 struct Key {
@@ -213,7 +213,7 @@ struct Key {
 }
 
 impl Survey {
-    fn of(mut objects: Objects) -> Result<Self, Broken> {
+    fn of(mut objects: Objects) -> Result<Self, RecordError> {
         let mut survey = Self {
             seen: HashMap::new(),
             keys: Vec::new(),
@@ -221,11 +221,11 @@ impl Survey {
             called: None,
             of_several: false,
             first: Vec::new(),
-            letters: Letters::default(),
+            charset: CharsetEvidence::default(),
             records: 0,
             place: 0,
             shape: Shape::Lines,
-            tells_of_more: false,
+            has_more: false,
         };
         let (mut key, mut text) = (Vec::new(), Vec::new());
         while objects.read()? {
@@ -234,13 +234,13 @@ impl Survey {
             if survey.first.len() < SAMPLE_ROWS {
                 survey.first.push(Vec::new());
             }
-            survey.letters.look(objects.text());
+            survey.charset.look(objects.text());
             key.clear();
             let mut tokens = Tokens::of(objects.text());
             walk(&mut tokens, &mut key, &mut text, &mut survey).map_err(|bad| objects.broken(bad.0))?;
         }
         survey.shape = objects.shape();
-        survey.tells_of_more = objects.tells_of_more();
+        survey.has_more = objects.has_more();
         Ok(survey)
     }
 
@@ -313,11 +313,11 @@ impl Survey {
 }
 
 impl Sink for Survey {
-    fn value(&mut self, key: &[u8], kind: Kind, text: &[u8]) -> Result<(), Bad> {
+    fn value(&mut self, key: &[u8], kind: Kind, text: &[u8]) -> Result<(), JsonError> {
         let at = match self.seen.get(key) {
             Some(at) => *at,
             None if self.keys.len() == COLUMNS_MAX => {
-                return Err(Bad("the file has more different keys than any object has fields"));
+                return Err(JsonError("the file has more different keys than any object has fields"));
             }
             None => {
                 let at = self.keys.len();
@@ -329,7 +329,7 @@ impl Sink for Survey {
         };
         let seen = &mut self.keys[at];
         if std::mem::replace(&mut seen.last, self.records) == self.records {
-            return Err(Bad("a key is there twice"));
+            return Err(JsonError("a key is there twice"));
         }
         seen.is_filled |= kind != Kind::Null;
         if kind == Kind::Nested {
@@ -383,7 +383,7 @@ impl JsonRecords {
 }
 
 impl ReadRecords for JsonRecords {
-    fn read(&mut self, record: &mut Record) -> Result<bool, Broken> {
+    fn read(&mut self, record: &mut Record) -> Result<bool, RecordError> {
         if !self.objects.read()? {
             return Ok(false);
         }
@@ -399,7 +399,7 @@ impl ReadRecords for JsonRecords {
 }
 
 impl Sink for Fields {
-    fn value(&mut self, key: &[u8], _: Kind, text: &[u8]) -> Result<(), Bad> {
+    fn value(&mut self, key: &[u8], _: Kind, text: &[u8]) -> Result<(), JsonError> {
         match self.keys.get(key) {
             Some(Some(at)) => {
                 let start = self.bytes.len();
@@ -408,7 +408,7 @@ impl Sink for Fields {
                 Ok(())
             }
             Some(None) => Ok(()),
-            None => Err(Bad("the file has changed while it was read")),
+            None => Err(JsonError("the file has changed while it was read")),
         }
     }
 }

@@ -6,9 +6,9 @@
 
 use super::headers::look_like_headers;
 use super::layout::{Holds, Layout};
-use super::moments::{DateOrder, Moments, Shown, Spelling, Unit, order_shown};
-use super::reading::{Asked, Ground};
-use super::records::{Broken, Dialect, Flaw, Quoting, ReadRecords, Record, Records};
+use super::moments::{DateOrder, Moments, OrderEvidence, Spelling, Unit, order_shown};
+use super::reading::{Asked, Basis};
+use super::records::{Dialect, QuoteError, Quoting, ReadRecords, Record, RecordError, Records};
 use super::stream::Stream;
 use super::values;
 use crate::error::{Error, Result};
@@ -81,7 +81,7 @@ fn delimiter(head: &[u8]) -> u8 {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Judged {
     pub dialect: Dialect,
-    pub dates: Option<(DateOrder, Ground)>,
+    pub dates: Option<(DateOrder, Basis)>,
     /// The letters are Windows's.
     pub windows: bool,
 }
@@ -113,19 +113,19 @@ struct Evidence {
     units: Option<(usize, u64, u64)>,
     stamp_zoned: Option<u64>,
     stamp_bare: Option<u64>,
-    letters: Letters,
+    charset: CharsetEvidence,
 }
 
 /// In which bytes a text's letters are written.
 #[derive(Default)]
-pub(super) struct Letters {
+pub(super) struct CharsetEvidence {
     /// Letters of several bytes that are UTF-8, and bytes that are not.
     utf8: u64,
     broken: u64,
     not_windows: bool,
 }
 
-impl Letters {
+impl CharsetEvidence {
     /// Is it UTF-8? If not, can it be Windows's?
     pub fn look(&mut self, text: &[u8]) {
         if text.is_ascii() {
@@ -148,12 +148,12 @@ impl Letters {
 }
 
 /// What the values of any file say of how they are to be read.
-pub(super) struct Witness {
+pub(super) struct ReadingEvidence {
     columns: Columns,
     evidence: Evidence,
 }
 
-impl Witness {
+impl ReadingEvidence {
     pub fn of(layout: &Layout, asked: &Asked) -> Self {
         Self { columns: Columns::of(layout, asked), evidence: Evidence::default() }
     }
@@ -178,7 +178,7 @@ impl Witness {
     ///
     /// # Errors
     /// Invalid when the values contradict each other, or do not say what only they can say.
-    pub fn settle(&self, name: &str, place: &str, layout: &Layout, asked: &Asked) -> Result<Option<(DateOrder, Ground)>> {
+    pub fn settle(&self, name: &str, place: &str, layout: &Layout, asked: &Asked) -> Result<Option<(DateOrder, Basis)>> {
         self.evidence.refuse_values(name, place, layout, asked)?;
         self.evidence.dates(name, place, false, asked)
     }
@@ -211,9 +211,9 @@ pub(super) fn judge(
     }
     if best.1.flaw.is_some() {
         // A quote that nothing closes: a letter like others, if every row is whole when it is read so.
-        let letters = gather(Quoting::None)?;
-        if letters.misfits == 0 && !letters.in_quotes {
-            best = (Quoting::None, letters);
+        let literal = gather(Quoting::None)?;
+        if literal.misfits == 0 && !literal.in_quotes {
+            best = (Quoting::None, literal);
         }
     }
     let (quoting, evidence) = best;
@@ -221,7 +221,7 @@ pub(super) fn judge(
     evidence.refuse_shape(name, frame)?;
     evidence.refuse_values(name, "line", layout, asked)?;
     let dates = evidence.dates(name, "line", frame.delimiter == b';', asked)?;
-    Ok(Judged { dialect, dates, windows: evidence.letters.are_windows() })
+    Ok(Judged { dialect, dates, windows: evidence.charset.are_windows() })
 }
 
 /// A stream behind its first bytes.
@@ -231,18 +231,18 @@ pub(super) fn skipping(mut stream: Stream, bytes: usize) -> Result<Stream> {
 }
 
 /// A text that cannot be cut into records.
-pub(super) fn unreadable(name: &str, broken: Broken) -> Error {
+pub(super) fn unreadable(name: &str, broken: RecordError) -> Error {
     match broken {
-        Broken::Stream(error) => super::stream::unreadable(name, "in the middle", error),
-        Broken::TooLong(line) => Error::invalid(phrase!(
+        RecordError::Stream(error) => super::stream::unreadable(name, "in the middle", error),
+        RecordError::TooLong(line) => Error::invalid(phrase!(
             "{name}: the record that begins on line {line} is longer than load.record_mb allows: a quote may be missing, or set it higher"
         )),
-        Broken::Refused(error) => error.context(name.to_owned()),
+        RecordError::Refused(error) => error.context(name.to_owned()),
     }
 }
 
 impl Evidence {
-    fn gather(records: &mut Records, layout: &Layout, asked: &Asked, scope: Scope) -> Result<Self, Broken> {
+    fn gather(records: &mut Records, layout: &Layout, asked: &Asked, scope: Scope) -> Result<Self, RecordError> {
         let mut evidence = Self::default();
         let mut columns = Columns::of(layout, asked);
         let mut record = Record::default();
@@ -252,7 +252,7 @@ impl Evidence {
                 break;
             }
             if !record.bytes().is_ascii() {
-                record.iter().for_each(|field| evidence.letters.look(field));
+                record.iter().for_each(|field| evidence.charset.look(field));
             }
             if std::mem::take(&mut is_header) {
                 continue;
@@ -272,17 +272,17 @@ impl Evidence {
         let ends_escaped = || record.iter().any(|field| field.ends_with(b"\\"));
         match record.flaw {
             None => {}
-            Some(Flaw::Behind { opened, closed }) if opened == closed && record.line == record.last_line => {
+            Some(QuoteError::Behind { opened, closed }) if opened == closed && record.line == record.last_line => {
                 self.small_flaws += 1;
                 self.escapes |= record.bytes().contains(&b'\\');
             }
-            Some(Flaw::Behind { opened, closed }) => {
+            Some(QuoteError::Behind { opened, closed }) => {
                 self.flaw = self.flaw.or(Some((opened, closed)));
                 self.escapes |= record.bytes().contains(&b'\\');
             }
             // One that spans a single line is a row that was cut off: the rows tell.
-            Some(Flaw::Unclosed { opened }) if opened == record.last_line => {}
-            Some(Flaw::Unclosed { opened }) => self.flaw = self.flaw.or(Some((opened, record.last_line))),
+            Some(QuoteError::Unclosed { opened }) if opened == record.last_line => {}
+            Some(QuoteError::Unclosed { opened }) => self.flaw = self.flaw.or(Some((opened, record.last_line))),
         }
         if record.flaw.is_none() && record.last_line > record.line && swallows(record, layout, dialect) {
             self.flaw = self.flaw.or(Some((record.line, record.last_line)));
@@ -340,7 +340,7 @@ impl Evidence {
                 layout.headers[at].trim()
             ));
         }
-        if let (None, Some(line), false) = (self.stamp_zoned, self.stamp_bare, asked.zone_is_told) {
+        if let (None, Some(line), false) = (self.stamp_zoned, self.stamp_bare, asked.zone_is_given) {
             return refuse(format!(
                 "SystemModstamp has no zone or no seconds ({place} {line}), and the newest version goes by it: say its zone with --zone, \
                  for example --zone UTC as Salesforce keeps it, or --zone America/Denver"
@@ -350,33 +350,33 @@ impl Evidence {
     }
 
     /// Which number is the month, and why.
-    fn dates(&self, name: &str, place: &str, has_semicolons: bool, asked: &Asked) -> Result<Option<(DateOrder, Ground)>> {
+    fn dates(&self, name: &str, place: &str, has_semicolons: bool, asked: &Asked) -> Result<Option<(DateOrder, Basis)>> {
         let lines = |one: u64, other: u64| {
             Err(Error::invalid(phrase!(
                 "{name}: dates are written month first in {place} {one} and day first in {place} {other}: export them all as 2026-08-06"
             )))
         };
-        let told = |order, against: Option<u64>| match against {
+        let conflict = |order, against: Option<u64>| match against {
             Some(line) => Err(Error::invalid(phrase!(
                 "{name}: {place} {line} has a date that cannot be read as --dates says: leave it out, or say the other"
             ))),
-            None => Ok(Some((order, Ground::Told))),
+            None => Ok(Some((order, Basis::Given))),
         };
         match (self.month_first, self.day_first, asked.dates) {
             (Some(one), Some(other), _) => lines(one, other),
             (None, against, Some(DateOrder::MonthFirst)) if against.is_some() || self.either.is_some() => {
-                told(DateOrder::MonthFirst, against)
+                conflict(DateOrder::MonthFirst, against)
             }
             (against, None, Some(DateOrder::DayFirst)) if against.is_some() || self.either.is_some() => {
-                told(DateOrder::DayFirst, against)
+                conflict(DateOrder::DayFirst, against)
             }
-            (Some(line), None, _) => Ok(Some((DateOrder::MonthFirst, Ground::Line(line)))),
-            (None, Some(line), _) => Ok(Some((DateOrder::DayFirst, Ground::Line(line)))),
+            (Some(line), None, _) => Ok(Some((DateOrder::MonthFirst, Basis::Line(line)))),
+            (None, Some(line), _) => Ok(Some((DateOrder::DayFirst, Basis::Line(line)))),
             (None, None, _) => match self.either {
                 None => Ok(None),
                 // The people of these zones write the month first, and so does Marketing Cloud, whose clock is one of `Etc/`.
                 Some(_) if MONTH_FIRST_ZONES.iter().any(|zones| asked.zone.name().starts_with(zones)) && !has_semicolons => {
-                    Ok(Some((DateOrder::MonthFirst, Ground::Assumed)))
+                    Ok(Some((DateOrder::MonthFirst, Basis::Assumed)))
                 }
                 Some(line) => Err(Error::invalid(phrase!(
                     "{name}: the date in {place} {line} may have its month or its day first, and no other date of the file tells: say it \
@@ -455,10 +455,10 @@ impl Times {
         }
         let place = Some(line);
         match order_shown(text) {
-            Shown::Only(DateOrder::MonthFirst) => evidence.month_first = evidence.month_first.or(place),
-            Shown::Only(DateOrder::DayFirst) => evidence.day_first = evidence.day_first.or(place),
-            Shown::Either => evidence.either = evidence.either.or(place),
-            Shown::Nothing => {}
+            OrderEvidence::Only(DateOrder::MonthFirst) => evidence.month_first = evidence.month_first.or(place),
+            OrderEvidence::Only(DateOrder::DayFirst) => evidence.day_first = evidence.day_first.or(place),
+            OrderEvidence::Either => evidence.either = evidence.either.or(place),
+            OrderEvidence::Nothing => {}
         }
         self.read(text, line, evidence);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field as ArrowField, Schema, SchemaRef};
 
-use super::headers::{HEROKU_ID, column_of, is_api, is_nearly_id, is_told};
+use super::headers::{HEROKU_ID, column_of, is_api, is_exported, is_nearly_id};
 use crate::error::{Error, Result};
 use crate::human;
 use crate::record::fields::{CUSTOM, Field, Kind, Table, normalise};
@@ -93,7 +93,7 @@ pub(super) struct Place {
 }
 
 /// Makes the layout of a file from its header and first rows; nothing where its table is not known.
-pub(super) type Lay<'a> = dyn Fn(Vec<String>, &[Vec<String>]) -> Result<Option<Layout>> + 'a;
+pub(super) type MakeLayout<'a> = dyn Fn(Vec<String>, &[Vec<String>]) -> Result<Option<Layout>> + 'a;
 
 impl Layout {
     /// May this value of the last column be the beginning of another? An id and a yes or no are none when they are cut.
@@ -108,7 +108,7 @@ impl Layout {
         let mut columns: Vec<Filled> = Vec::new();
         let mut unknown: Vec<Unknown> = Vec::new();
         let mut left_out = Vec::new();
-        if table.field(CUSTOM).is_some_and(|custom| !is_told(custom)) {
+        if table.field(CUSTOM).is_some_and(|custom| !is_exported(custom)) {
             let has_heroku_id = headers.iter().any(|header| header.trim().eq_ignore_ascii_case(HEROKU_ID));
             let mut ranked: Vec<(usize, u8, usize)> = Vec::new();
             let mut seen: HashSet<String> = HashSet::new();
@@ -160,7 +160,7 @@ impl Layout {
 
 impl Filled {
     fn new(table: &Table, field: &Field, from: Place) -> Self {
-        let is_attribute = table.field(CUSTOM).is_none_or(is_told);
+        let is_attribute = table.field(CUSTOM).is_none_or(is_exported);
         let holds = match field.kind {
             Kind::Text | Kind::Label if is_attribute && SPAN_DAYS.contains(&field.name.as_ref()) => Holds::Day,
             Kind::Text | Kind::Label if is_attribute || !is_key(&field.name) => Holds::Text,

@@ -27,7 +27,7 @@ pub mod reading;
 mod headers;
 
 // Can an export be of the table it was told to be?
-mod as_told;
+mod requested;
 
 // Which table a file belongs to.
 pub mod recognise;

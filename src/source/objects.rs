@@ -5,7 +5,7 @@
 
 use memchr::{memchr_iter, memchr2};
 
-use super::records::Broken;
+use super::records::RecordError;
 use super::stream::{Stream, fill};
 use super::tokens::{Tokens, is_blank};
 use crate::error::Error;
@@ -96,7 +96,7 @@ impl Objects {
     }
 
     /// Goes on to the next object; says whether there is one.
-    pub fn read(&mut self) -> Result<bool, Broken> {
+    pub fn read(&mut self) -> Result<bool, RecordError> {
         self.pass(self.length);
         self.length = 0;
         loop {
@@ -113,7 +113,7 @@ impl Objects {
                     match shape {
                         Shape::Lines => return self.object(),
                         Shape::Answer if self.is_answer() => self.enter_answer(),
-                        Shape::Answer | Shape::List => return Err(self.stray()),
+                        Shape::Answer | Shape::List => return Err(self.unexpected()),
                     }
                 }
                 (State::Top, Some(b'[')) if matches!(self.shape, None | Some(Shape::List)) => {
@@ -121,7 +121,7 @@ impl Objects {
                     self.pass(1);
                     self.state = State::List { is_first: true };
                 }
-                (State::Top, Some(_)) => return Err(self.stray()),
+                (State::Top, Some(_)) => return Err(self.unexpected()),
                 (State::List { .. } | State::Answer { .. }, None) => return Err(self.cut_off()),
                 (State::List { .. }, Some(b']')) => {
                     self.pass(1);
@@ -176,13 +176,13 @@ impl Objects {
     }
 
     /// Does an answer say, when it is read, that it is not all?
-    pub fn tells_of_more(&self) -> bool {
+    pub fn has_more(&self) -> bool {
         !self.is_done || self.total.is_some_and(|total| total > self.number)
     }
 
     /// Something is wrong in the object in turn.
-    pub fn broken(&self, what: &str) -> Broken {
-        Broken::Refused(Error::invalid(phrase!("{} is not JSON as it should be: {what}", self.named())))
+    pub fn broken(&self, what: &str) -> RecordError {
+        RecordError::Refused(Error::invalid(phrase!("{} is not JSON as it should be: {what}", self.named())))
     }
 
     fn named(&self) -> String {
@@ -193,16 +193,16 @@ impl Objects {
         }
     }
 
-    fn stray(&self) -> Broken {
-        Broken::Refused(Error::invalid(phrase!(
+    fn unexpected(&self) -> RecordError {
+        RecordError::Refused(Error::invalid(phrase!(
             "on line {}, behind record {}, stands something else: load what was put together each by itself",
             self.line,
             self.number
         )))
     }
 
-    fn cut_off(&self) -> Broken {
-        Broken::Refused(Error::corrupt(phrase!(
+    fn cut_off(&self) -> RecordError {
+        RecordError::Refused(Error::corrupt(phrase!(
             "cut off in record {}, on line {}: the file ends within it; export or download it again",
             self.number + 1,
             self.line
@@ -210,7 +210,7 @@ impl Objects {
     }
 
     /// The object that begins here comes next.
-    fn object(&mut self) -> Result<bool, Broken> {
+    fn object(&mut self) -> Result<bool, RecordError> {
         self.length = self.extent()?;
         self.number += 1;
         Ok(true)
@@ -223,7 +223,7 @@ impl Objects {
     }
 
     /// A member of an answer: its records are entered, of all else it is read what it says.
-    fn member_of_answer(&mut self) -> Result<(), Broken> {
+    fn member_of_answer(&mut self) -> Result<(), RecordError> {
         let name = self.value()?;
         let name = name.strip_prefix(b"\"").and_then(|name| name.strip_suffix(b"\"")).unwrap_or_default().to_vec();
         if self.peek()? != Some(b':') {
@@ -254,7 +254,7 @@ impl Objects {
     }
 
     /// Takes a value that is no record.
-    fn value(&mut self) -> Result<Vec<u8>, Broken> {
+    fn value(&mut self) -> Result<Vec<u8>, RecordError> {
         if matches!(self.peek()?, Some(b',' | b':' | b']' | b'}')) {
             return Err(self.broken("a value is missing"));
         }
@@ -265,7 +265,7 @@ impl Objects {
         Ok(value)
     }
 
-    fn expect(&mut self, wanted: u8, found: u8) -> Result<(), Broken> {
+    fn expect(&mut self, wanted: u8, found: u8) -> Result<(), RecordError> {
         if found != wanted {
             return Err(self.broken("a comma or a closing bracket is missing"));
         }
@@ -279,7 +279,7 @@ impl Objects {
     }
 
     /// The next byte that is not blank; nothing at the end.
-    fn peek(&mut self) -> Result<Option<u8>, Broken> {
+    fn peek(&mut self) -> Result<Option<u8>, RecordError> {
         loop {
             let blanks = self.buffer[self.start..self.end].iter().take_while(|byte| is_blank(**byte)).count();
             self.pass(blanks);
@@ -299,7 +299,7 @@ impl Objects {
     }
 
     /// Bytes of the value that begins here.
-    fn extent(&mut self) -> Result<usize, Broken> {
+    fn extent(&mut self) -> Result<usize, RecordError> {
         let mut scan = Scan::default();
         loop {
             let is_within = scan.on(&self.buffer[self.start..self.end]);
@@ -322,13 +322,13 @@ impl Objects {
     }
 
     /// Reads on behind what is there.
-    fn more(&mut self) -> Result<(), Broken> {
+    fn more(&mut self) -> Result<(), RecordError> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
         if self.end == self.buffer.len() {
             if self.end > self.record_bytes {
-                return Err(Broken::Refused(Error::invalid(phrase!(
+                return Err(RecordError::Refused(Error::invalid(phrase!(
                     "record {}, on line {}, is longer than load.record_mb allows: set it higher",
                     self.number + 1,
                     self.line
@@ -336,7 +336,7 @@ impl Objects {
             }
             self.buffer.resize(self.end * 2, 0);
         }
-        let length = fill(&mut self.stream, &mut self.buffer[self.end..]).map_err(Broken::Stream)?;
+        let length = fill(&mut self.stream, &mut self.buffer[self.end..]).map_err(RecordError::Stream)?;
         self.is_at_end = self.end + length < self.buffer.len();
         self.end += length;
         Ok(())
@@ -445,8 +445,8 @@ mod tests {
         loop {
             match objects.read() {
                 Ok(true) => found.push((objects.place(), String::from_utf8_lossy(objects.text()).into_owned())),
-                Ok(false) => return Ok((found, objects.shape(), objects.tells_of_more())),
-                Err(Broken::Refused(error)) => return Err(error.to_string()),
+                Ok(false) => return Ok((found, objects.shape(), objects.has_more())),
+                Err(RecordError::Refused(error)) => return Err(error.to_string()),
                 Err(_) => return Err("stream".to_owned()),
             }
         }

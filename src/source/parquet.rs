@@ -19,14 +19,14 @@ use arrow::datatypes::{DataType, Field as ArrowField, Schema, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::columns::{Custom, Unfit, reason};
+use super::columns::{Custom, ValueError, reason};
 use super::convert::{convert, is_binary, is_text, texts};
 use super::decode::Chunks;
-use super::judge::Witness;
-use super::layout::{Filled, Lay, Layout, refuse_many};
+use super::judge::ReadingEvidence;
+use super::layout::{Filled, Layout, MakeLayout, refuse_many};
 use super::reading::{Reading, Times};
 use super::reject::{Reject, RejectSink, row_text};
-use super::rows::{Next, Odd, ReadOptions, complete_rows};
+use super::rows::{Irregularities, Next, ReadOptions, complete_rows};
 use crate::error::{Error, Result};
 use crate::record::fields::{Kind, UTC, known};
 
@@ -47,7 +47,7 @@ pub(super) struct ParquetRows {
     times: Times,
     reading: Reading,
     /// Rows that the file says it has.
-    rows_told: i64,
+    rows_declared: i64,
     rows_read: u64,
     /// Moments that the clocks of their zone skip.
     skipped: u64,
@@ -56,11 +56,21 @@ pub(super) struct ParquetRows {
 impl ParquetRows {
     /// Opens a file: its headers are laid over the columns of its table, and what it leaves open is judged. Its headers, where they
     /// are of no known table.
-    pub fn open(name: &str, chunks: Chunks, lay: &Lay<'_>, options: &ReadOptions) -> Result<Result<Self, Vec<String>>> {
-        guarded(name, || Self::open_it(name, chunks, lay, options))
+    pub fn open(
+        name: &str,
+        chunks: Chunks,
+        make_layout: &MakeLayout<'_>,
+        options: &ReadOptions,
+    ) -> Result<Result<Self, Vec<String>>> {
+        guarded(name, || Self::open_it(name, chunks, make_layout, options))
     }
 
-    fn open_it(name: &str, chunks: Chunks, lay: &Lay<'_>, options: &ReadOptions) -> Result<Result<Self, Vec<String>>> {
+    fn open_it(
+        name: &str,
+        chunks: Chunks,
+        make_layout: &MakeLayout<'_>,
+        options: &ReadOptions,
+    ) -> Result<Result<Self, Vec<String>>> {
         let damaged = |error: ParquetError| Error::from(error).context(phrase!("{name}: not a whole Parquet file"));
         let plain = ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::new()).map_err(damaged)?;
         refuse_places(name, &chunks, &plain)?;
@@ -69,20 +79,20 @@ impl ParquetRows {
         let plain = with_schema(&plain, with_far_moments(&plain)).map_err(damaged)?;
         let uuids = uuids(&plain);
         let sample = sample(&chunks, &plain).map_err(|error| error.context(name.to_owned()))?;
-        let Some(layout) = lay(headers.clone(), &sample).map_err(|error| error.context(name.to_owned()))? else {
+        let Some(layout) = make_layout(headers.clone(), &sample).map_err(|error| error.context(name.to_owned()))? else {
             return Ok(Err(headers));
         };
         refuse_nested(name, plain.schema(), &layout)?;
         let asked = &options.asked;
         let mut reading = Reading::of("Parquet", asked);
-        let mut witness = Witness::of(&layout, asked);
-        hear(&mut witness, &chunks, &plain).map_err(|error| error.context(name.to_owned()))?;
-        reading.dates = witness.settle(name, reading.place(), &layout, asked)?;
+        let mut evidence = ReadingEvidence::of(&layout, asked);
+        gather(&mut evidence, &chunks, &plain).map_err(|error| error.context(name.to_owned()))?;
+        reading.dates = evidence.settle(name, reading.place(), &layout, asked)?;
         let groups = plain.metadata().row_groups();
         let sum = |numbers: &mut dyn Iterator<Item = i64>| numbers.fold(0i64, |sum, number| sum.saturating_add(number));
         let plain_rows = sum(&mut groups.iter().map(|group| group.num_rows()));
         let plain_bytes = sum(&mut groups.iter().map(|group| group.total_byte_size()));
-        let rows_told = plain.metadata().file_metadata().num_rows();
+        let rows_declared = plain.metadata().file_metadata().num_rows();
         // A file whose texts cannot come as dictionaries is read as it is.
         let metadata = with_schema(&plain, with_dictionaries(plain.schema(), &layout)).unwrap_or(plain);
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata)
@@ -90,15 +100,15 @@ impl ParquetRows {
             .build()
             .map_err(damaged)?;
         let times = Times::of(asked, reading.dates);
-        Ok(Ok(Self { name: name.to_owned(), reader, layout, uuids, times, reading, rows_told, rows_read: 0, skipped: 0 }))
+        Ok(Ok(Self { name: name.to_owned(), reader, layout, uuids, times, reading, rows_declared, rows_read: 0, skipped: 0 }))
     }
 
     pub fn reading(&self) -> &Reading {
         &self.reading
     }
 
-    pub fn odd(&self) -> Odd {
-        Odd { skipped: self.skipped, ..Odd::default() }
+    pub fn irregularities(&self) -> Irregularities {
+        Irregularities { skipped: self.skipped, ..Irregularities::default() }
     }
 
     pub fn layout(&self) -> &Layout {
@@ -120,7 +130,7 @@ impl ParquetRows {
             let batch = batch.map_err(|error| cut_off(self.rows_read, error).context(self.name.clone()))?;
             let before = self.rows_read;
             self.rows_read += batch.num_rows() as u64;
-            let (told, misfits) = self.told(&batch)?;
+            let (provided, misfits) = self.provided(&batch)?;
             let mut reject = |row: usize, reason: String| {
                 let row_of_file = before + row as u64 + 1;
                 rejects.reject(Reject { file: self.name.clone(), line: row_of_file, reason, row: shown(&batch, row)? })
@@ -129,7 +139,7 @@ impl ParquetRows {
             for (row, reason) in misfits {
                 reject(row, reason)?;
             }
-            let complete = complete_rows(&self.layout.table, &told, &refused, reject)?;
+            let complete = complete_rows(&self.layout.table, &provided, &refused, reject)?;
             if complete.num_rows() > 0 {
                 return Ok(Next::Rows(complete));
             }
@@ -138,15 +148,15 @@ impl ParquetRows {
 
     /// No more rows come: are these all?
     fn end(&self) -> Result<Next> {
-        if u64::try_from(self.rows_told) == Ok(self.rows_read) {
+        if u64::try_from(self.rows_declared) == Ok(self.rows_read) {
             return Ok(Next::End);
         }
-        let (name, read, told) = (&self.name, self.rows_read, self.rows_told);
-        Err(Error::corrupt(phrase!("{name}: damaged: it says that it has {told} rows, and {read} can be read")))
+        let (name, read, declared) = (&self.name, self.rows_read, self.rows_declared);
+        Err(Error::corrupt(phrase!("{name}: damaged: it says that it has {declared} rows, and {read} can be read")))
     }
 
     /// The batch in lake types, and the reasons of the rows that do not fit (which have nulls there).
-    fn told(&mut self, batch: &RecordBatch) -> Result<(RecordBatch, BTreeMap<usize, String>)> {
+    fn provided(&mut self, batch: &RecordBatch) -> Result<(RecordBatch, BTreeMap<usize, String>)> {
         let mut misfits = BTreeMap::new();
         let mut arrays = Vec::with_capacity(self.layout.schema.fields().len());
         let mut skipped = 0;
@@ -191,7 +201,7 @@ impl ParquetRows {
                     continue;
                 }
                 // Under its label a lookup may show a name, which is kept as such.
-                if matches!(unfit, Unfit::Id(_)) && filled.shows_name(place, &value) {
+                if matches!(unfit, ValueError::Id(_)) && filled.shows_name(place, &value) {
                     continue;
                 }
                 let reason = reason(&self.layout.headers[place.at], &value, unfit);
@@ -303,9 +313,9 @@ fn sample(chunks: &Chunks, metadata: &ArrowReaderMetadata) -> Result<Vec<Vec<Str
         return Ok(Vec::new());
     };
     let batch = batch.map_err(|error| cut_off(0, error))?;
-    let is_told = |column: &ArrayRef| is_text(column.data_type()) || is_binary(column.data_type());
+    let is_textual = |column: &ArrayRef| is_text(column.data_type()) || is_binary(column.data_type());
     let columns: Vec<Option<StringArray>> =
-        batch.columns().iter().map(|column| is_told(column).then(|| texts(column)).transpose()).collect::<Result<_>>()?;
+        batch.columns().iter().map(|column| is_textual(column).then(|| texts(column)).transpose()).collect::<Result<_>>()?;
     let cell = |column: &Option<StringArray>, row: usize| {
         column.as_ref().filter(|column| column.is_valid(row)).map_or_else(String::new, |column| column.value(row).to_owned())
     };
@@ -313,12 +323,12 @@ fn sample(chunks: &Chunks, metadata: &ArrowReaderMetadata) -> Result<Vec<Vec<Str
 }
 
 /// Hears all times that are not typed, of the whole file.
-fn hear(witness: &mut Witness, chunks: &Chunks, metadata: &ArrowReaderMetadata) -> Result<()> {
+fn gather(evidence: &mut ReadingEvidence, chunks: &Chunks, metadata: &ArrowReaderMetadata) -> Result<()> {
     let is_open = |at: &usize| {
         let dtype = metadata.schema().field(*at).data_type();
         !dtype.is_temporal() && !dtype.is_nested()
     };
-    let mut places: Vec<usize> = witness.places().filter(is_open).collect();
+    let mut places: Vec<usize> = evidence.places().filter(is_open).collect();
     places.sort_unstable();
     places.dedup();
     if places.is_empty() {
@@ -332,7 +342,7 @@ fn hear(witness: &mut Witness, chunks: &Chunks, metadata: &ArrowReaderMetadata) 
         for (at, column) in places.iter().zip(batch.columns()) {
             for (row, text) in texts(column)?.iter().enumerate() {
                 if let Some(text) = text {
-                    witness.look_at(*at, text, rows + row as u64 + 1);
+                    evidence.look_at(*at, text, rows + row as u64 + 1);
                 }
             }
         }

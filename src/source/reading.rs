@@ -23,7 +23,7 @@ pub struct Asked {
     /// The zone of moments that have none.
     pub zone: Tz,
     /// Was the zone said for these files, rather than taken from the settings of the house?
-    pub zone_is_told: bool,
+    pub zone_is_given: bool,
     /// Which comes first in dates such as 06/08/2026.
     pub dates: Option<DateOrder>,
     /// When a record's moments can be.
@@ -42,7 +42,7 @@ impl Asked {
             as_table: None,
             is_forced: false,
             zone,
-            zone_is_told: false,
+            zone_is_given: false,
             dates: None,
             plausible,
             files: Vec::new(),
@@ -57,8 +57,8 @@ impl Asked {
         let mut asked = self.clone();
         asked.as_table = asked.as_table.or_else(|| rule.table.clone());
         asked.dates = asked.dates.or(rule.dates);
-        if let (Some(zone), false) = (rule.zone, self.zone_is_told) {
-            (asked.zone, asked.zone_is_told) = (zone, true);
+        if let (Some(zone), false) = (rule.zone, self.zone_is_given) {
+            (asked.zone, asked.zone_is_given) = (zone, true);
         }
         (asked, Some(&rule.columns))
     }
@@ -83,17 +83,17 @@ pub struct FileRule {
 #[derive(Clone, Debug)]
 pub(super) struct Times {
     pub zone: Tz,
-    pub zone_is_told: bool,
+    pub zone_is_given: bool,
     pub order: DateOrder,
     pub plausible: Plausible,
 }
 
 impl Times {
     /// As whoever loads the file says, and as its dates were judged.
-    pub fn of(asked: &Asked, dates: Option<(DateOrder, Ground)>) -> Self {
+    pub fn of(asked: &Asked, dates: Option<(DateOrder, Basis)>) -> Self {
         Self {
             zone: asked.zone,
-            zone_is_told: asked.zone_is_told,
+            zone_is_given: asked.zone_is_given,
             order: dates.map_or(DateOrder::MonthFirst, |(order, _)| order),
             plausible: asked.plausible,
         }
@@ -118,9 +118,10 @@ impl Times {
 /// What something rests on.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Ground {
+pub enum Basis {
     /// Whoever loads the file said so.
-    Told,
+    #[serde(rename = "told")]
+    Given,
     /// This line of the file allows nothing else.
     Line(u64),
     /// Nothing in the file speaks for it or against it.
@@ -155,7 +156,7 @@ pub struct Reading {
     pub zone_told: bool,
     /// Which number is the month in dates such as 06/08/2026, and why; nothing where there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub dates: Option<(DateOrder, Ground)>,
+    pub dates: Option<(DateOrder, Basis)>,
 }
 
 /// How delimited text is read.
@@ -174,7 +175,7 @@ pub struct TextReading {
 impl Reading {
     /// Of a file in this format, before anything in it was judged.
     pub(super) fn of(format: &'static str, asked: &Asked) -> Self {
-        Self { format, text: None, zone: asked.zone.to_string(), zone_told: asked.zone_is_told, dates: None }
+        Self { format, text: None, zone: asked.zone.to_string(), zone_told: asked.zone_is_given, dates: None }
     }
 
     /// What the numbers of its rows count.
@@ -222,9 +223,9 @@ impl fmt::Display for Reading {
                 DateOrder::DayFirst => "day first",
             };
             match ground {
-                Ground::Told => write!(f, "; dates {order} (told)"),
-                Ground::Line(line) => write!(f, "; dates {order} ({} {line} shows it)", self.place()),
-                Ground::Assumed => write!(f, "; dates {order} (assumed: no date of the file tells)"),
+                Basis::Given => write!(f, "; dates {order} (told)"),
+                Basis::Line(line) => write!(f, "; dates {order} ({} {line} shows it)", self.place()),
+                Basis::Assumed => write!(f, "; dates {order} (assumed: no date of the file tells)"),
             }?;
         }
         write!(f, "; times without a zone are in {}", self.zone)

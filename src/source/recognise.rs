@@ -211,14 +211,14 @@ pub(super) fn by_ids(clues: &Clues<'_>) -> Option<&'static Arc<Table>> {
 }
 
 pub(super) fn by_header(headers: &[String]) -> Option<&'static Arc<Table>> {
-    let mut told: Option<(usize, &Arc<Table>)> = None;
+    let mut certain: Option<(usize, &Arc<Table>)> = None;
     let mut fullest: Option<(usize, &Arc<Table>)> = None;
     let mut tied = false;
     for table in TABLES.iter().filter(|table| !table.ledger && missing_of_signature(table, headers).next().is_none()) {
         let count = known_headers(table, headers);
-        let is_told = !table.signature.is_empty() || headers.iter().any(|header| is_telltale(table, header));
-        if is_told && told.is_none_or(|(best, _)| count > best) {
-            told = Some((count, table));
+        let is_certain = !table.signature.is_empty() || headers.iter().any(|header| is_telltale(table, header));
+        if is_certain && certain.is_none_or(|(best, _)| count > best) {
+            certain = Some((count, table));
         }
         tied = fullest.is_some_and(|(best, _)| count == best) || (tied && fullest.is_some_and(|(best, _)| count < best));
         if fullest.is_none_or(|(best, _)| count > best) {
@@ -229,7 +229,7 @@ pub(super) fn by_header(headers: &[String]) -> Option<&'static Arc<Table>> {
     let nearly_all = fullest.filter(|(count, table)| {
         !tied && own_headers(table, headers) >= OWN_HEADERS_MIN && *count as f64 >= SHARE_MIN * headers.len() as f64
     });
-    match (told, nearly_all) {
+    match (certain, nearly_all) {
         (Some((count, _)), Some((more, table))) if more > count => Some(table),
         (Some((_, table)), _) | (None, Some((_, table))) => Some(table),
         (None, None) => None,

@@ -1,7 +1,7 @@
 //! Delimited text as records: where each begins, what its fields are, and whether its quotes are as they should be.
 //!
 //! The rules are RFC 4180's, with LF or CR LF, any delimiter, and two other habits of quoting. What breaks them is not smoothed
-//! over: a record says what is wrong with it ([`Flaw`]), because a stray quote can swallow half a file in silence. Blank lines are
+//! over: a record says what is wrong with it ([`QuoteError`]), because a stray quote can swallow half a file in silence. Blank lines are
 //! passed over, and told of. A record has a limit of bytes, so that memory does not hang on what a file holds.
 
 use std::io;
@@ -35,7 +35,7 @@ pub(super) struct Dialect {
 
 /// What is wrong with a record's quotes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Flaw {
+pub(super) enum QuoteError {
     /// Text stands behind a closing quote. The lines on which the quotes were opened and closed.
     Behind { opened: u64, closed: u64 },
     /// The file ends within quotes that were opened on this line.
@@ -55,7 +55,7 @@ pub(super) struct Record {
     pub after_blank: bool,
     /// Did a line end stand behind it?
     pub is_ended: bool,
-    pub flaw: Option<Flaw>,
+    pub flaw: Option<QuoteError>,
     /// Does a quote stand within a text that is in no quotes? It is a letter then.
     pub has_stray_quote: bool,
 }
@@ -143,7 +143,7 @@ impl Texts {
 
 /// Why no record comes.
 #[derive(Debug)]
-pub(super) enum Broken {
+pub(super) enum RecordError {
     /// The stream failed.
     Stream(io::Error),
     /// The record on this line is longer than allowed.
@@ -155,7 +155,7 @@ pub(super) enum Broken {
 /// Records one after the other, wherever they come from.
 pub(super) trait ReadRecords: Send {
     /// Reads the next record; says whether there was one.
-    fn read(&mut self, record: &mut Record) -> Result<bool, Broken>;
+    fn read(&mut self, record: &mut Record) -> Result<bool, RecordError>;
 }
 
 /// The records of a stream.
@@ -187,7 +187,7 @@ impl Records {
     }
 
     /// Bytes of the line at `start`, with its end; `None` at the end of the stream.
-    fn line_length(&mut self) -> Result<Option<usize>, Broken> {
+    fn line_length(&mut self) -> Result<Option<usize>, RecordError> {
         let mut looked_at = 0;
         loop {
             let there = &self.buffer[self.start..self.end];
@@ -203,24 +203,24 @@ impl Records {
     }
 
     /// Reads on behind what is there.
-    fn more(&mut self) -> Result<(), Broken> {
+    fn more(&mut self) -> Result<(), RecordError> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
         if self.end == self.buffer.len() {
             if self.end > self.record_bytes {
-                return Err(Broken::TooLong(self.line));
+                return Err(RecordError::TooLong(self.line));
             }
             self.buffer.resize(self.end * 2, 0);
         }
-        let length = fill(&mut self.stream, &mut self.buffer[self.end..]).map_err(Broken::Stream)?;
+        let length = fill(&mut self.stream, &mut self.buffer[self.end..]).map_err(RecordError::Stream)?;
         self.is_at_end = self.end + length < self.buffer.len();
         self.end += length;
         Ok(())
     }
 
     /// A record that has quotes, of which `length` bytes are known to be there; how many it has.
-    fn read_quoted(&mut self, record: &mut Record, mut length: usize) -> Result<usize, Broken> {
+    fn read_quoted(&mut self, record: &mut Record, mut length: usize) -> Result<usize, RecordError> {
         loop {
             let there = &self.buffer[self.start..self.start + length];
             let is_last = self.is_at_end && self.start + length == self.end;
@@ -242,7 +242,7 @@ impl Records {
 }
 
 impl ReadRecords for Records {
-    fn read(&mut self, record: &mut Record) -> Result<bool, Broken> {
+    fn read(&mut self, record: &mut Record) -> Result<bool, RecordError> {
         record.clear();
         loop {
             let Some(length) = self.line_length()? else { return Ok(false) };
@@ -299,7 +299,7 @@ fn parse(text: &[u8], dialect: Dialect, is_last: bool, line: u64, record: &mut R
                     }
                     record.bytes.extend_from_slice(without_end(rest));
                     record.end_field();
-                    record.flaw = Some(Flaw::Unclosed { opened: lines_to(opened) });
+                    record.flaw = Some(QuoteError::Unclosed { opened: lines_to(opened) });
                     return Some(text.len());
                 };
                 record.bytes.extend_from_slice(&rest[..found]);
@@ -316,7 +316,7 @@ fn parse(text: &[u8], dialect: Dialect, is_last: bool, line: u64, record: &mut R
                 }
             }
             if !ends_field(&text[at..], delimiter) {
-                record.flaw = record.flaw.or(Some(Flaw::Behind { opened: lines_to(opened), closed: lines_to(at) }));
+                record.flaw = record.flaw.or(Some(QuoteError::Behind { opened: lines_to(opened), closed: lines_to(at) }));
             }
         }
         // Unquoted text, or what stands behind a closing quote.
@@ -398,7 +398,7 @@ mod tests {
 
     const COMMA: Dialect = Dialect { delimiter: b',', quoting: Quoting::Doubled };
 
-    fn records(text: &str, dialect: Dialect) -> Vec<(u64, Vec<String>, Option<Flaw>)> {
+    fn records(text: &str, dialect: Dialect) -> Vec<(u64, Vec<String>, Option<QuoteError>)> {
         let mut records = Records::new(Box::new(Cursor::new(text.as_bytes().to_vec())), dialect, 1, 1 << 20);
         let mut record = Record::default();
         let mut found = Vec::new();
@@ -427,9 +427,9 @@ mod tests {
     fn what_is_wrong_with_quotes_is_said() {
         let flaws = |text: &str| records(text, COMMA).iter().map(|record| record.2).collect::<Vec<_>>();
         assert_eq!(flaws("a,\"b\"\"c\",d\n"), [None]);
-        assert_eq!(flaws("a,\"b\"c,d\ne\n"), [Some(Flaw::Behind { opened: 1, closed: 1 }), None]);
-        assert_eq!(flaws("a,\"b\nc,\"d\"\n"), [Some(Flaw::Behind { opened: 1, closed: 2 })]);
-        assert_eq!(flaws("a,b\nc,\"d\ne,f\n"), [None, Some(Flaw::Unclosed { opened: 2 })]);
+        assert_eq!(flaws("a,\"b\"c,d\ne\n"), [Some(QuoteError::Behind { opened: 1, closed: 1 }), None]);
+        assert_eq!(flaws("a,\"b\nc,\"d\"\n"), [Some(QuoteError::Behind { opened: 1, closed: 2 })]);
+        assert_eq!(flaws("a,b\nc,\"d\ne,f\n"), [None, Some(QuoteError::Unclosed { opened: 2 })]);
         assert_eq!(flaws("a,5\" pipe,b\n"), [None], "a quote within a text is a letter");
     }
 
@@ -445,7 +445,7 @@ mod tests {
     fn memory_does_not_hang_on_the_file() {
         let text = format!("a,\"{}", "x\n".repeat(3 << 20));
         let mut records = Records::new(Box::new(Cursor::new(text.into_bytes())), COMMA, 1, 1 << 20);
-        assert!(matches!(records.read(&mut Record::default()), Err(Broken::TooLong(1))));
+        assert!(matches!(records.read(&mut Record::default()), Err(RecordError::TooLong(1))));
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub enum Next {
 
 /// What was odd in an export, and did not keep its rows from being taken.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Odd {
+pub struct Irregularities {
     /// Rows in whose texts bytes that are no letters were replaced.
     pub repaired: u64,
     /// Lines behind the table.
@@ -67,22 +67,22 @@ pub struct Odd {
     pub more: bool,
 }
 
-/// Leaves out the refused rows and completes the others; `keyless` hears of the rows (by place in `told`) without a key.
+/// Leaves out the refused rows and completes the others; `keyless` hears of the rows (by place in `provided`) without a key.
 pub(super) fn complete_rows(
     table: &Table,
-    told: &RecordBatch,
+    provided: &RecordBatch,
     refused: &[usize],
     mut keyless: impl FnMut(usize, String) -> Result<()>,
 ) -> Result<RecordBatch> {
     let mut taken: Option<Vec<usize>> = None;
-    let mut kept = told.clone();
+    let mut kept = provided.clone();
     if !refused.is_empty() {
-        let mut keep = vec![true; told.num_rows()];
+        let mut keep = vec![true; provided.num_rows()];
         for &row in refused {
             keep[row] = false;
         }
-        kept = filter_record_batch(told, &BooleanArray::from(keep.clone()))?;
-        taken = Some((0..told.num_rows()).filter(|&row| keep[row]).collect());
+        kept = filter_record_batch(provided, &BooleanArray::from(keep.clone()))?;
+        taken = Some((0..provided.num_rows()).filter(|&row| keep[row]).collect());
     }
     let completed = complete(table, &kept)?;
     for row in completed.keyless {

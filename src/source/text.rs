@@ -10,16 +10,16 @@ use std::io::{Cursor, Read};
 use arrow::array::RecordBatch;
 use bytes::Bytes;
 
-use super::columns::{Column, Custom, Unfit, reason};
+use super::columns::{Column, Custom, ValueError, reason};
 use super::decode::{Content, Found, Opening};
 use super::ending::Ending;
 use super::judge::{Frame, Scope, is_header, judge, skipping, unreadable};
-use super::layout::{Filled, Lay, Layout, refuse_many};
+use super::layout::{Filled, Layout, MakeLayout, refuse_many};
 use super::reading::{Encoding, Reading, TextReading, Times};
 use super::recognise::key_columns;
-use super::records::{Dialect, Flaw, Quoting, ReadRecords, Record, Records, Texts};
+use super::records::{Dialect, QuoteError, Quoting, ReadRecords, Record, Records, Texts};
 use super::reject::{Reject, RejectSink, row_text};
-use super::rows::{Next, Odd, ReadOptions, complete_rows};
+use super::rows::{Irregularities, Next, ReadOptions, complete_rows};
 use super::stream::{Stream, fill};
 use crate::error::{Error, Result};
 
@@ -63,7 +63,7 @@ pub(super) struct TextRows {
     batch_rows: usize,
     batch_bytes: usize,
     rows_read: u64,
-    odd: Odd,
+    irregularities: Irregularities,
     /// Rows taken so far: a misfit at the very end of a file that had some was torn off.
     whole_rows: u64,
     is_otherwise: bool,
@@ -74,7 +74,7 @@ pub(super) fn open(
     found: &Found,
     (mut stream, mut encoding): (Stream, Encoding),
     how: &mut Opening,
-    lay: &Lay<'_>,
+    make_layout: &MakeLayout<'_>,
     options: &ReadOptions,
 ) -> Result<Text> {
     let name = &found.name;
@@ -104,7 +104,7 @@ pub(super) fn open(
         if headers.iter().any(|header| header.contains('\0')) {
             return Err(Error::invalid(phrase!("{name} is not text, nor any packed form that is read")));
         }
-        let layout = match lay(headers.clone(), &rows) {
+        let layout = match make_layout(headers.clone(), &rows) {
             Ok(Some(layout)) => layout,
             Ok(None) => return Ok(Text::Unknown(headers)),
             Err(error) => return Err(error.context(name)),
@@ -217,17 +217,17 @@ impl TextRows {
             batch_rows: rows,
             batch_bytes: BATCH_BYTES,
             rows_read: 0,
-            odd: Odd::default(),
+            irregularities: Irregularities::default(),
             whole_rows: 0,
             is_otherwise: false,
         }
     }
 
     /// Of a file whose format has nulls of its own; does it say that it is not all there is?
-    pub fn with_own_nulls(self, tells_of_more: bool) -> Self {
+    pub fn with_own_nulls(self, has_more: bool) -> Self {
         let columns = self.columns.into_iter().map(Column::with_own_nulls).collect();
-        let odd = Odd { more: tells_of_more, ..self.odd };
-        Self { columns, custom: self.custom.map(Custom::with_own_nulls), odd, ..self }
+        let irregularities = Irregularities { more: has_more, ..self.irregularities };
+        Self { columns, custom: self.custom.map(Custom::with_own_nulls), irregularities, ..self }
     }
 
     pub fn layout(&self) -> &Layout {
@@ -242,9 +242,9 @@ impl TextRows {
         self.rows_read
     }
 
-    pub fn odd(&self) -> Odd {
+    pub fn irregularities(&self) -> Irregularities {
         let skipped = self.columns.iter().map(Column::skipped).sum();
-        Odd { trailing: self.ending.passed(), skipped, ..self.odd }
+        Irregularities { trailing: self.ending.passed(), skipped, ..self.irregularities }
     }
 
     pub fn next(&mut self, rejects: &mut dyn RejectSink) -> Result<Next> {
@@ -258,9 +258,9 @@ impl TextRows {
             if let Some(custom) = &mut self.custom {
                 arrays.push(custom.finish()?);
             }
-            let told = RecordBatch::try_new(self.layout.schema.clone(), arrays)?;
+            let provided = RecordBatch::try_new(self.layout.schema.clone(), arrays)?;
             let Rows { starts, refused, mut suspects } = rows;
-            let batch = complete_rows(&self.layout.table, &told, &refused, |row, reason| {
+            let batch = complete_rows(&self.layout.table, &provided, &refused, |row, reason| {
                 let text = suspects.remove(&row).unwrap_or_default();
                 rejects.reject(Reject { file: self.name.clone(), line: starts[row], reason, row: text })
             })?;
@@ -291,7 +291,7 @@ impl TextRows {
                 rejects.reject(Reject { file: self.name.clone(), line, reason, row })?;
             }
             if is_header(&self.record, &self.layout) {
-                self.odd.headers += 1;
+                self.irregularities.headers += 1;
                 continue;
             }
             self.rows_read += 1;
@@ -320,8 +320,8 @@ impl TextRows {
             Some(flaw) => {
                 self.is_otherwise |= !self.is_proven;
                 let line = match flaw {
-                    Flaw::Behind { closed, .. } => closed,
-                    Flaw::Unclosed { opened } => opened,
+                    QuoteError::Behind { closed, .. } => closed,
+                    QuoteError::Unclosed { opened } => opened,
                 };
                 return Ok(Some(format!(
                     "the quotes are not as they should be (line {line}): text behind a closing one, or none"
@@ -355,7 +355,7 @@ impl TextRows {
         }
         let mended: Vec<String> = self.record.iter().map(|field| String::from_utf8_lossy(field).replace('\0', "")).collect();
         self.record.set(mended.iter());
-        self.odd.repaired += 1;
+        self.irregularities.repaired += 1;
         Ok(None)
     }
 
@@ -410,9 +410,9 @@ impl TextRows {
             return Ok(());
         }
         self.whole_rows += 1;
-        self.odd.quotes += u64::from(self.record.has_stray_quote);
+        self.irregularities.quotes += u64::from(self.record.has_stray_quote);
         if !self.record.is_ended && self.whole_rows > 1 && self.layout.may_be_short(self.record.field(self.record.len() - 1)) {
-            self.odd.unended = self.record.line;
+            self.irregularities.unended = self.record.line;
         }
         if !self.key_columns.iter().any(|columns| columns.iter().all(|&column| present[column])) {
             // Whether it really has no key is decided where keys are made; by then the text is gone.
@@ -447,7 +447,7 @@ fn key_places(layout: &Layout) -> Vec<Vec<usize>> {
 
 /// Fills a column from the first place that has a value; says whether there was one, or whose value did not fit.
 #[inline]
-fn push(column: &mut Column, filled: &Filled, texts: &Texts) -> Result<bool, (usize, Unfit)> {
+fn push(column: &mut Column, filled: &Filled, texts: &Texts) -> Result<bool, (usize, ValueError)> {
     let mut misfit = None;
     for place in &filled.from {
         let text = texts.get(place.at);
@@ -455,7 +455,7 @@ fn push(column: &mut Column, filled: &Filled, texts: &Texts) -> Result<bool, (us
             Ok(true) => return Ok(true),
             Ok(false) => {}
             // Under its label a lookup may show a name, which is kept as such; the id may stand under another.
-            Err(Unfit::Id(_)) if filled.shows_name(place, text) => {}
+            Err(ValueError::Id(_)) if filled.shows_name(place, text) => {}
             Err(unfit) => {
                 misfit = misfit.or(Some((place.at, unfit)));
                 if place.strict || !filled.field.kind.is_id() {

@@ -8,7 +8,7 @@ use memchr::memchr2;
 
 /// What is wrong in a record.
 #[derive(Debug)]
-pub(super) struct Bad(pub &'static str);
+pub(super) struct JsonError(pub &'static str);
 
 /// What kind of value a text is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,20 +46,20 @@ impl<'a> Tokens<'a> {
         is_next
     }
 
-    pub fn expect(&mut self, byte: u8) -> Result<(), Bad> {
-        if self.takes(byte) { Ok(()) } else { Err(Bad("a comma, a colon or a bracket is missing or misplaced")) }
+    pub fn expect(&mut self, byte: u8) -> Result<(), JsonError> {
+        if self.takes(byte) { Ok(()) } else { Err(JsonError("a comma, a colon or a bracket is missing or misplaced")) }
     }
 
     /// Appends a string without its quotes and escapes.
-    pub fn string(&mut self, out: &mut Vec<u8>) -> Result<(), Bad> {
+    pub fn string(&mut self, out: &mut Vec<u8>) -> Result<(), JsonError> {
         if !self.takes(b'"') {
-            return Err(Bad("something stands where a text in quotes should"));
+            return Err(JsonError("something stands where a text in quotes should"));
         }
         loop {
             let rest = &self.text[self.at..];
-            let Some(found) = memchr2(b'"', b'\\', rest) else { return Err(Bad("a text has no closing quote")) };
+            let Some(found) = memchr2(b'"', b'\\', rest) else { return Err(JsonError("a text has no closing quote")) };
             if rest[..found].iter().any(|byte| *byte < 0x20) {
-                return Err(Bad("a text holds a line break or another control character that is not escaped"));
+                return Err(JsonError("a text holds a line break or another control character that is not escaped"));
             }
             out.extend_from_slice(&rest[..found]);
             self.at += found + 1;
@@ -71,7 +71,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// What stands behind a backslash.
-    fn escaped(&mut self, out: &mut Vec<u8>) -> Result<(), Bad> {
+    fn escaped(&mut self, out: &mut Vec<u8>) -> Result<(), JsonError> {
         let letter = self.text.get(self.at).copied();
         self.at += 1;
         out.push(match letter {
@@ -82,13 +82,13 @@ impl<'a> Tokens<'a> {
             Some(b'r') => b'\r',
             Some(b't') => b'\t',
             Some(b'u') => return self.unicode(out),
-            _ => return Err(Bad("a text has an escape that JSON does not know")),
+            _ => return Err(JsonError("a text has an escape that JSON does not know")),
         });
         Ok(())
     }
 
     /// `\u00e9`, or the two halves of a letter beyond those that four digits can name.
-    fn unicode(&mut self, out: &mut Vec<u8>) -> Result<(), Bad> {
+    fn unicode(&mut self, out: &mut Vec<u8>) -> Result<(), JsonError> {
         let first = self.four_digits()?;
         let mut code = first;
         if (0xD800..0xDC00).contains(&first) && self.text[self.at..].starts_with(b"\\u") {
@@ -107,15 +107,15 @@ impl<'a> Tokens<'a> {
         Ok(())
     }
 
-    fn four_digits(&mut self) -> Result<u32, Bad> {
+    fn four_digits(&mut self) -> Result<u32, JsonError> {
         let digits = self.text.get(self.at..self.at + 4).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
         let number = digits.and_then(|digits| u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
         self.at += 4;
-        number.ok_or(Bad("a text has an escape that JSON does not know"))
+        number.ok_or(JsonError("a text has an escape that JSON does not know"))
     }
 
     /// Appends a value that is neither list nor object; says of what kind it is.
-    pub fn scalar(&mut self, out: &mut Vec<u8>) -> Result<Kind, Bad> {
+    pub fn scalar(&mut self, out: &mut Vec<u8>) -> Result<Kind, JsonError> {
         if self.peek() == Some(b'"') {
             self.string(out)?;
             return Ok(Kind::Text);
@@ -130,7 +130,7 @@ impl<'a> Tokens<'a> {
                 push_number(word, out);
                 Ok(Kind::Plain)
             }
-            _ => Err(Bad("something stands where a value should")),
+            _ => Err(JsonError("something stands where a value should")),
         }
     }
 
@@ -143,7 +143,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Appends any value as JSON without blanks around its tokens.
-    pub fn compact(&mut self, out: &mut Vec<u8>) -> Result<(), Bad> {
+    pub fn compact(&mut self, out: &mut Vec<u8>) -> Result<(), JsonError> {
         match self.peek() {
             Some(open @ (b'{' | b'[')) => {
                 let close = if open == b'{' { b'}' } else { b']' };
@@ -178,13 +178,13 @@ impl<'a> Tokens<'a> {
                     out.extend_from_slice(word);
                     Ok(())
                 }
-                _ => Err(Bad("something stands where a value should")),
+                _ => Err(JsonError("something stands where a value should")),
             },
         }
     }
 
     /// Appends a string as it stands.
-    fn quoted(&mut self, out: &mut Vec<u8>) -> Result<(), Bad> {
+    fn quoted(&mut self, out: &mut Vec<u8>) -> Result<(), JsonError> {
         self.peek();
         let start = self.at;
         let mut text = Vec::new();
@@ -194,7 +194,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// The value that comes next, as it stands, and behind it.
-    pub fn raw(&mut self) -> Result<&'a [u8], Bad> {
+    pub fn raw(&mut self) -> Result<&'a [u8], JsonError> {
         self.peek();
         let start = self.at;
         self.compact(&mut Vec::new())?;
@@ -206,7 +206,7 @@ impl<'a> Tokens<'a> {
 pub(super) fn has_member(object: &[u8], wanted: impl Fn(&[u8]) -> bool) -> bool {
     let mut tokens = Tokens::of(object);
     let mut name = Vec::new();
-    let mut member = || -> Result<bool, Bad> {
+    let mut member = || -> Result<bool, JsonError> {
         name.clear();
         tokens.at += 1;
         tokens.string(&mut name)?;

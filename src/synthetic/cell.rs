@@ -48,7 +48,7 @@ impl<'a> Cell<'a> {
 
 /// How a tool writes its exports.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Habit {
+pub enum ExportStyle {
     /// Bulk API: API names, `2026-08-06T12:13:00.000Z`, 18-character ids.
     Bulk,
     /// Data Loader: API names in capitals, `2026-08-06T12:13:00.000+0000`, numbers as `1.0`.
@@ -57,7 +57,7 @@ pub enum Habit {
     Report,
 }
 
-impl Habit {
+impl ExportStyle {
     /// A column's header; `label` is what a report calls it.
     pub fn header(self, field: &Field, label: Option<&str>) -> String {
         match self {
@@ -115,13 +115,13 @@ mod tests {
     #[test]
     fn three_habits_of_one_moment() {
         let moment = Cell::Time(1_786_018_380_000_000);
-        let written = |habit: Habit| {
+        let written = |style: ExportStyle| {
             let mut out = Vec::new();
-            habit.write(moment, &mut out).expect("written");
+            style.write(moment, &mut out).expect("written");
             String::from_utf8(out).expect("text")
         };
-        assert_eq!(written(Habit::Bulk), "2026-08-06T12:13:00.000Z");
-        assert_eq!(written(Habit::DataLoader), "2026-08-06T12:13:00.000+0000");
-        assert_eq!(written(Habit::Report), "8/6/2026, 6:13 AM");
+        assert_eq!(written(ExportStyle::Bulk), "2026-08-06T12:13:00.000Z");
+        assert_eq!(written(ExportStyle::DataLoader), "2026-08-06T12:13:00.000+0000");
+        assert_eq!(written(ExportStyle::Report), "8/6/2026, 6:13 AM");
     }
 }

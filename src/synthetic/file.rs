@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::cell::{Cell, Habit};
+use super::cell::{Cell, ExportStyle};
 use super::recipe::MadeFile;
 use crate::error::{Context, Result};
 
@@ -92,7 +92,7 @@ pub enum Wrap {
 pub struct Csv {
     path: PathBuf,
     bytes: Bytes,
-    habit: Habit,
+    style: ExportStyle,
     row: Vec<u8>,
     field: Vec<u8>,
     fields: usize,
@@ -101,14 +101,21 @@ pub struct Csv {
 
 impl Csv {
     /// Begins a file with a header.
-    pub fn create(folder: &Path, name: &str, table: &'static str, habit: Habit, wrap: Wrap, headers: &[String]) -> Result<Self> {
+    pub fn create(
+        folder: &Path,
+        name: &str,
+        table: &'static str,
+        style: ExportStyle,
+        wrap: Wrap,
+        headers: &[String],
+    ) -> Result<Self> {
         let part = Part::create(folder, name, table)?;
         let bytes = match wrap {
             Wrap::Gzip => Bytes::Gzip(Box::new(GzEncoder::new(part, Compression::fast()))),
             Wrap::Utf16 => Bytes::Utf16(part),
             Wrap::Plain => Bytes::Plain(part),
         };
-        let mut csv = Self { path: folder.join(name), bytes, habit, row: Vec::new(), field: Vec::new(), fields: 0, rows: 0 };
+        let mut csv = Self { path: folder.join(name), bytes, style, row: Vec::new(), field: Vec::new(), fields: 0, rows: 0 };
         if wrap != Wrap::Gzip {
             csv.row.extend_from_slice("\u{feff}".as_bytes());
         }
@@ -129,7 +136,7 @@ impl Csv {
         self.row.push(b'"');
         if let Cell::Text(_) = cell {
             self.field.clear();
-            self.habit.write(cell, &mut self.field)?;
+            self.style.write(cell, &mut self.field)?;
             for &byte in &self.field {
                 if byte == b'"' {
                     self.row.push(b'"');
@@ -137,7 +144,7 @@ impl Csv {
                 self.row.push(byte);
             }
         } else {
-            self.habit.write(cell, &mut self.row)?;
+            self.style.write(cell, &mut self.row)?;
         }
         self.row.push(b'"');
         Ok(())
@@ -145,7 +152,7 @@ impl Csv {
 
     /// Ends the row.
     pub fn end_row(&mut self) -> Result<()> {
-        self.row.extend_from_slice(if self.habit == Habit::Report { b"\r\n" } else { b"\n" });
+        self.row.extend_from_slice(if self.style == ExportStyle::Report { b"\r\n" } else { b"\n" });
         self.bytes.write(&self.row).context(|| phrase!("{}: cannot be written", self.path.display()))?;
         self.row.clear();
         self.fields = 0;

@@ -2,8 +2,8 @@
 
 use super::calendar::synced;
 use super::cell::Cell;
-use super::fate::{Click, Fate};
 use super::ids;
+use super::lifecycle::{Click, Lifecycle};
 use super::sends::{Plan, Send, Way};
 use super::wording::TRIGGERED;
 use crate::error::Result;
@@ -60,15 +60,15 @@ impl<'a> Ier<'a> {
     }
 
     /// Turns it into the version with this stamp: all that was known by then. Late opens count only when `late`.
-    pub fn at(&mut self, fate: &Fate, stamp: i64, late: bool) {
+    pub fn at(&mut self, lifecycle: &Lifecycle, stamp: i64, late: bool) {
         let known = |at: &i64| synced(*at) <= stamp;
         self.stamp = stamp;
-        self.date_opened = fate.opened.or(fate.late.filter(|_| late)).filter(known);
-        self.date_bounced = fate.bounced.filter(known);
-        self.hard = fate.hard && self.date_bounced.is_some();
-        self.soft = fate.soft && self.date_bounced.is_some();
-        self.date_unsubscribed = fate.unsubscribed.filter(known);
-        let clicks = fate.clicks().iter().filter(|click| known(&click.at));
+        self.date_opened = lifecycle.opened.or(lifecycle.late.filter(|_| late)).filter(known);
+        self.date_bounced = lifecycle.bounced.filter(known);
+        self.hard = lifecycle.hard && self.date_bounced.is_some();
+        self.soft = lifecycle.soft && self.date_bounced.is_some();
+        self.date_unsubscribed = lifecycle.unsubscribed.filter(known);
+        let clicks = lifecycle.clicks().iter().filter(|click| known(&click.at));
         (self.unique_clicks, self.total_clicks) = clicks.fold((0, 0), |(links, all), click| (links + 1, all + click.times));
     }
 

@@ -29,7 +29,7 @@ mod cell;
 mod dice;
 
 // What one person does with one e-mail, and which versions of the IER that leaves behind.
-mod fate;
+mod lifecycle;
 
 // Files that appear whole or not at all: written under a temporary name, renamed at the end, removed when given up.
 mod file;

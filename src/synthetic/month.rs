@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use super::calendar::{DAY, HOUR, Month, SECOND, synced};
-use super::cell::Habit;
+use super::cell::ExportStyle;
 use super::dice::{Dice, On};
-use super::fate::{Fate, fate_dice};
 use super::ids;
 use super::ier::{Ier, Link};
+use super::lifecycle::{Lifecycle, lifecycle_dice};
 use super::people::Gone;
 use super::recipe::MadeFile;
 use super::sends::{Plan, Send, Sync};
-use super::sink::{Peculiar, Sink, Spoilt};
+use super::sink::{Corruption, CsvQuirks, Sink};
 use super::tally::Tally;
 use crate::error::Result;
 
@@ -117,10 +117,10 @@ fn arrives(send: &Send, dice: Dice) -> bool {
 }
 
 /// The habit of a month's export, and what is peculiar about it.
-fn habit(plan: &Plan, month: &Month) -> (Habit, Peculiar) {
-    let habit = if month.index % 3 == 2 { Habit::DataLoader } else { Habit::Bulk };
+fn style(plan: &Plan, month: &Month) -> (ExportStyle, CsvQuirks) {
+    let style = if month.index % 3 == 2 { ExportStyle::DataLoader } else { ExportStyle::Bulk };
     let troubled = plan.troubled_csv();
-    (habit, Peculiar { extra: troubled && month.index % 4 == 3, not_applicable: troubled && month.index % 5 == 1 })
+    (style, CsvQuirks { extra: troubled && month.index % 4 == 3, not_applicable: troubled && month.index % 5 == 1 })
 }
 
 /// Writes a month's files. `note` hears of every so many rows.
@@ -128,11 +128,11 @@ pub fn write_month(plan: &Plan, month: &Month, folder: &Path, note: &dyn Fn(u64)
     let (format, label) = (plan.recipe.format, month.label());
     let sends = plan.sends(month)?;
     let mut tallies: Vec<Tally> = sends.iter().map(Tally::new).collect();
-    let (habit, peculiar) = habit(plan, month);
+    let (style, quirks) = style(plan, month);
     let table = "individual_email_result";
-    let mut iers = Sink::create(folder, &format!("{table}-{label}"), table, format, habit, peculiar)?;
+    let mut iers = Sink::create(folder, &format!("{table}-{label}"), table, format, style, quirks)?;
     let mut links =
-        Sink::create(folder, &format!("individual_link-{label}"), "individual_link", format, habit, Peculiar::default())?;
+        Sink::create(folder, &format!("individual_link-{label}"), "individual_link", format, style, CsvQuirks::default())?;
     let mut report = match sends.iter().any(|send| send.reported) {
         true => Some(Sink::report(folder, &format!("report-{label}"), table, &REPORT)?),
         false => None,
@@ -144,24 +144,24 @@ pub fn write_month(plan: &Plan, month: &Month, folder: &Path, note: &dyn Fn(u64)
         let sends = plan.sends(previous)?;
         each_served(plan, previous, &sends, previous.end - TAIL_DAYS * DAY, |served| {
             let send = &sends[served.send];
-            let dice = fate_dice(plan, send, served.person);
+            let dice = lifecycle_dice(plan, send, served.person);
             if !arrives(send, dice) || send.reported {
                 return Ok(());
             }
-            let fate = Fate::of(plan, send, served.person, served.sent);
-            if fate.stamps().last() < month.start {
+            let lifecycle = Lifecycle::of(plan, send, served.person, served.sent);
+            if lifecycle.stamps().last() < month.start {
                 return Ok(());
             }
             let ier = Ier::new(plan, send, served.place, served.person, served.sent)?;
-            write_versions(plan, month, &mut iers, ier, &fate, dice)
+            write_versions(plan, month, &mut iers, ier, &lifecycle, dice)
         })?;
     }
     let mut done = 0;
     each_served(plan, month, &sends, month.start, |served| {
         let send = &sends[served.send];
-        let dice = fate_dice(plan, send, served.person);
-        let fate = Fate::of(plan, send, served.person, served.sent);
-        tallies[served.send].count(&fate, served.person);
+        let dice = lifecycle_dice(plan, send, served.person);
+        let lifecycle = Lifecycle::of(plan, send, served.person, served.sent);
+        tallies[served.send].count(&lifecycle, served.person);
         if !arrives(send, dice) {
             return Ok(());
         }
@@ -170,9 +170,9 @@ pub fn write_month(plan: &Plan, month: &Month, folder: &Path, note: &dyn Fn(u64)
             note(8_192);
         }
         let mut ier = Ier::new(plan, send, served.place, served.person, served.sent)?;
-        write_links(plan, &mut links, send, served.place, &ier, &fate)?;
+        write_links(plan, &mut links, send, served.place, &ier, &lifecycle)?;
         if let Some(report) = report.as_mut().filter(|_| send.reported) {
-            ier.at(&fate, fate.stamps().last(), false);
+            ier.at(&lifecycle, lifecycle.stamps().last(), false);
             return report.write(&ier);
         }
         if ier.contact_id.is_some()
@@ -180,7 +180,7 @@ pub fn write_month(plan: &Plan, month: &Month, folder: &Path, note: &dyn Fn(u64)
         {
             iers.write_spoilt(&ier, spoilt)?;
         }
-        write_versions(plan, month, &mut iers, ier, &fate, dice)
+        write_versions(plan, month, &mut iers, ier, &lifecycle, dice)
     })?;
     note(done % 8_192);
     let mut files: Vec<MadeFile> = iers.finish()?.into_iter().chain(links.finish()?).collect();
@@ -191,16 +191,16 @@ pub fn write_month(plan: &Plan, month: &Month, folder: &Path, note: &dyn Fn(u64)
 }
 
 /// The bad rows of a recipe: all in one month, two thirds through.
-fn spoilt_of(plan: &Plan, month: &Month) -> Vec<Spoilt> {
+fn spoilt_of(plan: &Plan, month: &Month) -> Vec<Corruption> {
     match plan.troubled_csv() && month.index as usize == plan.months.len() * 2 / 3 {
-        true => Spoilt::ALL.to_vec(),
+        true => Corruption::ALL.to_vec(),
         false => Vec::new(),
     }
 }
 
 /// Writes the versions of an IER that were written in `month`, or its last one where a recipe wants no versions.
-fn write_versions(plan: &Plan, month: &Month, out: &mut Sink, mut ier: Ier<'_>, fate: &Fate, dice: Dice) -> Result<()> {
-    let stamps = fate.stamps();
+fn write_versions(plan: &Plan, month: &Month, out: &mut Sink, mut ier: Ier<'_>, lifecycle: &Lifecycle, dice: Dice) -> Result<()> {
+    let stamps = lifecycle.stamps();
     let troubled = plan.recipe.misbehaviour;
     if troubled && dice.chance(On::Day, UNDATED) {
         ier.date_sent = None;
@@ -208,7 +208,7 @@ fn write_versions(plan: &Plan, month: &Month, out: &mut Sink, mut ier: Ier<'_>, 
     let few_clicks = troubled && dice.chance(On::Extra, FEW_CLICKS);
     let small_letters = troubled && dice.chance(On::Words, SMALL_LETTERS);
     let mut write = |stamp: i64, first: bool| -> Result<()> {
-        ier.at(fate, stamp, false);
+        ier.at(lifecycle, stamp, false);
         if few_clicks && ier.unique_clicks > 0 {
             ier.total_clicks = ier.unique_clicks - 1;
         }
@@ -226,7 +226,7 @@ fn write_versions(plan: &Plan, month: &Month, out: &mut Sink, mut ier: Ier<'_>, 
     };
     if !plan.recipe.versions {
         // Tracking is refreshed for some days after a send, whether anything happened or not.
-        let refreshed = synced(fate.sent + (dice.share(On::Touch) * 3.5 * DAY as f64) as i64 / SECOND * SECOND);
+        let refreshed = synced(lifecycle.sent + (dice.share(On::Touch) * 3.5 * DAY as f64) as i64 / SECOND * SECOND);
         return write(if refreshed < plan.end { stamps.last().max(refreshed) } else { stamps.last() }, true);
     }
     let in_month = |stamp: &&i64| (month.start..month.end).contains(*stamp);
@@ -239,8 +239,8 @@ fn write_versions(plan: &Plan, month: &Month, out: &mut Sink, mut ier: Ier<'_>, 
     stamps.all().iter().filter(in_month).copied().try_for_each(|stamp| write(stamp, stamp == first))
 }
 
-fn write_links(plan: &Plan, out: &mut Sink, send: &Send, place: u64, ier: &Ier<'_>, fate: &Fate) -> Result<()> {
-    for &click in fate.clicks() {
+fn write_links(plan: &Plan, out: &mut Sink, send: &Send, place: u64, ier: &Ier<'_>, lifecycle: &Lifecycle) -> Result<()> {
+    for &click in lifecycle.clicks() {
         let number = send.ier_number(place);
         out.write(&Link::new(send, number, ier.id, click)?)?;
         if plan.recipe.misbehaviour && plan.dice.of(On::Orphan, number).chance(On::Click, ORPHANS) {
@@ -255,13 +255,19 @@ fn write_links(plan: &Plan, out: &mut Sink, send: &Send, place: u64, ier: &Ier<'
 pub fn write_late(plan: &Plan, folder: &Path) -> Result<Option<MadeFile>> {
     let Some(last) = plan.months.last().filter(|_| plan.recipe.misbehaviour) else { return Ok(None) };
     let table = "individual_email_result";
-    let mut out =
-        Sink::create(folder, &format!("late-{}", last.label()), table, plan.recipe.format, Habit::Bulk, Peculiar::default())?;
+    let mut out = Sink::create(
+        folder,
+        &format!("late-{}", last.label()),
+        table,
+        plan.recipe.format,
+        ExportStyle::Bulk,
+        CsvQuirks::default(),
+    )?;
     for month in &plan.months {
         let sends = plan.sends(month)?;
         each_served(plan, month, &sends, month.start, |served| {
             let send = &sends[served.send];
-            let dice = fate_dice(plan, send, served.person);
+            let dice = lifecycle_dice(plan, send, served.person);
             match arrives(send, dice) && !send.reported {
                 true => write_late_version(plan, &mut out, send, served, dice),
                 false => Ok(()),
@@ -272,18 +278,18 @@ pub fn write_late(plan: &Plan, folder: &Path) -> Result<Option<MadeFile>> {
 }
 
 fn write_late_version(plan: &Plan, out: &mut Sink, send: &Send, served: Served, dice: Dice) -> Result<()> {
-    let fate = Fate::of(plan, send, served.person, served.sent);
+    let lifecycle = Lifecycle::of(plan, send, served.person, served.sent);
     let ier = || Ier::new(plan, send, served.place, served.person, served.sent);
     let settled = served.sent + TAIL_DAYS * DAY;
     if let Some((Gone::Deleted, at)) = plan.people.gone(served.person).filter(|(_, at)| *at > settled) {
         let mut ier = ier()?;
-        ier.at(&fate, at, true);
+        ier.at(&lifecycle, at, true);
         ier.contact_id = None;
         return out.write(&ier);
     }
-    if let Some(opened) = fate.late {
+    if let Some(opened) = lifecycle.late {
         let mut ier = ier()?;
-        ier.at(&fate, synced(opened), true);
+        ier.at(&lifecycle, synced(opened), true);
         if dice.chance(On::Merged, CREATED_AGAIN) {
             ier.id = ids::id(ids::IER, AGAIN + send.ier_number(served.place))?;
             ier.created = ier.stamp;
@@ -293,7 +299,7 @@ fn write_late_version(plan: &Plan, out: &mut Sink, send: &Send, served: Served, 
     let at = synced(served.sent + (91 + dice.below(On::Hour, 30) as i64) * DAY);
     if dice.chance(On::Deleted, DELETED) && at < plan.end {
         let mut ier = ier()?;
-        ier.at(&fate, at, false);
+        ier.at(&lifecycle, at, false);
         ier.is_deleted = true;
         return out.write(&ier);
     }

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::calendar::{DAY, HOUR, SECOND, day, synced};
-use super::cell::{Cell, Habit};
+use super::cell::{Cell, ExportStyle};
 use super::dice::On;
 use super::file::{Csv, Wrap};
 use super::ids;
@@ -25,12 +25,12 @@ struct Export {
 }
 
 impl Export {
-    fn create(folder: &Path, table: &'static str, habit: Habit, wrap: Wrap) -> Result<Self> {
+    fn create(folder: &Path, table: &'static str, style: ExportStyle, wrap: Wrap) -> Result<Self> {
         let fields = table_of(table)?;
-        let headers: Vec<String> = fields.exported().map(|field| habit.header(field, None)).collect();
+        let headers: Vec<String> = fields.exported().map(|field| style.header(field, None)).collect();
         let name = if wrap == Wrap::Gzip { format!("{table}.csv.gz") } else { format!("{table}.csv") };
         let columns = fields.exported().map(|field| field.name.as_ref()).collect();
-        Ok(Self { csv: Csv::create(folder, &name, table, habit, wrap, &headers)?, columns })
+        Ok(Self { csv: Csv::create(folder, &name, table, style, wrap, &headers)?, columns })
     }
 
     fn row<'a>(&mut self, cell: impl Fn(&str) -> Cell<'a>) -> Result<()> {
@@ -43,8 +43,8 @@ impl Export {
 
 /// Writes sends, link totals and triggered sends; `tallies` holds what was counted, by month and send.
 pub fn write_sends(plan: &Plan, folder: &Path, tallies: &[Vec<Tally>]) -> Result<Vec<MadeFile>> {
-    let mut sends_out = Export::create(folder, "email_send", Habit::Bulk, Wrap::Gzip)?;
-    let mut links_out = Export::create(folder, "aggregate_link", Habit::DataLoader, Wrap::Gzip)?;
+    let mut sends_out = Export::create(folder, "email_send", ExportStyle::Bulk, Wrap::Gzip)?;
+    let mut links_out = Export::create(folder, "aggregate_link", ExportStyle::DataLoader, Wrap::Gzip)?;
     let mut triggered: Vec<Option<(Send, Tally)>> = TRIGGERED.iter().map(|_| None).collect();
     for (month, tallies) in plan.months.iter().zip(tallies) {
         for (send, tally) in plan.sends(month)?.into_iter().zip(tallies) {
@@ -62,7 +62,7 @@ pub fn write_sends(plan: &Plan, folder: &Path, tallies: &[Vec<Tally>]) -> Result
     }
     // One small object comes in the encoding of old tools.
     let wrap = if plan.recipe.misbehaviour { Wrap::Utf16 } else { Wrap::Gzip };
-    let mut triggered_out = Export::create(folder, "triggered_send", Habit::Bulk, wrap)?;
+    let mut triggered_out = Export::create(folder, "triggered_send", ExportStyle::Bulk, wrap)?;
     for (place, (send, tally)) in triggered.iter().enumerate().filter_map(|(place, entry)| Some((place, entry.as_ref()?))) {
         write_link_totals(plan, &mut links_out, send, tally)?;
         let unit = unit_id(send.mailing.unit)?;
@@ -153,7 +153,7 @@ fn write_link_totals(plan: &Plan, out: &mut Export, send: &Send, tally: &Tally) 
 }
 
 fn write_units(plan: &Plan, folder: &Path) -> Result<Option<MadeFile>> {
-    let mut out = Export::create(folder, "business_unit", Habit::Bulk, Wrap::Gzip)?;
+    let mut out = Export::create(folder, "business_unit", ExportStyle::Bulk, Wrap::Gzip)?;
     let user = plan.people.user(0)?;
     for (place, unit) in UNITS.iter().enumerate() {
         let id = unit_id(place)?;
@@ -174,8 +174,8 @@ fn write_units(plan: &Plan, folder: &Path) -> Result<Option<MadeFile>> {
 
 /// Writes contacts, leads, affiliations and employments.
 pub fn write_people(plan: &Plan, folder: &Path) -> Result<Vec<MadeFile>> {
-    let mut contacts = Export::create(folder, "contact", Habit::Bulk, Wrap::Gzip)?;
-    let mut leads = Export::create(folder, "lead", Habit::Bulk, Wrap::Gzip)?;
+    let mut contacts = Export::create(folder, "contact", ExportStyle::Bulk, Wrap::Gzip)?;
+    let mut leads = Export::create(folder, "lead", ExportStyle::Bulk, Wrap::Gzip)?;
     for person in 0..plan.people.all() {
         write_person(plan, if plan.people.is_lead(person) { &mut leads } else { &mut contacts }, person)?;
     }
@@ -228,7 +228,7 @@ fn present(plan: &Plan) -> impl Iterator<Item = u32> + '_ {
 
 fn write_affiliations(plan: &Plan, folder: &Path) -> Result<Option<MadeFile>> {
     let headers = ["ContactId", "Affiliation", "Campus", "School", "StartDate"].map(str::to_owned);
-    let mut csv = Csv::create(folder, "affiliation.csv.gz", "affiliation", Habit::Bulk, Wrap::Gzip, &headers)?;
+    let mut csv = Csv::create(folder, "affiliation.csv.gz", "affiliation", ExportStyle::Bulk, Wrap::Gzip, &headers)?;
     for person in present(plan) {
         let dice = plan.people.dice(person);
         let first = dice.below(On::Affiliation, AFFILIATIONS.len() as u64) as usize;
@@ -249,7 +249,7 @@ fn write_affiliations(plan: &Plan, folder: &Path) -> Result<Option<MadeFile>> {
 
 fn write_employments(plan: &Plan, folder: &Path) -> Result<Option<MadeFile>> {
     let headers = ["ContactId", "Title", "Department", "Campus", "StartDate", "EndDate"].map(str::to_owned);
-    let mut csv = Csv::create(folder, "employment.csv.gz", "employment", Habit::Bulk, Wrap::Gzip, &headers)?;
+    let mut csv = Csv::create(folder, "employment.csv.gz", "employment", ExportStyle::Bulk, Wrap::Gzip, &headers)?;
     for person in present(plan) {
         let dice = plan.people.dice(person);
         // Two of five work here; some of them in two places, or did before.

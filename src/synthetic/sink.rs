@@ -12,7 +12,7 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-use super::cell::{Cell, Habit};
+use super::cell::{Cell, ExportStyle};
 use super::file::{Csv, Part, Wrap};
 use super::recipe::{Format, MadeFile};
 use crate::error::{Context, Error, Result};
@@ -32,7 +32,7 @@ pub fn table_of(name: &str) -> Result<&'static Table> {
 
 /// What may be peculiar about a CSV, beside its habit.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Peculiar {
+pub struct CsvQuirks {
     /// A column nobody knows.
     pub extra: bool,
     /// Empty fields of lookups and moments say `#N/A`.
@@ -41,7 +41,7 @@ pub struct Peculiar {
 
 /// A way to make a row unreadable.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Spoilt {
+pub enum Corruption {
     /// An id of 17 characters.
     ShortId,
     /// A contact whose checksum is wrong.
@@ -50,7 +50,7 @@ pub enum Spoilt {
     BadDate,
 }
 
-impl Spoilt {
+impl Corruption {
     /// Every way, each used once a recipe.
     pub const ALL: [Self; 3] = [Self::ShortId, Self::Checksum, Self::BadDate];
 
@@ -97,8 +97,8 @@ impl Sink {
         stem: &str,
         table: &'static str,
         format: Format,
-        habit: Habit,
-        peculiar: Peculiar,
+        style: ExportStyle,
+        quirks: CsvQuirks,
     ) -> Result<Self> {
         let fields = table_of(table)?;
         match format {
@@ -107,10 +107,10 @@ impl Sink {
             }
             Format::Csv => {
                 let columns: Vec<&'static str> = fields.exported().map(|field| field.name.as_ref()).collect();
-                let mut headers: Vec<String> = fields.exported().map(|field| habit.header(field, None)).collect();
-                headers.extend(peculiar.extra.then(|| EXTRA_HEADER.to_owned()));
-                let csv = Csv::create(folder, &format!("{stem}.csv.gz"), table, habit, Wrap::Gzip, &headers)?;
-                Ok(Self::Csv(Box::new(CsvSink { csv, columns, peculiar })))
+                let mut headers: Vec<String> = fields.exported().map(|field| style.header(field, None)).collect();
+                headers.extend(quirks.extra.then(|| EXTRA_HEADER.to_owned()));
+                let csv = Csv::create(folder, &format!("{stem}.csv.gz"), table, style, Wrap::Gzip, &headers)?;
+                Ok(Self::Csv(Box::new(CsvSink { csv, columns, quirks })))
             }
         }
     }
@@ -118,9 +118,9 @@ impl Sink {
     /// Begins a report, with the columns somebody chose for it.
     pub fn report(folder: &Path, stem: &str, table: &'static str, columns: &[(&'static str, &str)]) -> Result<Self> {
         let headers: Vec<String> = columns.iter().map(|(_, label)| (*label).to_owned()).collect();
-        let csv = Csv::create(folder, &format!("{stem}.csv"), table, Habit::Report, Wrap::Plain, &headers)?;
+        let csv = Csv::create(folder, &format!("{stem}.csv"), table, ExportStyle::Report, Wrap::Plain, &headers)?;
         let columns = columns.iter().map(|(column, _)| *column).collect();
-        Ok(Self::Csv(Box::new(CsvSink { csv, columns, peculiar: Peculiar::default() })))
+        Ok(Self::Csv(Box::new(CsvSink { csv, columns, quirks: CsvQuirks::default() })))
     }
 
     /// Writes a row.
@@ -132,7 +132,7 @@ impl Sink {
     }
 
     /// Writes a row nobody can read. Parquet has no such rows: its columns have types.
-    pub fn write_spoilt(&mut self, row: &dyn Row, spoilt: Spoilt) -> Result<()> {
+    pub fn write_spoilt(&mut self, row: &dyn Row, spoilt: Corruption) -> Result<()> {
         match self {
             Self::Csv(sink) => sink.write(row, Some(spoilt)),
             Self::Parquet(_) => Ok(()),
@@ -152,22 +152,22 @@ impl Sink {
 pub struct CsvSink {
     csv: Csv,
     columns: Vec<&'static str>,
-    peculiar: Peculiar,
+    quirks: CsvQuirks,
 }
 
 impl CsvSink {
-    fn write(&mut self, row: &dyn Row, spoilt: Option<Spoilt>) -> Result<()> {
+    fn write(&mut self, row: &dyn Row, spoilt: Option<Corruption>) -> Result<()> {
         for column in &self.columns {
             let cell = row.cell(column);
             if let Some(value) = spoilt.and_then(|spoilt| spoilt.value(column, cell)) {
                 self.csv.cell(Cell::Text(&value))?;
-            } else if cell == Cell::Empty && self.peculiar.not_applicable && column.starts_with("date_") {
+            } else if cell == Cell::Empty && self.quirks.not_applicable && column.starts_with("date_") {
                 self.csv.cell(Cell::Text("#N/A"))?;
             } else {
                 self.csv.cell(cell)?;
             }
         }
-        if self.peculiar.extra {
+        if self.quirks.extra {
             self.csv.cell(Cell::Text("Front Range"))?;
         }
         self.csv.end_row()

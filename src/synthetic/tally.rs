@@ -1,7 +1,7 @@
 //! What Marketing Cloud counts of a send: the totals that stand on the send itself and on its links.
 
-use super::fate::Fate;
 use super::ier::last_clicked;
+use super::lifecycle::Lifecycle;
 use super::sends::Send;
 
 /// Totals of one link of a send.
@@ -47,18 +47,18 @@ impl Tally {
     }
 
     /// Counts one recipient. People open again: every second opener once more.
-    pub fn count(&mut self, fate: &Fate, person: u32) {
+    pub fn count(&mut self, lifecycle: &Lifecycle, person: u32) {
         self.sent += 1;
-        self.last_served = self.last_served.max(Some(fate.sent));
-        self.unsubscribed += i64::from(fate.unsubscribed.is_some());
-        self.hard += i64::from(fate.hard);
-        self.soft += i64::from(fate.soft);
-        if fate.opened.or(fate.late).is_some() {
+        self.last_served = self.last_served.max(Some(lifecycle.sent));
+        self.unsubscribed += i64::from(lifecycle.unsubscribed.is_some());
+        self.hard += i64::from(lifecycle.hard);
+        self.soft += i64::from(lifecycle.soft);
+        if lifecycle.opened.or(lifecycle.late).is_some() {
             self.openers += 1;
             self.opens += 1 + i64::from(person % 2);
         }
-        self.clickers += i64::from(!fate.clicks().is_empty());
-        for click in fate.clicks() {
+        self.clickers += i64::from(!lifecycle.clicks().is_empty());
+        for click in lifecycle.clicks() {
             self.clicks += i64::from(click.times);
             let link = &mut self.links[click.link];
             link.total += i64::from(click.times);

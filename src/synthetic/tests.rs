@@ -139,10 +139,10 @@ fn counters_of_a_whole_send_are_those_of_its_iers() {
     assert_eq!(sends.len(), 80);
     let (mut opened, mut sent) = (0, 0);
     for send in &sends {
-        let told = ["NumberSent", "NumberofUniqueOpens", "NumberofUniqueClicks", "NumberofHardBounces"]
+        let stated = ["NumberSent", "NumberofUniqueOpens", "NumberofUniqueClicks", "NumberofHardBounces"]
             .map(|name| value(send, &format!("et4ae5__{name}__c")).parse::<u64>().expect("a number"));
-        assert_eq!(counted.get(value(send, "Id")).copied().unwrap_or_default(), told, "{send:?}");
-        (sent, opened) = (sent + told[0], opened + told[1]);
+        assert_eq!(counted.get(value(send, "Id")).copied().unwrap_or_default(), stated, "{send:?}");
+        (sent, opened) = (sent + stated[0], opened + stated[1]);
     }
     let rate = opened as f64 / sent as f64;
     assert!((0.30..0.40).contains(&rate), "{rate} opened");

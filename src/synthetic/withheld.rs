@@ -7,7 +7,7 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use super::cell::{Cell, Habit};
+use super::cell::{Cell, ExportStyle};
 use super::dice::On;
 use super::file::{Csv, Wrap};
 use super::recipe::MadeFile;
@@ -21,9 +21,9 @@ const REASONS: &[&str] = &["Subscriber unsubscribed", "Subscriber held: earlier 
 /// Writes the extract; none where nobody was held back.
 pub fn write(plan: &Plan, folder: &Path) -> Result<Option<MadeFile>> {
     let columns: Vec<(&str, String)> =
-        table_of("not_sent")?.exported().map(|field| (field.name.as_ref(), Habit::Bulk.header(field, None))).collect();
+        table_of("not_sent")?.exported().map(|field| (field.name.as_ref(), ExportStyle::Bulk.header(field, None))).collect();
     let headers: Vec<String> = columns.iter().map(|(_, header)| header.clone()).collect();
-    let mut out = Csv::create(folder, "NotSent.csv", "not_sent", Habit::Bulk, Wrap::Utf16, &headers)?;
+    let mut out = Csv::create(folder, "NotSent.csv", "not_sent", ExportStyle::Bulk, Wrap::Utf16, &headers)?;
     let left: Vec<(u32, i64)> =
         (0..plan.people.all()).filter_map(|person| Some((person, plan.people.left_at(person)?))).collect();
     for month in &plan.months {

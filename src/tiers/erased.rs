@@ -290,7 +290,7 @@ pub fn person(text: &str) -> Option<SfId> {
 }
 
 /// Tells each text of a column once for a run of rows that hold it; of a dictionary, each value with all its rows.
-fn each_text(column: &ArrayRef, mut told: impl FnMut(&mut dyn Iterator<Item = usize>, &str)) -> Result<()> {
+fn each_text(column: &ArrayRef, mut on_text: impl FnMut(&mut dyn Iterator<Item = usize>, &str)) -> Result<()> {
     if let Some(labels) = column.as_dictionary_opt::<Int32Type>() {
         let values = cast(labels.values(), &DataType::Utf8)?;
         let values = values.as_string::<i32>();
@@ -302,7 +302,7 @@ fn each_text(column: &ArrayRef, mut told: impl FnMut(&mut dyn Iterator<Item = us
         }
         for (value, rows) in values.iter().zip(rows) {
             if let (Some(value), false) = (value, rows.is_empty()) {
-                told(&mut rows.into_iter(), value);
+                on_text(&mut rows.into_iter(), value);
             }
         }
         return Ok(());
@@ -315,7 +315,7 @@ fn each_text(column: &ArrayRef, mut told: impl FnMut(&mut dyn Iterator<Item = us
             .take_while(|row| texts.is_valid(*row) == texts.is_valid(first) && texts.value(*row) == texts.value(first));
         let end = run.last().map_or(first + 1, |last| last + 1);
         if texts.is_valid(first) {
-            told(&mut (first..end), texts.value(first));
+            on_text(&mut (first..end), texts.value(first));
         }
         first = end;
     }

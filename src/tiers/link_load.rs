@@ -8,8 +8,8 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 
-use super::carry::Counts;
 use super::links;
+use super::settle::Counts;
 use super::upsert::Upsert;
 use super::warehouse::Warehouse;
 use crate::error::{Context, Error, Result};

@@ -17,8 +17,8 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Date32Array, RecordBa
 use arrow::compute::filter_record_batch;
 use futures::TryStreamExt;
 
-use super::carry::{Counts, Home, Moved};
 use super::pin::pin;
+use super::settle::{Counts, Home, Moved};
 use super::upsert::Upsert;
 use super::warehouse::Warehouse;
 use crate::error::{Error, Result};

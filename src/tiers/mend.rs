@@ -15,14 +15,14 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, BooleanArray, Date32Array, RecordBatch};
 use arrow::compute::{concat_batches, filter_record_batch};
 
-use super::carry::{Home, Moved, partitions_of};
 use super::pin::{Pinned, pin_all};
+use super::settle::{Home, Moved, partitions_of};
 use super::warehouse::{Tiers, Warehouse};
 use super::{links, suppressed};
 use crate::error::{Error, Result};
 use crate::lake::columns::keys;
 use crate::lake::file::tags::ANYWHERE;
-use crate::lake::fold::write::Begun;
+use crate::lake::fold::write::StartedFiles;
 use crate::lake::fold::{Changes, Located, fold, locate};
 use crate::lake::log::commit::{ATTEMPTS, Change, commit, forsake_paths, lost_race};
 use crate::lake::log::snapshot::{DataFile, Snapshot};
@@ -47,7 +47,7 @@ pub async fn mend(
     let mut followed: Vec<String> = Vec::new();
     for _ in 0..ATTEMPTS {
         let pinned = pin_all(target, tiers).await?;
-        let begun = Arc::new(Begun::default());
+        let begun = Arc::new(StartedFiles::default());
         let attempt = async {
             let (mut whole, in_hot) = resolved(warehouse, (target, tiers), &pinned, wanted).await?;
             if links {
@@ -133,7 +133,7 @@ pub(super) async fn change(
     hot: &Arc<LakeTable>,
     leaving: &Located,
     whole: &RecordBatch,
-    begun: &Arc<Begun>,
+    begun: &Arc<StartedFiles>,
 ) -> Result<Change> {
     let places = partitions_of(hot, whole)?;
     let mut touched: BTreeSet<Partition> = places.iter().copied().collect();
@@ -141,10 +141,10 @@ pub(super) async fn change(
     let mut change = Change { operation: "mend", ..Change::default() };
     for partition in touched {
         let mask: BooleanArray = places.iter().map(|place| Some(*place == partition)).collect();
-        let mut goes = leaving.clone();
-        goes.hits.retain(|_, hits| hits.file.partition == partition);
+        let mut outgoing = leaving.clone();
+        outgoing.hits.retain(|_, hits| hits.file.partition == partition);
         let changes =
-            Changes { goes, comes: vec![filter_record_batch(whole, &mask)?], begun: begun.clone(), ..Changes::default() };
+            Changes { outgoing, incoming: vec![filter_record_batch(whole, &mask)?], begun: begun.clone(), ..Changes::default() };
         let folded = fold(hot, partition, changes, warehouse.clock().now().timestamp_millis(), &|_| {}).await?;
         change.adds.extend(folded.adds);
         change.removes.extend(folded.replaced);

@@ -23,13 +23,13 @@ pub mod warehouse;
 pub mod pin;
 
 // Settling versions against what is stored: which rows come, which stay, which are late.
-pub mod carry;
+pub mod settle;
 
 // What one upsert has changed so far, over the snapshot it was begun on.
 mod overlay;
 
 // How much of a load is worked on at once.
-mod room;
+mod memory_budget;
 
 // Finding the record of a version that comes under another key than the record has.
 pub mod namesakes;

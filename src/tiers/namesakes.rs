@@ -23,15 +23,15 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use futures::TryStreamExt;
 
+use super::memory_budget::MemoryBudget;
 use super::pin::Pinned;
-use super::room::Room;
 use super::suppressed::List;
 use crate::error::Result;
 use crate::lake::columns::keys;
 use crate::lake::file::open::OpenFile;
+use crate::lake::fold::cross_partition::{CrossPartitionKeys, Fingerprints};
 use crate::lake::fold::locate;
 use crate::lake::fold::spill::Spill;
-use crate::lake::fold::wanderers::{Fingerprints, Wanderers};
 use crate::lake::log::snapshot::DataFile;
 use crate::lake::log::table::LakeTable;
 use crate::lake::parallel::at_most;
@@ -45,7 +45,7 @@ use crate::record::resolve::BEHIND_NAMES;
 const KNOWN_BYTES: usize = 512;
 
 /// The part of the room that is one over this holds numbers that stand for names.
-const TANGLES: usize = 16;
+const SHARED_NAMES_PART: usize = 16;
 
 /// Where records are looked for.
 pub(super) struct Search {
@@ -56,7 +56,7 @@ pub(super) struct Search {
     /// Both as they are.
     pub pinned: Pinned,
     /// For what is worked on.
-    pub room: Room,
+    pub budget: MemoryBudget,
 }
 
 /// Records of which rows come, or are stored, under several keys.
@@ -165,11 +165,12 @@ impl Search {
         if !all && !makeshift {
             return Ok(Found::default());
         }
-        let tangles = if makeshift { Some(Tangles::of(spill, self.room.bytes / TANGLES)?) } else { None };
-        let is_tangled =
-            |known: &Known| tangles.as_ref().is_some_and(|tangles| known.names.iter().any(|name| tangles.may_hold(name)));
+        let shared_names = if makeshift { Some(SharedNames::of(spill, self.budget.bytes / SHARED_NAMES_PART)?) } else { None };
+        let is_shared = |known: &Known| {
+            shared_names.as_ref().is_some_and(|shared_names| known.names.iter().any(|name| shared_names.may_hold(name)))
+        };
         let (mut several, mut chunk) = (Vec::new(), Vec::new());
-        let most = self.room.bytes / KNOWN_BYTES;
+        let most = self.budget.bytes / KNOWN_BYTES;
         for (partition, _) in spill.partitions() {
             for piece in spill.pieces(partition) {
                 let (piece, _) = list.admitted(spill.table(), piece?)?;
@@ -177,23 +178,23 @@ impl Search {
                 for row in 0..piece.num_rows() {
                     if all || !places.is_empty() && is_makeshift(reader.key(row)) {
                         chunk.push(reader.known(row, false)?);
-                    } else if tangles.is_some() {
+                    } else if shared_names.is_some() {
                         let known = reader.known(row, false)?;
-                        several.extend(Some(known).filter(is_tangled));
+                        several.extend(Some(known).filter(is_shared));
                     }
                 }
                 if chunk.len() >= most {
-                    self.look_up(&places, std::mem::take(&mut chunk), &is_tangled, &mut several).await?;
+                    self.look_up(&places, std::mem::take(&mut chunk), &is_shared, &mut several).await?;
                 }
             }
         }
-        self.look_up(&places, chunk, &is_tangled, &mut several).await?;
+        self.look_up(&places, chunk, &is_shared, &mut several).await?;
         if several.is_empty() {
             return Ok(Found::default());
         }
         // Under which of these keys is something stored?
-        let told: HashSet<&str> = several.iter().map(|known: &Known| known.key.as_str()).collect();
-        let stored = self.under(&told).await?;
+        let loaded: HashSet<&str> = several.iter().map(|known: &Known| known.key.as_str()).collect();
+        let stored = self.under(&loaded).await?;
         several.extend(stored);
         Ok(Found::new(records(several)))
     }
@@ -216,14 +217,14 @@ impl Search {
     async fn look_up(
         &self,
         places: &[Place],
-        told: Vec<Known>,
-        is_tangled: &(dyn Fn(&Known) -> bool + Sync),
+        loaded: Vec<Known>,
+        is_shared: &(dyn Fn(&Known) -> bool + Sync),
         several: &mut Vec<Known>,
     ) -> Result<()> {
-        if told.is_empty() {
+        if loaded.is_empty() {
             return Ok(());
         }
-        let makeshift: HashSet<&str> = told.iter().map(|known| known.key.as_str()).filter(|key| is_makeshift(key)).collect();
+        let makeshift: HashSet<&str> = loaded.iter().map(|known| known.key.as_str()).filter(|key| is_makeshift(key)).collect();
         let there = self.under(&makeshift).await?;
         let there: HashMap<&str, Vec<&Known>> = there.iter().fold(HashMap::new(), |mut by_key, known| {
             by_key.entry(known.key.as_str()).or_insert_with(Vec::new).push(known);
@@ -234,8 +235,8 @@ impl Search {
                 .get(known.key.as_str())
                 .is_some_and(|stored| known.names.iter().all(|name| stored.iter().any(|stored| stored.goes_by(name))))
         };
-        let (settled, open): (Vec<Known>, Vec<Known>) = told.into_iter().partition(is_settled);
-        several.extend(settled.into_iter().filter(|known| is_tangled(known)));
+        let (settled, open): (Vec<Known>, Vec<Known>) = loaded.into_iter().partition(is_settled);
+        several.extend(settled.into_iter().filter(|known| is_shared(known)));
         let found = self.known_by(places, &open).await?;
         let names: HashSet<&String> = found.iter().flat_map(|known| &known.names).collect();
         let former: HashSet<&String> = found.iter().flat_map(|known| &known.former).collect();
@@ -244,7 +245,7 @@ impl Search {
             known.names.iter().any(|name| names.contains(name) || !former.is_empty() && former.contains(&noted(name)))
                 || known.own.as_ref().is_some_and(|key| own.contains(key))
         };
-        several.extend(open.into_iter().filter(|known| is_tangled(known) || is_found(known)));
+        several.extend(open.into_iter().filter(|known| is_shared(known) || is_found(known)));
         several.extend(found);
         Ok(())
     }
@@ -264,19 +265,19 @@ impl Search {
     }
 
     /// What is stored and shares a name with one of these.
-    async fn known_by(&self, places: &[Place], told: &[Known]) -> Result<Vec<Known>> {
-        if told.is_empty() {
+    async fn known_by(&self, places: &[Place], loaded: &[Known]) -> Result<Vec<Known>> {
+        if loaded.is_empty() {
             return Ok(Vec::new());
         }
-        let free = told.iter().filter(|known| is_makeshift(&known.key));
+        let free = loaded.iter().filter(|known| is_makeshift(&known.key));
         let former = places.iter().any(|place| place.former);
         let wanted = Arc::new(Wanted {
             free: Names::of(free.flat_map(|known| &known.names)),
-            all: Names::of(told.iter().flat_map(|known| &known.names)),
-            own: told.iter().filter_map(|known| known.own.clone()).collect(),
-            former: told.iter().filter(|_| former).flat_map(|known| &known.names).map(|name| noted(name)).collect(),
+            all: Names::of(loaded.iter().flat_map(|known| &known.names)),
+            own: loaded.iter().filter_map(|known| known.own.clone()).collect(),
+            former: loaded.iter().filter(|_| former).flat_map(|known| &known.names).map(|name| noted(name)).collect(),
         });
-        let found = at_most(self.room.at_once, places.to_vec(), move |place| {
+        let found = at_most(self.budget.at_once, places.to_vec(), move |place| {
             let wanted = wanted.clone();
             async move { place.known_by(&wanted).await }
         });
@@ -345,11 +346,11 @@ pub async fn stored_under_several(
     bytes: usize,
 ) -> Result<Vec<OneRecord>> {
     let Some(own) = own_column(&hot.table) else { return Ok(Vec::new()) };
-    let search = Search { hot: hot.clone(), archive: archive.cloned(), pinned: pinned.clone(), room: Room::new(bytes) };
+    let search = Search { hot: hot.clone(), archive: archive.cloned(), pinned: pinned.clone(), budget: MemoryBudget::new(bytes) };
     let places = search.places().await?;
     // Keys of their own in another spelling: where their records would be found today.
     let mut spelled: HashSet<String> = HashSet::new();
-    let mut tangling = Tangling::new(bytes / TANGLES);
+    let mut builder = SharedNamesBuilder::new(bytes / SHARED_NAMES_PART);
     let names = places.iter().any(|place| place.makeshift);
     let read_columns = if names { columns(&hot.table) } else { vec![hidden::KEY, own] };
     for place in &places {
@@ -368,18 +369,19 @@ pub async fn stored_under_several(
                     .flatten(),
             );
             if names && let Some(reader) = NameReader::of(&hot.table, &batch)? {
-                tangling.note(&reader)?;
+                builder.note(&reader)?;
             }
         }
     }
     let mut several = search.under(&spelled.iter().map(String::as_str).collect()).await?;
     if names {
-        let tangles = tangling.finish()?;
+        let shared_names = builder.finish()?;
         for place in &places {
             let open = read::open(&place.lake, &place.file).await?;
             let all: Vec<u32> = (0..open.rows() as u32).collect();
-            let is_tangled = |known: &Known| known.names.iter().any(|name| tangles.may_hold(name)) || !known.former.is_empty();
-            several.extend(known_at(&hot.table, &open, &all, is_tangled).await?);
+            let is_shared =
+                |known: &Known| known.names.iter().any(|name| shared_names.may_hold(name)) || !known.former.is_empty();
+            several.extend(known_at(&hot.table, &open, &all, is_shared).await?);
         }
     }
     Ok(records(several).into_iter().filter(|record| record.stored.len() > 1).collect())
@@ -415,12 +417,12 @@ async fn known_at(table: &Table, open: &OpenFile, places: &[u32], is_wanted: imp
 }
 
 /// Which names stand under several keys, without keeping either.
-pub(super) struct Tangles([Wanderers; 2]);
+pub(super) struct SharedNames([CrossPartitionKeys; 2]);
 
-impl Tangles {
+impl SharedNames {
     /// Of rows that wait.
     fn of(spill: &Spill, bytes: usize) -> Result<Self> {
-        let mut noting = Tangling::new(bytes);
+        let mut noting = SharedNamesBuilder::new(bytes);
         for (partition, _) in spill.partitions() {
             for piece in spill.pieces(partition) {
                 if let Some(reader) = NameReader::of(spill.table(), &piece?)? {
@@ -437,14 +439,14 @@ impl Tangles {
     }
 }
 
-/// Names on their way to [`Tangles`]: each with 32 bits of its key, so that two keys are told from each other but once in four
+/// Names on their way to [`SharedNames`]: each with 32 bits of its key, so that two keys are told from each other but once in four
 /// thousand million times.
-pub(super) struct Tangling {
+pub(super) struct SharedNamesBuilder {
     halves: [Fingerprints; 2],
     hasher: RandomState,
 }
 
-impl Tangling {
+impl SharedNamesBuilder {
     pub fn new(bytes: usize) -> Self {
         Self { halves: [0, 1].map(|_| Fingerprints::new(bytes / 2)), hasher: RandomState::new() }
     }
@@ -460,8 +462,8 @@ impl Tangling {
         Ok(())
     }
 
-    pub fn finish(self) -> Result<Tangles> {
+    pub fn finish(self) -> Result<SharedNames> {
         let [first, second] = self.halves;
-        Ok(Tangles([first.wanderers()?, second.wanderers()?]))
+        Ok(SharedNames([first.cross_partition()?, second.cross_partition()?]))
     }
 }

@@ -17,18 +17,18 @@ use arrow::datatypes::{DataType, Date32Type};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::carry::Moved;
 use super::claim;
 use super::links;
 use super::mend;
 use super::namesakes::with_keys;
 use super::pin::{Pinned, pin_all};
+use super::settle::Moved;
 use super::suppressed;
 use super::warehouse::{Tiers, Warehouse};
 use crate::error::{Error, Result};
 use crate::lake::columns::keys;
 use crate::lake::file::tags::ANYWHERE;
-use crate::lake::fold::write::Begun;
+use crate::lake::fold::write::StartedFiles;
 use crate::lake::fold::{Changes, Located, fold_through, locate};
 use crate::lake::log::commit::{ATTEMPTS, Change, commit, forsake_paths, lost_race};
 use crate::lake::log::snapshot::{DataFile, Snapshot};
@@ -70,8 +70,8 @@ struct Work<'a> {
 #[derive(Default)]
 struct Round {
     /// Rows of hot that come, and those that go.
-    comes: Option<RecordBatch>,
-    goes: Located,
+    incoming: Option<RecordBatch>,
+    outgoing: Located,
     /// Archived rows that go.
     archived: Located,
     hot_tally: Tally,
@@ -82,7 +82,7 @@ struct Round {
 
 impl Round {
     fn is_done(&self) -> bool {
-        self.comes.is_none() && self.goes.is_empty() && self.archived.is_empty()
+        self.incoming.is_none() && self.outgoing.is_empty() && self.archived.is_empty()
     }
 }
 
@@ -108,8 +108,8 @@ impl Work<'_> {
                 claimed = claim::claim(self.warehouse, tiers, &pinned, "unite").await?;
                 continue;
             }
-            if let Some(comes) = round.comes.as_ref().filter(|_| is_ier) {
-                let moved: Vec<Moved> = mend::homes(comes)?;
+            if let Some(incoming) = round.incoming.as_ref().filter(|_| is_ier) {
+                let moved: Vec<Moved> = mend::homes(incoming)?;
                 links::follow(self.warehouse, &moved).await?;
                 followed.extend(moved.into_iter().map(|moved| moved.ier_id));
             }
@@ -165,8 +165,8 @@ impl Work<'_> {
             whole = links::enrich(self.warehouse, &whole).await?;
         }
         let mut round = Round { records: groups.len() as u64, ..Round::default() };
-        let (mut comes, mut befores) = (Vec::new(), Vec::new());
-        let (mut hot_goes, mut archive_goes) = (HashSet::new(), HashSet::new());
+        let (mut incoming, mut previous) = (Vec::new(), Vec::new());
+        let (mut hot_outgoing, mut archive_outgoing) = (HashSet::new(), HashSet::new());
         for (place, group) in groups.iter().enumerate() {
             let there = group.first().copied().filter(|row| is_hot(*row) && is_under(*row));
             let has_archived = group.iter().any(|row| !is_hot(*row));
@@ -175,10 +175,10 @@ impl Work<'_> {
                 let key = was.value(row as usize);
                 let hidden = group.iter().any(|other| is_hot(*other) && was.value(*other as usize) == key);
                 if is_hot(row) {
-                    hot_goes.insert(key);
+                    hot_outgoing.insert(key);
                     round.hot_tally.month(day(&rows, row)).taken_in -= 1;
                 } else if hidden || is_there {
-                    archive_goes.insert(key);
+                    archive_outgoing.insert(key);
                     if !hidden {
                         round.archive_tally.month(day(&rows, row)).taken_in -= 1;
                     }
@@ -188,19 +188,19 @@ impl Work<'_> {
                 // What showed under this key: the row in hot, else the archived one.
                 let before = there.or_else(|| group.iter().copied().find(|row| is_under(*row)));
                 if let Some(before) = before {
-                    hot_goes.insert(was.value(before as usize));
+                    hot_outgoing.insert(was.value(before as usize));
                     round.hot_tally.month(day(&rows, before)).taken_in -= 1;
                 }
                 round.hot_tally.month(day(&whole, place as u32)).taken_in += 1;
-                comes.push(place as u32);
-                befores.push(before.or(group.first().copied()));
+                incoming.push(place as u32);
+                previous.push(before.or(group.first().copied()));
             }
         }
-        round.goes = hot.only(|key| hot_goes.contains(key));
-        round.archived = archived.only(|key| archive_goes.contains(key));
-        if !comes.is_empty() {
-            let comes = take_record_batch(&whole, &UInt32Array::from(comes))?;
-            round.comes = Some(self.noted(&rows, &befores, comes)?);
+        round.outgoing = hot.only(|key| hot_outgoing.contains(key));
+        round.archived = archived.only(|key| archive_outgoing.contains(key));
+        if !incoming.is_empty() {
+            let incoming = take_record_batch(&whole, &UInt32Array::from(incoming))?;
+            round.incoming = Some(self.noted(&rows, &previous, incoming)?);
         }
         if self.tiers.is_none() {
             // Rows of reference tables are told by no month.
@@ -210,32 +210,32 @@ impl Work<'_> {
     }
 
     /// The rows that come, marked, and with what they were before noted where that is kept.
-    fn noted(&self, rows: &RecordBatch, befores: &[Option<u32>], comes: RecordBatch) -> Result<RecordBatch> {
+    fn noted(&self, rows: &RecordBatch, previous: &[Option<u32>], incoming: RecordBatch) -> Result<RecordBatch> {
         let table = &self.target.table;
-        let mut comes = comes;
+        let mut incoming = incoming;
         if table.field(hidden::OBSERVED).is_some() {
             let now = self.warehouse.clock().now().timestamp_millis();
             let kept = rows.column(rows.schema().index_of(hidden::OBSERVED)?);
-            let changes = observed::Changes::new(table, rows, &comes)?;
-            let noted = befores.iter().enumerate().map(|(after, before)| match before {
+            let changes = observed::Changes::new(table, rows, &incoming)?;
+            let noted = previous.iter().enumerate().map(|(after, before)| match before {
                 Some(before) if kept.is_valid(*before as usize) => changes.noted(*before as usize, after, now).map(Some),
                 _ => Ok(None),
             });
-            comes = observed::with(&comes, noted.collect::<Result<Vec<Option<String>>>>()?.into())?;
+            incoming = observed::with(&incoming, noted.collect::<Result<Vec<Option<String>>>>()?.into())?;
         }
         if table.tiered {
-            let mut columns = comes.columns().to_vec();
-            columns[comes.schema().index_of(hidden::LATE)?] = Arc::new(Date32Array::from(vec![ANYWHERE; comes.num_rows()]));
-            comes = RecordBatch::try_new(comes.schema(), columns)?;
+            let mut columns = incoming.columns().to_vec();
+            columns[incoming.schema().index_of(hidden::LATE)?] = Arc::new(Date32Array::from(vec![ANYWHERE; incoming.num_rows()]));
+            incoming = RecordBatch::try_new(incoming.schema(), columns)?;
         }
-        Ok(comes)
+        Ok(incoming)
     }
 
     /// The archive first, and be it of nothing: see [`claim`].
     async fn commit(&self, pinned: &Pinned, round: Round) -> Result<()> {
         let clock = self.warehouse.clock().as_ref();
         if let Some(tiers) = self.tiers {
-            let begun = Arc::new(Begun::default());
+            let begun = Arc::new(StartedFiles::default());
             let change = self.removal(&tiers.archive, &round.archived, &begun).await;
             let done = match change {
                 Ok(change) => {
@@ -250,12 +250,12 @@ impl Work<'_> {
                 return Err(error);
             }
         }
-        if round.comes.is_none() && round.goes.is_empty() {
+        if round.incoming.is_none() && round.outgoing.is_empty() {
             return Ok(());
         }
-        let begun = Arc::new(Begun::default());
-        let comes = round.comes.unwrap_or_else(|| RecordBatch::new_empty(self.target.table.lake_schema()));
-        let done = match mend::change(self.warehouse, self.target, &round.goes, &comes, &begun).await {
+        let begun = Arc::new(StartedFiles::default());
+        let incoming = round.incoming.unwrap_or_else(|| RecordBatch::new_empty(self.target.table.lake_schema()));
+        let done = match mend::change(self.warehouse, self.target, &round.outgoing, &incoming, &begun).await {
             Ok(change) => {
                 let change = Change { operation: "unite", tally: round.hot_tally, ..change };
                 commit(self.target, &pinned.hot, change, clock).await.map(|_| ())
@@ -269,17 +269,17 @@ impl Work<'_> {
     }
 
     /// The archive's files without some rows, read back.
-    async fn removal(&self, archive: &Arc<LakeTable>, goes: &Located, begun: &Arc<Begun>) -> Result<Change> {
+    async fn removal(&self, archive: &Arc<LakeTable>, outgoing: &Located, begun: &Arc<StartedFiles>) -> Result<Change> {
         let mut by_month: BTreeMap<Partition, Located> = BTreeMap::new();
-        for (path, hits) in &goes.hits {
+        for (path, hits) in &outgoing.hits {
             by_month.entry(hits.file.partition).or_default().hits.insert(path.clone(), hits.clone());
         }
         let mut change = Change { operation: "unite", ..Change::default() };
-        for (month, goes) in by_month {
-            let stay: u64 = goes.hits.values().map(|hits| hits.file.rows - hits.rows.len() as u64).sum();
+        for (month, outgoing) in by_month {
+            let stay: u64 = outgoing.hits.values().map(|hits| hits.file.rows - hits.rows.len() as u64).sum();
             let sum = Arc::new(Mutex::new(RowSum::default()));
             let summing = sum.clone();
-            let changes = Changes { goes, begun: begun.clone(), ..Changes::default() };
+            let changes = Changes { outgoing, begun: begun.clone(), ..Changes::default() };
             let now = self.warehouse.clock().now().timestamp_millis();
             let folded = fold_through(archive, month, changes, now, &|_| {}, |rows| summed(rows, summing)).await?;
             let written = *sum.lock().map_err(|_| Error::internal("a sum's lock is poisoned"))?;
@@ -304,8 +304,8 @@ struct Same(Vec<arrow::array::DynComparator>);
 
 impl Same {
     fn new(table: &Table, some: &RecordBatch, others: &RecordBatch) -> Result<Self> {
-        let told = |name: &str, source: Source| source == Source::Export || [CUSTOM, hidden::KEPT].contains(&name);
-        let columns = table.fields.iter().filter(|field| told(&field.name, field.source));
+        let is_provided = |name: &str, source: Source| source == Source::Export || [CUSTOM, hidden::KEPT].contains(&name);
+        let columns = table.fields.iter().filter(|field| is_provided(&field.name, field.source));
         let comparator = |name: &str| -> Result<_> {
             let column = |batch: &RecordBatch| -> Result<ArrayRef> {
                 let column = batch.column_by_name(name).ok_or_else(|| Error::internal(phrase!("no column {name}")))?;

@@ -9,22 +9,22 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::TryStreamExt;
 use ier::error::Kind;
 
-use crate::house::{House, cells, data};
+use crate::fixture::{Fixture, cells, data};
 
 /// Asks each question at every stage of the records' life; the answer never changes.
 async fn always(questions: &[(&str, &[&str])]) {
-    let house = House::filled().await;
+    let fixture = Fixture::filled().await;
     for stage in ["hot", "archived", "compacted", "archived and loaded again"] {
         match stage {
-            "archived" => assert_eq!(house.archive().await.tables[0].rows, 10),
+            "archived" => assert_eq!(fixture.archive().await.tables[0].rows, 10),
             "compacted" => {
-                house.compact().await;
+                fixture.compact().await;
             }
-            "archived and loaded again" => assert!(!house.load([data()]).await.unwrap().changed(), "all of it is known"),
+            "archived and loaded again" => assert!(!fixture.load([data()]).await.unwrap().changed(), "all of it is known"),
             _ => {}
         }
         for (sql, expected) in questions {
-            assert_eq!(house.ask(sql).await, *expected, "{stage}: {sql}");
+            assert_eq!(fixture.ask(sql).await, *expected, "{stage}: {sql}");
         }
     }
 }
@@ -51,14 +51,14 @@ async fn rows_per_table() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_rows_are_rejected_with_line_and_reason() {
-    let house = House::empty().await;
-    let report = house.load([data()]).await.unwrap();
+    let fixture = Fixture::empty().await;
+    let report = fixture.load([data()]).await.unwrap();
     let iers = report.tables.iter().find(|table| table.table == "individual_email_result").unwrap();
     assert_eq!((iers.read, iers.inserted, iers.rejected), (24, 15, 2));
     for table in &report.tables {
-        assert_eq!(table.read, table.told(), "{}", table.table);
+        assert_eq!(table.read, table.accounted_for(), "{}", table.table);
     }
-    let rejects = std::fs::read_to_string(house.rejects()).unwrap();
+    let rejects = std::fs::read_to_string(fixture.rejects()).unwrap();
     let file = data().join("individual_email_result.csv").display().to_string();
     assert_eq!(rejects.lines().count(), 3, "a header and two rows");
     assert!(rejects.contains(&format!("{file},10,\"Id \"\"a0Df40000000004EA\"\": an id has 15 or 18 characters, this has 17\"")));
@@ -68,10 +68,10 @@ async fn two_rows_are_rejected_with_line_and_reason() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_order_of_the_files_does_not_matter() {
     let all = "SELECT * EXCEPT (tier) FROM ier ORDER BY ier_id";
-    let expected = House::filled().await.ask(all).await;
+    let expected = Fixture::filled().await.ask(all).await;
     let files = ["individual_email_result-late.csv", "individual_email_result.csv"].map(|name| data().join(name));
     for files in [vec![&files[0], &files[1]], vec![&files[1], &files[0]]] {
-        let (one_by_one, archived_between) = (House::empty().await, House::empty().await);
+        let (one_by_one, archived_between) = (Fixture::empty().await, Fixture::empty().await);
         for file in files {
             one_by_one.load([file]).await.unwrap();
             archived_between.load([file]).await.unwrap();
@@ -152,13 +152,13 @@ async fn rates_of_cu_connections() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_file_alone_has_two_opens() {
-    let house = House::empty().await;
-    house.load([data().join("individual_email_result.csv"), data().join("email_send.csv")]).await.unwrap();
+    let fixture = Fixture::empty().await;
+    fixture.load([data().join("individual_email_result.csv"), data().join("email_send.csv")]).await.unwrap();
     let opened = "SELECT opened FROM rates_by_send WHERE send_definition_id = 'a0Bf40000000001EAA'";
-    assert_eq!(house.ask(opened).await, ["2"]);
-    house.archive().await;
-    house.load([data().join("individual_email_result-late.csv")]).await.unwrap();
-    assert_eq!(house.ask(opened).await, ["3"], "a late open shows at once");
+    assert_eq!(fixture.ask(opened).await, ["2"]);
+    fixture.archive().await;
+    fixture.load([data().join("individual_email_result-late.csv")]).await.unwrap();
+    assert_eq!(fixture.ask(opened).await, ["3"], "a late open shows at once");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -319,8 +319,8 @@ async fn bounces_and_the_pricing_link() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_moves_to_the_archive_on_15_november() {
-    let house = House::filled().await;
-    let report = house.archive().await;
+    let fixture = Fixture::filled().await;
+    let report = fixture.archive().await;
     assert_eq!(report.until.to_string(), "2026-08-17");
     let moved: Vec<_> = report.tables.iter().map(|table| (table.table.as_str(), table.rows, table.months)).collect();
     assert_eq!(moved, [("individual_email_result", 10, 3), ("individual_link", 4, 2)]);
@@ -328,29 +328,29 @@ async fn what_moves_to_the_archive_on_15_november() {
         let split =
             "SELECT tier, count(*), string_agg(substr(ier_id, 12, 4), ' ' ORDER BY ier_id) FROM ier GROUP BY 1 ORDER BY 1";
         assert_eq!(
-            house.ask(split).await,
+            fixture.ask(split).await,
             ["archive | 10 | 0001 0002 0003 0004 0005 0011 0012 0013 0015 0096", "hot | 5 | 0007 0008 0009 0010 0014"]
         );
         let links = "SELECT tier, count(*), string_agg(substr(link_id, 12, 4), ' ' ORDER BY link_id) FROM individual_link GROUP BY 1 ORDER BY 1";
-        assert_eq!(house.ask(links).await, ["archive | 4 | 0001 0002 0003 0004", "hot | 3 | 0005 0006 0007"]);
+        assert_eq!(fixture.ask(links).await, ["archive | 4 | 0001 0002 0003 0004", "hot | 3 | 0005 0006 0007"]);
         let orphan = "SELECT person_id, date_sent FROM individual_link WHERE link_id = 'a0Ef40000000007EAA'";
-        assert_eq!(house.ask(orphan).await, ["- | -"]);
-        let again = house.archive().await;
+        assert_eq!(fixture.ask(orphan).await, ["- | -"]);
+        let again = fixture.archive().await;
         assert!(again.tables.iter().all(|table| table.rows == 0 && table.files_written == 0), "running again moves nothing");
-        house.compact().await;
+        fixture.compact().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn history_takes_either_form_of_an_id_and_values_are_bound() {
-    let house = House::filled().await;
-    house.archive().await;
+    let fixture = Fixture::filled().await;
+    fixture.archive().await;
     let rows = async |stream: SendableRecordBatchStream| {
         let batches: Vec<RecordBatch> = stream.try_collect().await.unwrap();
         cells(&batches)
     };
     for id in ["003f40000000001", "003f40000000001AAA", " 003f40000000001AAA\n", "003F40000000001AAA", "00Qf40000000001"] {
-        let history = rows(house.engine.history(id).await.unwrap()).await;
+        let history = rows(fixture.engine.history(id).await.unwrap()).await;
         let sent: Vec<&str> = history.iter().map(|row| row[0].as_str()).collect();
         let expected = [
             "2026-10-20 16:00:00",
@@ -363,14 +363,14 @@ async fn history_takes_either_form_of_an_id_and_values_are_bound() {
         assert_eq!(sent, expected, "newest first, under all ids: {id:?}");
     }
     for (id, says) in [("Ana Ortiz", "no Salesforce id"), ("003f40000000001AAB", "do not fit"), ("a0Bf40000000001EAA", "a0B")] {
-        let error = house.engine.history(id).await.map(|_| ()).unwrap_err();
+        let error = fixture.engine.history(id).await.map(|_| ()).unwrap_err();
         assert!(error.kind() == Kind::Invalid && error.to_string().contains(says), "{error}");
     }
     let by_name = "SELECT count(*) FROM email_send WHERE email_name = $1 AND number_sent >= $2";
     for (name, expected) in [("OE 2026 – deadline reminder", "1"), ("' OR true --", "0")] {
         let values = ParamValues::from(vec![ScalarValue::from(name), ScalarValue::from(1_i32)]);
-        assert_eq!(rows(house.engine.sql_with(by_name, values).await.unwrap()).await, [[expected]], "{name}");
+        assert_eq!(rows(fixture.engine.sql_with(by_name, values).await.unwrap()).await, [[expected]], "{name}");
     }
-    let missing = house.engine.sql(by_name).await.map(|_| ()).unwrap_err();
+    let missing = fixture.engine.sql(by_name).await.map(|_| ()).unwrap_err();
     assert_eq!(missing.kind(), Kind::Invalid, "{missing}");
 }

@@ -123,7 +123,7 @@ async fn it_can_be_switched_off() {
             keep_versions: false,
             missing: Missing::OfPeopleNamed,
         };
-        load(&world.house, request, silent()).await.expect("the load");
+        load(&world.warehouse, request, silent()).await.expect("the load");
     };
     let row = |number| ier(number).contact(1).sent("2026-08-06 08:00");
     load_without(&[row(1).stamp("2026-08-07")]).await;

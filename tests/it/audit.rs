@@ -48,7 +48,7 @@ fn question(about: About) -> Question {
 
 async fn ask(world: &World, who: &str, question: Question) -> Result<Audit> {
     let limits = Limits { statement: None, threads: 2, ..Limits::default() };
-    let engine = Engine::open(world.house.clone(), limits).await?;
+    let engine = Engine::open(world.warehouse.clone(), limits).await?;
     let person = engine.person(who).await?;
     audit(&engine, &person, question).await
 }
@@ -92,7 +92,7 @@ async fn of_many_sends_each_has_its_own_reason() {
     world.load(&rows).await;
     let answer = ask(&world, &contact_id(1), question(About::Text("connections".to_owned()))).await.expect("an answer");
     let json = serde_json::to_value(&answer).expect("json");
-    let told: Vec<(&str, &str, i64)> = json["sends"]
+    let reported: Vec<(&str, &str, i64)> = json["sends"]
         .as_array()
         .expect("sends")
         .iter()
@@ -112,7 +112,7 @@ async fn of_many_sends_each_has_its_own_reason() {
         ("9003", "never_loaded", -1),
         ("9001", "incomplete", 1),
     ];
-    assert_eq!(told, expected, "{json:#}");
+    assert_eq!(reported, expected, "{json:#}");
     // What answers comes first; what is the same of many is said once, and they have a line each.
     let text = answer.to_string();
     has(
@@ -449,8 +449,8 @@ async fn signs_do_not_count_and_numbers_are_whole() {
         ("eminder", &[]),
     ] {
         let answer = ask(&world, &contact_id(1), question(About::Text(about.to_owned()))).await.expect("an answer");
-        let told: Vec<&str> = answer.sends.iter().map(|send| send.send.title()).collect();
-        assert_eq!(told, found, "{about}");
+        let reported: Vec<&str> = answer.sends.iter().map(|send| send.send.title()).collect();
+        assert_eq!(reported, found, "{about}");
     }
     // Without a hit: the likest, with their days, said to be no verdict.
     let answer = ask(&world, &contact_id(1), question(About::Text("giving dey 6 november".to_owned()))).await.expect("an answer");
@@ -472,8 +472,8 @@ async fn of_an_id_that_nobody_has_nothing_is_said() {
         }
         let error = ask(&world, who, question(About::Text("enrollment".to_owned()))).await.expect_err("nobody");
         assert_eq!(error.kind(), ier::error::Kind::NotFound, "{error}");
-        let told = format!("{right} (Contact 1), which differs {near}, has 1 mail");
-        assert!(error.to_string().contains(&told), "{error}");
+        let reported = format!("{right} (Contact 1), which differs {near}, has 1 mail");
+        assert!(error.to_string().contains(&reported), "{error}");
     }
 }
 
@@ -499,22 +499,22 @@ async fn an_id_learned_later_is_left_out_and_said() {
 /// A day that is to come is told of in the future tense.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_to_come_is_told_so() {
-    for (expires, told) in
+    for (expires, reported) in
         [("2026-08-10", "after 2026-08-10 were not tracked"), ("2027-08-06", "after 2027-08-06 will not be tracked")]
     {
         let world = World::on("2026-08-20");
         world.load(&[connections().set("Tracking_Expiration_Date", expires)]).await;
         world.load(&[mail(1, 1)]).await;
-        has(&verdict(&world, &contact_id(1)).await.1, &[told]);
+        has(&verdict(&world, &contact_id(1)).await.1, &[reported]);
     }
 }
 
 /// A mail that was withheld, of a send that nothing here names, is told apart from what was asked for.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_withheld_of_an_unknown_send_is_told_apart() {
-    let house = crate::house::House::filled().await;
-    let person = house.engine.person("003f40000000003AAA").await.expect("Ben");
-    let answer = audit(&house.engine, &person, question(About::Text("reminder OE".to_owned()))).await.expect("an answer");
+    let fixture = crate::fixture::Fixture::filled().await;
+    let person = fixture.engine.person("003f40000000003AAA").await.expect("Ben");
+    let answer = audit(&fixture.engine, &person, question(About::Text("reminder OE".to_owned()))).await.expect("an answer");
     assert_eq!((answer.sends.len(), answer.withheld_unnamed.len()), (1, 2));
     has(
         &answer.to_string(),

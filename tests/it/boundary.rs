@@ -301,7 +301,7 @@ async fn item_12_a_link_that_waited_for_a_dateless_record_gets_its_person() {
     assert_eq!(world.ask(links).await, [["L-1", &person, "-"], ["L-2", &person, "-"]]);
     // Another load looks again, and finds nothing to write.
     let hot = || async {
-        let tables = world.house.existing().await.expect("tables");
+        let tables = world.warehouse.existing().await.expect("tables");
         let hot = tables.into_iter().find(|lake| lake.table.name == "individual_link" && lake.role == Role::Hot);
         hot.expect("hot links").snapshot().await.expect("a snapshot").version
     };

@@ -66,18 +66,18 @@ async fn a_clock_ten_years_ahead_destroys_nothing_and_moves_no_boundary() {
     assert_eq!(seen(&world).await.len(), before.len() + 1);
     // Set right, it is believed again, whatever happened meanwhile.
     world.days_pass(-3650);
-    assert!(clock::check(&world.another().house, "retain").await.is_ok());
+    assert!(clock::check(&world.another().warehouse, "retain").await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_set_back_is_refused() {
     let world = filled().await;
     world.days_pass(-3);
-    let error = clock::check(&world.house, "vacuum").await.expect_err("a clock before what is known");
+    let error = clock::check(&world.warehouse, "vacuum").await.expect_err("a clock before what is known");
     assert!(error.to_string().contains("2026-10-29") && error.to_string().contains("before"), "{error}");
     world.days_pass(3);
-    clock::check(&world.house, "vacuum").await.expect("today");
-    clock::check(&World::on("1971-01-01").house, "vacuum").await.expect("where nothing happened");
+    clock::check(&world.warehouse, "vacuum").await.expect("today");
+    clock::check(&World::on("1971-01-01").warehouse, "vacuum").await.expect("where nothing happened");
 }
 
 /// Half a year nobody came: one word of a person is enough, is written down, and holds from then on.
@@ -87,20 +87,20 @@ async fn a_warehouse_that_rested_for_half_a_year_needs_one_word() {
     run(&world).await;
     world.days_pass(180);
     assert_eq!(outcomes(&run(&world.another()).await)["retain"], Outcome::Failed);
-    clock::vouch(&world.house, "ann").await.expect("a word");
+    clock::vouch(&world.warehouse, "ann").await.expect("a word");
     assert_eq!(world.line("SELECT job, outcome, who FROM job_run WHERE job = 'clock'").await, "clock done ann");
     world.clock.tick(Duration::hours(1));
     let again = run(&world.another()).await;
     assert!(again.error.is_none(), "{again}");
     assert_eq!(seen(&world).await[0], ["M-1", "archive"]);
     // Once is enough, and where there is no need nothing is written.
-    clock::vouch(&world.house, "ann").await.expect("a word");
+    clock::vouch(&world.warehouse, "ann").await.expect("a word");
     assert_eq!(world.line("SELECT count(*) FROM job_run WHERE job = 'clock'").await, "1");
     // New records are as good as a word.
     let world = filled().await;
     world.days_pass(180);
     world.load(&[ier(5).contact(1).sent("2027-04-20 08:00").stamp("2027-04-29 00:00")]).await;
-    clock::check(&world.house, "retain").await.expect("records of these days");
+    clock::check(&world.warehouse, "retain").await.expect("records of these days");
 }
 
 /// What each job that destroys would remove is said before anybody consents, and is what it then removes.
@@ -113,16 +113,19 @@ async fn a_dry_run_says_what_each_job_that_destroys_would_remove() {
     world.archive("2026-08-01").await;
     world.days_pass(10);
     let unconfirmed = Scheduler { confirm: Default::default(), ..all_jobs(&world) };
-    let told = unconfirmed.plan().await.expect("a plan").to_string();
+    let reported = unconfirmed.plan().await.expect("a plan").to_string();
     let retain = "retain never ran, waits for run.confirm = [\"retain\"] (every 1m)\n  \
                   now it would remove 2 rows: 2 rows of archive/individual_email_result (1 file)";
-    assert!(told.contains(retain), "{told}");
-    assert!(told.contains("vacuum never ran, waits for run.confirm = [\"vacuum\"] (every 1m)\n  now it would remove "), "{told}");
+    assert!(reported.contains(retain), "{reported}");
     assert!(
-        !told.contains("vacuum never ran, waits for run.confirm = [\"vacuum\"] (every 1m)\n  now it would remove nothing"),
-        "{told}"
+        reported.contains("vacuum never ran, waits for run.confirm = [\"vacuum\"] (every 1m)\n  now it would remove "),
+        "{reported}"
     );
-    assert!(told.contains("of hot/individual_email_result"), "{told}");
+    assert!(
+        !reported.contains("vacuum never ran, waits for run.confirm = [\"vacuum\"] (every 1m)\n  now it would remove nothing"),
+        "{reported}"
+    );
+    assert!(reported.contains("of hot/individual_email_result"), "{reported}");
     assert_eq!(world.line("SELECT count(*) FROM ier").await, "4", "nothing was done");
     // One consent says nothing about the others.
     let vacuum = Scheduler { confirm: ["vacuum".to_owned()].into(), ..all_jobs(&world) };
@@ -136,8 +139,8 @@ async fn a_dry_run_says_what_each_job_that_destroys_would_remove() {
     let confirmed = all_jobs(&world);
     assert!(confirmed.plan().await.expect("a plan").to_string().contains("now it would remove 2 rows"), "confirmed or not");
     let unsaid = Scheduler { shift: scheduler(&world, "a", "every 1m", JOBS).shift, ..all_jobs(&world) };
-    let told = unsaid.plan().await.expect("a plan").to_string();
-    assert!(told.contains("now it would remove nothing; nothing expires, because the settings do not say"), "{told}");
+    let reported = unsaid.plan().await.expect("a plan").to_string();
+    assert!(reported.contains("now it would remove nothing; nothing expires, because the settings do not say"), "{reported}");
     world.clock.tick(Duration::minutes(2));
     run(&world).await;
     assert_eq!(world.line("SELECT count(*) FROM ier").await, "2");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::Duration;
 use futures::TryStreamExt;
 use ier::jobs;
-use ier::jobs::compact::{CompactOptions, CompactReport, Need};
+use ier::jobs::compact::{CompactOptions, CompactReport, RewriteReason};
 use ier::lake::file::tags;
 use ier::lake::log::commit::{Change, commit};
 use ier::lake::log::table::LakeTable;
@@ -20,18 +20,18 @@ use crate::world::{COMPACT, Rows, World, silent};
 const ALL: &str = "SELECT merge_id, person_id, date_sent, opened FROM ier ORDER BY merge_id";
 
 /// What would be compacted: month, why, files.
-async fn needs(world: &World) -> Vec<(String, Need, u64)> {
-    let plan = jobs::compact::plan(&world.house, &COMPACT).await.expect("a plan");
+async fn needs(world: &World) -> Vec<(String, RewriteReason, u64)> {
+    let plan = jobs::compact::plan(&world.warehouse, &COMPACT).await.expect("a plan");
     plan.months.iter().map(|month| (month.month.map_or("-".to_owned(), |day| day.to_string()), month.need, month.files)).collect()
 }
 
 async fn compact(world: &World, options: CompactOptions) -> CompactReport {
-    let plan = jobs::compact::plan(&world.house, &options).await.expect("a plan");
-    jobs::compact::execute(&world.house, plan, &options, silent()).await.expect("the compaction")
+    let plan = jobs::compact::plan(&world.warehouse, &options).await.expect("a plan");
+    jobs::compact::execute(&world.warehouse, plan, &options, silent()).await.expect("the compaction")
 }
 
 async fn archive_table(world: &World) -> Arc<LakeTable> {
-    world.house.table(Role::Archive, known("ier").expect("the table")).await.expect("the lake")
+    world.warehouse.table(Role::Archive, known("ier").expect("the table")).await.expect("the lake")
 }
 
 /// One archive file a day: as a daily archive run leaves them.
@@ -58,10 +58,10 @@ async fn a_month_is_left_open_until_its_files_are_many() {
     let world = daily("2026-07", 1..=7).await;
     assert_eq!(needs(&world).await, [], "seven files, and more to come");
     let world = daily("2026-07", 1..=9).await;
-    assert_eq!(needs(&world).await, [("2026-07-01".to_owned(), Need::Overlapping, 9)]);
+    assert_eq!(needs(&world).await, [("2026-07-01".to_owned(), RewriteReason::Overlapping, 9)]);
     let world = daily("2026-07", 1..=3).await;
     world.archive("2026-08-01").await;
-    assert_eq!(needs(&world).await, [("2026-07-01".to_owned(), Need::Overlapping, 3)], "nothing more comes");
+    assert_eq!(needs(&world).await, [("2026-07-01".to_owned(), RewriteReason::Overlapping, 3)], "nothing more comes");
 }
 
 #[tokio::test]
@@ -113,7 +113,7 @@ async fn a_month_left_alone_for_a_year_is_written_once_more() {
     world.days_pass(364);
     assert_eq!(needs(&world).await, []);
     world.days_pass(1);
-    assert_eq!(needs(&world).await, [("2026-07-01".to_owned(), Need::Old, 1)]);
+    assert_eq!(needs(&world).await, [("2026-07-01".to_owned(), RewriteReason::Old, 1)]);
     assert_eq!(compact(&world, CompactOptions { best_after: None, ..COMPACT }).await.months, 0, "it can be switched off");
     let report = compact(&world, COMPACT).await;
     assert_eq!((report.months, report.files_after), (1, 1));
@@ -132,7 +132,7 @@ async fn late_rows_are_folded_in_first() {
     world.load(&[late]).await;
     let (before, late_rows) = (rows(&world).await, "SELECT count(*) FROM ier WHERE tier = 'hot'");
     assert_eq!(world.line(late_rows).await, "1");
-    let plan = jobs::compact::plan(&world.house, &COMPACT).await.expect("a plan");
+    let plan = jobs::compact::plan(&world.warehouse, &COMPACT).await.expect("a plan");
     assert!(plan.to_string().contains("first fold in up to 1 late row"), "{plan}");
     let report = compact(&world, COMPACT).await;
     assert_eq!((report.late_rows, report.months, report.files_after), (1, 1, 1));
@@ -162,9 +162,9 @@ async fn a_file_not_written_here_is_sorted() {
     let path = format!("{}/{}", lake.folder, add.path);
     lake.store.put(&path.into(), bytes.into()).await.expect("stored");
     let change = Change { adds: vec![add], removes: vec![file], operation: "by another engine", ..Change::default() };
-    commit(&lake, &base, change, world.house.clock().as_ref()).await.expect("committed");
+    commit(&lake, &base, change, world.warehouse.clock().as_ref()).await.expect("committed");
 
-    assert_eq!(needs(&world).await, [("2026-07-01".to_owned(), Need::Foreign, 1)]);
+    assert_eq!(needs(&world).await, [("2026-07-01".to_owned(), RewriteReason::Foreign, 1)]);
     assert_eq!(compact(&world, COMPACT).await.months, 1);
     assert_eq!(rows(&world).await, before);
     world.files_are_sound().await;

@@ -7,7 +7,7 @@ use std::path::Path;
 use ier::error::Kind;
 use ier::jobs::status::status;
 
-use crate::house::{House, data};
+use crate::fixture::{Fixture, data};
 use crate::world::World;
 use crate::world::records::{ier, send};
 use crate::world::store::Mode;
@@ -80,29 +80,29 @@ async fn the_ledger_is_written_by_the_next_load_where_one_was_cut_off_before_it(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_table_a_zip_brings_has_a_row() {
-    let house = House::empty().await;
+    let fixture = Fixture::empty().await;
     let member = |name: &str| (name.to_owned(), std::fs::read(data().join(name)).unwrap());
     let members = ["contact.csv", "individual_email_result.csv", "individual_email_result-late.csv"].map(member);
-    let path = house.folder.path().join("weekly.zip");
+    let path = fixture.folder.path().join("weekly.zip");
     zip(&path, &members.each_ref().map(|(name, bytes)| (name.as_str(), bytes.clone())));
-    house.load([&path]).await.unwrap();
+    fixture.load([&path]).await.unwrap();
     let ledger = "SELECT source, object, rows_read, rows_rejected, bytes, file_blake3 FROM load_coverage ORDER BY object";
     let bytes = std::fs::read(&path).unwrap();
     let zip = format!("{} | {}", bytes.len(), blake3::hash(&bytes).to_hex());
     assert_eq!(
-        house.ask(ledger).await,
+        fixture.ask(ledger).await,
         [format!("weekly.zip | contact | 6 | 0 | {zip}"), format!("weekly.zip | individual_email_result | 24 | 2 | {zip}")]
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn status_says_how_far_the_iers_reach() {
-    let house = House::empty().await;
-    assert!(status(&house.warehouse).await.unwrap().iers_loaded.is_none());
-    house.load([data()]).await.unwrap();
-    house.archive().await;
-    let told = status(&house.warehouse).await.unwrap().to_string();
-    assert!(told.contains("\nIERs come from 2 files, sent 2025-11-20 to 2026-10-20"), "{told}");
+    let fixture = Fixture::empty().await;
+    assert!(status(&fixture.warehouse).await.unwrap().iers_loaded.is_none());
+    fixture.load([data()]).await.unwrap();
+    fixture.archive().await;
+    let reported = status(&fixture.warehouse).await.unwrap().to_string();
+    assert!(reported.contains("\nIERs come from 2 files, sent 2025-11-20 to 2026-10-20"), "{reported}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,20 +146,20 @@ async fn non_sends_are_taken_from_extracts_as_they_come() {
         "dana@example.edu | - | 2026-08-06 15:00:00 | Held",
         "- | - | 2026-08-06 15:00:00 | Held",
     ];
-    let house = House::empty().await;
-    let packed = house.folder.path().join("extract 2026-08.zip");
+    let fixture = Fixture::empty().await;
+    let packed = fixture.folder.path().join("extract 2026-08.zip");
     zip(&packed, &[("NotSent.csv", utf16(NOT_SENT))]);
     // Plain, as UTF-16, in a zip, and in an order of columns of its own: one and the same rows.
     let turned: String =
         NOT_SENT.replace("\"Held, twice\"", "Held; twice").lines().map(|line| turn(line).replace(';', ",") + "\n").collect();
-    let files = [packed, house.file("x.csv", utf16(NOT_SENT)), house.file("y.csv", NOT_SENT), house.file("z.csv", turned)];
+    let files = [packed, fixture.file("x.csv", utf16(NOT_SENT)), fixture.file("y.csv", NOT_SENT), fixture.file("z.csv", turned)];
     for (at, file) in files.iter().enumerate() {
-        let report = house.load([file]).await.unwrap();
+        let report = fixture.load([file]).await.unwrap();
         assert_eq!((report.tables[0].table.as_str(), report.tables[0].read), ("not_sent", 6), "{}", file.display());
         assert_eq!(report.changed(), at == 0, "{}", file.display());
-        assert_eq!(house.ask(rows).await, expected, "{}", file.display());
+        assert_eq!(fixture.ask(rows).await, expected, "{}", file.display());
     }
-    assert_eq!(house.ask("SELECT count(*) FROM not_sent WHERE person_id = '003f40000000003AAA'").await, ["1"]);
+    assert_eq!(fixture.ask("SELECT count(*) FROM not_sent WHERE person_id = '003f40000000003AAA'").await, ["1"]);
 }
 
 /// The fields of a line, last first; a comma in a field stands as `;`.
@@ -175,13 +175,13 @@ fn turn(line: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_record_of_a_non_send_is_not_taken_for_one() {
-    let house = House::empty().await;
+    let fixture = Fixture::empty().await;
     let sent = NOT_SENT.lines().map(|line| line.rsplit_once(',').unwrap().0.to_owned() + "\n").collect::<String>();
-    let sent = house.file("Sent.csv", sent.replace(",\"Held\n", "\n"));
+    let sent = fixture.file("Sent.csv", sent.replace(",\"Held\n", "\n"));
     for (as_table, says) in [(None, "no known object"), (Some("not_sent"), "no Reason"), (Some("load_coverage"), "kept by ier")] {
-        let error = house.load_as([&sent], as_table).await.unwrap_err();
+        let error = fixture.load_as([&sent], as_table).await.unwrap_err();
         assert!(error.kind() == Kind::Invalid && error.to_string().contains(says), "{error}");
     }
-    let error = house.try_ask("SELECT count(*) FROM salesforce.load_coverage").await.unwrap_err();
+    let error = fixture.try_ask("SELECT count(*) FROM salesforce.load_coverage").await.unwrap_err();
     assert_eq!(error.kind(), Kind::Invalid, "no object of Salesforce: {error}");
 }

@@ -42,9 +42,9 @@ fn deep_statements_are_answered_or_refused() {
     for (what, sql, refusal) in statements() {
         std::fs::write(folder.path().join("deep.sql"), &sql).unwrap();
         let output = ier(&["-w", "wh", "sql", "-f", "deep.sql"]);
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        let reported = String::from_utf8_lossy(&output.stderr).into_owned();
         let expected = if refusal.is_some() { 2 } else { 0 };
-        assert_eq!(output.status.code(), Some(expected), "{what}: {:.600}", told);
-        assert!(told.contains(refusal.unwrap_or_default()), "{what}: {:.600}", told);
+        assert_eq!(output.status.code(), Some(expected), "{what}: {:.600}", reported);
+        assert!(reported.contains(refusal.unwrap_or_default()), "{what}: {:.600}", reported);
     }
 }

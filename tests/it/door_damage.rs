@@ -267,12 +267,12 @@ fn whole_rows(text: &str, how: &Writing) -> usize {
 }
 
 /// What a load would take of a file.
-struct Taken {
+struct LoadedExport {
     rows: Vec<BTreeMap<&'static str, Option<String>>>,
-    is_told: bool,
+    is_reported: bool,
 }
 
-fn taken(path: &Path) -> Result<Taken> {
+fn taken(path: &Path) -> Result<LoadedExport> {
     let mut asked = Asked::new(chrono_tz::America::Denver);
     asked.plausible.latest = 1_800_000_000_000_000;
     let mut options = ReadOptions { record_bytes: 1 << 20, ..ReadOptions::new(asked) };
@@ -280,7 +280,7 @@ fn taken(path: &Path) -> Result<Taken> {
     input.keep()?;
     'anew: loop {
         let mut rejects: Vec<Reject> = Vec::new();
-        let (mut rows, mut is_told, mut is_repaired) = (Vec::new(), false, false);
+        let (mut rows, mut is_reported, mut is_repaired) = (Vec::new(), false, false);
         let mut opened = export::open(&input, &options)?;
         while let Some(piece) = opened.next_piece()? {
             let Piece::Export(mut export) = piece else { panic!("named outright") };
@@ -295,12 +295,12 @@ fn taken(path: &Path) -> Result<Taken> {
                     }
                 }
             }
-            let odd = export.odd();
-            is_repaired |= odd.repaired > 0;
-            is_told |= odd.trailing > 0 || !export.notes().is_empty();
+            let irregularities = export.irregularities();
+            is_repaired |= irregularities.repaired > 0;
+            is_reported |= irregularities.trailing > 0 || !export.notes().is_empty();
         }
-        is_told |= is_repaired || !rejects.is_empty();
-        return Ok(Taken { rows, is_told });
+        is_reported |= is_repaired || !rejects.is_empty();
+        return Ok(LoadedExport { rows, is_reported });
     }
 }
 
@@ -352,16 +352,16 @@ fn a_damaged_export_is_read_as_the_true_one_or_said_to_be_damaged() {
                 let is_text = matches!(COLUMNS[*at], "email_name" | "subject_line" | "merge_id");
                 let same = is.as_deref() == Some(should.as_str());
                 // What was said to be wrong may be missing; but a time, a number or an id is never another.
-                if !same && !((is_text || is.is_none()) && taken.is_told) {
+                if !same && !((is_text || is.is_none()) && taken.is_reported) {
                     complain(format!("{} is {is:?} and not {should:?}", COLUMNS[*at]));
                 }
             }
         }
         let distinct: std::collections::BTreeSet<_> = taken.rows.iter().map(|row| row["ier_id"].clone()).collect();
-        if distinct.len() < damaged.least && !taken.is_told {
+        if distinct.len() < damaged.least && !taken.is_reported {
             complain(format!("{} of {} rows, and nothing was said", distinct.len(), damaged.least));
         }
-        whole += u64::from(!taken.is_told);
+        whole += u64::from(!taken.is_reported);
     }
     println!("{seeds} seeds: {refused} refused, {whole} taken without a word");
     let shown = wrong.iter().take(20).cloned().collect::<Vec<_>>().join("\n");

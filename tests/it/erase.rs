@@ -51,16 +51,16 @@ fn canary_ids() -> Vec<String> {
     vec![contact_id(CANARY), contact_id(MERGED), lead_id(LEAD)]
 }
 
-fn letter(number: u32, sent: &str) -> Record {
+fn email_record(number: u32, sent: &str) -> Record {
     ier(number).sent(sent).stamp("2026-09-21 00:00").unopened().clicks(0, 0).set("Email", format!("p{number}@example.edu"))
 }
 
 fn theirs(number: u32, sent: &str) -> Record {
-    letter(number, sent).contact(CANARY).set("Email", ADDRESS)
+    email_record(number, sent).contact(CANARY).set("Email", ADDRESS)
 }
 
 /// Others, among whom the canary is everywhere: hot, archive, late rows, links, people's tables, ledgers, old versions.
-pub async fn house() -> World {
+pub async fn prepared() -> World {
     let world = World::on("2026-11-01");
     let mut letters: Vec<Record> = Vec::new();
     for (number, sent) in [
@@ -70,7 +70,7 @@ pub async fn house() -> World {
         (4, "2026-09-05 08:00"),
         (5, "2026-09-20 08:00"),
     ] {
-        letters.push(letter(number, sent).contact(number % 3 + 1));
+        letters.push(email_record(number, sent).contact(number % 3 + 1));
     }
     letters.push(theirs(50, "2026-06-10 09:00").set("HardBounce", "true"));
     letters.push(theirs(51, "2026-07-15 09:00").set("Contact", contact_id(MERGED)));
@@ -92,7 +92,7 @@ pub async fn house() -> World {
     // A second version of an archived one and of a hot one, and a new one before the boundary: late rows, and versions seen.
     world.days_pass(1);
     let late = theirs(50, "2026-06-10 09:00").stamp("2026-10-30 00:00").opened("2026-10-29 08:00");
-    let others = letter(2, "2026-06-11 08:00").contact(3).stamp("2026-10-30 00:00").opened("2026-10-29 08:00");
+    let others = email_record(2, "2026-06-11 08:00").contact(3).stamp("2026-10-30 00:00").opened("2026-10-29 08:00");
     let hot = theirs(52, "2026-09-05 09:00").stamp("2026-10-30 00:00").opened("2026-10-29 08:00");
     world.load(&[late, others, hot, theirs(54, "2026-06-12 09:00").stamp("2026-10-30 00:00")]).await;
     raw(&world, "affiliation.csv", &format!("ContactId,Campus\n{},Boulder\n{},Denver\n", contact_id(1), contact_id(CANARY)))
@@ -136,7 +136,7 @@ async fn hold(world: &World, hold_id: &str, action: &str, kind: &str, person: Op
         ("until_date", date(span.map(|span| span.1))),
         ("reason", text(Some("case 7"))),
     ];
-    let mut upsert = Upsert::new(&world.house, known("legal_hold").expect("a ledger"), 1 << 20).await.expect("an upsert");
+    let mut upsert = Upsert::new(&world.warehouse, known("legal_hold").expect("a ledger"), 1 << 20).await.expect("an upsert");
     upsert.push(&RecordBatch::try_from_iter(columns).expect("a row")).expect("a row");
     upsert.write().await.expect("the hold");
 }
@@ -152,8 +152,8 @@ pub fn request(who: &[&str]) -> EraseRequest {
 }
 
 pub async fn erase_as(world: &World, request: EraseRequest) -> Result<EraseReport> {
-    let plan = jobs::erase::plan(&world.house, request).await?;
-    jobs::erase::execute(&world.house, plan, world.progress.clone()).await
+    let plan = jobs::erase::plan(&world.warehouse, request).await?;
+    jobs::erase::execute(&world.warehouse, plan, world.progress.clone()).await
 }
 
 async fn erase(world: &World) -> Result<EraseReport> {
@@ -168,9 +168,9 @@ pub fn erase_job() -> Job {
 pub async fn traces(world: &World) -> Vec<String> {
     let mut texts = canary_ids();
     texts.extend([ADDRESS, "old.canary@example.edu", NAME].map(str::to_owned));
-    let plan = jobs::traces::plan(&world.house, &texts).await.expect("a plan");
+    let plan = jobs::traces::plan(&world.warehouse, &texts).await.expect("a plan");
     assert!(plan.objects > 0);
-    let report = jobs::traces::execute(&world.house, plan, silent()).await.expect("a search");
+    let report = jobs::traces::execute(&world.warehouse, plan, silent()).await.expect("a search");
     assert!(report.unreadable.is_empty(), "{report}");
     report.found.iter().map(|trace| format!("{} in {}: {}", trace.text, trace.object, trace.places.join(", "))).collect()
 }
@@ -201,7 +201,7 @@ async fn others(world: &World) -> BTreeMap<&'static str, Rows> {
 async fn order(world: &World) -> BTreeMap<String, Vec<String>> {
     let ids = canary_ids();
     let mut order: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for lake in world.house.existing().await.expect("tables").into_iter().filter(|lake| lake.table.tiered) {
+    for lake in world.warehouse.existing().await.expect("tables").into_iter().filter(|lake| lake.table.tiered) {
         for file in lake.snapshot().await.expect("a snapshot").files() {
             let open = read::open(&lake, file).await.expect("a file");
             let mut rows = open.stream(Some(&["record_key", "person_id"]), None).expect("rows");
@@ -237,10 +237,10 @@ pub async fn is_gone(world: &World) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn afterwards_no_object_holds_the_canary_and_nobody_else_has_changed() {
-    let world = house().await;
+    let world = prepared().await;
     assert!(traces(&world).await.len() > 20, "the canary is everywhere");
     let (before, order_before) = (others(&world).await, order(&world).await);
-    let dry = jobs::erase::plan(&world.house, request(&[&lead_id(LEAD)])).await.expect("a plan");
+    let dry = jobs::erase::plan(&world.warehouse, request(&[&lead_id(LEAD)])).await.expect("a plan");
     assert_eq!(dry.people, [canary_ids()], "all ids are found by any");
     assert_eq!(others(&world).await, before, "a plan changes nothing");
 
@@ -288,7 +288,7 @@ async fn a_version_that_knows_an_erased_record_by_another_name_is_refused() {
         // Known by a MergeId, stored once under an earlier id; known by job, list, batch and subscriber before its MergeId was.
         let world = World::on("2026-11-01");
         let sent = "2026-07-06 15:00";
-        world.load(&[placed(theirs(1, sent)), letter(2, sent).contact(2)]).await;
+        world.load(&[placed(theirs(1, sent)), email_record(2, sent).contact(2)]).await;
         world.load(&[placed(theirs(1, sent)).set("Id", ier_id(71)).stamp("2026-09-22 00:00")]).await;
         let other = |record: Record| placed(record).set("SubscriberId", "42");
         world.load(&[other(theirs(3, sent)).without("MergeId")]).await;
@@ -309,7 +309,7 @@ async fn a_version_that_knows_an_erased_record_by_another_name_is_refused() {
         let counts = world.load(&[link(5, 71).without("Unique_Link_ID").set("Individual_Email_Result", "")]).await;
         assert_eq!((counts.read, counts.erased), (1, 1), "archived: {archived}: {counts:?}");
         // Another record of another MergeId is none of theirs, whatever else it shares.
-        let counts = world.load(&[bare(placed(letter(4, sent))).set("Id", ier_id(4))]).await;
+        let counts = world.load(&[bare(placed(email_record(4, sent))).set("Id", ier_id(4))]).await;
         assert_eq!((counts.inserted, counts.erased), (1, 0), "archived: {archived}: {counts:?}");
         assert_eq!(world.line("SELECT count(*) FROM ier").await, "2");
     }
@@ -317,17 +317,17 @@ async fn a_version_that_knows_an_erased_record_by_another_name_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_later_load_of_the_same_is_refused_and_counted() {
-    let world = house().await;
+    let world = prepared().await;
     erase(&world).await.expect("the erasure");
     let before = others(&world).await;
     // Their rows, as they were; a new one; and one whose contact Salesforce has blanked since.
-    let blanked = letter(52, "2026-09-05 09:00").set("Contact", "").stamp("2026-11-01 00:00");
+    let blanked = email_record(52, "2026-09-05 09:00").set("Contact", "").stamp("2026-11-01 00:00");
     let counts = world
         .load(&[
             theirs(50, "2026-06-10 09:00"),
             theirs(60, "2026-10-20 09:00"),
             blanked,
-            letter(1, "2026-06-10 08:00").contact(2),
+            email_record(1, "2026-06-10 08:00").contact(2),
         ])
         .await;
     assert_eq!((counts.read, counts.erased, counts.unchanged), (4, 3, 1), "{counts:?}");
@@ -356,13 +356,13 @@ async fn a_later_load_of_the_same_is_refused_and_counted() {
         reason: "same".into(),
         author: "x".into(),
     };
-    let refused = jobs::alias::add(&world.house, &alias).await.expect_err("refused");
+    let refused = jobs::alias::add(&world.warehouse, &alias).await.expect_err("refused");
     assert!(refused.to_string().contains("was erased on request"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_people_share_the_rewriting() {
-    let world = house().await;
+    let world = prepared().await;
     let both = erase_as(&world, request(&[&contact_id(CANARY), &contact_id(3), &lead_id(LEAD)])).await.expect("the erasure");
     assert_eq!(both.people, 2, "two ids of one person are one person");
     for table in &both.receipt.tables {
@@ -383,7 +383,7 @@ async fn a_legal_hold_beats_it() {
     for (kind, person, span) in
         [("person", Some(contact_id(MERGED)), None), ("span", None, Some(("2026-06-01", "2026-06-30"))), ("span", None, None)]
     {
-        let world = house().await;
+        let world = prepared().await;
         hold(&world, "h-2", "placed", kind, person.as_deref(), span).await;
         let refused = erase(&world).await.expect_err("refused");
         assert_eq!(refused.kind(), Kind::Invalid);
@@ -392,11 +392,11 @@ async fn a_legal_hold_beats_it() {
         erase(&world).await.expect("released");
     }
     // One that stands between what was planned and what is done: the list is taken back.
-    let world = house().await;
-    let plan = jobs::erase::plan(&world.house, request(&[&contact_id(CANARY)])).await.expect("a plan");
+    let world = prepared().await;
+    let plan = jobs::erase::plan(&world.warehouse, request(&[&contact_id(CANARY)])).await.expect("a plan");
     hold(&world, "h-3", "placed", "person", Some(&contact_id(CANARY)), None).await;
     let before = others(&world).await;
-    assert!(jobs::erase::execute(&world.house, plan, silent()).await.is_err());
+    assert!(jobs::erase::execute(&world.warehouse, plan, silent()).await.is_err());
     assert_eq!(others(&world).await, before);
     assert_eq!(world.line("SELECT count(*) FROM erased").await, "0");
     let counts = world.load(&[theirs(61, "2026-10-20 09:00")]).await;
@@ -405,29 +405,29 @@ async fn a_legal_hold_beats_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn old_versions_go_when_their_time_has_come() {
-    let world = house().await;
+    let world = prepared().await;
     let graceful = EraseRequest { grace: Duration::days(3), ..request(&[&contact_id(CANARY)]) };
     let report = erase_as(&world, graceful).await.expect("the erasure");
     assert!(!report.purged);
     is_gone(&world).await;
     assert!(!traces(&world).await.is_empty(), "old versions hold them still");
-    let early = finish::plan(&world.house).await.expect("a plan");
+    let early = finish::plan(&world.warehouse).await.expect("a plan");
     assert_eq!((early.due.len(), early.waiting.len()), (0, 1), "{early}");
-    let nothing = finish::execute(&world.house, early, silent()).await.expect("nothing");
+    let nothing = finish::execute(&world.warehouse, early, silent()).await.expect("nothing");
     assert!(nothing.finished.is_empty() && !traces(&world).await.is_empty());
     world.days_pass(3);
-    let due = finish::plan(&world.house).await.expect("a plan");
-    let done = finish::execute(&world.house, due, silent()).await.expect("the purge");
+    let due = finish::plan(&world.warehouse).await.expect("a plan");
+    let done = finish::execute(&world.warehouse, due, silent()).await.expect("the purge");
     assert_eq!(done.finished, [report.receipt.erasure_id]);
     assert_eq!(traces(&world).await, Vec::<String>::new());
     world.another().files_are_sound().await;
-    let after = finish::plan(&world.house).await.expect("a plan");
+    let after = finish::plan(&world.warehouse).await.expect("a plan");
     assert!(after.due.is_empty() && after.waiting.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rejects_files_and_reasons() {
-    let world = house().await;
+    let world = prepared().await;
     let folder = PathBuf::from(world.file("x.csv", &[])).parent().expect("a folder").join("put-aside");
     std::fs::create_dir(&folder).expect("a folder");
     let rejects = folder.join("rejects.csv");
@@ -438,14 +438,18 @@ async fn rejects_files_and_reasons() {
     );
     std::fs::write(&rejects, text).expect("a file");
     let with = EraseRequest { rejects: vec![folder], ..request(&[&contact_id(CANARY)]) };
-    assert_eq!(jobs::erase::plan(&world.house, with.clone()).await.expect("a plan").rejected_rows, 2);
+    assert_eq!(jobs::erase::plan(&world.warehouse, with.clone()).await.expect("a plan").rejected_rows, 2);
     let report = erase_as(&world, with).await.expect("the erasure");
     assert_eq!(report.receipt.rejected_rows, 2);
     assert_eq!(std::fs::read_to_string(&rejects).expect("a file"), "file,line,reason,row\na.csv,3,bad date,ANN\n");
 
     for reason in ["", " ", ADDRESS, &format!("asked by {}", &contact_id(CANARY)[..15])] {
         let unreasonable = EraseRequest { reason: reason.to_owned(), ..request(&[&contact_id(CANARY)]) };
-        assert_eq!(jobs::erase::plan(&world.house, unreasonable).await.expect_err("refused").kind(), Kind::Invalid, "{reason}");
+        assert_eq!(
+            jobs::erase::plan(&world.warehouse, unreasonable).await.expect_err("refused").kind(),
+            Kind::Invalid,
+            "{reason}"
+        );
     }
 }
 
@@ -457,7 +461,7 @@ fn load_job(world: &World) -> Job {
         theirs(55, "2026-06-20 09:00"),
         theirs(56, "2026-10-20 09:00"),
         theirs(52, "2026-09-06 09:00").stamp("2026-10-31 00:00"),
-        letter(4, "2026-09-07 08:00").contact(2).stamp("2026-10-31 00:00"),
+        email_record(4, "2026-09-07 08:00").contact(2).stamp("2026-10-31 00:00"),
     ];
     let links = [link(8, 50), link(7, 56), link(2, 4)].map(|link| link.stamp("2026-10-31 00:00"));
     let people = [
@@ -481,10 +485,10 @@ async fn untouched(world: &World) -> Rows {
 /// Each job held before each of its writes while the other runs from start to end, both ways.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_resurrects_whatever_runs_beside_it() {
-    let start = house().await;
+    let start = prepared().await;
     start.archive("2026-08-02").await;
     let start = start.another();
-    start.load(&[theirs(57, "2026-07-16 09:00"), letter(31, "2026-07-16 08:00").contact(3)]).await;
+    start.load(&[theirs(57, "2026-07-16 09:00"), email_record(31, "2026-07-16 08:00").contact(3)]).await;
     let load = load_job(&start);
     let mut jobs: Vec<(&str, Job)> = vec![("load", load.clone())];
     // Each meeting takes a second or two, and there are hundreds.
@@ -505,7 +509,7 @@ async fn nothing_resurrects_whatever_runs_beside_it() {
             };
             let places: Vec<usize> = calls.iter().enumerate().filter(|(_, call)| chosen(call)).map(|(at, _)| at).collect();
             for at in places {
-                let told =
+                let reported =
                     format!("{name}, {} held at {} {}", if erase_first { "erase" } else { name }, calls[at].what, calls[at].path);
                 let world = start.fork(None);
                 let counted = std::sync::atomic::AtomicUsize::new(0);
@@ -519,28 +523,28 @@ async fn nothing_resurrects_whatever_runs_beside_it() {
                 }
                 meetings += 1;
                 let second = if erase_first { other.clone() } else { erase_job() };
-                second(&world.another()).await.unwrap_or_else(|error| panic!("{told}: the second: {error}"));
+                second(&world.another()).await.unwrap_or_else(|error| panic!("{reported}: the second: {error}"));
                 gate.open();
                 let outcome = running.await.expect("no panic");
                 if let Err(error) = &outcome {
                     // Its files were deleted under it: it says so, and is run again.
-                    assert!(!erase_first && error.kind() == Kind::NotFound, "{told}: the first: {error}");
-                    other(&world.another()).await.unwrap_or_else(|error| panic!("{told}: again: {error}"));
+                    assert!(!erase_first && error.kind() == Kind::NotFound, "{reported}: the first: {error}");
+                    other(&world.another()).await.unwrap_or_else(|error| panic!("{reported}: again: {error}"));
                 }
                 let reader = world.another();
                 is_gone(&reader).await;
-                assert_eq!(untouched(&reader).await, before, "{told}");
+                assert_eq!(untouched(&reader).await, before, "{reported}");
                 reader.files_are_sound().await;
                 reader.no_key_twice().await;
                 reader.the_books_balance().await;
                 if outcome.is_err() {
-                    erase(&reader).await.unwrap_or_else(|error| panic!("{told}: once more: {error}"));
+                    erase(&reader).await.unwrap_or_else(|error| panic!("{reported}: once more: {error}"));
                 }
-                assert_eq!(traces(&reader).await, Vec::<String>::new(), "{told}");
+                assert_eq!(traces(&reader).await, Vec::<String>::new(), "{reported}");
                 // Nothing comes back with the next runs either.
-                reader.try_archive(day("2026-10-01")).await.unwrap_or_else(|error| panic!("{told}: {error}"));
+                reader.try_archive(day("2026-10-01")).await.unwrap_or_else(|error| panic!("{reported}: {error}"));
                 is_gone(&world.another()).await;
-                assert_eq!(untouched(&world.another()).await, before, "{told}, then archived");
+                assert_eq!(untouched(&world.another()).await, before, "{reported}, then archived");
             }
         }
     }
@@ -550,9 +554,9 @@ async fn nothing_resurrects_whatever_runs_beside_it() {
 /// What a load is about to commit is not taken for garbage, although no log names it yet.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_purge_leaves_what_is_about_to_be_committed() {
-    let world = house().await;
+    let world = prepared().await;
     let erasing = held(&world, erase_job(), |call| call.what == "delete").await;
-    let file = world.file("new.csv", &[letter(70, "2026-10-20 08:00").contact(1)]);
+    let file = world.file("new.csv", &[email_record(70, "2026-10-20 08:00").contact(1)]);
     let job: Job = Arc::new(move |world: &World| {
         let file = file.clone();
         Box::pin(async move { world.load_files(&[file]).await.map(drop) })
@@ -569,7 +573,7 @@ async fn a_purge_leaves_what_is_about_to_be_committed() {
 /// What a run that was killed left behind, with the canary in it, goes with the next erasure.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_killed_runs_left_goes_too() {
-    let start = house().await;
+    let start = prepared().await;
     let load = load_job(&start);
     let writes = {
         let clean = start.fork(None);
@@ -590,7 +594,7 @@ async fn what_killed_runs_left_goes_too() {
 /// Killed after any of its writes, the same command finishes, by whichever id.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_anywhere_the_same_command_finishes() {
-    let start = house().await;
+    let start = prepared().await;
     let before = others(&start).await;
     let clean = start.fork(None);
     erase(&clean).await.expect("a run alone");
@@ -617,14 +621,14 @@ async fn killed_anywhere_the_same_command_finishes() {
 /// A reader that had looked before goes on with what it has, or looks again: log entries are never deleted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_engine_that_was_open_sees_what_is_left() {
-    let world = house().await;
+    let world = prepared().await;
     let reader = world.another();
     let count = "SELECT count(*) FROM ier";
     assert_eq!(reader.line(count).await, "10");
     erase(&world).await.expect("the erasure");
-    world.load(&[letter(71, "2026-10-20 08:00").contact(1)]).await;
+    world.load(&[email_record(71, "2026-10-20 08:00").contact(1)]).await;
     assert_eq!(reader.line(count).await, "6");
-    reader.load(&[letter(72, "2026-10-20 08:00").contact(1)]).await;
+    reader.load(&[email_record(72, "2026-10-20 08:00").contact(1)]).await;
     assert_eq!(world.line(count).await, "7");
 }
 
@@ -662,14 +666,14 @@ async fn a_splice_is_a_fold_that_copies() {
     let world = World::on("2026-11-01");
     let letters: Vec<Record> = (0..95)
         .map(|number| {
-            letter(number, "2026-09-05 08:00")
+            email_record(number, "2026-09-05 08:00")
                 .contact(number / 3)
                 .of_send(number % 4)
                 .set("SubjectLine", format!("Subject {}", number / 20))
         })
         .collect();
     world.load(&letters).await;
-    let tiers = world.house.tiers(known("ier").expect("a table")).await.expect("tiers");
+    let tiers = world.warehouse.tiers(known("ier").expect("a table")).await.expect("tiers");
     let snapshot = tiers.hot.snapshot().await.expect("a snapshot");
     let hot = rows_of(&tiers.hot, snapshot.files().next().expect("a file")).await;
     assert_eq!(hot.num_rows(), 95);
@@ -690,7 +694,7 @@ async fn a_splice_is_a_fold_that_copies() {
         assert_eq!((spliced.groups_copied, spliced.groups_encoded), (copied, encoded), "{goes:?}");
         let hits = Hits { file: Arc::new(old.clone()), rows: goes.clone(), keys: Vec::new() };
         let mut changes = Changes { absorb: vec![Arc::new(old.clone())], ..Changes::default() };
-        changes.goes.hits.insert(old.add.path.clone(), hits);
+        changes.outgoing.hits.insert(old.add.path.clone(), hits);
         let folded = fold(&lake, old.partition, changes, 1, &|_| {}).await.expect("a fold");
         let Some(add) = spliced.add else {
             assert!(folded.adds.is_empty(), "{goes:?}");
@@ -741,11 +745,11 @@ async fn a_splice_is_a_fold_that_copies() {
 async fn a_splice_takes_the_rare_rows_along_that_stay() {
     let world = World::on("2026-11-01");
     let letters = (0..60).map(|number| {
-        let row = letter(number, "2026-09-05 08:00").contact(number / 3).set("Email", format!("rare{number}x@example.edu"));
+        let row = email_record(number, "2026-09-05 08:00").contact(number / 3).set("Email", format!("rare{number}x@example.edu"));
         if number % 4 == 0 { row.set("HardBounce", "true") } else { row }
     });
     world.load(&letters.collect::<Vec<_>>()).await;
-    let lake = world.house.tiers(known("ier").expect("a table")).await.expect("tiers").hot;
+    let lake = world.warehouse.tiers(known("ier").expect("a table")).await.expect("tiers").hot;
     let old = lake.snapshot().await.expect("a snapshot").files().next().expect("a file").clone();
     let all = rows_of(&lake, &old).await;
     let addresses = all.column_by_name("current_email").expect("addresses").as_string::<i32>();
@@ -783,7 +787,7 @@ pub async fn audited() -> (World, String) {
 async fn somebody_nobody_knows_is_refused_from_now_on() {
     let world = World::on("2026-11-01");
     erase(&world).await.expect("an empty house");
-    let counts = world.load(&[theirs(1, "2026-10-20 09:00"), letter(2, "2026-10-20 09:00").contact(1)]).await;
+    let counts = world.load(&[theirs(1, "2026-10-20 09:00"), email_record(2, "2026-10-20 09:00").contact(1)]).await;
     assert_eq!((counts.erased, counts.inserted), (1, 1));
 }
 
@@ -796,9 +800,9 @@ async fn a_load_beside_an_erasure_that_has_only_begun_counts_its_own_rows() {
         world.text("affiliation.csv", &format!("ContactId,School\n{}", rows.concat()))
     };
     world.load_files(&[held(&[(1, "Law"), (1, "Arts"), (1, "Music"), (2, "Law")])]).await.expect("a load");
-    let key = Key::made(&world.house).await.expect("a key");
+    let key = Key::made(&world.warehouse).await.expect("a key");
     let erased = SfId::of_person(&contact_id(1)).expect("an id");
-    suppress(&world.house, &key, &[Subject::Person(&erased)], world.clock.now(), "e-1").await.expect("the list");
+    suppress(&world.warehouse, &key, &[Subject::Person(&erased)], world.clock.now(), "e-1").await.expect("the list");
     world.days_pass(1);
     let report = world.load_files(&[held(&[(1, "Dance"), (2, "Arts"), (2, "Arts")])]).await.expect("a load");
     let counts = &report.tables[0];

@@ -47,7 +47,7 @@ async fn world() -> World {
 }
 
 async fn engine(world: &World) -> Engine {
-    Engine::open(world.house.clone(), Limits { statement: None, threads: 2, ..Limits::default() }).await.expect("an engine")
+    Engine::open(world.warehouse.clone(), Limits { statement: None, threads: 2, ..Limits::default() }).await.expect("an engine")
 }
 
 fn inquiry(who: &str, about: &str) -> Inquiry {
@@ -61,7 +61,7 @@ fn noon() -> DateTime<Utc> {
 }
 
 async fn packed(world: &World, inquiry: &Inquiry, at: DateTime<Utc>) -> Pack {
-    pack(&world.house, &engine(world).await, inquiry, at).await.expect("a pack").1
+    pack(&world.warehouse, &engine(world).await, inquiry, at).await.expect("a pack").1
 }
 
 /// The pack about the mail of a contact.
@@ -84,7 +84,7 @@ async fn alone(path: &Path) -> Report {
 /// What the archive says, and what is wrong.
 async fn against(world: &World, path: &Path) -> Report {
     let engine = engine(world).await;
-    verify(path, None, Some((&world.house, &engine))).await.expect("a report")
+    verify(path, None, Some((&world.warehouse, &engine))).await.expect("a report")
 }
 
 /// How many records each became.
@@ -126,12 +126,12 @@ async fn a_pack_holds_the_answer_and_what_it_rests_on() {
         assert_eq!(own.len(), shown[0].len(), "{table}: all columns");
         assert!(row.contains_key("record_key") && row.contains_key("observed") == (table == "individual_email_result"));
         for ((column, value), shown) in own.into_iter().zip(&shown[0]) {
-            let told = match value {
+            let reported = match value {
                 Value::Null => "-".to_owned(),
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
-            assert_eq!(&told, shown, "{table}.{column}");
+            assert_eq!(&reported, shown, "{table}.{column}");
         }
     }
     assert_eq!(rows("email_send")[0]["number_sent"], 3, "what the verdict knows of the send");
@@ -176,8 +176,8 @@ async fn the_same_question_gives_the_same_bytes() {
     assert_eq!(page, text(&first, "evidence.html"));
     let bare = |pack: &Pack| {
         let mut manifest = parsed(pack, "manifest.json");
-        for told in ["asked_by", "made_at", "seal", "files"] {
-            manifest[told] = Value::Null;
+        for reported in ["asked_by", "made_at", "seal", "files"] {
+            manifest[reported] = Value::Null;
         }
         manifest
     };
@@ -193,11 +193,11 @@ async fn the_page_stands_alone_and_lets_nothing_through() {
     let pack = about(&world, 1).await;
     let page = text(&pack, "evidence.html");
     for foreign in ["<script", "<img", "<link", "src=", "href=", "url(", "@import", "<iframe", "javascript:"] {
-        let told = page.replace("&lt;img src=x", "").replace("default-src", "").replace("style-src", "");
-        assert!(!told.contains(foreign), "{foreign}");
+        let reported = page.replace("&lt;img src=x", "").replace("default-src", "").replace("style-src", "");
+        assert!(!reported.contains(foreign), "{foreign}");
     }
     assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt; &quot;&#39; &amp; &lt;img src=x onerror=y&gt;"), "{page}");
-    for told in [
+    for reported in [
         "<span class=\"verdict\">SENT</span>",
         "<svg class=\"timeline\"",
         "an open was recorded, 2026-08-06 10:20:00 MDT</text>",
@@ -206,7 +206,7 @@ async fn the_page_stands_alone_and_lets_nothing_through() {
         "delivered, as far as is recorded: no bounce was",
         ASKER,
     ] {
-        assert!(page.contains(told), "{told:?} is not in:\n{page}");
+        assert!(page.contains(reported), "{reported:?} is not in:\n{page}");
     }
     let tags = |tag: &str| (page.matches(&format!("<{tag}")).count(), page.matches(&format!("</{tag}>")).count());
     for tag in ["svg", "table", "tr", "td", "ul", "li", "h2", "div", "text"] {
@@ -577,7 +577,7 @@ async fn an_altered_file_of_the_archive_is_found() {
     let (_room, path) = kept(&pack);
     let manifest = parsed(&pack, "manifest.json");
     let file = manifest["tables"][0]["files"][0]["path"].as_str().expect("a path");
-    let lake = world.house.existing().await.expect("tables").remove(0);
+    let lake = world.warehouse.existing().await.expect("tables").remove(0);
     let place = object_store::path::Path::from(format!("{}/{file}", lake.folder));
     let mut bytes = lake.store.get(&place).await.expect("there").bytes().await.expect("bytes").to_vec();
     let middle = bytes.len() / 2;

@@ -19,7 +19,7 @@ use ier::synthetic;
 use ier::synthetic::recipe::{Format, Recipe};
 use std::sync::Arc;
 
-use crate::house::House;
+use crate::fixture::Fixture;
 
 /// What a report leaves out: it has no MergeId, so its rows are keyed by their id.
 const ROWS: &str = "
@@ -103,15 +103,15 @@ fn parquet(path: &Path, csv: &str) -> PathBuf {
 /// Nothing a load reads may go missing.
 fn adds_up(report: &LoadReport) {
     for table in &report.tables {
-        assert_eq!(table.read, table.told(), "{}: {table:?}", table.table);
+        assert_eq!(table.read, table.accounted_for(), "{}: {table:?}", table.table);
     }
 }
 
-async fn loaded(name: &str, bytes: impl AsRef<[u8]>) -> (House, LoadReport) {
-    let house = House::empty().await;
-    let report = house.load([house.file(name, bytes)]).await.unwrap();
+async fn loaded(name: &str, bytes: impl AsRef<[u8]>) -> (Fixture, LoadReport) {
+    let fixture = Fixture::empty().await;
+    let report = fixture.load([fixture.file(name, bytes)]).await.unwrap();
     adds_up(&report);
-    (house, report)
+    (fixture, report)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,40 +130,40 @@ async fn item_11_csv_as_exports_write_it() {
         ("utf16.csv.gz", gzip(&utf16(&data_loader()))),
         ("no line end.csv", BULK.trim_end().as_bytes().to_vec()),
     ] {
-        let (house, report) = loaded(name, bytes).await;
-        assert_eq!(house.ask(ROWS).await, TABLE, "{name}");
+        let (fixture, report) = loaded(name, bytes).await;
+        assert_eq!(fixture.ask(ROWS).await, TABLE, "{name}");
         assert_eq!((report.tables[0].read, report.tables[0].inserted), (3, 3), "{name}");
-        assert!(!house.rejects().exists(), "{name}");
+        assert!(!fixture.rejects().exists(), "{name}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn item_11_packed_and_columnar() {
-    let house = House::empty().await;
-    let file = zip(&house.folder.path().join("export.zip"), &[("deep/bulk.csv", BULK.as_bytes()), ("readme.pdf", b"%PDF")]);
-    adds_up(&house.load([file]).await.unwrap());
-    assert_eq!(house.ask(ROWS).await, TABLE, "zip");
+    let fixture = Fixture::empty().await;
+    let file = zip(&fixture.folder.path().join("export.zip"), &[("deep/bulk.csv", BULK.as_bytes()), ("readme.pdf", b"%PDF")]);
+    adds_up(&fixture.load([file]).await.unwrap());
+    assert_eq!(fixture.ask(ROWS).await, TABLE, "zip");
 
-    let house = House::empty().await;
-    adds_up(&house.load([parquet(&house.folder.path().join("bulk.parquet"), BULK)]).await.unwrap());
-    assert_eq!(house.ask(ROWS).await, TABLE, "parquet");
+    let fixture = Fixture::empty().await;
+    adds_up(&fixture.load([parquet(&fixture.folder.path().join("bulk.parquet"), BULK)]).await.unwrap());
+    assert_eq!(fixture.ask(ROWS).await, TABLE, "parquet");
 
     // All at once, into a table that has them already: nothing is new, whatever it came in.
     let all = [
-        house.file("report.csv", REPORT),
-        house.file("loader.csv", data_loader()),
-        house.file("utf16.csv", utf16(BULK)),
-        house.file("gzip.csv.gz", gzip(BULK.as_bytes())),
+        fixture.file("report.csv", REPORT),
+        fixture.file("loader.csv", data_loader()),
+        fixture.file("utf16.csv", utf16(BULK)),
+        fixture.file("gzip.csv.gz", gzip(BULK.as_bytes())),
     ];
-    let report = house.load(all).await.unwrap();
+    let report = fixture.load(all).await.unwrap();
     adds_up(&report);
     assert!(!report.changed(), "{report:?}");
-    assert_eq!(house.ask(ROWS).await, TABLE);
+    assert_eq!(fixture.ask(ROWS).await, TABLE);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn item_11_unknown_columns_are_kept_and_missing_ones_are_null() {
-    let (house, _) = loaded(
+    let (fixture, _) = loaded(
         "individual_email_result.csv",
         "Id,et4ae5__DateSent__c,Region__c,\"Ünnamed, odd\",Region__c,\n\
          a0Df40000000001EAA,2026-08-06T15:00:00.000Z,Front Range,\"say \"\"hi\"\"\",again,x\n\
@@ -171,29 +171,30 @@ async fn item_11_unknown_columns_are_kept_and_missing_ones_are_null() {
     )
     .await;
     assert_eq!(
-        house
+        fixture
             .ask("SELECT custom_field(custom, 'Region__c'), custom_field(custom, 'Ünnamed, odd'), custom_field(custom, 'none'), opened FROM ier ORDER BY ier_id")
             .await,
         ["Front Range | say \"hi\" | - | -", "- | - | - | -"]
     );
     let empty = r#"{"Region__c":null,"Ünnamed, odd":null,"Region__c#2":null}"#;
-    assert_eq!(house.ask("SELECT custom FROM ier ORDER BY ier_id").await[1], empty, "there, and empty");
+    assert_eq!(fixture.ask("SELECT custom FROM ier ORDER BY ier_id").await[1], empty, "there, and empty");
     assert_eq!(
-        house
+        fixture
             .ask("SELECT custom_field(custom, 'Region__c') AS region, count(*) FROM ier GROUP BY 1 ORDER BY 1 NULLS FIRST")
             .await,
         ["- | 1", "Front Range | 1"]
     );
-    house.archive().await;
-    assert_eq!(house.ask("SELECT tier FROM ier WHERE custom_field(custom, 'Region__c') LIKE 'Front%'").await, ["archive"]);
-    let error = house.try_ask("SELECT custom_field(email_name, 'x') FROM (SELECT 'no json' AS email_name) t").await.unwrap_err();
+    fixture.archive().await;
+    assert_eq!(fixture.ask("SELECT tier FROM ier WHERE custom_field(custom, 'Region__c') LIKE 'Front%'").await, ["archive"]);
+    let error =
+        fixture.try_ask("SELECT custom_field(email_name, 'x') FROM (SELECT 'no json' AS email_name) t").await.unwrap_err();
     assert_eq!(error.kind(), Kind::Invalid, "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn item_11_rows_that_cannot_be_read_are_told_with_file_line_and_reason() {
-    let house = House::empty().await;
-    let file = house.file(
+    let fixture = Fixture::empty().await;
+    let file = fixture.file(
         "bad.csv",
         "Id,et4ae5__Contact__c,et4ae5__DateSent__c,et4ae5__Opened__c,et4ae5__NumberOfTotalClicks__c,Name\n\
          a0Df40000000001EAA,003f40000000001AAA,2026-08-06T15:00:00.000Z,true,1,good\n\
@@ -208,13 +209,13 @@ async fn item_11_rows_that_cannot_be_read_are_told_with_file_line_and_reason() {
          a0Df40000000009EAA,003f40000000001AAA,2026-08-06T15:00:00.000Z,true,1,\"a line\nmore\"\n\
          a0Df4000000000bEAQ,003f40000000001AAA,2026-08-06T15:00:00.000Z,true,99999999999,too many\n",
     );
-    let report = house.load([&file]).await.unwrap();
+    let report = fixture.load([&file]).await.unwrap();
     adds_up(&report);
     assert_eq!((report.tables[0].read, report.tables[0].inserted, report.tables[0].rejected), (11, 2, 9));
-    assert_eq!(house.ask("SELECT email_name FROM ier ORDER BY 1").await, ["a line\nmore", "good"]);
+    assert_eq!(fixture.ask("SELECT email_name FROM ier ORDER BY 1").await, ["a line\nmore", "good"]);
 
-    let mut rejects = csv::Reader::from_path(house.rejects()).unwrap();
-    let mut told: Vec<(u64, String)> = rejects
+    let mut rejects = csv::Reader::from_path(fixture.rejects()).unwrap();
+    let mut reported: Vec<(u64, String)> = rejects
         .records()
         .map(|row| {
             let row = row.unwrap();
@@ -222,7 +223,7 @@ async fn item_11_rows_that_cannot_be_read_are_told_with_file_line_and_reason() {
             (row[1].parse().unwrap(), row[2].to_owned())
         })
         .collect();
-    told.sort();
+    reported.sort();
     let expected = [
         (3, "Id \"a0Df40000000002EA\": an id has 15 or 18 characters, this has 17"),
         (4, "et4ae5__Contact__c \"00Qf40000000001EAA\": the id is of another object"),
@@ -234,8 +235,8 @@ async fn item_11_rows_that_cannot_be_read_are_told_with_file_line_and_reason() {
         (10, "no key"),
         (13, "et4ae5__NumberOfTotalClicks__c \"99999999999\": not a whole number"),
     ];
-    assert_eq!(told.len(), expected.len(), "{told:#?}");
-    for ((line, reason), (expected_line, beginning)) in told.iter().zip(expected) {
+    assert_eq!(reported.len(), expected.len(), "{reported:#?}");
+    for ((line, reason), (expected_line, beginning)) in reported.iter().zip(expected) {
         assert_eq!(*line, expected_line, "{reason}");
         assert!(reason.contains(beginning), "{reason} does not say {beginning}");
     }
@@ -251,25 +252,25 @@ async fn item_11_broken_files_change_nothing() {
         ("no zip.zip", b"PK\x03\x04 and then nothing".to_vec(), Kind::Corrupt),
         ("no parquet.parquet", b"PAR1 and then nothing".to_vec(), Kind::Corrupt),
     ] {
-        let house = House::empty().await;
-        let good = house.file("good.csv", BULK);
-        let error = house.load([good, house.file(name, bytes)]).await.unwrap_err();
+        let fixture = Fixture::empty().await;
+        let good = fixture.file("good.csv", BULK);
+        let error = fixture.load([good, fixture.file(name, bytes)]).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{name}: {error}");
         assert!(error.to_string().contains(name), "the message names the file: {error}");
-        assert!(house.warehouse.existing().await.unwrap().is_empty(), "{name}: the good file beside it waits, too");
+        assert!(fixture.warehouse.existing().await.unwrap().is_empty(), "{name}: the good file beside it waits, too");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_to_tell_holds_nothing_back() {
-    let house = House::empty().await;
-    let header = house.file("header only.csv", "Id,et4ae5__MergeId__c\n");
-    let sentence = house.file("links.csv", "Records not found for this query\n");
-    let report = house.load([house.file("good.csv", BULK), header.clone(), sentence.clone()]).await.unwrap();
+    let fixture = Fixture::empty().await;
+    let header = fixture.file("header only.csv", "Id,et4ae5__MergeId__c\n");
+    let sentence = fixture.file("links.csv", "Records not found for this query\n");
+    let report = fixture.load([fixture.file("good.csv", BULK), header.clone(), sentence.clone()]).await.unwrap();
     assert_eq!((report.tables.len(), report.empty.len()), (1, 2), "{report:?}");
     adds_up(&report);
-    let strict = LoadRequest { asked: Asked { strict: true, ..Asked::new(chrono_tz::UTC) }, ..house.request([header], None) };
-    let error = Box::pin(load(&house.warehouse, strict, Arc::new(Silent))).await.unwrap_err();
+    let strict = LoadRequest { asked: Asked { strict: true, ..Asked::new(chrono_tz::UTC) }, ..fixture.request([header], None) };
+    let error = Box::pin(load(&fixture.warehouse, strict, Arc::new(Silent))).await.unwrap_err();
     assert!(error.kind() == Kind::Invalid && error.to_string().contains("--strict"), "{error}");
 }
 
@@ -292,16 +293,16 @@ async fn item_10_time_zones_of_each_feed() {
         ("03/08/2026 02:30:00 AM", "2026-03-08 09:30:00 | 2026-03-08"),
         ("1999-12-31T23:59:59.999Z", "1999-12-31 23:59:59.999 | 1999-12-31"),
     ] {
-        let (house, _) = loaded("individual_email_result.csv", at(time)).await;
-        let told = house.ask("SELECT to_char(date_sent, '%Y-%m-%d %H:%M:%S%.f'), sent_date FROM ier").await;
-        assert_eq!(told, [expected], "{time}");
+        let (fixture, _) = loaded("individual_email_result.csv", at(time)).await;
+        let reported = fixture.ask("SELECT to_char(date_sent, '%Y-%m-%d %H:%M:%S%.f'), sent_date FROM ier").await;
+        assert_eq!(reported, [expected], "{time}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn item_10_six_hours_decide_what_is_archived() {
     // 90 days before 15 November begin on 17 August, UTC.
-    let (house, _) = loaded(
+    let (fixture, _) = loaded(
         "individual_email_result.csv",
         "Id,et4ae5__DateSent__c\n\
          a0Df40000000001EAA,08/16/2026 05:59:59 PM\n\
@@ -310,16 +311,16 @@ async fn item_10_six_hours_decide_what_is_archived() {
          a0Df40000000004EAA,2026-08-17T00:00:00.000Z\n",
     )
     .await;
-    house.archive().await;
+    fixture.archive().await;
     assert_eq!(
-        house.ask("SELECT substr(ier_id, 12, 4), tier FROM ier ORDER BY 1").await,
+        fixture.ask("SELECT substr(ier_id, 12, 4), tier FROM ier ORDER BY 1").await,
         ["0001 | archive", "0002 | hot", "0003 | archive", "0004 | hot"]
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn item_12_odd_rows_are_kept_and_can_be_counted() {
-    let (house, report) = loaded(
+    let (fixture, report) = loaded(
         "odd.csv",
         "Id,et4ae5__MergeId__c,et4ae5__DateSent__c,CreatedDate,et4ae5__Opened__c,et4ae5__NumberOfTotalClicks__c,et4ae5__NumberOfUniqueClicks__c,et4ae5__HardBounce__c,et4ae5__SoftBounce__c,et4ae5__DateBounced__c\n\
          a0Df40000000001EAA,m1,,2026-08-06T15:00:00.000Z,false,0,0,false,false,\n\
@@ -333,8 +334,8 @@ async fn item_12_odd_rows_are_kept_and_can_be_counted() {
     .await;
     assert_eq!((report.tables[0].inserted, report.tables[0].rejected), (7, 0));
     let links = "Id,et4ae5__Unique_Link_ID__c,et4ae5__Individual_Email_Result__c\na0Ef40000000001EAA,l1,a0Df4000000009zEAA\n";
-    adds_up(&house.load([house.file("links.csv", links)]).await.unwrap());
-    house.archive().await;
+    adds_up(&fixture.load([fixture.file("links.csv", links)]).await.unwrap());
+    fixture.archive().await;
     for (question, expected) in [
         ("sent_date = DATE '2026-08-06' AND date_sent IS NULL", 1),
         ("sent_date IS NULL", 1),
@@ -343,10 +344,14 @@ async fn item_12_odd_rows_are_kept_and_can_be_counted() {
         ("number_of_total_clicks < number_of_unique_clicks", 2),
         ("date_bounced IS NOT NULL AND NOT hard_bounce AND NOT soft_bounce", 1),
     ] {
-        assert_eq!(house.ask(&format!("SELECT count(*) FROM ier WHERE {question}")).await, [expected.to_string()], "{question}");
+        assert_eq!(
+            fixture.ask(&format!("SELECT count(*) FROM ier WHERE {question}")).await,
+            [expected.to_string()],
+            "{question}"
+        );
     }
     let orphans = "SELECT count(*) FROM individual_link l LEFT JOIN ier i ON i.ier_id = l.ier_id WHERE i.ier_id IS NULL";
-    assert_eq!(house.ask(orphans).await, ["1"]);
+    assert_eq!(fixture.ask(orphans).await, ["1"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -392,10 +397,10 @@ fn recipe(format: Format) -> Recipe {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn made_up_exports_add_up_and_load_twice() {
-    let house = House::empty().await;
-    let folder = house.folder.path().join("exports");
+    let fixture = Fixture::empty().await;
+    let folder = fixture.folder.path().join("exports");
     let made = synthetic::generate(&recipe(Format::Csv), &folder, &|_, _| {}).unwrap();
-    let first = house.load([&folder]).await.unwrap();
+    let first = fixture.load([&folder]).await.unwrap();
     adds_up(&first);
     let rows = |report: &LoadReport, table: &str| report.tables.iter().find(|counts| counts.table == table).unwrap().clone();
     for table in &first.tables {
@@ -404,17 +409,17 @@ async fn made_up_exports_add_up_and_load_twice() {
     }
     assert_eq!(rows(&first, "individual_email_result").rejected, 3, "the three spoilt rows");
     let everything = "SELECT * EXCEPT (tier) FROM ier ORDER BY ier_id";
-    let before = house.ask(everything).await;
+    let before = fixture.ask(everything).await;
     assert_eq!(before.len() as u64, rows(&first, "individual_email_result").inserted);
 
-    house.archive().await;
-    let second = house.load([&folder]).await.unwrap();
+    fixture.archive().await;
+    let second = fixture.load([&folder]).await.unwrap();
     adds_up(&second);
     assert!(!second.changed(), "{second:?}");
-    assert_eq!(house.ask(everything).await, before);
+    assert_eq!(fixture.ask(everything).await, before);
 
     // One file at a time, last month first, archived in between: the same table.
-    let piecemeal = House::empty().await;
+    let piecemeal = Fixture::empty().await;
     for file in made.files.iter().rev() {
         let report = piecemeal.load([&file.path]).await.unwrap();
         adds_up(&report);
@@ -424,10 +429,10 @@ async fn made_up_exports_add_up_and_load_twice() {
     }
     assert_eq!(piecemeal.ask(everything).await, before);
     let links = "SELECT * EXCEPT (tier) FROM individual_link ORDER BY link_id";
-    assert_eq!(piecemeal.ask(links).await, house.ask(links).await);
+    assert_eq!(piecemeal.ask(links).await, fixture.ask(links).await);
     piecemeal.archive().await;
     assert_eq!(piecemeal.ask(everything).await, before);
-    assert_eq!(piecemeal.ask(links).await, house.ask(links).await);
+    assert_eq!(piecemeal.ask(links).await, fixture.ask(links).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -435,11 +440,11 @@ async fn made_up_exports_in_parquet_are_the_same_records() {
     let clean = |format| Recipe { misbehaviour: false, months: 2, ..recipe(format) };
     let mut answers = Vec::new();
     for format in [Format::Csv, Format::Parquet] {
-        let house = House::empty().await;
-        let folder = house.folder.path().join("exports");
+        let fixture = Fixture::empty().await;
+        let folder = fixture.folder.path().join("exports");
         synthetic::generate(&clean(format), &folder, &|_, _| {}).unwrap();
-        adds_up(&house.load([&folder]).await.unwrap());
-        answers.push(house.ask("SELECT * FROM ier ORDER BY ier_id").await);
+        adds_up(&fixture.load([&folder]).await.unwrap());
+        answers.push(fixture.ask("SELECT * FROM ier ORDER BY ier_id").await);
     }
     assert!(!answers[0].is_empty());
     assert_eq!(answers[0], answers[1]);
@@ -448,11 +453,11 @@ async fn made_up_exports_in_parquet_are_the_same_records() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_made_can_be_loaded() {
     for (months, contacts, sends) in [(1, 5, 1), (2, 30, 2), (4, 150, 6)] {
-        let house = House::empty().await;
-        let folder = house.folder.path().join("exports");
+        let fixture = Fixture::empty().await;
+        let folder = fixture.folder.path().join("exports");
         let small = Recipe { months, contacts, sends_per_month: sends, ..recipe(Format::Csv) };
         synthetic::generate(&small, &folder, &|_, _| {}).unwrap();
-        match house.load([&folder]).await {
+        match fixture.load([&folder]).await {
             Ok(report) => adds_up(&report),
             Err(error) => panic!("{months} months, {contacts} contacts: {error}"),
         }
@@ -461,27 +466,27 @@ async fn whatever_is_made_can_be_loaded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_table_is_depends_on_its_name_and_not_on_its_columns() {
-    let house = House::empty().await;
+    let fixture = Fixture::empty().await;
     let people = "ContactId,SubscriberKey,Opt\n003f40000000001,003f40000000001AAA,yes\n";
-    let report = house.load([house.file("prefs.csv", people)]).await.unwrap();
+    let report = fixture.load([fixture.file("prefs.csv", people)]).await.unwrap();
     adds_up(&report);
     assert_eq!((report.tables[0].table.as_str(), report.tables[0].inserted), ("prefs", 1));
     assert_eq!(
-        house.ask("SELECT contact_id, subscriber_key, opt FROM prefs").await,
+        fixture.ask("SELECT contact_id, subscriber_key, opt FROM prefs").await,
         ["003f40000000001AAA | 003f40000000001AAA | yes"]
     );
 
     let opens = "ClientID,SendID,SubscriberKey,EmailAddress,SubscriberID,ListID,EventDate,EventType,BatchID,TriggeredSendExternalKey\n\
         1,2,003f40000000001AAA,a@b.c,3,4,10/20/2026 9:00:00 AM,Open,0,\n";
-    let report = house.load_as([house.file("Opens.csv", opens)], Some("opens")).await.unwrap();
+    let report = fixture.load_as([fixture.file("Opens.csv", opens)], Some("opens")).await.unwrap();
     adds_up(&report);
-    assert_eq!(house.ask("SELECT subscriber_key, event_date FROM opens").await, ["003f40000000001AAA | 10/20/2026 9:00:00 AM"]);
+    assert_eq!(fixture.ask("SELECT subscriber_key, event_date FROM opens").await, ["003f40000000001AAA | 10/20/2026 9:00:00 AM"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_attributes_may_have_a_column_of_any_name() {
     use ier::record::fields::{HIDDEN, Kind as Type, TABLES, Table};
-    let house = House::empty().await;
+    let fixture = Fixture::empty().await;
     let mut names: Vec<String> =
         TABLES.iter().flat_map(|table| table.fields.iter().map(|field| field.name.to_string())).collect();
     names.extend(HIDDEN.into_iter().chain(["tier", "sent_day", "sent_month"]).map(str::to_owned));
@@ -495,14 +500,19 @@ async fn a_file_of_attributes_may_have_a_column_of_any_name() {
     let value = |name: &String| if is_text(&name) { format!("some {name}") } else { String::new() };
     let row = |person: u32| format!("00{person}f40000000001,{}\n", names.iter().map(value).collect::<Vec<_>>().join(","));
     let text = format!("ContactId,{}\n{}", names.join(","), row(3));
-    let report = house.load_as([house.file("anything.csv", &text)], Some("anything")).await.unwrap();
+    let report = fixture.load_as([fixture.file("anything.csv", &text)], Some("anything")).await.unwrap();
     adds_up(&report);
-    assert_eq!((report.tables[0].inserted, report.tables[0].rejected), (1, 0), "{:?}", std::fs::read_to_string(house.rejects()));
+    assert_eq!(
+        (report.tables[0].inserted, report.tables[0].rejected),
+        (1, 0),
+        "{:?}",
+        std::fs::read_to_string(fixture.rejects())
+    );
     // A file with other columns makes the table wider; all that was told is still there.
-    house.load([house.file("anything.csv", "ContactId,More\n003f40000000003,x\n")]).await.unwrap();
-    let told = house.ask("SELECT * FROM anything WHERE contact_id = '003f40000000001AAA'").await.remove(0);
+    fixture.load([fixture.file("anything.csv", "ContactId,More\n003f40000000003,x\n")]).await.unwrap();
+    let reported = fixture.ask("SELECT * FROM anything WHERE contact_id = '003f40000000001AAA'").await.remove(0);
     for name in names.iter().filter(is_text) {
-        assert!(told.split(" | ").any(|cell| cell == format!("some {name}")), "{name}: {told}");
+        assert!(reported.split(" | ").any(|cell| cell == format!("some {name}")), "{name}: {reported}");
     }
-    assert!(!house.load_as([house.file("anything.csv", &text)], Some("anything")).await.unwrap().changed());
+    assert!(!fixture.load_as([fixture.file("anything.csv", &text)], Some("anything")).await.unwrap().changed());
 }

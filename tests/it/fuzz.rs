@@ -210,8 +210,8 @@ fn place(bytes: &[u8], kind: usize, dice: &mut Dice) -> usize {
     let tail = match kind {
         2 => length.min(300),
         3 => {
-            let told = length.checked_sub(8).and_then(|at| bytes[at..at + 4].try_into().ok()).map_or(0, u32::from_le_bytes);
-            (told as usize).saturating_add(8).min(length)
+            let reported = length.checked_sub(8).and_then(|at| bytes[at..at + 4].try_into().ok()).map_or(0, u32::from_le_bytes);
+            (reported as usize).saturating_add(8).min(length)
         }
         _ => 0,
     };
@@ -269,8 +269,8 @@ fn read(path: &Path) -> Duration {
         ReadOptions { record_bytes: RECORD_BYTES, batch_rows: 4096, ..ReadOptions::new(Asked::new(chrono_tz::America::Denver)) };
     let inputs = expand(&[path.display().to_string()]).expect("the file is there");
     // An error is as good as rows: that it comes is what counts. And what it says must be sayable.
-    let told = inspect(inputs, &options).map(|found| found.to_string()).unwrap_or_else(|error| error.to_string());
-    assert!(!told.is_empty());
+    let reported = inspect(inputs, &options).map(|found| found.to_string()).unwrap_or_else(|error| error.to_string());
+    assert!(!reported.is_empty());
     began.elapsed()
 }
 
@@ -288,9 +288,9 @@ fn resident_bytes() -> u64 {
 #[test]
 #[ignore = "started by the other test, as a process of its own"]
 fn worker() {
-    let Ok(told) = std::env::var("IER_TEST_FUZZ_WORK") else { return };
-    let words: Vec<&str> = told.split(' ').collect();
-    let [first, step, end, folder] = words.as_slice() else { panic!("{told}") };
+    let Ok(reported) = std::env::var("IER_TEST_FUZZ_WORK") else { return };
+    let words: Vec<&str> = reported.split(' ').collect();
+    let [first, step, end, folder] = words.as_slice() else { panic!("{reported}") };
     let [first, step, end] = [first, step, end].map(|number| number.parse::<u64>().expect("a number"));
     let (folder, corpus) = (Path::new(folder), Corpus::new());
     // What a library does not expect of a file is caught, and told as an error; what we do not expect is ours to mend.
@@ -411,8 +411,8 @@ fn whatever_comes_is_read_or_refused() {
     let logs: String = logs.map(|log| std::fs::read_to_string(log).unwrap_or_default()).collect();
     if !wrong.is_empty() {
         let kept = folder.keep();
-        let told: Vec<&str> = logs.lines().filter(|line| !line.is_empty()).collect();
-        let last = told[told.len().saturating_sub(200)..].join("\n");
+        let reported: Vec<&str> = logs.lines().filter(|line| !line.is_empty()).collect();
+        let last = reported[reported.len().saturating_sub(200)..].join("\n");
         panic!("{}\nkept in {}\n{last}", wrong.join("\n"), kept.display());
     }
     println!("{inputs} inputs, {}", logs.lines().filter(|line| line.ends_with("at most")).collect::<Vec<_>>().join(", "));

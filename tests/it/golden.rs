@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-use crate::house::data;
+use crate::fixture::data;
 
 /// A copy of a golden warehouse, and what the program of its day said of it.
 struct Golden {
@@ -52,9 +52,9 @@ impl Golden {
 
     fn does(&self, words: &[&str]) -> String {
         let output = self.ier(words);
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{words:?}: {told}");
-        String::from_utf8(output.stdout).unwrap() + &told
+        let reported = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{words:?}: {reported}");
+        String::from_utf8(output.stdout).unwrap() + &reported
     }
 
     fn sql(&self, statement: &str) -> String {
@@ -101,8 +101,8 @@ fn format_0_is_read_as_it_was_and_nothing_of_it_changes() {
 fn format_0_is_continued_by_every_job_and_verified() {
     let golden = Golden::new("format-0");
     let before = golden.contents();
-    let told = golden.does(&["verify"]);
-    assert!(told.contains("was of format 0 and is of format 1 now"), "the first that writes says so: {told}");
+    let reported = golden.does(&["verify"]);
+    assert!(reported.contains("was of format 0 and is of format 1 now"), "the first that writes says so: {reported}");
     assert!(!golden.does(&["verify"]).contains("format"), "and only the first");
     golden.answers_as_then(&[]);
     // Loading the same exports again changes no record.

@@ -10,7 +10,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
 use crate::faults::scenes::Job;
-use crate::house::House;
+use crate::fixture::Fixture;
 use crate::races::{commit_to, held};
 use crate::world::records::{Record, contact, contact_id, ier, lead, lead_id};
 use crate::world::store::Mode;
@@ -36,7 +36,7 @@ fn mails(numbers: &[u32]) -> Vec<String> {
 async fn alias(world: &World, from: &str, to: &str, reason: &str) -> Result<AliasReport> {
     let request =
         AliasRequest { alias_id: from.to_owned(), person_id: to.to_owned(), reason: reason.to_owned(), author: "ann".to_owned() };
-    add(&world.house, &request).await
+    add(&world.warehouse, &request).await
 }
 
 /// Mails to contacts 1, 2 and 3 and to lead 4, a day each: mail n is the nth oldest.
@@ -295,29 +295,29 @@ async fn a_random_forest_answers_the_same_by_any_id() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn people_are_found_by_address() {
-    let house = House::filled().await;
-    house.archive().await;
+    let fixture = Fixture::filled().await;
+    fixture.archive().await;
     // The address of the record, of the merged one, of the lead, and in capitals: all are Ana.
     for address in ["ana.ortiz@example.edu", "ana.ortiz2@example.com", " ANA.O@example.com "] {
-        let ana = house.engine.person(address).await.unwrap();
+        let ana = fixture.engine.person(address).await.unwrap();
         assert_eq!(ana.canonical_id(), "003f40000000001AAA", "{address}");
         let ids: Vec<&str> = ana.ids().iter().map(|id| id.as_str()).collect();
         assert_eq!(ids, ["003f40000000001AAA", "003f40000000002AAA", "00Qf40000000001EAA"]);
         assert_eq!(ana.edges().len(), 2);
-        let rows = texts(house.engine.history(address).await.unwrap()).await.unwrap();
+        let rows = texts(fixture.engine.history(address).await.unwrap()).await.unwrap();
         assert_eq!(rows.len(), 6, "{address}");
     }
-    let nobody = house.engine.person("nobody@example.edu").await.map(drop).unwrap_err();
+    let nobody = fixture.engine.person("nobody@example.edu").await.map(drop).unwrap_err();
     assert_eq!(nobody.kind(), Kind::NotFound, "{nobody}");
 
     // Somebody whom only an e-mail names, and an address two share.
-    house
+    fixture
         .load([
-            house.file(
+            fixture.file(
                 "contact.csv",
                 "Id,MasterRecordId,Name,Email\n003f40000000007,,Gil Moss,Office@example.edu\n003f40000000008,,Hana Moss,office@example.edu\n",
             ),
-            house.file(
+            fixture.file(
                 "individual_email_result.csv",
                 "Id,et4ae5__MergeId__c,et4ae5__Contact__c,et4ae5__Email__c,et4ae5__DateSent__c\n\
                  a0Df40000000077,M-77,003f40000000009,ivo@example.edu,2026-10-20T16:00:00.000Z\n",
@@ -325,8 +325,8 @@ async fn people_are_found_by_address() {
         ])
         .await
         .unwrap();
-    assert_eq!(house.engine.person("ivo@example.edu").await.unwrap().id().as_str(), "003f40000000009AAA");
-    let shared = house.engine.person("office@example.edu").await.map(drop).unwrap_err();
+    assert_eq!(fixture.engine.person("ivo@example.edu").await.unwrap().id().as_str(), "003f40000000009AAA");
+    let shared = fixture.engine.person("office@example.edu").await.map(drop).unwrap_err();
     assert_eq!(shared.kind(), Kind::Invalid);
     assert_eq!(
         shared.to_string(),
@@ -340,15 +340,15 @@ async fn people_are_found_by_address() {
         reason: "the same employee number".to_owned(),
         author: "ann".to_owned(),
     };
-    add(&house.warehouse, &request).await.unwrap();
-    assert_eq!(house.engine.person("office@example.edu").await.unwrap().canonical_id(), "003f40000000008AAA");
+    add(&fixture.warehouse, &request).await.unwrap();
+    assert_eq!(fixture.engine.person("office@example.edu").await.unwrap().canonical_id(), "003f40000000008AAA");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn people_are_found_by_words() {
-    let house = House::filled().await;
-    house
-        .load([house.file(
+    let fixture = Fixture::filled().await;
+    fixture
+        .load([fixture.file(
             "contact.csv",
             "Id,MasterRecordId,Name,FirstName,LastName,Email\n\
              003f40000000007,,José Núñez,José,Núñez,jn@example.edu\n003f40000000008,,,Zoë,Østergård,\n",
@@ -356,7 +356,7 @@ async fn people_are_found_by_words() {
         .await
         .unwrap();
     let found = async |text: &str| {
-        let found = house.engine.who(text, 50).await.unwrap();
+        let found = fixture.engine.who(text, 50).await.unwrap();
         assert_eq!(found.found as usize, found.people.len());
         found.people.into_iter().map(|face| (face.id, face.name.unwrap_or_default(), face.other_ids)).collect::<Vec<_>>()
     };
@@ -371,21 +371,21 @@ async fn people_are_found_by_words() {
     }
     assert_eq!(found("zoe ostergard").await, [("003f40000000008AAA".to_owned(), "Zoë Østergård".to_owned(), vec![])]);
     assert!(found("ortiz reed").await.is_empty());
-    let some = house.engine.who("example", 2).await.unwrap();
+    let some = fixture.engine.who("example", 2).await.unwrap();
     assert_eq!((some.found, some.people.len()), (7, 2));
     assert!(some.to_string().ends_with("(7 people found, the first 2 shown: add words, or raise --limit)"), "{some}");
-    assert_eq!(house.engine.who("  ", 2).await.unwrap_err().kind(), Kind::Invalid);
+    assert_eq!(fixture.engine.who("  ", 2).await.unwrap_err().kind(), Kind::Invalid);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_loaded_into_the_ledger() {
-    let house = House::empty().await;
-    let file = house.file("person_alias.csv", "alias_id,person_id,how\n003f40000000001,003f40000000002,merge\n");
+    let fixture = Fixture::empty().await;
+    let file = fixture.file("person_alias.csv", "alias_id,person_id,how\n003f40000000001,003f40000000002,merge\n");
     for table in [None, Some("person_alias"), Some("Person_Alias")] {
-        let error = house.load_as([&file], table).await.unwrap_err();
+        let error = fixture.load_as([&file], table).await.unwrap_err();
         assert!(error.kind() == Kind::Invalid && error.to_string().contains("kept by ier itself"), "{error}");
     }
-    assert_eq!(house.ask("SELECT count(*) FROM person_alias").await, ["0"]);
+    assert_eq!(fixture.ask("SELECT count(*) FROM person_alias").await, ["0"]);
 }
 
 /// A file of attributes may have the name of a function: each is found where it is meant.

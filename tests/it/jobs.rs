@@ -7,11 +7,11 @@ use std::process::{Command, Output};
 use futures::future::join_all;
 use ier::error::{Error, Kind, Result};
 use ier::jobs::{archive, compact, vacuum};
-use ier::ledgers::runs::{Ended, Outcome, Report, histories, recorded};
+use ier::ledgers::runs::{FinishedRun, Outcome, Report, histories, recorded};
 use serde::Serialize;
 use tempfile::TempDir;
 
-use crate::house::data;
+use crate::fixture::data;
 use crate::world::records::ier;
 use crate::world::store::Mode;
 use crate::world::{COMPACT, World, day, silent};
@@ -50,8 +50,8 @@ fn said(what: &'static str, rows: u64) -> Result<Said> {
     Ok(Said { what, rows, complains: false })
 }
 
-async fn run(world: &World, job: &str, outcome: Result<Said>) -> Result<Ended<Said>> {
-    recorded(&world.house, job, "ann", |_| async move { outcome }).await
+async fn run(world: &World, job: &str, outcome: Result<Said>) -> Result<FinishedRun<Said>> {
+    recorded(&world.warehouse, job, "ann", |_| async move { outcome }).await
 }
 
 async fn with_rows() -> World {
@@ -60,10 +60,11 @@ async fn with_rows() -> World {
     world
 }
 
-async fn archived(world: &World) -> Result<Ended<archive::ArchiveReport>> {
-    let house = &world.house;
-    let work = |_| async { archive::execute(house, archive::plan(house, Some(day("2026-08-01")), 90).await?, silent()).await };
-    recorded(house, "archive", "ann", work).await
+async fn archived(world: &World) -> Result<FinishedRun<archive::ArchiveReport>> {
+    let warehouse = &world.warehouse;
+    let work =
+        |_| async { archive::execute(warehouse, archive::plan(warehouse, Some(day("2026-08-01")), 90).await?, silent()).await };
+    recorded(warehouse, "archive", "ann", work).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,13 +82,13 @@ async fn a_run_says_how_it_ended() {
     let ended = run(&world, "verify", complains).await.unwrap();
     assert!(ended.unrecorded.is_none());
     let engine = concat!("ier ", env!("CARGO_PKG_VERSION"));
-    let told = [
+    let reported = [
         ["archive", "done", "1", "ann", engine, "-"],
         ["archive", "nothing", "0", "ann", engine, "-"],
         ["audit", "failed", "0", "ann", engine, "unavailable"],
         ["verify", "failed", "0", "ann", engine, "corrupt: one file is damaged"],
     ];
-    assert_eq!(world.ask(RUNS).await, told);
+    assert_eq!(world.ask(RUNS).await, reported);
     let report = world.line("SELECT report FROM job_run WHERE outcome = 'done'").await;
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     assert_eq!((&report["until"], &report["tables"][0]["rows"]), (&"2026-08-01".into(), &1.into()));
@@ -101,7 +102,7 @@ async fn a_run_says_how_it_ended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_job_says_whether_it_changed_anything() {
     let world = with_rows().await;
-    let house = &world.house;
+    let warehouse = &world.warehouse;
     for expected in ["archive done", "archive nothing"] {
         archived(&world).await.unwrap();
         assert_eq!(newest(&world).await, expected);
@@ -111,17 +112,17 @@ async fn every_job_says_whether_it_changed_anything() {
     world.load(&[ier(3).sent("2026-05-07 08:00")]).await;
     world.archive("2026-08-01").await;
     for expected in ["compact done", "compact nothing"] {
-        let work = |_| async { compact::execute(house, compact::plan(house, &COMPACT).await?, &COMPACT, silent()).await };
-        recorded(house, "compact", "ann", work).await.unwrap();
+        let work = |_| async { compact::execute(warehouse, compact::plan(warehouse, &COMPACT).await?, &COMPACT, silent()).await };
+        recorded(warehouse, "compact", "ann", work).await.unwrap();
         assert_eq!(newest(&world).await, expected);
         world.clock.tick(chrono::Duration::minutes(1));
     }
     let week = chrono::Duration::days(7);
-    let work = |_| async { vacuum::execute(vacuum::plan(house, week).await?, silent()).await };
-    recorded(house, "vacuum", "ann", work).await.unwrap();
+    let work = |_| async { vacuum::execute(vacuum::plan(warehouse, week).await?, silent()).await };
+    recorded(warehouse, "vacuum", "ann", work).await.unwrap();
     assert_eq!(newest(&world).await, "vacuum nothing");
     world.days_pass(8);
-    recorded(house, "vacuum", "ann", work).await.unwrap();
+    recorded(warehouse, "vacuum", "ann", work).await.unwrap();
     assert_eq!(newest(&world).await, "vacuum done");
     world.files_are_sound().await;
 }
@@ -135,7 +136,7 @@ async fn where_nothing_is_a_run_that_changed_nothing_leaves_nothing() {
     let world = World::on("2026-11-01");
     archived(&world).await.unwrap();
     run(&world, "load", Err(Error::not_found("no such file"))).await.unwrap_err();
-    assert!(!world.house.exists().await.unwrap());
+    assert!(!world.warehouse.exists().await.unwrap());
     // What changed something is told also there, and what was stopped by its user nowhere.
     run(&world, "load", said("2 rows", 2)).await.unwrap();
     run(&world, "load", Err(Error::interrupted("stopped"))).await.unwrap_err();
@@ -149,8 +150,8 @@ async fn runs_that_end_at_once_all_leave_their_rows() {
     let ended = join_all(others.iter().map(|other| run(other, "compact", said("one", 1)))).await;
     let mut ids: Vec<String> = ended.into_iter().map(|ended| ended.unwrap()).map(|ended| ended.run_id).collect();
     ids.sort();
-    let told: Vec<String> = world.ask("SELECT run_id FROM job_run ORDER BY 1").await.into_iter().flatten().collect();
-    assert_eq!(told, ids);
+    let reported: Vec<String> = world.ask("SELECT run_id FROM job_run ORDER BY 1").await.into_iter().flatten().collect();
+    assert_eq!(reported, ids);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,7 +161,7 @@ async fn a_row_that_cannot_be_written_fails_no_job_and_is_never_there_twice() {
     let clean = before.fork(None);
     run(&clean, "compact", said("one", 1)).await.unwrap();
     let calls = clean.store.calls();
-    let (mut told, mut untold) = (0, 0);
+    let (mut reported, mut unreported) = (0, 0);
     for mode in Mode::ALL {
         let last = if mode.concerns_writes_only() { calls.iter().filter(|call| call.writes()).count() } else { calls.len() };
         for call in 1..=last as u64 {
@@ -172,15 +173,17 @@ async fn a_row_that_cannot_be_written_fails_no_job_and_is_never_there_twice() {
             match ended {
                 None => {}
                 Some(ended) => match ended.unwrap().unrecorded {
-                    None => (assert_eq!(rows, 1, "{mode:?} at {call}"), told += 1).1,
-                    Some(error) => (assert_eq!(error.kind(), Kind::Unavailable, "{mode:?} at {call}: {error}"), untold += 1).1,
+                    None => (assert_eq!(rows, 1, "{mode:?} at {call}"), reported += 1).1,
+                    Some(error) => {
+                        (assert_eq!(error.kind(), Kind::Unavailable, "{mode:?} at {call}: {error}"), unreported += 1).1
+                    }
                 },
             }
             run(&next, "vacuum", said("one", 1)).await.unwrap();
             next.files_are_sound().await;
         }
     }
-    assert!(told > 0 && untold > 0, "{told} told, {untold} not");
+    assert!(reported > 0 && unreported > 0, "{reported} told, {unreported} not");
     // The job's own error comes first.
     let world = before.fork(Some((1, Mode::ErrorForEver)));
     let error = run(&world, "compact", Err(Error::corrupt("the month is damaged"))).await.unwrap_err();
@@ -200,18 +203,18 @@ async fn the_view_shows_how_each_job_is_doing() {
     drop(run(&world, "verify", Err(Error::corrupt("a file is gone"))).await);
     hour();
     run(&world, "archive", said("5 rows", 5)).await.unwrap();
-    let told = world.ask("SELECT * FROM jobs ORDER BY job").await;
+    let reported = world.ask("SELECT * FROM jobs ORDER BY job").await;
     let line = |text: &str| text.split(" | ").map(str::to_owned).collect::<Vec<_>>();
     let expected = [
         line("archive | 2026-11-01T17:00:00Z | done | 0.0 | 5 | - | 2026-11-01T17:00:00Z | 0 | 1"),
         line("compact | 2026-11-01T15:00:00Z | failed | 0.0 | 0 | corrupt: worse | 2026-11-01T13:00:00Z | 2 | 4"),
         line("verify | 2026-11-01T16:00:00Z | failed | 0.0 | 0 | corrupt: a file is gone | - | 1 | 1"),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
     // What a schedule goes by says the same.
-    let histories = histories(&world.house).await.unwrap();
-    let told: Vec<_> = histories.iter().map(|(job, run)| (job.as_str(), run.outcome.as_str(), run.failures)).collect();
-    assert_eq!(told, [("archive", "done", 0), ("compact", "failed", 2), ("verify", "failed", 1)]);
+    let histories = histories(&world.warehouse).await.unwrap();
+    let reported: Vec<_> = histories.iter().map(|(job, run)| (job.as_str(), run.outcome.as_str(), run.failures)).collect();
+    assert_eq!(reported, [("archive", "done", 0), ("compact", "failed", 2), ("verify", "failed", 1)]);
     let compact = &histories["compact"];
     assert_eq!(compact.succeeded_at.unwrap().to_rfc3339(), "2026-11-01T13:00:00+00:00");
     assert_eq!((compact.rows, Outcome::Nothing.name()), (0, "nothing"));
@@ -277,10 +280,10 @@ fn a_row_repeats_nothing_that_stood_in_a_file() {
     }
     assert!(ier(&["hold", "add", "--person", "003f40000000001AAA", "--reason", "Quillfeather v. CU"]).status.success());
     let runs = ier(&["sql", "-F", "csv", "SELECT job, error, report FROM job_run WHERE job = 'hold' OR outcome = 'failed'"]);
-    let told = String::from_utf8(runs.stdout).unwrap();
-    assert_eq!(told.lines().count(), 4, "{told}");
+    let reported = String::from_utf8(runs.stdout).unwrap();
+    assert_eq!(reported.lines().count(), 4, "{reported}");
     for private in ["Ottoline", "Quillfeather", "0100", "1971", "ottoline", "003f4"] {
-        assert!(!told.contains(private), "{told}");
+        assert!(!reported.contains(private), "{reported}");
     }
-    assert_eq!(told.matches("invalid: bare.csv").count(), 2, "{told}");
+    assert_eq!(reported.matches("invalid: bare.csv").count(), 2, "{reported}");
 }

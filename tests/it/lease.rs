@@ -19,13 +19,13 @@ use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use tempfile::TempDir;
 
-use crate::house::data;
+use crate::fixture::data;
 use crate::world::records::ier;
 use crate::world::store::{Call, Mode};
 use crate::world::{COMPACT, World};
 
 fn contender(world: &World, name: &str) -> Contender {
-    Contender::new(&world.house, name, Terms::default())
+    Contender::new(&world.warehouse, name, Terms::default())
 }
 
 fn ours(attempt: Result<Attempt>) -> Lease {
@@ -47,7 +47,7 @@ fn seconds_pass(world: &World, seconds: i64) {
 }
 
 async fn top(world: &World) -> Newest {
-    newest(&world.another().house, Terms::default()).await.unwrap().unwrap()
+    newest(&world.another().warehouse, Terms::default()).await.unwrap().unwrap()
 }
 
 async fn entries(world: &World) -> usize {
@@ -64,7 +64,7 @@ async fn of_many_who_try_at_once_one_takes_it() {
     assert_eq!(taken, 1);
     assert_eq!((top(&world).await.number, entries(&world).await), (1, 1));
     // It is no warehouse yet, and no vacuum sweeps it.
-    assert!(!world.house.exists().await.unwrap());
+    assert!(!world.warehouse.exists().await.unwrap());
     world.days_pass(30);
     world.vacuum(0).await;
     assert_eq!(entries(&world).await, 1);
@@ -246,14 +246,14 @@ fn short() -> Terms {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_holder_who_cannot_renew_stops_in_time() {
     let world = World::on("2026-11-01");
-    let mut lease = ours(Contender::new(&world.house, "a", short()).take().await);
+    let mut lease = ours(Contender::new(&world.warehouse, "a", short()).take().await);
     tokio::time::timeout(Duration::from_millis(1500), lease.keep()).await.expect_err("it is renewed again and again");
     lease.release().await.unwrap();
     let calls = world.store.calls().len() as u64;
     assert!(calls > 20, "{calls} calls");
     // A store that stops answering after the lease was taken.
     let world = World::on("2026-11-01").fork(Some((4, Mode::ErrorForEver)));
-    let mut lease = ours(Contender::new(&world.house, "a", short()).take().await);
+    let mut lease = ours(Contender::new(&world.warehouse, "a", short()).take().await);
     let lost = tokio::time::timeout(Duration::from_millis(600), lease.keep()).await.unwrap();
     assert_eq!(lost.kind(), Kind::Conflict);
     assert!(lost.to_string().contains("did not answer"), "{lost}");
@@ -297,13 +297,13 @@ impl Work {
         tokio::time::sleep(lasts).await;
         here.1 = true;
         self.ended.fetch_add(1, Ordering::SeqCst);
-        Ok(Done { outcome: Outcome::Nothing, rows: 0, told: "worked".to_owned(), complaint: None, unrecorded: None })
+        Ok(Done { outcome: Outcome::Nothing, rows: 0, summary: "worked".to_owned(), complaint: None, unrecorded: None })
     }
 }
 
 pub fn scheduler(world: &World, name: &str, schedule: &str, jobs: &'static [Scheduled]) -> Scheduler {
     let shift = Shift {
-        warehouse: world.house.clone(),
+        warehouse: world.warehouse.clone(),
         who: "ann".to_owned(),
         archive_older_than_days: 90,
         compact: COMPACT,
@@ -327,8 +327,8 @@ pub fn scheduler(world: &World, name: &str, schedule: &str, jobs: &'static [Sche
 
 /// Runs a scheduler until the task is aborted: a process that can be killed. What it says is kept.
 fn process(scheduler: Scheduler) -> (tokio::task::JoinHandle<Result<()>>, Arc<Mutex<Vec<Event>>>) {
-    let told: Arc<Mutex<Vec<Event>>> = Arc::default();
-    let telling = told.clone();
+    let reported: Arc<Mutex<Vec<Event>>> = Arc::default();
+    let telling = reported.clone();
     let running = tokio::spawn(async move {
         let tell = move |event: &Event| {
             telling.lock().unwrap().push(event.clone());
@@ -336,7 +336,7 @@ fn process(scheduler: Scheduler) -> (tokio::task::JoinHandle<Result<()>>, Arc<Mu
         };
         scheduler.forever(std::future::pending(), &tell).await
     });
-    (running, told)
+    (running, reported)
 }
 
 async fn until(what: &str, mut so: impl FnMut() -> bool) {
@@ -355,11 +355,12 @@ async fn two_schedulers_never_both_work_and_one_follows_the_other() {
     const TRY: &[Scheduled] = &[Scheduled { name: "try", destroys: None, work: |_| WORK.job(Duration::from_millis(30)).boxed() }];
     let world = World::on("2026-11-01");
     let (first, second) = (world.another(), world.another());
-    let (a, told_a) = process(scheduler(&first, "a", "every 1m", TRY));
+    let (a, reported_a) = process(scheduler(&first, "a", "every 1m", TRY));
     until("a works", || WORK.ended.load(Ordering::SeqCst) > 0).await;
-    let (b, told_b) = process(scheduler(&second, "b", "every 1m", TRY));
-    let waiting = |told: &Mutex<Vec<Event>>| told.lock().unwrap().iter().any(|event| matches!(event, Event::Waiting { .. }));
-    until("b waits", || waiting(&told_b)).await;
+    let (b, reported_b) = process(scheduler(&second, "b", "every 1m", TRY));
+    let waiting =
+        |reported: &Mutex<Vec<Event>>| reported.lock().unwrap().iter().any(|event| matches!(event, Event::Waiting { .. }));
+    until("b waits", || waiting(&reported_b)).await;
     // A minute passes now and then: less than the lease's time each, as the watcher's clock sees it.
     let ended = WORK.ended.load(Ordering::SeqCst);
     until("a has worked for some minutes", || {
@@ -367,7 +368,7 @@ async fn two_schedulers_never_both_work_and_one_follows_the_other() {
         WORK.ended.load(Ordering::SeqCst) > ended + 2
     })
     .await;
-    assert!(!told_b.lock().unwrap().iter().any(|event| matches!(event, Event::Took { .. })), "b never had it");
+    assert!(!reported_b.lock().unwrap().iter().any(|event| matches!(event, Event::Took { .. })), "b never had it");
     // It dies, at any point of its work; the other follows.
     a.abort();
     drop(a.await);
@@ -380,7 +381,7 @@ async fn two_schedulers_never_both_work_and_one_follows_the_other() {
     b.abort();
     drop(b.await);
     assert_eq!(WORK.overlap.load(Ordering::SeqCst), 0, "both worked at once");
-    assert!(matches!(told_a.lock().unwrap()[0], Event::Took { term: 1 }));
+    assert!(matches!(reported_a.lock().unwrap()[0], Event::Took { term: 1 }));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -390,9 +391,9 @@ async fn a_job_is_dropped_when_the_lease_is_lost_and_told_to_stop_gives_it_back(
         &[Scheduled { name: "long", destroys: None, work: |_| WORK.job(Duration::from_secs(600)).boxed() }];
     let world = World::on("2026-11-01");
     let (first, second) = (world.another(), world.another());
-    let (a, told) = process(scheduler(&first, "a", "every 1m", LONG));
+    let (a, reported) = process(scheduler(&first, "a", "every 1m", LONG));
     until("a works", || WORK.now.load(Ordering::SeqCst) == 1).await;
-    let mut thief = Contender::new(&second.house, "thief", short());
+    let mut thief = Contender::new(&second.warehouse, "thief", short());
     let lease = loop {
         seconds_pass(&world, 2);
         if let Attempt::Ours(lease) = thief.take().await.unwrap() {
@@ -400,8 +401,8 @@ async fn a_job_is_dropped_when_the_lease_is_lost_and_told_to_stop_gives_it_back(
         }
     };
     until("a has stopped", || WORK.dropped.load(Ordering::SeqCst) == 1).await;
-    let lost = |told: &Mutex<Vec<Event>>| told.lock().unwrap().iter().any(|event| matches!(event, Event::Lost { .. }));
-    until("a says so", || lost(&told)).await;
+    let lost = |reported: &Mutex<Vec<Event>>| reported.lock().unwrap().iter().any(|event| matches!(event, Event::Lost { .. }));
+    until("a says so", || lost(&reported)).await;
     assert_eq!(world.another().ask("SELECT * FROM job_run").await.len(), 0, "what was dropped has no row");
     a.abort();
     drop(a.await);
@@ -416,7 +417,7 @@ async fn a_job_is_dropped_when_the_lease_is_lost_and_told_to_stop_gives_it_back(
     };
     scheduler.forever(stop, &|_| Ok(())).await.unwrap();
     assert_eq!(WORK.now.load(Ordering::SeqCst), 0);
-    ours(Contender::new(&world.another().house, "d", short()).take().await);
+    ours(Contender::new(&world.another().warehouse, "d", short()).take().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -439,9 +440,9 @@ async fn jobs_that_fail_wait_and_jobs_that_destroy_want_to_be_confirmed() {
     ];
     let world = World::on("2026-11-01");
     let scheduler = Scheduler { confirm: Default::default(), ..scheduler(&world, "a", "daily at 02:00", BAD) };
-    let told = scheduler.plan().await.unwrap();
+    let reported = scheduler.plan().await.unwrap();
     assert_eq!(
-        told.to_string(),
+        reported.to_string(),
         "no scheduler is at work\nbad never ran, due (daily at 02:00)\n\
          worse never ran, waits for run.confirm = [\"worse\"] (daily at 02:00)\n  now it would remove nothing"
     );
@@ -456,7 +457,7 @@ async fn jobs_that_fail_wait_and_jobs_that_destroy_want_to_be_confirmed() {
     assert!(scheduler.once(never()).await.unwrap().ran.is_empty(), "twice as long the second time");
     assert_eq!(TRIES.load(Ordering::SeqCst), 2);
     // While somebody else is at work nothing is done.
-    let lease = ours(Contender::new(&world.another().house, "b", short()).take().await);
+    let lease = ours(Contender::new(&world.another().warehouse, "b", short()).take().await);
     let report = scheduler.once(never()).await.unwrap();
     assert_eq!(report.held_by.as_deref(), Some("b"));
     assert_eq!(report.to_string(), "nothing done: b is at work");
@@ -481,12 +482,12 @@ async fn the_jobs_of_the_table_do_their_work_and_figures_are_written() {
     let other = world.another();
     let next = Scheduler {
         memory: Memory::default(),
-        shift: Shift { warehouse: other.house.clone(), ..scheduler.shift.clone() },
+        shift: Shift { warehouse: other.warehouse.clone(), ..scheduler.shift.clone() },
         ..scheduler
     };
     assert!(next.plan().await.unwrap().jobs.iter().all(|job| !job.due));
     let now = world.clock.now().timestamp();
-    let told = std::fs::read_to_string(&file).unwrap();
+    let reported = std::fs::read_to_string(&file).unwrap();
     for line in [
         "# TYPE ier_rows gauge",
         "ier_rows{table=\"individual_email_result\",tier=\"archive\"} 1",
@@ -498,7 +499,7 @@ async fn the_jobs_of_the_table_do_their_work_and_figures_are_written() {
         "ier_hot_oldest_timestamp_seconds{table=\"individual_email_result\"} 1792454400",
         "ier_lease_held{holder=\"a\"} 1",
     ] {
-        assert!(told.lines().any(|told| told == line), "{line} is not in\n{told}");
+        assert!(reported.lines().any(|reported| reported == line), "{line} is not in\n{reported}");
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
@@ -529,18 +530,18 @@ impl Room {
 #[test]
 fn two_processes_at_once_do_each_job_once() {
     let room = Room::filled();
-    let told = room.out(&["run", "--dry-run"]);
-    assert!(told.starts_with("no scheduler is at work\narchive never ran, due"), "{told}");
+    let reported = room.out(&["run", "--dry-run"]);
+    assert!(reported.starts_with("no scheduler is at work\narchive never ran, due"), "{reported}");
     let both = [(); 2].map(|()| room.command(&["run", "--once"]).spawn().unwrap());
     for one in both.map(|one| one.wait_with_output().unwrap()) {
         assert!(one.status.success(), "{}", text(&one));
     }
     let runs = room.out(&["sql", "-F", "csv", "SELECT job, count(*) FROM job_run GROUP BY 1 ORDER BY 1"]);
     assert_eq!(runs, "job,count\narchive,1\ncompact,1\nload,1\nreconcile,1\nverify,1\n");
-    let told = room.out(&["run", "--once"]);
+    let reported = room.out(&["run", "--once"]);
     assert!(
-        told.starts_with("nothing is due\n") && told.contains("vacuum never ran, waits for run.confirm = [\"vacuum\"]"),
-        "{told}"
+        reported.starts_with("nothing is due\n") && reported.contains("vacuum never ran, waits for run.confirm = [\"vacuum\"]"),
+        "{reported}"
     );
     let figures = room.out(&["status", "--metrics"]);
     assert!(

@@ -10,16 +10,16 @@ use futures::TryStreamExt;
 use ier::error::Kind;
 use ier::query::limits::Limits;
 
-use crate::house::{House, limits};
+use crate::fixture::{Fixture, limits};
 
 /// A join that computes for long without a pause and finds nothing.
 const ENDLESS: &str = "SELECT count(*) FROM generate_series(1, 20000) a, generate_series(1, 20000) b WHERE a.value + b.value = 0";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_takes_too_long_is_stopped() {
-    let house = House::with_limits(Limits { statement: Some(Duration::from_millis(200)), ..limits() }).await;
+    let fixture = Fixture::with_limits(Limits { statement: Some(Duration::from_millis(200)), ..limits() }).await;
     let started = Instant::now();
-    let error = house.try_ask(ENDLESS).await.unwrap_err();
+    let error = fixture.try_ask(ENDLESS).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Unavailable, "{error}");
     assert!(error.to_string().contains("ran longer than 0.2 s"), "{error}");
     assert!(started.elapsed() < Duration::from_secs(3), "told in time, not at the next pause: {:?}", started.elapsed());
@@ -28,11 +28,11 @@ async fn a_statement_that_takes_too_long_is_stopped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sort_that_outgrows_its_memory_spills() {
     let folder = tempfile::tempdir().unwrap();
-    let house =
-        House::with_limits(Limits { memory_bytes: 24 << 20, spill_folder: Some(folder.path().to_owned()), ..limits() }).await;
+    let fixture =
+        Fixture::with_limits(Limits { memory_bytes: 24 << 20, spill_folder: Some(folder.path().to_owned()), ..limits() }).await;
     // 32 MB of numbers.
     let sorted = "SELECT value % 977 AS rest, value FROM generate_series(1, 2000000) ORDER BY rest, value";
-    let mut stream = house.engine.sql(sorted).await.unwrap();
+    let mut stream = fixture.engine.sql(sorted).await.unwrap();
     let (mut rows, mut before, mut spilled) = (0, (-1, 0), false);
     while let Some(batch) = stream.try_next().await.unwrap() {
         spilled |= !files(folder.path()).is_empty();
@@ -46,7 +46,7 @@ async fn a_sort_that_outgrows_its_memory_spills() {
     assert_eq!((rows, before), (2_000_000, (976, 1_999_918)));
     assert!(spilled, "it was more than fits");
     drop(stream);
-    drop(house);
+    drop(fixture);
     assert!(files(folder.path()).is_empty(), "nothing is left behind");
 }
 
@@ -56,32 +56,32 @@ async fn a_statement_short_of_memory_does_not_stand_still() {
     let distinct =
         "SELECT v % 13 AS g, count(DISTINCT md5(CAST(v % 337 AS TEXT))) AS n FROM generate_series(1, 40000) s(v) GROUP BY 1";
     let limits = Limits { memory_bytes: 2 << 20, threads: 2, statement: Some(Duration::from_secs(20)), ..limits() };
-    let house = House::with_limits(limits).await;
-    let state = house.engine.context().state_ref();
+    let fixture = Fixture::with_limits(limits).await;
+    let state = fixture.engine.context().state_ref();
     state.write().config_mut().options_mut().set("datafusion.execution.batch_size", "64").unwrap();
     let each: BTreeSet<String> = (0..13).map(|group| format!("{group} | 337")).collect();
     for _ in 0..12 {
-        assert_eq!(house.ask(distinct).await.into_iter().collect::<BTreeSet<_>>(), each);
+        assert_eq!(fixture.ask(distinct).await.into_iter().collect::<BTreeSet<_>>(), each);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grouping_that_outgrows_its_memory_spills_or_says_so() {
-    let house = House::with_limits(Limits { memory_bytes: 8 << 20, ..limits() }).await;
+    let fixture = Fixture::with_limits(Limits { memory_bytes: 8 << 20, ..limits() }).await;
     let grouped = "SELECT count(*), sum(n) FROM (
         SELECT repeat(CAST(value AS TEXT), 8) AS text, count(*) AS n FROM generate_series(1, 200000) GROUP BY 1) t";
-    match house.try_ask(grouped).await {
+    match fixture.try_ask(grouped).await {
         Ok(rows) => assert_eq!(rows, ["200000 | 200000"]),
         Err(error) => {
             assert_eq!(error.kind(), Kind::Unavailable, "{error}");
             assert!(error.to_string().contains("query.memory_mb"), "{error}");
         }
     }
-    let hopeless = house.try_ask("SELECT array_length(array_agg(repeat('x', 100) || value)) FROM generate_series(1, 400000)");
+    let hopeless = fixture.try_ask("SELECT array_length(array_agg(repeat('x', 100) || value)) FROM generate_series(1, 400000)");
     let error = hopeless.await.unwrap_err();
     assert_eq!(error.kind(), Kind::Unavailable, "what cannot spill is refused: {error}");
     assert!(error.to_string().contains("raise query.memory_mb"), "{error}");
-    assert_eq!(house.ask("SELECT 1").await, ["1"], "and the engine lives on");
+    assert_eq!(fixture.ask("SELECT 1").await, ["1"], "and the engine lives on");
 }
 
 fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {

@@ -13,7 +13,7 @@ use object_store::path::Path;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::house::data;
+use crate::fixture::data;
 use crate::world::World;
 use crate::world::store::{Call, Mode};
 
@@ -29,7 +29,7 @@ fn look_up(id: &str, rows: u64) -> LookUp<'_> {
 }
 
 async fn log(world: &World) -> LookUpLog {
-    LookUpLog::open(&world.house, "ann", None).await.unwrap()
+    LookUpLog::open(&world.warehouse, "ann", None).await.unwrap()
 }
 
 async fn entries(log: &LookUpLog) -> Vec<Entry> {
@@ -61,8 +61,8 @@ async fn an_entry_says_who_whose_when_and_why_and_names_nobody() {
     log.append(look_up("003f40000000001", 3)).await.unwrap();
 
     let entries = entries(&log).await;
-    let told: Vec<_> = entries.iter().map(|entry| (entry.sequence, entry.rows, entry.reason.as_deref())).collect();
-    assert_eq!(told, [(1, 3, Some("ticket 4711")), (2, 0, None), (3, 3, Some("ticket 4711"))]);
+    let reported: Vec<_> = entries.iter().map(|entry| (entry.sequence, entry.rows, entry.reason.as_deref())).collect();
+    assert_eq!(reported, [(1, 3, Some("ticket 4711")), (2, 0, None), (3, 3, Some("ticket 4711"))]);
     assert!(entries.iter().all(|entry| entry.who == "ann" && entry.verb == "history"));
     assert_eq!(entries[1].at, world.clock.now());
     assert_eq!(
@@ -85,7 +85,7 @@ async fn an_entry_says_who_whose_when_and_why_and_names_nobody() {
     assert_eq!(report.newest_blake3, blake3::hash(&bytes(&world, 3).await).to_hex().as_str());
 
     // Neither a look-up nor a vacuum touches the other: the warehouse still holds nothing, and the log all.
-    assert!(!world.house.exists().await.unwrap());
+    assert!(!world.warehouse.exists().await.unwrap());
     world.days_pass(30);
     world.vacuum(0).await;
     assert_eq!(log.verify().await.unwrap(), report);
@@ -204,7 +204,7 @@ async fn a_put_whose_answer_was_lost_spoils_nothing() {
     let put = clean.store.calls().iter().position(Call::writes).expect("an entry is written") as u64 + 1;
     for (call, mode) in [(1, Mode::ErrorOnce), (put, Mode::DoneButFailed), (put, Mode::TimeOut)] {
         let world = world.fork(None).process(Some((call, mode)), None);
-        let opened = LookUpLog::open(&world.house, "ann", None).await;
+        let opened = LookUpLog::open(&world.warehouse, "ann", None).await;
         let lost = match &opened {
             Ok(log) => log.append(look_up(ANA, 2)).await.map(drop),
             Err(_) => Err(ier::error::Error::unavailable("not even opened")),
@@ -224,7 +224,7 @@ async fn a_put_whose_answer_was_lost_spoils_nothing() {
 async fn keys_decide_who_can_find_and_who_can_forge() {
     let world = World::on("2026-11-15");
     let secret = "a text that is kept elsewhere";
-    let kept = LookUpLog::open(&world.house, "ann", Some(secret)).await.unwrap();
+    let kept = LookUpLog::open(&world.warehouse, "ann", Some(secret)).await.unwrap();
     kept.append(look_up(ANA, 1)).await.unwrap();
     assert!(world.store.head(&Path::from("lookups/key")).await.is_err(), "a key of the settings is not written down");
 
@@ -239,15 +239,15 @@ async fn keys_decide_who_can_find_and_who_can_forge() {
 
     // Who has not the key cannot make the chain anew: an entry under a key of their own is counted as such.
     let hexadecimal = blake3::derive_key("another program", b"x").iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let again = LookUpLog::open(&world.house, "ann", Some(secret)).await.unwrap();
+    let again = LookUpLog::open(&world.warehouse, "ann", Some(secret)).await.unwrap();
     assert_eq!(again.subject(&person(ANA)), kept.subject(&person(ANA)));
-    let other = LookUpLog::open(&world.house, "eve", Some(&hexadecimal)).await.unwrap();
+    let other = LookUpLog::open(&world.warehouse, "eve", Some(&hexadecimal)).await.unwrap();
     other.append(look_up(BEN, 9)).await.unwrap();
     let report = again.verify().await.unwrap();
     assert_eq!((report.entries, report.other_keys, report.damage), (3, 2, None));
 
     world.store.put(&Path::from("lookups/key"), "no key".into()).await.unwrap();
-    assert_eq!(LookUpLog::open(&world.house, "ann", None).await.unwrap_err().kind(), Kind::Corrupt);
+    assert_eq!(LookUpLog::open(&world.warehouse, "ann", None).await.unwrap_err().kind(), Kind::Corrupt);
 }
 
 /// A folder with `data/` loaded into its warehouse.
@@ -292,10 +292,10 @@ fn a_history_is_in_the_log_before_it_is_shown() {
         assert_eq!(room.run(refused, &[]).status.code(), Some(2), "{refused:?}");
     }
     let (log, code) = room.log(&[]);
-    let told: Vec<_> =
+    let reported: Vec<_> =
         log["look_ups"].as_array().unwrap().iter().map(|entry| (&entry["who"], &entry["rows"], &entry["reason"])).collect();
     let (desk, ann) = (Value::from("desk 3"), Value::from("ann"));
-    assert_eq!(told, [(&desk, &Value::from(0), &Value::Null), (&ann, &Value::from(6), &Value::from("ticket 4711"))]);
+    assert_eq!(reported, [(&desk, &Value::from(0), &Value::Null), (&ann, &Value::from(6), &Value::from("ticket 4711"))]);
     assert_eq!((log["log"]["entries"].as_u64(), &log["log"]["damage"], code), (Some(2), &Value::Null, Some(0)));
 
     for (words, expected) in [
@@ -372,9 +372,9 @@ fn every_door_writes_an_entry_and_asks_for_the_reason() {
     ];
     for (at, (words, verb)) in doors.iter().enumerate() {
         let silent = room.run(words, &[("IER_AUDIT_REASON_REQUIRED", "true")]);
-        let told = text(&silent.stderr);
-        assert_eq!((silent.status.code(), text(&silent.stdout).as_str()), (Some(2), ""), "{words:?}: {told}");
-        assert!(told.contains("--reason TEXT"), "{words:?}: {told}");
+        let reported = text(&silent.stderr);
+        assert_eq!((silent.status.code(), text(&silent.stdout).as_str()), (Some(2), ""), "{words:?}: {reported}");
+        assert!(reported.contains("--reason TEXT"), "{words:?}: {reported}");
         let shown = room
             .run(&[words, &["--reason", "ticket 4711"][..]].concat(), &[("IER_AUDIT_REASON_REQUIRED", "true"), ("USER", "ann")]);
         assert!(shown.status.success(), "{words:?}: {}", text(&shown.stderr));
@@ -405,10 +405,13 @@ fn no_door_gives_a_verdict_about_nobody() {
         &["who", "003f4000000000b"],
     ] {
         let output = room.run(words, &[("USER", "ann")]);
-        let told = text(&output.stderr);
-        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(3), ""), "{words:?}: {told}");
-        assert!(told.contains("no contact, lead or record here has the id 003f4000000000bAAA"), "{words:?}: {told}");
-        assert!(told.contains("003f40000000003AAA (Ben Reed), which differs by one character, has 3 mails"), "{words:?}: {told}");
+        let reported = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(3), ""), "{words:?}: {reported}");
+        assert!(reported.contains("no contact, lead or record here has the id 003f4000000000bAAA"), "{words:?}: {reported}");
+        assert!(
+            reported.contains("003f40000000003AAA (Ben Reed), which differs by one character, has 3 mails"),
+            "{words:?}: {reported}"
+        );
     }
     assert!(!room.0.path().join("a.zip").exists());
     let by_address = room.run(&["ask", "told", "--id", "dana.kim@example.edu"], &[]);

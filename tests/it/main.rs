@@ -6,7 +6,7 @@
 mod world;
 
 /// A warehouse filled from `data/`, as a user would.
-mod house;
+mod fixture;
 
 /// One record's life as a story: every day another job, every day the same answer.
 mod life;
@@ -30,7 +30,7 @@ mod sqlite;
 mod shortcuts;
 
 /// Processes that stay for months: every look is at the newest version, every commit on the newest base.
-mod stays;
+mod long_lived;
 
 /// Every object in its place: seals that say where they belong, keys that prove themselves, a warehouse that knows it is one.
 mod places;

@@ -21,7 +21,7 @@ use ier::settings::Settings;
 use tempfile::TempDir;
 
 use crate::cli::without_measures;
-use crate::house::{House, data};
+use crate::fixture::{Fixture, data};
 
 /// No reader comes to the end of a longer one.
 const README_LINES: usize = 180;
@@ -300,8 +300,8 @@ fn the_program_prints_its_manual() {
 #[test]
 fn every_command_has_a_man_page() {
     let room = TempDir::new().unwrap();
-    let (code, told) = shell("ier manual --man man1", room.path(), "warehouse");
-    assert_eq!(code, Some(0), "{told}");
+    let (code, reported) = shell("ier manual --man man1", room.path(), "warehouse");
+    assert_eq!(code, Some(0), "{reported}");
     let (mut verbs, mut flags) = (vec!["ier".to_owned()], BTreeSet::new());
     words(&Args::command(), "ier", &mut verbs, &mut flags);
     for verb in verbs {
@@ -419,7 +419,7 @@ fn sources_of_tests() -> String {
 
 #[tokio::test]
 async fn every_function_of_ours_is_in_the_catalog() {
-    let ours = House::empty().await.ask("SELECT DISTINCT routine_name FROM information_schema.routines").await;
+    let ours = Fixture::empty().await.ask("SELECT DISTINCT routine_name FROM information_schema.routines").await;
     let plain: BTreeSet<String> = SessionContext::new().state().scalar_functions().keys().cloned().collect();
     let listed: BTreeSet<&str> = OURS.iter().filter_map(|(call, _)| call.split('(').next()).collect();
     let known = |name: &String| plain.contains(name) || listed.contains(name.as_str());

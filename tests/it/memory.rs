@@ -6,7 +6,7 @@ use ier::jobs::load::{LoadReport, LoadRequest};
 use ier::synthetic::generate;
 use ier::synthetic::recipe::{Format, Recipe};
 
-use crate::house::{House, data};
+use crate::fixture::{Fixture, data};
 
 /// All of two tables: what was loaded, however it was.
 const ALL: [&str; 3] = [
@@ -15,7 +15,7 @@ const ALL: [&str; 3] = [
     "SELECT count(*), count(DISTINCT ier_id), count(DISTINCT person_id), min(link_url), max(link_url) FROM individual_link",
 ];
 
-impl House {
+impl Fixture {
     /// Loads with so little memory that the rows of each day are worked on in parts, and all others wait on disk.
     async fn load_tightly(&self, folder: &std::path::Path) -> LoadReport {
         let request = LoadRequest { buffer_bytes: 96 << 10, ..self.request([folder], None) };
@@ -43,14 +43,14 @@ fn exports(months: u32) -> tempfile::TempDir {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_load_whose_days_outgrow_its_memory_stores_the_same_rows() {
     let exports = exports(3);
-    let (roomy, tight) = (House::empty().await, House::empty().await);
-    let told = roomy.load([exports.path()]).await.unwrap();
+    let (roomy, tight) = (Fixture::empty().await, Fixture::empty().await);
+    let reported = roomy.load([exports.path()]).await.unwrap();
     let counts = |report: &LoadReport| -> Vec<(String, [u64; 7])> {
         let of = |t: &ier::jobs::load::TableCounts| [t.read, t.inserted, t.updated, t.unchanged, t.outdone, t.rejected, t.late];
         report.tables.iter().map(|table| (table.table.clone(), of(table))).collect()
     };
     let first = tight.load_tightly(exports.path()).await;
-    assert_eq!(counts(&first), counts(&told));
+    assert_eq!(counts(&first), counts(&reported));
     assert_eq!(tight.all().await, roomy.all().await);
     // What is known is found again, day by day and beyond it, and after it was archived.
     let again = tight.load_tightly(exports.path()).await;
@@ -87,8 +87,9 @@ mod seen_from_outside {
         let mut peak = 0;
         let ended = loop {
             // The kernel keeps the peak itself, so only what comes within the last moment is missed.
-            let told = std::fs::read_to_string(&status).unwrap_or_default();
-            let kib = told.lines().find_map(|line| line.strip_prefix("VmHWM:")).and_then(|rest| rest.split_whitespace().next());
+            let reported = std::fs::read_to_string(&status).unwrap_or_default();
+            let kib =
+                reported.lines().find_map(|line| line.strip_prefix("VmHWM:")).and_then(|rest| rest.split_whitespace().next());
             peak = kib.and_then(|kib| kib.parse().ok()).unwrap_or(0).max(peak);
             if let Some(ended) = child.try_wait().unwrap() {
                 break ended;

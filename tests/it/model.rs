@@ -209,8 +209,8 @@ struct Model(BTreeMap<Key, Vec<(Lacks, Version)>>);
 impl Model {
     /// The value of a column: the greatest (stamp, value) of the versions that provide it.
     fn newest<T: Ord>(versions: &[(Lacks, Version)], provided: impl Fn(&Lacks, &Version) -> Option<Option<T>>) -> Option<T> {
-        let told = versions.iter().filter_map(|(lacks, version)| Some((version.age(), provided(lacks, version)?)));
-        told.max().and_then(|(_, value)| value)
+        let accounted = versions.iter().filter_map(|(lacks, version)| Some((version.age(), provided(lacks, version)?)));
+        accounted.max().and_then(|(_, value)| value)
     }
 
     fn rows(&self) -> Vec<Vec<String>> {
@@ -267,7 +267,7 @@ async fn rows(world: &World) -> Vec<Vec<String>> {
 
 async fn load(world: &World, model: &mut Model, lacks: Lacks, versions: &[Version]) {
     let table = known("ier").expect("the table of IERs");
-    let mut upsert = Upsert::new(&world.house, table, 64 << 20).await.expect("an upsert");
+    let mut upsert = Upsert::new(&world.warehouse, table, 64 << 20).await.expect("an upsert");
     upsert.push(&batch(lacks, versions)).expect("rows");
     let prepared = upsert.prepare(&silent()).await.expect("files");
     let counts = upsert.commit(prepared).await.expect("a commit");
@@ -275,8 +275,8 @@ async fn load(world: &World, model: &mut Model, lacks: Lacks, versions: &[Versio
     for version in versions {
         model.0.entry(version.key).or_default().push((lacks, version.clone()));
     }
-    let told = counts.inserted + counts.updated + counts.unchanged + counts.outdone;
-    assert_eq!(told, versions.len() as u64, "nothing is dropped uncounted");
+    let accounted = counts.inserted + counts.updated + counts.unchanged + counts.outdone;
+    assert_eq!(accounted, versions.len() as u64, "nothing is dropped uncounted");
     assert_eq!(counts.inserted, (model.0.len() - before) as u64, "new keys");
 }
 

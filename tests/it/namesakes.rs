@@ -119,14 +119,14 @@ async fn totals_of_a_link_without_its_unique_id_are_those_they_were() {
     let world = World::on("2026-11-01");
     let id = crate::world::records::id("a0F", 1);
     let (full, slim) = ("Id,et4ae5__Unique_Link_ID__c,et4ae5__Aggregate_Link_ID__c", "Id,et4ae5__Aggregate_Link_ID__c");
-    let told = ",et4ae5__LinkURL__c,et4ae5__NumberOfTotalClicks__c,SystemModstamp";
+    let provided = ",et4ae5__LinkURL__c,et4ae5__NumberOfTotalClicks__c,SystemModstamp";
     let clicks = "SELECT count(*), max(unique_link_id), max(number_of_total_clicks) FROM aggregate_link";
     for (name, header, row, shown) in [
         ("1.csv", slim, format!("{id},x,https://example.edu,1,2026-07-07T08:00:00Z"), "1 - 1"),
         ("2.csv", full, format!("{id},U-1,x,https://example.edu,2,2026-07-08T08:00:00Z"), "1 U-1 2"),
         ("3.csv", slim, format!("{id},x,https://example.edu,3,2026-07-09T08:00:00Z"), "1 U-1 3"),
     ] {
-        let file = world.text(name, &format!("{header}{told}\n{row}\n"));
+        let file = world.text(name, &format!("{header}{provided}\n{row}\n"));
         world.load_files(&[file]).await.expect("the load");
         assert_eq!(world.line(clicks).await, shown, "{name}");
     }
@@ -175,7 +175,7 @@ async fn two_merge_ids_with_one_id_stay_two_records() {
 
 /// Two rows of one mail, one known by its id and one by its place, and a file with the version that tells. Neither is archived, or
 /// both are and the first has changed since.
-async fn told_apart(archived: bool) -> (World, Job) {
+async fn distinguished(archived: bool) -> (World, Job) {
     let world = World::on("2026-11-01");
     let by_id = mail(1).without("MergeId");
     let by_place = placed(mail(1).without("MergeId").without("Id"), "410").set("NumberOfTotalClicks", "2");
@@ -191,18 +191,18 @@ async fn told_apart(archived: bool) -> (World, Job) {
 }
 
 /// Nobody ever misses the mail, and when all is done there is one of it.
-async fn is_there(world: &World, told: &str, done: bool) {
+async fn is_there(world: &World, provided: &str, done: bool) {
     let reader = world.another();
     let question = format!("SELECT subscriber_id, opened FROM ier WHERE person_id = '{}'", contact_id(1));
     let rows = reader.ask(&question).await;
-    assert!(matches!(rows.len(), 1 | 2), "{told}: {rows:?}");
+    assert!(matches!(rows.len(), 1 | 2), "{provided}: {rows:?}");
     if done {
-        assert_eq!(rows, [["410", "true"]], "{told}");
+        assert_eq!(rows, [["410", "true"]], "{provided}");
         reader.the_books_balance().await;
         reader.archive("2026-08-01").await;
-        assert_eq!(reader.line("SELECT count(*), max(tier), bool_or(opened) FROM ier").await, "2 archive true", "{told}");
+        assert_eq!(reader.line("SELECT count(*), max(tier), bool_or(opened) FROM ier").await, "2 archive true", "{provided}");
         let question = "SELECT l.person_id, l.tier FROM individual_link l JOIN ier i USING (ier_id)";
-        assert_eq!(reader.ask(question).await, [[contact_id(1), "archive".into()]], "{told}");
+        assert_eq!(reader.ask(question).await, [[contact_id(1), "archive".into()]], "{provided}");
         reader.the_books_balance().await;
         reader.rows_stand_where_they_belong().await;
     }
@@ -211,7 +211,7 @@ async fn is_there(world: &World, told: &str, done: bool) {
 #[test]
 fn a_load_that_makes_one_of_two_and_fails_anywhere_is_finished_by_the_next() {
     for archived in [false, true] {
-        let (start, job) = on_one_thread(told_apart(archived));
+        let (start, job) = on_one_thread(distinguished(archived));
         let whole = start.fork(None);
         on_one_thread(job(&whole)).expect("the load");
         on_one_thread(is_there(&whole, "whole", true));
@@ -224,10 +224,10 @@ fn a_load_that_makes_one_of_two_and_fails_anywhere_is_finished_by_the_next() {
             on_one_thread(async {
                 let world = start.fork(None);
                 drop(job(&world.process(Some((call, mode)), None)).await);
-                let told = format!("archived: {archived}, call {call}, {mode:?}");
-                is_there(&world, &told, false).await;
-                job(&world.another()).await.unwrap_or_else(|error| panic!("{told}: {error}"));
-                is_there(&world, &told, true).await;
+                let provided = format!("archived: {archived}, call {call}, {mode:?}");
+                is_there(&world, &provided, false).await;
+                job(&world.another()).await.unwrap_or_else(|error| panic!("{provided}: {error}"));
+                is_there(&world, &provided, true).await;
             });
         });
     }
@@ -236,7 +236,7 @@ fn a_load_that_makes_one_of_two_and_fails_anywhere_is_finished_by_the_next() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn making_one_of_two_beside_an_archive_run_loses_nothing_and_doubles_nothing() {
     for archived in [false, true] {
-        let (start, load) = told_apart(archived).await;
+        let (start, load) = distinguished(archived).await;
         let archive = archive_job("2026-08-01");
         for (first, second, name) in [(&load, &archive, "load held"), (&archive, &load, "archive held")] {
             let clean = start.fork(None);
@@ -244,7 +244,7 @@ async fn making_one_of_two_beside_an_archive_run_loses_nothing_and_doubles_nothi
             let writes = clean.store.calls().into_iter().enumerate().filter(|(_, call)| call.writes());
             for at in writes.map(|(at, _)| at).collect::<Vec<_>>() {
                 let world = start.fork(None);
-                let told = format!("archived: {archived}, {name} at call {at}");
+                let provided = format!("archived: {archived}, {name} at call {at}");
                 let counted = std::sync::atomic::AtomicUsize::new(0);
                 let process = world.another();
                 let gate = process.store.hold(move |_| counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == at);
@@ -254,12 +254,12 @@ async fn making_one_of_two_beside_an_archive_run_loses_nothing_and_doubles_nothi
                     () = gate.reached() => {}
                     done = &mut running => { done.expect("no panic").expect("a run alone"); continue; }
                 }
-                is_there(&world, &told, false).await;
-                second(&world.another()).await.unwrap_or_else(|error| panic!("{told}: the second: {error}"));
-                is_there(&world, &told, false).await;
+                is_there(&world, &provided, false).await;
+                second(&world.another()).await.unwrap_or_else(|error| panic!("{provided}: the second: {error}"));
+                is_there(&world, &provided, false).await;
                 gate.open();
-                running.await.expect("no panic").unwrap_or_else(|error| panic!("{told}: the first: {error}"));
-                is_there(&world, &told, true).await;
+                running.await.expect("no panic").unwrap_or_else(|error| panic!("{provided}: the first: {error}"));
+                is_there(&world, &provided, true).await;
             }
         }
     }
@@ -267,7 +267,7 @@ async fn making_one_of_two_beside_an_archive_run_loses_nothing_and_doubles_nothi
 
 /// The row under another key, as builds that looked at keys only stored it again.
 async fn stored_under(world: &World, role: Role, key: &str, change: impl Fn(&RecordBatch, &mut Vec<arrow::array::ArrayRef>)) {
-    let lake = world.house.table(role, known("ier").expect("a table")).await.expect("a lake");
+    let lake = world.warehouse.table(role, known("ier").expect("a table")).await.expect("a lake");
     let snapshot = lake.snapshot().await.expect("a snapshot");
     let file = snapshot.files().next().expect("a file");
     let row = rows(&lake, file).await.slice(0, 1);
@@ -302,7 +302,7 @@ async fn what_older_loads_stored_under_two_keys_reconcile_makes_one() {
 
 /// By what a version says whose it is.
 #[derive(Clone, Copy, Debug)]
-enum Told {
+enum Provided {
     MergeAndId,
     MergeAndNewId,
     Id,
@@ -314,22 +314,22 @@ enum Told {
     AnotherPlace,
 }
 
-const TOLD: [Told; 9] = [
-    Told::MergeAndId,
-    Told::MergeAndNewId,
-    Told::Id,
-    Told::NewId,
-    Told::Place,
-    Told::PlaceAndId,
-    Told::MergeAndPlace,
-    Told::MergeAndAnotherPlace,
-    Told::AnotherPlace,
+const PROVIDED: [Provided; 9] = [
+    Provided::MergeAndId,
+    Provided::MergeAndNewId,
+    Provided::Id,
+    Provided::NewId,
+    Provided::Place,
+    Provided::PlaceAndId,
+    Provided::MergeAndPlace,
+    Provided::MergeAndAnotherPlace,
+    Provided::AnotherPlace,
 ];
 
 #[derive(Clone, Debug)]
 struct Version {
     record: u32,
-    told: Told,
+    provided: Provided,
     hour: u32,
     contact: bool,
     opened: bool,
@@ -337,25 +337,27 @@ struct Version {
 
 impl Version {
     fn record(&self) -> Record {
-        use Told::{AnotherPlace, Id, MergeAndAnotherPlace, MergeAndId, MergeAndNewId, MergeAndPlace, NewId, Place, PlaceAndId};
+        use Provided::{
+            AnotherPlace, Id, MergeAndAnotherPlace, MergeAndId, MergeAndNewId, MergeAndPlace, NewId, Place, PlaceAndId,
+        };
         let day = if self.record == 0 { "2026-07-06" } else { "2026-10-20" };
         let blank = Record::default().set("Id", "").set("MergeId", "").set("Name", "News").set("Opened", self.opened.to_string());
         let blank = blank.set("JobId", "").set("ListId", "").set("BatchId", "").set("SubscriberId", "");
         let contact = if self.contact { contact_id(self.record) } else { String::new() };
         let mut record = blank.set("Contact", contact).sent(day).stamp(&format!("{day} {:02}:00", 10 + self.hour));
-        if matches!(self.told, MergeAndId | MergeAndNewId | MergeAndPlace | MergeAndAnotherPlace) {
+        if matches!(self.provided, MergeAndId | MergeAndNewId | MergeAndPlace | MergeAndAnotherPlace) {
             record = record.set("MergeId", format!("M-{}", self.record));
         }
-        if matches!(self.told, MergeAndId | Id | PlaceAndId) {
+        if matches!(self.provided, MergeAndId | Id | PlaceAndId) {
             record = record.set("Id", ier_id(self.record));
         }
-        if matches!(self.told, MergeAndNewId | NewId) {
+        if matches!(self.provided, MergeAndNewId | NewId) {
             record = record.set("Id", ier_id(900 + self.record));
         }
-        if matches!(self.told, Place | PlaceAndId | MergeAndPlace) {
+        if matches!(self.provided, Place | PlaceAndId | MergeAndPlace) {
             record = placed(record, &format!("41{}", self.record));
         }
-        if matches!(self.told, AnotherPlace | MergeAndAnotherPlace) {
+        if matches!(self.provided, AnotherPlace | MergeAndAnotherPlace) {
             record = placed(record, &format!("51{}", self.record));
         }
         record
@@ -363,9 +365,14 @@ impl Version {
 }
 
 fn versions() -> impl Strategy<Value = (Vec<Version>, Vec<(usize, bool, bool)>)> {
-    let version = (0..3u32, 0..TOLD.len(), 0..6u32, any::<bool>(), any::<bool>());
-    let version =
-        version.prop_map(|(record, told, hour, contact, opened)| Version { record, told: TOLD[told], hour, contact, opened });
+    let version = (0..3u32, 0..PROVIDED.len(), 0..6u32, any::<bool>(), any::<bool>());
+    let version = version.prop_map(|(record, provided, hour, contact, opened)| Version {
+        record,
+        provided: PROVIDED[provided],
+        hour,
+        contact,
+        opened,
+    });
     prop::collection::vec(version, 2..9).prop_flat_map(|versions| {
         let order = Just((0..versions.len()).collect::<Vec<_>>()).prop_shuffle();
         let cuts = prop::collection::vec((any::<bool>(), prop::bool::weighted(0.3)), versions.len());
@@ -424,7 +431,7 @@ async fn nothing_stored_is_looked_through_for_versions_with_keys_of_their_own() 
     let world = World::on("2026-11-01");
     world.load(&[mail(1), mail(2)]).await;
     world.archive("2026-08-01").await;
-    let lake = world.house.table(Role::Archive, known("ier").expect("a table")).await.expect("a lake");
+    let lake = world.warehouse.table(Role::Archive, known("ier").expect("a table")).await.expect("a lake");
     let snapshot = lake.snapshot().await.expect("a snapshot");
     assert_eq!(snapshot.partition(Role::Archive.partition_of(Some(day("2026-07-06").to_epoch_days()))).len(), 1);
     let open = ier::lake::read::open(&lake, snapshot.files().next().expect("a file")).await.expect("a file");

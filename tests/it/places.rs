@@ -18,7 +18,7 @@ use object_store::path::Path;
 use tempfile::TempDir;
 
 use crate::erase::{erase_as, request};
-use crate::house::data;
+use crate::fixture::data;
 use crate::verify::{look_at_some, with_checkpoint};
 use crate::world::records::{contact_id, ier};
 use crate::world::{Rows, World};
@@ -170,15 +170,15 @@ async fn no_look_up_is_entered_under_a_key_that_is_not_the_logs() {
             true => broken.store.delete(&Path::from("lookups/key")).await.unwrap(),
             false => broken.put_at("lookups/key", key.iter().rev().copied().collect()).await,
         }
-        let refused = LookUpLog::open(&broken.house, "ann", None).await.unwrap_err();
+        let refused = LookUpLog::open(&broken.warehouse, "ann", None).await.unwrap_err();
         assert_eq!(refused.kind(), Kind::Corrupt, "{refused}");
         let report = broken.try_verify(None, false).await.unwrap();
         assert!(report.damages.iter().any(|damage| damage.object == "lookups/key"), "{report}");
         // A key of the settings needs no entry before it, and the log's own may be used again afterwards.
-        let with_key = LookUpLog::open(&broken.house, "ann", Some("a key of the settings")).await.unwrap();
+        let with_key = LookUpLog::open(&broken.warehouse, "ann", Some("a key of the settings")).await.unwrap();
         assert_eq!(with_key.append(look_up()).await.unwrap().sequence, 4);
         broken.put_at("lookups/key", key.clone()).await;
-        let own = LookUpLog::open(&broken.house, "ann", None).await.unwrap();
+        let own = LookUpLog::open(&broken.warehouse, "ann", None).await.unwrap();
         assert_eq!(own.append(look_up()).await.unwrap().sequence, 5);
     }
 }
@@ -219,9 +219,9 @@ impl Desk {
 
     fn refused(&self, words: &[&str], code: i32, says: &str) {
         let output = self.ier(words);
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{words:?}: {told}");
-        assert!(told.contains(says), "{words:?}: {told}");
+        let reported = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {reported}");
+        assert!(reported.contains(says), "{words:?}: {reported}");
     }
 }
 
@@ -303,8 +303,8 @@ async fn nobody_gets_an_answer_about_a_place_where_there_is_no_warehouse() {
         assert_eq!(error.kind(), Kind::NotFound, "{error}");
         assert!(error.to_string().contains("there is no warehouse at"), "{error}");
     };
-    refused(Engine::open(world.house.clone(), Limits::default()).await.err()).await;
+    refused(Engine::open(world.warehouse.clone(), Limits::default()).await.err()).await;
     refused(Warehouse::open("memory:///nothing", &BTreeMap::new(), Arc::new(world.clock.clone())).await.err()).await;
     world.load(&[ier(1).sent("2026-10-20 08:00")]).await;
-    Engine::open(world.house.clone(), Limits::default()).await.expect("an engine over a warehouse");
+    Engine::open(world.warehouse.clone(), Limits::default()).await.expect("an engine over a warehouse");
 }

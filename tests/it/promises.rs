@@ -11,7 +11,7 @@ use futures::TryStreamExt;
 use futures::stream::BoxStream;
 use ier::error::Kind;
 use ier::lake::log::root::Root;
-use ier::lake::store::promise::Promised;
+use ier::lake::store::probe::ProbedStore;
 use ier::lake::store::traffic::{Counted, Traffic};
 use ier::tiers::warehouse::Warehouse;
 use object_store::memory::InMemory;
@@ -106,7 +106,7 @@ fn process(like: &World, store: &Arc<Careless>) -> (World, Arc<Traffic>) {
     let traffic: Arc<Traffic> = Arc::default();
     let counted = Arc::new(Counted::new(store.clone(), traffic.clone(), false));
     let root = Root::open("memory:///", &Default::default()).expect("memory is always there");
-    let root = root.with_store(Arc::new(Promised::new(counted, &Path::default(), "careless")));
+    let root = root.with_store(Arc::new(ProbedStore::new(counted, &Path::default(), "careless")));
     (like.at(Warehouse::at(root, Arc::new(like.clock.clone()))), traffic)
 }
 
@@ -147,7 +147,7 @@ async fn each_broken_promise_is_found_before_the_first_write_and_named() {
         assert!(error.kind() == Kind::Invalid && error.to_string().contains(says), "{broken:?}: {error}");
         let there: Vec<ObjectMeta> = store.inner.list(None).try_collect().await.expect("a listing");
         assert!(there.iter().all(|object| object.location.as_ref().starts_with("_probe/")), "{broken:?}: {there:?}");
-        assert!(!one.house.exists().await.expect("a listing"), "{broken:?}: a warehouse that was refused is none");
+        assert!(!one.warehouse.exists().await.expect("a listing"), "{broken:?}: a warehouse that was refused is none");
     }
 }
 
@@ -158,21 +158,21 @@ async fn a_store_that_keeps_its_promises_is_asked_two_things_by_each_process_and
     for number in 0..3 {
         let (process, traffic) = process(&world, &store);
         let place = Path::from(format!("hot/{number}"));
-        process.house.root().store.put(&place, "a".into()).await.expect("a write");
-        process.house.root().store.put(&place, "b".into()).await.expect("a write");
+        process.warehouse.root().store.put(&place, "a".into()).await.expect("a write");
+        process.warehouse.root().store.put(&place, "b".into()).await.expect("a write");
         let counts = traffic.counts();
         asked.push(counts.reads + counts.lists + counts.writes - 2);
     }
     assert_eq!(asked, [7, 2, 2], "requests beside those that were made");
     let (reader, traffic) = process(&world, &store);
-    reader.house.root().store.get(&Path::from("hot/1")).await.expect("an object");
+    reader.warehouse.root().store.get(&Path::from("hot/1")).await.expect("an object");
     assert_eq!(traffic.counts().reads, 1, "who only reads asks nothing");
 }
 
 #[tokio::test]
 async fn a_server_that_is_changed_for_a_careless_one_is_found_out() {
     let (world, store) = (World::on("2026-10-30"), careless(Broken::Nothing));
-    let put = |world: World| async move { world.house.root().store.put(&Path::from("hot/a"), "a".into()).await };
+    let put = |world: World| async move { world.warehouse.root().store.put(&Path::from("hot/a"), "a".into()).await };
     put(process(&world, &store).0).await.expect("a write");
     let changed = Arc::new(Careless { inner: store.inner.fork(), broken: Broken::Create });
     let error = put(process(&world, &changed).0).await.expect_err("refused");

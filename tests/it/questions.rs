@@ -10,17 +10,17 @@ use futures::TryStreamExt;
 use ier::error::Result;
 use ier::query::question::{Default, find, library};
 
-use crate::house::{House, cells};
+use crate::fixture::{Fixture, cells};
 
-async fn try_ask(house: &House, name: &str, given: &[(&str, &str)]) -> Result<Vec<String>> {
+async fn try_ask(fixture: &Fixture, name: &str, given: &[(&str, &str)]) -> Result<Vec<String>> {
     let questions = library(None, drop).unwrap();
     let given: BTreeMap<String, String> = given.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-    let stream = house.engine.sql_given(&find(&questions, name).unwrap().sql, &given).await?;
+    let stream = fixture.engine.sql_given(&find(&questions, name).unwrap().sql, &given).await?;
     let columns: Vec<String> = stream.schema().fields().iter().map(|field| field.name().clone()).collect();
     let by = given.get("by").map_or_else(|| if name == "time_to_open" { "send" } else { "month" }, String::as_str);
-    let told = find(&questions, name).unwrap().columns.iter().map(|(name, _)| name.replace("$by", by));
-    let told: Vec<String> = told.collect();
-    assert_eq!(columns, told, "{name}: the head names its columns");
+    let reported = find(&questions, name).unwrap().columns.iter().map(|(name, _)| name.replace("$by", by));
+    let reported: Vec<String> = reported.collect();
+    assert_eq!(columns, reported, "{name}: the head names its columns");
     let batches: Vec<RecordBatch> = stream.try_collect().await?;
     Ok(cells(&batches).into_iter().map(|row| row.join(" | ")).collect())
 }
@@ -157,10 +157,10 @@ const CASES: [Case; 26] = [
 
 #[tokio::test]
 async fn each_question_has_its_answer_before_and_after_archiving() {
-    let house = House::filled().await;
+    let fixture = Fixture::filled().await;
     for archived in [false, true] {
         for (name, given, expected) in CASES {
-            let rows = match try_ask(&house, name, given).await {
+            let rows = match try_ask(&fixture, name, given).await {
                 Ok(rows) => rows,
                 Err(error) => panic!("{name}: {error}"),
             };
@@ -170,17 +170,17 @@ async fn each_question_has_its_answer_before_and_after_archiving() {
             };
             assert_eq!(rows, expected, "{name} {given:?}, archived: {archived}");
         }
-        house.archive().await;
+        fixture.archive().await;
     }
 }
 
 #[tokio::test]
 async fn every_question_runs_with_its_defaults() {
-    let house = House::filled().await;
+    let fixture = Fixture::filled().await;
     for question in library(None, drop).unwrap() {
         let required = question.parameters.iter().any(|parameter| parameter.default == Default::Required);
         let given: &[(&str, &str)] = if required { &[("id", "003f40000000001")] } else { &[] };
-        assert!(try_ask(&house, &question.name, given).await.is_ok(), "{}", question.name);
+        assert!(try_ask(&fixture, &question.name, given).await.is_ok(), "{}", question.name);
         assert!(
             CASES.iter().any(|(name, ..)| *name == question.name) || question.name == "storage",
             "{} is not tested",
@@ -192,27 +192,27 @@ async fn every_question_runs_with_its_defaults() {
 /// What a record costs here depends on the files; that every record is counted, and its share of the files with it, does not.
 #[tokio::test]
 async fn storage_shares_the_bytes_of_the_files_among_their_records() {
-    let house = House::filled().await;
-    house.archive().await;
+    let fixture = Fixture::filled().await;
+    fixture.archive().await;
     let bytes = "SELECT sum(bytes) FROM data_file WHERE table_name = 'individual_email_result'";
-    let total: i64 = house.ask(bytes).await[0].parse().unwrap();
+    let total: i64 = fixture.ask(bytes).await[0].parse().unwrap();
     for (by, first) in [
         ("month", "2025-11 | 1 | 2048"),
         ("send", "CU Connections - August 6, 2026 #31 | 6 | 12288"),
         ("unit", "CU System | 9 | 18432"),
     ] {
-        let rows = try_ask(&house, "storage", &[("by", by)]).await.unwrap();
+        let rows = try_ask(&fixture, "storage", &[("by", by)]).await.unwrap();
         assert!(rows[0].starts_with(first), "{}", rows[0]);
         let cell = |row: &String, at: usize| row.rsplit(" | ").nth(at).unwrap().parse::<i64>().unwrap();
         assert_eq!(rows.iter().map(|row| cell(row, 3)).sum::<i64>(), 15, "{by}");
-        let told: i64 = rows.iter().map(|row| cell(row, 1)).sum();
-        assert!((told - total).abs() <= rows.len() as i64, "{by}: {told} of {total}");
+        let reported: i64 = rows.iter().map(|row| cell(row, 1)).sum();
+        assert!((reported - total).abs() <= rows.len() as i64, "{by}: {reported} of {total}");
     }
 }
 
 #[tokio::test]
 async fn what_is_wrong_with_a_parameter_is_said() {
-    let house = House::filled().await;
+    let fixture = Fixture::filled().await;
     for (name, given, part) in [
         ("told", &[][..], "id is missing: one of the person's ids"),
         ("told", &[("id", "003f400000000011")], "id: an id has 15 or 18 characters, this has 16"),
@@ -220,25 +220,26 @@ async fn what_is_wrong_with_a_parameter_is_said() {
         ("rates", &[("by", "Month")], "by is \"Month\"; give one of month, send, unit"),
         ("rates", &[("unit", "x")], "has no parameter unit: it has by, from, to"),
     ] {
-        let error = try_ask(&house, name, given).await.unwrap_err().to_string();
+        let error = try_ask(&fixture, name, given).await.unwrap_err().to_string();
         assert!(error.contains(part), "{error}");
     }
-    let undeclared = house.try_ask("-- Who?\n-- Parameters:\n--   a  text  any  what\nSELECT $b").await.unwrap_err().to_string();
+    let undeclared =
+        fixture.try_ask("-- Who?\n-- Parameters:\n--   a  text  any  what\nSELECT $b").await.unwrap_err().to_string();
     assert!(undeclared.contains("declares no parameter b"), "{undeclared}");
     // A value is a value, whatever it says.
     let given = BTreeMap::from([("a".to_owned(), "'; DROP TABLE ier --".to_owned())]);
     let asked = "-- Who?\n-- Parameters:\n--   a  text  -  what\nSELECT $a AS a";
-    let quoted = house.engine.sql_given(asked, &given);
+    let quoted = fixture.engine.sql_given(asked, &given);
     let batches: Vec<RecordBatch> = quoted.await.unwrap().try_collect().await.unwrap();
     assert_eq!(cells(&batches), [["'; DROP TABLE ier --"]]);
 }
 
 #[tokio::test]
 async fn a_question_shown_with_its_parameters_asks_the_same() {
-    let house = House::filled().await;
+    let fixture = Fixture::filled().await;
     let questions = library(None, drop).unwrap();
     let given = BTreeMap::from([("link".to_owned(), "example".to_owned()), ("at_least".to_owned(), "3".to_owned())]);
     let shown = find(&questions, "readers").unwrap().with(&given).unwrap();
-    let rows = house.ask(&shown).await;
-    assert_eq!(rows, try_ask(&house, "readers", &[("link", "example"), ("at_least", "3")]).await.unwrap());
+    let rows = fixture.ask(&shown).await;
+    assert_eq!(rows, try_ask(&fixture, "readers", &[("link", "example"), ("at_least", "3")]).await.unwrap());
 }

@@ -236,18 +236,18 @@ async fn each_pair_of_jobs_at_each_write() {
                     done = &mut running => { done.expect("no panic").expect("a run alone"); continue; }
                 }
                 held_at += 1;
-                let told = format!("{first_name} held at call {at} beside {second_name}");
+                let reported = format!("{first_name} held at call {at} beside {second_name}");
                 let other = world.another();
-                second(&other).await.unwrap_or_else(|error| panic!("{told}: the second: {error}"));
+                second(&other).await.unwrap_or_else(|error| panic!("{reported}: the second: {error}"));
                 Seen::by(&other).await.is_one_of(&[&before, &after]);
                 gate.open();
-                running.await.expect("no panic").unwrap_or_else(|error| panic!("{told}: the first: {error}"));
+                running.await.expect("no panic").unwrap_or_else(|error| panic!("{reported}: the first: {error}"));
                 let reader = world.another();
                 let seen = Seen::by(&reader).await;
                 let both = if [*first_name, *second_name].contains(&"load") { &after } else { &before };
-                assert!(seen.same_rows(both), "{told}: {seen:#?}");
-                reader.try_archive(day("2026-10-01")).await.unwrap_or_else(|error| panic!("{told}: {error}"));
-                assert!(Seen::by(&reader).await.same_rows(both), "{told}, then archived");
+                assert!(seen.same_rows(both), "{reported}: {seen:#?}");
+                reader.try_archive(day("2026-10-01")).await.unwrap_or_else(|error| panic!("{reported}: {error}"));
+                assert!(Seen::by(&reader).await.same_rows(both), "{reported}, then archived");
                 reader.rows_stand_where_they_belong().await;
                 reader.files_are_sound().await;
             }

@@ -10,7 +10,7 @@ use ier::lake::paths::Role;
 use ier::record::fields::known;
 use object_store::ObjectStoreExt;
 
-use crate::house::House;
+use crate::fixture::Fixture;
 use crate::world::records::{ier, link};
 use crate::world::{World, silent};
 
@@ -19,7 +19,7 @@ async fn books(world: &World) -> ReconcileReport {
 }
 
 async fn hot_iers(world: &World) -> Arc<LakeTable> {
-    world.house.table(Role::Hot, known("ier").expect("the table")).await.expect("the lake")
+    world.warehouse.table(Role::Hot, known("ier").expect("the table")).await.expect("the lake")
 }
 
 /// Month, taken in, hot, archive, difference: of the table's months.
@@ -30,18 +30,18 @@ fn months(report: &ReconcileReport, object: &str) -> Vec<(String, i64, i64, i64,
 
 #[tokio::test]
 async fn the_files_of_data_balance_before_and_after_every_job() {
-    let house = House::filled().await;
+    let fixture = Fixture::filled().await;
     for stage in ["hot", "archived", "compacted"] {
         match stage {
             "archived" => {
-                house.archive().await;
+                fixture.archive().await;
             }
             "compacted" => {
-                house.compact().await;
+                fixture.compact().await;
             }
             _ => {}
         }
-        let report = reconcile(&house.warehouse, &house.engine, false, &silent()).await.expect("the books");
+        let report = reconcile(&fixture.warehouse, &fixture.engine, false, &silent()).await.expect("the books");
         report.check().expect("they balance");
         let iers = &report.objects[0];
         // 24 rows in two files, two rejected, 15 records; the other seven are versions of them.
@@ -90,7 +90,7 @@ async fn a_lost_file_and_a_doubled_one_are_told_by_month() {
 
     let lost = world.fork(None);
     let change = Change { removes: vec![september.clone()], operation: "a mistake", ..Change::default() };
-    commit(hot_iers(&lost).await.as_ref(), &base, change, lost.house.clock().as_ref()).await.expect("committed");
+    commit(hot_iers(&lost).await.as_ref(), &base, change, lost.warehouse.clock().as_ref()).await.expect("committed");
     let report = books(&lost).await;
     assert_eq!(months(&report, "individual_email_result")[0], ("2026-09".to_owned(), 2, 0, 0, -2));
     let error = report.check().expect_err("they do not balance").to_string();
@@ -102,7 +102,7 @@ async fn a_lost_file_and_a_doubled_one_are_told_by_month() {
     let copy = format!("{}/{}", hot.folder, again.path);
     world.store.copy(&september.path(&hot.folder), &copy.into()).await.expect("a copy");
     let change = Change { adds: vec![again], operation: "another mistake", ..Change::default() };
-    commit(&hot, &base, change, world.house.clock().as_ref()).await.expect("committed");
+    commit(&hot, &base, change, world.warehouse.clock().as_ref()).await.expect("committed");
     assert_eq!(months(&books(&world).await, "individual_email_result")[0], ("2026-09".to_owned(), 2, 4, 0, 2));
 }
 
@@ -127,8 +127,8 @@ async fn vacuum_keeps_the_tally_that_holds() {
 
 #[tokio::test]
 async fn sends_say_why_they_differ_from_their_records() {
-    let house = House::filled().await;
-    let answer = house.ask("SELECT job_id, number_sent, iers, explanation FROM send_reconciliation ORDER BY job_id").await;
+    let fixture = Fixture::filled().await;
+    let answer = fixture.ask("SELECT job_id, number_sent, iers, explanation FROM send_reconciliation ORDER BY job_id").await;
     assert_eq!(
         answer,
         [

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ier::error::{Kind, Result};
 use ier::jobs::release::{ReleaseReport, ReleaseRequest, Skipped, execute, plan};
 use ier::lake::paths::Role;
-use ier::ledgers::runs::{Ended, Report, recorded};
+use ier::ledgers::runs::{FinishedRun, Report, recorded};
 use object_store::ObjectStoreExt;
 use object_store::path::Path as Place;
 use tempfile::TempDir;
@@ -41,10 +41,10 @@ fn request(folder: &TempDir, name: &str) -> ReleaseRequest {
     }
 }
 
-async fn release(world: &World, request: ReleaseRequest) -> Result<Ended<ReleaseReport>> {
-    let house = &world.house;
-    let work = |run_id| async { execute(house, plan(house, request).await?, run_id, silent()).await };
-    recorded(house, "release", "ann", work).await
+async fn release(world: &World, request: ReleaseRequest) -> Result<FinishedRun<ReleaseReport>> {
+    let warehouse = &world.warehouse;
+    let work = |run_id| async { execute(warehouse, plan(warehouse, request).await?, run_id, silent()).await };
+    recorded(warehouse, "release", "ann", work).await
 }
 
 async fn released(world: &World, request: ReleaseRequest) -> ReleaseReport {
@@ -72,18 +72,18 @@ async fn remembered(world: &World) -> Vec<String> {
 /// The archive's files of IERs.
 async fn files(world: &World) -> Vec<Place> {
     let table = ier::record::fields::known("individual_email_result").unwrap();
-    let lake = world.house.table(Role::Archive, table).await.unwrap();
+    let lake = world.warehouse.table(Role::Archive, table).await.unwrap();
     lake.snapshot().await.unwrap().files().map(|file| file.path(&lake.folder)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_archived_is_given_out_once() {
     let (world, folder) = (world().await, TempDir::new().unwrap());
-    let told = plan(&world.house, request(&folder, "a.csv")).await.unwrap();
-    assert_eq!((told.files, told.rows, told.given_out), (2, 6, 0));
+    let reported = plan(&world.warehouse, request(&folder, "a.csv")).await.unwrap();
+    assert_eq!((reported.files, reported.rows, reported.given_out), (2, 6, 0));
     assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "a plan writes nothing");
     let report = released(&world, request(&folder, "a.csv")).await;
-    assert_eq!((report.ids, report.files_verified, report.bytes_verified), (6, 2, told.bytes));
+    assert_eq!((report.ids, report.files_verified, report.bytes_verified), (6, 2, reported.bytes));
     assert_eq!(report.lists, [folder.path().join("a.csv")]);
     assert_eq!(list(&report.lists[0]), ids(&ALL));
     assert_eq!(remembered(&world).await, ids(&ALL));
@@ -272,8 +272,8 @@ async fn a_crash_anywhere_loses_no_id_and_gives_none_out_twice() {
                 let report = released(&next, again).await;
                 recovered += 1;
                 lists.extend(report.lists);
-                let told = plan(&next.house, request(&folder, "d.csv")).await.unwrap();
-                assert_eq!(told.unfinished, Vec::<String>::new(), "handed out by now: {mode:?} at {call}");
+                let reported = plan(&next.warehouse, request(&folder, "d.csv")).await.unwrap();
+                assert_eq!(reported.unfinished, Vec::<String>::new(), "handed out by now: {mode:?} at {call}");
             }
             let all: Vec<String> = lists.iter().flat_map(|path| list(path)).collect();
             let once: BTreeSet<String> = all.iter().cloned().collect();

@@ -19,7 +19,7 @@ use crate::world::turns::Dice;
 use crate::world::{World, day};
 
 async fn lake(world: &World, table: &str, role: Role) -> Arc<LakeTable> {
-    world.house.table(role, known(table).expect("a table")).await.expect("a lake")
+    world.warehouse.table(role, known(table).expect("a table")).await.expect("a lake")
 }
 
 /// All rows of a lake, each by itself, with its file.
@@ -78,8 +78,11 @@ async fn the_newest_of_all_copies_stays_and_the_books_balance_again() {
     let (doubled, june) = (&found.doubled[0], found.unbalanced().map(|(_, month)| month.difference).collect::<Vec<_>>());
     assert_eq!((found.doubled.len(), doubled.records, doubled.copies, doubled.mended, june), (1, 1, 3, 0, vec![2]));
     assert_eq!((doubled.examples[0].key.as_str(), doubled.examples[0].places.len()), ("m-2", 3));
-    let told = found.check().expect_err("a complaint").to_string();
-    assert!(told.contains("1 record stored more than once, as 3 rows") && told.contains("--repair --confirm"), "{told}");
+    let reported = found.check().expect_err("a complaint").to_string();
+    assert!(
+        reported.contains("1 record stored more than once, as 3 rows") && reported.contains("--repair --confirm"),
+        "{reported}"
+    );
 
     let report = repaired(&world).await;
     assert_eq!(report.doubled[0].mended, 1);
@@ -117,8 +120,8 @@ async fn copies_anywhere_of_any_record_become_the_record_again() {
         let found = world.another().try_reconcile(false).await.expect("the books");
         let report = repaired(&world).await;
         let mended: u64 = report.doubled.iter().map(|doubled| doubled.mended).sum();
-        let told: u64 = found.doubled.iter().map(|doubled| doubled.records).sum();
-        assert_eq!(mended, told, "seed {seed}");
+        let reported: u64 = found.doubled.iter().map(|doubled| doubled.records).sum();
+        assert_eq!(mended, reported, "seed {seed}");
         let after = Seen::by(&world.another()).await;
         assert!(after.same_rows(&expected), "seed {seed}, {copies} copies: {}", after.difference(&expected));
         world.rows_stand_where_they_belong().await;
@@ -160,9 +163,9 @@ async fn totals_of_a_link_and_people_that_are_stored_twice_are_found_and_mended(
     assert_eq!(world.another().line("SELECT count(*) FROM aggregate_link").await, "4");
 
     let found = world.another().try_reconcile(false).await.expect("the books");
-    let told: Vec<(&str, u64, u64)> =
+    let reported: Vec<(&str, u64, u64)> =
         found.doubled.iter().map(|doubled| (doubled.object.as_str(), doubled.records, doubled.copies)).collect();
-    assert_eq!(told, [("aggregate_link", 2, 4), ("contact", 1, 2)], "{found}");
+    assert_eq!(reported, [("aggregate_link", 2, 4), ("contact", 1, 2)], "{found}");
     assert!(found.check().is_err());
     let report = repaired(&world).await;
     assert_eq!(report.doubled.iter().map(|doubled| doubled.mended).collect::<Vec<_>>(), [2, 1], "{report}");

@@ -20,12 +20,12 @@ pub fn rules(lines: &str) -> Retain {
 
 impl World {
     pub async fn retain_plan(&self, retain: &Retain) -> RetainPlan {
-        retain::plan(&self.house, retain).await.expect("a plan")
+        retain::plan(&self.warehouse, retain).await.expect("a plan")
     }
 
     pub async fn try_retain(&self, rules: &Retain) -> Result<RetainReport> {
-        let plan = retain::plan(&self.house, rules).await?;
-        retain::execute(&self.house, plan, self.progress.clone()).await
+        let plan = retain::plan(&self.warehouse, rules).await?;
+        retain::execute(&self.warehouse, plan, self.progress.clone()).await
     }
 
     pub async fn retain(&self, lines: &str) -> RetainReport {
@@ -34,7 +34,7 @@ impl World {
 
     pub async fn try_hold(&self, scope: Scope) -> Result<HoldReport> {
         let request = HoldRequest { scope, reason: "case 17".to_owned(), author: "ann".to_owned() };
-        hold::add(&self.house, &request).await
+        hold::add(&self.warehouse, &request).await
     }
 
     pub async fn hold(&self, scope: Scope) -> String {
@@ -42,7 +42,7 @@ impl World {
     }
 
     pub async fn release(&self, hold_id: &str) -> HoldReport {
-        hold::release(&self.house, hold_id, "closed", "ann").await.expect("a release")
+        hold::release(&self.warehouse, hold_id, "closed", "ann").await.expect("a release")
     }
 
     /// The numbers of the IERs, and of the links after a bar.
@@ -236,8 +236,8 @@ async fn links_go_with_their_iers_unless_a_rule_for_links_says_otherwise() {
         world.load(&[click(1, 1), click(2, 2), click(3, 3)]).await;
         world.archive("2021-01-11").await;
         world.retain(&lines).await;
-        let told = world.left().await;
-        assert_eq!(told, left, "{lines}");
+        let reported = world.left().await;
+        assert_eq!(reported, left, "{lines}");
         world.retain(&lines).await;
         assert_eq!(world.left().await, left, "again: {lines}");
     }
@@ -425,10 +425,10 @@ async fn an_audit_says_what_retention_removed() {
     let person = engine.person(&contact_id(1)).await.expect("a person");
     let about = About::Text("law".to_owned());
     let question = Question { about, from: None, to: None, as_of: None, zone: chrono_tz::UTC };
-    let told = audit(engine, &person, question).await.expect("an answer").to_string();
+    let reported = audit(engine, &person, question).await.expect("an answer").to_string();
     let sentence = "removed by retention: 2 records of this send of mails sent in 2021-01 had been kept as long as records are and \
                     were removed, last at 2026-11-22 12:00:00 UTC; whether one of them was this person's is not known any more";
-    assert!(told.contains("NO EVIDENCE: Law news") && told.contains(sentence), "{told}");
+    assert!(reported.contains("NO EVIDENCE: Law news") && reported.contains(sentence), "{reported}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -459,11 +459,11 @@ async fn holds_are_placed_once_listed_and_released() {
     let released = world.release(&first).await;
     assert!(released.changed && released.to_string().contains("is released"), "{released}");
     assert!(!world.release(&first).await.changed);
-    let unknown = hold::release(&world.house, "hold-1", "closed", "ann").await.expect_err("no such hold");
+    let unknown = hold::release(&world.warehouse, "hold-1", "closed", "ann").await.expect_err("no such hold");
     assert_eq!(unknown.kind(), Kind::NotFound);
-    let list = hold::list(&world.house, false).await.expect("a list");
+    let list = hold::list(&world.warehouse, false).await.expect("a list");
     assert_eq!(list.to_string(), "hold-2026-11-22-2: send 901\n  placed 2026-11-22T12:00:00Z by ann: case 17");
-    assert_eq!(hold::list(&world.house, true).await.expect("a list").holds.len(), 2);
+    assert_eq!(hold::list(&world.warehouse, true).await.expect("a list").holds.len(), 2);
     // The released one does not come back: who needs it again places a new one.
     assert_eq!(world.hold(person(1)).await, "hold-2026-11-22-3");
     assert_eq!(world.line("SELECT count(*), count(DISTINCT hold_id) FROM legal_hold").await, "4 3");

@@ -81,8 +81,8 @@ async fn counts(world: &World, before: &BTreeSet<String>) -> ([usize; 2], [usize
     let of = |rows: &BTreeSet<String>, key: &str| rows.iter().filter(|row| row.starts_with(key)).count();
     let gone = ["M-", "L-"].map(|key| of(before, key) - of(&now, key));
     let expired = world.expired().await;
-    let told: Vec<usize> = expired.split(' ').map(|number| number.parse().expect("a number")).collect();
-    (gone, [told[0], told[1]])
+    let reported: Vec<usize> = expired.split(' ').map(|number| number.parse().expect("a number")).collect();
+    (gone, [reported[0], reported[1]])
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -114,25 +114,25 @@ async fn retain_dies_at_any_write_and_the_next_run_finishes() {
     let tried = futures::stream::iter(points).map(|(call, mode)| {
         let (start, before, after) = (start.clone(), before.clone(), after.clone());
         tokio::spawn(async move {
-            let told = format!("{mode:?} at write {call}");
+            let reported = format!("{mode:?} at write {call}");
             let world = start.fork(Some((call, mode)));
             let outcome = world.store.process(retain_job()(&world)).await;
             let reader = world.another();
             let now = seen(&reader).await;
-            assert!(now.is_subset(&before) && now.is_superset(&after), "{told}: {now:#?}");
+            assert!(now.is_subset(&before) && now.is_superset(&after), "{reported}: {now:#?}");
             match &outcome {
-                Some(Ok(())) => assert_eq!(now, *after, "{told}: it said it was done"),
-                Some(Err(error)) => assert_eq!(error.kind(), Kind::Unavailable, "{told}: {error}"),
+                Some(Ok(())) => assert_eq!(now, *after, "{reported}: it said it was done"),
+                Some(Err(error)) => assert_eq!(error.kind(), Kind::Unavailable, "{reported}: {error}"),
                 None => {}
             }
             let (gone, expired) = counts(&reader, &before).await;
-            assert!(gone[0] >= expired[0] && gone[1] >= expired[1], "{told}: {gone:?} are gone, {expired:?} counted");
+            assert!(gone[0] >= expired[0] && gone[1] >= expired[1], "{reported}: {gone:?} are gone, {expired:?} counted");
             reader.files_are_sound().await;
-            retain_job()(&reader).await.unwrap_or_else(|error| panic!("{told}, the next run: {error}"));
-            assert_eq!((reader.left().await.as_str(), reader.expired().await.as_str()), (LEFT, EXPIRED), "{told}, run again");
+            retain_job()(&reader).await.unwrap_or_else(|error| panic!("{reported}, the next run: {error}"));
+            assert_eq!((reader.left().await.as_str(), reader.expired().await.as_str()), (LEFT, EXPIRED), "{reported}, run again");
             reader.files_are_sound().await;
-            reader.try_archive(day(UNTIL)).await.unwrap_or_else(|error| panic!("{told}, archived: {error}"));
-            assert_eq!(reader.left().await, LEFT, "{told}, archived");
+            reader.try_archive(day(UNTIL)).await.unwrap_or_else(|error| panic!("{reported}, archived: {error}"));
+            assert_eq!(reader.left().await, LEFT, "{reported}, archived");
         })
     });
     for done in tried.buffer_unordered(2).collect::<Vec<_>>().await {
@@ -223,25 +223,29 @@ async fn retain_beside_each_other_job() {
                     break;
                 }
                 meetings += 1;
-                let told = format!("{name}, {order}, held at commit {nth}");
+                let reported = format!("{name}, {order}, held at commit {nth}");
                 let after = world.another();
                 after.no_key_twice().await;
                 after.files_are_sound().await;
                 if *name == "load" {
                     // What was loaded anew meanwhile is here again, until the next run.
-                    retain(&after).await.unwrap_or_else(|error| panic!("{told}: {error}"));
-                    assert_eq!(after.left().await, "3 4 5 8 10 11 12 | 4 10", "{told}");
+                    retain(&after).await.unwrap_or_else(|error| panic!("{reported}: {error}"));
+                    assert_eq!(after.left().await, "3 4 5 8 10 11 12 | 4 10", "{reported}");
                     assert_eq!(after.line("SELECT sent_date, opened FROM ier WHERE merge_id = 'M-3'").await, "2026-10-01 true");
                 } else {
-                    assert_eq!((after.left().await.as_str(), after.expired().await.as_str()), (left, EXPIRED), "{told}");
+                    assert_eq!((after.left().await.as_str(), after.expired().await.as_str()), (left, EXPIRED), "{reported}");
                     after.archive(UNTIL).await;
-                    retain(&after).await.unwrap_or_else(|error| panic!("{told}: {error}"));
-                    assert_eq!((after.left().await.as_str(), after.expired().await.as_str()), (left, EXPIRED), "{told}, later");
+                    retain(&after).await.unwrap_or_else(|error| panic!("{reported}: {error}"));
+                    assert_eq!(
+                        (after.left().await.as_str(), after.expired().await.as_str()),
+                        (left, EXPIRED),
+                        "{reported}, later"
+                    );
                 }
                 after.rows_stand_where_they_belong().await;
                 if *name != "load" {
                     let books = after.try_reconcile(false).await.expect("the books");
-                    books.check().unwrap_or_else(|error| panic!("{told}: {error}"));
+                    books.check().unwrap_or_else(|error| panic!("{reported}: {error}"));
                 }
             }
         }
@@ -261,9 +265,9 @@ async fn an_archive_run_goes_on_in_the_middle_of_a_removal() {
             let meanwhile = || async { archiving.goes_on().await.expect("the archive run") };
             let met = beside(&world, &retain_job(), nth, meanwhile).await;
             let after = world.another();
-            let told = format!("archive held at {table}, retain at commit {nth}");
+            let reported = format!("archive held at {table}, retain at commit {nth}");
             if met.is_some() {
-                assert_eq!((after.left().await.as_str(), after.expired().await.as_str()), (LEFT, EXPIRED), "{told}");
+                assert_eq!((after.left().await.as_str(), after.expired().await.as_str()), (LEFT, EXPIRED), "{reported}");
                 after.no_key_twice().await;
                 after.files_are_sound().await;
             } else {

@@ -127,7 +127,7 @@ async fn answers(world: &World) -> Vec<Result<Rows, Error>> {
     for question in questions() {
         let answer = match world.try_ask(&question).await {
             // Look-ups alone make no warehouse, and whoever asks there is refused.
-            Err(error) if error.kind() == Kind::NotFound && !world.house.exists().await.unwrap_or(true) => Ok(Rows::new()),
+            Err(error) if error.kind() == Kind::NotFound && !world.warehouse.exists().await.unwrap_or(true) => Ok(Rows::new()),
             answer => answer,
         };
         answers.push(answer.map(|mut rows| {
@@ -172,7 +172,7 @@ enum Seen {
 async fn objects(world: &World) -> Vec<Object> {
     let mut seen = BTreeMap::new();
     let root = root(world);
-    for lake in world.house.existing().await.expect("tables") {
+    for lake in world.warehouse.existing().await.expect("tables") {
         let state = state_of(&lake).await.expect("a snapshot");
         for file in lake.snapshot().await.expect("a snapshot").files() {
             let own = Arc::new(LakeTable::new(&root, lake.role, lake.table.clone()).expect("a table"));
@@ -228,7 +228,7 @@ async fn state_of(lake: &LakeTable) -> Result<String, Error> {
 
 /// All entries of the log of look-ups; an error when it is damaged.
 async fn look_ups(world: &World) -> Result<Vec<Entry>, Error> {
-    let log = LookUpLog::open(&world.house, "ann", None).await?;
+    let log = LookUpLog::open(&world.warehouse, "ann", None).await?;
     let mut entries = Vec::new();
     let report = log.read(|entry| entries.push(entry)).await?;
     match report.damage {

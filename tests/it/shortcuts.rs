@@ -7,7 +7,7 @@ use ier::query::engine::Engine;
 use ier::query::limits::Limits;
 use ier::query::planner::shortcuts::Shortcuts;
 
-use crate::house::{House, cells, limits};
+use crate::fixture::{Fixture, cells, limits};
 
 /// Statements over rows that are alike, in shapes of all kinds.
 const STATEMENTS: [&str; 40] = [
@@ -70,23 +70,23 @@ async fn sorted(engine: &Engine, sql: &str) -> Result<Vec<Vec<String>>, String> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn short_ways_change_no_answer() {
-    let house = House::filled().await;
+    let fixture = Fixture::filled().await;
     let without = Shortcuts::without("rollups, selection, rare_rows, person_runs, texts_once, raw_pages").unwrap();
-    let plain = Engine::open(house.warehouse.clone(), Limits { shortcuts: without, ..limits() }).await.unwrap();
+    let plain = Engine::open(fixture.warehouse.clone(), Limits { shortcuts: without, ..limits() }).await.unwrap();
     for archived in [false, true] {
         if archived {
-            house.archive().await;
+            fixture.archive().await;
         }
         for sql in STATEMENTS {
             let expected = sorted(&plain, sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-            assert_eq!(sorted(&house.engine, sql).await, Ok(expected), "{sql}");
+            assert_eq!(sorted(&fixture.engine, sql).await, Ok(expected), "{sql}");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rollups_are_read_where_they_tell_enough() {
-    let house = House::filled().await;
+    let fixture = Fixture::filled().await;
     for (sql, is_read) in [
         ("SELECT email_name, sent(i), open_rate(i) FROM ier i GROUP BY 1", true),
         ("SELECT s.name, count(*) FROM ier i JOIN email_send s ON s.id = i.send_definition_id WHERE i.opened GROUP BY 1", true),
@@ -96,7 +96,7 @@ async fn rollups_are_read_where_they_tell_enough() {
         ("SELECT contact_id, count(*) FROM ier GROUP BY 1", false),
         ("SELECT count(*) FROM ier WHERE date_sent > TIMESTAMP '2025-12-01 00:00:00'", false),
     ] {
-        let plan = sorted(&house.engine, &format!("EXPLAIN {sql}")).await.unwrap().concat().concat();
+        let plan = sorted(&fixture.engine, &format!("EXPLAIN {sql}")).await.unwrap().concat().concat();
         assert_eq!(plan.contains("RollupExec"), is_read, "{sql}\n{plan}");
     }
 }
@@ -104,13 +104,13 @@ async fn rollups_are_read_where_they_tell_enough() {
 /// Raw pages are a short way below the plan: people are looked up by each of their ids, in hot and in archive, with all columns.
 #[tokio::test(flavor = "multi_thread")]
 async fn people_are_the_same_without_raw_pages() {
-    let house = House::filled().await;
+    let fixture = Fixture::filled().await;
     let without = Limits { shortcuts: Shortcuts::without("raw_pages").unwrap(), ..limits() };
-    let plain = Engine::open(house.warehouse.clone(), without).await.unwrap();
+    let plain = Engine::open(fixture.warehouse.clone(), without).await.unwrap();
     let people = "SELECT DISTINCT person_id FROM ier WHERE person_id IS NOT NULL UNION SELECT DISTINCT person_id FROM individual_link WHERE person_id IS NOT NULL";
     for archived in [false, true] {
         if archived {
-            house.archive().await;
+            fixture.archive().await;
         }
         let people = sorted(&plain, people).await.unwrap().concat();
         assert!(people.len() > 3, "{people:?}");
@@ -121,11 +121,11 @@ async fn people_are_the_same_without_raw_pages() {
                 format!("SELECT count(*), min(date_opened) FROM ier WHERE person_id IN ('{person}', '{}')", people[0]),
                 format!("SELECT * FROM contact_history('{person}')"),
             ] {
-                assert_eq!(sorted(&house.engine, &sql).await, sorted(&plain, &sql).await, "{sql}");
+                assert_eq!(sorted(&fixture.engine, &sql).await, sorted(&plain, &sql).await, "{sql}");
             }
         }
         let sql = format!("EXPLAIN SELECT * FROM ier WHERE person_id = '{}'", people[0]);
-        for (engine, is_off) in [(&house.engine, false), (&plain, true)] {
+        for (engine, is_off) in [(&fixture.engine, false), (&plain, true)] {
             let plan = sorted(engine, &sql).await.unwrap().concat().concat();
             assert!(plan.contains("PeopleExec") && plan.contains("raw_pages=off") == is_off, "{plan}");
         }

@@ -16,10 +16,10 @@ use ier::error::{Error, Result};
 use ier::query::ask::Ask;
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner, strict_column_validator};
 
-use crate::house::{House, cells};
+use crate::fixture::{Fixture, cells};
 
 struct Script {
-    house: Arc<House>,
+    fixture: Arc<Fixture>,
 }
 
 #[async_trait]
@@ -32,19 +32,19 @@ impl AsyncDB for Script {
         match word {
             "\\load" => {
                 let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(rest.trim());
-                self.house.load([path]).await?;
+                self.fixture.load([path]).await?;
             }
-            "\\archive" => drop(self.house.archive().await),
+            "\\archive" => drop(self.fixture.archive().await),
             "\\compact" => {
-                self.house.compact().await;
+                self.fixture.compact().await;
             }
             "\\files" | "\\plan" => {
-                let plan = self.house.try_ask(&format!("EXPLAIN {rest}")).await?;
+                let plan = self.fixture.try_ask(&format!("EXPLAIN {rest}")).await?;
                 let rows = if word == "\\files" { opened(&plan) } else { lines(&plan) };
                 return Ok(DBOutput::Rows { types: vec![DefaultColumnType::Text], rows });
             }
             _ => {
-                let stream = self.house.engine.ask(text).await?;
+                let stream = self.fixture.engine.ask(text).await?;
                 let types = types(&stream.schema());
                 let batches: Vec<RecordBatch> = stream.try_collect().await?;
                 return Ok(DBOutput::Rows { types, rows: cells(&batches) });
@@ -80,7 +80,7 @@ fn opened(plan: &[String]) -> Vec<Vec<String>> {
 fn nameless(text: &str) -> String {
     let mut parts = text.split("/part-");
     let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |told, part| told + "/part" + &part[part.find(".parquet").unwrap_or(0)..])
+    parts.fold(first, |reported, part| reported + "/part" + &part[part.find(".parquet").unwrap_or(0)..])
 }
 
 fn types(schema: &SchemaRef) -> Vec<DefaultColumnType> {
@@ -108,8 +108,8 @@ fn scripts() -> Vec<PathBuf> {
 async fn every_script_gets_its_answers() {
     let mut failed = Vec::new();
     for script in scripts() {
-        let house = Arc::new(House::empty().await);
-        let mut runner = Runner::new(|| async { Ok(Script { house: house.clone() }) });
+        let fixture = Arc::new(Fixture::empty().await);
+        let mut runner = Runner::new(|| async { Ok(Script { fixture: fixture.clone() }) });
         runner.with_column_validator(strict_column_validator);
         if std::env::var_os("UPDATE_SLT").is_some() {
             let (validator, normalizer) = (sqllogictest::default_validator, sqllogictest::default_normalizer);

@@ -6,7 +6,7 @@ use ier::jobs::load::{LoadReport, LoadRequest, load};
 use ier::tiers::spans::Missing;
 use std::sync::Arc;
 
-use crate::house::House;
+use crate::fixture::Fixture;
 
 const HELD: &str =
     "SELECT contact_id, affiliation, valid_from, valid_to FROM affiliation ORDER BY contact_id, affiliation, valid_from";
@@ -18,34 +18,34 @@ fn affiliations(rows: &[&str]) -> String {
 
 /// A house whose clock can be moved, and what it loads.
 struct Story {
-    house: House,
+    fixture: Fixture,
 }
 
 impl Story {
     async fn begin() -> Self {
-        Self { house: House::empty().await }
+        Self { fixture: Fixture::empty().await }
     }
 
     async fn says(&self, rows: &[&str]) -> LoadReport {
-        let file = self.house.file("affiliation.csv", affiliations(rows));
-        self.house.load([file]).await.unwrap()
+        let file = self.fixture.file("affiliation.csv", affiliations(rows));
+        self.fixture.load([file]).await.unwrap()
     }
 
     async fn says_all(&self, rows: &[&str], confirmed: bool) -> ier::error::Result<LoadReport> {
-        let file = self.house.file("affiliation.csv", affiliations(rows));
-        let request = LoadRequest { missing: Missing::All { confirmed }, ..self.house.request([file], None) };
-        load(&self.house.warehouse, request, Arc::new(ier::progress::Silent)).await
+        let file = self.fixture.file("affiliation.csv", affiliations(rows));
+        let request = LoadRequest { missing: Missing::All { confirmed }, ..self.fixture.request([file], None) };
+        load(&self.fixture.warehouse, request, Arc::new(ier::progress::Silent)).await
     }
 
     fn days_pass(&self, days: i64) {
-        self.house.clock.tick(Duration::days(days));
+        self.fixture.clock.tick(Duration::days(days));
     }
 }
 
 /// Of a load: rows inserted, updated, unchanged, ended.
 fn counts(report: &LoadReport) -> (u64, u64, u64, u64) {
     let table = report.tables.iter().find(|table| table.table == "affiliation").unwrap();
-    assert_eq!(table.read, table.told(), "nothing is dropped uncounted");
+    assert_eq!(table.read, table.accounted_for(), "nothing is dropped uncounted");
     (table.inserted, table.updated, table.unchanged, table.ended)
 }
 
@@ -65,14 +65,14 @@ async fn faculty_when_it_was_sent_and_faculty_now_are_one_join_each() {
         "003f40000000001AAA | Staff | - | 2026-11-25 12:00:00",
         "003f40000000003AAA | Faculty | - | -",
     ];
-    assert_eq!(story.house.ask(HELD).await, rows);
+    assert_eq!(story.fixture.ask(HELD).await, rows);
     let at = |moment: &str| {
         format!("SELECT contact_id FROM affiliation a WHERE affiliation = 'Faculty' AND held_at(a, {moment}) ORDER BY 1")
     };
-    assert_eq!(story.house.ask(&at("TIMESTAMP '2026-11-20 00:00:00'")).await, ["003f40000000003AAA"]);
-    assert_eq!(story.house.ask(&at("TIMESTAMP '2026-11-26 00:00:00'")).await, ["003f40000000001AAA", "003f40000000003AAA"]);
+    assert_eq!(story.fixture.ask(&at("TIMESTAMP '2026-11-20 00:00:00'")).await, ["003f40000000003AAA"]);
+    assert_eq!(story.fixture.ask(&at("TIMESTAMP '2026-11-26 00:00:00'")).await, ["003f40000000001AAA", "003f40000000003AAA"]);
     let now = "SELECT contact_id FROM affiliation a WHERE affiliation = 'Staff' AND holds_now(a)";
-    assert!(story.house.ask(now).await.is_empty());
+    assert!(story.fixture.ask(now).await.is_empty());
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn loading_the_same_file_again_changes_nothing() {
         assert_eq!(counts(&report), (0, 0, 3, 0));
         assert!(!report.changed());
     }
-    assert_eq!(story.house.ask("SELECT count(*) FROM affiliation").await, ["2"]);
+    assert_eq!(story.fixture.ask("SELECT count(*) FROM affiliation").await, ["2"]);
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ async fn what_comes_back_begins_a_new_span() {
         "003f40000000001AAA | Staff | 2026-11-17 12:00:00 | -",
         "003f40000000001AAA | Staff | - | 2026-11-16 12:00:00",
     ];
-    assert_eq!(story.house.ask(HELD).await, rows);
+    assert_eq!(story.fixture.ask(HELD).await, rows);
 }
 
 #[tokio::test]
@@ -117,14 +117,14 @@ async fn a_complete_load_ends_what_it_does_not_have_unless_that_is_most() {
     assert_eq!(counts(&story.says_all(&rows[5..], false).await.unwrap()), (0, 0, 55, 5));
     let error = story.says_all(&rows[50..], false).await.unwrap_err().to_string();
     assert!(error.contains("45 of the 55 rows of affiliation would end") && error.contains("--confirm"), "{error}");
-    assert_eq!(story.house.ask("SELECT count(*) FROM affiliation a WHERE holds_now(a)").await, ["55"], "nothing has changed");
+    assert_eq!(story.fixture.ask("SELECT count(*) FROM affiliation a WHERE holds_now(a)").await, ["55"], "nothing has changed");
     assert_eq!(counts(&story.says_all(&rows[50..], true).await.unwrap()), (0, 0, 10, 45));
 }
 
 #[tokio::test]
 async fn a_person_is_named_by_any_of_their_ids() {
     let story = Story::begin().await;
-    story.house.load([crate::house::data().join("contact.csv")]).await.unwrap();
+    story.fixture.load([crate::fixture::data().join("contact.csv")]).await.unwrap();
     // The loser of a merge, and then its winner.
     story.says(&["003f40000000002AAA,Staff"]).await;
     story.days_pass(1);
@@ -135,14 +135,14 @@ async fn a_person_is_named_by_any_of_their_ids() {
 async fn the_files_own_dates_say_since_when_and_until_when() {
     let story = Story::begin().await;
     let says = async |rows: &str| {
-        let file = story.house.file("employment.csv", format!("ContactId,Title,StartDate,EndDate\n{rows}"));
-        story.house.load([file]).await.unwrap()
+        let file = story.fixture.file("employment.csv", format!("ContactId,Title,StartDate,EndDate\n{rows}"));
+        story.fixture.load([file]).await.unwrap()
     };
     let spans = "SELECT title, valid_from, valid_to FROM employment ORDER BY title, valid_from";
     says("003f40000000001AAA,Clerk,2017-06-01,2019-08-01\n003f40000000001AAA,Analyst,2019-08-15,\n").await;
     // Midnight in Denver; the last day counts.
     let first = ["Analyst | 2019-08-15 06:00:00 | -", "Clerk | 2017-06-01 06:00:00 | 2019-08-02 06:00:00"];
-    assert_eq!(story.house.ask(spans).await, first);
+    assert_eq!(story.fixture.ask(spans).await, first);
     story.days_pass(1);
     // Promoted under the same start; the clerk's row stands as before.
     says("003f40000000001AAA,Clerk,2017-06-01,2019-08-01\n003f40000000001AAA,Senior Analyst,2019-08-15,\n").await;
@@ -151,12 +151,12 @@ async fn the_files_own_dates_say_since_when_and_until_when() {
         "Clerk | 2017-06-01 06:00:00 | 2019-08-02 06:00:00",
         "Senior Analyst | 2026-11-16 12:00:00 | -",
     ];
-    assert_eq!(story.house.ask(spans).await, promoted);
+    assert_eq!(story.fixture.ask(spans).await, promoted);
     story.days_pass(1);
     // A new job since an earlier day, told late.
     says("003f40000000001AAA,Clerk,2017-06-01,2019-08-01\n003f40000000001AAA,Director,2026-11-01,\n").await;
     assert_eq!(
-        story.house.ask(spans).await[2..],
+        story.fixture.ask(spans).await[2..],
         ["Director | 2026-11-01 06:00:00 | -", "Senior Analyst | 2026-11-16 12:00:00 | 2026-11-17 12:00:00"]
     );
 }
@@ -166,15 +166,15 @@ async fn a_row_with_an_id_changes_by_a_new_span() {
     let story = Story::begin().await;
     let says = async |title: &str| {
         let rows = format!("Id,ContactId,Title\na0Jf40000000001EAA,003f40000000001AAA,{title}\n");
-        let file = story.house.file("job.csv", rows);
-        let report = story.house.load([file]).await.unwrap();
+        let file = story.fixture.file("job.csv", rows);
+        let report = story.fixture.load([file]).await.unwrap();
         (report.tables[0].inserted, report.tables[0].updated, report.tables[0].unchanged, report.tables[0].ended)
     };
     assert_eq!(says("Clerk").await, (1, 0, 0, 0));
     story.days_pass(1);
     assert_eq!(says("Analyst").await, (0, 1, 0, 1));
     assert_eq!(says("Analyst").await, (0, 0, 1, 0));
-    let rows = story.house.ask("SELECT id, title, valid_from IS NULL, valid_to IS NULL FROM job ORDER BY title").await;
+    let rows = story.fixture.ask("SELECT id, title, valid_from IS NULL, valid_to IS NULL FROM job ORDER BY title").await;
     assert_eq!(rows, ["a0Jf40000000001EAA | Analyst | false | true", "a0Jf40000000001EAA | Clerk | true | false"]);
 }
 
@@ -188,15 +188,15 @@ async fn overlapping(story: &Story, table: &str, identity: &str) -> Vec<String> 
          AND coalesce(a.valid_from, TIMESTAMP '1900-01-01') < coalesce(a.valid_to, TIMESTAMP '2200-01-01') \
          AND coalesce(b.valid_from, TIMESTAMP '1900-01-01') < coalesce(b.valid_to, TIMESTAMP '2200-01-01')"
     );
-    story.house.ask(&sql).await
+    story.fixture.ask(&sql).await
 }
 
 #[tokio::test]
 async fn spans_of_one_row_never_overlap_whatever_its_dates_do() {
     let story = Story::begin().await;
     let says = async |rows: &str| {
-        let file = story.house.file("job.csv", format!("Id,ContactId,Title,StartDate,EndDate\n{rows}\n"));
-        let report = story.house.load([file]).await.unwrap();
+        let file = story.fixture.file("job.csv", format!("Id,ContactId,Title,StartDate,EndDate\n{rows}\n"));
+        let report = story.fixture.load([file]).await.unwrap();
         story.days_pass(1);
         report
     };
@@ -220,21 +220,21 @@ async fn spans_of_one_row_never_overlap_whatever_its_dates_do() {
         assert!(overlap.is_empty(), "{rows}: {overlap:?}");
     }
     let now = "SELECT id, title FROM job j WHERE holds_now(j) ORDER BY 1";
-    assert_eq!(story.house.ask(now).await, ["a0Jf40000000001EAA | Boss", "a0Jf40000000002EAA | Registrar"]);
+    assert_eq!(story.fixture.ask(now).await, ["a0Jf40000000001EAA | Boss", "a0Jf40000000002EAA | Registrar"]);
 }
 
 #[tokio::test]
 async fn what_has_not_begun_does_not_hold_and_what_is_past_is_not_ended_again() {
     let story = Story::begin().await;
     let says = async |rows: &str| {
-        let file = story.house.file("employment.csv", format!("ContactId,Title,StartDate,EndDate\n{rows}\n"));
-        let report = story.house.load([file]).await.unwrap();
+        let file = story.fixture.file("employment.csv", format!("ContactId,Title,StartDate,EndDate\n{rows}\n"));
+        let report = story.fixture.load([file]).await.unwrap();
         story.days_pass(1);
         (report.tables[0].inserted, report.tables[0].ended)
     };
     let (dean, past) = ("003f40000000001AAA,Dean,2027-01-01,", "003f40000000001AAA,Clerk,2017-06-01,2018-08-01");
     assert_eq!(says(&format!("{dean}\n{past}")).await, (2, 0));
-    assert!(story.house.ask("SELECT title FROM employment e WHERE holds_now(e)").await.is_empty());
+    assert!(story.fixture.ask("SELECT title FROM employment e WHERE holds_now(e)").await.is_empty());
     assert_eq!(says(dean).await, (0, 0));
     assert_eq!(says(dean).await, (0, 0));
 }
@@ -248,7 +248,7 @@ async fn rows_that_cannot_be_read_end_nothing() {
     assert_eq!(counts(&story.says(&broken).await), (0, 0, 1, 0));
     let error = story.says_all(&broken, true).await.unwrap_err().to_string();
     assert!(error.contains("1 row of affiliation cannot be read, so the files are not complete"), "{error}");
-    assert_eq!(story.house.ask("SELECT count(*) FROM affiliation a WHERE holds_now(a)").await, ["3"]);
+    assert_eq!(story.fixture.ask("SELECT count(*) FROM affiliation a WHERE holds_now(a)").await, ["3"]);
 }
 
 #[tokio::test]
@@ -256,8 +256,8 @@ async fn a_merge_in_the_same_run_is_known_to_the_attributes() {
     let story = Story::begin().await;
     story.says(&["003f40000000002AAA,Staff"]).await;
     story.days_pass(1);
-    let file = story.house.file("affiliation.csv", affiliations(&[ANA_FACULTY]));
-    let report = story.house.load([file, crate::house::data().join("contact.csv")]).await.unwrap();
+    let file = story.fixture.file("affiliation.csv", affiliations(&[ANA_FACULTY]));
+    let report = story.fixture.load([file, crate::fixture::data().join("contact.csv")]).await.unwrap();
     assert_eq!(counts(&report), (1, 0, 0, 1));
     assert!(report.aliases_learned > 0);
 }
@@ -282,16 +282,16 @@ async fn a_load_that_memory_has_no_room_for_begins_and_ends_what_one_in_memory_d
         let mut spans = Vec::new();
         // A load of 3 MiB compares in some ten piles, and resolves in some ten parts.
         for (story, buffer_bytes) in [(&wide, 512 << 20), (&narrow, 3 << 20)] {
-            let file = story.house.file("job.csv", jobs(load_number));
-            let request = LoadRequest { buffer_bytes, ..story.house.request([file], None) };
-            let report = load(&story.house.warehouse, request, Arc::new(ier::progress::Silent)).await.unwrap();
+            let file = story.fixture.file("job.csv", jobs(load_number));
+            let request = LoadRequest { buffer_bytes, ..story.fixture.request([file], None) };
+            let report = load(&story.fixture.warehouse, request, Arc::new(ier::progress::Silent)).await.unwrap();
             let table = &report.tables[0];
             spans.push((table.inserted, table.updated, table.unchanged, table.ended));
             story.days_pass(40);
         }
         assert_eq!(spans[0], spans[1], "load {load_number}");
         assert!(load_number == 0 || spans[0].1 > 500 && spans[0].2 > 500 && spans[0].3 > 500, "{spans:?}");
-        assert_eq!(wide.house.ask(all).await, narrow.house.ask(all).await, "load {load_number}");
+        assert_eq!(wide.fixture.ask(all).await, narrow.fixture.ask(all).await, "load {load_number}");
     }
     assert!(overlapping(&narrow, "job", "id").await.is_empty());
 }

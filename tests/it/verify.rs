@@ -47,7 +47,7 @@ pub async fn with_checkpoint() -> World {
 
 /// Enters three look-ups.
 pub async fn look_at_some(world: &World) {
-    let log = LookUpLog::open(&world.house, "ann", None).await.expect("the log of look-ups");
+    let log = LookUpLog::open(&world.warehouse, "ann", None).await.expect("the log of look-ups");
     for reason in ["ticket 1", "ticket 2", "ticket 3"] {
         let person = SfId::parse(&contact_id(1)).expect("an id");
         log.append(LookUp { verb: "history", person, reason: Some(reason), rows: 3 }).await.expect("an entry");
@@ -56,7 +56,7 @@ pub async fn look_at_some(world: &World) {
 
 pub async fn lake(world: &World, role: Role) -> Arc<LakeTable> {
     let table = known("individual_email_result").expect("IERs");
-    world.house.table(role, table).await.expect("a table")
+    world.warehouse.table(role, table).await.expect("a table")
 }
 
 /// The first file of a table with at least so many rows.
@@ -82,7 +82,8 @@ pub async fn rows(lake: &LakeTable, file: &DataFile) -> RecordBatch {
 /// Writes rows as they are, in whatever order, as a file of a partition.
 pub async fn written(lake: &LakeTable, partition: Partition, rows: RecordBatch) -> Add {
     let rows = futures::stream::iter([Ok(rows)]).boxed();
-    let mut adds = write::write(lake, partition, Effort::Hot, &write::Begun::default(), rows, 0, &|_| {}).await.expect("a file");
+    let mut adds =
+        write::write(lake, partition, Effort::Hot, &write::StartedFiles::default(), rows, 0, &|_| {}).await.expect("a file");
     adds.remove(0)
 }
 
@@ -111,8 +112,8 @@ async fn finds(world: &World, object: &str, what: &str) -> VerifyReport {
     assert!(damage.what.contains(what), "{what} is not in {damage}");
     assert!(!damage.remedy.is_empty());
     assert_eq!(report.verdict().expect_err("a verdict").kind(), Kind::Corrupt);
-    let told = report.to_string();
-    assert!(told.contains(&format!("DAMAGED {damage}")) && told.contains("1 fault found"), "{told}");
+    let reported = report.to_string();
+    assert!(reported.contains(&format!("DAMAGED {damage}")) && reported.contains("1 fault found"), "{reported}");
     report
 }
 

@@ -50,16 +50,16 @@ fn ier_table() -> &'static Arc<Table> {
     known("ier").expect("the table of IERs")
 }
 
-fn told<T: std::fmt::Debug + Clone + 'static>(value: impl Strategy<Value = T> + 'static) -> BoxedStrategy<Option<Option<T>>> {
+fn provided<T: std::fmt::Debug + Clone + 'static>(value: impl Strategy<Value = T> + 'static) -> BoxedStrategy<Option<Option<T>>> {
     let value = value.boxed();
     prop_oneof![1 => Just(None), 1 => Just(Some(None)), 3 => value.prop_map(|value| Some(Some(value)))].boxed()
 }
 
 fn version() -> impl Strategy<Value = Version> {
     let stamp = || prop_oneof![1 => Just(None), 5 => (0..4i64).prop_map(Some)];
-    let people = (told(0..3u8), told(0..2u8), told(0..3u8));
-    let names = (told(0..2u8), prop::option::of(0..OWN.len()));
-    let facts = (told(0..3u8), told(0..5i64), told(any::<bool>()), told(any::<bool>()), told(0..3i32));
+    let people = (provided(0..3u8), provided(0..2u8), provided(0..3u8));
+    let names = (provided(0..2u8), prop::option::of(0..OWN.len()));
+    let facts = (provided(0..3u8), provided(0..5i64), provided(any::<bool>()), provided(any::<bool>()), provided(0..3i32));
     ((stamp(), stamp()), people, facts, names).prop_map(
         |((modstamp, modified), (contact, lead, send), (subject, sent, opened, clicked, unique), (id, own))| Version {
             modstamp,
@@ -98,8 +98,8 @@ fn batch(version: &Version) -> RecordBatch {
     put("ier_id", version.id.map(|value| text(value.map(|number| ier_id(number.into())))));
     put("custom", version.own.map(|own| text(Some(OWN[own].to_owned()))));
     let fields: Vec<Field> = columns.iter().map(|(name, column)| Field::new(*name, column.data_type().clone(), true)).collect();
-    let told = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, column)| column).collect());
-    complete(table, &told.expect("a batch")).expect("a whole row").batch
+    let provided = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, column)| column).collect());
+    complete(table, &provided.expect("a batch")).expect("a whole row").batch
 }
 
 fn text(value: Option<String>) -> ArrayRef {
@@ -256,7 +256,7 @@ async fn a_formula_is_as_it_was_last_seen_and_an_older_file_again_changes_nothin
         |address: &str| ier(1).contact(1).sent("2026-08-06 15:00").stamp("2026-08-06 16:15").unopened().set("Email", address);
     let world = World::on("2026-08-10");
     let address = "SELECT current_email FROM ier";
-    for (told, updated, shown) in [
+    for (provided, updated, shown) in [
         ("zoe.first@example.edu", 0, "zoe.first@example.edu"),
         ("ana.later@example.edu", 1, "ana.later@example.edu"),
         ("ana.later@example.edu", 0, "ana.later@example.edu"),
@@ -265,7 +265,7 @@ async fn a_formula_is_as_it_was_last_seen_and_an_older_file_again_changes_nothin
         ("ana.later@example.edu", 0, "mia.third@example.edu"),
     ] {
         world.days_pass(1);
-        assert_eq!(world.load(&[mail(told)]).await.updated, updated, "{told}");
+        assert_eq!(world.load(&[mail(provided)]).await.updated, updated, "{provided}");
         assert_eq!(world.line(address).await, shown);
     }
     // Of one load the order says nothing.

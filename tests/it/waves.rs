@@ -22,7 +22,7 @@ use crate::world::records::{Record, contact_id, ier, link, send};
 const REQUEST: Duration = Duration::from_millis(30);
 
 /// Mails of so many months to one person, one a month, all but the newest archived.
-async fn house(months: u32) -> World {
+async fn prepared(months: u32) -> World {
     let world = World::on("2026-11-01");
     let sent = |number: u32| format!("20{:02}-{:02}-10 08:00", 26 - (number + 2) / 12, 12 - (number + 2) % 12);
     let mails: Vec<_> = (0..months).map(|number| ier(number).contact(1).sent(&sent(number)).stamp("2026-10-20 00:00")).collect();
@@ -57,7 +57,7 @@ fn between(before: Counts, after: Counts) -> (u64, u64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_look_up_takes_few_waves_however_many_months_it_spans() {
     for months in [6, 36] {
-        let world = house(months).await;
+        let world = prepared(months).await;
         let (warehouse, traffic) = far(&world);
         let limits = Limits { statement: None, threads: 2, memory_bytes: 256 << 20, ..Limits::default() };
         let engine = Engine::open(warehouse, limits).await.expect("an engine");
@@ -83,7 +83,7 @@ async fn a_look_up_takes_few_waves_however_many_months_it_spans() {
 async fn an_audit_of_many_sends_takes_no_more_waves_than_that_of_one() {
     let mut asked = Vec::new();
     for count in [1, 30] {
-        let world = house(6).await;
+        let world = prepared(6).await;
         let sends: Vec<Record> = (1..=count)
             .map(|number| send(number, 5).set("EmailName", "CU Connections").set("DateSent", "2026-06-10T08:00:00.000Z"))
             .collect();

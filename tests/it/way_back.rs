@@ -25,16 +25,16 @@ use crate::world::{World, silent};
 
 impl World {
     async fn try_give_up_plan(&self, table: Option<&str>) -> ier::error::Result<GiveUpPlan> {
-        give_up::plan(&self.house, table, None, silent()).await
+        give_up::plan(&self.warehouse, table, None, silent()).await
     }
 
     async fn give_up(&self, table: Option<&str>) -> GiveUpReport {
         let plan = self.try_give_up_plan(table).await.expect("a plan");
-        give_up::execute(&self.house, plan, "ann").await.expect("giving up")
+        give_up::execute(&self.warehouse, plan, "ann").await.expect("giving up")
     }
 
     async fn undo_plan(&self) -> UndoPlan {
-        undo::plan(&self.house).await.expect("a plan")
+        undo::plan(&self.warehouse).await.expect("a plan")
     }
 }
 
@@ -82,8 +82,11 @@ async fn a_file_that_is_gone_is_given_up_and_loading_the_exports_fills_the_gap()
             assert!(!plan.loads["individual_email_result"].is_empty(), "some load brought them: {plan}");
             let report = world.give_up(None).await;
             assert!(report.complaint().is_none() && report.to_string().contains("given up 1 file"), "{report}");
-            let told = world.line("SELECT object, folder, path, \"rows\", reason, author FROM given_up").await;
-            assert_eq!(told, format!("individual_email_result {} {} {} is missing ann", role.folder(), file.add.path, file.rows));
+            let reported = world.line("SELECT object, folder, path, \"rows\", reason, author FROM given_up").await;
+            assert_eq!(
+                reported,
+                format!("individual_email_result {} {} {} is missing ann", role.folder(), file.add.path, file.rows)
+            );
             assert!(
                 world.ask(ids).await.len() < whole.len() || table_hid(&start, &file).await,
                 "something is not shown any more"
@@ -105,7 +108,7 @@ async fn a_file_that_is_gone_is_given_up_and_loading_the_exports_fills_the_gap()
 /// A hot file of late rows hid archived ones: without it as many rows may show as before.
 async fn table_hid(world: &World, file: &DataFile) -> bool {
     let table = known("individual_email_result").expect("IERs");
-    let tiers = world.house.tiers(table).await.expect("tiers");
+    let tiers = world.warehouse.tiers(table).await.expect("tiers");
     ier::tiers::pin::pin(&tiers).await.expect("a pin").is_late(file)
 }
 
@@ -172,7 +175,7 @@ async fn giving_up_that_is_interrupted_is_finished_by_the_next_run() {
         for call in 1..=writes {
             let world = start.fork(Some((call, mode)));
             let plan = world.try_give_up_plan(None).await.expect("a plan");
-            drop(world.store.process(give_up::execute(&world.house, plan, "ann")).await);
+            drop(world.store.process(give_up::execute(&world.warehouse, plan, "ann")).await);
             let next = world.another();
             next.give_up(None).await;
             assert_eq!(next.ask("SELECT merge_id FROM ier ORDER BY 1").await, left, "{mode:?} at {call}");
@@ -195,7 +198,7 @@ async fn what_protects_people_is_given_up_only_by_name() {
     assert_eq!(plan.files[0].may_be_held, Some(true), "{plan}");
     assert!(plan.to_string().contains("a legal hold may cover some of it"), "{plan}");
     world.another().give_up(None).await;
-    let holds = world.house.table(Role::Reference, known("legal_hold").expect("holds")).await.expect("a table");
+    let holds = world.warehouse.table(Role::Reference, known("legal_hold").expect("holds")).await.expect("a table");
     lose(&world, &holds, &files(&holds).await[0]).await;
     let world = world.another();
     let report = world.give_up(None).await;
@@ -214,7 +217,7 @@ async fn tables_without_tiers_are_given_up_as_well() {
     let world = base().await;
     world.load(&[contact(1).stamp("2026-10-01 00:00"), contact(2).stamp("2026-10-01 00:00")]).await;
     for name in ["contact", "load_coverage", "given_up"] {
-        let table = world.house.table(Role::Reference, known(name).expect("a table")).await.expect("a table");
+        let table = world.warehouse.table(Role::Reference, known(name).expect("a table")).await.expect("a table");
         let file = files(&table).await[0].clone();
         lose(&world, &table, &file).await;
         let world = world.another();
@@ -245,7 +248,16 @@ async fn a_commit_that_names_a_file_that_is_not_there_fails() {
         let error = commit(&hot, &base, replace(), &world.clock).await.expect_err("a commit of what is not there");
         assert!(error.kind() == Kind::Conflict && error.to_string().contains(what), "{error}");
         assert_eq!(
-            world.another().house.table(Role::Hot, &hot.table).await.expect("hot").snapshot().await.expect("a snapshot").version,
+            world
+                .another()
+                .warehouse
+                .table(Role::Hot, &hot.table)
+                .await
+                .expect("hot")
+                .snapshot()
+                .await
+                .expect("a snapshot")
+                .version,
             base.version
         );
     }
@@ -283,11 +295,11 @@ fn vacuum_has_a_floor_and_a_ceiling() {
     let hour = Duration::from_secs(3600);
     assert_eq!(patience(hour, false).expect("an hour"), chrono::Duration::hours(1));
     assert_eq!(patience(30 * 24 * hour, false).expect("as long as logs say"), chrono::Duration::days(30));
-    let told = |error: Error| (error.kind(), error.to_string());
-    let (kind, short) = told(patience(hour - Duration::from_secs(1), false).expect_err("too short"));
+    let reported = |error: Error| (error.kind(), error.to_string());
+    let (kind, short) = reported(patience(hour - Duration::from_secs(1), false).expect_err("too short"));
     assert!(kind == Kind::Invalid && short.contains("--even-while-jobs-run") && short.contains("deleted as unused"), "{short}");
     assert_eq!(patience(Duration::ZERO, true).expect("told to"), chrono::Duration::zero());
-    let (kind, long) = told(patience(31 * 24 * hour, true).expect_err("too long"));
+    let (kind, long) = reported(patience(31 * 24 * hour, true).expect_err("too long"));
     assert!(kind == Kind::Invalid && long.contains("30 days"), "{long}");
 }
 
@@ -331,9 +343,9 @@ async fn what_another_engine_committed_is_named_and_taken_back() {
     let entries: Vec<_> = found.damages.iter().filter(|damage| damage.what.contains("delta-rs:py-1.6.6")).collect();
     assert!(entries.len() == 2 && entries.iter().all(|damage| damage.remedy.contains("--undo-foreign")), "{found}");
     let plan = world.undo_plan().await;
-    let told = plan.to_string();
+    let reported = plan.to_string();
     for said in ["20 rows added, 1 file taken out", &format!("goes back to version {version}")] {
-        assert!(told.contains(said), "{said} is not in: {told}");
+        assert!(reported.contains(said), "{said} is not in: {reported}");
     }
     assert!(world.try_ask("SELECT * FROM ier").await.is_err(), "a plan changes nothing");
     let report = undo::execute(plan).await.expect("undoing");

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::held::{Held, HeldTable};
 use super::manifest::{ENGINE, FileRead, Manifest, TableRead};
-use super::report::{Found, Wrong};
+use super::report::{Found, Problem};
 use super::rows::objects;
 use super::{Inquiry, packed};
 use crate::error::{Kind, Result};
@@ -97,7 +97,7 @@ pub(super) async fn archive(
     manifest: &Manifest,
     warehouse: &Arc<Warehouse>,
     engine: &Engine,
-    wrong: &mut Vec<Wrong>,
+    wrong: &mut Vec<Problem>,
 ) -> Result<Against> {
     let mut against = Against { warehouse: warehouse.url().to_owned(), ..Against::default() };
     let held = Held::now(warehouse, engine).await?;
@@ -105,19 +105,19 @@ pub(super) async fn archive(
     for (table, file) in manifest.tables.iter().flat_map(|table| table.files.iter().map(move |file| (table, file))) {
         let path = format!("{}/{}/{}", table.tier, table.table, file.path);
         let Some(lake) = held.of(&table.table).map(|(_, held)| held).find(|held| held.lake.role.folder() == table.tier) else {
-            wrong.push(Wrong::new(path, "belongs to no table of this engine"));
+            wrong.push(Problem::new(path, "belongs to no table of this engine"));
             continue;
         };
         let (state, states) = in_file(found, manifest, lake, table, file).await?;
         match state {
             FileState::Unchanged => {}
-            FileState::Altered => wrong.push(Wrong::new(&path, "in the archive, it is not the file the pack names")),
+            FileState::Altered => wrong.push(Problem::new(&path, "in the archive, it is not the file the pack names")),
             FileState::Gone => gone.entry(&table.table).or_default().extend(file.rows.iter().map(|row| row.key.as_str())),
         }
         for (row, row_state) in file.rows.iter().zip(states) {
             if row_state == RowState::Contradicted && state == FileState::Unchanged {
                 let problem = format!("row {}: the archive's record is not the pack's ({})", row.position, row.key);
-                wrong.push(Wrong::new(&path, problem));
+                wrong.push(Problem::new(&path, problem));
             }
             against.records.push(SourceRow { table: table.table.clone(), key: row.key.clone(), state: row_state });
         }
@@ -217,7 +217,7 @@ async fn ask_again(
     manifest: &Manifest,
     warehouse: &Arc<Warehouse>,
     engine: &Engine,
-    wrong: &mut Vec<Wrong>,
+    wrong: &mut Vec<Problem>,
 ) -> Result<bool> {
     if manifest.engine != ENGINE {
         return Ok(false);
@@ -232,7 +232,7 @@ async fn ask_again(
     for (name, bytes) in &again.files {
         if found.files.get(name).is_some_and(|packed| packed != bytes) {
             let problem = "the same question at the same versions of the tables is answered otherwise";
-            wrong.push(Wrong::new(name, problem));
+            wrong.push(Problem::new(name, problem));
         }
     }
     Ok(true)

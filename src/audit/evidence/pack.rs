@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::held::Held;
 use super::manifest::{ENGINE, FORMAT, FileRead, MANIFEST, Manifest, PackedFile, Person, RowRead, TableRead};
-use super::rows::{Behind, Row};
+use super::rows::{Row, SourceRows};
 use super::{page, zip};
 use crate::audit::Audit;
 use crate::error::{Context, Error, Result};
@@ -45,7 +45,7 @@ pub fn build(
     answer: &Audit,
     person: Person,
     held: &Held,
-    behind: Behind,
+    behind: SourceRows,
     asked_by: &str,
     made_at: DateTime<Utc>,
 ) -> Result<Pack> {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::manifest::Manifest;
 use super::timeline;
 use crate::audit::verdict::{Mail, Verdict};
-use crate::audit::words::{CAVEAT, NOT_AMONG, WITHHELD_UNNAMED, Wording, both};
+use crate::audit::wording::{CAVEAT, NOT_AMONG, WITHHELD_UNNAMED, Wording, both};
 use crate::audit::{About, Audit, SendAudit};
 use crate::human::{count, counted};
 use crate::output::markup::escaped;
@@ -131,8 +131,8 @@ impl Page {
 
     /// What answers the question, then what proves nothing.
     fn answers(&mut self, answer: &Audit) {
-        let (not_among, told): (Vec<_>, Vec<_>) = answer.sends.iter().partition(|send| send.verdict.is_not_among());
-        let (proved, open): (Vec<_>, Vec<_>) = told.into_iter().partition(|send| send.verdict.place() < 2);
+        let (not_among, listed): (Vec<_>, Vec<_>) = answer.sends.iter().partition(|send| send.verdict.is_not_among());
+        let (proved, open): (Vec<_>, Vec<_>) = listed.into_iter().partition(|send| send.verdict.place() < 2);
         for send in proved {
             self.send(send);
         }
@@ -211,8 +211,8 @@ impl Page {
                 let place = place.map_or(String::new(), |(read, file, place)| {
                     format!("row {} of {}/{table}/{}", place.position, read.tier, file.path)
                 });
-                let told = shown.iter().filter_map(|column| Some(format!("{column} {}", cell(row.get(*column)?)?)));
-                cells.push([id.to_owned(), told.collect::<Vec<_>>().join("; "), format!("key {key}; {place}")]);
+                let listed = shown.iter().filter_map(|column| Some(format!("{column} {}", cell(row.get(*column)?)?)));
+                cells.push([id.to_owned(), listed.collect::<Vec<_>>().join("; "), format!("key {key}; {place}")]);
             }
             self.table([table.as_str(), "what it says", "where it stands"], cells);
         }

@@ -9,14 +9,14 @@ use super::manifest::Manifest;
 
 /// Something that is not as it was written.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Wrong {
+pub struct Problem {
     /// The file of the pack, or of the archive.
     pub file: String,
     /// What is wrong with it.
     pub problem: String,
 }
 
-impl Wrong {
+impl Problem {
     pub(super) fn new(file: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { file: file.into(), problem: problem.into() }
     }

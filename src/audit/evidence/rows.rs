@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::held::{Held, HeldTable};
 use crate::audit::Audit;
-use crate::audit::facts::{Click, EARLY_DAYS, Record, Send, SendKind, Withheld, told};
+use crate::audit::facts::{Click, EARLY_DAYS, Record, Send, SendKind, Withheld, deserialized};
 use crate::audit::verdict::Verdict;
 use crate::error::{Context, Error, Result};
 use crate::lake::log::snapshot::DataFile;
@@ -40,7 +40,7 @@ pub struct Row {
 }
 
 /// What an answer rests on.
-pub struct Behind {
+pub struct SourceRows {
     /// The rows that are evidence, by table, newest first.
     pub records: Vec<Row>,
     /// The rows of the ledger of loads that bear on it.
@@ -51,7 +51,7 @@ pub struct Behind {
 ///
 /// # Errors
 /// Internal when a row the answer tells of is not there, or another is: the tables have changed since, or there is a fault.
-pub async fn behind(held: &Held, answer: &Audit) -> Result<Behind> {
+pub async fn behind(held: &Held, answer: &Audit) -> Result<SourceRows> {
     let mut people: Vec<&str> = answer.person_ids.iter().map(String::as_str).collect();
     people.sort_unstable();
     let mails = of_people(held, "individual_email_result", &people).await?;
@@ -64,8 +64,8 @@ pub async fn behind(held: &Held, answer: &Audit) -> Result<Behind> {
     for audit in &answer.sends {
         chosen.extend(of_send(held, &audit.send).await?);
         match &audit.verdict {
-            Verdict::Sent { mails: told } => {
-                for mail in told {
+            Verdict::Sent { mails: recorded } => {
+                for mail in recorded {
                     let then = |row: &Row| Record::known(row.values.clone(), answer.question.as_of);
                     chosen.extend(equal(&mails, &Some(mail.record.clone()), then, "individual_email_result")?);
                     for click in &mail.clicks {
@@ -73,8 +73,8 @@ pub async fn behind(held: &Held, answer: &Audit) -> Result<Behind> {
                     }
                 }
             }
-            Verdict::NotSent { withheld: told } => {
-                for record in told {
+            Verdict::NotSent { withheld: recorded } => {
+                for record in recorded {
                     chosen.extend(equal(&withheld, record, fact::<Withheld>, "not_sent")?);
                 }
             }
@@ -84,7 +84,7 @@ pub async fn behind(held: &Held, answer: &Audit) -> Result<Behind> {
     for record in &answer.withheld_unnamed {
         chosen.extend(equal(&withheld, record, fact::<Withheld>, "not_sent")?);
     }
-    Ok(Behind { records: in_order(held, chosen), coverage: in_order(held, coverage(held, answer).await?) })
+    Ok(SourceRows { records: in_order(held, chosen), coverage: in_order(held, coverage(held, answer).await?) })
 }
 
 fn differs(table: &str) -> Error {
@@ -92,10 +92,10 @@ fn differs(table: &str) -> Error {
 }
 
 /// The rows that say what the answer says; there must be one. Rows that say the same of a mail are evidence alike.
-fn equal<T: PartialEq>(rows: &[Row], told: &T, fact: impl Fn(&Row) -> Result<T>, table: &str) -> Result<Vec<Row>> {
+fn equal<T: PartialEq>(rows: &[Row], recorded: &T, fact: impl Fn(&Row) -> Result<T>, table: &str) -> Result<Vec<Row>> {
     let mut found = Vec::new();
     for row in rows {
-        if fact(row)? == *told {
+        if fact(row)? == *recorded {
             found.push(row.clone());
         }
     }
@@ -196,5 +196,5 @@ fn rows_of(held: usize, placed: Placed) -> Result<Vec<Row>> {
 
 /// Rows as JSON objects, nulls included.
 pub fn objects(rows: &RecordBatch) -> Result<Vec<Map<String, Value>>> {
-    told(std::slice::from_ref(rows)).context(|| "cannot write records")
+    deserialized(std::slice::from_ref(rows)).context(|| "cannot write records")
 }

@@ -23,8 +23,8 @@ const ROW: i64 = 20;
 pub fn svg(mail: &Mail, zone: Tz) -> Option<String> {
     let dated: Vec<(&Event, DateTime<Utc>)> = mail.events.iter().filter_map(|event| Some((event, event.at?))).collect();
     let first = dated.iter().map(|(_, at)| *at).min()?;
-    let told = mail.record.system_modstamp;
-    let last = dated.iter().map(|(_, at)| *at).chain(told).max()?;
+    let recorded = mail.record.system_modstamp;
+    let last = dated.iter().map(|(_, at)| *at).chain(recorded).max()?;
     let x = |at: DateTime<Utc>| {
         let (part, whole) = ((at - first).num_seconds(), (last - first).num_seconds());
         MARGIN + if whole > 0 { (WIDTH - 2 * MARGIN) * part / whole } else { 0 }
@@ -33,7 +33,7 @@ pub fn svg(mail: &Mail, zone: Tz) -> Option<String> {
 
     let mut labels: Vec<(i64, String, Option<What>)> =
         dated.iter().map(|(event, at)| (x(*at), format!("{}, {}", event.what.words(), local(*at)), Some(event.what))).collect();
-    labels.extend(told.filter(|at| *at >= first).map(|at| (x(at), format!("the record's last change, {}", local(at)), None)));
+    labels.extend(recorded.filter(|at| *at >= first).map(|at| (x(at), format!("the record's last change, {}", local(at)), None)));
     // Labels stand on the side with more room. On the left, the later a moment the nearer its label to the line, on the right
     // the farther: so few lines cross labels.
     let left = |label: &(i64, String, Option<What>)| label.0 <= WIDTH / 2;

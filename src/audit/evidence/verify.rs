@@ -21,9 +21,9 @@ use serde_json::{Map, Value};
 use super::against::{self, Against};
 use super::manifest::{FORMAT, MANIFEST, Manifest, PackedFile};
 use super::pack::{ANSWER, PAGE, RECORDS_CSV, RECORDS_JSON};
-use super::report::{Found, Wrong};
+use super::report::{Found, Problem};
 use super::zip;
-use crate::audit::words::both;
+use crate::audit::wording::both;
 use crate::error::{Context, Error, Result};
 use crate::human::counted;
 use crate::query::engine::Engine;
@@ -39,16 +39,16 @@ pub struct Report {
     /// Where the pack is.
     pub pack: String,
     /// Everything that is not as it was written; nothing: the pack is unaltered.
-    pub wrong: Vec<Wrong>,
+    pub wrong: Vec<Problem>,
     /// What the manifest says, where it can be read.
-    pub says: Option<Says>,
+    pub says: Option<ManifestFacts>,
     /// What the archive says; none where it was not asked, and where the pack itself is altered.
     pub archive: Option<Against>,
 }
 
 /// What a manifest says.
 #[derive(Clone, Debug, Serialize)]
-pub struct Says {
+pub struct ManifestFacts {
     /// When the pack was made.
     pub made_at: DateTime<Utc>,
     /// For whom.
@@ -78,9 +78,9 @@ pub async fn verify(path: &Path, seal: Option<&str>, archive: Option<(&Arc<Wareh
     let Some(manifest) = &found.manifest else { return Ok(report) };
     let sound = report.wrong.is_empty();
     if let Some(noted) = seal.filter(|noted| !noted.eq_ignore_ascii_case(&manifest.seal)) {
-        report.wrong.push(Wrong::new(MANIFEST, format!("its seal is {}, not {noted}", manifest.seal)));
+        report.wrong.push(Problem::new(MANIFEST, format!("its seal is {}, not {noted}", manifest.seal)));
     }
-    report.says = Some(Says {
+    report.says = Some(ManifestFacts {
         made_at: manifest.made_at,
         asked_by: manifest.asked_by.clone(),
         person: manifest.person.id.clone(),
@@ -97,40 +97,40 @@ pub async fn verify(path: &Path, seal: Option<&str>, archive: Option<(&Arc<Wareh
 }
 
 /// Checks a pack by itself.
-fn alone(path: &Path, wrong: &mut Vec<Wrong>) -> Result<Found> {
+fn alone(path: &Path, wrong: &mut Vec<Problem>) -> Result<Found> {
     let files = open(path, wrong)?;
     let mut found = Found { files, manifest: None, records: BTreeMap::new() };
     let Some(bytes) = found.files.get(MANIFEST) else {
-        wrong.push(Wrong::new(MANIFEST, "is missing: nothing says what the pack was"));
+        wrong.push(Problem::new(MANIFEST, "is missing: nothing says what the pack was"));
         return Ok(found);
     };
     let manifest: Manifest = match serde_json::from_slice(bytes) {
         Ok(manifest) => manifest,
         Err(error) => {
-            wrong.push(Wrong::new(MANIFEST, format!("cannot be read as a manifest: {error}")));
+            wrong.push(Problem::new(MANIFEST, format!("cannot be read as a manifest: {error}")));
             return Ok(found);
         }
     };
     let problems = wrong.len();
     if manifest.format != FORMAT {
-        wrong.push(Wrong::new(MANIFEST, format!("its format is {:?}, not {FORMAT:?}", manifest.format)));
+        wrong.push(Problem::new(MANIFEST, format!("its format is {:?}, not {FORMAT:?}", manifest.format)));
     }
     if manifest.sealed()? != manifest.seal {
-        wrong.push(Wrong::new(MANIFEST, "does not fit its seal: something in it was changed"));
+        wrong.push(Problem::new(MANIFEST, "does not fit its seal: something in it was changed"));
     } else if manifest.text()?.as_bytes() != bytes {
-        wrong.push(Wrong::new(MANIFEST, "says the same in other bytes than it was written in"));
+        wrong.push(Problem::new(MANIFEST, "says the same in other bytes than it was written in"));
     }
     if !manifest.files.iter().map(|file| file.name.as_str()).eq(FILES) {
-        wrong.push(Wrong::new(MANIFEST, "does not name exactly the files a pack has"));
+        wrong.push(Problem::new(MANIFEST, "does not name exactly the files a pack has"));
     }
     for file in &manifest.files {
         match found.files.get(&file.name) {
-            None => wrong.push(Wrong::new(&file.name, "is missing")),
+            None => wrong.push(Problem::new(&file.name, "is missing")),
             Some(bytes) if bytes.len() as u64 != file.bytes => {
-                wrong.push(Wrong::new(&file.name, format!("has {} bytes, not {}", bytes.len(), file.bytes)));
+                wrong.push(Problem::new(&file.name, format!("has {} bytes, not {}", bytes.len(), file.bytes)));
             }
             Some(bytes) if PackedFile::of(&file.name, bytes) != *file => {
-                wrong.push(Wrong::new(&file.name, "does not have the hash the manifest names: something in it was changed"));
+                wrong.push(Problem::new(&file.name, "does not have the hash the manifest names: something in it was changed"));
             }
             Some(_) => {}
         }
@@ -143,7 +143,7 @@ fn alone(path: &Path, wrong: &mut Vec<Wrong>) -> Result<Found> {
 }
 
 /// The files a pack has, from a folder or a zip. What else is there is wrong, and not read.
-fn open(path: &Path, wrong: &mut Vec<Wrong>) -> Result<BTreeMap<String, Vec<u8>>> {
+fn open(path: &Path, wrong: &mut Vec<Problem>) -> Result<BTreeMap<String, Vec<u8>>> {
     let known = |name: &str| name == MANIFEST || FILES.contains(&name);
     let reading = || format!("cannot read {}", path.display());
     let mut files = BTreeMap::new();
@@ -152,9 +152,9 @@ fn open(path: &Path, wrong: &mut Vec<Wrong>) -> Result<BTreeMap<String, Vec<u8>>
             let entry = entry.context(reading)?;
             let name = entry.file_name().to_string_lossy().into_owned();
             if !known(&name) {
-                wrong.push(Wrong::new(name, "does not belong to the pack"));
+                wrong.push(Problem::new(name, "does not belong to the pack"));
             } else if !entry.file_type().context(reading)?.is_file() {
-                wrong.push(Wrong::new(name, "is no plain file"));
+                wrong.push(Problem::new(name, "is no plain file"));
             } else {
                 files.insert(name, std::fs::read(entry.path()).context(reading)?);
             }
@@ -168,16 +168,16 @@ fn open(path: &Path, wrong: &mut Vec<Wrong>) -> Result<BTreeMap<String, Vec<u8>>
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let bytes = std::fs::read(path).context(reading)?;
     match zip::read(&bytes) {
-        Err(error) => wrong.push(Wrong::new(name, error.to_string())),
+        Err(error) => wrong.push(Problem::new(name, error.to_string())),
         Ok(members) => {
             if zip::write(members.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())))? != bytes {
-                wrong.push(Wrong::new(name, "the zip around its files was changed"));
+                wrong.push(Problem::new(name, "the zip around its files was changed"));
             }
             for (member, bytes) in members {
                 if !known(&member) {
-                    wrong.push(Wrong::new(member, "does not belong to the pack"));
+                    wrong.push(Problem::new(member, "does not belong to the pack"));
                 } else if files.insert(member.clone(), bytes).is_some() {
-                    wrong.push(Wrong::new(member, "is there twice"));
+                    wrong.push(Problem::new(member, "is there twice"));
                 }
             }
         }
@@ -189,13 +189,13 @@ fn open(path: &Path, wrong: &mut Vec<Wrong>) -> Result<BTreeMap<String, Vec<u8>>
 fn records(
     files: &BTreeMap<String, Vec<u8>>,
     manifest: &Manifest,
-    wrong: &mut Vec<Wrong>,
+    wrong: &mut Vec<Problem>,
 ) -> BTreeMap<(String, String), Map<String, Value>> {
     let by_table: BTreeMap<String, Vec<Map<String, Value>>> =
         match serde_json::from_slice(files.get(RECORDS_JSON).map_or(&[][..], Vec::as_slice)) {
             Ok(by_table) => by_table,
             Err(error) => {
-                wrong.push(Wrong::new(RECORDS_JSON, format!("cannot be read: {error}")));
+                wrong.push(Problem::new(RECORDS_JSON, format!("cannot be read: {error}")));
                 return BTreeMap::new();
             }
         };
@@ -207,7 +207,7 @@ fn records(
     let placed: BTreeSet<(&str, &str)> =
         manifest.rows().map(|(table, _, row)| (table.table.as_str(), row.key.as_str())).collect();
     if !records.keys().map(|(table, key)| (table.as_str(), key.as_str())).eq(placed) {
-        wrong.push(Wrong::new(RECORDS_JSON, "does not hold exactly the records the manifest places"));
+        wrong.push(Problem::new(RECORDS_JSON, "does not hold exactly the records the manifest places"));
     }
     records
 }

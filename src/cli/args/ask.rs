@@ -63,7 +63,7 @@ pub struct Flags {
 }
 
 /// What was said behind a question's name.
-pub enum Said {
+pub enum QuestionArgs {
     /// Ask it so.
     Ask(Box<Flags>, BTreeMap<String, String>),
     /// Show this.
@@ -74,7 +74,7 @@ pub enum Said {
 ///
 /// # Errors
 /// Invalid for what is neither a parameter nor a flag, and for a question whose parameter has the name of a flag.
-pub fn said(question: &Question, words: &[String]) -> Result<Said> {
+pub fn said(question: &Question, words: &[String]) -> Result<QuestionArgs> {
     let flags = Flags::augment_args(Command::new("flags"));
     let mut command = Command::new(format!("ier ask {}", question.name)).no_binary_name(true);
     let about = std::iter::once(&question.title).chain(&question.notes).map(String::as_str).collect::<Vec<_>>().join("\n");
@@ -115,12 +115,12 @@ pub fn said(question: &Question, words: &[String]) -> Result<Said> {
     let matches = match command.clone().try_get_matches_from(words) {
         Ok(matches) => matches,
         // In short: a question's own words come first, and the flags are those of every verb.
-        Err(help) if help.kind() == ErrorKind::DisplayHelp => return Ok(Said::Help(command.render_help().to_string())),
+        Err(help) if help.kind() == ErrorKind::DisplayHelp => return Ok(QuestionArgs::Help(command.render_help().to_string())),
         Err(error) => return Err(Error::invalid(error.to_string().trim().trim_start_matches("error: ").to_owned())),
     };
     let given = question.parameters.iter().filter_map(|parameter| given(&matches, &parameter.name)).collect();
     let flags = Flags::from_arg_matches(&matches).map_err(|error| Error::internal(error.to_string()))?;
-    Ok(Said::Ask(Box::new(flags), given))
+    Ok(QuestionArgs::Ask(Box::new(flags), given))
 }
 
 fn given(matches: &ArgMatches, name: &str) -> Option<(String, String)> {
@@ -153,17 +153,17 @@ mod tests {
     #[test]
     fn parameters_and_flags_stand_side_by_side() {
         for text in ["--at-least 3 --json -o a.csv", "-o a.csv --at_least=3 --json"] {
-            let Said::Ask(flags, given) = said(&question("at_least"), &words(text)).unwrap() else { unreachable!() };
+            let QuestionArgs::Ask(flags, given) = said(&question("at_least"), &words(text)).unwrap() else { unreachable!() };
             assert_eq!(given, BTreeMap::from([("at_least".to_owned(), "3".to_owned())]));
             assert!(flags.global.json && flags.output.output.is_some());
         }
-        let Said::Ask(_, given) = said(&question("about"), &words("--about -5")).unwrap() else { unreachable!() };
+        let QuestionArgs::Ask(_, given) = said(&question("about"), &words("--about -5")).unwrap() else { unreachable!() };
         assert_eq!(given["about"], "-5", "a value may begin with a hyphen");
     }
 
     #[test]
     fn help_tells_the_question_its_parameters_and_columns() {
-        let Said::Help(help) = said(&question("about"), &words("--help")).unwrap() else { unreachable!() };
+        let QuestionArgs::Help(help) = said(&question("about"), &words("--help")).unwrap() else { unreachable!() };
         for part in ["Who?", "Counted once.", "--about <text>", "[default: any]", "n  how many", "--explain"] {
             assert!(help.contains(part), "{part}: {help}");
         }

@@ -19,7 +19,7 @@ mod piped;
 mod typed;
 
 // What Tab completes.
-mod words;
+mod completion;
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -31,11 +31,11 @@ use clap::ValueEnum;
 use futures::future::BoxFuture;
 
 use self::command::{Command, HELP, Records};
+pub use self::completion::CompletionWords;
 pub use self::lines::{Line, Lines};
 pub use self::pager::Pager;
 pub use self::piped::Piped;
 pub use self::typed::Typed;
-pub use self::words::Words;
 use crate::clock::Clock;
 use crate::error::{Context, Error, Result};
 use crate::human;
@@ -81,7 +81,7 @@ pub struct Shell<'a> {
 
 /// What is going on while lines are read.
 #[derive(Default)]
-struct Talk {
+struct ShellState {
     /// Lines of a statement that has not ended.
     typed: String,
     /// Lines that were there at once, pasted or of a file, in order.
@@ -103,84 +103,84 @@ struct Talk {
 impl Shell<'_> {
     /// Reads and answers until the lines end or somebody leaves.
     pub async fn run(&mut self, lines: &mut dyn Lines) -> Result<()> {
-        let mut talk = Talk { is_paged: true, ..Talk::default() };
+        let mut state = ShellState { is_paged: true, ..ShellState::default() };
         loop {
-            let is_fresh = statements::is_blank(&talk.typed) && !statements::is_open(&talk.typed);
-            let line = match talk.waiting.pop_front() {
+            let is_fresh = statements::is_blank(&state.typed) && !statements::is_open(&state.typed);
+            let line = match state.waiting.pop_front() {
                 Some(line) => line,
                 None => {
-                    talk.included = 0;
+                    state.included = 0;
                     match lines.next(if is_fresh { PROMPT } else { PROMPT_WITHIN }).await? {
                         Line::Text(text) => {
-                            talk.waiting.extend(text.split('\n').map(|line| line.trim_end_matches('\r').to_owned()));
+                            state.waiting.extend(text.split('\n').map(|line| line.trim_end_matches('\r').to_owned()));
                             continue;
                         }
                         Line::Interrupted => {
-                            talk.typed.clear();
+                            state.typed.clear();
                             continue;
                         }
                         Line::End => break,
                     }
                 }
             };
-            if self.take(line, is_fresh, &mut talk, lines).await? == Next::Leave {
+            if self.take(line, is_fresh, &mut state, lines).await? == Next::Leave {
                 return Ok(());
             }
         }
-        if !self.interactive && !statements::is_blank(&talk.typed) {
-            let last = std::mem::take(&mut talk.typed);
-            talk.number += 1;
-            self.answer(last.trim(), &mut talk).await?;
+        if !self.interactive && !statements::is_blank(&state.typed) {
+            let last = std::mem::take(&mut state.typed);
+            state.number += 1;
+            self.answer(last.trim(), &mut state).await?;
         }
         Ok(())
     }
 
     /// One line: a command, or a part of a statement.
-    async fn take(&mut self, line: String, is_fresh: bool, talk: &mut Talk, lines: &mut dyn Lines) -> Result<Next> {
-        let line = match ended(&line, &talk.typed) {
+    async fn take(&mut self, line: String, is_fresh: bool, state: &mut ShellState, lines: &mut dyn Lines) -> Result<Next> {
+        let line = match ended(&line, &state.typed) {
             Some((statement, records)) => {
-                talk.records_once |= records;
+                state.records_once |= records;
                 format!("{statement};")
             }
             None => line,
         };
-        let is_command = is_fresh || line.trim_start().starts_with('\\') && !statements::is_open(&talk.typed);
+        let is_command = is_fresh || line.trim_start().starts_with('\\') && !statements::is_open(&state.typed);
         let command = if is_command { Command::read(&line) } else { Ok(None) };
         if !matches!(command, Ok(None)) {
             lines.remember(line.trim())?;
         }
         match self.settle(command)?.flatten() {
             Some(command) => {
-                let outcome = self.obey(command, talk).await;
+                let outcome = self.obey(command, state).await;
                 return Ok(self.settle(outcome)?.unwrap_or(Next::Stay));
             }
             None if is_command && line.trim_start().starts_with('\\') => return Ok(Next::Stay),
             None => {}
         }
-        talk.typed.push_str(&line);
-        talk.typed.push('\n');
+        state.typed.push_str(&line);
+        state.typed.push('\n');
         // Only a line with a semicolon can end a statement: long lists are not read anew with each of their lines.
         if line.contains(';') {
-            let typed = std::mem::take(&mut talk.typed);
+            let typed = std::mem::take(&mut state.typed);
             let (complete, rest) = statements::split(&typed);
-            rest.clone_into(&mut talk.typed);
+            rest.clone_into(&mut state.typed);
             for statement in complete {
-                talk.number += 1;
+                state.number += 1;
                 lines.remember(&format!("{statement};"))?;
-                self.answer(statement, talk).await?;
+                self.answer(statement, state).await?;
             }
-            talk.records_once = false;
+            state.records_once = false;
         }
         Ok(Next::Stay)
     }
 
     /// Answers one statement; a person's mistake is told, a script's is returned.
-    async fn answer(&mut self, statement: &str, talk: &mut Talk) -> Result<()> {
-        statement.clone_into(&mut talk.last);
+    async fn answer(&mut self, statement: &str, state: &mut ShellState) -> Result<()> {
+        statement.clone_into(&mut state.last);
         let started = self.clock.now();
         let stopped = (self.interrupt)();
         let outcome = tokio::select! {
-            outcome = self.write(statement, talk) => outcome,
+            outcome = self.write(statement, state) => outcome,
             stopped = stopped => stopped.and(Err(Error::interrupted("statement stopped"))),
         };
         if let Some((pager, _)) = &self.pager {
@@ -190,7 +190,7 @@ impl Shell<'_> {
             // Whoever still reads has the terminal.
             pager.read().await;
         }
-        let number = talk.number;
+        let number = state.number;
         let outcome =
             outcome.map_err(|error| if self.interactive { error } else { error.context(phrase!("statement {number}")) });
         if self.settle(outcome)?.is_some() && self.timing {
@@ -200,15 +200,15 @@ impl Shell<'_> {
         Ok(())
     }
 
-    async fn write(&self, statement: &str, talk: &Talk) -> Result<()> {
+    async fn write(&self, statement: &str, state: &ShellState) -> Result<()> {
         let stream = self.ask.ask(statement).await?;
-        let format = if talk.records_once { Format::Record } else { self.format };
-        match (&talk.file, &self.pager) {
+        let format = if state.records_once { Format::Record } else { self.format };
+        match (&state.file, &self.pager) {
             (Some(file), _) => {
                 let options = Options { layout: Layout::Whole, ..self.options.clone() };
                 output::write(stream, format, file.try_clone()?, &options).await?;
             }
-            (None, Some((pager, lines))) if talk.is_paged => {
+            (None, Some((pager, lines))) if state.is_paged => {
                 output::write(stream, format, pager.open(*lines), &self.options).await?;
             }
             (None, _) => {
@@ -231,7 +231,7 @@ impl Shell<'_> {
     }
 
     /// Obeys a command.
-    async fn obey(&mut self, command: Command, talk: &mut Talk) -> Result<Next> {
+    async fn obey(&mut self, command: Command, state: &mut ShellState) -> Result<Next> {
         match command {
             Command::Leave => return Ok(Next::Leave),
             Command::Help => self.say(HELP.trim_matches('\n'))?,
@@ -247,31 +247,31 @@ impl Shell<'_> {
             Command::Place => self.say(&format!("the warehouse at {}", self.place))?,
             Command::Records(when) => self.records(when)?,
             Command::Format(wanted) => self.set_format(wanted.as_deref())?,
-            Command::Output(file) => self.redirect(file, talk)?,
-            Command::Include(file) => include(&file, talk)?,
-            Command::Edit => self.edit(talk)?,
+            Command::Output(file) => self.redirect(file, state)?,
+            Command::Include(file) => include(&file, state)?,
+            Command::Edit => self.edit(state)?,
             Command::Go { records } => {
-                talk.records_once = records;
-                let statement = match talk.typed.trim() {
-                    "" => talk.last.clone(),
+                state.records_once = records;
+                let statement = match state.typed.trim() {
+                    "" => state.last.clone(),
                     typed => typed.to_owned(),
                 };
-                talk.typed.clear();
+                state.typed.clear();
                 if statement.is_empty() {
                     return Err(Error::invalid("there is no statement yet"));
                 }
-                talk.number += 1;
-                self.answer(&statement, talk).await?;
-                talk.records_once = false;
+                state.number += 1;
+                self.answer(&statement, state).await?;
+                state.records_once = false;
             }
-            Command::Print => self.say(match talk.typed.trim_end() {
-                "" => talk.last.as_str(),
+            Command::Print => self.say(match state.typed.trim_end() {
+                "" => state.last.as_str(),
                 typed => typed,
             })?,
-            Command::Reset => talk.typed.clear(),
+            Command::Reset => state.typed.clear(),
             Command::Pager(on) => {
-                talk.is_paged = on.unwrap_or(!talk.is_paged);
-                self.say(match (&self.pager, talk.is_paged) {
+                state.is_paged = on.unwrap_or(!state.is_paged);
+                self.say(match (&self.pager, state.is_paged) {
                     (None, _) => "there is no pager: set PAGER before the shell is begun, such as PAGER='less -S'",
                     (_, true) => "the pager is on",
                     (_, false) => "the pager is off",
@@ -324,8 +324,8 @@ impl Shell<'_> {
     }
 
     /// Answers go to a new file from now on, or back to where they went.
-    fn redirect(&self, file: Option<PathBuf>, talk: &mut Talk) -> Result<()> {
-        talk.file = match file {
+    fn redirect(&self, file: Option<PathBuf>, state: &mut ShellState) -> Result<()> {
+        state.file = match file {
             None => None,
             Some(path) => {
                 let writing = || phrase!("cannot write {}", path.display());
@@ -341,12 +341,12 @@ impl Shell<'_> {
     }
 
     /// Lets somebody write on at the last statement, or at what is typed, in their editor.
-    fn edit(&self, talk: &mut Talk) -> Result<()> {
+    fn edit(&self, state: &mut ShellState) -> Result<()> {
         if !self.interactive {
             return Err(Error::invalid("\\e is for a terminal"));
         }
-        let text = if talk.typed.trim().is_empty() { format!("{};\n", talk.last) } else { talk.typed.clone() };
-        let text = if talk.last.is_empty() && talk.typed.trim().is_empty() { String::new() } else { text };
+        let text = if state.typed.trim().is_empty() { format!("{};\n", state.last) } else { state.typed.clone() };
+        let text = if state.last.is_empty() && state.typed.trim().is_empty() { String::new() } else { text };
         let mut file = tempfile::Builder::new().prefix("ier-").suffix(".sql").tempfile()?;
         file.write_all(text.as_bytes()).and_then(|()| file.flush())?;
         let editor = &self.editor;
@@ -355,8 +355,8 @@ impl Shell<'_> {
         if !begun.context(|| phrase!("cannot start the editor {editor}"))?.success() {
             return Err(Error::invalid("the editor ended with an error; nothing was run"));
         }
-        talk.typed.clear();
-        read_into(file.path(), talk)
+        state.typed.clear();
+        read_into(file.path(), state)
     }
 
     fn say(&self, text: &str) -> Result<()> {
@@ -380,20 +380,20 @@ fn ended<'a>(line: &'a str, typed: &str) -> Option<(&'a str, bool)> {
 }
 
 /// The lines of a file come next.
-fn include(file: &Path, talk: &mut Talk) -> Result<()> {
-    talk.included += 1;
-    if talk.included > INCLUDED_MAX {
+fn include(file: &Path, state: &mut ShellState) -> Result<()> {
+    state.included += 1;
+    if state.included > INCLUDED_MAX {
         return Err(Error::invalid(phrase!("{} is one file too many: do they include each other?", file.display())));
     }
-    read_into(file, talk)
+    read_into(file, state)
 }
 
-fn read_into(file: &Path, talk: &mut Talk) -> Result<()> {
+fn read_into(file: &Path, state: &mut ShellState) -> Result<()> {
     let reading = || phrase!("cannot read {}", file.display());
     let text = std::fs::read(file).context(reading)?;
     let text = String::from_utf8(text).map_err(|error| Error::invalid("it is not utf-8").with_source(error)).context(reading)?;
     for line in text.trim_start_matches('\u{FEFF}').lines().rev() {
-        talk.waiting.push_front(line.to_owned());
+        state.waiting.push_front(line.to_owned());
     }
     Ok(())
 }

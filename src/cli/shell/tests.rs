@@ -66,7 +66,7 @@ impl Lines for Script {
     }
 }
 
-struct Told {
+struct Printed {
     out: String,
     err: String,
     remembered: Vec<String>,
@@ -87,7 +87,7 @@ impl Write for Shared {
     }
 }
 
-async fn tell(lines: impl IntoIterator<Item = Line>, interactive: bool) -> Told {
+async fn tell(lines: impl IntoIterator<Item = Line>, interactive: bool) -> Printed {
     let clock = ManualClock::at(DateTime::UNIX_EPOCH);
     let mut script = Script { lines: lines.into_iter().collect(), remembered: Vec::new() };
     let (out, mut err) = (Shared::default(), Vec::new());
@@ -113,7 +113,7 @@ async fn tell(lines: impl IntoIterator<Item = Line>, interactive: bool) -> Told 
     let outcome = shell.run(&mut script).await;
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let out = out.0.lock().unwrap().clone();
-    Told { out: text(out), err: text(err), remembered: script.remembered, outcome }
+    Printed { out: text(out), err: text(err), remembered: script.remembered, outcome }
 }
 
 fn typed(text: &str) -> Vec<Line> {
@@ -122,31 +122,31 @@ fn typed(text: &str) -> Vec<Line> {
 
 #[tokio::test]
 async fn statements_take_several_lines_and_several_fit_in_one() {
-    let told = tell(typed("SELECT\n  1\n;\nA; B;\n-- only a comment\n;"), true).await;
-    assert_eq!(told.out, "sql\n\"SELECT\n  1\"\nsql\nA\nsql\nB\n");
-    assert_eq!(told.remembered, ["SELECT\n  1;", "A;", "B;"]);
+    let printed = tell(typed("SELECT\n  1\n;\nA; B;\n-- only a comment\n;"), true).await;
+    assert_eq!(printed.out, "sql\n\"SELECT\n  1\"\nsql\nA\nsql\nB\n");
+    assert_eq!(printed.remembered, ["SELECT\n  1;", "A;", "B;"]);
 }
 
 #[tokio::test]
 async fn a_persons_mistake_is_told_and_the_shell_goes_on() {
-    let told = tell(typed("fail;\n\\nonsense\n\\d nowhere\nA;"), true).await;
-    assert_eq!(told.err, "ier: no such thing\nier: no command \\nonsense; \\? lists them\nier: no table nowhere\n");
-    assert_eq!(told.out, "sql\nA\n");
-    assert!(told.outcome.is_ok());
+    let printed = tell(typed("fail;\n\\nonsense\n\\d nowhere\nA;"), true).await;
+    assert_eq!(printed.err, "ier: no such thing\nier: no command \\nonsense; \\? lists them\nier: no table nowhere\n");
+    assert_eq!(printed.out, "sql\nA\n");
+    assert!(printed.outcome.is_ok());
 }
 
 #[tokio::test]
 async fn a_script_stops_at_its_first_error_and_needs_no_last_semicolon() {
-    let told = tell(typed("A;\nfail;\nB;"), false).await;
-    assert_eq!(told.outcome.unwrap_err().to_string(), "statement 2: no such thing");
-    assert_eq!(told.out, "sql\nA\n");
+    let printed = tell(typed("A;\nfail;\nB;"), false).await;
+    assert_eq!(printed.outcome.unwrap_err().to_string(), "statement 2: no such thing");
+    assert_eq!(printed.out, "sql\nA\n");
     assert_eq!(tell(typed("A;\nB"), false).await.out, "sql\nA\nsql\nB\n");
 }
 
 #[tokio::test]
 async fn an_interrupt_stops_the_statement_not_the_shell() {
-    let told = tell(typed("hang;\nA;"), true).await;
-    assert_eq!((told.err.as_str(), told.out.as_str()), ("ier: statement stopped\n", "sql\nA\n"));
+    let printed = tell(typed("hang;\nA;"), true).await;
+    assert_eq!((printed.err.as_str(), printed.out.as_str()), ("ier: statement stopped\n", "sql\nA\n"));
     let script = tell(typed("hang;\nA;"), false).await;
     assert_eq!(script.outcome.unwrap_err().kind(), Kind::Interrupted);
     let mut lines = typed("half a");
@@ -157,7 +157,7 @@ async fn an_interrupt_stops_the_statement_not_the_shell() {
 
 #[tokio::test]
 async fn tables_and_columns_are_listed() {
-    let told = tell(typed("\\d\n\\dt\n\\d ier;\n\\q\nA;"), true).await;
+    let printed = tell(typed("\\d\n\\dt\n\\d ier;\n\\q\nA;"), true).await;
     let expected = "schema  name                     kind\n\
         ier     ier                      view\n\
         ier     individual_email_result  table\n\
@@ -166,20 +166,20 @@ async fn tables_and_columns_are_listed() {
         column  type\n\
         ier_id  text\n\
         opened  boolean\n";
-    assert_eq!(told.out, expected, "and nothing after leaving");
+    assert_eq!(printed.out, expected, "and nothing after leaving");
 }
 
 #[tokio::test]
 async fn timing_and_format_can_be_changed() {
-    let told =
+    let printed =
         tell(typed("\\timing\nA;\n\\timing off\n\\format ndjson\nB;\n\\format\n\\format parquet\n\\format xls"), true).await;
-    assert_eq!(told.out, "timing is on\nsql\nA\nTime: 12 ms\ntiming is off\n{\"sql\":\"B\"}\nformat is ndjson\n");
-    assert!(told.err.contains("parquet is not for a shell") && told.err.contains("no format xls"), "{}", told.err);
+    assert_eq!(printed.out, "timing is on\nsql\nA\nTime: 12 ms\ntiming is off\n{\"sql\":\"B\"}\nformat is ndjson\n");
+    assert!(printed.err.contains("parquet is not for a shell") && printed.err.contains("no format xls"), "{}", printed.err);
 }
 
 #[tokio::test]
 async fn functions_can_be_looked_for() {
-    let told = tell(typed("\\df\n\\df id18\n\\dv\n\\dt indiv*\n\\l"), true).await;
+    let printed = tell(typed("\\df\n\\df id18\n\\dv\n\\dt indiv*\n\\l"), true).await;
     let expected = "function   called\n\
         open_rate  open_rate(i)\n\
         sf_id18    sf_id18(text)\n\
@@ -190,12 +190,12 @@ async fn functions_can_be_looked_for() {
         schema  name                     kind\n\
         ier     individual_email_result  table\n\
         the warehouse at /srv/ier\n";
-    assert_eq!(told.out, expected);
+    assert_eq!(printed.out, expected);
 }
 
 #[tokio::test]
 async fn rows_are_shown_as_records_when_asked() {
-    let told = tell(typed("\\x\nA;\n\\x auto\nB;\n\\x off\nC \\gx\nD\\g\n\\gx"), true).await;
+    let printed = tell(typed("\\x\nA;\n\\x auto\nB;\n\\x off\nC \\gx\nD\\g\n\\gx"), true).await;
     let record = |number, value| format!("-[ RECORD {number} ]+--------------------\nsql | {value}\n(1 row)\n");
     let table = |value| format!(" sql\n-----\n {value}\n(1 row)\n");
     let expected = format!(
@@ -207,23 +207,23 @@ async fn rows_are_shown_as_records_when_asked() {
         table("D"),
         record(1, "D"),
     );
-    assert_eq!(told.out, expected);
-    assert!(told.err.is_empty(), "{}", told.err);
+    assert_eq!(printed.out, expected);
+    assert!(printed.err.is_empty(), "{}", printed.err);
 }
 
 #[tokio::test]
 async fn what_is_pasted_is_taken_line_by_line() {
     let pasted = vec![Line::Text("A;\n\\d ier\nB\n;".to_owned()), Line::Text("C;".to_owned())];
-    let told = tell(pasted, true).await;
-    assert_eq!(told.out, "sql\nA\ncolumn  type\nier_id  text\nopened  boolean\nsql\nB\nsql\nC\n");
+    let printed = tell(pasted, true).await;
+    assert_eq!(printed.out, "sql\nA\ncolumn  type\nier_id  text\nopened  boolean\nsql\nB\nsql\nC\n");
 }
 
 #[tokio::test]
 async fn a_backslash_within_quotes_is_a_character() {
-    let told = tell(typed("SELECT '\n\\q\n';\n/* a comment\n\\q */ A;\nB\n\\r\nC;\n\\p\n\\echo done"), true).await;
-    assert_eq!(told.out, "sql\n\"SELECT '\n\\q\n'\"\nsql\n\"/* a comment\n\\q */ A\"\nsql\nC\nC\ndone\n");
-    let told = tell(typed("SELECT 'C:\\g\n';"), true).await;
-    assert_eq!(told.out, "sql\n\"SELECT 'C:\\g\n'\"\n");
+    let printed = tell(typed("SELECT '\n\\q\n';\n/* a comment\n\\q */ A;\nB\n\\r\nC;\n\\p\n\\echo done"), true).await;
+    assert_eq!(printed.out, "sql\n\"SELECT '\n\\q\n'\"\nsql\n\"/* a comment\n\\q */ A\"\nsql\nC\nC\ndone\n");
+    let printed = tell(typed("SELECT 'C:\\g\n';"), true).await;
+    assert_eq!(printed.out, "sql\n\"SELECT 'C:\\g\n'\"\n");
 }
 
 #[tokio::test]
@@ -232,15 +232,15 @@ async fn statements_come_from_files_and_answers_go_to_them() {
     let (inner, outer, answers) = (folder.path().join("inner.sql"), folder.path().join("outer.sql"), folder.path().join("a.csv"));
     std::fs::write(&inner, "B;\n").unwrap();
     std::fs::write(&outer, format!("\u{FEFF}A;\n\\i {}\nC;", inner.display())).unwrap();
-    let told =
+    let printed =
         tell(typed(&format!("\\i {}\nD;\n\\o {1}\nE;\nF;\n\\o\nG;\n\\o {1}", outer.display(), answers.display())), true).await;
-    assert_eq!(told.out, "sql\nA\nsql\nB\nsql\nC\nsql\nD\nsql\nG\n");
+    assert_eq!(printed.out, "sql\nA\nsql\nB\nsql\nC\nsql\nD\nsql\nG\n");
     assert_eq!(std::fs::read_to_string(&answers).unwrap(), "sql\nE\nsql\nF\n");
-    assert!(told.err.contains("exists already"), "{}", told.err);
+    assert!(printed.err.contains("exists already"), "{}", printed.err);
     std::fs::write(&inner, format!("\\i {}", inner.display())).unwrap();
-    let told = tell(typed(&format!("\\i {}\nA;", inner.display())), true).await;
-    assert!(told.err.contains("do they include each other?"), "{}", told.err);
-    assert_eq!(told.out, "sql\nA\n");
+    let printed = tell(typed(&format!("\\i {}\nA;", inner.display())), true).await;
+    assert!(printed.err.contains("do they include each other?"), "{}", printed.err);
+    assert_eq!(printed.out, "sql\nA\n");
 }
 
 #[tokio::test]

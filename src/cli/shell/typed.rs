@@ -9,21 +9,21 @@ use rustyline::{CompletionType, Config, Editor};
 
 use crate::error::{Context, Error, Result};
 
+use super::completion::CompletionWords;
 use super::lines::{Line, Lines};
-use super::words::Words;
 
 /// Lines of history kept.
 const HISTORY_LINES: usize = 10_000;
 
 /// An editor of lines, with a history and words to complete.
 pub struct Typed {
-    editor: Editor<Words, FileHistory>,
+    editor: Editor<CompletionWords, FileHistory>,
     history: Option<PathBuf>,
 }
 
 impl Typed {
     /// An editor whose history is kept in `history` (for its owner alone), if anywhere.
-    pub fn new(history: Option<PathBuf>, words: Words) -> Result<Self> {
+    pub fn new(history: Option<PathBuf>, words: CompletionWords) -> Result<Self> {
         let config = Config::builder().max_history_size(HISTORY_LINES).map_err(readline)?.history_ignore_space(true);
         let config = config.completion_type(CompletionType::List).build();
         let mut editor = Editor::with_config(config).map_err(readline)?;

@@ -51,7 +51,7 @@ impl Rows {
 
 /// Whose rows are looked for.
 #[derive(Clone, Debug, Default)]
-pub struct Sought {
+pub struct ErasedIds {
     /// All ids, ascending.
     pub ids: Vec<String>,
     /// The ids of their e-mails' records, ascending.
@@ -65,21 +65,21 @@ fn columns(table: &Table) -> &'static [&'static str] {
 }
 
 /// The rows of a tiered table that are somebody's. Files and pages that cannot hold one are not read.
-pub async fn tiered(lake: &Arc<LakeTable>, snapshot: &Snapshot, sought: &Arc<Sought>) -> Result<Rows> {
-    let (table, sought) = (lake.clone(), sought.clone());
+pub async fn tiered(lake: &Arc<LakeTable>, snapshot: &Snapshot, erased_ids: &Arc<ErasedIds>) -> Result<Rows> {
+    let (table, erased_ids) = (lake.clone(), erased_ids.clone());
     let found = in_parallel(snapshot.files().cloned().collect::<Vec<_>>(), move |file| {
-        let (table, sought) = (table.clone(), sought.clone());
-        async move { Ok((places(&table, &file, &sought).await?, file)) }
+        let (table, erased_ids) = (table.clone(), erased_ids.clone());
+        async move { Ok((places(&table, &file, &erased_ids).await?, file)) }
     });
     let found = found.await?.into_iter().filter(|(places, _)| !places.is_empty());
     Ok(Rows { files: found.map(|(places, file)| (file.add.path.clone(), (file, places))).collect() })
 }
 
-async fn places(table: &LakeTable, file: &DataFile, sought: &Sought) -> Result<Vec<u32>> {
+async fn places(table: &LakeTable, file: &DataFile, erased_ids: &ErasedIds) -> Result<Vec<u32>> {
     let mut places: BTreeSet<u32> = BTreeSet::new();
     let mut open = None;
     for column in columns(&table.table) {
-        let wanted = if *column == "ier_id" { &sought.ier_ids } else { &sought.ids };
+        let wanted = if *column == "ier_id" { &erased_ids.ier_ids } else { &erased_ids.ids };
         let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
         if wanted.is_empty() || !file.may_hold(column, &wanted) {
             continue;
@@ -94,7 +94,7 @@ async fn places(table: &LakeTable, file: &DataFile, sought: &Sought) -> Result<V
 }
 
 /// The columns by which [`List::refused`] tells rows of a table.
-pub fn telling(table: &Table) -> Vec<&str> {
+pub fn identifying_columns(table: &Table) -> Vec<&str> {
     let mut columns: Vec<&str> = naming(table).map(|field| field.name.as_ref()).collect();
     for name in addressed(table).chain([hidden::KEY]) {
         columns.push(name);
@@ -110,7 +110,7 @@ pub fn telling(table: &Table) -> Vec<&str> {
 
 /// The rows of a reference table that a list refuses.
 pub async fn refused(lake: &Arc<LakeTable>, snapshot: &Snapshot, list: &List) -> Result<Rows> {
-    let columns = telling(&lake.table);
+    let columns = identifying_columns(&lake.table);
     let mut found = Rows::default();
     for file in snapshot.files() {
         let mut rows = read::open(lake, file).await?.stream(Some(&columns), None)?;
@@ -142,7 +142,7 @@ pub async fn holding(lake: &Arc<LakeTable>, snapshot: &Snapshot, column: &str, v
 
 /// What e-mails' records say that their erasure must know.
 #[derive(Clone, Debug, Default)]
-pub struct Letters {
+pub struct EmailRecords {
     /// Their ids.
     pub ier_ids: BTreeSet<String>,
     /// Their keys.
@@ -155,16 +155,16 @@ pub struct Letters {
     pub filed_elsewhere: u64,
 }
 
-impl Letters {
+impl EmailRecords {
     /// Takes the rows found in a tier in.
-    pub async fn add(&mut self, lake: &Arc<LakeTable>, rows: &Rows, sought: &Sought) -> Result<()> {
+    pub async fn add(&mut self, lake: &Arc<LakeTable>, rows: &Rows, erased_ids: &ErasedIds) -> Result<()> {
         if rows.files.is_empty() {
             return Ok(());
         }
         const TEXTS: [&str; 4] = [hidden::KEY, "ier_id", "person_id", "current_email"];
-        const TELLING: [&str; 6] =
+        const IDENTIFYING: [&str; 6] =
             ["contact_id", "lead_id", "send_definition_id", "triggered_send_definition_id", "job_id", "sent_date"];
-        let columns: Vec<&str> = TEXTS.into_iter().chain(TELLING).collect();
+        let columns: Vec<&str> = TEXTS.into_iter().chain(IDENTIFYING).collect();
         let batch = rows.fetch(lake, &columns).await?;
         self.keys.extend(keys(&batch)?.iter().flatten().map(str::to_owned));
         for (at, column) in TEXTS.iter().enumerate().skip(1) {
@@ -174,7 +174,7 @@ impl Letters {
                 "ier_id" => self.ier_ids.extend(texts.map(str::to_owned)),
                 "current_email" => self.emails.extend(texts.filter_map(crate::tiers::suppressed::address)),
                 _ => {
-                    let others = texts.filter(|id| sought.ids.binary_search_by(|own| own.as_str().cmp(id)).is_err());
+                    let others = texts.filter(|id| erased_ids.ids.binary_search_by(|own| own.as_str().cmp(id)).is_err());
                     self.filed_elsewhere += others.count() as u64;
                 }
             }
@@ -192,7 +192,7 @@ pub async fn addresses(
     own: &mut BTreeSet<String>,
     others: &mut BTreeSet<String>,
 ) -> Result<()> {
-    let mut columns = telling(&lake.table);
+    let mut columns = identifying_columns(&lake.table);
     columns.push(column);
     columns.sort_unstable();
     columns.dedup();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::find::telling;
+use super::find::identifying_columns;
 use super::ledger::{self, Entry, Receipt, Step};
 use crate::error::Result;
 use crate::human;
@@ -89,13 +89,13 @@ impl fmt::Display for FinishReport {
             return f.write_str("no erasure to finish");
         }
         write!(f, "finished {}: ", human::counted(self.finished.len() as u64, "erasure"))?;
-        write!(f, "{}", told(&self.purged))?;
+        write!(f, "{}", summary(&self.purged))?;
         write!(f, "\nin {}", human::seconds(self.seconds))
     }
 }
 
 /// What a purge of all tables did, in a line.
-pub(super) fn told(purged: &BTreeMap<String, Purged>) -> String {
+pub(super) fn summary(purged: &BTreeMap<String, Purged>) -> String {
     let sum = |of: fn(&Purged) -> u64| purged.values().map(of).sum::<u64>();
     let (files, bytes) = (human::counted(sum(|one| one.files), "file"), human::bytes(sum(|one| one.bytes)));
     let checkpoints = human::counted(sum(|one| one.checkpoints), "checkpoint");
@@ -182,7 +182,7 @@ pub(super) async fn purge_all(
     let done = at_most(TABLES, work, move |(until, lake)| {
         let (list, progress) = (list.clone(), progress.clone());
         async move {
-            let columns = telling(&lake.table);
+            let columns = identifying_columns(&lake.table);
             let refuses = |batch: &arrow::array::RecordBatch| Ok(list.refused(&lake.table, batch)?.is_some());
             let purged = purge(&lake, until, &columns, &refuses).await?;
             progress.advance(1);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::find::Letters;
+use super::find::EmailRecords;
 use crate::error::{Context, Error, Result};
 use crate::ledgers::holds::{Hold, Holds};
 use crate::tiers::warehouse::Warehouse;
@@ -11,29 +11,29 @@ use crate::tiers::warehouse::Warehouse;
 ///
 /// # Errors
 /// Invalid, naming the hold and its reason.
-pub async fn held(warehouse: &Arc<Warehouse>, ids: &[String], letters: &Letters) -> Result<Unheld> {
+pub async fn held(warehouse: &Arc<Warehouse>, ids: &[String], email_records: &EmailRecords) -> Result<HoldCheck> {
     let holds = Holds::open(warehouse).await?;
     if let Some(hold) = holds.covering_people(ids).first() {
         return Err(keeps(hold));
     }
-    for records in &letters.records {
+    for records in &email_records.records {
         let cover = holds.cover(records)?;
         if let Some(hold) = holds.active().find(|hold| cover.by_hold.iter().any(|(id, _)| *id == hold.hold_id)) {
             return Err(keeps(hold));
         }
     }
-    Ok(Unheld { holds, ids: ids.to_vec(), letters: letters.clone() })
+    Ok(HoldCheck { holds, ids: ids.to_vec(), email_records: email_records.clone() })
 }
 
 /// Nothing stood against an erasure when it was looked.
 #[derive(Debug)]
-pub struct Unheld {
+pub struct HoldCheck {
     holds: Holds,
     ids: Vec<String>,
-    letters: Letters,
+    email_records: EmailRecords,
 }
 
-impl Unheld {
+impl HoldCheck {
     /// Looks again, where holds or aliases have changed since.
     ///
     /// Called after the snapshot was taken on which rows are removed: `ier hold add` commits to each table after its ledger,
@@ -45,7 +45,7 @@ impl Unheld {
         if self.holds.still_stand(warehouse).await? {
             return Ok(());
         }
-        held(warehouse, &self.ids, &self.letters).await.map(drop).context(|| "the erasure was begun, and stops here")
+        held(warehouse, &self.ids, &self.email_records).await.map(drop).context(|| "the erasure was begun, and stops here")
     }
 }
 

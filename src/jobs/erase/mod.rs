@@ -48,11 +48,11 @@ use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use self::find::{Letters, Rows, Sought};
+use self::find::{EmailRecords, ErasedIds, Rows};
 use self::held::held;
 use self::ledger::{ENGINE, Entry, Receipt, Step};
 use self::rejects::Mentions;
-use self::remove::{Count, Remover, What};
+use self::remove::{Count, Remover, RowsToRemove};
 use crate::error::{Error, Result};
 use crate::human;
 use crate::lake::columns::keys;
@@ -188,7 +188,7 @@ impl fmt::Display for EraseReport {
             write!(f, "\nrejects files: {}", human::counted(receipt.rejected_rows, "row"))?;
         }
         match self.purged {
-            true => write!(f, "\n{}", finish::told(&receipt.purged))?,
+            true => write!(f, "\n{}", finish::summary(&receipt.purged))?,
             false => write!(f, "\nold versions hold them still: run `ier erase --finish --confirm` after {}", moment(self.due))?,
         }
         write!(f, "\nloads of their rows are refused from now on, and counted")?;
@@ -206,8 +206,8 @@ fn moment(at: DateTime<Utc>) -> String {
 
 /// What is known of the people before anything is done.
 struct Survey {
-    sought: Arc<Sought>,
-    letters: Letters,
+    erased_ids: Arc<ErasedIds>,
+    email_records: EmailRecords,
     link_keys: BTreeSet<String>,
     /// Addresses of theirs that are nobody else's.
     addresses: BTreeSet<String>,
@@ -218,8 +218,8 @@ struct Survey {
 impl Survey {
     fn subjects<'a>(&'a self, ids: &'a [SfId]) -> Vec<Subject<'a>> {
         let mut subjects: Vec<Subject<'a>> = ids.iter().map(Subject::Person).collect();
-        subjects.extend(self.letters.ier_ids.iter().map(|id| Subject::Ier(id)));
-        subjects.extend(self.letters.keys.iter().map(|key| Subject::Record("individual_email_result", key)));
+        subjects.extend(self.email_records.ier_ids.iter().map(|id| Subject::Ier(id)));
+        subjects.extend(self.email_records.keys.iter().map(|key| Subject::Record("individual_email_result", key)));
         subjects.extend(self.link_keys.iter().map(|key| Subject::Record("individual_link", key)));
         subjects.extend(self.addresses.iter().map(|address| Subject::Address(address)));
         subjects
@@ -235,7 +235,7 @@ pub async fn plan(warehouse: &Arc<Warehouse>, request: EraseRequest) -> Result<E
     let ids: Vec<SfId> = people.iter().flatten().copied().collect();
     check_reason(&request.reason, &ids)?;
     let survey = survey(warehouse, &ids).await?;
-    held(warehouse, &survey.sought.ids, &survey.letters).await?;
+    held(warehouse, &survey.erased_ids.ids, &survey.email_records).await?;
     let mut rejected_rows = 0;
     for file in rejects::files(&request.rejects)? {
         rejected_rows += rejects::sift(&file, &survey.mentions, false)?;
@@ -243,7 +243,7 @@ pub async fn plan(warehouse: &Arc<Warehouse>, request: EraseRequest) -> Result<E
     Ok(ErasePlan {
         people: people.iter().map(|ids| ids.iter().map(SfId::to_string).collect()).collect(),
         tables: survey.tables,
-        filed_elsewhere: survey.letters.filed_elsewhere,
+        filed_elsewhere: survey.email_records.filed_elsewhere,
         rejected_rows,
         due: warehouse.clock().now() + request.grace,
         request,
@@ -275,25 +275,25 @@ fn check_reason(reason: &str, ids: &[SfId]) -> Result<()> {
 
 async fn survey(warehouse: &Arc<Warehouse>, ids: &[SfId]) -> Result<Survey> {
     let mut tables = Vec::new();
-    let (mut sought, letters) = letters(warehouse, ids, &mut tables).await?;
-    sought.ier_ids = letters.ier_ids.iter().cloned().collect();
-    let sought = Arc::new(sought);
+    let (mut erased_ids, email_records) = email_records(warehouse, ids, &mut tables).await?;
+    erased_ids.ier_ids = email_records.ier_ids.iter().cloned().collect();
+    let erased_ids = Arc::new(erased_ids);
     let tiers = warehouse.tiers(links::table()?).await?;
     let pinned = pin(&tiers).await?;
     let mut link_keys = BTreeSet::new();
     for (lake, snapshot) in [(&tiers.hot, &pinned.hot), (&tiers.archive, &pinned.archive)] {
-        let rows = find::tiered(lake, snapshot, &sought).await?;
+        let rows = find::tiered(lake, snapshot, &erased_ids).await?;
         if !rows.files.is_empty() {
             link_keys.extend(keys(&rows.fetch(lake, &[hidden::KEY]).await?)?.iter().flatten().map(str::to_owned));
         }
         tables.push(planned(lake, &rows));
     }
     let mut survey = Survey {
-        sought,
+        erased_ids,
         link_keys,
         addresses: BTreeSet::new(),
-        mentions: Mentions { ids: ids.iter().copied().collect(), addresses: letters.emails.clone() },
-        letters,
+        mentions: Mentions { ids: ids.iter().copied().collect(), addresses: email_records.emails.clone() },
+        email_records,
         tables,
     };
     survey.addresses = addresses(warehouse, ids, &mut survey.mentions.addresses).await?;
@@ -306,19 +306,23 @@ async fn survey(warehouse: &Arc<Warehouse>, ids: &[SfId]) -> Result<Survey> {
 }
 
 /// Their e-mails' records in both tiers.
-async fn letters(warehouse: &Arc<Warehouse>, ids: &[SfId], tables: &mut Vec<TablePlan>) -> Result<(Sought, Letters)> {
+async fn email_records(
+    warehouse: &Arc<Warehouse>,
+    ids: &[SfId],
+    tables: &mut Vec<TablePlan>,
+) -> Result<(ErasedIds, EmailRecords)> {
     let mut sorted: Vec<String> = ids.iter().map(SfId::to_string).collect();
     sorted.sort();
-    let sought = Arc::new(Sought { ids: sorted, ier_ids: Vec::new() });
-    let mut letters = Letters::default();
+    let erased_ids = Arc::new(ErasedIds { ids: sorted, ier_ids: Vec::new() });
+    let mut email_records = EmailRecords::default();
     let tiers = warehouse.tiers(links::ier_table()?).await?;
     let pinned = pin(&tiers).await?;
     for (lake, snapshot) in [(&tiers.hot, &pinned.hot), (&tiers.archive, &pinned.archive)] {
-        let rows = find::tiered(lake, snapshot, &sought).await?;
-        letters.add(lake, &rows, &sought).await?;
+        let rows = find::tiered(lake, snapshot, &erased_ids).await?;
+        email_records.add(lake, &rows, &erased_ids).await?;
         tables.push(planned(lake, &rows));
     }
-    Ok((sought.as_ref().clone(), letters))
+    Ok((erased_ids.as_ref().clone(), email_records))
 }
 
 fn planned(lake: &LakeTable, rows: &Rows) -> TablePlan {
@@ -376,11 +380,11 @@ pub async fn execute(warehouse: &Arc<Warehouse>, plan: ErasePlan, progress: Arc<
     };
     let survey = survey(warehouse, &ids).await?;
     suppress(warehouse, &key, &survey.subjects(&ids), started, &remover.erasure_id).await?;
-    remover.unheld = match held(warehouse, &survey.sought.ids, &survey.letters).await {
+    remover.unheld = match held(warehouse, &survey.erased_ids.ids, &survey.email_records).await {
         Ok(unheld) => Some(unheld),
         Err(hold) => {
             if begun.is_none() {
-                let what = What::Holding("erasure_id", remover.erasure_id.clone());
+                let what = RowsToRemove::Holding("erasure_id", remover.erasure_id.clone());
                 remover.table(&warehouse.table(Role::Reference, suppressed::table()?).await?, &what, Count::All, false).await?;
             }
             return Err(hold);
@@ -433,17 +437,17 @@ async fn remove(remover: &Remover, ids: &[SfId], receipt: &mut Receipt) -> Resul
     let warehouse = &remover.warehouse;
     let iers = warehouse.tiers(links::ier_table()?).await?;
     remover.fence(&iers.hot).await?;
-    let (mut sought, letters) = letters(warehouse, ids, &mut Vec::new()).await?;
-    sought.ier_ids = letters.ier_ids.iter().cloned().collect();
-    let subjects: Vec<Subject<'_>> = letters.ier_ids.iter().map(|id| Subject::Ier(id)).collect();
+    let (mut erased_ids, email_records) = email_records(warehouse, ids, &mut Vec::new()).await?;
+    erased_ids.ier_ids = email_records.ier_ids.iter().cloned().collect();
+    let subjects: Vec<Subject<'_>> = email_records.ier_ids.iter().map(|id| Subject::Ier(id)).collect();
     suppress(warehouse, &remover.key, &subjects, remover.at, &remover.erasure_id).await?;
-    let what = What::Of(Arc::new(sought));
+    let what = RowsToRemove::Of(Arc::new(erased_ids));
     receipt.tables.extend(remover.tiers(&warehouse.tiers(links::table()?).await?, &what).await?);
     receipt.tables.extend(remover.tiers(&iers, &what).await?);
     // Tables of attributes may be made while others are worked on: each is there before its rows are.
     let mut done: BTreeSet<String> = BTreeSet::new();
     while let Some(lake) = references(warehouse).await?.into_iter().find(|lake| !done.contains(&lake.name())) {
-        let what = What::Refused(suppressed::list(warehouse).await?);
+        let what = RowsToRemove::Refused(suppressed::list(warehouse).await?);
         let name = lake.table.name.as_ref();
         let fence = FENCED.contains(&name) || known(name).is_none();
         receipt.tables.push(remover.table(&lake, &what, Count::All, fence).await?.receipt);

@@ -79,7 +79,7 @@ pub fn sift(path: &Path, mentions: &Mentions, remove: bool) -> Result<u64> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes.as_slice());
     reader.byte_headers().map_err(|error| unreadable(path, error))?;
     let mut starts = Vec::new();
-    let mut goes = Vec::new();
+    let mut removed = Vec::new();
     for record in reader.byte_records() {
         let record = record.map_err(|error| unreadable(path, error))?;
         let start = record.position().map(csv::Position::byte);
@@ -87,14 +87,14 @@ pub fn sift(path: &Path, mentions: &Mentions, remove: bool) -> Result<u64> {
         // Of a CR LF the reader takes the second half for the next record's.
         let breaks = bytes[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         starts.push(start + breaks);
-        goes.push(record.iter().any(|field| mentions.occur_in(&String::from_utf8_lossy(field))));
+        removed.push(record.iter().any(|field| mentions.occur_in(&String::from_utf8_lossy(field))));
     }
-    let gone = goes.iter().filter(|goes| **goes).count() as u64;
+    let gone = removed.iter().filter(|removed| **removed).count() as u64;
     if gone == 0 || !remove {
         return Ok(gone);
     }
     let mut kept = bytes[..starts[0]].to_vec();
-    for (at, start) in starts.iter().enumerate().filter(|(at, _)| !goes[*at]) {
+    for (at, start) in starts.iter().enumerate().filter(|(at, _)| !removed[*at]) {
         kept.extend_from_slice(&bytes[*start..starts.get(at + 1).copied().unwrap_or(bytes.len())]);
     }
     replace(path, &kept).context(|| phrase!("cannot write {}", path.display()))?;

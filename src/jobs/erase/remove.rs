@@ -8,8 +8,8 @@ use std::sync::Arc;
 use arrow::array::Array;
 use chrono::{DateTime, Utc};
 
-use super::find::{self, Letters, Rows, Sought};
-use super::held::Unheld;
+use super::find::{self, EmailRecords, ErasedIds, Rows};
+use super::held::HoldCheck;
 use super::ledger::{FileReceipt, FileState, TableReceipt};
 use crate::error::{Error, Result};
 use crate::lake::columns::keys;
@@ -38,24 +38,24 @@ pub struct Remover {
     pub at: DateTime<Utc>,
     pub progress: Arc<dyn Progress>,
     /// No hold stood against it; nothing to ask where none can.
-    pub unheld: Option<Unheld>,
+    pub unheld: Option<HoldCheck>,
 }
 
 /// Which rows go.
 #[derive(Clone)]
-pub enum What {
+pub enum RowsToRemove {
     /// Of a tiered table: somebody's.
-    Of(Arc<Sought>),
+    Of(Arc<ErasedIds>),
     /// Of a reference table: those a list refuses.
     Refused(Arc<List>),
     /// Of a ledger: those with this value in this column.
     Holding(&'static str, String),
 }
 
-impl What {
+impl RowsToRemove {
     async fn rows(&self, lake: &Arc<LakeTable>, snapshot: &Snapshot) -> Result<Rows> {
         match self {
-            Self::Of(sought) => find::tiered(lake, snapshot, sought).await,
+            Self::Of(erased_ids) => find::tiered(lake, snapshot, erased_ids).await,
             Self::Refused(list) => find::refused(lake, snapshot, list).await,
             Self::Holding(column, value) => find::holding(lake, snapshot, column, value).await,
         }
@@ -99,7 +99,7 @@ impl Remover {
     /// it came in: hot's. So the archive's part goes first, uncounted where hot has the key, and hot's counts it: in
     /// this order a run that was killed in between leaves nothing that the next one would count again. What an archive run made hot
     /// forget before its turn came is counted at the end.
-    pub async fn tiers(&self, tiers: &Tiers, what: &What) -> Result<[TableReceipt; 3]> {
+    pub async fn tiers(&self, tiers: &Tiers, what: &RowsToRemove) -> Result<[TableReceipt; 3]> {
         let archive = self.table(&tiers.archive, what, Count::Beside(&tiers.hot), false).await?;
         let hot = self.table(&tiers.hot, what, Count::All, true).await?;
         let mut owed = archive.uncounted;
@@ -121,7 +121,7 @@ impl Remover {
     }
 
     /// Removes rows from a table; with `fence` it commits even when there are none.
-    pub async fn table(&self, lake: &Arc<LakeTable>, what: &What, count: Count<'_>, fence: bool) -> Result<Removed> {
+    pub async fn table(&self, lake: &Arc<LakeTable>, what: &RowsToRemove, count: Count<'_>, fence: bool) -> Result<Removed> {
         self.progress.say(&format!("erasing from {}", lake.name()));
         let mut made = Made::new();
         for _ in 0..ATTEMPTS {
@@ -147,7 +147,7 @@ impl Remover {
         &self,
         lake: &Arc<LakeTable>,
         base: &Snapshot,
-        what: &What,
+        what: &RowsToRemove,
         count: Count<'_>,
         fence: bool,
         made: &mut Made,
@@ -164,7 +164,7 @@ impl Remover {
         removed.receipt = TableReceipt { table: lake.name(), rows: rows.rows(), ..TableReceipt::default() };
         for (path, (file, places)) in rows.files {
             let (_, spliced) = made.get(&path).ok_or_else(|| Error::internal(phrase!("{path} was not written anew")))?;
-            removed.receipt.files.push(told(lake, &file, places.len() as u64, spliced)?);
+            removed.receipt.files.push(file_receipt(lake, &file, places.len() as u64, spliced)?);
             change.adds.extend(spliced.add.clone());
             change.removes.push(file);
         }
@@ -202,16 +202,16 @@ impl Remover {
     }
 
     /// Puts the keys, and all other names, of rows about to go on the list, where they are not yet.
-    async fn suppress(&self, lake: &Arc<LakeTable>, rows: &Rows, days: &Days, what: &What) -> Result<()> {
+    async fn suppress(&self, lake: &Arc<LakeTable>, rows: &Rows, days: &Days, what: &RowsToRemove) -> Result<()> {
         if rows.files.is_empty() || lake.table.ledger {
             return Ok(());
         }
         let mut subjects: Vec<Subject<'_>> = days.keys().map(|key| Subject::Record(&lake.table.name, key)).collect();
-        let mut letters = Letters::default();
-        if let (What::Of(sought), KeyRule::Ier) = (what, lake.table.key) {
-            letters.add(lake, rows, sought).await?;
+        let mut email_records = EmailRecords::default();
+        if let (RowsToRemove::Of(erased_ids), KeyRule::Ier) = (what, lake.table.key) {
+            email_records.add(lake, rows, erased_ids).await?;
         }
-        subjects.extend(letters.ier_ids.iter().map(|id| Subject::Ier(id)));
+        subjects.extend(email_records.ier_ids.iter().map(|id| Subject::Ier(id)));
         let names = match lake.table.tiered && own_column(&lake.table).is_some() {
             true => AllNames::of(&lake.table, &rows.fetch(lake, &columns(&lake.table)).await?)?,
             false => AllNames::default(),
@@ -249,7 +249,7 @@ fn busy(lake: &LakeTable) -> Error {
     Error::conflict(phrase!("{} is changed by others all the time: run the same again to finish", lake.name()))
 }
 
-fn told(lake: &LakeTable, file: &DataFile, rows_removed: u64, spliced: &Spliced) -> Result<FileReceipt> {
+fn file_receipt(lake: &LakeTable, file: &DataFile, rows_removed: u64, spliced: &Spliced) -> Result<FileReceipt> {
     let state = |file: &DataFile| FileState {
         path: file.add.path.clone(),
         blake3: file.tag(tags::BLAKE3).map(str::to_owned),

@@ -8,7 +8,7 @@ use datafusion::common::ScalarValue;
 use serde::Serialize;
 
 use crate::human;
-use crate::jobs::verify::Dead;
+use crate::jobs::verify::DeadFile;
 use crate::lake::paths::{Role, date_of};
 
 /// A file that is gone or damaged, and what was in it.
@@ -44,7 +44,7 @@ pub struct LostFile {
 }
 
 /// First and last day (since 1970) on which rows of a file were sent; none where that is not known.
-pub(super) fn days(dead: &Dead) -> (Option<i32>, Option<i32>) {
+pub(super) fn days(dead: &DeadFile) -> (Option<i32>, Option<i32>) {
     let day = |value: &ScalarValue| match value {
         ScalarValue::Date32(day) => *day,
         _ => None,
@@ -56,7 +56,7 @@ pub(super) fn days(dead: &Dead) -> (Option<i32>, Option<i32>) {
 }
 
 impl LostFile {
-    pub(super) fn of(dead: &Dead, may_be_held: Option<bool>) -> Self {
+    pub(super) fn of(dead: &DeadFile, may_be_held: Option<bool>) -> Self {
         let (lake, file) = (&dead.lake, &dead.file);
         let (first, last) = days(dead);
         let ids = file.ranges.iter().filter_map(|(column, range)| match (&range.min, &range.max) {

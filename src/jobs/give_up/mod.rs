@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use chrono::Duration;
 
-use super::verify::{self, Choices, Dead};
+use super::verify::{self, Choices, DeadFile};
 use crate::error::{Error, Kind, Result};
 use crate::lake::fold::locate;
 use crate::lake::log::commit::{ATTEMPTS, Change, commit, lost_race};
@@ -94,7 +94,7 @@ pub async fn plan(
 }
 
 /// May a legal hold cover rows of a file, as far as the log's statistics tell? Holds stand against retention and erasure only.
-fn may_be_held(holds: &Holds, dead: &Dead) -> bool {
+fn may_be_held(holds: &Holds, dead: &DeadFile) -> bool {
     let expires = ["individual_email_result", "individual_link", "not_sent"];
     let links = &*dead.lake.table.name == "individual_link";
     let (first, last) = lost::days(dead);
@@ -109,7 +109,7 @@ fn may_be_held(holds: &Holds, dead: &Dead) -> bool {
 /// same command goes on.
 pub async fn execute(warehouse: &Arc<Warehouse>, plan: GiveUpPlan, author: &str) -> Result<GiveUpReport> {
     let started = warehouse.clock().now();
-    let mut by_table: BTreeMap<String, Vec<Dead>> = BTreeMap::new();
+    let mut by_table: BTreeMap<String, Vec<DeadFile>> = BTreeMap::new();
     for dead in plan.dead {
         by_table.entry(dead.lake.table.name.to_string()).or_default().push(dead);
     }
@@ -127,7 +127,7 @@ pub async fn execute(warehouse: &Arc<Warehouse>, plan: GiveUpPlan, author: &str)
 }
 
 /// Takes the dead files of one table out of its log, or its two.
-async fn give_up(warehouse: &Arc<Warehouse>, dead: &[Dead]) -> Result<()> {
+async fn give_up(warehouse: &Arc<Warehouse>, dead: &[DeadFile]) -> Result<()> {
     let Some(first) = dead.first() else { return Ok(()) };
     let paths = |role: Role| -> BTreeSet<String> {
         dead.iter().filter(|dead| dead.lake.role == role).map(|dead| dead.file.add.path.clone()).collect()

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::ledger::Load;
 use super::lost::LostFile;
 use crate::human;
-use crate::jobs::verify::{Damage, Dead};
+use crate::jobs::verify::{Damage, DeadFile};
 
 /// What would be given up.
 #[derive(Clone, Debug, Serialize)]
@@ -23,7 +23,7 @@ pub struct GiveUpPlan {
     /// What else is damaged, which giving up does not mend.
     pub other: Vec<Damage>,
     #[serde(skip)]
-    pub(super) dead: Vec<Dead>,
+    pub(super) dead: Vec<DeadFile>,
 }
 
 /// What was given up.

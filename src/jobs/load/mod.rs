@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use self::new_table::may_be_made;
-use self::parsers::{Ended, Parsed, Parsers, Rejected};
+use self::parsers::{FinishedExport, Parsed, Parsers, Rejected};
 use self::report::some;
-pub use self::report::{LeftOut, LoadReport, TableCounts};
+pub use self::report::{LoadReport, SkippedFile, TableCounts};
 use crate::error::{Context, Error, Message, Result};
 use crate::human;
 use crate::lake::log::commit::{ATTEMPTS, lost_race};
@@ -26,9 +26,9 @@ use crate::source::export::ReadOptions;
 use crate::source::inputs::{self, Input};
 use crate::source::reading::Asked;
 use crate::source::reject::RejectFile;
-use crate::source::rows::Odd;
-use crate::tiers::carry::Counts;
+use crate::source::rows::Irregularities;
 use crate::tiers::link_load::LinkLoad;
+use crate::tiers::settle::Counts;
 use crate::tiers::spans::{self, Missing, Spans};
 use crate::tiers::upsert::Upsert;
 use crate::tiers::warehouse::Warehouse;
@@ -217,7 +217,7 @@ enum Read {
 #[derive(Default)]
 struct Found {
     empty: Vec<String>,
-    left_out: Vec<LeftOut>,
+    left_out: Vec<SkippedFile>,
     /// What was assumed of files, or is odd in them, with their names.
     notes: BTreeMap<String, Vec<String>>,
 }
@@ -285,7 +285,7 @@ impl Loading {
                     is_anything_read = true;
                     self.empty(name, request)?;
                 }
-                Parsed::LeftOut(file, why) => self.found.left_out.push(LeftOut { file, why }),
+                Parsed::SkippedFile(file, why) => self.found.left_out.push(SkippedFile { file, why }),
                 Parsed::Otherwise => {
                     parsers.stop().await;
                     return Ok(Read::Otherwise);
@@ -311,8 +311,8 @@ impl Loading {
     }
 
     /// An export is at its end.
-    async fn end(&mut self, ended: Ended, request: &LoadRequest) -> Result<()> {
-        let Ended { name, table, rows_read, rejected, odd, notes } = ended;
+    async fn end(&mut self, ended: FinishedExport, request: &LoadRequest) -> Result<()> {
+        let FinishedExport { name, table, rows_read, rejected, irregularities, notes } = ended;
         for note in notes {
             self.found.notes.entry(note).or_default().push(name.clone());
         }
@@ -324,7 +324,7 @@ impl Loading {
             return Ok(());
         }
         let counts = &mut self.table(&table).await?.counts;
-        let Odd { repaired, trailing, .. } = odd;
+        let Irregularities { repaired, trailing, .. } = irregularities;
         counts.files += 1;
         counts.read += rows_read;
         counts.rejected += rejected;
@@ -435,12 +435,14 @@ async fn write_attributes(
     progress: &Arc<dyn Progress>,
 ) -> Result<TableCounts> {
     let TableLoad { counts, rows } = load;
-    let Rows::Upsert(mut told) = rows else { return Err(Error::internal(phrase!("{} is loaded as links are", counts.table))) };
+    let Rows::Upsert(mut provided) = rows else {
+        return Err(Error::internal(phrase!("{} is loaded as links are", counts.table)));
+    };
     progress.say(&format!("writing {}", counts.table));
-    progress.total(told.rows());
+    progress.total(provided.rows());
     let missing = if counts.rejected > 0 { Missing::Unknown } else { request.missing };
     let how = (missing, request.asked.zone, request.buffer_bytes / WAITING);
-    let written = spans::write(warehouse, &mut told, how, progress).await;
+    let written = spans::write(warehouse, &mut provided, how, progress).await;
     let Spans { begun, changed, ended, erased } = written.context(|| failed(&counts.table))?;
     let (inserted, updated) = (begun.saturating_sub(changed), begun.min(changed));
     // Rows that came twice are among the unchanged, so there are never more of the others than were read.

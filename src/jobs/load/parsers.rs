@@ -14,12 +14,12 @@ use tokio::task::JoinSet;
 
 use crate::error::{Error, Result};
 use crate::human;
-use crate::ledgers::coverage::{Covered, Covering};
+use crate::ledgers::coverage::{Covered, FileInProgress};
 use crate::record::fields::Table;
 use crate::source::export::{self, Next, Piece, ReadOptions};
 use crate::source::inputs::Input;
 use crate::source::reject::{Reject, RejectFile, RejectSink};
-use crate::source::rows::Odd;
+use crate::source::rows::Irregularities;
 
 /// Files parsed at once, and half the batches on their way.
 const PARSERS: usize = 2;
@@ -29,11 +29,11 @@ pub(super) enum Parsed {
     /// Rows of a table.
     Rows(Arc<Table>, RecordBatch),
     /// An export is at its end.
-    End(Ended),
+    End(FinishedExport),
     /// In place of a file stands that there is nothing.
     Nothing(String),
     /// Something among others that is not read, and why.
-    LeftOut(String, String),
+    SkippedFile(String, String),
     /// A file is not as it was taken for.
     Otherwise,
     /// What a whole file brought.
@@ -41,12 +41,12 @@ pub(super) enum Parsed {
 }
 
 /// An export that was read to its end.
-pub(super) struct Ended {
+pub(super) struct FinishedExport {
     pub(super) name: String,
     pub(super) table: Arc<Table>,
     pub(super) rows_read: u64,
     pub(super) rejected: u64,
-    pub(super) odd: Odd,
+    pub(super) irregularities: Irregularities,
     /// What was assumed of it.
     pub(super) notes: Vec<String>,
 }
@@ -160,7 +160,7 @@ fn parse(
 ) -> Result<()> {
     let send = |message| sender.blocking_send(Ok(message)).map_err(|_| Error::interrupted("loading was stopped"));
     let file_name = input.path.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-    let mut covering = Covering::of(file_name.unwrap_or_else(|| input.name.clone()));
+    let mut covering = FileInProgress::of(file_name.unwrap_or_else(|| input.name.clone()));
     send(Message::Opened { at, name: input.name.clone() })?;
     let mut opened = export::open(input, options)?;
     let mut exports = 0;
@@ -168,7 +168,7 @@ fn parse(
         let mut export = match piece {
             Piece::Export(export) => export,
             Piece::LeftOut(name, why) => {
-                send(Message::Parsed(Parsed::LeftOut(name, why)))?;
+                send(Message::Parsed(Parsed::SkippedFile(name, why)))?;
                 continue;
             }
             Piece::Nothing(name) => {
@@ -195,8 +195,8 @@ fn parse(
             return Err(Error::internal(what));
         }
         covering.end(&table, rows_read, rejected, export.reading());
-        let (name, odd, notes) = (export.name.clone(), export.odd(), export.notes());
-        send(Message::Parsed(Parsed::End(Ended { name, table, rows_read, rejected, odd, notes })))?;
+        let (name, irregularities, notes) = (export.name.clone(), export.irregularities(), export.notes());
+        send(Message::Parsed(Parsed::End(FinishedExport { name, table, rows_read, rejected, irregularities, notes })))?;
         exports += 1;
     }
     let fingerprint = opened.digest.finish()?;

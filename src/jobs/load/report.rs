@@ -45,14 +45,14 @@ pub struct TableCounts {
 
 impl TableCounts {
     /// Rows told under one head or another: as many as were read.
-    pub fn told(&self) -> u64 {
+    pub fn accounted_for(&self) -> u64 {
         self.inserted + self.updated + self.unchanged + self.outdone + self.rejected + self.erased
     }
 }
 
 /// A file that was not read.
 #[derive(Clone, Debug, Serialize)]
-pub struct LeftOut {
+pub struct SkippedFile {
     /// The file, or `file!member`.
     pub file: String,
     /// Why.
@@ -67,7 +67,7 @@ pub struct LoadReport {
     /// Files whose table has a header and no rows, or in whose place the source says that there is nothing.
     pub empty: Vec<String>,
     /// Members of zips and files of folders that were not read.
-    pub left_out: Vec<LeftOut>,
+    pub left_out: Vec<SkippedFile>,
     /// What was assumed of files, or is odd in them: a sentence each.
     pub notes: Vec<String>,
     /// Merges and conversions of people that were not known before.

@@ -11,7 +11,7 @@ use futures::TryStreamExt;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::lake::columns::keys;
-use crate::lake::fold::write::Begun;
+use crate::lake::fold::write::StartedFiles;
 use crate::lake::fold::{Changes, Located, fold, locate};
 use crate::lake::log::commit::{ATTEMPTS, Change, commit, forsake_paths, lost_race};
 use crate::lake::log::snapshot::{DataFile, Snapshot};
@@ -21,7 +21,7 @@ use crate::lake::read;
 use crate::record::fields::{Table, UTC, known};
 use crate::record::id::SfId;
 use crate::record::key::{complete, label_array};
-use crate::tiers::carry::filter_keys;
+use crate::tiers::settle::filter_keys;
 use crate::tiers::warehouse::Warehouse;
 
 /// Files smaller than this are written anew together with the ids that come, so that small releases leave few files.
@@ -88,8 +88,8 @@ impl Ledger {
                 return Ok(mine);
             }
             let absorb = snapshot.files().filter(|file| file.bytes() < ABSORB_BYTES).cloned().collect();
-            let begun = Arc::new(Begun::default());
-            let changes = Changes { comes: vec![fresh], absorb, begun: begun.clone(), ..Changes::default() };
+            let begun = Arc::new(StartedFiles::default());
+            let changes = Changes { incoming: vec![fresh], absorb, begun: begun.clone(), ..Changes::default() };
             let folded = fold(&self.lake, Partition(None), changes, self.clock.now().timestamp_millis(), &|_| {}).await?;
             let change = Change { adds: folded.adds, removes: folded.replaced, operation: "release", ..Change::default() };
             match commit(&self.lake, &snapshot, change, self.clock.as_ref()).await {
@@ -112,13 +112,13 @@ impl Ledger {
         let label = |text: &str| label_array(ids.iter().map(|_| Some(text)));
         let texts: StringArray = ids.iter().map(|id| Some(id.as_str())).collect();
         let at = TimestampMicrosecondArray::from_value(now, ids.len()).with_timezone(UTC.clone());
-        let told = RecordBatch::try_from_iter_with_nullable([
+        let provided = RecordBatch::try_from_iter_with_nullable([
             ("record_id", Arc::new(texts) as ArrayRef, true),
             ("object", label(object), true),
             ("released_at", Arc::new(at) as ArrayRef, true),
             ("release_id", label(release_id), true),
         ])?;
-        Ok(complete(self.table, &told)?.batch)
+        Ok(complete(self.table, &provided)?.batch)
     }
 
     /// How many ids a run gave out of an object.

@@ -280,7 +280,7 @@ pub async fn execute(
     let table = archived_table(&plan.object)?;
     let tiers = warehouse.tiers(table).await?;
     let pinned = pin(&tiers).await?;
-    let taking = Taking {
+    let taking = RowFilter {
         late: Arc::new(pinned.late_keys(&tiers.hot).await?),
         id_column: table.id,
         sent_before: plan.sent_before.map(|day| day.to_epoch_days()),
@@ -356,7 +356,7 @@ async fn remember(ledger: &Ledger, lists: &mut Lists, release_id: &str, object: 
 
 /// Which rows of a file are taken.
 #[derive(Clone)]
-struct Taking {
+struct RowFilter {
     late: Arc<HashSet<String>>,
     id_column: &'static str,
     sent_before: Option<i32>,
@@ -366,7 +366,7 @@ struct Taking {
 async fn proved_ids(
     archive: &Arc<LakeTable>,
     file: &Arc<DataFile>,
-    taking: &Taking,
+    taking: &RowFilter,
     report: &mut ReleaseReport,
 ) -> Result<Option<Vec<SfId>>> {
     let proved = match proof::prove(archive, file).await {
@@ -401,7 +401,7 @@ async fn proved_ids(
     }
 }
 
-impl Taking {
+impl RowFilter {
     fn from(&self, proved: proof::Proved) -> Result<(Vec<SfId>, Skipped)> {
         let (mut ids, mut skipped) = (Vec::new(), Skipped::default());
         for batch in proved {

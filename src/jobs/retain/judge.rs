@@ -14,7 +14,7 @@ use datafusion::common::ScalarValue;
 use futures::TryStreamExt;
 
 use super::terms::{Cutoff, Terms};
-use super::totals::{Of, Total, Totals};
+use super::totals::{Total, TotalKey, Totals};
 use crate::error::{Error, Result};
 use crate::lake::columns::keys;
 use crate::lake::fold::locate;
@@ -48,7 +48,7 @@ pub struct FileJudged {
     /// The file.
     pub file: Arc<DataFile>,
     /// What goes.
-    pub goes: Places,
+    pub outgoing: Places,
     /// Visible rows among what goes.
     pub expired: u64,
     /// Visible rows that have expired and are held.
@@ -58,7 +58,7 @@ pub struct FileJudged {
 impl FileJudged {
     /// Does anything go?
     pub fn loses(&self) -> bool {
-        !matches!(&self.goes, Places::Some(rows) if rows.is_empty())
+        !matches!(&self.outgoing, Places::Some(rows) if rows.is_empty())
     }
 }
 
@@ -121,7 +121,7 @@ struct Found {
 #[derive(Clone)]
 enum Keys {
     /// None.
-    Untold,
+    NotNeeded,
     /// Those of late rows are to be told: all rows are, or only marked ones.
     Late { all: bool },
     /// Rows of these are hidden.
@@ -159,8 +159,8 @@ impl Judge {
             Object::NotSent => vec!["event_date", "job_id", "person_id"],
             Object::IndividualLink => vec!["sent_date"],
             Object::IndividualEmailResult => {
-                let told = ["opened", "clicked", "hard_bounce", "soft_bounce", "date_unsubscribed", "sent_date"];
-                told.into_iter().chain(MAILING_COLUMNS).collect()
+                let columns = ["opened", "clicked", "hard_bounce", "soft_bounce", "date_unsubscribed", "sent_date"];
+                columns.into_iter().chain(MAILING_COLUMNS).collect()
             }
         };
         let asks_iers = self.iers.is_some() && !certain;
@@ -169,7 +169,7 @@ impl Judge {
             Object::IndividualEmailResult if self.holds.name_people() && !certain => columns.extend(PEOPLE_COLUMNS),
             _ => {}
         }
-        if !matches!(keys, Keys::Untold) {
+        if !matches!(keys, Keys::NotNeeded) {
             columns.push(hidden::KEY);
         }
         if matches!(keys, Keys::Late { all: false }) {
@@ -181,7 +181,7 @@ impl Judge {
             certain,
             mailings: Mailings::default(),
             verdicts: Vec::new(),
-            goes: Vec::new(),
+            outgoing: Vec::new(),
             rows: 0,
             expired: 0,
             held_rows: 0,
@@ -218,7 +218,7 @@ struct Judging<'a> {
     mailings: Mailings,
     /// By mailing: its cutoff, and the holds that may cover its rows.
     verdicts: Vec<(Cutoff, Vec<usize>)>,
-    goes: Vec<u32>,
+    outgoing: Vec<u32>,
     rows: u32,
     expired: u64,
     held_rows: u64,
@@ -277,7 +277,7 @@ impl Judging<'_> {
         self.judge_rows(batch, &numbers, &people, keys)
     }
 
-    fn judge_rows(&mut self, batch: &RecordBatch, numbers: &[u32], people: &[StringArray], told: &Keys) -> Result<()> {
+    fn judge_rows(&mut self, batch: &RecordBatch, numbers: &[u32], people: &[StringArray], of_keys: &Keys) -> Result<()> {
         let judge = self.judge;
         let new = &self.mailings.all()[self.verdicts.len()..];
         let verdict = |mailing| (judge.terms.cutoff(self.object, mailing, &judge.sends), judge.holds.of_mailing(mailing));
@@ -285,14 +285,14 @@ impl Judging<'_> {
         self.verdicts.extend(new);
         let days = days(batch)?;
         let flags = Flags::of(batch);
-        let keys = match told {
-            Keys::Untold => None,
+        let keys = match of_keys {
+            Keys::NotNeeded => None,
             _ => Some(keys(batch)?),
         };
         let key = |row: usize| keys.map(|keys| keys.value(row)).unwrap_or_default();
         let marks = batch.column_by_name(hidden::LATE);
         for (row, number) in numbers.iter().enumerate() {
-            if let Keys::Hidden(late) = told
+            if let Keys::Hidden(late) = of_keys
                 && late.contains_key(key(row))
             {
                 continue;
@@ -300,24 +300,24 @@ impl Judging<'_> {
             let (cutoff, holds) = &self.verdicts[*number as usize];
             let day = days.is_valid(row).then(|| days.value(row));
             let expired = self.certain || day.is_some_and(|day| day < *cutoff);
-            let mut goes = expired;
+            let mut outgoing = expired;
             if expired && !self.certain {
                 for &hold in holds {
                     let own = people.iter().map(|column| column.is_valid(row).then(|| column.value(row)));
                     if judge.holds.covers(hold, day, own) {
                         *self.held.entry(hold).or_default() += 1;
-                        goes = false;
+                        outgoing = false;
                     }
                 }
-                self.held_rows += u64::from(!goes);
+                self.held_rows += u64::from(!outgoing);
             }
-            if let Keys::Late { all } = told
+            if let Keys::Late { all } = of_keys
                 && (*all || marks.is_some_and(|marks| marks.is_valid(row)))
             {
-                self.late.push((key(row).to_owned(), goes));
+                self.late.push((key(row).to_owned(), outgoing));
             }
-            if let Some(day) = day.filter(|_| goes) {
-                self.goes.push(self.rows + row as u32);
+            if let Some(day) = day.filter(|_| outgoing) {
+                self.outgoing.push(self.rows + row as u32);
                 self.expired += 1;
                 self.totals.entry((crate::lake::paths::first_of_month(day), *number)).or_default().add(&flags.of_row(row));
             }
@@ -331,15 +331,15 @@ impl Judging<'_> {
         for ((month, number), total) in &self.totals {
             // Links are summed up by month: what they are of, their IERs' totals say.
             let of = match self.object {
-                Object::IndividualLink => Of { month: *month, send: None, triggered: None, job: None },
-                _ => Of::new(*month, &self.mailings.all()[*number as usize]),
+                Object::IndividualLink => TotalKey { month: *month, send: None, triggered: None, job: None },
+                _ => TotalKey::new(*month, &self.mailings.all()[*number as usize]),
             };
             totals.entry(of).or_default().add(total);
         }
         let name = |hold: &usize| self.judge.holds.nth_active(*hold).map(|hold| hold.hold_id.clone()).unwrap_or_default();
         let held = self.held.iter().map(|(hold, rows)| (name(hold), *rows)).collect();
-        let goes = places(&file, self.goes);
-        let judged = FileJudged { file, goes, expired: self.expired, held: self.held_rows };
+        let outgoing = places(&file, self.outgoing);
+        let judged = FileJudged { file, outgoing, expired: self.expired, held: self.held_rows };
         Found { judged, totals, held, late: self.late }
     }
 }
@@ -412,7 +412,7 @@ pub async fn table(
         let base = lake.snapshot().await?;
         let judge = Judge::read(warehouse, retain, today, object).await?;
         let mut judged = Judged { object, lakes: Vec::new(), held: BTreeMap::new(), copies: 0 };
-        let files: Vec<_> = base.files().cloned().map(|file| (file, Keys::Untold)).collect();
+        let files: Vec<_> = base.files().cloned().map(|file| (file, Keys::NotNeeded)).collect();
         judged.lake(&judge, lake, base, files).await?;
         return Ok((judge, judged, None));
     }
@@ -423,7 +423,7 @@ pub async fn table(
     let mut judged = Judged { object, lakes: Vec::new(), held: BTreeMap::new(), copies: 0 };
 
     let with_keys = |file: &Arc<DataFile>| {
-        let keys = if pinned.is_late(file) { Keys::Late { all: pinned.is_before(file) } } else { Keys::Untold };
+        let keys = if pinned.is_late(file) { Keys::Late { all: pinned.is_before(file) } } else { Keys::NotNeeded };
         (file.clone(), keys)
     };
     let wanted = |file: &&Arc<DataFile>| pinned.is_late(file) || may_expire(file, latest);
@@ -431,11 +431,11 @@ pub async fn table(
     let late = Arc::new(judged.lake(&judge, tiers.hot.clone(), pinned.hot.clone(), hot_files).await?);
 
     let archive_files = pinned.archive.files().filter(|file| may_expire(file, latest)).cloned();
-    let keys = if late.is_empty() { Keys::Untold } else { Keys::Hidden(late.clone()) };
+    let keys = if late.is_empty() { Keys::NotNeeded } else { Keys::Hidden(late.clone()) };
     let archive_files = archive_files.map(|file| (file, keys.clone())).collect();
     judged.lake(&judge, tiers.archive.clone(), pinned.archive.clone(), archive_files).await?;
     // The copies that late rows hide go before these do: else they would show again.
-    let going: HashSet<&str> = late.iter().filter(|(_, goes)| **goes).map(|(key, _)| key.as_str()).collect();
+    let going: HashSet<&str> = late.iter().filter(|(_, outgoing)| **outgoing).map(|(key, _)| key.as_str()).collect();
     if let Some(archive) = judged.lakes.last_mut() {
         judged.copies = archive.hide(&going).await?;
     }
@@ -491,17 +491,17 @@ impl LakeJudged {
             let judged = match found {
                 Some(judged) => judged,
                 None => {
-                    let new = FileJudged { file: hits.file, goes: Places::Some(Vec::new()), expired: 0, held: 0 };
+                    let new = FileJudged { file: hits.file, outgoing: Places::Some(Vec::new()), expired: 0, held: 0 };
                     self.files.push(new);
                     let Some(new) = self.files.last_mut() else { continue };
                     new
                 }
             };
-            if let Places::Some(rows) = &mut judged.goes {
+            if let Places::Some(rows) = &mut judged.outgoing {
                 rows.extend(hits.rows);
                 rows.sort_unstable();
                 rows.dedup();
-                judged.goes = places(&judged.file, std::mem::take(rows));
+                judged.outgoing = places(&judged.file, std::mem::take(rows));
             }
         }
         Ok(copies)

@@ -384,7 +384,7 @@ fn months(judged: &LakeJudged) -> Vec<MonthPlan> {
             ..MonthPlan::default()
         });
         month.rows_held += file.held;
-        match &file.goes {
+        match &file.outgoing {
             _ if !file.loses() => {}
             Places::All => {
                 month.files_whole += 1;

@@ -13,10 +13,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use super::judge::{FileJudged, Judge, Judged, LakeJudged, Places};
-use super::totals::{PutDown, settle};
+use super::totals::{RecordedTotals, settle};
 use crate::error::{Error, Result};
 use crate::jobs::archive::sum_of;
-use crate::lake::fold::write::Begun;
+use crate::lake::fold::write::StartedFiles;
 use crate::lake::fold::{Changes, Hits, Located, fold_through};
 use crate::lake::log::commit::{Change, commit, forsake_paths, lost_race};
 use crate::lake::log::snapshot::DataFile;
@@ -45,7 +45,7 @@ pub struct Outcome {
 /// A removal whose files are written and whose totals are put down.
 struct Prepared {
     change: Change,
-    totals: Option<PutDown>,
+    totals: Option<RecordedTotals>,
 }
 
 /// Removes what was judged, unless others came first.
@@ -57,7 +57,7 @@ pub async fn remove(
     progress: &Arc<dyn Progress>,
 ) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    let begun: Vec<Arc<Begun>> = judged.lakes.iter().map(|_| Arc::default()).collect();
+    let begun: Vec<Arc<StartedFiles>> = judged.lakes.iter().map(|_| Arc::default()).collect();
     let prepared = match prepare(warehouse, judged, &begun, progress).await {
         Ok(prepared) => prepared,
         Err(error) => {
@@ -67,7 +67,7 @@ pub async fn remove(
     };
     outcome.bytes_written = prepared.iter().flat_map(|change| &change.adds).map(|add| add.size.max(0) as u64).sum();
     let from_hot = judged.lakes.len() > 1 && judged.lakes.last().is_some_and(|hot| !hot.is_empty());
-    let mut done: Vec<PutDown> = Vec::new();
+    let mut done: Vec<RecordedTotals> = Vec::new();
     for (at, (lake, change)) in judged.lakes.iter().zip(prepared).enumerate() {
         let mut change = Change { operation: "retain", ..change };
         if pinned.is_some() {
@@ -86,9 +86,9 @@ pub async fn remove(
         }
         let totals = match lake.totals.is_empty() {
             true => None,
-            false => Some(PutDown::new(warehouse, &lake.lake, lake.totals.clone()).await?),
+            false => Some(RecordedTotals::new(warehouse, &lake.lake, lake.totals.clone()).await?),
         };
-        change.transactions.extend(totals.as_ref().map(PutDown::transaction));
+        change.transactions.extend(totals.as_ref().map(RecordedTotals::transaction));
         match commit_removal(warehouse, judge, lake, Prepared { change, totals }).await? {
             None => {
                 forsake_from(judged, &begun, at).await;
@@ -112,7 +112,7 @@ pub async fn remove(
 async fn prepare(
     warehouse: &Arc<Warehouse>,
     judged: &Judged,
-    begun: &[Arc<Begun>],
+    begun: &[Arc<StartedFiles>],
     progress: &Arc<dyn Progress>,
 ) -> Result<Vec<Change>> {
     let mut prepared = Vec::with_capacity(judged.lakes.len());
@@ -124,7 +124,7 @@ async fn prepare(
 }
 
 /// Deletes what was written for removals that are given up: those of the lakes from this one on.
-async fn forsake_from(judged: &Judged, begun: &[Arc<Begun>], first: usize) {
+async fn forsake_from(judged: &Judged, begun: &[Arc<StartedFiles>], first: usize) {
     for (lake, begun) in judged.lakes.iter().zip(begun).skip(first) {
         forsake_paths(&lake.lake, &begun.paths()).await;
     }
@@ -136,7 +136,7 @@ async fn commit_removal(
     judge: &Judge,
     lake: &LakeJudged,
     prepared: Prepared,
-) -> Result<Option<Option<PutDown>>> {
+) -> Result<Option<Option<RecordedTotals>>> {
     let Prepared { change, totals } = prepared;
     let committed = match judge.holds.still_stand(warehouse).await? {
         true => commit(&lake.lake, &lake.base, change, warehouse.clock().as_ref()).await.map(|_| true),
@@ -158,13 +158,13 @@ async fn commit_removal(
 async fn fold_out(
     warehouse: &Arc<Warehouse>,
     judged: &LakeJudged,
-    begun: &Arc<Begun>,
+    begun: &Arc<StartedFiles>,
     progress: &Arc<dyn Progress>,
 ) -> Result<Change> {
     let mut change = Change::default();
     let mut partitions: BTreeMap<Partition, Vec<FileJudged>> = BTreeMap::new();
     for file in judged.files.iter().filter(|file| file.loses()) {
-        match file.goes {
+        match file.outgoing {
             Places::All => {
                 progress.advance(file.file.rows);
                 change.removes.push(file.file.clone());
@@ -191,24 +191,24 @@ async fn fold_partition(
     lake: &Arc<LakeTable>,
     partition: Partition,
     files: Vec<FileJudged>,
-    begun: Arc<Begun>,
+    begun: Arc<StartedFiles>,
     now_millis: i64,
     progress: &Arc<dyn Progress>,
 ) -> Result<Change> {
-    let mut goes = Located::default();
+    let mut outgoing = Located::default();
     let (mut stay, mut gone) = (0, 0);
-    for FileJudged { file, goes: places, .. } in files {
+    for FileJudged { file, outgoing: places, .. } in files {
         let Places::Some(rows) = places else { continue };
         stay += file.rows - rows.len() as u64;
         gone += rows.len() as u64;
-        goes.hits.insert(file.add.path.clone(), Hits { file, rows, keys: Vec::new() });
+        outgoing.hits.insert(file.add.path.clone(), Hits { file, rows, keys: Vec::new() });
     }
     let sum = Arc::new(Mutex::new(RowSum::default()));
     let summing = sum.clone();
-    let changes = Changes { goes, begun, ..Changes::default() };
-    let told = progress.clone();
+    let changes = Changes { outgoing, begun, ..Changes::default() };
+    let reporting = progress.clone();
     let through = |rows| summed(rows, summing);
-    let folded = fold_through(lake, partition, changes, now_millis, &move |rows| told.advance(rows), through).await?;
+    let folded = fold_through(lake, partition, changes, now_millis, &move |rows| reporting.advance(rows), through).await?;
     progress.advance(gone);
     let written = sum_of(&sum)?;
     if written.rows != stay {

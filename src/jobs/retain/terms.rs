@@ -7,7 +7,7 @@
 use chrono::NaiveDate;
 
 use crate::ledgers::sends::{Mailing, Match, Sends, Unit};
-use crate::record::words::Pattern;
+use crate::record::text_match::Pattern;
 use crate::settings::retain::{Object, Retain};
 
 /// Rows sent before this day (since 1970) have expired; the least where none ever do.

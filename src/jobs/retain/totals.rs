@@ -38,7 +38,7 @@ const ABANDONED_DAYS: i64 = 7;
 
 /// Of what a row of the ledger is the total.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-pub struct Of {
+pub struct TotalKey {
     /// The first day of the month, since 1970.
     pub month: i32,
     /// The e-mail send.
@@ -49,7 +49,7 @@ pub struct Of {
     pub job: Option<String>,
 }
 
-impl Of {
+impl TotalKey {
     /// Rows of a mailing sent on a day.
     pub fn new(day: i32, mailing: &Mailing) -> Self {
         let (send, triggered, job) = (mailing.send.clone(), mailing.triggered.clone(), mailing.job.clone());
@@ -81,25 +81,25 @@ impl Total {
 }
 
 /// The totals of rows that go.
-pub type Totals = BTreeMap<Of, Total>;
+pub type Totals = BTreeMap<TotalKey, Total>;
 
 /// Totals put down before their rows are removed.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct PutDown {
+pub struct RecordedTotals {
     #[serde(skip)]
     number: i64,
     run_id: String,
     removed_at: DateTime<Utc>,
     object: String,
-    totals: Vec<(Of, Total)>,
+    totals: Vec<(TotalKey, Total)>,
 }
 
 fn place(warehouse: &Warehouse, name: &str) -> Path {
     Path::from_iter(warehouse.root().base.parts().chain(Path::from(name).parts()))
 }
 
-impl PutDown {
+impl RecordedTotals {
     /// Puts totals down, under a number nobody else uses.
     pub async fn new(warehouse: &Warehouse, lake: &LakeTable, totals: Totals) -> Result<Self> {
         let now = warehouse.clock().now();
@@ -126,11 +126,11 @@ impl PutDown {
 
     /// The rows are removed: their totals go into the ledger.
     pub async fn removed(self, warehouse: &Arc<Warehouse>) -> Result<()> {
-        let text = |value: &dyn Fn(&Of) -> Option<&str>| label_array(self.totals.iter().map(|(of, _)| value(of)));
+        let text = |value: &dyn Fn(&TotalKey) -> Option<&str>| label_array(self.totals.iter().map(|(of, _)| value(of)));
         // Only an IER tells what became of its mail.
         let of_iers = self.object == crate::tiers::links::ier_table()?.name;
-        let number = |value: fn(&Total) -> i64, told: bool| -> ArrayRef {
-            Arc::new(self.totals.iter().map(|(_, total)| told.then(|| value(total))).collect::<Int64Array>())
+        let number = |value: fn(&Total) -> i64, is_known: bool| -> ArrayRef {
+            Arc::new(self.totals.iter().map(|(_, total)| is_known.then(|| value(total))).collect::<Int64Array>())
         };
         let run_ids: StringArray = self.totals.iter().map(|_| Some(self.run_id.as_str())).collect();
         let moments = TimestampMicrosecondArray::from_value(self.removed_at.timestamp_micros(), self.totals.len());
@@ -180,7 +180,7 @@ impl PutDown {
 /// Finishes the last removal from a table, should it have been interrupted. Before each further removal.
 pub async fn settle(warehouse: &Arc<Warehouse>, lake: &LakeTable, snapshot: &Snapshot) -> Result<()> {
     let Some(number) = lake.transaction(snapshot, REMOVAL).await? else { return Ok(()) };
-    match PutDown::read(warehouse, number).await? {
+    match RecordedTotals::read(warehouse, number).await? {
         None => Ok(()),
         Some(put) => put.removed(warehouse).await,
     }

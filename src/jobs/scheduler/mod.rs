@@ -196,7 +196,7 @@ impl Scheduler {
         let done = (scheduled.work)(self.shift.clone()).await;
         let finished_at = self.now();
         let (outcome, rows, report, error, warning) = match done {
-            Ok(done) => (done.outcome, done.rows, Some(done.told), done.complaint, done.unrecorded),
+            Ok(done) => (done.outcome, done.rows, Some(done.summary), done.complaint, done.unrecorded),
             Err(error) => (Outcome::Failed, 0, None, Some(error), None),
         };
         let failed = outcome == Outcome::Failed;
@@ -310,7 +310,7 @@ impl Scheduler {
         tell: &(dyn Fn(&Event) -> Result<()> + Sync),
     ) -> Result<std::convert::Infallible> {
         let mut contender = Contender::new(&self.shift.warehouse, &self.holder, self.terms);
-        let mut told: Option<DateTime<Utc>> = None;
+        let mut reported_at: Option<DateTime<Utc>> = None;
         let mut waits_for: Option<String> = None;
         let mut measured: Option<DateTime<Utc>> = None;
         let look_lease = LOOK_LEASE.min(self.terms.ttl);
@@ -319,12 +319,12 @@ impl Scheduler {
                 match contender.take().await {
                     Ok(Attempt::Ours(lease)) => {
                         tell(&Event::Took { term: lease.term() })?;
-                        (*held, told, waits_for) = (Some(lease), None, None);
+                        (*held, reported_at, waits_for) = (Some(lease), None, None);
                     }
                     Ok(Attempt::Held(newest)) => {
                         let holder = newest.holder().map(str::to_owned);
-                        if holder != waits_for || self.is_over(told, self.look) {
-                            (waits_for, told) = (holder.clone(), Some(self.now()));
+                        if holder != waits_for || self.is_over(reported_at, self.look) {
+                            (waits_for, reported_at) = (holder.clone(), Some(self.now()));
                             tell(&Event::Waiting { holder: holder.unwrap_or_default(), until: newest.until })?;
                         }
                         sleep(look_lease).await;
@@ -342,7 +342,7 @@ impl Scheduler {
                     tokio::select! {
                         biased;
                         lost = lease.keep() => Err(lost),
-                        done = self.step(term, &mut told, &mut measured, tell) => done,
+                        done = self.step(term, &mut reported_at, &mut measured, tell) => done,
                     }
                 }
                 Err(error) => Err(error),
@@ -369,7 +369,7 @@ impl Scheduler {
     async fn step(
         &self,
         term: u64,
-        told: &mut Option<DateTime<Utc>>,
+        reported_at: &mut Option<DateTime<Utc>>,
         measured: &mut Option<DateTime<Utc>>,
         tell: &(dyn Fn(&Event) -> Result<()> + Sync),
     ) -> Result<()> {
@@ -378,7 +378,7 @@ impl Scheduler {
             tell(&Event::Began { job: due.job })?;
             let (ran, _) = self.work(due.job).await?;
             tell(&Event::Ended(ran))?;
-            (*told, *measured) = (None, None);
+            (*reported_at, *measured) = (None, None);
             return Ok(());
         }
         if measured.is_none_or(|at| self.now() - at >= METRICS) {
@@ -388,8 +388,8 @@ impl Scheduler {
             }
         }
         let next = jobs.iter().filter(|job| !job.unconfirmed).filter_map(|job| job.next).min();
-        if self.is_over(*told, self.look) {
-            *told = Some(self.now());
+        if self.is_over(*reported_at, self.look) {
+            *reported_at = Some(self.now());
             tell(&Event::Health { term, jobs })?;
         }
         let until = next.and_then(|next| next.signed_duration_since(self.now()).to_std().ok()).unwrap_or(self.look);

@@ -97,14 +97,14 @@ pub const JOBS: &[Scheduled] = &[
 ];
 
 /// Says what a job would remove now.
-type Foresees = fn(Shift) -> BoxFuture<'static, Result<Removal>>;
+type PreviewFn = fn(Shift) -> BoxFuture<'static, Result<Removal>>;
 
 /// A job that can be scheduled.
 pub struct Scheduled {
     /// Its name, in the settings and in the ledger.
     pub name: &'static str,
     /// Says what it would remove now, if it destroys anything: then it wants a consent of its own.
-    pub destroys: Option<Foresees>,
+    pub destroys: Option<PreviewFn>,
     /// Does it, and writes the run down.
     pub work: fn(Shift) -> BoxFuture<'static, Result<Done>>,
 }
@@ -117,7 +117,7 @@ pub struct Done {
     /// Its rows.
     pub rows: u64,
     /// Its report, for people.
-    pub told: String,
+    pub summary: String,
     /// What the report complains of.
     pub complaint: Option<Error>,
     /// Why the ledger does not tell of it, where it does not.
@@ -147,8 +147,8 @@ where
             (None, true) => Outcome::Done,
             (None, false) => Outcome::Nothing,
         };
-        let (rows, told) = (ended.report.rows(), ended.report.to_string());
-        Ok(Done { outcome, rows, told, complaint, unrecorded: ended.unrecorded })
+        let (rows, summary) = (ended.report.rows(), ended.report.to_string());
+        Ok(Done { outcome, rows, summary, complaint, unrecorded: ended.unrecorded })
     }
     .boxed()
 }

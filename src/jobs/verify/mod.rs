@@ -12,7 +12,7 @@
 //! **At once with other jobs**: both tiers are pinned as a reader pins them, so no row is missed or seen twice. A file that a
 //! job replaces and a vacuum deletes meanwhile is not missed: before a file is called missing, the newest log is asked. An
 //! object of the log that clean-up removed meanwhile is not missed either: only what is there is looked at, and gaps among it.
-//! Memory is bounded: files are held whole, but only so many bytes of them at once; keys wait on disk ([`super::doubles`]).
+//! Memory is bounded: files are held whole, but only so many bytes of them at once; keys wait on disk ([`super::duplicates`]).
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -22,8 +22,8 @@ use object_store::path::Path;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-pub use self::report::{Damage, Dead, Leftover, TableReport, VerifyReport};
-use super::doubles::{Doubles, listed};
+pub use self::report::{Damage, DeadFile, Leftover, TableReport, VerifyReport};
+use super::duplicates::{Duplicates, listed};
 use crate::error::{Error, Kind, Result};
 use crate::human;
 use crate::lake::file::tags;
@@ -310,14 +310,14 @@ struct Run {
     group: Group,
     memory: Arc<Semaphore>,
     progress: Arc<dyn Progress>,
-    doubles: Doubles,
-    dead: Mutex<Vec<Dead>>,
+    duplicates: Duplicates,
+    dead: Mutex<Vec<DeadFile>>,
 }
 
 impl Run {
     fn new(group: Group, memory: Arc<Semaphore>, progress: Arc<dyn Progress>) -> Self {
-        let doubles = Doubles::new(group.pinned.clone());
-        Self { group, memory, progress, doubles, dead: Mutex::default() }
+        let duplicates = Duplicates::new(group.pinned.clone());
+        Self { group, memory, progress, duplicates, dead: Mutex::default() }
     }
 
     fn all_files(&self) -> Vec<(Arc<LakeTable>, Arc<DataFile>)> {
@@ -384,7 +384,7 @@ impl Run {
     /// Notes a file of which nothing can be read any more.
     fn dead(&self, lake: &Arc<LakeTable>, file: &Arc<DataFile>, reason: String) -> Result<Vec<Damage>> {
         let damage = Damage::corrupt(&lake.name(), file.path(&lake.folder), &reason, RESTORE_FILE);
-        let dead = Dead { lake: lake.clone(), file: file.clone(), reason };
+        let dead = DeadFile { lake: lake.clone(), file: file.clone(), reason };
         self.dead.lock().map_err(|_| Error::internal("the list of dead files is poisoned"))?.push(dead);
         Ok(vec![damage])
     }
@@ -409,7 +409,7 @@ impl Run {
         if let Some(wrong) = inspect::bytes_wrong(file, &bytes) {
             return self.dead(lake, file, wrong);
         }
-        let mut take = |batch: &arrow::array::RecordBatch| self.doubles.take(lake, file, batch);
+        let mut take = |batch: &arrow::array::RecordBatch| self.duplicates.take(lake, file, batch);
         Ok(match inspect::rows_wrong(lake, file, bytes, &mut take).await {
             Ok(wrong) => wrong.into_iter().map(|wrong| Damage::corrupt(&name, &path, wrong, REPORT)).collect(),
             Err(error) if error.kind() == Kind::Unavailable => return Err(error),
@@ -419,7 +419,7 @@ impl Run {
 
     /// Keys that are twice, each with the files and rows in which it stands.
     async fn keys_twice(&self) -> Result<Vec<Damage>> {
-        let found = self.doubles.found(&self.all_files()).await?;
+        let found = self.duplicates.found(&self.all_files()).await?;
         let name = &self.group.name;
         let mut damages = Vec::new();
         for (key, places) in found.iter().take(KEYS_NAMED) {

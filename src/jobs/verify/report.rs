@@ -69,7 +69,7 @@ impl fmt::Display for Damage {
 
 /// A live file that is not there, or whose bytes are not those the log promises.
 #[derive(Clone, Debug)]
-pub struct Dead {
+pub struct DeadFile {
     /// Its table.
     pub lake: Arc<LakeTable>,
     /// The file.
@@ -115,7 +115,7 @@ pub struct VerifyReport {
     pub damages: Vec<Damage>,
     /// Of these: files of which nothing can be read any more.
     #[serde(skip)]
-    pub dead: Vec<Dead>,
+    pub dead: Vec<DeadFile>,
     /// Objects that no table needs, left behind by runs that were killed or lost a race, or replaced long ago.
     pub leftovers: Vec<Leftover>,
     /// How many of these were deleted.

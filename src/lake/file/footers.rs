@@ -24,9 +24,9 @@ use parquet::errors::Result;
 use parquet::file::metadata::ParquetMetaData;
 
 use super::appendix::Place;
+use super::checksums::{Checksums, Tail};
 use super::reader::Reader;
 use super::rollup::Rollup;
-use super::sums::{Sums, Tail};
 use crate::lake::file::pages::fetched::{Dictionaries, Dictionary};
 
 /// Budget until an engine sets its own, in bytes.
@@ -34,10 +34,10 @@ const DEFAULT_BUDGET_BYTES: usize = 256 << 20;
 
 /// Footers, dictionaries and rollups by file.
 pub struct Footers {
-    held: Mutex<Held>,
+    held: Mutex<Cache>,
 }
 
-struct Held {
+struct Cache {
     budget_bytes: usize,
     bytes: usize,
     /// Counts look-ups: the entry with the least number was used longest ago.
@@ -47,10 +47,10 @@ struct Held {
 
 /// A file, and what of it.
 #[derive(Clone, Eq, Hash, PartialEq)]
-struct Key(Path, What);
+struct Key(Path, EntryKind);
 
 #[derive(Clone, Eq, Hash, PartialEq)]
-enum What {
+enum EntryKind {
     Footer,
     /// The footer, with the page indexes of these columns only.
     FooterOf(Arc<str>),
@@ -59,14 +59,14 @@ enum What {
 }
 
 #[derive(Clone)]
-enum Kept {
+enum CachedValue {
     /// And what proves the pages.
-    Footer(Arc<ParquetMetaData>, Option<Arc<Sums>>),
+    Footer(Arc<ParquetMetaData>, Option<Arc<Checksums>>),
     Rollup(Arc<Rollup>),
     Dictionaries(Arc<Dictionaries>),
 }
 
-impl Kept {
+impl CachedValue {
     fn memory_bytes(&self) -> usize {
         match self {
             Self::Footer(metadata, sums) => metadata.memory_size() + sums.as_ref().map_or(0, |sums| sums.memory_bytes()),
@@ -77,7 +77,7 @@ impl Kept {
 }
 
 struct Entry {
-    kept: Kept,
+    kept: CachedValue,
     bytes: usize,
     used: u64,
 }
@@ -90,7 +90,7 @@ impl fmt::Debug for Footers {
 
 impl Default for Footers {
     fn default() -> Self {
-        let held = Held { budget_bytes: DEFAULT_BUDGET_BYTES, bytes: 0, used: 0, by_file: HashMap::new() };
+        let held = Cache { budget_bytes: DEFAULT_BUDGET_BYTES, bytes: 0, used: 0, by_file: HashMap::new() };
         Self { held: Mutex::new(held) }
     }
 }
@@ -104,47 +104,47 @@ impl Footers {
     /// The footer of a file, always with its page index: decoded once, it serves all later look-ups. From then on the reader
     /// checks the pages it reads.
     pub async fn load(&self, reader: &mut Reader) -> Result<Arc<ParquetMetaData>> {
-        let key = Key(reader.path().clone(), What::Footer);
-        if let Some(Kept::Footer(metadata, sums)) = self.get(&key) {
+        let key = Key(reader.path().clone(), EntryKind::Footer);
+        if let Some(CachedValue::Footer(metadata, sums)) = self.get(&key) {
             reader.set_sums(sums);
             return Ok(metadata);
         }
         let metadata = reader.get_metadata(None).await?;
-        self.put(key, Kept::Footer(metadata.clone(), reader.sums().cloned()));
+        self.put(key, CachedValue::Footer(metadata.clone(), reader.sums().cloned()));
         Ok(metadata)
     }
 
     /// The footer of a file as if it had only these columns (at least; names with commas between), with their page indexes. Columns
     /// are at other places than in the whole: ask for them by name.
     pub async fn load_some(&self, reader: &mut Reader, columns: &Arc<str>) -> Result<Arc<ParquetMetaData>> {
-        let key = Key(reader.path().clone(), What::FooterOf(columns.clone()));
-        let kept = self.get(&key).or_else(|| self.get(&Key(key.0.clone(), What::Footer)));
-        if let Some(Kept::Footer(metadata, sums)) = kept {
+        let key = Key(reader.path().clone(), EntryKind::FooterOf(columns.clone()));
+        let kept = self.get(&key).or_else(|| self.get(&Key(key.0.clone(), EntryKind::Footer)));
+        if let Some(CachedValue::Footer(metadata, sums)) = kept {
             reader.set_sums(sums);
             return Ok(metadata);
         }
         let names: Vec<&str> = columns.split(',').collect();
         let Some(metadata) = reader.footer_of(&names).await? else { return self.load(reader).await };
         let metadata = Arc::new(metadata);
-        self.put(key, Kept::Footer(metadata.clone(), reader.sums().cloned()));
+        self.put(key, CachedValue::Footer(metadata.clone(), reader.sums().cloned()));
         Ok(metadata)
     }
 
     /// The rollup that stands at a place of a file.
     pub async fn rollup(&self, reader: &Reader, place: &Place) -> Result<Arc<Rollup>> {
-        let key = Key(reader.path().clone(), What::Rollup);
-        if let Some(Kept::Rollup(rollup)) = self.get(&key) {
+        let key = Key(reader.path().clone(), EntryKind::Rollup);
+        if let Some(CachedValue::Rollup(rollup)) = self.get(&key) {
             return Ok(rollup);
         }
         let rollup = Arc::new(reader.appendix(place, |bytes| Rollup::decode(bytes, place)).await?);
-        self.put(key, Kept::Rollup(rollup.clone()));
+        self.put(key, CachedValue::Rollup(rollup.clone()));
         Ok(rollup)
     }
 
     /// The dictionaries of a file that are known.
     pub fn dictionaries(&self, file: &Path) -> Arc<Dictionaries> {
-        match self.get(&Key(file.clone(), What::Dictionaries)) {
-            Some(Kept::Dictionaries(known)) => known,
+        match self.get(&Key(file.clone(), EntryKind::Dictionaries)) {
+            Some(CachedValue::Dictionaries(known)) => known,
             _ => Arc::default(),
         }
     }
@@ -153,11 +153,11 @@ impl Footers {
     pub fn learn(&self, file: &Path, known: &Dictionaries, learned: Vec<(u64, Arc<Dictionary>)>) {
         if !learned.is_empty() {
             let all = Arc::new(known.and(learned));
-            self.put(Key(file.clone(), What::Dictionaries), Kept::Dictionaries(all));
+            self.put(Key(file.clone(), EntryKind::Dictionaries), CachedValue::Dictionaries(all));
         }
     }
 
-    fn get(&self, key: &Key) -> Option<Kept> {
+    fn get(&self, key: &Key) -> Option<CachedValue> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.used += 1;
         let used = held.used;
@@ -166,7 +166,7 @@ impl Footers {
         Some(entry.kept.clone())
     }
 
-    fn put(&self, key: Key, kept: Kept) {
+    fn put(&self, key: Key, kept: CachedValue) {
         let bytes = kept.memory_bytes();
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.used += 1;
@@ -202,7 +202,7 @@ impl ParquetFileReaderFactory for Readers {
     ) -> DfResult<Box<dyn AsyncFileReader + Send>> {
         let tail = file.extension::<Tail>().cloned();
         let path = file.object_meta.location;
-        Ok(Box::new(Remembering {
+        Ok(Box::new(CachingReader {
             metrics: ParquetFileMetrics::new(partition, path.as_ref(), metrics),
             reader: Reader::new(self.store.clone(), path, file.object_meta.size, tail),
             footers: self.footers.clone(),
@@ -211,13 +211,13 @@ impl ParquetFileReaderFactory for Readers {
 }
 
 /// A reader that remembers footers, and counts the bytes it reads for EXPLAIN ANALYZE.
-struct Remembering {
+struct CachingReader {
     metrics: ParquetFileMetrics,
     reader: Reader,
     footers: Arc<Footers>,
 }
 
-impl AsyncFileReader for Remembering {
+impl AsyncFileReader for CachingReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
         self.metrics.bytes_scanned.add((range.end - range.start) as usize);
         self.reader.get_bytes(range)

@@ -24,7 +24,7 @@ pub mod rare;
 pub mod pages;
 
 // Checksums of a file's pages: a byte that changes in a page is found when the page is read.
-pub mod sums;
+pub mod checksums;
 
 // A file on its way to the store: row groups go out as they are complete, hashed, their pages summed.
 pub(in crate::lake) mod sink;

@@ -122,15 +122,15 @@ impl RareRows {
     ///
     /// # Errors
     /// Corrupt when rows have no number.
-    pub fn without(&self, goes: &[u32]) -> Result<Option<Self>> {
+    pub fn without(&self, outgoing: &[u32]) -> Result<Option<Self>> {
         let unnumbered = || Error::corrupt("its rare rows have no numbers");
-        let stays = |batch: &RecordBatch| -> Result<BooleanArray> {
+        let remaining = |batch: &RecordBatch| -> Result<BooleanArray> {
             let numbers = batch.column_by_name(ROW).ok_or_else(unnumbered)?.as_primitive::<UInt32Type>();
-            Ok(numbers.values().iter().map(|number| Some(goes.binary_search(number).is_err())).collect())
+            Ok(numbers.values().iter().map(|number| Some(outgoing.binary_search(number).is_err())).collect())
         };
-        let kept = filter_record_batch(&self.0, &stays(&self.0)?)?;
+        let kept = filter_record_batch(&self.0, &remaining(&self.0)?)?;
         let numbers = kept.column_by_name(ROW).ok_or_else(unnumbered)?.as_primitive::<UInt32Type>();
-        let closed_up = numbers.values().iter().map(|number| number - goes.partition_point(|gone| gone < number) as u32);
+        let closed_up = numbers.values().iter().map(|number| number - outgoing.partition_point(|gone| gone < number) as u32);
         let closed_up: ArrayRef = Arc::new(closed_up.collect::<UInt32Array>());
         let schema = kept.schema();
         let columns = schema.fields().iter().zip(kept.columns());
@@ -267,10 +267,10 @@ mod tests {
             let whole = rows(seed.into(), 400);
             let found = rare_of(std::slice::from_ref(&whole), 0).unwrap();
             let (from, step) = (seed % 7, [1, 2, 3, 50][seed as usize % 4]);
-            let goes: Vec<u32> = (from..400).step_by(step).collect();
-            let stays: UInt32Array = (0..400).filter(|row| goes.binary_search(row).is_err()).collect();
-            let expected = rare_of(&[take_record_batch(&whole, &stays).unwrap()], 0);
-            assert_eq!(found.without(&goes).unwrap(), expected, "seed {seed}");
+            let outgoing: Vec<u32> = (from..400).step_by(step).collect();
+            let remaining: UInt32Array = (0..400).filter(|row| outgoing.binary_search(row).is_err()).collect();
+            let expected = rare_of(&[take_record_batch(&whole, &remaining).unwrap()], 0);
+            assert_eq!(found.without(&outgoing).unwrap(), expected, "seed {seed}");
         }
     }
 

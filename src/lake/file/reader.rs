@@ -2,7 +2,7 @@
 //!
 //! A store is far away: a request costs tens of milliseconds, the bytes between two columns next to nothing. So footer and page
 //! index are fetched in one request, and the columns of a row group are asked for together, so that the store joins
-//! neighbours. Whoever reads a file of a table reads it through here; see [`super::sums`] for how bytes are checked.
+//! neighbours. Whoever reads a file of a table reads it through here; see [`super::checksums`] for how bytes are checked.
 
 use std::fmt;
 use std::ops::Range;
@@ -19,7 +19,7 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
 use super::appendix::Place;
-use super::sums::{Sums, Tail, damaged};
+use super::checksums::{Checksums, Tail, damaged};
 use crate::error::Error;
 
 /// Bytes at the end of a file whose tail the log does not know that are fetched at once: footer and page index of most files.
@@ -34,7 +34,7 @@ pub struct Reader {
     /// What proves the footer; none for files written before there were checksums.
     tail: Option<Tail>,
     /// What proves the pages, once the footer was read.
-    sums: Option<Arc<Sums>>,
+    sums: Option<Arc<Checksums>>,
 }
 
 impl fmt::Debug for Reader {
@@ -55,12 +55,12 @@ impl Reader {
     }
 
     /// What proves the pages, once the footer was read.
-    pub fn sums(&self) -> Option<&Arc<Sums>> {
+    pub fn sums(&self) -> Option<&Arc<Checksums>> {
         self.sums.as_ref()
     }
 
     /// Takes what proves the pages from a footer read before.
-    pub fn set_sums(&mut self, sums: Option<Arc<Sums>>) {
+    pub fn set_sums(&mut self, sums: Option<Arc<Checksums>>) {
         self.sums = sums;
     }
 

@@ -33,12 +33,12 @@ pub struct Needle {
     pub text: String,
     /// The forms in which it may stand.
     forms: Vec<Vec<u8>>,
-    what: What,
+    what: TextKind,
 }
 
 /// What a text is: whether its case matters, and whether it has to stand whole.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum What {
+enum TextKind {
     Id,
     Address,
     /// A name, or anything else: as a part of a word, too.
@@ -47,7 +47,7 @@ enum What {
 
 /// How texts are to stand in some bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Look {
+enum MatchMode {
     /// Anywhere: for a first look.
     Anywhere,
     /// Ids and addresses whole, as [`crate::record::mention`] has it.
@@ -68,7 +68,7 @@ impl Needle {
             return Err(Error::invalid(phrase!("{text:?} is too short to look for: give four characters or more")));
         }
         if let Ok(id) = SfId::parse(text) {
-            return Ok(Self { text: text.to_owned(), forms: vec![id.as_str15().into()], what: What::Id });
+            return Ok(Self { text: text.to_owned(), forms: vec![id.as_str15().into()], what: TextKind::Id });
         }
         // Letters beyond ASCII stand as they were given, in small or in capital letters.
         let forms: BTreeSet<Vec<u8>> = [text.to_owned(), text.to_lowercase(), text.to_uppercase()]
@@ -76,34 +76,35 @@ impl Needle {
             .map(|form| form.into_bytes().to_ascii_lowercase())
             .collect();
         let is_address = text.contains('@') && !text.contains(char::is_whitespace);
-        let what = if is_address { What::Address } else { What::Text };
+        let what = if is_address { TextKind::Address } else { TextKind::Text };
         Ok(Self { text: text.to_owned(), forms: forms.into_iter().collect(), what })
     }
 
     /// Does it stand in some bytes? Where case does not matter they are in small letters.
-    fn stands_in(&self, bytes: &[u8], look: Look) -> bool {
+    fn stands_in(&self, bytes: &[u8], look: MatchMode) -> bool {
         self.forms.iter().any(|form| places(bytes, form).any(|at| self.stands_at(bytes, at, form.len(), look)))
     }
 
-    fn stands_at(&self, bytes: &[u8], at: usize, length: usize, look: Look) -> bool {
+    fn stands_at(&self, bytes: &[u8], at: usize, length: usize, look: MatchMode) -> bool {
         let whole = match self.what {
-            What::Id => is_whole_id,
-            What::Address => is_whole_address,
-            What::Text => return true,
+            TextKind::Id => is_whole_id,
+            TextKind::Address => is_whole_address,
+            TextKind::Text => return true,
         };
         let escaped = || is_escape(&bytes[..at]) && whole(&bytes[at..], 0, length);
-        look == Look::Anywhere
+        look == MatchMode::Anywhere
             || whole(bytes, at, length)
             || escaped()
-            || look == Look::WholeOrMeasured && self.is_measured(bytes, at, length)
+            || look == MatchMode::WholeOrMeasured && self.is_measured(bytes, at, length)
     }
 
     /// Does its length stand before it, in one byte or in four? So it is a whole value, whatever follows.
     fn is_measured(&self, bytes: &[u8], at: usize, length: usize) -> bool {
-        let lengths = if self.what == What::Id { [SHORT_ID, LONG_ID] } else { [length, length] };
-        let told = |bytes: Option<&[u8]>| bytes.is_some_and(|told| lengths.iter().any(|length| told[0] as usize == *length));
+        let lengths = if self.what == TextKind::Id { [SHORT_ID, LONG_ID] } else { [length, length] };
+        let is_length =
+            |bytes: Option<&[u8]>| bytes.is_some_and(|bytes| lengths.iter().any(|length| bytes[0] as usize == *length));
         let four = at.checked_sub(4).map(|from| &bytes[from..at]).filter(|four| four[1..] == [0; 3]);
-        told(at.checked_sub(1).map(|from| &bytes[from..at])) || told(four)
+        is_length(at.checked_sub(1).map(|from| &bytes[from..at])) || is_length(four)
     }
 }
 
@@ -120,7 +121,7 @@ const LONG_ID: usize = 18;
 impl Needle {
     /// Is case of no matter?
     fn any_case(&self) -> bool {
-        self.what != What::Id
+        self.what != TextKind::Id
     }
 }
 
@@ -134,7 +135,7 @@ pub type Found = BTreeSet<(usize, String)>;
 pub fn search(bytes: &Bytes, needles: &[Needle]) -> Result<Found> {
     let mut found = Found::new();
     let is_parquet = bytes.starts_with(MAGIC) && bytes.ends_with(MAGIC) && bytes.len() > 2 * MAGIC.len();
-    let look = if is_parquet { Look::WholeOrMeasured } else { Look::Whole };
+    let look = if is_parquet { MatchMode::WholeOrMeasured } else { MatchMode::Whole };
     in_bytes(bytes, needles, look, |needle| {
         found.insert((needle, "its bytes".to_owned()));
     });
@@ -158,7 +159,7 @@ fn in_parquet(bytes: &Bytes, needles: &[Needle], found: &mut Found) -> Result<()
                 SerializedPageReader::new(Arc::new(bytes.clone()), column, row_group.num_rows().max(0) as usize, None)?;
             if let Some(Page::DictionaryPage { buf, .. }) = pages.get_next_page()? {
                 // Values stand next to one another, each behind its length.
-                in_bytes(&buf, needles, Look::WholeOrMeasured, |needle| {
+                in_bytes(&buf, needles, MatchMode::WholeOrMeasured, |needle| {
                     found.insert((needle, format!("the dictionary of {name}")));
                 });
             }
@@ -189,47 +190,47 @@ fn in_parquet(bytes: &Bytes, needles: &[Needle], found: &mut Found) -> Result<()
 }
 
 /// Searches all texts in an array, however deep they stand.
-fn in_values(array: &ArrayRef, needles: &[Needle], told: &mut dyn FnMut(usize)) -> Result<()> {
+fn in_values(array: &ArrayRef, needles: &[Needle], on_hit: &mut dyn FnMut(usize)) -> Result<()> {
     match array.data_type() {
         DataType::Utf8 => {
             let texts = array.as_string::<i32>();
             // A hit across the border of two values is none, so it takes a second look.
             let mut hits = BTreeSet::new();
-            in_bytes(texts.values(), needles, Look::Anywhere, |needle| {
+            in_bytes(texts.values(), needles, MatchMode::Anywhere, |needle| {
                 hits.insert(needle);
             });
             for needle in hits {
                 let one = std::slice::from_ref(&needles[needle]);
                 let mut is_there = false;
                 for text in texts.iter().flatten() {
-                    in_bytes(text.as_bytes(), one, Look::Whole, |_| is_there = true);
+                    in_bytes(text.as_bytes(), one, MatchMode::Whole, |_| is_there = true);
                 }
                 if is_there {
-                    told(needle);
+                    on_hit(needle);
                 }
             }
         }
-        DataType::LargeUtf8 | DataType::Utf8View => in_values(&cast(array, &DataType::Utf8)?, needles, told)?,
+        DataType::LargeUtf8 | DataType::Utf8View => in_values(&cast(array, &DataType::Utf8)?, needles, on_hit)?,
         DataType::Binary => {
-            array.as_binary::<i32>().iter().flatten().for_each(|value| in_bytes(value, needles, Look::Whole, &mut *told))
+            array.as_binary::<i32>().iter().flatten().for_each(|value| in_bytes(value, needles, MatchMode::Whole, &mut *on_hit))
         }
         DataType::LargeBinary => {
-            array.as_binary::<i64>().iter().flatten().for_each(|value| in_bytes(value, needles, Look::Whole, &mut *told))
+            array.as_binary::<i64>().iter().flatten().for_each(|value| in_bytes(value, needles, MatchMode::Whole, &mut *on_hit))
         }
         DataType::Dictionary(..) => {
             if let Some(labels) = array.as_dictionary_opt::<Int32Type>() {
-                in_values(labels.values(), needles, told)?;
+                in_values(labels.values(), needles, on_hit)?;
             }
         }
         DataType::Struct(_) => {
             for column in array.as_struct().columns() {
-                in_values(column, needles, told)?;
+                in_values(column, needles, on_hit)?;
             }
         }
-        DataType::List(_) => in_values(array.as_list::<i32>().values(), needles, told)?,
+        DataType::List(_) => in_values(array.as_list::<i32>().values(), needles, on_hit)?,
         DataType::Map(..) => {
             for column in array.as_map().entries().columns() {
-                in_values(column, needles, told)?;
+                in_values(column, needles, on_hit)?;
             }
         }
         _ => {}
@@ -238,12 +239,12 @@ fn in_values(array: &ArrayRef, needles: &[Needle], told: &mut dyn FnMut(usize)) 
 }
 
 /// Tells the needles that stand in some bytes.
-fn in_bytes(bytes: &[u8], needles: &[Needle], look: Look, mut told: impl FnMut(usize)) {
+fn in_bytes(bytes: &[u8], needles: &[Needle], look: MatchMode, mut on_hit: impl FnMut(usize)) {
     let small = needles.iter().any(Needle::any_case).then(|| bytes.to_ascii_lowercase());
     for (at, needle) in needles.iter().enumerate() {
         let haystack = if needle.any_case() { small.as_deref().unwrap_or(bytes) } else { bytes };
         if needle.stands_in(haystack, look) {
-            told(at);
+            on_hit(at);
         }
     }
 }
@@ -292,7 +293,7 @@ mod tests {
     fn a_value_behind_its_length_is_whole_whatever_follows() {
         let id = Needle::new("003f40000000001AAA").unwrap();
         let address = Needle::new("an@x.edu").unwrap();
-        let look = |needle: &Needle, bytes: &[u8]| needle.stands_in(bytes, Look::WholeOrMeasured);
+        let look = |needle: &Needle, bytes: &[u8]| needle.stands_in(bytes, MatchMode::WholeOrMeasured);
         assert!(look(&address, b"\x08an@x.edu8\x01"), "a field of a footer, and the next");
         assert!(look(&address, b"\x08\0\0\0an@x.edu0\0\0\0somebody"), "a value of a dictionary, and the next");
         assert!(!look(&address, b"\x09\0\0\0jan@x.edu0\0\0\0somebody"));

@@ -1,5 +1,5 @@
 //! A file on its way to the store: row groups go out as they are complete, hashed, their pages summed; at the end the checksums go
-//! out before the footer ([`super::sums`]), and what else the file carries ([`super::appendix`]).
+//! out before the footer ([`super::checksums`]), and what else the file carries ([`super::appendix`]).
 
 use std::sync::Arc;
 
@@ -11,9 +11,9 @@ use parquet::file::metadata::{KeyValue, RowGroupMetaData};
 use tokio::io::AsyncWriteExt;
 
 use super::appendix::Place;
+use super::checksums::{ChecksumsBuilder, Tail};
 use super::rare::RareRows;
 use super::rollup::Rollup;
-use super::sums::{Summing, Tail};
 use super::tags;
 use crate::error::{Error, Result};
 
@@ -25,14 +25,14 @@ pub(crate) struct Sink {
     inner: BufWriter,
     hasher: blake3::Hasher,
     bytes: u64,
-    summing: Summing,
+    summing: ChecksumsBuilder,
     rollup: Option<Place>,
     rare: Option<Place>,
 }
 
 /// What a file carries beside its rows.
 #[derive(Debug)]
-pub(crate) struct Beside {
+pub(crate) struct FileExtras {
     pub rollup: Option<Rollup>,
     pub rare: Option<RareRows>,
 }
@@ -59,7 +59,7 @@ impl Sink {
             inner: BufWriter::with_capacity(store, location, PART_BYTES),
             hasher: blake3::Hasher::new(),
             bytes: 0,
-            summing: Summing::default(),
+            summing: ChecksumsBuilder::default(),
             rollup: None,
             rare: None,
         }
@@ -77,7 +77,7 @@ impl Sink {
     }
 
     /// What the encoder has to write between the last row group and the footer: rare rows, checksums, and the rollup.
-    pub fn between(&mut self, beside: &Beside) -> Result<Vec<u8>> {
+    pub fn between(&mut self, extras: &FileExtras) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let start = self.bytes;
         let append = |bytes: &mut Vec<u8>, encoded: Vec<u8>| {
@@ -85,11 +85,11 @@ impl Sink {
             bytes.extend(encoded);
             place
         };
-        if let Some(rare) = &beside.rare {
+        if let Some(rare) = &extras.rare {
             self.rare = Some(append(&mut bytes, rare.encode()?));
         }
         bytes.extend(self.summing.sums());
-        if let Some(rollup) = &beside.rollup {
+        if let Some(rollup) = &extras.rollup {
             self.rollup = Some(append(&mut bytes, rollup.encode()?));
         }
         Ok(bytes)

@@ -2,7 +2,7 @@
 
 /// blake3 hash of the file's bytes, in hexadecimal.
 pub const BLAKE3: &str = "ier.blake3";
-/// Size and blake3 hash of the file's end: checksums, page indexes and footer. See [`crate::lake::file::sums`].
+/// Size and blake3 hash of the file's end: checksums, page indexes and footer. See [`crate::lake::file::checksums`].
 pub const TAIL: &str = "ier.tail";
 /// Place and blake3 hash of the file's rollup, where it has one. See [`crate::lake::file::rollup`].
 pub const ROLLUP: &str = "ier.rollup";

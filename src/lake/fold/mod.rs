@@ -12,7 +12,7 @@ use arrow::compute::filter_record_batch;
 use deltalake_core::kernel::Add;
 use futures::{StreamExt, TryStreamExt};
 
-use self::write::Begun;
+use self::write::StartedFiles;
 use super::paths::Partition;
 use super::read;
 use crate::error::{Error, Result};
@@ -29,7 +29,7 @@ pub mod write;
 pub(crate) mod scratch;
 
 // Which keys of a load occur in more than one partition, without keeping the keys.
-pub mod wanderers;
+pub mod cross_partition;
 
 // Rows waiting to be folded, sorted into their partitions.
 pub mod spill;
@@ -147,9 +147,9 @@ pub struct Folded {
 #[derive(Default)]
 pub struct Changes {
     /// Rows that go, by place in the partition's files.
-    pub goes: Located,
+    pub outgoing: Located,
     /// Rows that come, in any order.
-    pub comes: Vec<RecordBatch>,
+    pub incoming: Vec<RecordBatch>,
     /// Rows that come already sorted and too many to hold: other files, say.
     pub streams: Vec<Sorted>,
     /// Files of the partition to write anew although none of their rows go: small ones, to keep files few.
@@ -157,7 +157,7 @@ pub struct Changes {
     /// How much effort goes into the new files, where that is not what the tier's files get as a rule.
     pub effort: Option<Effort>,
     /// Where the new files are noted before they are written.
-    pub begun: Arc<Begun>,
+    pub begun: Arc<StartedFiles>,
 }
 
 /// Writes the new files of one partition. `progress` is told the rows written.
@@ -181,23 +181,23 @@ pub async fn fold_through(
     through: impl FnOnce(Sorted) -> Sorted + Send,
 ) -> Result<Folded> {
     let mut replaced: BTreeMap<String, (Arc<DataFile>, Vec<u32>)> =
-        changes.goes.hits.into_iter().map(|(path, hits)| (path, (hits.file, hits.rows))).collect();
+        changes.outgoing.hits.into_iter().map(|(path, hits)| (path, (hits.file, hits.rows))).collect();
     for file in changes.absorb {
         replaced.entry(file.add.path.clone()).or_insert_with(|| (file, Vec::new()));
     }
     let effort = changes.effort.unwrap_or_else(|| Effort::of(table.role));
     let begun = changes.begun;
     let mut inputs = changes.streams;
-    for (file, goes) in replaced.values() {
+    for (file, outgoing) in replaced.values() {
         let open = read::open(table, file).await?;
-        inputs.push(without(&open, goes)?);
+        inputs.push(without(&open, outgoing)?);
     }
     let schema = table.table.lake_schema();
-    if changes.comes.iter().any(|batch| batch.num_rows() > 0) {
-        let comes = sort(&table.table, &arrow::compute::concat_batches(&schema, &changes.comes)?)?;
-        let batches = (0..comes.num_rows())
+    if changes.incoming.iter().any(|batch| batch.num_rows() > 0) {
+        let incoming = sort(&table.table, &arrow::compute::concat_batches(&schema, &changes.incoming)?)?;
+        let batches = (0..incoming.num_rows())
             .step_by(BATCH_ROWS)
-            .map(move |from| Ok(comes.slice(from, BATCH_ROWS.min(comes.num_rows() - from))));
+            .map(move |from| Ok(incoming.slice(from, BATCH_ROWS.min(incoming.num_rows() - from))));
         inputs.push(futures::stream::iter(batches.collect::<Vec<_>>()).boxed());
     }
     let rows = std::sync::atomic::AtomicU64::new(0);
@@ -215,12 +215,12 @@ pub async fn fold_through(
 }
 
 /// A file's rows in order, without some (ascending places).
-fn without(file: &OpenFile, goes: &[u32]) -> Result<Sorted> {
+fn without(file: &OpenFile, outgoing: &[u32]) -> Result<Sorted> {
     let rows = file.stream(None, None)?;
-    if goes.is_empty() {
+    if outgoing.is_empty() {
         return Ok(rows);
     }
-    let goes = goes.to_vec();
+    let outgoing = outgoing.to_vec();
     let mut first = 0u32;
     let mut next = 0usize;
     Ok(rows
@@ -228,8 +228,8 @@ fn without(file: &OpenFile, goes: &[u32]) -> Result<Sorted> {
             let batch = batch?;
             let end = first + batch.num_rows() as u32;
             let mut keep = vec![true; batch.num_rows()];
-            while next < goes.len() && goes[next] < end {
-                keep[(goes[next] - first) as usize] = false;
+            while next < outgoing.len() && outgoing[next] < end {
+                keep[(outgoing[next] - first) as usize] = false;
                 next += 1;
             }
             first = end;

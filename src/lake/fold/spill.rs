@@ -12,8 +12,8 @@ use arrow::compute::{cast, filter_record_batch, take_record_batch};
 use arrow::datatypes::DataType;
 use futures::StreamExt;
 
+use super::cross_partition::{CrossPartitionKeys, Fingerprints};
 use super::scratch::{Place, Scratch};
-use super::wanderers::{Fingerprints, Wanderers};
 use crate::error::{Error, Result};
 use crate::lake::columns::keys;
 use crate::lake::file::sort::{BATCH_ROWS, Sorted, sort};
@@ -215,8 +215,8 @@ impl Spill {
 
     /// Keys that occur in more than one partition (or seem to: hashes of two keys may be equal). Such rows must be resolved
     /// across partitions; there are few. Asked for once, when all rows are in.
-    pub fn wanderers(&mut self) -> Result<Wanderers> {
-        self.fingerprints.take().unwrap_or_else(|| Fingerprints::new(0)).wanderers()
+    pub fn cross_partition(&mut self) -> Result<CrossPartitionKeys> {
+        self.fingerprints.take().unwrap_or_else(|| Fingerprints::new(0)).cross_partition()
     }
 
     /// Puts all rows on disk.

@@ -32,7 +32,7 @@ use crate::error::{Context, Error, Result};
 use crate::lake::file::layout::{self, Effort, lake_schema_of};
 use crate::lake::file::rare::RareRows;
 use crate::lake::file::rollup::{self, Rollup, RollupBuilder};
-use crate::lake::file::sink::{Beside, Digest, Sink};
+use crate::lake::file::sink::{Digest, FileExtras, Sink};
 use crate::lake::file::sort::BATCH_ROWS;
 use crate::lake::file::tags;
 use crate::lake::log::snapshot::DataFile;
@@ -58,46 +58,46 @@ pub struct Spliced {
 /// # Errors
 /// Corrupt when the old file's bytes are not those its log entry promises, when it has no such rows, or when the new file reads
 /// back otherwise than it was written.
-pub async fn splice(table: &LakeTable, file: &DataFile, goes: &[u32], now_millis: i64) -> Result<Spliced> {
+pub async fn splice(table: &LakeTable, file: &DataFile, outgoing: &[u32], now_millis: i64) -> Result<Spliced> {
     let from = file.path(&table.folder);
-    let old = Old::read(table, file).await.context(|| phrase!("cannot read {from}"))?;
-    if goes.last().is_some_and(|last| u64::from(*last) >= file.rows) {
-        return Err(Error::corrupt(phrase!("{from} has no row {}, but only {}", goes[goes.len() - 1], file.rows)));
+    let old = OldFile::read(table, file).await.context(|| phrase!("cannot read {from}"))?;
+    if outgoing.last().is_some_and(|last| u64::from(*last) >= file.rows) {
+        return Err(Error::corrupt(phrase!("{from} has no row {}, but only {}", outgoing[outgoing.len() - 1], file.rows)));
     }
     let path = paths::data_file(table.role, file.partition);
     let to = Path::from_iter(table.folder.parts().chain(Path::from(path.as_str()).parts()));
     // As much effort as the old file got.
     let effort = if file.tag(tags::EFFORT) == Effort::Best.tag() { Effort::Best } else { Effort::of(table.role) };
     let rollup = match file.tag(tags::ROLLUP) {
-        Some(_) => old.rollup(table, goes).context(|| phrase!("cannot read {from}"))?,
+        Some(_) => old.rollup(table, outgoing).context(|| phrase!("cannot read {from}"))?,
         None => None,
     };
     let rare = match file.rare()? {
-        Some(place) => RareRows::decode(place.within(&old.bytes), &place).and_then(|rare| rare.without(goes)),
+        Some(place) => RareRows::decode(place.within(&old.bytes), &place).and_then(|rare| rare.without(outgoing)),
         None => Ok(None),
     };
-    let beside = Beside { rollup, rare: rare.context(|| phrase!("cannot read {from}"))? };
-    let written = old.write(table, effort, goes, &beside, to.clone()).await.context(|| phrase!("cannot write {to}"))?;
+    let extras = FileExtras { rollup, rare: rare.context(|| phrase!("cannot read {from}"))? };
+    let written = old.write(table, effort, outgoing, &extras, to.clone()).await.context(|| phrase!("cannot write {to}"))?;
     let Some(written) = written else {
-        return Ok(Spliced { add: None, gone: goes.len() as u64, groups_copied: 0, groups_encoded: 0 });
+        return Ok(Spliced { add: None, gone: outgoing.len() as u64, groups_copied: 0, groups_encoded: 0 });
     };
     drop(old);
     let late_days = written.read_back(table, &to, file.tag(tags::LATE).is_some()).await?;
-    let Written { digest, metadata, groups, .. } = written;
+    let WrittenFile { digest, metadata, groups, .. } = written;
     let groups_encoded = groups.iter().filter(|keys| keys.is_some()).count();
     let add = write::entry(table, (path, file.partition), effort, digest, &metadata, &late_days, now_millis)?;
-    let gone = goes.len() as u64;
+    let gone = outgoing.len() as u64;
     Ok(Spliced { add: Some(add), gone, groups_copied: groups.len() - groups_encoded, groups_encoded })
 }
 
 /// The old file.
-struct Old {
+struct OldFile {
     bytes: Bytes,
     metadata: ArrowReaderMetadata,
 }
 
 /// A file as it was written.
-struct Written {
+struct WrittenFile {
     digest: Digest,
     metadata: ParquetMetaData,
     rows: u64,
@@ -105,7 +105,7 @@ struct Written {
     groups: Vec<Option<blake3::Hash>>,
 }
 
-impl Old {
+impl OldFile {
     async fn read(table: &LakeTable, file: &DataFile) -> Result<Self> {
         let bytes = table.store.get(&file.path(&table.folder)).await?.bytes().await?;
         if file.tag(tags::BLAKE3).is_some_and(|expected| blake3::hash(&bytes).to_hex().as_str() != expected) {
@@ -122,7 +122,14 @@ impl Old {
     }
 
     /// Writes what stays; `None` when nothing does.
-    async fn write(&self, table: &LakeTable, effort: Effort, goes: &[u32], beside: &Beside, to: Path) -> Result<Option<Written>> {
+    async fn write(
+        &self,
+        table: &LakeTable,
+        effort: Effort,
+        outgoing: &[u32],
+        extras: &FileExtras,
+        to: Path,
+    ) -> Result<Option<WrittenFile>> {
         let old = self.metadata.metadata();
         let mut properties = layout::writer_properties(&table.table, effort)?.into_builder();
         if let Some(group) = old.row_groups().first() {
@@ -134,11 +141,11 @@ impl Old {
         let factory = ArrowRowGroupWriterFactory::new(&writer, self.metadata.schema().clone());
         let mut sink = Sink::new(table.store.clone(), to);
         let (mut groups, mut rows, mut first) = (Vec::new(), 0, 0u32);
-        let mut goes = goes;
+        let mut outgoing = outgoing;
         for group in 0..old.num_row_groups() {
             let total = old.row_group(group).num_rows().max(0) as u32;
-            let (own, later) = goes.split_at(goes.partition_point(|place| *place < first + total));
-            goes = later;
+            let (own, later) = outgoing.split_at(outgoing.partition_point(|place| *place < first + total));
+            outgoing = later;
             let own: Vec<usize> = own.iter().map(|place| (place - first) as usize).collect();
             first += total;
             if own.len() == total as usize {
@@ -159,22 +166,22 @@ impl Old {
         if rows == 0 {
             return Ok(None);
         }
-        writer.write_all(&sink.between(beside)?)?;
+        writer.write_all(&sink.between(extras)?)?;
         sink.notes().for_each(|note| writer.append_key_value_metadata(note));
         let metadata = writer.finish()?;
         let digest = sink.end(std::mem::take(writer.inner_mut())).await?;
-        Ok(Some(Written { digest, metadata, rows, groups }))
+        Ok(Some(WrittenFile { digest, metadata, rows, groups }))
     }
 
     /// The rollup of what stays: made anew, because nobody can tell what is least without what was least.
-    fn rollup(&self, table: &LakeTable, goes: &[u32]) -> Result<Option<Rollup>> {
+    fn rollup(&self, table: &LakeTable, outgoing: &[u32]) -> Result<Option<Rollup>> {
         let Some(mut rollup) = RollupBuilder::new(&table.table, table.rollup_rows_each) else { return Ok(None) };
         let schema = self.metadata.parquet_schema();
         let total = self.metadata.metadata().file_metadata().num_rows().max(0) as usize;
-        let goes: Vec<usize> = goes.iter().map(|place| *place as usize).collect();
+        let outgoing: Vec<usize> = outgoing.iter().map(|place| *place as usize).collect();
         let rows = ParquetRecordBatchReaderBuilder::new_with_metadata(self.bytes.clone(), self.metadata.clone())
             .with_projection(ProjectionMask::columns(schema, rollup::sources()))
-            .with_row_selection(all_but(&goes, total))
+            .with_row_selection(all_but(&outgoing, total))
             .with_batch_size(BATCH_ROWS)
             .build()?;
         for batch in rows {
@@ -208,14 +215,14 @@ impl Old {
     fn encode(
         &self,
         group: usize,
-        goes: &[usize],
+        outgoing: &[usize],
         factory: &ArrowRowGroupWriterFactory,
         writer: &mut SerializedFileWriter<Vec<u8>>,
     ) -> Result<blake3::Hash> {
         let total = self.metadata.metadata().row_group(group).num_rows().max(0) as usize;
         let rows = ParquetRecordBatchReaderBuilder::new_with_metadata(self.bytes.clone(), self.metadata.clone())
             .with_row_groups(vec![group])
-            .with_row_selection(all_but(goes, total))
+            .with_row_selection(all_but(outgoing, total))
             .with_batch_size(BATCH_ROWS)
             .build()?;
         let mut columns = factory.create_column_writers(writer.flushed_row_groups().len())?;
@@ -239,7 +246,7 @@ impl Old {
     }
 }
 
-impl Written {
+impl WrittenFile {
     /// Reads the new file back; returns the days of its late marks where there may be some.
     async fn read_back(&self, table: &LakeTable, to: &Path, marked: bool) -> Result<BTreeSet<i32>> {
         let unlike =
@@ -277,11 +284,11 @@ impl Written {
 }
 
 /// All rows but those at these places (ascending).
-fn all_but(goes: &[usize], total: usize) -> RowSelection {
-    let starts = std::iter::once(0).chain(goes.iter().map(|place| place + 1));
-    let ends = goes.iter().copied().chain([total]);
-    let stays = starts.zip(ends).map(|(start, end)| start..end).filter(|range| !range.is_empty());
-    RowSelection::from_consecutive_ranges(stays, total)
+fn all_but(outgoing: &[usize], total: usize) -> RowSelection {
+    let starts = std::iter::once(0).chain(outgoing.iter().map(|place| place + 1));
+    let ends = outgoing.iter().copied().chain([total]);
+    let remaining = starts.zip(ends).map(|(start, end)| start..end).filter(|range| !range.is_empty());
+    RowSelection::from_consecutive_ranges(remaining, total)
 }
 
 /// One column of a file in memory, of one row group or of all.

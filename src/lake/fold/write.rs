@@ -18,7 +18,7 @@ use crate::error::{Context, Error, Result};
 use crate::lake::file::layout::{self, Effort, FILE_BYTES};
 use crate::lake::file::rare::RareBuilder;
 use crate::lake::file::rollup::RollupBuilder;
-use crate::lake::file::sink::{Beside, Digest, Sink};
+use crate::lake::file::sink::{Digest, FileExtras, Sink};
 use crate::lake::file::sort::Sorted;
 use crate::lake::file::tags;
 use crate::lake::log::commit::partition_values;
@@ -34,7 +34,7 @@ pub async fn write(
     table: &LakeTable,
     partition: Partition,
     effort: Effort,
-    begun: &Begun,
+    begun: &StartedFiles,
     mut rows: Sorted,
     now_millis: i64,
     written: &(dyn Fn(u64) + Send + Sync),
@@ -65,9 +65,9 @@ pub async fn write(
 
 /// The files an attempt began to write, finished or not: what must go when it fails.
 #[derive(Debug, Default)]
-pub struct Begun(Mutex<Vec<String>>);
+pub struct StartedFiles(Mutex<Vec<String>>);
 
-impl Begun {
+impl StartedFiles {
     fn note(&self, path: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(path.to_owned());
     }
@@ -91,7 +91,7 @@ struct OpenFile {
 }
 
 impl OpenFile {
-    fn create(table: &LakeTable, partition: Partition, effort: Effort, begun: &Begun) -> Result<Self> {
+    fn create(table: &LakeTable, partition: Partition, effort: Effort, begun: &StartedFiles) -> Result<Self> {
         let path = paths::data_file(table.role, partition);
         begun.note(&path);
         let location = Path::from_iter(table.folder.parts().chain(Path::from(path.as_str()).parts()));
@@ -132,11 +132,11 @@ impl OpenFile {
     async fn close(mut self) -> Result<(ParquetMetaData, Digest)> {
         self.writer.flush()?;
         self.send().await?;
-        let beside = Beside {
+        let extras = FileExtras {
             rollup: self.rollup.map(RollupBuilder::finish).transpose()?.flatten(),
             rare: self.rare.map(RareBuilder::finish).transpose()?.flatten(),
         };
-        self.writer.write_all(&self.sink.between(&beside)?)?;
+        self.writer.write_all(&self.sink.between(&extras)?)?;
         self.sink.notes().for_each(|note| self.writer.append_key_value_metadata(note));
         let metadata = self.writer.finish()?;
         let digest = self.sink.end(std::mem::take(self.writer.inner_mut())).await?;

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::snapshot::{DataFile, Snapshot};
 use super::table::{COMMIT, LakeTable};
 use super::tally::{self, TALLY, Tally};
-use super::{cleanup, landed, seal};
+use super::{cleanup, existence, seal};
 use crate::clock::Clock;
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::paths;
@@ -55,7 +55,7 @@ pub async fn commit(table: &LakeTable, base: &Snapshot, change: Change, clock: &
     if !follows(table, base.version).await? {
         return Err(Error::conflict(phrase!("{} moved on from version {:?} long ago", table.name(), base.version)));
     }
-    landed::all_there(table, &change.adds).await?;
+    existence::all_there(table, &change.adds).await?;
     let nonce = (Uuid::new_v4().as_u128() >> 65) as i64;
     let now = clock.now().timestamp_millis();
     let mut actions: Vec<Action> = Vec::new();

@@ -17,15 +17,15 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 use serde::Serialize;
 
+use super::authorship::{Author, written};
 use super::root::Root;
-use super::seal::{self, Broken};
+use super::seal::{self, SealError};
 use super::sealed;
 use super::table::LakeTable;
-use super::written::{Written, written};
 use crate::error::{Context, Error, Kind, Result};
 use crate::human;
 use crate::lake::paths::{self, LogObject};
-use crate::lake::store::hiding::Hiding;
+use crate::lake::store::masked::MaskedStore;
 
 /// Files looked for at once.
 const AT_ONCE: usize = 64;
@@ -37,7 +37,7 @@ pub struct Entry {
     pub version: u64,
     /// What it says of itself.
     #[serde(flatten)]
-    pub written: Written,
+    pub written: Author,
 }
 
 /// What others wrote into a log.
@@ -128,7 +128,7 @@ async fn notes(table: &LakeTable, objects: &[ObjectMeta], first: Option<u64>) ->
         let is_note = match paths::log_object(place) {
             Some(LogObject::Entry(_)) => false,
             Some(LogObject::LastCheckpoint) => {
-                read(table, place).await?.is_some_and(|bytes| seal::check(&bytes) == Err(Broken::Unsealed))
+                read(table, place).await?.is_some_and(|bytes| seal::check(&bytes) == Err(SealError::Unsealed))
             }
             Some(LogObject::Checkpoint(version)) => {
                 first.is_some_and(|first| version >= first) || sealed::seals(&table.store, place).await?.is_empty()
@@ -145,7 +145,7 @@ async fn notes(table: &LakeTable, objects: &[ObjectMeta], first: Option<u64>) ->
 
 /// The table as it was before others wrote, and what of it is still there.
 async fn before(root: &Root, table: &LakeTable, first: Option<u64>, hidden: HashSet<Path>, found: &mut Found) -> Result<()> {
-    let hiding = Arc::new(Hiding::new(table.store.clone(), hidden));
+    let hiding = Arc::new(MaskedStore::new(table.store.clone(), hidden));
     let was = LakeTable::new(&root.clone().with_store(hiding), table.role, table.table.clone())?;
     let snapshot = match was.snapshot().await {
         Ok(snapshot) => snapshot,

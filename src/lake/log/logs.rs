@@ -10,7 +10,7 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 
 use super::table::LakeTable;
-use super::{seal, sealed, written};
+use super::{authorship, seal, sealed};
 use crate::error::{Context, Error, Result};
 use crate::lake::paths::{self, LogObject, log_object};
 
@@ -90,25 +90,25 @@ pub async fn look(table: &LakeTable) -> Result<LogFound> {
 }
 
 /// What is wrong with an object.
-struct Wrong {
+struct Problem {
     what: String,
     /// Another engine may have written it.
     foreign: bool,
 }
 
 /// What is wrong with an object; the outer nothing means that it is gone, cleaned up since it was listed.
-async fn wrong(table: &LakeTable, location: &Path, what: LogObject) -> Result<Option<Option<Wrong>>> {
+async fn wrong(table: &LakeTable, location: &Path, what: LogObject) -> Result<Option<Option<Problem>>> {
     let bytes = match async { table.store.get(location).await?.bytes().await }.await {
         Ok(bytes) => bytes,
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let broken = |broken: seal::Broken| Wrong { what: broken.to_string(), foreign: broken == seal::Broken::Unsealed };
+    let broken = |broken: seal::SealError| Problem { what: broken.to_string(), foreign: broken == seal::SealError::Unsealed };
     Ok(Some(match what {
         LogObject::Entry(_) | LogObject::LastCheckpoint => match seal::check(&bytes) {
-            Err(found) => Some(match (what, written::written(&bytes)) {
-                (LogObject::Entry(_), Some(written)) => Wrong { what: written.to_string(), foreign: true },
-                (LogObject::Entry(_), None) => Wrong { foreign: false, ..broken(found) },
+            Err(found) => Some(match (what, authorship::written(&bytes)) {
+                (LogObject::Entry(_), Some(written)) => Problem { what: written.to_string(), foreign: true },
+                (LogObject::Entry(_), None) => Problem { foreign: false, ..broken(found) },
                 _ => broken(found),
             }),
             Ok(()) => table.markers.bears_out(&table.sealed_name(location), &bytes).await?.err().map(broken),
@@ -120,9 +120,9 @@ async fn wrong(table: &LakeTable, location: &Path, what: LogObject) -> Result<Op
             if sealed::is_proved(&table.markers, &table.sealed_name(location), &hasher, &seals).await? {
                 None
             } else if seals.is_empty() {
-                Some(broken(seal::Broken::Unsealed))
+                Some(broken(seal::SealError::Unsealed))
             } else {
-                Some(broken(seal::Broken::Altered))
+                Some(broken(seal::SealError::Altered))
             }
         }
     }))

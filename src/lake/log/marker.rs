@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::seal::{self, Broken, Place};
+use super::seal::{self, Place, SealError};
 use crate::error::{Context, Error, Result};
 use crate::lake::paths::{self, LogObject};
 
@@ -157,10 +157,10 @@ impl Markers {
     ///
     /// # Errors
     /// Unavailable when what is needed to tell cannot be read.
-    pub(crate) async fn bears_out(&self, object: &str, bytes: &[u8]) -> Result<Result<(), Broken>> {
+    pub(crate) async fn bears_out(&self, object: &str, bytes: &[u8]) -> Result<Result<(), SealError>> {
         let Some(place) = seal::stated_place(bytes) else { return self.was_there_before(object, bytes).await };
         if place.object != object {
-            return Ok(Err(Broken::Displaced(place.object)));
+            return Ok(Err(SealError::Displaced(place.object)));
         }
         // Made by another process since this one looked.
         let marker = match self.known().await? {
@@ -169,16 +169,16 @@ impl Markers {
         };
         Ok(match marker {
             Some(marker) if marker.warehouse == place.warehouse => Ok(()),
-            Some(_) => Err(Broken::Foreign),
-            None => Err(Broken::Unmarked),
+            Some(_) => Err(SealError::Foreign),
+            None => Err(SealError::Unmarked),
         })
     }
 
     /// Is this an entry from before sealed objects said where they belong, in its old place?
-    async fn was_there_before(&self, object: &str, bytes: &[u8]) -> Result<Result<(), Broken>> {
+    async fn was_there_before(&self, object: &str, bytes: &[u8]) -> Result<Result<(), SealError>> {
         let Some(marker) = self.known().await? else { return Ok(Ok(())) };
         if marker.upgraded_from.is_none() {
-            return Ok(Err(Broken::Unplaced));
+            return Ok(Err(SealError::Unplaced));
         }
         let object = Path::from(object);
         let Some(LogObject::Entry(version)) = paths::log_object(&object) else { return Ok(Ok(())) };
@@ -187,8 +187,8 @@ impl Markers {
         let seal = upgraded.entries.get(&table).and_then(|entries| entries.get(&version));
         Ok(match seal {
             Some(seal) if Some(seal.as_str()) == seal::stated(bytes) => Ok(()),
-            Some(_) => Err(Broken::Altered),
-            None => Err(Broken::Unplaced),
+            Some(_) => Err(SealError::Altered),
+            None => Err(SealError::Unplaced),
         })
     }
 

@@ -7,7 +7,7 @@ pub mod seal;
 pub mod marker;
 
 // What a log entry of another engine says of itself.
-mod written;
+mod authorship;
 
 // A store that seals a table's log as it is written, and checks it as it is read.
 mod sealed;
@@ -25,7 +25,7 @@ pub mod table;
 pub mod tally;
 
 // Before a commit names files, it looks whether they are there.
-mod landed;
+mod existence;
 
 // Entries and checkpoints that no reader needs go when they are thirty days old.
 mod cleanup;

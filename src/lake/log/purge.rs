@@ -49,12 +49,12 @@ pub struct Purged {
 }
 
 /// Tells whether a batch holds a row that is refused.
-pub type Refuses<'a> = &'a (dyn Fn(&RecordBatch) -> Result<bool> + Send + Sync);
+pub type IsRefused<'a> = &'a (dyn Fn(&RecordBatch) -> Result<bool> + Send + Sync);
 
 /// Purges a table of what it removed at or before a version. `columns` are those `refuses` looks at.
 ///
 /// Safe to run twice, and at once with any other: a reader of an older version may find its files gone.
-pub async fn purge(table: &LakeTable, until: Option<u64>, columns: &[&str], refuses: Refuses<'_>) -> Result<Purged> {
+pub async fn purge(table: &LakeTable, until: Option<u64>, columns: &[&str], refuses: IsRefused<'_>) -> Result<Purged> {
     // The listing comes first: a file committed after it is not in it.
     let listing = || format!("cannot list {}", table.name());
     let objects: Vec<ObjectMeta> = table.store.list(Some(&table.folder)).try_collect().await.context(listing)?;
@@ -265,7 +265,7 @@ async fn drop_checkpoints(table: &LakeTable, log: &[ObjectMeta], snapshot: &Snap
 }
 
 /// Is a file no log entry names one that can never be committed?
-async fn is_garbage(table: &LakeTable, object: &ObjectMeta, columns: &[&str], refuses: Refuses<'_>) -> Result<bool> {
+async fn is_garbage(table: &LakeTable, object: &ObjectMeta, columns: &[&str], refuses: IsRefused<'_>) -> Result<bool> {
     let search = async {
         let file = open::open_at(table.table.clone(), table.store.clone(), object.location.clone(), object.size).await?;
         let mut rows = file.stream(Some(columns), None)?;

@@ -67,19 +67,19 @@ impl Root {
     /// The text, each object that it names by its place in the store named as a person finds it: by a path, or a URL.
     pub fn in_full(&self, text: &str) -> String {
         let base = self.base.as_ref();
-        let (mut told, mut rest) = (String::with_capacity(text.len()), text);
+        let (mut full, mut rest) = (String::with_capacity(text.len()), text);
         while let Some(start) = rest.find(base).filter(|_| !base.is_empty()) {
             let (before, after) = (&rest[..start], &rest[start + base.len()..]);
-            told.push_str(before);
+            full.push_str(before);
             // In the midst of another path it is something else, or is named in full already.
-            let begins = !told.ends_with(|c: char| c.is_alphanumeric() || "/_-.~".contains(c));
+            let begins = !full.ends_with(|c: char| c.is_alphanumeric() || "/_-.~".contains(c));
             match begins && after.starts_with('/') {
-                true => told.push_str(&self.location()),
-                false => told.push_str(base),
+                true => full.push_str(&self.location()),
+                false => full.push_str(base),
             }
             rest = after;
         }
-        told + rest
+        full + rest
     }
 
     /// The same root over another store, so that tests can count and fail its calls.
@@ -103,14 +103,14 @@ mod tests {
         let here = std::env::temp_dir().canonicalize().unwrap().join("wh").display().to_string();
         let inside = format!("{here}/hot/a.parquet");
         let bare = inside.trim_start_matches('/');
-        for (text, told) in [
+        for (text, full) in [
             (format!("DAMAGED {bare}: no"), format!("DAMAGED {inside}: no")),
             (format!("({bare}, {bare})"), format!("({inside}, {inside})")),
             (format!("{inside} is {bare}"), format!("{inside} is {inside}")),
             (format!("other/{bare}"), format!("other/{bare}")),
             (here.trim_start_matches('/').to_owned(), here.trim_start_matches('/').to_owned()),
         ] {
-            assert_eq!(at(&here).in_full(&text), told);
+            assert_eq!(at(&here).in_full(&text), full);
         }
         assert_eq!(at("memory:///records/ier").in_full("records/ier/hot/a"), "memory:///records/ier/hot/a");
         assert_eq!(at("memory:///").in_full("records/ier/hot/a"), "records/ier/hot/a");

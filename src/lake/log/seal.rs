@@ -44,7 +44,7 @@ impl Place {
 
 /// How an object of the log contradicts its seal.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Broken {
+pub enum SealError {
     /// It has none.
     Unsealed,
     /// Its bytes are not those that were sealed.
@@ -59,7 +59,7 @@ pub enum Broken {
     Unmarked,
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for SealError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unsealed => "has no seal: it is damaged, or was not written by ier",
@@ -95,9 +95,9 @@ pub(crate) fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Does a log entry, or what else carries a seal in itself, bear it out?
-pub fn check(bytes: &[u8]) -> Result<(), Broken> {
-    let digits = digits(bytes).ok_or(Broken::Unsealed)?;
-    if bytes[digits.clone()] == *hash_without(bytes, &digits).as_bytes() { Ok(()) } else { Err(Broken::Altered) }
+pub fn check(bytes: &[u8]) -> Result<(), SealError> {
+    let digits = digits(bytes).ok_or(SealError::Unsealed)?;
+    if bytes[digits.clone()] == *hash_without(bytes, &digits).as_bytes() { Ok(()) } else { Err(SealError::Altered) }
 }
 
 /// The seal a sealed object states, borne out or not.
@@ -115,7 +115,7 @@ pub(crate) fn stated_place(bytes: &[u8]) -> Option<Place> {
 }
 
 /// The error that a broken seal is.
-pub(crate) fn damage(location: &Path, broken: &Broken) -> Error {
+pub(crate) fn damage(location: &Path, broken: &SealError) -> Error {
     Error::corrupt(phrase!(
         "{location} {broken}; restore it from a copy of the warehouse, and run `ier verify`, which names all that is damaged"
     ))
@@ -140,8 +140,8 @@ mod tests {
             }
             assert!(check(&good[..at]).is_err(), "cut at {at}");
         }
-        assert_eq!(check(entry.as_bytes()), Err(Broken::Altered), "zeros are no seal");
-        assert_eq!(check(b"{}"), Err(Broken::Unsealed));
+        assert_eq!(check(entry.as_bytes()), Err(SealError::Altered), "zeros are no seal");
+        assert_eq!(check(b"{}"), Err(SealError::Unsealed));
         assert!(sealed(b"{}").is_none());
     }
 }

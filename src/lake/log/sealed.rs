@@ -32,9 +32,9 @@ use object_store::{
     ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result as StoreResult, UploadPart,
 };
 
+use super::authorship::written;
 use super::marker::Markers;
-use super::seal::{BELONGS, Broken, DIGITS, FIELD, Place, check, damage, sealed};
-use super::written::written;
+use super::seal::{BELONGS, DIGITS, FIELD, Place, SealError, check, damage, sealed};
 use crate::error::Error;
 use crate::lake::paths::{self, LogObject};
 
@@ -55,9 +55,9 @@ struct State {
     /// Log entries, while a snapshot is made of them: they are asked for several times.
     entries: Mutex<Option<Entries>>,
     /// What [`Sealed::read_ahead`] found, while a snapshot is made of it.
-    ahead: Mutex<Option<Ahead>>,
+    ahead: Mutex<Option<Prefetched>>,
     /// Checkpoints that nothing proves.
-    hidden: Mutex<BTreeMap<Path, Broken>>,
+    hidden: Mutex<BTreeMap<Path, SealError>>,
     /// The first damage found since reading began, and whether reading again may do without it.
     found: Mutex<(Option<Error>, bool)>,
 }
@@ -70,7 +70,7 @@ struct Entries {
 
 /// A log, before anybody asks for it.
 #[derive(Debug)]
-struct Ahead {
+struct Prefetched {
     /// Its folder.
     log: Path,
     /// What is in it, by name.
@@ -156,7 +156,7 @@ impl Sealed {
             Err(object_store::Error::NotFound { .. }) => None,
             Err(error) => return Err(error),
         };
-        *locked(&self.state.ahead) = Some(Ahead { log, listed, hint });
+        *locked(&self.state.ahead) = Some(Prefetched { log, listed, hint });
         let wanted = objects.into_iter().filter(|(_, what)| match what {
             LogObject::Entry(version) => checkpoint.is_none_or(|checkpoint| *version > checkpoint),
             LogObject::Checkpoint(version) => checkpoint == Some(*version),
@@ -176,7 +176,7 @@ impl Sealed {
         Some(futures::stream::iter(listed.cloned().map(Ok).collect::<Vec<_>>()).boxed())
     }
 
-    fn note(&self, location: &Path, broken: Broken, avoidable: bool) -> object_store::Error {
+    fn note(&self, location: &Path, broken: SealError, avoidable: bool) -> object_store::Error {
         let mut found = locked(&self.state.found);
         let error = damage(location, &broken);
         found.0.get_or_insert_with(|| damage(location, &broken));
@@ -196,7 +196,7 @@ impl Sealed {
         paths::sealed_name(&self.table, location)
     }
 
-    async fn bears_out(&self, location: &Path, bytes: &[u8]) -> Result<Result<(), Broken>, Error> {
+    async fn bears_out(&self, location: &Path, bytes: &[u8]) -> Result<Result<(), SealError>, Error> {
         self.markers.bears_out(&self.name_of(location), bytes).await
     }
 
@@ -253,7 +253,7 @@ impl Sealed {
                 if !is_proved(&self.markers, &self.name_of(location), &hasher, &seals).await.map_err(carried)? {
                     let again = super::sealed::seals(&self.inner, location).await?;
                     if !is_proved(&self.markers, &self.name_of(location), &hasher, &again).await.map_err(carried)? {
-                        let broken = if again.is_empty() { Broken::Unsealed } else { Broken::Altered };
+                        let broken = if again.is_empty() { SealError::Unsealed } else { SealError::Altered };
                         return Err(self.note(location, broken, true));
                     }
                 }

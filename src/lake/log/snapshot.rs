@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::lake::file::appendix::Place;
-use crate::lake::file::sums::Tail;
+use crate::lake::file::checksums::Tail;
 use crate::lake::file::tags;
 use crate::lake::paths::{Partition, Role};
 use crate::record::fields::{Kind, Table};

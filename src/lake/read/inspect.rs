@@ -97,7 +97,7 @@ pub async fn rows_wrong(
 struct Found {
     rows: u64,
     unsorted: bool,
-    astray: u64,
+    misplaced: u64,
     without_key: u64,
     marked: BTreeSet<i32>,
     last: Option<(SortKeys, usize)>,
@@ -125,7 +125,7 @@ impl Found {
         Self {
             rows: 0,
             unsorted: false,
-            astray: 0,
+            misplaced: 0,
             without_key: 0,
             marked: BTreeSet::new(),
             last: None,
@@ -146,7 +146,7 @@ impl Found {
         if table.role != Role::Reference {
             let days = sent_days(batch).ok_or_else(|| Error::corrupt("it has no column sent_date"))?;
             let place = |row: usize| table.role.partition_of(days.is_valid(row).then(|| days.value(row)));
-            self.astray += (0..batch.num_rows()).filter(|row| place(*row) != file.partition).count() as u64;
+            self.misplaced += (0..batch.num_rows()).filter(|row| place(*row) != file.partition).count() as u64;
         }
         let keys = SortKeys::new(&table.table, batch)?;
         let follows = self.last.as_ref().is_none_or(|(before, row)| before.compare(*row, &keys, 0).is_lt());
@@ -169,8 +169,8 @@ impl Found {
         if self.unsorted {
             wrong.push(format!("its rows are not sorted by {}, or a key is twice in it", table.table.sort_columns().join(", ")));
         }
-        if self.astray > 0 {
-            wrong.push(format!("{} of its rows belong to another partition", self.astray));
+        if self.misplaced > 0 {
+            wrong.push(format!("{} of its rows belong to another partition", self.misplaced));
         }
         if table.role == Role::Archive && !self.marked.is_empty() {
             wrong.push("its rows carry late marks, which only hot rows may".to_owned());
@@ -229,13 +229,14 @@ impl Column {
     }
 
     /// A bound the log does not know excludes nothing, so it is never untrue. Values are not told: they may name people.
-    fn wrong(&self, told: &ColumnRange) -> Option<String> {
-        let differs = |told: &ScalarValue, found: &Option<ScalarValue>| !told.is_null() && found.as_ref() != Some(told);
-        let what = if differs(&told.min, &self.least) {
+    fn wrong(&self, recorded: &ColumnRange) -> Option<String> {
+        let differs =
+            |recorded: &ScalarValue, found: &Option<ScalarValue>| !recorded.is_null() && found.as_ref() != Some(recorded);
+        let what = if differs(&recorded.min, &self.least) {
             "least value"
-        } else if differs(&told.max, &self.greatest) {
+        } else if differs(&recorded.max, &self.greatest) {
             "greatest value"
-        } else if told.nulls.is_some_and(|nulls| nulls != self.nulls) {
+        } else if recorded.nulls.is_some_and(|nulls| nulls != self.nulls) {
             "number of nulls"
         } else {
             return None;

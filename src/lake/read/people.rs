@@ -33,7 +33,7 @@ use super::tier::Tier;
 use crate::error::{Context, Error, Result};
 use crate::lake::columns::{pad, schema, with_tier};
 use crate::lake::file::pages::fetched::{self, Dictionaries, Fetched, FetchedGroup, Nulls};
-use crate::lake::file::pages::point::{self, Chunk, Points, Values};
+use crate::lake::file::pages::point::{self, Chunk, PointReader, Values};
 use crate::lake::file::reader::Reader;
 use crate::lake::log::snapshot::{DataFile, files_shown};
 use crate::lake::log::table::LakeTable;
@@ -277,14 +277,14 @@ enum Source {
 
 /// A few people's rows.
 #[derive(Default)]
-struct Own {
+struct PersonRows {
     batches: Vec<RecordBatch>,
     /// Where in the file they stand, in the same order.
     places: Vec<Range<usize>>,
 }
 
 /// Values of rows on their way to a batch.
-struct Taken {
+struct PendingBatch {
     columns: Vec<Values>,
     rows: usize,
 }
@@ -362,30 +362,37 @@ impl Reading {
     }
 
     /// These people's rows, of all these files.
-    fn rows_of(&self, files: Vec<Fetch>, counts: &Counts) -> Result<Own> {
-        Points::lent(|points| {
-            let mut own = Own::default();
-            let mut taken = Taken::new(&self.stored);
+    fn rows_of(&self, files: Vec<Fetch>, counts: &Counts) -> Result<PersonRows> {
+        PointReader::lent(|point_reader| {
+            let mut own = PersonRows::default();
+            let mut pending = PendingBatch::new(&self.stored);
             for file in files {
-                self.take(points, &file, &mut taken, &mut own, counts).context(|| cannot_read(&file.path))?;
-                if taken.rows > BATCH_ROWS {
-                    own.batches.push(self.finished(std::mem::replace(&mut taken, Taken::new(&self.stored)))?);
+                self.take(point_reader, &file, &mut pending, &mut own, counts).context(|| cannot_read(&file.path))?;
+                if pending.rows > BATCH_ROWS {
+                    own.batches.push(self.finished(std::mem::replace(&mut pending, PendingBatch::new(&self.stored)))?);
                 }
             }
-            if taken.rows > 0 {
-                own.batches.push(self.finished(taken)?);
+            if pending.rows > 0 {
+                own.batches.push(self.finished(pending)?);
             }
             counts.output_rows.add(own.batches.iter().map(RecordBatch::num_rows).sum());
             Ok(own)
         })
     }
 
-    fn take(&self, points: &mut Points, file: &Fetch, taken: &mut Taken, own: &mut Own, counts: &Counts) -> Result<()> {
+    fn take(
+        &self,
+        point_reader: &mut PointReader,
+        file: &Fetch,
+        pending: &mut PendingBatch,
+        own: &mut PersonRows,
+        counts: &Counts,
+    ) -> Result<()> {
         for (group, rows) in &file.candidates {
             let before: usize = file.metadata.row_groups()[..*group].iter().map(|group| group.num_rows().max(0) as usize).sum();
             counts.rows_searched.add(rows.iter().map(Range::len).sum());
             let runs = match file.is_ours {
-                true => self.decoded_here(points, file, *group, rows, taken)?,
+                true => self.decoded_here(point_reader, file, *group, rows, pending)?,
                 false => {
                     let (runs, batches) = self.decoded_by_the_crate(file, *group, rows)?;
                     own.batches.extend(batches);
@@ -394,35 +401,35 @@ impl Reading {
             };
             own.places.extend(runs.into_iter().map(|run| before + run.start..before + run.end));
         }
-        self.lake.footers.learn(&file.path, &file.known, points.learned());
+        self.lake.footers.learn(&file.path, &file.known, point_reader.learned());
         Ok(())
     }
 
-    fn finished(&self, taken: Taken) -> Result<RecordBatch> {
-        let arrays: Vec<ArrayRef> = taken.columns.into_iter().map(Values::finish).collect::<Result<_, _>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(taken.rows));
+    fn finished(&self, pending: PendingBatch) -> Result<RecordBatch> {
+        let arrays: Vec<ArrayRef> = pending.columns.into_iter().map(Values::finish).collect::<Result<_, _>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(pending.rows));
         with_tier(&RecordBatch::try_new_with_options(self.stored.clone(), arrays, &options)?, &self.schema, self.tier.name)
     }
 
     /// Takes the rows of a row group that belong to somebody wanted, of a file of this engine, and tells which they are.
     fn decoded_here(
         &self,
-        points: &mut Points,
+        point_reader: &mut PointReader,
         file: &Fetch,
         group: usize,
         candidates: &[Range<usize>],
-        taken: &mut Taken,
+        pending: &mut PendingBatch,
     ) -> Result<Vec<Range<usize>>> {
         let chunk = |column| Chunk::new(&file.metadata, group, column, &file.fetched);
-        let found = points.find(&chunk(file.person)?, candidates, &self.people)?;
+        let found = point_reader.find(&chunk(file.person)?, candidates, &self.people)?;
         let owned: Vec<Range<usize>> = found.iter().map(|(run, _)| run.clone()).collect();
         let rows: usize = owned.iter().map(Range::len).sum();
         if rows == 0 {
             return Ok(owned);
         }
-        for (source, values) in file.sources.iter().zip(&mut taken.columns) {
+        for (source, values) in file.sources.iter().zip(&mut pending.columns) {
             match *source {
-                Source::Pages(column) => points.take(&chunk(column)?, &owned, values)?,
+                Source::Pages(column) => point_reader.take(&chunk(column)?, &owned, values)?,
                 Source::Nowhere => values.push_nulls(rows),
                 Source::Person => {
                     for (run, which) in &found {
@@ -431,7 +438,7 @@ impl Reading {
                 }
             }
         }
-        taken.rows += rows;
+        pending.rows += rows;
         Ok(owned)
     }
 
@@ -502,7 +509,7 @@ impl Reading {
     }
 }
 
-impl Taken {
+impl PendingBatch {
     /// None yet.
     fn new(schema: &Schema) -> Self {
         Self { columns: schema.fields().iter().map(|field| Values::of(field.data_type())).collect(), rows: 0 }

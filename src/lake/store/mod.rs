@@ -4,7 +4,7 @@
 mod remote;
 
 // What a store has to promise, and the test of it before the first write.
-pub mod promise;
+pub mod probe;
 
 // Bytes of local files that the operating system has in memory, read without waiting.
 mod warm;
@@ -16,7 +16,7 @@ pub mod durable;
 pub mod traffic;
 
 // A store in which some objects are not there: what a table was before they came can be read through it.
-pub mod hiding;
+pub mod masked;
 
 // The store of a URL.
 pub mod open;

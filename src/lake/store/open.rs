@@ -12,7 +12,7 @@ use object_store::{ObjectStore, ObjectStoreScheme};
 use url::Url;
 
 use super::durable::{DurableLocal, LocalDisk};
-use super::promise::Promised;
+use super::probe::ProbedStore;
 use super::remote;
 use super::traffic::{Counted, Traffic};
 use crate::error::{Context, Error, Result};
@@ -61,7 +61,7 @@ pub fn open(location: &str, options: &BTreeMap<String, String>) -> Result<Opened
         distant => {
             let store = remote::open(&url, &distant, options).context(opening)?;
             let counted = Counted::new(store, traffic.clone(), false);
-            Arc::new(Promised::new(Arc::new(counted), &base, &way(&url, options)))
+            Arc::new(ProbedStore::new(Arc::new(counted), &base, &way(&url, options)))
         }
     };
     Ok(Opened { url, store, base, traffic })

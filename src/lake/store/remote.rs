@@ -212,7 +212,7 @@ impl OneByOne {
         let (mut wait, longest) = BACKOFF;
         let mut waited = Duration::ZERO;
         loop {
-            let told = match self.request(place).await? {
+            let answer = match self.request(place).await? {
                 Ok(response) => match response.status().as_u16() {
                     200..=299 | 404 => return Ok(()),
                     401 | 403 => {
@@ -225,7 +225,7 @@ impl OneByOne {
                 Err(error) => error.to_string(),
             };
             if waited >= self.patience {
-                return Err(generic(format!("cannot delete {place}: {told}")));
+                return Err(generic(format!("cannot delete {place}: {answer}")));
             }
             tokio::time::sleep(wait).await;
             waited += wait;

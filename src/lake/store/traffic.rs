@@ -276,9 +276,9 @@ mod tests {
         assert_eq!(counts.bytes_read, 30, "neighbours are one request");
         assert_eq!(store.list(None).try_collect::<Vec<_>>().await.unwrap().len(), 1);
         assert_eq!((traffic.counts().lists, traffic.counts().longest_chain), (1, 4));
-        let told = traffic.counts().to_string();
+        let shown = traffic.counts().to_string();
         let chain = ", 4 of them in a chain in which each waited for the one before";
-        assert_eq!(told, format!("store: 6 requests (4 reads, 1 list, 1 write), 30 B read, 140 B written{chain}"));
+        assert_eq!(shown, format!("store: 6 requests (4 reads, 1 list, 1 write), 30 B read, 140 B written{chain}"));
         let near = Arc::new(Traffic::default());
         let store = Counted::new(Arc::new(InMemory::new()), near.clone(), true);
         store.put(&path, "a".into()).await.unwrap();

@@ -18,7 +18,7 @@ use hashbrown::HashMap;
 
 use super::axis::Unit;
 use super::columns::{Column, Values};
-use super::figure::{Across, BarSeries, Bars, Figure, Heat, Line, Lines};
+use super::figure::{BarSeries, Bars, Figure, Heat, Line, Lines, XAxis};
 use super::kind::Kind;
 use crate::error::{Error, Result};
 use crate::human;
@@ -74,9 +74,9 @@ fn kind(columns: &[Column]) -> Result<Kind> {
 fn lines(columns: &[Column]) -> Result<Figure> {
     let needs = "lines need a column of times or numbers, then numbers, or a text and a number";
     let [first, rest @ ..] = columns else { return Err(Error::invalid(needs)) };
-    let (places, across): (Vec<Option<f64>>, Across) = match &first.values {
-        Values::Moments { millis, time } => (millis.iter().map(|at| at.map(|at| at as f64)).collect(), Across::Time(*time)),
-        Values::Numbers { numbers, whole } => (numbers.clone(), Across::Number { whole: *whole }),
+    let (places, across): (Vec<Option<f64>>, XAxis) = match &first.values {
+        Values::Moments { millis, time } => (millis.iter().map(|at| at.map(|at| at as f64)).collect(), XAxis::Time(*time)),
+        Values::Numbers { numbers, whole } => (numbers.clone(), XAxis::Number { whole: *whole }),
         Values::Labels(_) => return Err(Error::invalid(needs)),
     };
     let nowhere =

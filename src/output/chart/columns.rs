@@ -44,8 +44,8 @@ impl Column {
             }
             Values::Moments { millis, time } => {
                 let pattern = if time.days { "%Y-%m-%d" } else { "%Y-%m-%d %H:%M:%S" };
-                let told = |millis: i64| time.wall(millis).map(|wall| wall.format(pattern).to_string());
-                millis.iter().map(|millis| millis.and_then(told).unwrap_or_else(|| NO_LABEL.to_owned())).collect()
+                let formatted = |millis: i64| time.wall(millis).map(|wall| wall.format(pattern).to_string());
+                millis.iter().map(|millis| millis.and_then(formatted).unwrap_or_else(|| NO_LABEL.to_owned())).collect()
             }
         }
     }

@@ -11,7 +11,7 @@ pub(super) enum Figure {
 
 /// What runs from left to right below lines.
 #[derive(Clone, Copy)]
-pub(super) enum Across {
+pub(super) enum XAxis {
     Time(Time),
     Number { whole: bool },
 }
@@ -19,7 +19,7 @@ pub(super) enum Across {
 /// A line for each series.
 pub(super) struct Lines {
     pub(super) caption: String,
-    pub(super) across: Across,
+    pub(super) across: XAxis,
     pub(super) series: Vec<Line>,
     pub(super) unit: Unit,
 }

@@ -115,8 +115,8 @@ impl Axis {
 
     /// What each shade stands for.
     pub(super) fn shades(&self, shades: usize) -> impl Iterator<Item = (usize, String)> {
-        let told = |ends: &[f64]| format!("{} to {}", self.label(ends[0]), self.label(ends[1]));
-        self.ticks.windows(2).map(move |ends| (self.shade(ends[0], shades), told(ends)))
+        let formatted = |ends: &[f64]| format!("{} to {}", self.label(ends[0]), self.label(ends[1]));
+        self.ticks.windows(2).map(move |ends| (self.shade(ends[0], shades), formatted(ends)))
     }
 
     /// A mark's label.
@@ -129,7 +129,7 @@ impl Axis {
 }
 
 /// A value: `12,345`, `24.1 %`, `0.3333`.
-pub(super) fn told(value: f64, unit: Unit) -> String {
+pub(super) fn formatted(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Count => grouped(value, 0),
         Unit::Share => format!("{} %", grouped(value * 100.0, 1)),
@@ -193,12 +193,12 @@ mod tests {
 
     #[test]
     fn values_are_told_for_people() {
-        assert_eq!(told(1_234_567.0, Unit::Count), "1,234,567");
-        assert_eq!(told(-1234.5, Unit::Number), "−1,234.5");
-        assert_eq!(told(1.0 / 3.0, Unit::Number), "0.3333");
-        assert_eq!(told(-0.000_01, Unit::Number), "0");
-        assert_eq!(told(0.2414, Unit::Share), "24.1 %");
-        assert_eq!(told(2e18, Unit::Count), "2e18");
+        assert_eq!(formatted(1_234_567.0, Unit::Count), "1,234,567");
+        assert_eq!(formatted(-1234.5, Unit::Number), "−1,234.5");
+        assert_eq!(formatted(1.0 / 3.0, Unit::Number), "0.3333");
+        assert_eq!(formatted(-0.000_01, Unit::Number), "0");
+        assert_eq!(formatted(0.2414, Unit::Share), "24.1 %");
+        assert_eq!(formatted(2e18, Unit::Count), "2e18");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use super::axis::Unit;
 use super::calendar;
-use super::figure::{Across, Bars, Figure, Heat, Lines};
+use super::figure::{Bars, Figure, Heat, Lines, XAxis};
 use super::scale::{self, Axis};
 use crate::output::markup::escaped;
 use crate::output::width::{cut, width};
@@ -141,8 +141,8 @@ fn draw_lines(chart: &Lines) -> String {
     let (first, last) = chart.width();
     let along = |x: f64| left + if last > first { (x - first) / (last - first) } else { 0.5 } * (right - left);
     let (marks, span) = match chart.across {
-        Across::Time(time) => (calendar::marks(first, last, time, 8), calendar::span(first, last, time)),
-        Across::Number { whole } => {
+        XAxis::Time(time) => (calendar::marks(first, last, time, 8), calendar::span(first, last, time)),
+        XAxis::Number { whole } => {
             let axis = Axis::of((first, last), if whole { Unit::Count } else { Unit::Number }, 8);
             let within = axis.ticks.iter().filter(|tick| (first..=last).contains(*tick));
             (within.map(|tick| (*tick, scale::place(*tick, &axis))).collect(), None)
@@ -183,11 +183,11 @@ fn draw_bars(chart: &Bars) -> String {
     let names: Vec<&str> = chart.series.iter().map(|series| series.name.as_str()).collect();
     let top = legend(&mut picture, &names, false) + MARGIN / 2.0;
     let labels: Vec<String> = chart.labels.iter().map(|label| cut(label, MAX_LABEL)).collect();
-    let told = |value: Option<f64>| value.map_or("no value".to_owned(), |value| scale::told(value, chart.unit));
+    let formatted = |value: Option<f64>| value.map_or("no value".to_owned(), |value| scale::formatted(value, chart.unit));
     let values = || chart.series.iter().flat_map(|series| series.values.iter().copied());
     let caption = cut(&chart.caption, MAX_LABEL);
     let left = MARGIN + labels.iter().chain([&caption]).map(|label| measured(label)).fold(0.0, f64::max) + LABEL_GAP;
-    let right = WIDTH - MARGIN - values().map(|value| measured(&told(value))).fold(0.0, f64::max) - LABEL_GAP;
+    let right = WIDTH - MARGIN - values().map(|value| measured(&formatted(value))).fold(0.0, f64::max) - LABEL_GAP;
     let thick = if names.len() > 1 { 16.0 } else { 20.0 };
     let group = thick * names.len() as f64 + 8.0;
     let bottom = top + group * labels.len() as f64;
@@ -204,7 +204,7 @@ fn draw_bars(chart: &Bars) -> String {
             let (low, high) = (along(value.unwrap_or(0.0).min(0.0)), along(value.unwrap_or(0.0).max(0.0)));
             let y = above + 4.0 + thick * of as f64;
             picture.rect((low, y + 1.0), (high - low, thick - 2.0), COLOURS[of % COLOURS.len()]);
-            picture.text(high + 6.0, y + thick / 2.0, Anchor::Start, &told(value));
+            picture.text(high + 6.0, y + thick / 2.0, Anchor::Start, &formatted(value));
         }
     }
     picture.line("axis", (along(0.0), top), (along(0.0), bottom));
@@ -229,8 +229,8 @@ fn draw_heat(chart: &Heat) -> String {
     for (at, label) in across.iter().enumerate().step_by(every) {
         picture.text(left + field * (at as f64 + 0.5), top - ROW * 0.6, Anchor::Middle, label);
     }
-    let told = |value: f64| scale::told(value, chart.unit);
-    let roomy = chart.fields.iter().flatten().all(|value| measured(&told(*value)) + 4.0 <= field);
+    let formatted = |value: f64| scale::formatted(value, chart.unit);
+    let roomy = chart.fields.iter().flatten().all(|value| measured(&formatted(*value)) + 4.0 <= field);
     for (row, (label, fields)) in down.iter().zip(chart.fields.chunks(across.len().max(1))).enumerate() {
         let y = top + high * row as f64;
         picture.text(left - 8.0, y + high / 2.0, Anchor::End, label);
@@ -239,7 +239,7 @@ fn draw_heat(chart: &Heat) -> String {
             picture.rect((x, y), (field - 1.0, high - 1.0), BLUES[shade]);
             if roomy {
                 let class = if shade >= DARK { "light" } else { "" };
-                picture.text_in(x + (field - 1.0) / 2.0, y + (high - 1.0) / 2.0, Anchor::Middle, &told(value), class);
+                picture.text_in(x + (field - 1.0) / 2.0, y + (high - 1.0) / 2.0, Anchor::Middle, &formatted(value), class);
             }
         }
     }

@@ -5,7 +5,7 @@
 
 use super::axis::Unit;
 use super::calendar;
-use super::figure::{Across, Bars, Figure, Heat, Lines};
+use super::figure::{Bars, Figure, Heat, Lines, XAxis};
 use super::scale::{self, Axis};
 use crate::output::width::{cut, width};
 
@@ -81,8 +81,8 @@ fn draw_lines(chart: &Lines, columns: usize) -> Vec<String> {
     }
     let most = across / 12;
     let (marks, span) = match chart.across {
-        Across::Time(time) => (calendar::marks(left, right, time, most), calendar::span(left, right, time)),
-        Across::Number { whole } => {
+        XAxis::Time(time) => (calendar::marks(left, right, time, most), calendar::span(left, right, time)),
+        XAxis::Number { whole } => {
             let axis = Axis::of((left, right), if whole { Unit::Count } else { Unit::Number }, most);
             let within = axis.ticks.iter().filter(|tick| (left..=right).contains(*tick));
             (within.map(|tick| (*tick, scale::place(*tick, &axis))).collect(), None)
@@ -195,8 +195,8 @@ fn draw_bars(chart: &Bars, columns: usize) -> Vec<String> {
     };
     let widest = |texts: &[String]| texts.iter().map(|text| width(text)).max().unwrap_or(0);
     let (label_width, name_width) = (widest(&labels).max(width(&chart.caption).min(MAX_LABEL)), widest(&names));
-    let told = |value: &Option<f64>| value.map_or("no value".to_owned(), |value| scale::told(value, chart.unit));
-    let values: Vec<Vec<String>> = chart.series.iter().map(|series| series.values.iter().map(told).collect()).collect();
+    let formatted = |value: &Option<f64>| value.map_or("no value".to_owned(), |value| scale::formatted(value, chart.unit));
+    let values: Vec<Vec<String>> = chart.series.iter().map(|series| series.values.iter().map(formatted).collect()).collect();
     let value_width = values.iter().map(|values| widest(values)).max().unwrap_or(0);
     let gap = if name_width > 0 { 1 } else { 0 };
     let area = columns.saturating_sub(label_width + gap + name_width + value_width + 3).max(10);
@@ -259,7 +259,7 @@ fn draw_heat(chart: &Heat, columns: usize) -> Vec<String> {
         let drawn: String = row.iter().map(|value| shade(value).to_string().repeat(field)).collect();
         text.push(format!("{} {drawn}", padded(label, label_width)));
     }
-    let steps = axis.shades(SHADES.len()).map(|(shade, told)| format!("{} {told}", SHADES[shade]));
+    let steps = axis.shades(SHADES.len()).map(|(shade, formatted)| format!("{} {formatted}", SHADES[shade]));
     text.push(String::new());
     text.extend(wrapped(steps, columns));
     if chart.fields.contains(&None) {

@@ -130,32 +130,32 @@ fn a_kind_asked_for_is_drawn() {
 #[test]
 fn what_cannot_be_drawn_is_refused_with_what_could() {
     let n = || whole([5, 6, 7]);
-    let told = |columns: Vec<(&str, ArrayRef)>| refused(&batch(columns), None);
+    let refusal = |columns: Vec<(&str, ArrayRef)>| refused(&batch(columns), None);
     let name = || texts(&["a", "b", "c"]);
-    assert_eq!(told(vec![("name", texts(&[])), ("n", whole([]))]), "the answer has no rows, so there is nothing to draw");
-    assert_eq!(told(vec![("name", name())]), "there is no column of numbers to draw; select one, such as count(*)");
-    assert!(told(vec![("n", n())]).starts_with("a chart needs a column of times or labels before its numbers"));
-    assert!(told(vec![("n", n()), ("name", name())]).starts_with("a chart needs a column of times or labels"));
-    assert!(told(vec![("name", name()), ("n", n()), ("by", name())]).starts_with("these columns make no chart"));
+    assert_eq!(refusal(vec![("name", texts(&[])), ("n", whole([]))]), "the answer has no rows, so there is nothing to draw");
+    assert_eq!(refusal(vec![("name", name())]), "there is no column of numbers to draw; select one, such as count(*)");
+    assert!(refusal(vec![("n", n())]).starts_with("a chart needs a column of times or labels before its numbers"));
+    assert!(refusal(vec![("n", n()), ("name", name())]).starts_with("a chart needs a column of times or labels"));
+    assert!(refusal(vec![("name", name()), ("n", n()), ("by", name())]).starts_with("these columns make no chart"));
     let bytes: ArrayRef = Arc::new(BinaryArray::from_iter_values([b"a", b"b", b"c"]));
-    assert!(told(vec![("name", name()), ("b", bytes)]).starts_with("column b is a Binary, which cannot be drawn"));
+    assert!(refusal(vec![("name", name()), ("b", bytes)]).starts_with("column b is a Binary, which cannot be drawn"));
     let day: ArrayRef = Arc::new(Date32Array::from(vec![Some(1), None, Some(3)]));
-    assert!(told(vec![("day", day), ("n", n())]).ends_with("leave it out: WHERE day IS NOT NULL"));
+    assert!(refusal(vec![("day", day), ("n", n())]).ends_with("leave it out: WHERE day IS NOT NULL"));
     let many: Vec<String> = (0..101).map(|n| n.to_string()).collect();
     let many: ArrayRef = Arc::new(StringViewArray::from_iter_values(many));
-    let long = told(vec![("name", many.clone()), ("n", whole(0..101))]);
+    let long = refusal(vec![("name", many.clone()), ("n", whole(0..101))]);
     assert!(long.starts_with("101 labels and 101 bars are too many to read"), "{long}");
-    let series = told(vec![("day", days(0..101)), ("name", many), ("n", whole(0..101))]);
+    let series = refusal(vec![("day", days(0..101)), ("name", many), ("n", whole(0..101))]);
     assert!(series.starts_with("name has 101 series, and more than 8"), "{series}");
-    let twice = told(vec![("a", texts(&["x", "x"])), ("b", texts(&["y", "y"])), ("n", whole([1, 2]))]);
-    let thrice = told(vec![("day", days([1, 2, 1])), ("sent", n())]);
+    let twice = refusal(vec![("a", texts(&["x", "x"])), ("b", texts(&["y", "y"])), ("n", whole([1, 2]))]);
+    let thrice = refusal(vec![("day", days([1, 2, 1])), ("sent", n())]);
     assert_eq!(thrice, "sent has two values for one day; group by day and whatever else is shown");
     assert_eq!(twice, "x with y is there twice; group by a and b");
-    let mixed = told(vec![("name", name()), ("sent", n()), ("open_rate", real([Some(0.1), None, Some(1.0)]))]);
+    let mixed = refusal(vec![("name", name()), ("sent", n()), ("open_rate", real([Some(0.1), None, Some(1.0)]))]);
     assert_eq!(mixed, "open_rate is a share and sent is not, so no axis fits both; select one of them");
     let names: Vec<String> = (0..5_000).map(|n| format!("name {n}")).collect();
     let names = || -> ArrayRef { Arc::new(StringViewArray::from_iter_values(&names)) };
-    let wide = told(vec![("a", names()), ("b", names()), ("n", whole(0..5_000))]);
+    let wide = refusal(vec![("a", names()), ("b", names()), ("n", whole(0..5_000))]);
     assert_eq!(wide, "column a has 5,000 values, and a heat map takes 60; group them, such as by month");
     let rows = batch(vec![("day", days(0..5_001)), ("n", whole(0..5_001))]);
     assert!(drawn(&rows, Surface::Svg, None).unwrap_err().to_string().starts_with("the answer has more than 5,000 rows"));
@@ -206,8 +206,8 @@ fn texts_of_the_answer_are_no_markup() {
     let hostile = "</text><script>alert(\"x\")</script>&\u{1b}[2J";
     let picture = svg(&batch(vec![("a<b", texts(&[hostile, "b"])), ("<n>", whole([1, 2]))]));
     assert!(!picture.contains("<script") && !picture.contains("<n>") && !picture.contains('\u{1b}'), "{picture}");
-    let told = terminal(&batch(vec![("a", texts(&[hostile, "b"])), ("n", whole([1, 2]))]));
-    assert!(!told.contains('\u{1b}'), "{told}");
+    let refusal = terminal(&batch(vec![("a", texts(&[hostile, "b"])), ("n", whole([1, 2]))]));
+    assert!(!refusal.contains('\u{1b}'), "{refusal}");
 }
 
 #[test]

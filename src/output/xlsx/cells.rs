@@ -86,7 +86,7 @@ impl Column {
     }
 
     pub(super) fn cells(&self, values: &ArrayRef) -> Result<Cells> {
-        let Some(kind) = &self.kind else { return Ok(Cells::Text(as_told(values)?)) };
+        let Some(kind) = &self.kind else { return Ok(Cells::Text(formatted(values)?)) };
         let strict = CastOptions { safe: false, ..CastOptions::default() };
         let values = cast_with_options(values, kind, &strict)?;
         Ok(match kind {
@@ -190,7 +190,7 @@ fn days(day: NaiveDate) -> Option<i64> {
 }
 
 /// Values of types a spreadsheet has none for.
-fn as_told(values: &ArrayRef) -> Result<StringArray> {
+fn formatted(values: &ArrayRef) -> Result<StringArray> {
     let formatter = ArrayFormatter::try_new(values.as_ref(), &FormatOptions::default().with_display_error(false))?;
     let text = |row: usize| values.is_valid(row).then(|| formatter.value(row).try_to_string()).transpose();
     Ok((0..values.len()).map(text).collect::<Result<StringArray, _>>()?)

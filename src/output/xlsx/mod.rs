@@ -159,9 +159,9 @@ impl<'a, 'b> Xlsx<'a, 'b> {
     /// The library panics where it cannot write its temporary file, on a full disk say: that is an error like others.
     fn guarded(&mut self, work: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|panic| {
-            let told = panic.downcast_ref::<String>().map_or("it panicked", String::as_str);
+            let reason = panic.downcast_ref::<String>().map_or("it panicked", String::as_str);
             let folder = self.spill_folder.display();
-            Err(Error::unavailable(phrase!("cannot write the spreadsheet ({told}); is there room in the folder {folder}?")))
+            Err(Error::unavailable(phrase!("cannot write the spreadsheet ({reason}); is there room in the folder {folder}?")))
         })
     }
 }

@@ -59,7 +59,7 @@ fn text(text: &str) -> Data {
     Data::String(text.to_owned())
 }
 
-fn told(cell: &Data) -> (i64, i64, i64, i64, i64, i64, i64) {
+fn cell_time(cell: &Data) -> (i64, i64, i64, i64, i64, i64, i64) {
     let Data::DateTime(moment) = cell else { unreachable!("{cell:?} is no moment") };
     let (year, month, day, hour, minute, second, millis) = moment.to_ymd_hms_milli();
     (year.into(), month.into(), day.into(), hour.into(), minute.into(), second.into(), millis.into())
@@ -83,9 +83,9 @@ fn each_type_is_what_it_was() {
     assert_eq!(written[0], headers);
     let first = &written[1];
     assert_eq!(first[..3], [Data::Float(-7.0), Data::Float(1.0 / 3.0), Data::Bool(true)]);
-    assert_eq!(told(&first[3]), (2026, 8, 6, 0, 0, 0, 0));
-    assert_eq!(told(&first[4]), (2026, 8, 6, 12, 13, 0, 0));
-    assert_eq!(told(&first[5]), (2026, 8, 6, 12, 13, 0, 250));
+    assert_eq!(cell_time(&first[3]), (2026, 8, 6, 0, 0, 0, 0));
+    assert_eq!(cell_time(&first[4]), (2026, 8, 6, 12, 13, 0, 0));
+    assert_eq!(cell_time(&first[5]), (2026, 8, 6, 12, 13, 0, 250));
     assert_eq!(first[6..], [Data::Float(12.5), text("[1,null]"), text("003f40000010XKX")]);
     assert!(written.get(2).is_none_or(|row| row.iter().all(|cell| *cell == Data::Empty)), "nulls are empty cells");
 }
@@ -97,8 +97,8 @@ fn moments_are_in_the_zone_the_header_names() {
     let written = try_bytes(SHEET_ROWS, &batch([("sent", at("+00:00")), ("tokyo", at("Asia/Tokyo"))]), &options).unwrap();
     let rows = read(written).remove(0).1;
     assert_eq!(rows[0], ["sent (America/Denver)", "tokyo (Asia/Tokyo)"].map(text));
-    assert_eq!(told(&rows[1][0]), (2026, 8, 6, 6, 13, 0, 0));
-    assert_eq!(told(&rows[1][1]), (2026, 8, 6, 21, 13, 0, 0));
+    assert_eq!(cell_time(&rows[1][0]), (2026, 8, 6, 6, 13, 0, 0));
+    assert_eq!(cell_time(&rows[1][1]), (2026, 8, 6, 21, 13, 0, 0));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn what_a_spreadsheet_would_spoil_is_text() {
     assert_eq!(column(1)[2..], [Data::Float(3.0), text("18446744073709551615")]);
     assert_eq!(column(2), [Data::Float(0.0), text("NaN"), text("inf"), Data::Float(1.0)]);
     assert_eq!((&column(3)[0], &column(3)[3]), (&text("1900-02-28"), &text("+10000-01-01")));
-    assert_eq!((told(&column(3)[1]).1, told(&column(3)[2]).0), (3, 9999));
+    assert_eq!((cell_time(&column(3)[1]).1, cell_time(&column(3)[2]).0), (3, 9999));
     assert_eq!(column(4), ["=1+1", "+1", "007", "_x0041_ \u{1} <&>\r\n"].map(text));
 }
 

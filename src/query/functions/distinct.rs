@@ -3,7 +3,7 @@
 //! DataFusion 55.2 has such a table for integers only. For a text it makes a set for each group, and each of them takes some
 //! 33 KB before its first value, which the memory pool is never told of: four hundred thousand people were 14 GiB, whatever
 //! the limit. Here each different value is kept once and has a number, and a pair of numbers says which group has it; the pool
-//! is told of all of it. Other aggregates, and types that are not listed in [`Kept::of`], stay DataFusion's.
+//! is told of all of it. Other aggregates, and types that are not listed in [`ValueTypes::of`], stay DataFusion's.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -39,7 +39,7 @@ struct Count {
 
 /// The types in which values are kept, and handed on.
 #[derive(Clone, Debug)]
-struct Kept {
+struct ValueTypes {
     /// In the table.
     kept: DataType,
     /// Between the two halves of an aggregate, and on disk. Texts with offsets: rows taken out of a batch bring only their own
@@ -47,7 +47,7 @@ struct Kept {
     handed: DataType,
 }
 
-impl Kept {
+impl ValueTypes {
     /// How values of a type are kept; none for types whose accumulators of DataFusion's are as good, or compare otherwise
     /// (floating point: zeros of either sign are one group there, and two values here).
     fn of(values: &DataType) -> Option<Self> {
@@ -97,7 +97,7 @@ impl AggregateUDFImpl for Count {
 
     fn state_fields(&self, args: StateFieldsArgs) -> DfResult<Vec<FieldRef>> {
         match args.input_fields {
-            [value] if args.is_distinct => match Kept::of(value.data_type()) {
+            [value] if args.is_distinct => match ValueTypes::of(value.data_type()) {
                 Some(kept) => {
                     let name = format_state_name(args.name, "count distinct");
                     Ok(vec![Arc::new(Field::new_list(name, kept.item(), false))])
@@ -109,7 +109,7 @@ impl AggregateUDFImpl for Count {
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> DfResult<Box<dyn Accumulator>> {
-        match Kept::of_args(&args) {
+        match ValueTypes::of_args(&args) {
             Some(kept) => Ok(Box::new(DistinctCount(DistinctCounts::new(kept)?))),
             None => self.inner.accumulator(args),
         }
@@ -120,11 +120,11 @@ impl AggregateUDFImpl for Count {
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
-        Kept::of_args(&args).is_some() || self.inner.groups_accumulator_supported(args)
+        ValueTypes::of_args(&args).is_some() || self.inner.groups_accumulator_supported(args)
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs) -> DfResult<Box<dyn GroupsAccumulator>> {
-        match Kept::of_args(&args) {
+        match ValueTypes::of_args(&args) {
             Some(kept) => Ok(Box::new(DistinctCounts::new(kept)?)),
             None => self.inner.create_groups_accumulator(args),
         }
@@ -153,7 +153,7 @@ impl AggregateUDFImpl for Count {
 
 /// The different values of each group.
 struct DistinctCounts {
-    types: Kept,
+    types: ValueTypes,
     /// Each value of any group once, in the order of its number. In a lock because nobody promises that two threads may read it;
     /// it is never waited for.
     values: Mutex<Box<dyn GroupValues>>,
@@ -188,7 +188,7 @@ fn no_values(kept: &DataType) -> DfResult<Box<dyn GroupValues>> {
 }
 
 impl DistinctCounts {
-    fn new(types: Kept) -> DfResult<Self> {
+    fn new(types: ValueTypes) -> DfResult<Self> {
         let values = Mutex::new(no_values(&types.kept)?);
         Ok(Self { types, values, pairs: HashSet::default(), counts: Vec::new(), numbers: Vec::new() })
     }
@@ -478,7 +478,7 @@ mod tests {
                     .collect::<StringViewArray>(),
             )
         };
-        let mut counts = DistinctCounts::new(Kept::of(&DataType::Utf8View).unwrap()).unwrap();
+        let mut counts = DistinctCounts::new(ValueTypes::of(&DataType::Utf8View).unwrap()).unwrap();
         let groups: Vec<usize> = (0..1_000).collect();
         counts.update_batch(&[texts(0)], &groups, None, 1_000).unwrap();
         let small = counts.size();

@@ -40,7 +40,7 @@ pub const NAMES: [&str; 5] = ["person_ids", "contact_history", "canonical_person
 
 /// The tables a person's rows are in.
 #[derive(Clone)]
-pub(in crate::query) struct OfWhom {
+pub(in crate::query) struct TablesOfPerson {
     /// IERs.
     pub ier: Arc<dyn TableProvider>,
     /// IERs with their observations.
@@ -65,13 +65,13 @@ pub fn names_somebody(sql: &str) -> bool {
 pub(in crate::query) fn register(
     state: &mut SessionState,
     identities: &Arc<Identities>,
-    tables: &OfWhom,
+    tables: &TablesOfPerson,
     parameters: &ParamValues,
     asked: &AskedAbout,
 ) -> DfResult<()> {
     for answer in [Answer::Ids, Answer::History, Answer::Observed, Answer::Links] {
         let (identities, tables, parameters, asked) = (identities.clone(), tables.clone(), parameters.clone(), asked.clone());
-        state.register_udtf(answer.name(), Arc::new(OfPerson { answer, identities, tables, parameters, asked }));
+        state.register_udtf(answer.name(), Arc::new(PersonFunction { answer, identities, tables, parameters, asked }));
     }
     let signature = Signature::string(1, Volatility::Stable);
     let canonical = CanonicalPerson { identities: identities.clone(), signature };
@@ -83,7 +83,7 @@ pub(in crate::query) fn register(
 const SOMEBODY: &str = "003000000000000AAA";
 
 /// The plan of [`HISTORY`] for somebody. Reading a history takes so little that planning each anew would be a fifth of it.
-pub(in crate::query) async fn history_of_somebody(context: &SessionContext, tables: &OfWhom) -> Result<LogicalPlan> {
+pub(in crate::query) async fn history_of_somebody(context: &SessionContext, tables: &TablesOfPerson) -> Result<LogicalPlan> {
     let mut state = context.state();
     let parameters = ParamValues::from(vec![ScalarValue::Utf8View(Some(SOMEBODY.to_owned()))]);
     register(&mut state, &Arc::new(Identities::new(Vec::new())), tables, &parameters, &AskedAbout::default())?;
@@ -143,22 +143,22 @@ impl Answer {
 }
 
 /// `person_ids('003…')` and `contact_history('003…')`.
-struct OfPerson {
+struct PersonFunction {
     answer: Answer,
     identities: Arc<Identities>,
-    tables: OfWhom,
+    tables: TablesOfPerson,
     parameters: ParamValues,
     /// Who is asked about, for the log of look-ups.
     asked: AskedAbout,
 }
 
-impl fmt::Debug for OfPerson {
+impl fmt::Debug for PersonFunction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.answer.name())
     }
 }
 
-impl TableFunctionImpl for OfPerson {
+impl TableFunctionImpl for PersonFunction {
     fn call_with_args(&self, args: TableFunctionArgs) -> DfResult<Arc<dyn TableProvider>> {
         let id = self.person(args.exprs())?;
         self.asked.note(self.answer.name(), id);
@@ -171,7 +171,7 @@ impl TableFunctionImpl for OfPerson {
     }
 }
 
-impl OfPerson {
+impl PersonFunction {
     /// The one argument: the id of a contact or lead, in either form.
     fn person(&self, args: &[Expr]) -> Result<SfId> {
         let name = self.answer.name();

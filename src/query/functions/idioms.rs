@@ -518,16 +518,16 @@ fn applied(template: &str, arguments: &[&Expr]) -> Result<Expr> {
         .try_with_sql(template)
         .map_err(|error| Error::internal(phrase!("{template}: {}", error.to_string())))?;
     let mut expr = parser.parse_expr().map_err(|error| Error::internal(phrase!("{template}: {}", error.to_string())))?;
-    let mut put_in = PutIn { arguments };
+    let mut put_in = Substitution { arguments };
     let _ = expr.visit(&mut put_in);
     Ok(expr)
 }
 
-struct PutIn<'a> {
+struct Substitution<'a> {
     arguments: &'a [&'a Expr],
 }
 
-impl VisitorMut for PutIn<'_> {
+impl VisitorMut for Substitution<'_> {
     type Break = ();
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {

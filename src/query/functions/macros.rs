@@ -131,7 +131,7 @@ impl Macro {
     fn applied(&self, name: &str, call: &Function) -> Result<Expr> {
         let arguments = self.arguments(name, call)?;
         let mut definition = self.definition.clone();
-        let mut put_in = PutIn { name, parameters: &self.parameters, arguments: &arguments };
+        let mut put_in = Substitution { name, parameters: &self.parameters, arguments: &arguments };
         if let ControlFlow::Break(error) = definition.visit(&mut put_in) {
             return Err(error);
         }
@@ -172,19 +172,19 @@ impl Macro {
 }
 
 /// Puts arguments in the places of parameters.
-struct PutIn<'a> {
+struct Substitution<'a> {
     name: &'a str,
     parameters: &'a [Ident],
     arguments: &'a [Expr],
 }
 
-impl PutIn<'_> {
+impl Substitution<'_> {
     fn argument(&self, parameter: &Ident) -> Option<&Expr> {
         self.parameters.iter().position(|known| known.value == parameter.value).and_then(|at| self.arguments.get(at))
     }
 }
 
-impl VisitorMut for PutIn<'_> {
+impl VisitorMut for Substitution<'_> {
     type Break = Error;
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {

@@ -15,8 +15,8 @@ use datafusion::logical_expr::{
     Volatility,
 };
 
-pub use self::listed::OURS;
 pub use self::macros::MACROS;
+pub use self::reference::OURS;
 use self::versions::ObservedVersions;
 use crate::record::fields::UTC;
 use crate::record::id::SfId;
@@ -31,16 +31,16 @@ pub mod local_time;
 pub mod identity;
 
 // Matching of texts as people compare them: `has_words(email_name, 'giving day')`.
-mod words;
+mod text_match;
 
 // `mail_outcome(…)`: how a mail arrived.
-mod arrived;
+mod mail_outcome;
 
 // Measures and other short expressions that have one definition: `sql/macros.sql`.
 pub(super) mod macros;
 
 // Every function of ours, with what it answers.
-mod listed;
+mod reference;
 
 // Patterns as Postgres writes them.
 mod patterns;
@@ -58,8 +58,8 @@ pub fn register(context: &SessionContext) -> DfResult<()> {
     }
     context.register_udf(ScalarUDF::from(CustomField::new()));
     context.register_udf(ScalarUDF::from(ObservedVersions::new()));
-    context.register_udf(ScalarUDF::from(arrived::MailOutcome::new()));
-    words::register(context);
+    context.register_udf(ScalarUDF::from(mail_outcome::MailOutcome::new()));
+    text_match::register(context);
     for name in ["date_trunc", "date_part"] {
         let inner = FunctionRegistry::udf(context, name)?;
         context.register_udf(ScalarUDF::from(InUtc { inner }));

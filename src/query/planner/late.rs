@@ -69,40 +69,40 @@ impl LateKeys {
 
 /// "This archived row is not overridden": true for keys no late row has.
 #[derive(Clone, Debug)]
-pub struct NotLate {
+pub struct NotOverridden {
     key: Arc<dyn PhysicalExpr>,
     late: Arc<LateKeys>,
 }
 
-impl NotLate {
+impl NotOverridden {
     /// The condition on a key column.
     pub fn new(key: Arc<dyn PhysicalExpr>, late: Arc<LateKeys>) -> Self {
         Self { key, late }
     }
 }
 
-impl fmt::Display for NotLate {
+impl fmt::Display for NotOverridden {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "not_late({}, {} keys)", self.key, self.late.len())
     }
 }
 
-impl PartialEq for NotLate {
+impl PartialEq for NotOverridden {
     fn eq(&self, other: &Self) -> bool {
         self.key.eq(&other.key) && Arc::ptr_eq(&self.late, &other.late)
     }
 }
 
-impl Eq for NotLate {}
+impl Eq for NotOverridden {}
 
-impl Hash for NotLate {
+impl Hash for NotOverridden {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.key.hash(state);
         Arc::as_ptr(&self.late).hash(state);
     }
 }
 
-impl PhysicalExpr for NotLate {
+impl PhysicalExpr for NotOverridden {
     fn data_type(&self, _input: &Schema) -> DfResult<DataType> {
         Ok(DataType::Boolean)
     }

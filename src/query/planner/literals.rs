@@ -97,9 +97,9 @@ fn id_of(expr: &Expr) -> Option<[String; 2]> {
 
 /// Texts that are compared with a yes or no.
 #[derive(Debug)]
-pub struct YesAndNo;
+pub struct BoolLiterals;
 
-impl ExprPlanner for YesAndNo {
+impl ExprPlanner for BoolLiterals {
     fn plan_binary_op(&self, mut raw: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
         use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
         if matches!(raw.op, Eq | NotEq | Gt | GtEq | Lt | LtEq) {

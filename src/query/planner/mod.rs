@@ -6,7 +6,7 @@
 pub mod shortcuts;
 
 // What a rollup tells of an expression.
-mod tells;
+mod exactness;
 
 // Which files hold rows that a statement wants, and whether these are few: the rollups know to the row.
 mod selection;

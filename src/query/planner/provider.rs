@@ -19,12 +19,12 @@ use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use tokio::sync::Mutex;
 
-use super::late::{LateKeys, NotLate};
+use super::late::{LateKeys, NotOverridden};
 use super::selection::Selection;
 use super::shortcuts::Shortcuts;
 use crate::error::{Error, Result};
 use crate::lake::columns;
-use crate::lake::file::rollup::{self, Told, told};
+use crate::lake::file::rollup::{self, Exactness, exactness};
 use crate::lake::file::{rare, tags};
 use crate::lake::log::snapshot::DataFile;
 use crate::lake::log::table::LakeTable;
@@ -56,7 +56,7 @@ enum Lakes {
 }
 
 /// The files of a tiered table that a statement reads.
-struct Chosen {
+struct ChosenFiles {
     hot: Vec<Arc<DataFile>>,
     /// The archive's without late rows.
     untouched: Vec<Arc<DataFile>>,
@@ -149,7 +149,7 @@ impl TableView {
         late: &Mutex<Option<CachedLate>>,
         filters: &[Expr],
         state: &dyn Session,
-    ) -> Result<Chosen> {
+    ) -> Result<ChosenFiles> {
         let pinned = match state.config().get_extension::<PinnedBefore>() {
             Some(before) if before.table == self.table.name => before.pinned.clone(),
             _ => pin(tiers).await?,
@@ -169,19 +169,19 @@ impl TableView {
         }
         let ((hot, hot_tier), (archive, archive_tier)) = (chosen_hot, chosen_archive);
         let (touched, untouched) = archive.into_iter().partition(|file: &Arc<DataFile>| late.touches(file));
-        Ok(Chosen { hot, untouched, touched, late, hot_tier, archive_tier })
+        Ok(ChosenFiles { hot, untouched, touched, late, hot_tier, archive_tier })
     }
 
     /// All rows of the chosen files.
     fn rows(
         &self,
         tiers: &Tiers,
-        chosen: &Chosen,
+        chosen: &ChosenFiles,
         projection: &[usize],
         filters: &[Expr],
         state: &dyn Session,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Chosen { hot, untouched, touched, hot_tier, archive_tier, .. } = chosen;
+        let ChosenFiles { hot, untouched, touched, hot_tier, archive_tier, .. } = chosen;
         let mut plans = Vec::new();
         if !hot.is_empty() {
             plans.push(scan::plan(&tiers.hot, *hot_tier, hot, projection, filters, state)?);
@@ -228,7 +228,7 @@ impl TableView {
     fn one_by_one(
         &self,
         tiers: &Tiers,
-        chosen: &Chosen,
+        chosen: &ChosenFiles,
         schema: &SchemaRef,
         filters: &[Expr],
         state: &dyn Session,
@@ -237,7 +237,9 @@ impl TableView {
         let source =
             |name: &str| if [rollup::FIRST, rollup::LAST].contains(&name) { rollup::SENT.to_owned() } else { name.to_owned() };
         let mut projection: Vec<usize> = Vec::new();
-        for field in schema.fields().iter().filter(|field| field.name() != rollup::ROWS && told(field.name()) != Told::Nothing) {
+        for field in
+            schema.fields().iter().filter(|field| field.name() != rollup::ROWS && exactness(field.name()) != Exactness::Nothing)
+        {
             let place = all.index_of(&source(field.name()))?;
             if !projection.contains(&place) {
                 projection.push(place);
@@ -260,7 +262,7 @@ impl TableView {
     fn overridden(
         &self,
         archive: &Arc<LakeTable>,
-        chosen: &Chosen,
+        chosen: &ChosenFiles,
         projection: &[usize],
         filters: &[Expr],
         state: &dyn Session,
@@ -270,7 +272,7 @@ impl TableView {
         with_key.push(key);
         let scan = scan::plan(archive, chosen.archive_tier, &chosen.touched, &with_key, filters, state)?;
         let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(hidden::KEY, projection.len()));
-        let kept = Arc::new(FilterExec::try_new(Arc::new(NotLate::new(column, chosen.late.clone())), scan)?);
+        let kept = Arc::new(FilterExec::try_new(Arc::new(NotOverridden::new(column, chosen.late.clone())), scan)?);
         let schema = kept.schema();
         let columns = (0..projection.len()).map(|at| ProjectionExpr {
             expr: Arc::new(Column::new(schema.field(at).name(), at)),

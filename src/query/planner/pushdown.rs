@@ -26,19 +26,19 @@ const BY_NAME: &str = "FilterPushdown";
 type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 
 /// These rules, of which those that go by name are only applied where that is safe.
-pub fn where_names_tell(rules: PhysicalRules) -> PhysicalRules {
-    let guarded = |rule: Rule| if rule.name().starts_with(BY_NAME) { Arc::new(WhereNamesTell(rule)) as Rule } else { rule };
+pub fn where_names_are_unique(rules: PhysicalRules) -> PhysicalRules {
+    let guarded = |rule: Rule| if rule.name().starts_with(BY_NAME) { Arc::new(WhereNamesAreUnique(rule)) as Rule } else { rule };
     rules.into_iter().map(guarded).collect()
 }
 
 /// A rule, applied to those parts of a plan below whose top every operator's names tell its columns apart. Those of the top
 /// need not: no filter is handed to it.
-struct WhereNamesTell(Rule);
+struct WhereNamesAreUnique(Rule);
 
-impl PhysicalOptimizerRule for WhereNamesTell {
+impl PhysicalOptimizerRule for WhereNamesAreUnique {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, options: &ConfigOptions) -> DfResult<Arc<dyn ExecutionPlan>> {
         plan.transform_down(|part| {
-            if !part.children().into_iter().all(names_tell) {
+            if !part.children().into_iter().all(names_are_unique) {
                 return Ok(Transformed::no(part));
             }
             let optimized = self.0.optimize(part.clone(), options)?;
@@ -57,14 +57,14 @@ impl PhysicalOptimizerRule for WhereNamesTell {
     }
 }
 
-impl Debug for WhereNamesTell {
+impl Debug for WhereNamesAreUnique {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         formatter.debug_tuple("WhereNamesTell").field(&self.0.name()).finish()
     }
 }
 
 /// Do the names of each operator of a plan tell which of its input's columns is meant?
-fn names_tell(plan: &Arc<dyn ExecutionPlan>) -> bool {
+fn names_are_unique(plan: &Arc<dyn ExecutionPlan>) -> bool {
     let (schema, inputs) = (plan.schema(), plan.children());
     let differ = |schemas: &[SchemaRef]| {
         let mut names = HashSet::new();
@@ -81,7 +81,7 @@ fn names_tell(plan: &Arc<dyn ExecutionPlan>) -> bool {
     differ(std::slice::from_ref(&schema))
         && (!returns_one_side || differ(&schemas))
         && (!plan.is::<UnionExec>() || schemas.iter().all(are_named_alike))
-        && inputs.into_iter().all(names_tell)
+        && inputs.into_iter().all(names_are_unique)
 }
 
 #[cfg(test)]
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn both_rules_that_go_by_name_are_guarded() {
-        let rules = where_names_tell(PhysicalOptimizer::new().rules);
+        let rules = where_names_are_unique(PhysicalOptimizer::new().rules);
         let guarded = rules.iter().filter(|rule| format!("{rule:?}").starts_with("WhereNamesTell"));
         assert_eq!(guarded.count(), 2, "has DataFusion renamed a rule, or mended it?");
     }

@@ -2,7 +2,7 @@
 //!
 //! A row of a rollup stands for many rows that are alike. Whatever treats rows one by one (a filter, a join, an expression) treats
 //! all of these alike, as long as it asks only for what a rollup tells; and where rows are counted or added up at last, each
-//! counts as often as the rows it stands for. So below an aggregate, [`CountTogether`] reads the table
+//! counts as often as the rows it stands for. So below an aggregate, [`CountMerged`] reads the table
 //! [rolled up](TableView::rolled_up), carries the number of rows along, and makes of `count(*)` a sum of these, of `sum(x)` that of x
 //! times the rows. Where anything is asked that a rollup does not tell (a person, a minute), it leaves the plan as it is.
 //!
@@ -25,16 +25,16 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
+use super::exactness::is_exact;
 use super::provider::TableView;
 use super::shortcuts::Shortcuts;
-use super::tells::tells;
-use crate::lake::file::rollup::{FIRST, LAST, ROWS, Told, told};
+use crate::lake::file::rollup::{Exactness, FIRST, LAST, ROWS, exactness};
 
 /// The rule.
 #[derive(Debug)]
-pub struct CountTogether;
+pub struct CountMerged;
 
-impl OptimizerRule for CountTogether {
+impl OptimizerRule for CountMerged {
     fn name(&self) -> &str {
         "count_together"
     }
@@ -58,10 +58,10 @@ impl OptimizerRule for CountTogether {
 
 /// A plan whose rows stand for several each. It has the columns of the plan it replaces, and among them those of
 /// [`crate::lake::file::rollup::own_fields`].
-struct Together {
+struct MergedRows {
     plan: LogicalPlan,
     /// Columns that are not told exactly.
-    vague: HashMap<Column, Told>,
+    vague: HashMap<Column, Exactness>,
 }
 
 /// An aggregate over rows that stand for several, where that says the same.
@@ -71,8 +71,8 @@ fn counted(aggregate: &Aggregate) -> DfResult<Option<LogicalPlan>> {
     if aggregate.group_expr.iter().any(is_set) || aggregate.schema.fields().iter().any(has_name) || counts_all(aggregate)? {
         return Ok(None);
     }
-    let Some(together) = together(&aggregate.input)?.filter(|_| stands_alone(&aggregate.input)) else { return Ok(None) };
-    if !aggregate.group_expr.iter().all(|expr| together.tells(expr)) {
+    let Some(merged_rows) = merged_rows(&aggregate.input)?.filter(|_| stands_alone(&aggregate.input)) else { return Ok(None) };
+    if !aggregate.group_expr.iter().all(|expr| merged_rows.is_exact(expr)) {
         return Ok(None);
     }
     // A group that is named twice is one column.
@@ -81,12 +81,12 @@ fn counted(aggregate: &Aggregate) -> DfResult<Option<LogicalPlan>> {
     let mut measures = Vec::with_capacity(aggregate.aggr_expr.len());
     for (at, expr) in aggregate.aggr_expr.iter().enumerate() {
         let Expr::AggregateFunction(function) = unaliased(expr) else { return Ok(None) };
-        let Some(measure) = together.measure(function, expr, &mut counts)? else { return Ok(None) };
+        let Some(measure) = merged_rows.measure(function, expr, &mut counts)? else { return Ok(None) };
         let (relation, field) = aggregate.schema.qualified_field(groups + at);
         measures.push(measure.alias_qualified(relation.cloned(), field.name()));
     }
     let group = aggregate.group_expr.clone();
-    let counted = LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(together.plan), group, counts.0)?);
+    let counted = LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(merged_rows.plan), group, counts.0)?);
     let mut columns: Vec<Expr> = (0..groups).map(|at| Expr::Column(Column::from(counted.schema().qualified_field(at)))).collect();
     columns.extend(measures);
     Ok(Some(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(counted))?)))
@@ -94,10 +94,10 @@ fn counted(aggregate: &Aggregate) -> DfResult<Option<LogicalPlan>> {
 
 /// The different rows of a plan.
 fn distinct(input: &LogicalPlan) -> DfResult<Option<LogicalPlan>> {
-    let tells_all = |together: &Together| together.vague.is_empty() && stands_alone(input);
-    let Some(together) = together(input)?.filter(tells_all) else { return Ok(None) };
-    let columns = together.plan.schema().columns().into_iter().filter(|column| !is_own(column)).map(Expr::Column);
-    let columns = Projection::try_new(columns.collect(), Arc::new(together.plan))?;
+    let all_exact = |merged_rows: &MergedRows| merged_rows.vague.is_empty() && stands_alone(input);
+    let Some(merged_rows) = merged_rows(input)?.filter(all_exact) else { return Ok(None) };
+    let columns = merged_rows.plan.schema().columns().into_iter().filter(|column| !is_own(column)).map(Expr::Column);
+    let columns = Projection::try_new(columns.collect(), Arc::new(merged_rows.plan))?;
     Ok(Some(LogicalPlan::Distinct(Distinct::All(Arc::new(LogicalPlan::Projection(columns))))))
 }
 
@@ -112,32 +112,35 @@ fn stands_alone(plan: &LogicalPlan) -> bool {
 }
 
 /// The plan with rows that stand for several; none where it asks what rollups do not tell, or is of another table.
-fn together(plan: &LogicalPlan) -> DfResult<Option<Together>> {
-    let some = |plan, vague| Some(Together { plan, vague });
+fn merged_rows(plan: &LogicalPlan) -> DfResult<Option<MergedRows>> {
+    let some = |plan, vague| Some(MergedRows { plan, vague });
     Ok(match plan {
         LogicalPlan::TableScan(scan) if scan.filters.is_empty() && scan.fetch.is_none() => {
             let Some(view) = scanned(plan)? else { return Ok(None) };
             let source = provider_as_source(Arc::new(view));
             let plan = LogicalPlanBuilder::scan(scan.table_name.clone(), source, None)?.build()?;
-            let vague = plan.schema().columns().into_iter().map(|column| (told(&column.name), column));
-            let vague = vague.filter(|(told, _)| *told != Told::Exactly).map(|(told, column)| (column, told)).collect();
+            let vague = plan.schema().columns().into_iter().map(|column| (exactness(&column.name), column));
+            let vague = vague
+                .filter(|(exactness, _)| *exactness != Exactness::Exactly)
+                .map(|(exactness, column)| (column, exactness))
+                .collect();
             some(plan, vague)
         }
         LogicalPlan::SubqueryAlias(SubqueryAlias { input, alias, .. }) => {
-            let Some(input) = together(input)? else { return Ok(None) };
-            let renamed = |(column, told): (Column, Told)| (Column::new(Some(alias.clone()), column.name), told);
+            let Some(input) = merged_rows(input)? else { return Ok(None) };
+            let renamed = |(column, exactness): (Column, Exactness)| (Column::new(Some(alias.clone()), column.name), exactness);
             let vague = input.vague.into_iter().map(renamed).collect();
             some(LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(input.plan), alias.clone())?), vague)
         }
         LogicalPlan::Filter(filter) => {
-            let Some(input) = together(&filter.input)? else { return Ok(None) };
-            if !input.tells(&filter.predicate) {
+            let Some(input) = merged_rows(&filter.input)? else { return Ok(None) };
+            if !input.is_exact(&filter.predicate) {
                 return Ok(None);
             }
             let plan = LogicalPlan::Filter(Filter::try_new(filter.predicate.clone(), Arc::new(input.plan))?);
             some(plan, input.vague)
         }
-        LogicalPlan::Projection(projection) => match together(&projection.input)? {
+        LogicalPlan::Projection(projection) => match merged_rows(&projection.input)? {
             Some(input) => input.project(projection)?,
             None => None,
         },
@@ -154,30 +157,30 @@ fn scanned(plan: &LogicalPlan) -> DfResult<Option<TableView>> {
 }
 
 /// A join repeats the rows of one side as often as they match, whatever they stand for.
-fn joined(plan: &LogicalPlan, join: &Join) -> DfResult<Option<Together>> {
+fn joined(plan: &LogicalPlan, join: &Join) -> DfResult<Option<MergedRows>> {
     let keeps_left = matches!(join.join_type, JoinType::Inner | JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti);
     let keeps_right = matches!(join.join_type, JoinType::Inner | JoinType::Right | JoinType::RightSemi | JoinType::RightAnti);
     let (left, right) = (&join.left, &join.right);
     let (side, inputs) = match (keeps_left, keeps_right) {
-        (true, _) if let Some(side) = together(left)? => {
+        (true, _) if let Some(side) = merged_rows(left)? => {
             let inputs = vec![side.plan.clone(), right.as_ref().clone()];
             (side, inputs)
         }
-        (_, true) if let Some(side) = together(right)? => {
+        (_, true) if let Some(side) = merged_rows(right)? => {
             let inputs = vec![left.as_ref().clone(), side.plan.clone()];
             (side, inputs)
         }
         _ => return Ok(None),
     };
     let on = join.on.iter().flat_map(|(left, right)| [left, right]);
-    if names_own(&join.schema) || !on.chain(&join.filter).all(|expr| side.tells(expr)) {
+    if names_own(&join.schema) || !on.chain(&join.filter).all(|expr| side.is_exact(expr)) {
         return Ok(None);
     }
     let plan = plan.with_new_exprs(plan.expressions(), inputs)?;
-    Ok(Some(Together { plan, ..side }))
+    Ok(Some(MergedRows { plan, ..side }))
 }
 
-impl Together {
+impl MergedRows {
     /// One of its own columns.
     fn own(&self, name: &str) -> DfResult<Expr> {
         let found = self.plan.schema().iter().find(|(_, field)| field.name() == name);
@@ -185,22 +188,22 @@ impl Together {
         Ok(Expr::Column(Column::new(relation.cloned(), name)))
     }
 
-    fn told(&self, expr: &Expr) -> Told {
+    fn exactness(&self, expr: &Expr) -> Exactness {
         match expr {
-            Expr::Column(column) => self.told_of(column),
-            _ => Told::Nothing,
+            Expr::Column(column) => self.exactness_of(column),
+            _ => Exactness::Nothing,
         }
     }
 
-    fn told_of(&self, column: &Column) -> Told {
+    fn exactness_of(&self, column: &Column) -> Exactness {
         // Plans name columns in full; should one not, it may be any of that name.
         let by_name = || self.vague.iter().find(|(vague, _)| column.relation.is_none() && vague.name == column.name);
-        self.vague.get_key_value(column).or_else(by_name).map_or(Told::Exactly, |(_, told)| *told)
+        self.vague.get_key_value(column).or_else(by_name).map_or(Exactness::Exactly, |(_, exactness)| *exactness)
     }
 
-    /// See [`tells`].
-    fn tells(&self, expr: &Expr) -> bool {
-        tells(expr, &|column| self.told_of(column))
+    /// See [`is_exact`].
+    fn is_exact(&self, expr: &Expr) -> bool {
+        is_exact(expr, &|column| self.exactness_of(column))
     }
 
     /// The same, projected. What cannot be told is null, as long as nobody asks for it.
@@ -214,22 +217,23 @@ impl Together {
             if expr.is_volatile() {
                 return Ok(None);
             }
-            let (told, expr) = match self.told(unaliased(expr)) {
-                _ if self.tells(expr) => (Told::Exactly, expr.clone()),
-                Told::Exactly | Told::Nothing => {
+            let (exactness, expr) = match self.exactness(unaliased(expr)) {
+                _ if self.is_exact(expr) => (Exactness::Exactly, expr.clone()),
+                Exactness::Exactly | Exactness::Nothing => {
                     let null = ScalarValue::try_from(field.data_type())?;
-                    (Told::Nothing, lit(null).alias_qualified(relation.cloned(), field.name()))
+                    (Exactness::Nothing, lit(null).alias_qualified(relation.cloned(), field.name()))
                 }
-                told => (told, expr.clone()),
+                exactness => (exactness, expr.clone()),
             };
             columns.push(expr);
-            vague.push(told);
+            vague.push(exactness);
         }
         for name in [ROWS, FIRST, LAST] {
             columns.push(self.own(name)?);
         }
         let plan = LogicalPlan::Projection(Projection::try_new(columns, Arc::new(self.plan))?);
-        let vague = plan.schema().columns().into_iter().zip(vague).filter(|(_, told)| *told != Told::Exactly).collect();
+        let vague =
+            plan.schema().columns().into_iter().zip(vague).filter(|(_, exactness)| *exactness != Exactness::Exactly).collect();
         Ok(Some(Self { plan, vague }))
     }
 
@@ -239,24 +243,24 @@ impl Together {
         if !params.order_by.is_empty() || params.null_treatment.is_some() {
             return Ok(None);
         }
-        if params.filter.as_ref().is_some_and(|filter| !self.tells(filter)) {
+        if params.filter.as_ref().is_some_and(|filter| !self.is_exact(filter)) {
             return Ok(None);
         }
         let filtered = |aggregate: Expr| with_filter(aggregate, params.filter.as_deref());
         let [arg] = params.args.as_slice() else { return Ok(None) };
         let rows = self.own(ROWS)?;
-        let tells = self.tells(arg);
+        let is_exact = self.is_exact(arg);
         let name = function.func.name();
         Ok(match name {
             "count" | "sum" | "avg" | "min" | "max" | "bool_and" | "bool_or"
-                if tells && (params.distinct || is_of_sets(name)) =>
+                if is_exact && (params.distinct || is_of_sets(name)) =>
             {
                 Some(counts.column(unaliased(whole).clone()))
             }
             _ if params.distinct => None,
-            "min" if self.told(arg) == Told::Hour => Some(counts.column(filtered(min(self.own(FIRST)?))?)),
-            "max" if self.told(arg) == Told::Hour => Some(counts.column(filtered(max(self.own(LAST)?))?)),
-            "count" if tells || self.told(arg) != Told::Nothing => {
+            "min" if self.exactness(arg) == Exactness::Hour => Some(counts.column(filtered(min(self.own(FIRST)?))?)),
+            "max" if self.exactness(arg) == Exactness::Hour => Some(counts.column(filtered(max(self.own(LAST)?))?)),
+            "count" if is_exact || self.exactness(arg) != Exactness::Nothing => {
                 let rows = match arg {
                     Expr::Literal(value, _) if !value.is_null() => rows,
                     _ => when(arg.clone().is_not_null(), rows).end()?,
@@ -266,7 +270,7 @@ impl Together {
             }
             // Its argument would be computed twice, which DataFusion plans with two opinions on whether a function may be null.
             "avg" if arg.exists(|expr| Ok(matches!(expr, Expr::ScalarFunction(_))))? => None,
-            "sum" | "avg" if tells => {
+            "sum" | "avg" if is_exact => {
                 let whole_number = match arg.get_type(self.plan.schema())? {
                     DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => true,
                     DataType::Float64 => false,

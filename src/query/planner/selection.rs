@@ -15,11 +15,11 @@ use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::physical_expr::PhysicalExpr;
 use futures::{StreamExt, TryStreamExt, stream};
 
+use super::exactness::is_exact;
 use super::shortcuts::Shortcuts;
-use super::tells::tells;
 use crate::error::{Error, Result};
 use crate::lake::columns;
-use crate::lake::file::rollup::{self, ROWS, told};
+use crate::lake::file::rollup::{self, ROWS, exactness};
 use crate::lake::file::tags;
 use crate::lake::log::snapshot::DataFile;
 use crate::lake::log::table::LakeTable;
@@ -48,7 +48,7 @@ impl Selection {
         if !rollup::is_kept(table) || !Shortcuts::of(state.config_options()).selection {
             return Ok(None);
         }
-        let parts = filters.iter().flat_map(split_conjunction).filter(|part| tells(part, &|column| told(&column.name)));
+        let parts = filters.iter().flat_map(split_conjunction).filter(|part| is_exact(part, &|column| exactness(&column.name)));
         let Some(wanted) = conjunction(parts.cloned()) else { return Ok(None) };
         let columns: Vec<String> = wanted.column_refs().into_iter().map(|column| column.name.clone()).collect();
         let is_of_log = |column: &String| [TIER, rollup::SENT, rollup::DAY].contains(&column.as_str());

@@ -307,7 +307,7 @@ fn renamed(plan: LogicalPlan) -> DfResult<LogicalPlan> {
 fn renamed_values(expr: Expr) -> DfResult<Expr> {
     expr.transform_up(|expr| match expr {
         Expr::ScalarSubquery(asked) if is_correlated(&asked) => {
-            names_tell(&asked.subquery)?;
+            names_are_unique(&asked.subquery)?;
             let plan = renamed(asked.subquery.as_ref().clone())?;
             Ok(Transformed::yes(Expr::ScalarSubquery(with_plan(&asked, plan))))
         }
@@ -317,7 +317,7 @@ fn renamed_values(expr: Expr) -> DfResult<Expr> {
 }
 
 /// DataFusion takes a value out of its place by the names of the columns it is joined by: two of one name would be taken for one.
-fn names_tell(plan: &LogicalPlan) -> DfResult<()> {
+fn names_are_unique(plan: &LogicalPlan) -> DfResult<()> {
     let mut columns: Vec<Column> = Vec::new();
     plan.apply(|node| {
         let LogicalPlan::Filter(filter) = node else { return Ok(TreeNodeRecursion::Continue) };

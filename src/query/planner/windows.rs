@@ -322,8 +322,8 @@ mod tests {
             format!("SELECT count(*), sum(s) FROM (SELECT sum(value) OVER ({over}) s FROM generate_series(1, {rows})) t")
         };
         let tight = context(12 << 20, 8192, true);
-        let told = answer(&tight, &over("PARTITION BY value % 50000", 300_000)).await.unwrap();
-        assert!(told.contains("300000"), "{told}");
+        let refusal = answer(&tight, &over("PARTITION BY value % 50000", 300_000)).await.unwrap();
+        assert!(refusal.contains("300000"), "{refusal}");
         let error = answer(&tight, &over("", 2_000_000)).await.unwrap_err().to_string();
         assert!(error.contains("WindowsInTurn"), "{error}");
         assert_eq!(tight.runtime_env().memory_pool.reserved(), 0);

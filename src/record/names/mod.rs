@@ -156,8 +156,8 @@ impl NameReader {
     /// All that a row is known by.
     pub fn known(&self, row: usize, stored: bool) -> Result<Known> {
         let key = self.key(row).to_owned();
-        let told = text(&self.own, row).map(|own| own.trim().to_lowercase());
-        let own = told.or_else(|| (!is_makeshift(&key)).then(|| key.clone()));
+        let provided = text(&self.own, row).map(|own| own.trim().to_lowercase());
+        let own = provided.or_else(|| (!is_makeshift(&key)).then(|| key.clone()));
         let former = text(&self.kept, row).map(former_names).transpose()?.unwrap_or_default();
         Ok(Known { names: self.names(row), key, own, former, stored })
     }

@@ -37,8 +37,8 @@ fn two_records_with_keys_of_their_own_stay_two_whatever_they_share() {
 #[test]
 fn a_record_stays_under_the_key_it_came_under() {
     let stored = known(ID, Some("m-1"), &[ID], true);
-    let told = known("m-1", Some("m-1"), &[OTHER_ID], false);
-    let records = records(vec![told, stored]);
+    let provided = known("m-1", Some("m-1"), &[OTHER_ID], false);
+    let records = records(vec![provided, stored]);
     assert_eq!((records[0].key.as_str(), records[0].stored.as_slice()), (ID, [ID.to_owned()].as_slice()));
 }
 

@@ -71,7 +71,7 @@ pub struct Resolved {
 
 /// Versions that come: the rows from this one on, and the moment they are seen.
 #[derive(Clone, Copy, Debug)]
-pub struct Told {
+pub struct Incoming {
     /// The first of them.
     pub from: u32,
     /// When, in milliseconds.
@@ -83,18 +83,23 @@ pub struct Told {
 /// # Errors
 /// Only when the batch does not have the table's columns, or its notes cannot be read.
 pub fn resolve(table: &Table, versions: &RecordBatch, groups: &[&[u32]]) -> Result<Resolved> {
-    resolve_told(table, versions, groups, None)
+    resolve_incoming(table, versions, groups, None)
 }
 
 /// [`resolve`], where some are told only now.
-pub fn resolve_told(table: &Table, versions: &RecordBatch, groups: &[&[u32]], told: Option<Told>) -> Result<Resolved> {
+pub fn resolve_incoming(
+    table: &Table,
+    versions: &RecordBatch,
+    groups: &[&[u32]],
+    incoming: Option<Incoming>,
+) -> Result<Resolved> {
     if table.ledger {
         // What is stored comes first in its group: a ledger's row stays as it was first written.
         let first: Vec<u32> = groups.iter().map(|group| group[0]).collect();
         let outcomes = first.iter().map(|row| Outcome::Version(*row)).collect();
         return Ok(Resolved { batch: take_rows(versions, first)?, outcomes });
     }
-    let registers = Registers::new(table, versions, told)?;
+    let registers = Registers::new(table, versions, incoming)?;
     let mut base: Vec<u32> = Vec::with_capacity(groups.len());
     let mut outcomes: Vec<Outcome> = Vec::with_capacity(groups.len());
     let mut patches: Vec<Patch> = Vec::new();
@@ -129,7 +134,7 @@ struct Patch {
 
 struct Registers<'a> {
     versions: &'a RecordBatch,
-    told: Option<Told>,
+    incoming: Option<Incoming>,
     modstamps: &'a PrimitiveArray<TimestampMicrosecondType>,
     modified: &'a PrimitiveArray<TimestampMicrosecondType>,
     kept: StringArray,
@@ -171,7 +176,7 @@ impl Column<'_> {
 }
 
 impl<'a> Registers<'a> {
-    fn new(table: &'a Table, versions: &'a RecordBatch, told: Option<Told>) -> Result<Self> {
+    fn new(table: &'a Table, versions: &'a RecordBatch, incoming: Option<Incoming>) -> Result<Self> {
         let schema = versions.schema();
         let stamp = |name: &str| -> Result<&'a PrimitiveArray<TimestampMicrosecondType>> {
             let at = schema.index_of(name)?;
@@ -180,8 +185,8 @@ impl<'a> Registers<'a> {
         let kept_at = schema.index_of(hidden::KEPT)?;
         let mut columns = Vec::new();
         for field in &table.fields {
-            let told = field.source == Source::Export || field.name == CUSTOM || is_span(&field.name);
-            if !told || is_stamp(field) {
+            let is_provided = field.source == Source::Export || field.name == CUSTOM || is_span(&field.name);
+            if !is_provided || is_stamp(field) {
                 continue;
             }
             let at = schema.index_of(&field.name)?;
@@ -199,7 +204,7 @@ impl<'a> Registers<'a> {
             PARTS.iter().filter(|_| table.key == KeyRule::Ier).filter_map(|name| place(&columns, name)).collect();
         Ok(Self {
             versions,
-            told,
+            incoming,
             id,
             parts,
             own_fields: place(&columns, CUSTOM),
@@ -389,8 +394,8 @@ impl<'a> Registers<'a> {
             let noted = kept.seen.get(column.name);
             noted.into_iter().flatten().for_each(|(hash, at)| note(hash, *at));
             if noted.is_none_or(|noted| !noted.contains_key(hash.as_str())) {
-                let told = self.told.filter(|told| *row >= told.from);
-                note(&hash, told.map_or(SEEN_BEFORE, |told| told.at_millis));
+                let incoming = self.incoming.filter(|incoming| *row >= incoming.from);
+                note(&hash, incoming.map_or(SEEN_BEFORE, |incoming| incoming.at_millis));
             }
             hashes.push(hash);
         }
@@ -417,9 +422,9 @@ impl<'a> Registers<'a> {
         kept: &[Kept<'_>],
         notes: &mut Notes,
     ) -> Result<Option<own::Resolved>> {
-        let told = group.iter().zip(kept).filter(|(row, _)| column.values.is_valid(**row as usize));
+        let incoming = group.iter().zip(kept).filter(|(row, _)| column.values.is_valid(**row as usize));
         let texts: Vec<(u32, &Kept<'_>, String)> =
-            told.filter_map(|(row, kept)| Some((*row, kept, column.text(*row)?))).collect();
+            incoming.filter_map(|(row, kept)| Some((*row, kept, column.text(*row)?))).collect();
         let is_own = |kept: &Kept<'_>| kept.registers.keys().any(|name| name.starts_with(CUSTOM) && *name != CUSTOM);
         let Some((_, _, first)) = texts.first() else { return Ok(None) };
         if texts.iter().all(|(_, kept, text)| text == first && !is_own(kept)) {
@@ -560,16 +565,16 @@ fn take_rows(versions: &RecordBatch, rows: Vec<u32>) -> Result<RecordBatch> {
 
 /// Resolves all versions of a batch: one row per key, in order of first appearance.
 pub fn resolve_all(table: &Table, versions: &RecordBatch) -> Result<RecordBatch> {
-    resolve_all_told(table, versions, None)
+    resolve_all_incoming(table, versions, None)
 }
 
 /// [`resolve_all`], of versions that are told at this moment, in milliseconds.
-pub fn resolve_all_told(table: &Table, versions: &RecordBatch, at_millis: Option<i64>) -> Result<RecordBatch> {
+pub fn resolve_all_incoming(table: &Table, versions: &RecordBatch, at_millis: Option<i64>) -> Result<RecordBatch> {
     let by_key = group_by_key(versions)?;
     let groups = by_key.groups();
     if groups.len() == versions.num_rows() {
         return Ok(versions.clone());
     }
-    let told = at_millis.map(|at_millis| Told { from: 0, at_millis });
-    Ok(resolve_told(table, versions, &groups, told)?.batch)
+    let incoming = at_millis.map(|at_millis| Incoming { from: 0, at_millis });
+    Ok(resolve_incoming(table, versions, &groups, incoming)?.batch)
 }

@@ -27,7 +27,7 @@ impl<'a> Standing<'a> {
         let (versions, rows) = (Registers::new(table, versions, None)?, Registers::new(table, rows, None)?);
         let options = SortOptions { descending: false, nulls_first: true };
         let pairs = versions.columns.iter().zip(&rows.columns);
-        let compare = pairs.map(|(told, stands)| Ok(make_comparator(&told.values, &stands.values, options)?));
+        let compare = pairs.map(|(incoming, stands)| Ok(make_comparator(&incoming.values, &stands.values, options)?));
         let compare = compare.collect::<Result<_>>()?;
         Ok(Self { versions, rows, compare, is_ledger: table.ledger })
     }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-use super::as_told;
 use super::decode::{self, Content, Found, Opening};
 use super::digest::Digest;
 use super::headers::nearly;
@@ -12,10 +11,11 @@ use super::inputs::Input;
 use super::json;
 use super::layout::Layout;
 use super::parquet::ParquetRows;
-use super::reading::{Asked, Encoding, Ground, Reading, TextReading};
+use super::reading::{Asked, Basis, Encoding, Reading, TextReading};
 use super::recognise::{Clues, recognise, recognise_known, unknown};
 use super::reject::RejectSink;
-use super::rows::Odd;
+use super::requested;
+use super::rows::Irregularities;
 use super::text::{self, Text, TextRows};
 use crate::error::Result;
 use crate::human;
@@ -26,7 +26,7 @@ pub use super::stream::Progress;
 
 /// What becomes of a header's values.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Becomes {
+pub enum HeaderUse {
     /// A column of the table.
     Column(String),
     /// They are kept by the header's name, among the org's own fields.
@@ -44,7 +44,7 @@ pub struct Export {
     /// What shows that it is this table.
     pub why: &'static str,
     /// Its headers, and what becomes of each.
-    pub headers: Vec<(String, Becomes)>,
+    pub headers: Vec<(String, HeaderUse)>,
     rows: Rows,
 }
 
@@ -66,12 +66,12 @@ impl Export {
             Rows::Text(rows) => rows.layout(),
             Rows::Parquet(rows) => rows.layout(),
         };
-        let becomes = |at: usize| match layout.columns.iter().find(|filled| filled.from.iter().any(|place| place.at == at)) {
-            Some(filled) => Becomes::Column(filled.field.name.to_string()),
-            None if layout.left_out.contains(&at) => Becomes::Nothing,
-            None => Becomes::Custom,
+        let header_use = |at: usize| match layout.columns.iter().find(|filled| filled.from.iter().any(|place| place.at == at)) {
+            Some(filled) => HeaderUse::Column(filled.field.name.to_string()),
+            None if layout.left_out.contains(&at) => HeaderUse::Nothing,
+            None => HeaderUse::Custom,
         };
-        let headers = layout.headers.iter().enumerate().map(|(at, header)| (header.clone(), becomes(at))).collect();
+        let headers = layout.headers.iter().enumerate().map(|(at, header)| (header.clone(), header_use(at))).collect();
         Self { name: name.to_owned(), table: layout.table.clone(), why: layout.why, headers, rows }
     }
 
@@ -105,9 +105,9 @@ impl Export {
 
     /// What was assumed of it without its saying so, or is a sign that something is amiss: a sentence each, without its name.
     pub fn notes(&self) -> Vec<String> {
-        let (reading, odd) = (self.reading(), self.odd());
+        let (reading, irregularities) = (self.reading(), self.irregularities());
         let mut notes = Vec::new();
-        if let Some((_, Ground::Assumed)) = reading.dates {
+        if let Some((_, Basis::Assumed)) = reading.dates {
             notes.push(
                 "dates such as 8/6/2026 were read month first, which no date of the file shows; say otherwise with --dates"
                     .to_owned(),
@@ -116,29 +116,29 @@ impl Export {
         if let Some(TextReading { encoding: Encoding::Windows1252, .. }) = reading.text {
             notes.push("its letters are no UTF-8, and were read as Windows-1252".to_owned());
         }
-        for (header, becomes) in &self.headers {
-            if let (Becomes::Custom, Some(column)) = (becomes, nearly(&self.table, header)) {
+        for (header, header_use) in &self.headers {
+            if let (HeaderUse::Custom, Some(column)) = (header_use, nearly(&self.table, header)) {
                 notes.push(format!("the column {header:?} is not known, and is nearly {column}; it is kept in custom"));
             }
         }
-        if odd.quotes > 0 {
-            let rows = human::counted(odd.quotes, "row");
+        if irregularities.quotes > 0 {
+            let rows = human::counted(irregularities.quotes, "row");
             notes.push(format!("quotes stand within texts that are in no quotes, in {rows}; they were kept as letters"));
         }
-        if odd.unended > 0 {
+        if irregularities.unended > 0 {
             notes.push(format!(
                 "no line end stands behind the last row (line {}): if the file was cut off there, its last value may be short",
-                odd.unended
+                irregularities.unended
             ));
         }
-        if odd.more {
+        if irregularities.more {
             notes.push(
                 "the answer says that there is more than it holds: load the other pages, too, to the one whose done is true"
                     .to_owned(),
             );
         }
-        if odd.skipped > 0 {
-            let (times, zone) = (human::counted(odd.skipped, "time"), &reading.zone);
+        if irregularities.skipped > 0 {
+            let (times, zone) = (human::counted(irregularities.skipped, "time"), &reading.zone);
             notes.push(format!(
                 "{times} that do not exist in {zone}, because its clocks are put forward over them: is it the file's zone? \
                  Marketing Cloud's is Etc/GMT+6; say it with --zone"
@@ -148,10 +148,10 @@ impl Export {
     }
 
     /// What was odd in the rows seen so far.
-    pub fn odd(&self) -> Odd {
+    pub fn irregularities(&self) -> Irregularities {
         match &self.rows {
-            Rows::Text(rows) => rows.odd(),
-            Rows::Parquet(rows) => rows.odd(),
+            Rows::Text(rows) => rows.irregularities(),
+            Rows::Parquet(rows) => rows.irregularities(),
         }
     }
 }
@@ -191,11 +191,11 @@ impl Opened {
             let Some(found) = self.found.pop_front() else { return Ok(None) };
             let (asked, names) = self.options.asked.of_file(&found.file_name);
             let options = ReadOptions { asked, ..self.options.clone() };
-            let lay_called = |headers: Vec<String>, rows: &[Vec<String>], called: Option<&str>| {
+            let make_named_layout = |headers: Vec<String>, rows: &[Vec<String>], called: Option<&str>| {
                 let file_name = called.unwrap_or(&found.file_name);
-                lay((file_name, found.is_of_all), &options.asked, names, headers, rows)
+                make_layout((file_name, found.is_of_all), &options.asked, names, headers, rows)
             };
-            let lay = |headers: Vec<String>, rows: &[Vec<String>]| lay_called(headers, rows, None);
+            let make_layout = |headers: Vec<String>, rows: &[Vec<String>]| make_named_layout(headers, rows, None);
             let mut how = Opening { progress: self.options.progress.clone(), ..Opening::default() };
             how.digest = Some(Digest::Unread);
             let rows = match found.open(&mut how)? {
@@ -205,11 +205,15 @@ impl Opened {
                     members.into_iter().rev().for_each(|found| self.found.push_front(found));
                     continue;
                 }
-                Content::Parquet(chunks) => ParquetRows::open(&found.name, chunks, &lay, &options)?
+                Content::Parquet(chunks) => ParquetRows::open(&found.name, chunks, &make_layout, &options)?
                     .map(|rows| Rows::Parquet(Box::new(rows)))
                     .map_err(Some),
-                Content::Text(stream, encoding) => rows(text::open(&found, (stream, encoding), &mut how, &lay, &options)?),
-                Content::Json(stream, encoding) => rows(json::open(&found, (stream, encoding), &mut how, &lay_called, &options)?),
+                Content::Text(stream, encoding) => {
+                    rows(text::open(&found, (stream, encoding), &mut how, &make_layout, &options)?)
+                }
+                Content::Json(stream, encoding) => {
+                    rows(json::open(&found, (stream, encoding), &mut how, &make_named_layout, &options)?)
+                }
             };
             let rows = match rows {
                 Ok(rows) => rows,
@@ -233,7 +237,7 @@ fn rows(text: Text) -> Result<Rows, Option<Vec<String>>> {
     }
 }
 
-fn lay(
+fn make_layout(
     (file_name, is_of_all): (&str, bool),
     asked: &Asked,
     names: Option<&BTreeMap<String, String>>,
@@ -246,7 +250,7 @@ fn lay(
     let clues = Clues { headers: &headers, as_table, file_name, rows };
     let recognised = if is_of_all { recognise_known(&clues)? } else { recognise(&clues)? };
     if let (Some((table, _)), true) = (&recognised, as_table.is_some() && !asked.is_forced) {
-        as_told::check(table, &clues)?;
+        requested::check(table, &clues)?;
     }
     Ok(recognised.map(|(table, why)| Layout { why, ..Layout::new(table, headers) }))
 }

@@ -314,7 +314,7 @@ fn numbered(text: &[u8], order: DateOrder) -> Result<Date<'_>, Doubt> {
 
 /// What a text tells of the order of day and month.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Shown {
+pub enum OrderEvidence {
     /// It can be read in this order only.
     Only(DateOrder),
     /// It is a different day in each order.
@@ -324,16 +324,16 @@ pub enum Shown {
 }
 
 /// Does a text of the kind of 8/6/2026 tell which number is the month?
-pub fn order_shown(text: &str) -> Shown {
+pub fn order_shown(text: &str) -> OrderEvidence {
     if !text.as_bytes().iter().take(3).any(|byte| matches!(byte, b'/' | b'-')) {
-        return Shown::Nothing;
+        return OrderEvidence::Nothing;
     }
     let of = |order| numbered(text.as_bytes(), order).ok().map(|date| date.days);
     match (of(DateOrder::MonthFirst), of(DateOrder::DayFirst)) {
-        (Some(_), None) => Shown::Only(DateOrder::MonthFirst),
-        (None, Some(_)) => Shown::Only(DateOrder::DayFirst),
-        (Some(one), Some(other)) if one != other => Shown::Either,
-        _ => Shown::Nothing,
+        (Some(_), None) => OrderEvidence::Only(DateOrder::MonthFirst),
+        (None, Some(_)) => OrderEvidence::Only(DateOrder::DayFirst),
+        (Some(one), Some(other)) if one != other => OrderEvidence::Either,
+        _ => OrderEvidence::Nothing,
     }
 }
 

@@ -112,14 +112,14 @@ fn which_number_is_the_month_is_asked_and_not_guessed() {
     assert_eq!(moments.parse("13/13/2026"), Err(Doubt::None));
     assert_eq!(moments.parse("06.08.2026 09:00"), Ok(micros("2026-08-06T09:00:00Z")));
     for (text, shown) in [
-        ("13/8/2026", Shown::Only(DateOrder::DayFirst)),
-        ("8/13/2026 9:00 AM", Shown::Only(DateOrder::MonthFirst)),
-        ("8-13-2026", Shown::Only(DateOrder::MonthFirst)),
-        ("6/8/2026", Shown::Either),
-        ("8/8/2026", Shown::Nothing),
-        ("06.08.2026", Shown::Nothing),
-        ("2026-08-06", Shown::Nothing),
-        ("no date", Shown::Nothing),
+        ("13/8/2026", OrderEvidence::Only(DateOrder::DayFirst)),
+        ("8/13/2026 9:00 AM", OrderEvidence::Only(DateOrder::MonthFirst)),
+        ("8-13-2026", OrderEvidence::Only(DateOrder::MonthFirst)),
+        ("6/8/2026", OrderEvidence::Either),
+        ("8/8/2026", OrderEvidence::Nothing),
+        ("06.08.2026", OrderEvidence::Nothing),
+        ("2026-08-06", OrderEvidence::Nothing),
+        ("no date", OrderEvidence::Nothing),
     ] {
         assert_eq!(order_shown(text), shown, "{text}");
     }

@@ -66,16 +66,16 @@ impl How {
     }
 
     fn identities(self, loaded: &[&Fact], stored: &[&Fact], found: &mut ByPerson) -> Result<()> {
-        let comes: HashMap<u128, &Fact> = loaded.iter().map(|fact| (fact.identity, *fact)).collect();
+        let incoming: HashMap<u128, &Fact> = loaded.iter().map(|fact| (fact.identity, *fact)).collect();
         let held: HashMap<u128, &Fact> =
             stored.iter().filter(|fact| fact.holds(self.now)).map(|fact| (fact.identity, *fact)).collect();
         let mut floors: HashMap<u128, i64> = HashMap::new();
-        for fact in stored.iter().filter(|fact| comes.contains_key(&fact.identity)) {
+        for fact in stored.iter().filter(|fact| incoming.contains_key(&fact.identity)) {
             raise(&mut floors, fact.identity, fact.until);
         }
         for fact in held.values() {
             found.holding += u64::from(!fact.is_past(self.now));
-            let kind = match comes.get(&fact.identity) {
+            let kind = match incoming.get(&fact.identity) {
                 Some(next) if next.values == fact.values => continue,
                 Some(_) => Kind::Replaced,
                 // What is past its own end has ended already.
@@ -86,7 +86,7 @@ impl How {
                     (Missing::All { .. }, _) => Kind::Ends,
                 },
             };
-            let next = comes.get(&fact.identity);
+            let next = incoming.get(&fact.identity);
             if next.is_some() {
                 raise(&mut floors, fact.identity, Some(self.new_end(fact, next.and_then(|next| next.end))));
             }

@@ -27,8 +27,8 @@ use self::compare::{Changes, How};
 use self::facts::{Fact, Facts, Kind, SPAN};
 use self::waiting::{ByRow, Piles};
 use super::aliases::Aliases;
-use super::carry::Counts;
-use super::room::Room;
+use super::memory_budget::MemoryBudget;
+use super::settle::Counts;
 use super::upsert::Upsert;
 use super::warehouse::Warehouse;
 use crate::error::{Error, Result};
@@ -178,7 +178,7 @@ impl Writing<'_> {
     /// the place of the piece's first. Returns how many there are.
     fn each_loaded(&self, mut work: impl FnMut(u64, &RecordBatch) -> Result<()>) -> Result<u64> {
         let mut first = 0;
-        for piece in self.load.pieces(Room::new(self.buffer_bytes).part_bytes()) {
+        for piece in self.load.pieces(MemoryBudget::new(self.buffer_bytes).part_bytes()) {
             let rows = pad(&resolve_all(self.load.table(), &piece?)?, &self.facts.table.lake_schema())?;
             work(first, &rows)?;
             first += rows.num_rows() as u64;

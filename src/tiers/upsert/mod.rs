@@ -9,17 +9,17 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 
 use self::work::Work;
-use super::carry::{Counts, Moved, Observing};
+use super::memory_budget::MemoryBudget;
 use super::namesakes::{self, Found};
 use super::pin::{Pinned, pin_all};
-use super::room::Room;
+use super::settle::{Counts, Moved, Observing};
 use super::suppressed;
 use super::unite::unite;
 use super::warehouse::{Tiers, Warehouse};
 use crate::error::{Error, Result};
 use crate::lake::columns::keys;
+use crate::lake::fold::cross_partition::CrossPartitionKeys;
 use crate::lake::fold::spill::Spill;
-use crate::lake::fold::wanderers::Wanderers;
 use crate::lake::log::commit::{ATTEMPTS, Change, commit, forsake, forsake_paths, lost_race};
 use crate::lake::log::snapshot::Snapshot;
 use crate::lake::log::table::LakeTable;
@@ -41,10 +41,10 @@ pub struct Upsert {
     spill: Arc<Spill>,
     /// Has a row come whose key is none of its own?
     makeshift: bool,
-    wanderers: Option<Arc<Wanderers>>,
+    cross_partition: Option<Arc<CrossPartitionKeys>>,
     keep_versions: bool,
     transactions: Vec<(&'static str, i64)>,
-    room: Room,
+    budget: MemoryBudget,
 }
 
 /// An upsert whose files are written and whose commit is not.
@@ -75,9 +75,19 @@ impl Upsert {
         };
         let role = if table.tiered { Role::Hot } else { Role::Reference };
         let spill = Arc::new(Spill::new(target.table.clone(), role, buffer_bytes));
-        let (room, transactions) = (Room::new(buffer_bytes), Vec::new());
+        let (budget, transactions) = (MemoryBudget::new(buffer_bytes), Vec::new());
         let warehouse = warehouse.clone();
-        Ok(Self { warehouse, target, tiers, spill, makeshift: false, wanderers: None, keep_versions: true, transactions, room })
+        Ok(Self {
+            warehouse,
+            target,
+            tiers,
+            spill,
+            makeshift: false,
+            cross_partition: None,
+            keep_versions: true,
+            transactions,
+            budget,
+        })
     }
 
     /// The same upsert, whose commit sets an application transaction of the table.
@@ -114,8 +124,8 @@ impl Upsert {
         }
         let schema = batch.schema();
         let is_shown = |at: &usize| !crate::record::fields::is_hidden(schema.field(*at).name());
-        let told = batch.project(&(0..batch.num_columns()).filter(is_shown).collect::<Vec<_>>())?;
-        self.push_whole(&crate::record::key::complete(&self.target.table, &told)?.batch)
+        let provided = batch.project(&(0..batch.num_columns()).filter(is_shown).collect::<Vec<_>>())?;
+        self.push_whole(&crate::record::key::complete(&self.target.table, &provided)?.batch)
     }
 
     fn push_whole(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -167,17 +177,17 @@ impl Upsert {
     pub async fn prepare(&mut self, progress: &Arc<dyn Progress>) -> Result<Prepared> {
         self.make_table().await?;
         let (pinned, list, found) = self.identified().await?;
-        let (spill, wanderers, erased) = match found {
+        let (spill, cross_partition, erased) = match found {
             Some(found) => {
-                let mut renamed = Spill::new(self.target.table.clone(), self.role(), self.room.bytes);
+                let mut renamed = Spill::new(self.target.table.clone(), self.role(), self.budget.bytes);
                 let erased = found.rename(&self.spill, &list, &mut renamed)?;
-                let wanderers = Arc::new(renamed.wanderers()?);
-                (Arc::new(renamed), wanderers, erased)
+                let cross_partition = Arc::new(renamed.cross_partition()?);
+                (Arc::new(renamed), cross_partition, erased)
             }
             None => {
                 // Taken from the buffer while nobody else holds it.
-                let wanderers = self.wanderers()?;
-                (self.spill.clone(), wanderers, 0)
+                let cross_partition = self.cross_partition()?;
+                (self.spill.clone(), cross_partition, 0)
             }
         };
         let now_millis = self.warehouse.clock().now().timestamp_millis();
@@ -189,8 +199,8 @@ impl Upsert {
             spill,
             pinned: pinned.clone(),
             list,
-            wanderers,
-            room: self.room,
+            cross_partition,
+            budget: self.budget,
             begun: Arc::default(),
             progress: progress.clone(),
         };
@@ -227,7 +237,7 @@ impl Upsert {
                 hot: self.target.clone(),
                 archive: self.tiers.as_ref().map(|tiers| tiers.archive.clone()),
                 pinned: pinned.clone(),
-                room: self.room,
+                budget: self.budget,
             };
             let found = search.of(&self.spill, &list, self.makeshift).await?;
             if found.several_stored().next().is_none() {
@@ -246,12 +256,12 @@ impl Upsert {
         if self.tiers.is_some() { Role::Hot } else { Role::Reference }
     }
 
-    fn wanderers(&mut self) -> Result<Arc<Wanderers>> {
-        if let Some(wanderers) = &self.wanderers {
-            return Ok(wanderers.clone());
+    fn cross_partition(&mut self) -> Result<Arc<CrossPartitionKeys>> {
+        if let Some(cross_partition) = &self.cross_partition {
+            return Ok(cross_partition.clone());
         }
         let spill = Arc::get_mut(&mut self.spill).ok_or_else(|| Error::internal("rows are folded twice at once"))?;
-        Ok(self.wanderers.insert(Arc::new(spill.wanderers()?)).clone())
+        Ok(self.cross_partition.insert(Arc::new(spill.cross_partition()?)).clone())
     }
 
     async fn pin(&self) -> Result<Pinned> {

@@ -8,9 +8,9 @@ use arrow::compute::concat_batches;
 
 use crate::error::{Context, Result};
 use crate::lake::columns::keys;
+use crate::lake::fold::cross_partition::CrossPartitionKeys;
 use crate::lake::fold::spill::{Part, SortedRuns, Spill};
-use crate::lake::fold::wanderers::Wanderers;
-use crate::lake::fold::write::Begun;
+use crate::lake::fold::write::StartedFiles;
 use crate::lake::fold::{Changes, Folded, Located, fold, locate};
 use crate::lake::log::snapshot::DataFile;
 use crate::lake::log::table::LakeTable;
@@ -20,10 +20,10 @@ use crate::lake::paths::Partition;
 use crate::lake::paths::Role;
 use crate::progress::Progress;
 use crate::record::fields::Table;
-use crate::tiers::carry::{Counts, Moved, Observing, filter_keys, partitions_of, settle, settle_new};
+use crate::tiers::memory_budget::MemoryBudget;
 use crate::tiers::overlay::Overlay;
 use crate::tiers::pin::Pinned;
-use crate::tiers::room::Room;
+use crate::tiers::settle::{Counts, Moved, Observing, filter_keys, partitions_of, settle, settle_new};
 use crate::tiers::suppressed::List;
 
 /// Hot and reference files smaller than this are written anew together with the rows that come, so that a partition
@@ -57,14 +57,14 @@ pub(super) struct Work {
     pub spill: Arc<Spill>,
     pub pinned: Pinned,
     pub list: Arc<List>,
-    pub wanderers: Arc<Wanderers>,
-    pub room: Room,
-    pub begun: Arc<Begun>,
+    pub cross_partition: Arc<CrossPartitionKeys>,
+    pub budget: MemoryBudget,
+    pub begun: Arc<StartedFiles>,
     pub progress: Arc<dyn Progress>,
 }
 
 /// One partition's rows, settled and folded.
-struct Done {
+struct PartitionResult {
     partition: Partition,
     folded: Folded,
     counts: Counts,
@@ -74,7 +74,7 @@ struct Done {
     carried: RecordBatch,
 }
 
-impl Done {
+impl PartitionResult {
     fn nothing(partition: Partition, table: &Table) -> Self {
         Self {
             partition,
@@ -88,12 +88,12 @@ impl Done {
 }
 
 /// Rows settled in their partition, before they are folded into it.
-struct Here {
-    comes: RecordBatch,
+struct SettledPart {
+    incoming: RecordBatch,
     counts: Counts,
     moved: Vec<Moved>,
     tally: Tally,
-    goes: Located,
+    outgoing: Located,
 }
 
 impl Work {
@@ -105,7 +105,7 @@ impl Work {
         let mut carried = Vec::new();
         let partitions: Vec<Partition> = self.spill.partitions().map(|(partition, _)| partition).collect();
         let work = self.clone();
-        let done = at_most(self.room.at_once, partitions, move |partition| {
+        let done = at_most(self.budget.at_once, partitions, move |partition| {
             let (work, survey) = (work.clone(), survey.clone());
             async move { work.partition(partition, &survey).await }
         });
@@ -132,7 +132,7 @@ impl Work {
             return Ok(survey);
         }
         let mut partitions = self.spill.partitions().peekable();
-        let (most, mut noted) = (self.room.bytes / KEY_BYTES, 0);
+        let (most, mut noted) = (self.budget.bytes / KEY_BYTES, 0);
         while partitions.peek().is_some() {
             let mut rows = 0;
             let some = std::iter::from_fn(|| {
@@ -141,7 +141,7 @@ impl Work {
                 Some(next.0)
             });
             let work = self.clone();
-            let found = at_most(self.room.at_once, some.collect::<Vec<_>>(), move |partition| {
+            let found = at_most(self.budget.at_once, some.collect::<Vec<_>>(), move |partition| {
                 let work = work.clone();
                 async move { work.survey_own(partition).await }
             });
@@ -162,7 +162,7 @@ impl Work {
     /// Finds the keys of one day in the files of that day, none where these are too many; returns those not found as well.
     async fn survey_own(&self, partition: Partition) -> Result<(Partition, Option<Located>, Vec<String>)> {
         let (mut all, mut misses) = (Some(Located::default()), Vec::new());
-        for part in self.spill.parts(partition, self.room.part_bytes()) {
+        for part in self.spill.parts(partition, self.budget.part_bytes()) {
             let own = |piece: Result<RecordBatch>| -> Result<StringArray> {
                 Ok(keys(&self.list.admitted(&self.target.table, piece?)?.0)?.clone())
             };
@@ -173,7 +173,7 @@ impl Work {
                 let found: HashSet<&str> = located.keys().collect();
                 misses.extend(wanted.iter().filter(|key| !found.contains(*key)).map(|key| (*key).to_owned()));
             }
-            all = all.filter(|all| (all.len() + located.len()) * KEY_BYTES < self.room.bytes / self.room.at_once);
+            all = all.filter(|all| (all.len() + located.len()) * KEY_BYTES < self.budget.bytes / self.budget.at_once);
             if let Some(all) = &mut all {
                 all.add(located);
             }
@@ -209,55 +209,55 @@ impl Work {
         self.list.admitted(&self.target.table, self.spill.read(part)?)
     }
 
-    async fn partition(&self, partition: Partition, survey: &Survey) -> Result<Done> {
-        let parts: Vec<Part> = self.spill.parts(partition, self.room.part_bytes()).collect();
-        let mut done = Done::nothing(partition, &self.target.table);
-        let (mut goes, mut comes, mut carried) = (Located::default(), Vec::new(), Vec::new());
+    async fn partition(&self, partition: Partition, survey: &Survey) -> Result<PartitionResult> {
+        let parts: Vec<Part> = self.spill.parts(partition, self.budget.part_bytes()).collect();
+        let mut done = PartitionResult::nothing(partition, &self.target.table);
+        let (mut outgoing, mut incoming, mut carried) = (Located::default(), Vec::new(), Vec::new());
         // Rows that are settled wait sorted on disk for the last of them.
         let mut runs = SortedRuns::new(self.target.table.clone());
         for part in &parts {
-            let (here, astray) = self.part(*part, survey).await?;
-            done.counts.add(here.counts);
-            done.moved.extend(here.moved);
-            done.tally.add(&here.tally);
-            goes.add(here.goes);
-            carried.push(astray);
+            let (settled_part, misplaced_rows) = self.part(*part, survey).await?;
+            done.counts.add(settled_part.counts);
+            done.moved.extend(settled_part.moved);
+            done.tally.add(&settled_part.tally);
+            outgoing.add(settled_part.outgoing);
+            carried.push(misplaced_rows);
             match parts.len() {
-                1 => comes.push(here.comes),
-                _ => runs.push(&here.comes)?,
+                1 => incoming.push(settled_part.incoming),
+                _ => runs.push(&settled_part.incoming)?,
             }
         }
         done.carried = concat_batches(&self.target.table.lake_schema(), &carried)?;
-        let changes = Changes { goes, comes, streams: runs.streams(), ..Changes::default() };
+        let changes = Changes { outgoing, incoming, streams: runs.streams(), ..Changes::default() };
         done.folded = self.fold(partition, self.pinned.hot.partition(partition), changes).await?;
         Ok(done)
     }
 
     /// Settles the rows of a part; returns those that must be settled across partitions as well.
-    async fn part(&self, part: Part, survey: &Survey) -> Result<(Here, RecordBatch)> {
+    async fn part(&self, part: Part, survey: &Survey) -> Result<(SettledPart, RecordBatch)> {
         let partition = part.partition;
         let (read, erased) = self.read(part)?;
-        let told = read.num_rows() as u64 + erased;
-        let carry = |key: &str| self.wanderers.may_hold(key) || survey.elsewhere.contains(key);
+        let rows_read = read.num_rows() as u64 + erased;
+        let carry = |key: &str| self.cross_partition.may_hold(key) || survey.elsewhere.contains(key);
         let mut carried = filter_keys(&read, carry)?;
         let mut own = filter_keys(&read, |key| !carry(key))?;
         drop(read);
-        let mut here = self.settle_here(partition, &own, survey).await?;
-        let strays = self.strays(partition, &here.comes)?;
-        if !strays.is_empty() {
-            let astray = filter_keys(&own, |key| strays.contains(key))?;
-            carried = concat_batches(&self.target.table.lake_schema(), [&carried, &astray])?;
-            own = filter_keys(&own, |key| !strays.contains(key))?;
-            here = self.settle_here(partition, &own, survey).await?;
+        let mut settled_part = self.settle_partition(partition, &own, survey).await?;
+        let misplaced = self.misplaced(partition, &settled_part.incoming)?;
+        if !misplaced.is_empty() {
+            let misplaced_rows = filter_keys(&own, |key| misplaced.contains(key))?;
+            carried = concat_batches(&self.target.table.lake_schema(), [&carried, &misplaced_rows])?;
+            own = filter_keys(&own, |key| !misplaced.contains(key))?;
+            settled_part = self.settle_partition(partition, &own, survey).await?;
         }
-        here.counts.late = self.late(&here.comes, partition)?;
-        here.counts.erased = erased;
-        self.progress.advance(told);
-        Ok((here, carried))
+        settled_part.counts.late = self.late(&settled_part.incoming, partition)?;
+        settled_part.counts.erased = erased;
+        self.progress.advance(rows_read);
+        Ok((settled_part, carried))
     }
 
     /// Settles rows of one partition whose keys are stored in that partition, archived, or new.
-    async fn settle_here(&self, partition: Partition, own: &RecordBatch, survey: &Survey) -> Result<Here> {
+    async fn settle_partition(&self, partition: Partition, own: &RecordBatch, survey: &Survey) -> Result<SettledPart> {
         let table = &self.target.table;
         let wanted: HashSet<&str> = keys(own)?.iter().flatten().collect();
         let located = match survey.own.get(&partition) {
@@ -276,26 +276,32 @@ impl Work {
             let rows = self.observing.note_first(table, rows)?;
             let mut tally = Tally::default();
             tally.month(partition.0).taken_in += rows.num_rows() as i64;
-            return Ok(Here { comes: rows, counts, moved: Vec::new(), tally, goes: Located::default() });
+            return Ok(SettledPart { incoming: rows, counts, moved: Vec::new(), tally, outgoing: Located::default() });
         }
         let settled = settle(table, &located.fetch(&self.target).await?, &archived, own, self.observing, self.now_millis)?;
-        let replaced: HashSet<&str> = keys(&settled.comes)?
+        let replaced: HashSet<&str> = keys(&settled.incoming)?
             .iter()
             .zip(&settled.replaces)
             .filter(|(_, replaces)| **replaces)
             .filter_map(|(key, _)| key)
             .collect();
-        let goes = located.only(|key| replaced.contains(key));
+        let outgoing = located.only(|key| replaced.contains(key));
         drop(replaced);
-        Ok(Here { comes: settled.comes, counts: settled.counts, moved: settled.moved, tally: settled.tally, goes })
+        Ok(SettledPart {
+            incoming: settled.incoming,
+            counts: settled.counts,
+            moved: settled.moved,
+            tally: settled.tally,
+            outgoing,
+        })
     }
 
     /// Keys of rows that, settled, belong to another partition than the one they came in by: their date was kept from
     /// another version, an archived one or one told without a date.
-    fn strays(&self, partition: Partition, comes: &RecordBatch) -> Result<HashSet<String>> {
-        let places = partitions_of(&self.target, comes)?;
-        let astray = keys(comes)?.iter().zip(places).filter(|(_, place)| *place != partition);
-        Ok(astray.filter_map(|(key, _)| key.map(str::to_owned)).collect())
+    fn misplaced(&self, partition: Partition, incoming: &RecordBatch) -> Result<HashSet<String>> {
+        let places = partitions_of(&self.target, incoming)?;
+        let misplaced_rows = keys(incoming)?.iter().zip(places).filter(|(_, place)| *place != partition);
+        Ok(misplaced_rows.filter_map(|(key, _)| key.map(str::to_owned)).collect())
     }
 
     /// How many of these rows are late.
@@ -306,7 +312,10 @@ impl Work {
     }
 
     async fn fold(&self, partition: Partition, files: &[Arc<DataFile>], changes: Changes) -> Result<Folded> {
-        if changes.goes.is_empty() && changes.streams.is_empty() && changes.comes.iter().all(|comes| comes.num_rows() == 0) {
+        if changes.outgoing.is_empty()
+            && changes.streams.is_empty()
+            && changes.incoming.iter().all(|incoming| incoming.num_rows() == 0)
+        {
             return Ok(Folded::default());
         }
         let absorb_bytes = if self.target.table.ledger { ABSORB_BYTES_LEDGER } else { ABSORB_BYTES };
@@ -338,19 +347,19 @@ impl Work {
         moved.extend(settled.moved);
         overlay.tally.add(&settled.tally);
         // Every touched partition: where the rows are now, and where they were.
-        let coming: HashSet<&str> = keys(&settled.comes)?.iter().flatten().collect();
+        let coming: HashSet<&str> = keys(&settled.incoming)?.iter().flatten().collect();
         let leaving = filter_keys(&stored, |key| coming.contains(key))?;
         let mut touched: BTreeSet<Partition> = BTreeSet::new();
-        touched.extend(partitions_of(&self.target, &settled.comes)?);
+        touched.extend(partitions_of(&self.target, &settled.incoming)?);
         touched.extend(partitions_of(&self.target, &leaving)?);
-        let places = partitions_of(&self.target, &settled.comes)?;
+        let places = partitions_of(&self.target, &settled.incoming)?;
         for partition in touched {
             let mask: arrow::array::BooleanArray = places.iter().map(|place| Some(*place == partition)).collect();
-            let comes = arrow::compute::filter_record_batch(&settled.comes, &mask)?;
+            let incoming = arrow::compute::filter_record_batch(&settled.incoming, &mask)?;
             let files = overlay.files(partition);
-            let goes = locate(&self.target, &files, &coming).await?;
-            counts.late += self.late(&comes, partition)?;
-            let changes = Changes { goes, comes: vec![comes], ..Changes::default() };
+            let outgoing = locate(&self.target, &files, &coming).await?;
+            counts.late += self.late(&incoming, partition)?;
+            let changes = Changes { outgoing, incoming: vec![incoming], ..Changes::default() };
             let folded = self.fold(partition, &files, changes).await?;
             overlay.apply(&self.target, partition, folded)?;
         }

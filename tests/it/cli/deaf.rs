@@ -23,7 +23,7 @@ fn signal(child: &Child, name: &str) {
 }
 
 /// The exit code, once it is there.
-fn ended(mut child: Child, told: &str) -> Option<i32> {
+fn ended(mut child: Child, reported: &str) -> Option<i32> {
     let started = Instant::now();
     while started.elapsed() < PATIENCE {
         if let Some(status) = child.try_wait().unwrap() {
@@ -32,7 +32,7 @@ fn ended(mut child: Child, told: &str) -> Option<i32> {
         std::thread::sleep(Duration::from_millis(20));
     }
     child.kill().unwrap();
-    panic!("{told}: still there after {PATIENCE:?}");
+    panic!("{reported}: still there after {PATIENCE:?}");
 }
 
 /// Waits until the process has a thread of this name.
@@ -82,10 +82,10 @@ fn the_time_is_over_while_nobody_reads_the_answer() {
     let room = loaded();
     let mut child = room.command(&["sql", "--timeout", "2s", "-F", "csv", LONG]);
     let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let (out, mut told) = (child.stdout.take(), child.stderr.take().unwrap());
+    let (out, mut reported) = (child.stdout.take(), child.stderr.take().unwrap());
     assert_eq!(ended(child, "--timeout"), Some(5));
     let mut text = String::new();
-    told.read_to_string(&mut text).unwrap();
+    reported.read_to_string(&mut text).unwrap();
     assert!(text.contains("ran longer than 2 s"), "{text}");
     drop(out);
 }
@@ -130,8 +130,8 @@ fn a_long_report_that_nobody_reads_is_stopped_too() {
     let mut out = child.stdout.take().unwrap();
     let mut first = [0];
     if out.read(&mut first).unwrap() == 0 {
-        let told = child.wait_with_output().unwrap();
-        panic!("{}", err(&told));
+        let reported = child.wait_with_output().unwrap();
+        panic!("{}", err(&reported));
     }
     signal(&child, "-TERM");
     assert_eq!(ended(child, "a long report"), Some(130));
@@ -148,10 +148,10 @@ fn a_load_that_is_stopped_says_where_the_rejected_rows_are() {
         assert!(started.elapsed() < PATIENCE, "nothing is rejected");
         std::thread::sleep(Duration::from_millis(20));
     }
-    let mut told = child.stderr.take().unwrap();
+    let mut reported = child.stderr.take().unwrap();
     signal(&child, "-INT");
     assert_eq!(ended(child, "a load"), Some(130));
     let mut text = String::new();
-    told.read_to_string(&mut text).unwrap();
+    reported.read_to_string(&mut text).unwrap();
     assert_eq!(text, "ier: interrupted; rows rejected by then: r.csv\n");
 }

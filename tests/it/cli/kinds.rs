@@ -35,18 +35,26 @@ fn a_full_disk_is_the_disks_fault_whatever_is_written() {
     let many = "SELECT x.*, random() AS r FROM ier x, ier y, ier z";
     for format in ["csv", "json", "ndjson", "table", "parquet", "arrow", "xlsx"] {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-        let told = room.command(&["sql", "-F", format, many]).stdout(full).stderr(Stdio::piped()).output().unwrap();
-        assert_eq!(code(&told), 5, "{format}: {}", err(&told));
-        assert!(err(&told).contains("standard output") && err(&told).contains("No space left"), "{format}: {}", err(&told));
-        let told = room.run(&["sql", "-F", format, "-o", "/dev/full", many]);
-        assert_eq!(code(&told), 5, "{format}: {}", err(&told));
-        assert!(err(&told).contains("cannot write /dev/full") && err(&told).contains("No space left"), "{}", err(&told));
+        let reported = room.command(&["sql", "-F", format, many]).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(code(&reported), 5, "{format}: {}", err(&reported));
+        assert!(
+            err(&reported).contains("standard output") && err(&reported).contains("No space left"),
+            "{format}: {}",
+            err(&reported)
+        );
+        let reported = room.run(&["sql", "-F", format, "-o", "/dev/full", many]);
+        assert_eq!(code(&reported), 5, "{format}: {}", err(&reported));
+        assert!(
+            err(&reported).contains("cannot write /dev/full") && err(&reported).contains("No space left"),
+            "{}",
+            err(&reported)
+        );
     }
     for words in [&["status"][..], &["hold", "list"], &["--help"], &["archive", "--dry-run"]] {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-        let told = room.command(words).stdout(full).stderr(Stdio::piped()).output().unwrap();
-        assert_ne!(code(&told), 70, "{words:?}: {}", err(&told));
-        assert_ne!(code(&told), 0, "{words:?}: {}", err(&told));
+        let reported = room.command(words).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        assert_ne!(code(&reported), 70, "{words:?}: {}", err(&reported));
+        assert_ne!(code(&reported), 0, "{words:?}: {}", err(&reported));
     }
 }
 
@@ -62,9 +70,9 @@ fn a_file_the_log_names_and_nobody_has_is_damage() {
         for file in files(&room, "warehouse/hot", ".parquet") {
             std::fs::remove_file(file).unwrap();
         }
-        let told = room.run(&["sql", question]);
-        assert_eq!(code(&told), 6, "{question}: {}", err(&told));
-        assert!(err(&told).contains("part-") && err(&told).contains("is not there"), "{question}: {}", err(&told));
+        let reported = room.run(&["sql", question]);
+        assert_eq!(code(&reported), 6, "{question}: {}", err(&reported));
+        assert!(err(&reported).contains("part-") && err(&reported).contains("is not there"), "{question}: {}", err(&reported));
     }
     let room = loaded();
     for file in files(&room, "warehouse/hot", ".parquet") {
@@ -76,8 +84,8 @@ fn a_file_the_log_names_and_nobody_has_is_damage() {
         &["verify"],
     ] {
         // A load that changes nothing may not need the rows.
-        let told = room.run(words);
-        assert!([0, 6].contains(&code(&told)), "{words:?}: {}", err(&told));
+        let reported = room.run(words);
+        assert!([0, 6].contains(&code(&reported)), "{words:?}: {}", err(&reported));
     }
     assert_eq!(code(&room.run(&["archive", "--until", "2026-10-01"])), 6);
 }
@@ -90,8 +98,8 @@ fn a_log_with_a_gap_is_damage() {
     let entries = files(&room, "warehouse/hot/individual_email_result/_delta_log", ".json");
     assert!(entries.len() > 1, "{entries:?}");
     std::fs::remove_file(&entries[0]).unwrap();
-    let told = room.run(&["sql", "SELECT count(*) FROM ier"]);
-    assert_eq!(code(&told), 6, "{}", err(&told));
+    let reported = room.run(&["sql", "SELECT count(*) FROM ier"]);
+    assert_eq!(code(&reported), 6, "{}", err(&reported));
 }
 
 #[test]
@@ -103,8 +111,8 @@ fn a_mistake_in_a_statement_is_the_persons_also_where_it_is_found_late() {
         "SELECT 1 / (count(*) - count(*)) FROM ier",
         "SELECT date_trunc('fortnight', date_sent) FROM ier",
     ] {
-        let told = room.run(&["sql", statement]);
-        assert_eq!(code(&told), 2, "{statement}: {}", err(&told));
+        let reported = room.run(&["sql", statement]);
+        assert_eq!(code(&reported), 2, "{statement}: {}", err(&reported));
     }
 }
 
@@ -123,10 +131,10 @@ fn a_path_is_whole_and_told_once() {
         let verified = room.run(&["verify"]);
         assert!(out(&verified).contains(&format!("DAMAGED {folder}/")), "{}", out(&verified));
         let refused = room.run(&["archive", "--until", "2026-10-01"]);
-        for told in [err(&verified), err(&refused)] {
-            assert!(told.contains(&format!(" {folder}/")) && told.matches(".parquet").count() == 1, "{told}");
+        for reported in [err(&verified), err(&refused)] {
+            assert!(reported.contains(&format!(" {folder}/")) && reported.matches(".parquet").count() == 1, "{reported}");
         }
     }
-    let told = err(&room.run(&["sql", "-o", "nowhere/a.csv", "SELECT 1"]));
-    assert_eq!(told, "ier: cannot write nowhere/a.csv: No such file or directory (os error 2)\n");
+    let reported = err(&room.run(&["sql", "-o", "nowhere/a.csv", "SELECT 1"]));
+    assert_eq!(reported, "ier: cannot write nowhere/a.csv: No such file or directory (os error 2)\n");
 }

@@ -13,7 +13,7 @@ use clap::CommandFactory;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::house::data;
+use crate::fixture::data;
 
 /// Readers that do not read: signals and limits are heard all the same.
 mod deaf;
@@ -146,14 +146,14 @@ pub fn without_measures(line: &str) -> String {
             rest[start..].find(|c: char| !c.is_ascii_digit() && c != '.' && c != ',').map_or(rest.len(), |end| start + end);
         let number = start + rest[start..number].trim_end_matches(['.', ',']).len();
         let free = !rest[..start].ends_with(|c: char| c.is_alphanumeric() || c == '-' || c == ':');
-        let measured = UNITS.iter().filter(|_| free).find_map(|(unit, told)| {
+        let measured = UNITS.iter().filter(|_| free).find_map(|(unit, reported)| {
             let next = rest[number..].strip_prefix(unit)?;
-            (!next.starts_with(|c: char| c.is_alphanumeric())).then_some((*told, next))
+            (!next.starts_with(|c: char| c.is_alphanumeric())).then_some((*reported, next))
         });
         out += &rest[..start];
-        if let Some((told, next)) = measured {
+        if let Some((reported, next)) = measured {
             out.push('#');
-            out += told;
+            out += reported;
             (rest, replaced) = (next, true);
         } else {
             out += &rest[start..number];
@@ -170,13 +170,13 @@ pub fn without_measures(line: &str) -> String {
 /// Seals and the moments of this run, which differ from run to run.
 fn without_today(transcript: &str) -> String {
     let line = |line: &str| {
-        let mut told = line.to_owned();
+        let mut reported = line.to_owned();
         for before in ["known here since ", " by tester at ", "seal: ", "  seal ", "its seal is "] {
-            let Some(start) = told.find(before).map(|at| at + before.len()) else { continue };
-            let end = told[start..].find(')').map_or(told.len(), |end| start + end + 1);
-            told.replace_range(start..end, "TODAY");
+            let Some(start) = reported.find(before).map(|at| at + before.len()) else { continue };
+            let end = reported[start..].find(')').map_or(reported.len(), |end| start + end + 1);
+            reported.replace_range(start..end, "TODAY");
         }
-        told + "\n"
+        reported + "\n"
     };
     transcript.lines().map(line).collect()
 }
@@ -261,12 +261,12 @@ fn one_person_under_all_their_ids() {
                    003f40000000003AAA (hand, learned 20";
     assert!(err(&back).starts_with(refused), "{}", err(&back));
     let list = room.run(ledger);
-    let told: Vec<String> = out(&list)
+    let reported: Vec<String> = out(&list)
         .lines()
         .map(|line| line.split(',').enumerate().filter(|(at, _)| *at != 3).map(|(_, cell)| cell).collect::<Vec<_>>().join(","))
         .collect();
     assert_eq!(
-        told,
+        reported,
         [
             "alias_id,person_id,how,author,reason",
             "003f40000000002AAA,003f40000000001AAA,merge,,",
@@ -316,17 +316,17 @@ fn evidence_is_kept_and_verified() {
 /// Days as this run counts them are replaced.
 fn without_days(transcript: &str) -> String {
     let today = chrono::Utc::now().date_naive();
-    let mut told = transcript.replace(&today.to_string(), "TODAY");
+    let mut reported = transcript.replace(&today.to_string(), "TODAY");
     for (months, word) in [(12, "A-YEAR-AGO"), (36, "THREE-YEARS-AGO")] {
-        told = told.replace(&(today - chrono::Months::new(months)).to_string(), word);
+        reported = reported.replace(&(today - chrono::Months::new(months)).to_string(), word);
     }
     // What is to come will have been.
-    told = told.replace(" were not tracked", " will not be tracked");
+    reported = reported.replace(" were not tracked", " will not be tracked");
     let line = |line: &str| match line.split_once("TODAYT").filter(|_| line.trim_start().contains("ed TODAYT")) {
         Some((before, after)) => format!("{before}NOW{}\n", after.split_once('Z').map_or(after, |(_, rest)| rest)),
         None => line.to_owned() + "\n",
     };
-    told.lines().map(line).collect()
+    reported.lines().map(line).collect()
 }
 
 #[test]
@@ -652,14 +652,14 @@ fn the_demo_ends_in_a_table_and_says_what_to_try_next() {
     let room = Room::new();
     let demo = room.run(&["demo", "try"]);
     assert!(demo.status.success(), "{}", err(&demo));
-    let told = out(&demo);
+    let reported = out(&demo);
     for step in ["1. ", "2. ", "3. ", "4. ", "5. ", "6. ", "7. "] {
-        assert!(told.lines().any(|line| line.starts_with(step)), "{step}: {told}");
+        assert!(reported.lines().any(|line| line.starts_with(step)), "{step}: {reported}");
     }
-    assert!(told.contains("-+-") && told.contains("rows"), "answers are tables: {told}");
+    assert!(reported.contains("-+-") && reported.contains("rows"), "answers are tables: {reported}");
     let next: Vec<&str> =
-        told.lines().skip_while(|line| !line.contains("Try next")).filter(|line| line.starts_with("  ier")).collect();
-    assert!(next.len() > 3, "{told}");
+        reported.lines().skip_while(|line| !line.contains("Try next")).filter(|line| line.starts_with("  ier")).collect();
+    assert!(next.len() > 3, "{reported}");
     // What it says to try does work.
     let status = next.iter().find(|line| line.contains(" status")).unwrap();
     let words: Vec<&str> = status.split("   ").next().unwrap().split_whitespace().skip(1).collect();
@@ -720,8 +720,8 @@ fn a_load_that_fails_names_its_rejects_and_the_next_passes_them_by() {
     let mut command = room.command(&["-w", warehouse.to_str().unwrap(), "load", "."]);
     let failed = command.current_dir(room.path().join("in")).output().unwrap();
     assert_eq!(code(&failed), 2, "{}", err(&failed));
-    let told = err(&failed);
-    let named = told.split("rows rejected by then: ").nth(1).expect("the file is named").split_whitespace().next().unwrap();
+    let reported = err(&failed);
+    let named = reported.split("rows rejected by then: ").nth(1).expect("the file is named").split_whitespace().next().unwrap();
     let rejects = std::fs::read_to_string(room.path().join("in").join(named)).unwrap();
     assert!(rejects.contains("nobody"), "{rejects}");
 

@@ -60,8 +60,13 @@ fn a_warehouse_may_have_any_name() {
         for (question, answer) in
             [(&["sql", "-F", "csv", "SELECT count(*) AS n FROM contact"][..], "n\n6\n"), (&["-q", "verify"], "")]
         {
-            let told = room.command(&[&["-w", words], question].concat()).current_dir(&here).output().unwrap();
-            assert!(told.status.success() && out(&told).ends_with(answer), "{words:?}: {}{}", out(&told), err(&told));
+            let reported = room.command(&[&["-w", words], question].concat()).current_dir(&here).output().unwrap();
+            assert!(
+                reported.status.success() && out(&reported).ends_with(answer),
+                "{words:?}: {}{}",
+                out(&reported),
+                err(&reported)
+            );
         }
         let there = room.path().join(folder);
         for name in ["reference", "hot", "archive", "lookups"] {

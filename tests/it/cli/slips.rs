@@ -11,10 +11,10 @@ fn loaded() -> Room {
 
 /// Refused with this code, and this is said.
 fn refused(room: &Room, words: &[&str], wanted: i32, says: &[&str]) {
-    let told = room.run(words);
-    assert_eq!(code(&told), wanted, "{words:?}: {}{}", out(&told), err(&told));
+    let reported = room.run(words);
+    assert_eq!(code(&reported), wanted, "{words:?}: {}{}", out(&reported), err(&reported));
     for part in says {
-        assert!(err(&told).contains(part), "{words:?} does not say {part:?}: {}", err(&told));
+        assert!(err(&reported).contains(part), "{words:?} does not say {part:?}: {}", err(&reported));
     }
 }
 
@@ -23,13 +23,13 @@ fn a_table_that_the_file_is_not_of_is_refused() {
     let room = loaded();
     let before = room.sql("SELECT (SELECT count(*) FROM ier) AS mails, (SELECT count(*) FROM individual_link) AS links");
     let like = |table| format!("this looks like an export of {table}");
-    for (file, told, says) in [
+    for (file, reported, says) in [
         ("data/individual_link.csv", "individual_email_result", like("individual_link")),
         ("data/contact.csv", "individual_link", like("contact")),
         ("data/individual_email_result.csv", "opens", like("individual_email_result")),
         ("data/affiliation.csv", "contact", "no column of this file is one of contact".to_owned()),
     ] {
-        refused(&room, &["load", file, "--as", told], 2, &[&says]);
+        refused(&room, &["load", file, "--as", reported], 2, &[&says]);
     }
     // The columns are those of both; the ids are a lead's.
     room.file("people.csv", "Id,FirstName,LastName,Email\n00Qf40000000001EAA,Ana,Ortiz,a@example.edu\n");
@@ -149,9 +149,9 @@ fn a_reason_that_is_kept_for_good_names_nobody() {
         "contact 003f40000000003AAA",
         "BEN REED",
     ] {
-        let told = room.run(&["erase", "003f40000000003", "--reason", reason, "--confirm"]);
-        assert_eq!(code(&told), 2, "{reason}");
-        assert!(err(&told).contains("names the person") && !err(&told).contains("Reed"), "{reason}: {}", err(&told));
+        let reported = room.run(&["erase", "003f40000000003", "--reason", reason, "--confirm"]);
+        assert_eq!(code(&reported), 2, "{reason}");
+        assert!(err(&reported).contains("names the person") && !err(&reported).contains("Reed"), "{reason}: {}", err(&reported));
     }
     assert_eq!(room.sql("SELECT count(*) AS n FROM erasure"), "n\n0\n");
     let done = room.run(&["erase", "003f40000000003", "--reason", "ticket 4711, to be read by the office", "--confirm"]);
@@ -222,8 +222,8 @@ fn days_are_written_in_one_way_everywhere() {
         &["archive", "--until", "90 days ago", "--dry-run"],
         &["hold", "add", "--from", "1/1/2020", "--until", "6 years ago", "--reason", "case 17", "--dry-run"],
     ] {
-        let told = room.run(words);
-        assert!(told.status.success(), "{words:?}: {}", err(&told));
+        let reported = room.run(words);
+        assert!(reported.status.success(), "{words:?}: {}", err(&reported));
     }
     refused(&room, &["archive", "--until", "13/01/2026"], 2, &["--until is \"13/01/2026\"; give a day, such as 2026-08-01"]);
     let london = room.command(&["archive", "--until", "8/1/2026"]).env("IER_ZONE", "Europe/London").output().unwrap();
@@ -235,16 +235,16 @@ fn verbs_that_people_try_are_answered() {
     let room = Room::new();
     refused(&room, &["import", "x.csv"], 2, &["there is no verb import; `ier load"]);
     refused(&room, &["serve"], 2, &["there is no server"]);
-    let told: Value = serde_json::from_slice(&room.run(&["--json", "export"]).stderr).unwrap();
-    assert!(told["error"]["message"].as_str().unwrap().contains("ier sql -o FILE"), "{told}");
+    let reported: Value = serde_json::from_slice(&room.run(&["--json", "export"]).stderr).unwrap();
+    assert!(reported["error"]["message"].as_str().unwrap().contains("ier sql -o FILE"), "{reported}");
     refused(&room, &["-w", "s3:/bucket", "status"], 2, &["give s3://bucket"]);
 }
 
 #[test]
 fn several_answers_are_one_value_of_json() {
     let room = loaded();
-    let told = room.run(&["--json", "sql", "SELECT 1 AS one; SELECT 2 AS two; SELECT 3 AS three WHERE false"]);
-    let value: Value = serde_json::from_slice(&told.stdout).unwrap();
+    let reported = room.run(&["--json", "sql", "SELECT 1 AS one; SELECT 2 AS two; SELECT 3 AS three WHERE false"]);
+    let value: Value = serde_json::from_slice(&reported.stdout).unwrap();
     assert_eq!(value, serde_json::json!([[{ "one": 1 }], [{ "two": 2 }], []]));
     let psql = room.run(&["sql", "-F", "csv", "-c", "SELECT 1 AS one"]);
     assert_eq!(out(&psql), "one\n1\n");

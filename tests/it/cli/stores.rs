@@ -33,10 +33,10 @@ fn what_a_store_refuses_is_told_as_what_it_is() {
         ("s3://university/ier", &[("retry_secs", Some("soon"))], 2, "give a number of seconds from 0 to 240"),
         ("s3://university/ier", &[("aws_access_key_id", None), ("aws_secret_access_key", None)], 2, "there are no credentials"),
     ] {
-        let told = run(&room, &server, warehouse, changed, &LOAD);
-        assert_eq!(code(&told), exit, "{changed:?}: {}", err(&told));
-        assert!(err(&told).contains(says), "{warehouse} {changed:?}: {}", err(&told));
-        assert!(!err(&told).contains("<?xml"), "{}", err(&told));
+        let reported = run(&room, &server, warehouse, changed, &LOAD);
+        assert_eq!(code(&reported), exit, "{changed:?}: {}", err(&reported));
+        assert!(err(&reported).contains(says), "{warehouse} {changed:?}: {}", err(&reported));
+        assert!(!err(&reported).contains("<?xml"), "{}", err(&reported));
     }
     let loaded = run(&room, &server, "s3://university/ier", &[], &LOAD);
     assert!(loaded.status.success(), "{}", err(&loaded));
@@ -51,8 +51,8 @@ fn a_store_that_is_away_for_a_while_is_waited_for() {
     let loaded = run(&room, &server, "s3://university/ier", &[("retry_secs", None)], &LOAD);
     assert!(loaded.status.success(), "{}", err(&loaded));
     server.away("university", usize::MAX);
-    let told = run(&room, &server, "s3://university/ier", &[], &LOAD);
-    assert_eq!(code(&told), 5, "{}", err(&told));
+    let reported = run(&room, &server, "s3://university/ier", &[], &LOAD);
+    assert_eq!(code(&reported), 5, "{}", err(&reported));
 }
 
 #[test]

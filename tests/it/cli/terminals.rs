@@ -44,7 +44,7 @@ fn nothing_that_a_terminal_obeys_reaches_it_from_any_verb() {
     let (config, folder) = (format!("{EVIL}.toml"), format!("{EVIL}/made"));
     let (literal, unit) = (format!("SELECT '{EVIL}' AS \"{EVIL}\""), format!("--unit={EVIL}"));
     let (explained, wrong) = (format!("EXPLAIN {literal} FROM ier"), format!("SELECT {EVIL}"));
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     let mut evil = 0;
     for words in [
         &["load", "contact.csv", "ier.csv", "--rejects", "r.csv"][..],
@@ -122,11 +122,11 @@ fn nothing_that_a_terminal_obeys_reaches_it_from_any_verb() {
             assert!(obeyed.is_empty(), "{words:?}, {whence}: {obeyed:?} in {:?}", String::from_utf8_lossy(bytes));
             evil += u32::from(String::from_utf8_lossy(bytes).contains("[31mEve"));
         }
-        told.extend(words.first().map(|verb| (*verb).to_owned()));
+        reported.extend(words.first().map(|verb| (*verb).to_owned()));
     }
     assert!(evil > 30, "the names are told, in {evil} places: or nothing is tried");
-    let untold: Vec<String> = verbs().into_iter().filter(|verb| !told.contains(verb)).collect();
-    assert!(untold.is_empty(), "verbs that are not tried: {untold:?}");
+    let unreported: Vec<String> = verbs().into_iter().filter(|verb| !reported.contains(verb)).collect();
+    assert!(unreported.is_empty(), "verbs that are not tried: {unreported:?}");
     let page = std::fs::read(room.path().join("pack/evidence.html"));
     assert_eq!(obeyed(&page.unwrap()), BTreeSet::new());
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ier::jobs::load::{LoadReport, TableCounts};
 
-use crate::house::{House, data};
+use crate::fixture::{Fixture, data};
 
 const HERE_ALREADY: &str = "nothing changed: all of this was here already";
 
@@ -23,7 +23,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn holds(report: &LoadReport, what: &str) {
     let text = report.to_string();
     for counts in &report.tables {
-        assert_eq!(counts.read, counts.told(), "{what}: {counts:?}");
+        assert_eq!(counts.read, counts.accounted_for(), "{what}: {counts:?}");
     }
     let sum = |of: fn(&TableCounts) -> u64| report.tables.iter().map(of).sum::<u64>();
     let all_here = sum(|counts| counts.read) == sum(|counts| counts.unchanged) && sum(|counts| counts.read) > 0;
@@ -31,8 +31,8 @@ fn holds(report: &LoadReport, what: &str) {
     let json = serde_json::to_value(report).unwrap();
     for counts in json["tables"].as_array().unwrap() {
         let heads = ["inserted", "updated", "unchanged", "outdone", "rejected", "erased"];
-        let told: u64 = heads.iter().map(|head| counts[head].as_u64().unwrap()).sum();
-        assert_eq!(counts["read"].as_u64().unwrap(), told, "{what}: {counts}");
+        let accounted: u64 = heads.iter().map(|head| counts[head].as_u64().unwrap()).sum();
+        assert_eq!(counts["read"].as_u64().unwrap(), accounted, "{what}: {counts}");
     }
 }
 
@@ -40,11 +40,11 @@ fn holds(report: &LoadReport, what: &str) {
 async fn the_counts_of_every_file_add_up() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/door");
     for file in files(&data()).into_iter().chain(files(&tests)) {
-        let (house, what) = (House::empty().await, file.display().to_string());
+        let (fixture, what) = (Fixture::empty().await, file.display().to_string());
         // Some are there to be refused.
-        let Ok(first) = house.load([&file]).await else { continue };
+        let Ok(first) = fixture.load([&file]).await else { continue };
         holds(&first, &what);
-        let again = house.load([&file]).await.unwrap();
+        let again = fixture.load([&file]).await.unwrap();
         holds(&again, &format!("{what}, again"));
         assert!(!again.changed(), "{what}: {again}");
     }
@@ -52,11 +52,11 @@ async fn the_counts_of_every_file_add_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_lost_to_newer_versions_are_told_apart_from_those_that_were_here() {
-    let house = House::empty().await;
+    let fixture = Fixture::empty().await;
     let file = |name: &str, rows: &[(&str, &str, &str)]| {
         let rows: String =
             rows.iter().map(|(id, title, at)| format!("{id},m-{id},{title},2026-08-06T1{at}:00:00.000Z\n")).collect();
-        house.file(name, format!("Id,et4ae5__MergeId__c,Name,SystemModstamp\n{rows}"))
+        fixture.file(name, format!("Id,et4ae5__MergeId__c,Name,SystemModstamp\n{rows}"))
     };
     let (one, two) = ("a0Df40000000001EAA", "a0Df40000000002EAA");
     let newer = file("newer.csv", &[(one, "B", "6"), (two, "A", "5"), (one, "B", "6"), (one, "A", "5")]);
@@ -65,24 +65,24 @@ async fn rows_that_lost_to_newer_versions_are_told_apart_from_those_that_were_he
         let [table] = report.tables.as_slice() else { panic!("{report}") };
         [table.read, table.inserted, table.updated, table.unchanged, table.outdone, table.rejected]
     };
-    let report = house.load([&newer]).await.unwrap();
+    let report = fixture.load([&newer]).await.unwrap();
     assert_eq!(counts(&report), [4, 2, 0, 1, 1, 0], "one came twice, and one in an older version");
     assert!(report.to_string().contains("individual_email_result: 1 row is outdone: newer versions"), "{report}");
     holds(&report, "newer");
-    let report = house.load([&older]).await.unwrap();
+    let report = fixture.load([&older]).await.unwrap();
     assert_eq!(counts(&report), [3, 0, 0, 1, 2, 0]);
     assert!(report.to_string().ends_with("nothing changed: of 3 rows, 1 here already, 2 outdone by newer versions"), "{report}");
-    house.archive().await;
-    let report = house.load([&older]).await.unwrap();
+    fixture.archive().await;
+    let report = fixture.load([&older]).await.unwrap();
     assert_eq!(counts(&report), [3, 0, 0, 1, 2, 0], "beside the archive");
     // The same moment with another value, which loses; without any stamp, and with nothing new.
     let same = file("same.csv", &[(two, "0", "5")]);
-    assert_eq!(counts(&house.load([&same]).await.unwrap()), [1, 0, 0, 0, 1, 0]);
-    let bare = house.file("bare.csv", format!("Id,et4ae5__MergeId__c,Name\n{two},m-{two},A\n{one},m-{one},A\n"));
-    assert_eq!(counts(&house.load([&bare]).await.unwrap()), [2, 0, 0, 1, 1, 0]);
+    assert_eq!(counts(&fixture.load([&same]).await.unwrap()), [1, 0, 0, 0, 1, 0]);
+    let bare = fixture.file("bare.csv", format!("Id,et4ae5__MergeId__c,Name\n{two},m-{two},A\n{one},m-{one},A\n"));
+    assert_eq!(counts(&fixture.load([&bare]).await.unwrap()), [2, 0, 0, 1, 1, 0]);
     // A broken row is neither.
-    let broken = house.file("broken.csv", format!("Id,et4ae5__MergeId__c,Name\n{two},m-{two},A\n{one}x,m-{one},A\n"));
-    let report = house.load([&broken]).await.unwrap();
+    let broken = fixture.file("broken.csv", format!("Id,et4ae5__MergeId__c,Name\n{two},m-{two},A\n{one}x,m-{one},A\n"));
+    let report = fixture.load([&broken]).await.unwrap();
     assert_eq!(counts(&report), [2, 0, 0, 1, 0, 1]);
     assert!(report.to_string().ends_with("nothing changed: of 2 rows, 1 here already, 1 rejected"), "{report}");
     holds(&report, "broken");

@@ -4,7 +4,7 @@ use ier::error::Kind;
 use ier::jobs::load::LoadReport;
 use serde_json::{Value, json};
 
-use crate::house::House;
+use crate::fixture::Fixture;
 
 const MAILS: &str =
     "SELECT ier_id, contact_id, email_name, job_id, date_sent, opened, number_of_total_clicks FROM ier ORDER BY ier_id";
@@ -38,18 +38,18 @@ fn lines(records: &[Value]) -> String {
     records.iter().map(|record| format!("{record}\n")).collect()
 }
 
-async fn loaded(name: &str, bytes: impl AsRef<[u8]>) -> (House, LoadReport) {
-    let house = House::empty().await;
-    let report = house.load([house.file(name, bytes)]).await.unwrap();
+async fn loaded(name: &str, bytes: impl AsRef<[u8]>) -> (Fixture, LoadReport) {
+    let fixture = Fixture::empty().await;
+    let report = fixture.load([fixture.file(name, bytes)]).await.unwrap();
     let [table] = report.tables.as_slice() else { panic!("{name}: {report:?}") };
-    assert_eq!(table.read, table.told(), "{name}");
-    (house, report)
+    assert_eq!(table.read, table.accounted_for(), "{name}");
+    (fixture, report)
 }
 
 async fn refused(name: &str, bytes: impl AsRef<[u8]>) -> (Kind, String) {
-    let house = House::empty().await;
-    let error = house.load([house.file(name, bytes)]).await.expect_err(name);
-    assert!(house.try_ask("SELECT * FROM ier").await.unwrap().is_empty(), "{name}: nothing is stored");
+    let fixture = Fixture::empty().await;
+    let error = fixture.load([fixture.file(name, bytes)]).await.expect_err(name);
+    assert!(fixture.try_ask("SELECT * FROM ier").await.unwrap().is_empty(), "{name}: nothing is stored");
     (error.kind(), error.to_string())
 }
 
@@ -76,26 +76,26 @@ async fn the_same_records_in_every_shape_of_json() {
         ("a name that says nothing", lines(&records)),
         ("named.csv", lines(&records)),
     ] {
-        let (house, report) = loaded(name, bytes).await;
-        assert_eq!(house.ask(MAILS).await, TABLE, "{name}");
+        let (fixture, report) = loaded(name, bytes).await;
+        assert_eq!(fixture.ask(MAILS).await, TABLE, "{name}");
         assert_eq!((report.tables[0].read, report.tables[0].rejected, report.notes.len()), (2, 0, 0), "{name}");
         assert_eq!(
-            house.ask("SELECT custom FROM ier ORDER BY ier_id").await,
+            fixture.ask("SELECT custom FROM ier ORDER BY ier_id").await,
             [r#"{"et4ae5__Contact__r.LastName":"Ortiz","et4ae5__Contact__r.Account.Name":"Law"}"#, "-"],
             "{name}: what is known of the contact is kept, attributes are not"
         );
     }
-    let (house, _) = loaded("a PowerShell's.json", utf16).await;
-    assert_eq!(house.ask(MAILS).await, TABLE);
+    let (fixture, _) = loaded("a PowerShell's.json", utf16).await;
+    assert_eq!(fixture.ask(MAILS).await, TABLE);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lookups_id_is_the_lookup() {
     let text = r#"{"Id":"a0Df40000000001EAA","et4ae5__MergeId__c":"m","et4ae5__Contact__r":{"Id":"003f40000000001AAA","Name":"Ada"}}
                   {"Id":"a0Df40000000002EAA","et4ae5__MergeId__c":"n","et4ae5__Contact__r":null}"#;
-    let (house, _) = loaded("x.json", text).await;
+    let (fixture, _) = loaded("x.json", text).await;
     let sql = "SELECT contact_id, custom_field(custom, 'et4ae5__Contact__r.Name') FROM ier ORDER BY ier_id";
-    assert_eq!(house.ask(sql).await, ["003f40000000001AAA | Ada", "- | -"]);
+    assert_eq!(fixture.ask(sql).await, ["003f40000000001AAA | Ada", "- | -"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,12 +106,12 @@ async fn values_keep_their_form_and_nulls_are_jsons_own() {
        "Address__c":{"city":"Denver"},"Own__c":false},
       {"Id":"a0Df40000000002EAA","et4ae5__MergeId__c":"n","Name":null,"et4ae5__JobId__c":NaN,"Region__c":""}
     ]"##;
-    let (house, report) = loaded("x.json", text).await;
+    let (fixture, report) = loaded("x.json", text).await;
     let sql = "SELECT email_name, job_id, list_id, number_of_total_clicks, opened, custom FROM ier ORDER BY ier_id";
     let custom = r##"{"Rate__c":"0.10","Region__c":"#N/A","Tags__c":"[\"a\",{\"b\":1.0}]","Address__c":"{\"city\":\"Denver\"}","Own__c":"false"}"##;
     let none = r#"{"Rate__c":null,"Region__c":null,"Tags__c":null,"Address__c":null,"Own__c":null}"#;
     assert_eq!(
-        house.ask(sql).await,
+        fixture.ask(sql).await,
         [format!("null | 9013 | 123456789012345678 | 100000 | true | {custom}"), format!("- | - | - | - | - | {none}")]
     );
     assert_eq!(report.tables[0].rejected, 0);
@@ -119,11 +119,11 @@ async fn values_keep_their_form_and_nulls_are_jsons_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_no_record_has_erases_nothing() {
-    let (house, _) = loaded("first.json", r#"{"Id":"a0Df40000000001EAA","et4ae5__MergeId__c":"m","Name":"kept","SystemModstamp":"2026-08-06T15:00:00Z","Region__c":"x"}"#).await;
+    let (fixture, _) = loaded("first.json", r#"{"Id":"a0Df40000000001EAA","et4ae5__MergeId__c":"m","Name":"kept","SystemModstamp":"2026-08-06T15:00:00Z","Region__c":"x"}"#).await;
     let later = r#"{"Id":"a0Df40000000001EAA","et4ae5__MergeId__c":"m","SystemModstamp":"2026-08-07T15:00:00Z"}"#;
-    house.load([house.file("second.json", later)]).await.unwrap();
+    fixture.load([fixture.file("second.json", later)]).await.unwrap();
     assert_eq!(
-        house.ask("SELECT email_name, custom, system_modstamp FROM ier").await,
+        fixture.ask("SELECT email_name, custom, system_modstamp FROM ier").await,
         [r#"kept | {"Region__c":"x"} | 2026-08-07 15:00:00"#]
     );
 }
@@ -138,9 +138,9 @@ async fn records_say_of_which_object_they_are() {
     assert!(refused("x.json", several).await.1.contains("records of several objects"));
     // People's attributes go by the file's name, as from every other format.
     let text = r#"{"attributes":{"type":"hed__Affiliation__c"},"ContactId":"003f40000000001AAA","Affiliation":"Staff","Schools":["Law"]}"#;
-    let (house, _) = loaded("affiliation.json", text).await;
+    let (fixture, _) = loaded("affiliation.json", text).await;
     assert_eq!(
-        house.ask("SELECT contact_id, affiliation, schools FROM affiliation").await,
+        fixture.ask("SELECT contact_id, affiliation, schools FROM affiliation").await,
         [r#"003f40000000001AAA | Staff | ["Law"]"#]
     );
 }
@@ -153,9 +153,9 @@ async fn rows_that_cannot_be_taken_are_told_by_line_or_number() {
         r#"{"et4ae5__Opened__c":false}"#,
     ];
     for (text, places) in [(format!("\n{}\n", rows.join("\n\n")), (4, 6)), (format!("[\n{}\n]", rows.join(",")), (2, 3))] {
-        let (house, report) = loaded("x.json", text).await;
+        let (fixture, report) = loaded("x.json", text).await;
         assert_eq!((report.tables[0].read, report.tables[0].rejected), (3, 2));
-        let rejects = std::fs::read_to_string(house.rejects()).unwrap();
+        let rejects = std::fs::read_to_string(fixture.rejects()).unwrap();
         let lines: Vec<&str> = rejects.lines().skip(1).map(|line| line.split_once("x.json,").unwrap().1).collect();
         assert!(lines[0].starts_with(&format!("{},\"et4ae5__Opened__c \"\"perhaps\"\": not a checkbox", places.0)), "{rejects}");
         assert!(lines[1].starts_with(&format!("{},\"no key: it needs MergeId", places.1)), "{rejects}");
@@ -166,10 +166,10 @@ async fn rows_that_cannot_be_taken_are_told_by_line_or_number() {
 async fn dates_are_judged_over_the_whole_file() {
     let row = |at: usize, date: &str| format!("{{\"et4ae5__MergeId__c\":\"m{at}\",\"DateSent\":\"{date}\"}}\n");
     let text: String = (1..=9).map(|at| row(at, "06/08/2026 09:00")).chain([row(10, "31/08/2026 09:00")]).collect();
-    let (house, report) = loaded("x.json", &text).await;
+    let (fixture, report) = loaded("x.json", &text).await;
     assert_eq!((report.tables[0].rejected, report.notes.len()), (0, 0));
     assert_eq!(
-        house.ask("SELECT DISTINCT date_trunc('day', date_sent) FROM ier ORDER BY 1").await,
+        fixture.ask("SELECT DISTINCT date_trunc('day', date_sent) FROM ier ORDER BY 1").await,
         ["2026-08-06 00:00:00", "2026-08-31 00:00:00"]
     );
     let both = text + &row(11, "08/31/2026 09:00");
@@ -215,13 +215,13 @@ async fn what_is_not_whole_or_no_records_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_says_when_there_is_nothing_or_more() {
-    let house = House::empty().await;
+    let fixture = Fixture::empty().await;
     let files = [
-        house.file("a.json", r#"{"totalSize":0,"done":true,"records":[]}"#),
-        house.file("b.json", "[]\n"),
-        house.file("c.json", r#"{"status":0,"result":{"records":[],"totalSize":0,"done":true},"warnings":[]}"#),
+        fixture.file("a.json", r#"{"totalSize":0,"done":true,"records":[]}"#),
+        fixture.file("b.json", "[]\n"),
+        fixture.file("c.json", r#"{"status":0,"result":{"records":[],"totalSize":0,"done":true},"warnings":[]}"#),
     ];
-    let report = house.load(files).await.unwrap();
+    let report = fixture.load(files).await.unwrap();
     assert_eq!((report.tables.len(), report.empty.len()), (0, 3));
     let first =
         json!({"totalSize": 4000, "done": false, "nextRecordsUrl": "/services/data/v60.0/query/01g-2000", "records": records()});
@@ -244,13 +244,13 @@ async fn long_records_are_refused_and_long_lists_are_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn letters_of_windows_are_told_from_broken_ones() {
     let text = |name: &[u8]| [br#"{"Id":"a0Df40000000001EAA","et4ae5__MergeId__c":"m","Name":""#, name, br#""}"#].concat();
-    let (house, report) = loaded("x.json", text(b"Ren\xE9e")).await;
-    assert_eq!((house.ask("SELECT email_name FROM ier").await, report.tables[0].repaired), (vec!["Renée".to_owned()], 0));
-    let (house, report) = loaded(
+    let (fixture, report) = loaded("x.json", text(b"Ren\xE9e")).await;
+    assert_eq!((fixture.ask("SELECT email_name FROM ier").await, report.tables[0].repaired), (vec!["Renée".to_owned()], 0));
+    let (fixture, report) = loaded(
         "x.json",
         text("Renée \u{1F393}".as_bytes()).into_iter().chain(*b"\n").chain(text(b"Ren\xE9e")).collect::<Vec<u8>>(),
     )
     .await;
     assert_eq!((report.tables[0].read, report.tables[0].repaired), (2, 1));
-    drop(house);
+    drop(fixture);
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ier::error::Kind;
 use ier::jobs::load::LoadReport;
 
-use crate::house::House;
+use crate::fixture::Fixture;
 
 const MAILS: &str = "SELECT ier_id, merge_id, contact_id, email_name, job_id, date_sent FROM ier ORDER BY ier_id";
 
@@ -13,14 +13,14 @@ fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/door").join(name)
 }
 
-async fn loaded(name: &str) -> (House, LoadReport) {
-    let house = House::empty().await;
-    let report = house.load([file(name)]).await.unwrap();
-    (house, report)
+async fn loaded(name: &str) -> (Fixture, LoadReport) {
+    let fixture = Fixture::empty().await;
+    let report = fixture.load([file(name)]).await.unwrap();
+    (fixture, report)
 }
 
 async fn refused(name: &str) -> String {
-    let error = House::empty().await.load([file(name)]).await.expect_err(name);
+    let error = Fixture::empty().await.load([file(name)]).await.expect_err(name);
     assert_eq!(error.kind(), Kind::Invalid, "{error}");
     error.to_string()
 }
@@ -36,72 +36,72 @@ fn table(sent: &str, job: &str) -> [String; 2] {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_mails_by_every_writer() {
     for name in ["spark", "pandas", "pandas-local", "fastparquet", "snowflake", "bigquery", "duckdb"] {
-        let (house, report) = loaded(&format!("{name}.parquet")).await;
+        let (fixture, report) = loaded(&format!("{name}.parquet")).await;
         assert_eq!((report.tables[0].read, report.tables[0].rejected), (2, 0), "{name}");
-        assert_eq!(house.ask(MAILS).await, table("15:00:00.123456", "9013").map(|row| row.replace(".123456", "")), "{name}");
-        let micros = house.ask("SELECT date_part('microsecond', date_sent) FROM ier ORDER BY ier_id").await;
+        assert_eq!(fixture.ask(MAILS).await, table("15:00:00.123456", "9013").map(|row| row.replace(".123456", "")), "{name}");
+        let micros = fixture.ask("SELECT date_part('microsecond', date_sent) FROM ier ORDER BY ier_id").await;
         assert_eq!(micros, ["123456", "0"], "{name}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn decimals_floats_and_what_a_data_frame_adds() {
-    let (house, _) = loaded("snowflake.parquet").await;
+    let (fixture, _) = loaded("snowflake.parquet").await;
     let sql = "SELECT number_of_total_clicks, opened, custom FROM ier ORDER BY ier_id";
-    assert_eq!(house.ask(sql).await, [r#"3 | true | {"RATE__C":"0.50"}"#, r#"- | false | {"RATE__C":null}"#]);
-    let (house, _) = loaded("pandas.parquet").await;
-    assert_eq!(house.ask(sql).await, ["3 | - | -", "- | - | -"], "the frame's index is no field of the record");
+    assert_eq!(fixture.ask(sql).await, [r#"3 | true | {"RATE__C":"0.50"}"#, r#"- | false | {"RATE__C":null}"#]);
+    let (fixture, _) = loaded("pandas.parquet").await;
+    assert_eq!(fixture.ask(sql).await, ["3 | - | -", "- | - | -"], "the frame's index is no field of the record");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_and_objects_are_kept_or_refused() {
-    let (house, _) = loaded("bigquery.parquet").await;
-    let custom = house.ask("SELECT custom FROM ier ORDER BY ier_id").await;
+    let (fixture, _) = loaded("bigquery.parquet").await;
+    let custom = fixture.ask("SELECT custom FROM ier ORDER BY ier_id").await;
     assert_eq!(custom, [r#"{"Tags__c":"[{\"key\":\"a\",\"value\":1}]"}"#, r#"{"Tags__c":null}"#], "attributes are not kept");
     assert!(refused("list.parquet").await.contains("et4ae5__JobId__c is a list or an object, where job_id wants one value"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_that_are_texts_are_read_as_such() {
-    let (house, report) = loaded("binary.parquet").await;
+    let (fixture, report) = loaded("binary.parquet").await;
     assert_eq!(report.tables[0].rejected, 0);
-    assert_eq!(house.ask(MAILS).await, table("15:00:00", "9013"), "moments are whole numbers of milliseconds there");
-    let custom = house.ask("SELECT custom FROM ier ORDER BY ier_id").await;
+    assert_eq!(fixture.ask(MAILS).await, table("15:00:00", "9013"), "moments are whole numbers of milliseconds there");
+    let custom = fixture.ask("SELECT custom FROM ier ORDER BY ier_id").await;
     let run = r#""Run__c":"00000000-0000-0000-0000-000000000005""#;
     assert_eq!(custom, [format!("{{\"Bytes__c\":\"ff00\",{run}}}"), format!("{{\"Bytes__c\":null,{run}}}")]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_columns_leave_open_is_judged_over_the_whole_file() {
-    let (house, report) = loaded("day-first.parquet").await;
+    let (fixture, report) = loaded("day-first.parquet").await;
     assert_eq!((report.tables[0].rejected, report.notes.len()), (0, 0));
-    assert_eq!(house.ask("SELECT date_sent FROM ier ORDER BY 1").await, ["2026-08-06 15:00:00", "2026-08-31 15:00:00"]);
+    assert_eq!(fixture.ask("SELECT date_sent FROM ier ORDER BY 1").await, ["2026-08-06 15:00:00", "2026-08-31 15:00:00"]);
     let message = refused("units.parquet").await;
     assert!(message.contains("whole numbers of different units in row 1 and row 2"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_year_9999_is_an_open_end() {
-    let (house, report) = loaded("affiliation.parquet").await;
+    let (fixture, report) = loaded("affiliation.parquet").await;
     assert_eq!(report.tables[0].rejected, 0);
     let sql = "SELECT contact_id, left(end_date, 10) FROM affiliation ORDER BY 1";
-    assert_eq!(house.ask(sql).await, ["003f40000000001AAA | 9999-12-31", "003f40000000003AAA | 2021-06-30"]);
+    assert_eq!(fixture.ask(sql).await, ["003f40000000001AAA | 9999-12-31", "003f40000000003AAA | 2021-06-30"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_without_rows_is_no_rows() {
-    let house = House::empty().await;
-    let report = house.load([file("spark.parquet"), file("no-rows.parquet")]).await.unwrap();
+    let fixture = Fixture::empty().await;
+    let report = fixture.load([file("spark.parquet"), file("no-rows.parquet")]).await.unwrap();
     assert_eq!((report.tables[0].read, report.empty.len()), (2, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whose_ids_they_are_tells_people_apart_and_null_is_a_name() {
-    let house = House::empty().await;
-    let copy = house.file("export.parquet", std::fs::read(file("people.parquet")).unwrap());
-    let report = house.load([copy]).await.unwrap();
+    let fixture = Fixture::empty().await;
+    let copy = fixture.file("export.parquet", std::fs::read(file("people.parquet")).unwrap());
+    let report = fixture.load([copy]).await.unwrap();
     assert_eq!(report.tables[0].table, "contact");
-    assert_eq!(house.ask("SELECT first_name, last_name, email FROM contact").await, ["Null | NA | -"]);
+    assert_eq!(fixture.ask("SELECT first_name, last_name, email FROM contact").await, ["Null | NA | -"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,27 +109,27 @@ async fn a_clock_without_a_zone_is_in_the_one_that_is_told() {
     for (name, sent) in
         [("pandas-local", "21:00"), ("snowflake", "21:00"), ("spark", "15:00"), ("fastparquet", "15:00"), ("pandas", "15:00")]
     {
-        let house = House::empty().await;
-        let mut request = house.request([file(&format!("{name}.parquet"))], None);
-        request.asked.zone_is_told = true;
-        Box::pin(ier::jobs::load::load(&house.warehouse, request, std::sync::Arc::new(ier::progress::Silent))).await.unwrap();
-        let first = &house.ask("SELECT date_trunc('minute', date_sent) FROM ier ORDER BY 1").await[0];
+        let fixture = Fixture::empty().await;
+        let mut request = fixture.request([file(&format!("{name}.parquet"))], None);
+        request.asked.zone_is_given = true;
+        Box::pin(ier::jobs::load::load(&fixture.warehouse, request, std::sync::Arc::new(ier::progress::Silent))).await.unwrap();
+        let first = &fixture.ask("SELECT date_trunc('minute', date_sent) FROM ier ORDER BY 1").await[0];
         assert_eq!(*first, format!("2026-08-06 {sent}:00"), "{name}: instants stay what they are");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_encrypted_or_cut_is_refused() {
-    let house = House::empty().await;
-    let error = house.load([house.file("x.parquet", b"PARE\0\0\0\0PARE")]).await.expect_err("encrypted");
+    let fixture = Fixture::empty().await;
+    let error = fixture.load([fixture.file("x.parquet", b"PARE\0\0\0\0PARE")]).await.expect_err("encrypted");
     assert!(error.kind() == Kind::Invalid && error.to_string().contains("encrypted"), "{error}");
     let whole = std::fs::read(file("spark.parquet")).unwrap();
     for length in [whole.len() - 9, whole.len() / 2, 12] {
-        let error = house.load([house.file("x.parquet", &whole[..length])]).await.expect_err("cut");
+        let error = fixture.load([fixture.file("x.parquet", &whole[..length])]).await.expect_err("cut");
         assert!(error.kind() == Kind::Corrupt && error.to_string().contains("x.parquet"), "{error}");
     }
     let mut damaged = whole.clone();
     damaged[8..40].fill(0xA5);
-    let error = house.load([house.file("x.parquet", &damaged)]).await.expect_err("damaged");
+    let error = fixture.load([fixture.file("x.parquet", &damaged)]).await.expect_err("damaged");
     assert!(error.kind() == Kind::Corrupt && error.to_string().contains("x.parquet"), "{error}");
 }

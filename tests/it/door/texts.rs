@@ -2,16 +2,17 @@
 
 use ier::jobs::load::{LoadReport, TableCounts};
 
-use crate::house::House;
+use crate::fixture::Fixture;
 
 const ONE: &str = "a0Df40000000001EAA";
 const TWO: &str = "a0Df40000000002EAA";
 
-async fn loaded(name: &str, bytes: impl AsRef<[u8]>) -> (House, LoadReport) {
-    let house = House::empty().await;
-    let report = house.load_as([house.file(name, bytes)], Some("ier")).await.unwrap_or_else(|error| panic!("{name}: {error}"));
-    assert!(report.tables.iter().all(|table| table.read == table.told()), "{report}");
-    (house, report)
+async fn loaded(name: &str, bytes: impl AsRef<[u8]>) -> (Fixture, LoadReport) {
+    let fixture = Fixture::empty().await;
+    let report =
+        fixture.load_as([fixture.file(name, bytes)], Some("ier")).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert!(report.tables.iter().all(|table| table.read == table.accounted_for()), "{report}");
+    (fixture, report)
 }
 
 fn only(report: &LoadReport) -> &TableCounts {
@@ -23,18 +24,18 @@ fn only(report: &LoadReport) -> &TableCounts {
 async fn lines_that_end_as_those_of_old_macs_are_rows() {
     let few = format!("Id,Name,Opened\r{ONE},A,true\r{TWO},\"B, C\",false\r");
     let many: String = (0..20_000).map(|row| format!("m-{row},A,true\r")).collect();
-    let (house, report) = loaded("mac.csv", &few).await;
+    let (fixture, report) = loaded("mac.csv", &few).await;
     assert_eq!((only(&report).read, only(&report).inserted), (2, 2), "{report}");
     assert_eq!(
-        house.ask("SELECT ier_id, email_name, opened FROM ier ORDER BY 1").await,
+        fixture.ask("SELECT ier_id, email_name, opened FROM ier ORDER BY 1").await,
         [format!("{ONE} | A | true"), format!("{TWO} | B, C | false")]
     );
     let (_, report) = loaded("mac.csv", format!("MergeId,Name,Opened\r{many}")).await;
     assert_eq!((only(&report).read, only(&report).inserted), (20_000, 20_000), "{report}");
     // Letters of Windows: read twice.
     let letters: Vec<u8> = format!("Id,Name,Opened\r{ONE},Caf\u{e9},true\r").chars().map(|letter| letter as u8).collect();
-    let (house, _) = loaded("mac.csv", letters).await;
-    assert_eq!(house.ask("SELECT email_name FROM ier").await, ["Caf\u{e9}"]);
+    let (fixture, _) = loaded("mac.csv", letters).await;
+    assert_eq!(fixture.ask("SELECT email_name FROM ier").await, ["Caf\u{e9}"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,10 +58,10 @@ async fn the_lines_behind_a_report_in_any_language_are_no_rows() {
         assert_eq!((counts.read, counts.inserted, counts.rejected, counts.trailing), (2, 2, 0, lines), "{behind}");
     }
     // People's attributes end as they should, because no row of them was refused.
-    let house = House::empty().await;
-    let file = |rows: &str| house.file("affiliation.csv", format!("ContactId,Campus\n{rows}Gesamtsummen (1 Datensatz),\n"));
-    house.load([file("003f40000000001AAA,Boulder\n003f40000000001AAA,Denver\n")]).await.unwrap();
-    let report = house.load([file("003f40000000001AAA,Boulder\n")]).await.unwrap();
+    let fixture = Fixture::empty().await;
+    let file = |rows: &str| fixture.file("affiliation.csv", format!("ContactId,Campus\n{rows}Gesamtsummen (1 Datensatz),\n"));
+    fixture.load([file("003f40000000001AAA,Boulder\n003f40000000001AAA,Denver\n")]).await.unwrap();
+    let report = fixture.load([file("003f40000000001AAA,Boulder\n")]).await.unwrap();
     assert_eq!((only(&report).rejected, only(&report).ended), (0, 1), "{report}");
     // A mail may be called what a total is called.
     let (_, report) = loaded("x.csv", format!("Name,Id,Opened\nTotal,{ONE},true\nGrand total of gifts,{TWO},true\n")).await;
@@ -76,13 +77,13 @@ async fn numbers_of_which_a_spreadsheet_dropped_digits_are_no_keys() {
         "Id,MergeId,JobId,SubscriberId,Name\n{ONE},m-1,9.013E+03,4.1E+08,1.5E+10\n{TWO},1.23457E+15,9013,410000001,x\n\
          a0Df40000000003EAA,m-3,9013,4.10001E+08,x\n"
     );
-    let (house, report) = loaded("x.csv", text).await;
+    let (fixture, report) = loaded("x.csv", text).await;
     assert_eq!((only(&report).inserted, only(&report).rejected), (0, 3), "{report}");
-    let rejects = std::fs::read_to_string(house.rejects()).unwrap();
+    let rejects = std::fs::read_to_string(fixture.rejects()).unwrap();
     assert!(rejects.contains("a spreadsheet has dropped digits of this number"), "{rejects}");
-    let (house, report) = loaded("x.csv", format!("Id,MergeId,JobId,Name\n{ONE},12E4,9.013E+03,1.5E+10\n")).await;
+    let (fixture, report) = loaded("x.csv", format!("Id,MergeId,JobId,Name\n{ONE},12E4,9.013E+03,1.5E+10\n")).await;
     assert_eq!(only(&report).rejected, 0, "{report}");
-    assert_eq!(house.ask("SELECT merge_id, job_id, email_name FROM ier").await, ["12E4 | 9013 | 1.5E+10"]);
+    assert_eq!(fixture.ask("SELECT merge_id, job_id, email_name FROM ier").await, ["12E4 | 9013 | 1.5E+10"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,10 +93,10 @@ async fn what_tools_add_is_no_data_and_makes_no_version() {
         let own = [run; 9].join(",");
         format!("Id,MergeId,SystemModstamp,Region__c,{columns}\n{ONE},m,2026-08-06T15:00:00Z,West,{own}\n")
     };
-    let (house, _) = loaded("1.csv", sync("1")).await;
-    let report = house.load([house.file("2.csv", sync("2"))]).await.unwrap();
+    let (fixture, _) = loaded("1.csv", sync("1")).await;
+    let report = fixture.load([fixture.file("2.csv", sync("2"))]).await.unwrap();
     assert_eq!((only(&report).unchanged, report.changed()), (1, false), "{report}");
-    assert_eq!(house.ask("SELECT custom FROM ier").await, [r#"{"Region__c":"West"}"#]);
+    assert_eq!(fixture.ask("SELECT custom FROM ier").await, [r#"{"Region__c":"West"}"#]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,30 +111,30 @@ async fn checkboxes_in_other_languages() {
         ("vrai", "faux"),
     ];
     for (yes, no) in words {
-        let (house, _) = loaded("x.csv", format!("Id,Opened,HardBounce\n{ONE},{yes},{no}\n")).await;
-        assert_eq!(house.ask("SELECT opened, hard_bounce FROM ier").await, ["true | false"], "{yes}, {no}");
+        let (fixture, _) = loaded("x.csv", format!("Id,Opened,HardBounce\n{ONE},{yes},{no}\n")).await;
+        assert_eq!(fixture.ask("SELECT opened, hard_bounce FROM ier").await, ["true | false"], "{yes}, {no}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_header_that_never_ends_is_refused_and_two_of_one_column_are_one() {
-    let house = House::empty().await;
+    let fixture = Fixture::empty().await;
     let wide = format!("Id,MergeId,{}\n{ONE},m,{}\n", ["A"; 9_000].join(","), ["x"; 9_000].join(","));
-    let error = house.load([house.file("wide.csv", wide)]).await.unwrap_err().to_string();
+    let error = fixture.load([fixture.file("wide.csv", wide)]).await.unwrap_err().to_string();
     assert!(error.contains("9,002 columns, more than any object has fields"), "{error}");
     let many = format!("Id,MergeId,{}\n{ONE},m,{}\n", ["A"; 3_000].join(","), ["x"; 3_000].join(","));
-    house.load([house.file("many.csv", many)]).await.unwrap();
-    assert_eq!(house.ask("SELECT custom_field(custom, 'A#3000'), custom_field(custom, 'A#3001') FROM ier").await, ["x | -"]);
+    fixture.load([fixture.file("many.csv", many)]).await.unwrap();
+    assert_eq!(fixture.ask("SELECT custom_field(custom, 'A#3000'), custom_field(custom, 'A#3001') FROM ier").await, ["x | -"]);
     let twice = "ContactId,Contact ID,Campus\n003f40000000001AAA,003f40000000001AAA,Denver\n";
-    let report = house.load([house.file("affiliation.csv", twice)]).await.unwrap();
+    let report = fixture.load([fixture.file("affiliation.csv", twice)]).await.unwrap();
     assert_eq!(only(&report).table, "affiliation", "no contact: {report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn notes_name_each_file_once() {
-    let house = House::empty().await;
-    let file = |name: &str, id: &str| house.file(name, format!("Id,MergeId,Name,DateSent\n{id},{id},5\" wide,8/6/2026\n"));
-    let report = house.load([file("b.csv", TWO), file("a.csv", ONE)]).await.unwrap();
+    let fixture = Fixture::empty().await;
+    let file = |name: &str, id: &str| fixture.file(name, format!("Id,MergeId,Name,DateSent\n{id},{id},5\" wide,8/6/2026\n"));
+    let report = fixture.load([file("b.csv", TWO), file("a.csv", ONE)]).await.unwrap();
     assert_eq!(report.notes.len(), 2, "{:?}", report.notes);
     for note in &report.notes {
         let (names, _) = note.split_once(": ").unwrap();

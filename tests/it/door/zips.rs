@@ -7,7 +7,7 @@ use ier::jobs::load::LoadReport;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::house::House;
+use crate::fixture::Fixture;
 
 /// A zip of these files, each packed so.
 fn zip(members: &[(&str, &[u8])], how: SimpleFileOptions) -> Vec<u8> {
@@ -31,15 +31,15 @@ fn weekly(rows: &[&[&str]]) -> Vec<u8> {
 
 const MAIL: &str = "Id,et4ae5__MergeId__c,Name\na0Df40000000001EAA,m,OE\n";
 
-async fn of(name: &str, bytes: impl AsRef<[u8]>) -> (House, LoadReport) {
-    let house = House::empty().await;
-    let report = house.load([house.file(name, bytes)]).await.unwrap();
-    (house, report)
+async fn of(name: &str, bytes: impl AsRef<[u8]>) -> (Fixture, LoadReport) {
+    let fixture = Fixture::empty().await;
+    let report = fixture.load([fixture.file(name, bytes)]).await.unwrap();
+    (fixture, report)
 }
 
 async fn refused(name: &str, bytes: impl AsRef<[u8]>) -> (Kind, String) {
-    let house = House::empty().await;
-    let error = house.load([house.file(name, bytes)]).await.expect_err(name);
+    let fixture = Fixture::empty().await;
+    let error = fixture.load([fixture.file(name, bytes)]).await.expect_err(name);
     (error.kind(), error.to_string())
 }
 
@@ -76,22 +76,24 @@ async fn the_weekly_export_is_the_objects_we_know() {
     fn packed(members: &[(&str, Vec<u8>)]) -> Vec<u8> {
         zip(&members.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect::<Vec<_>>(), deflated())
     }
-    let house = House::empty().await;
-    let files =
-        [house.file("WE_00Df40000000001UAA_1.ZIP", packed(&first)), house.file("WE_00Df40000000001UAA_2.ZIP", packed(&second))];
-    let error = house.load(&files).await.expect_err("its times carry no zone");
+    let fixture = Fixture::empty().await;
+    let files = [
+        fixture.file("WE_00Df40000000001UAA_1.ZIP", packed(&first)),
+        fixture.file("WE_00Df40000000001UAA_2.ZIP", packed(&second)),
+    ];
+    let error = fixture.load(&files).await.expect_err("its times carry no zone");
     assert!(error.to_string().contains("--zone UTC as Salesforce keeps it"), "{error}");
 
-    let mut request = house.request(&files, None);
-    (request.asked.zone, request.asked.zone_is_told) = (chrono_tz::UTC, true);
+    let mut request = fixture.request(&files, None);
+    (request.asked.zone, request.asked.zone_is_given) = (chrono_tz::UTC, true);
     let report =
-        Box::pin(ier::jobs::load::load(&house.warehouse, request, std::sync::Arc::new(ier::progress::Silent))).await.unwrap();
+        Box::pin(ier::jobs::load::load(&fixture.warehouse, request, std::sync::Arc::new(ier::progress::Silent))).await.unwrap();
     let mut tables: Vec<_> = report.tables.iter().map(|table| (table.table.as_str(), table.read, table.rejected)).collect();
     tables.sort();
     assert_eq!(tables, [("contact", 2, 0), ("individual_email_result", 2, 0)]);
-    assert_eq!(house.ask("SELECT last_name, first_name FROM contact ORDER BY id").await, ["Müller | Zoë", "Peña | Zoë"]);
+    assert_eq!(fixture.ask("SELECT last_name, first_name FROM contact ORDER BY id").await, ["Müller | Zoë", "Peña | Zoë"]);
     assert_eq!(
-        house.ask("SELECT count(*), min(email_name), min(date_sent) FROM ier").await,
+        fixture.ask("SELECT count(*), min(email_name), min(date_sent) FROM ier").await,
         ["2 | Übersicht | 2026-08-06 15:00:00"]
     );
     let left_out = format!("{:?}", report.left_out);
@@ -113,11 +115,11 @@ async fn tabs_and_zstandard() {
             zstd::encode_all(br#"{"Id":"a0Df40000000001EAA","et4ae5__MergeId__c":"m","Name":"OE"}"#.as_slice(), 3).unwrap(),
         ),
     ] {
-        let house = House::empty().await;
-        house.file(name, bytes);
-        let report = house.load([house.folder.path()]).await.unwrap();
+        let fixture = Fixture::empty().await;
+        fixture.file(name, bytes);
+        let report = fixture.load([fixture.folder.path()]).await.unwrap();
         assert_eq!((report.tables[0].read, report.tables[0].rejected), (1, 0), "{name} is found in a folder");
-        assert_eq!(house.ask("SELECT ier_id, merge_id, email_name FROM ier").await, ["a0Df40000000001EAA | m | OE"], "{name}");
+        assert_eq!(fixture.ask("SELECT ier_id, merge_id, email_name FROM ier").await, ["a0Df40000000001EAA | m | OE"], "{name}");
     }
     let whole = zstd::encode_all(MAIL.repeat(9000).as_bytes(), 3).unwrap();
     let (kind, message) = refused("x.csv.zst", &whole[..whole.len() / 2]).await;
@@ -137,9 +139,9 @@ async fn zips_of_every_make() {
         ("lengths behind the data", streamed),
         ("a zip within a zip", zip(&[("inner.zip", &zip(&members, deflated()))], stored)),
     ] {
-        let (house, report) = of("x.zip", bytes).await;
+        let (fixture, report) = of("x.zip", bytes).await;
         assert_eq!(report.tables[0].read, 1, "{what}");
-        assert_eq!(house.ask("SELECT ier_id FROM ier").await, ["a0Df40000000001EAA"], "{what}");
+        assert_eq!(fixture.ask("SELECT ier_id FROM ier").await, ["a0Df40000000001EAA"], "{what}");
     }
     for (method, name) in [(12u8, "Bzip2"), (14, "Lzma"), (93, "Zstd")] {
         let mut bytes = zip(&members, stored);
@@ -163,9 +165,9 @@ async fn large_members_are_read_again_from_their_own_beginning() {
     let text = [b"Id,et4ae5__MergeId__c,Name\n".as_slice(), rows.as_bytes(), b"a0Df49999999999,m-last,Ren\xE9e\n"].concat();
     for method in [CompressionMethod::Stored, CompressionMethod::Deflated] {
         let how = SimpleFileOptions::default().compression_method(method);
-        let (house, report) = of("x.zip", zip(&[("a.csv", &text), ("b.csv", MAIL.as_bytes())], how)).await;
+        let (fixture, report) = of("x.zip", zip(&[("a.csv", &text), ("b.csv", MAIL.as_bytes())], how)).await;
         assert_eq!((report.tables[0].read, report.tables[0].rejected), (9002, 0), "{method}");
-        assert_eq!(house.ask("SELECT email_name FROM ier WHERE merge_id = 'm-last'").await, ["Renée"], "{method}");
+        assert_eq!(fixture.ask("SELECT email_name FROM ier WHERE merge_id = 'm-last'").await, ["Renée"], "{method}");
     }
 }
 
@@ -198,8 +200,8 @@ async fn a_zip_of_ten_thousand_members() {
         let text = format!("Id,et4ae5__MergeId__c\na0Df4000000{at:04}EAA,m-{at}\n");
         writer.write_all(if at % 100 == 0 { text.as_bytes() } else { b"Id,et4ae5__MergeId__c\n" }).unwrap();
     }
-    let (house, report) = of("x.zip", writer.finish().unwrap().into_inner()).await;
+    let (fixture, report) = of("x.zip", writer.finish().unwrap().into_inner()).await;
     assert_eq!(report.tables.iter().map(|table| table.read).sum::<u64>(), 100);
     assert_eq!(report.empty.len(), 9_900);
-    drop(house);
+    drop(fixture);
 }

@@ -101,7 +101,7 @@ pub fn on_one_thread<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// What a test that panicked has to say.
-pub fn told(panic: &(dyn std::any::Any + Send)) -> String {
+pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
         .unwrap_or_else(|| "a panic without text".to_owned())
@@ -146,7 +146,7 @@ impl Try {
             let mut tally = tally.lock().expect("nobody panics with the lock");
             match outcome {
                 Ok(survived) => tally.survived += usize::from(survived),
-                Err(panic) => tally.failed.push(format!("{what}: {}", told(panic.as_ref()))),
+                Err(panic) => tally.failed.push(format!("{what}: {}", panic_text(panic.as_ref()))),
             }
         };
         match self {

@@ -91,8 +91,8 @@ impl Victim {
     /// A reader in this process, over the warehouse the binary writes to.
     fn reader(&self) -> World {
         let place = self.folder.path().join("warehouse").display().to_string();
-        let house = Warehouse::place(&place, &BTreeMap::new(), Arc::new(SystemClock)).expect("the warehouse");
-        World::on(FIRST_DAY).at(house)
+        let warehouse = Warehouse::place(&place, &BTreeMap::new(), Arc::new(SystemClock)).expect("the warehouse");
+        World::on(FIRST_DAY).at(warehouse)
     }
 
     /// Kills a verb now and then, looks, and runs it to its end. What is seen meanwhile is as `before` or as `after`.
@@ -162,9 +162,9 @@ impl Victim {
         self.killed("archive", &["--until", &until.to_string()], &after, &after);
         self.killed("compact", &[], &after, &after);
         self.killed("vacuum", &["--confirm", "--retain", "0s", "--even-while-jobs-run"], &after, &after);
-        let told = self.command(&["-w", "warehouse", "sql", "--format", "csv", TOTALS]).output().expect("the binary");
-        let told = String::from_utf8(told.stdout).expect("text");
-        assert_eq!(told, format!("a,b,c,d\n{}\n", after.totals().replace(' ', ",")), "round {round}");
+        let reported = self.command(&["-w", "warehouse", "sql", "--format", "csv", TOTALS]).output().expect("the binary");
+        let reported = String::from_utf8(reported.stdout).expect("text");
+        assert_eq!(reported, format!("a,b,c,d\n{}\n", after.totals().replace(' ', ",")), "round {round}");
         on_one_thread(async {
             let reader = self.reader();
             assert_eq!(reader.line(LINKS).await, format!("{0} {0}", after.links), "round {round}");
@@ -178,7 +178,7 @@ impl Victim {
 fn the_binary_killed_a_hundred_times() {
     let started = Instant::now();
     let wanted = if long() { KILLS_LONG } else { KILLS };
-    let told = Mutex::new(Vec::new());
+    let reported = Mutex::new(Vec::new());
     on_all_cores(1..=WAREHOUSES as u64, |seed| {
         let mut victim = Victim::new(seed);
         let mut round = 0;
@@ -187,10 +187,13 @@ fn the_binary_killed_a_hundred_times() {
             round += 1;
             assert!(round < 40 + wanted as i64, "{} of {} kills came too late", victim.late, victim.late + victim.kills);
         }
-        told.lock().expect("nobody panics with the lock").push((victim.kills, victim.late, round));
+        reported.lock().expect("nobody panics with the lock").push((victim.kills, victim.late, round));
     });
-    let told = told.into_inner().expect("nobody panicked with the lock");
-    let kills: usize = told.iter().map(|(kills, _, _)| kills).sum();
-    println!("faults of killing: {kills} kills in {told:?} (kills, too late, rounds), {:.1} s", started.elapsed().as_secs_f64());
+    let reported = reported.into_inner().expect("nobody panicked with the lock");
+    let kills: usize = reported.iter().map(|(kills, _, _)| kills).sum();
+    println!(
+        "faults of killing: {kills} kills in {reported:?} (kills, too late, rounds), {:.1} s",
+        started.elapsed().as_secs_f64()
+    );
     assert!(kills >= wanted);
 }

@@ -84,7 +84,7 @@ scenes! {
     checkpoint: before_checkpoint, load_one_job, one in 1, always [iers_change_at_once], in the end [];
     compact: before_compact, |_| compact_job(), one in 1, always [no_row_changes], in the end [];
     vacuum: before_vacuum, |_| vacuum_job(), one in 1, always [nothing_changes], in the end [nothing_is_left_to_sweep];
-    erase: erase::house, |_| erase::erase_job(), one in 10, always [], in the end [the_erased_are_gone];
+    erase: erase::prepared, |_| erase::erase_job(), one in 10, always [], in the end [the_erased_are_gone];
     retain: before_retain, |_| retain_job(), one in 2, always [the_held_are_there], in the end [];
     hold: base, |_| hold_job(), one in 1, always [nothing_changes], in the end [it_is_held_once];
     release: before_compact, |_| release_job(), one in 1, always [nothing_changes], in the end [every_archived_id_is_given_out_once];
@@ -120,7 +120,7 @@ fn the_held_are_there<'a>(look: &'a Look<'a>) -> BoxFuture<'a, ()> {
 /// One hold stands, however often it was tried.
 fn it_is_held_once<'a>(look: &'a Look<'a>) -> BoxFuture<'a, ()> {
     Box::pin(async move {
-        let list = ier::jobs::hold::list(&look.reader.house, false).await.expect("the holds");
+        let list = ier::jobs::hold::list(&look.reader.warehouse, false).await.expect("the holds");
         let held: Vec<_> = list.holds.iter().map(|hold| hold.scope.person_id.clone()).collect();
         assert_eq!(held, [Some(contact_id(3))]);
     })
@@ -148,7 +148,7 @@ fn nothing_changes<'a>(look: &'a Look<'a>) -> BoxFuture<'a, ()> {
 fn nothing_is_left_to_sweep<'a>(look: &'a Look<'a>) -> BoxFuture<'a, ()> {
     Box::pin(async move {
         let retain = chrono::Duration::hours(scenes::RETAIN_HOURS);
-        let plan = ier::jobs::vacuum::plan(&look.reader.house, retain).await.expect("a plan");
+        let plan = ier::jobs::vacuum::plan(&look.reader.warehouse, retain).await.expect("a plan");
         assert!(plan.tables.is_empty(), "{plan}");
     })
 }
@@ -181,11 +181,11 @@ async fn the_scenes_have_everything_in_them() {
     let archived = Seen::by(&world).await;
     assert!(archived.same_rows(&after), "{}", archived.difference(&after));
     assert_eq!(world.line("SELECT count(*) FROM ier WHERE tier = 'hot'").await, "2");
-    let plan = ier::jobs::compact::plan(&before_compact().await.house, &crate::world::COMPACT).await.expect("a plan");
+    let plan = ier::jobs::compact::plan(&before_compact().await.warehouse, &crate::world::COMPACT).await.expect("a plan");
     assert!(plan.months.len() >= 2, "{plan}");
     let swept = before_vacuum().await;
     let (all, old) = (chrono::Duration::hours(0), chrono::Duration::hours(scenes::RETAIN_HOURS));
-    let plan = async |retain| ier::jobs::vacuum::plan(&swept.house, retain).await.expect("a plan");
+    let plan = async |retain| ier::jobs::vacuum::plan(&swept.warehouse, retain).await.expect("a plan");
     let files = async |retain| plan(retain).await.tables.iter().map(|table| table.files).sum::<u64>();
     let (all, old) = (files(all).await, files(old).await);
     assert!(old >= 10 && all > old, "{old} of {all} files go");

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::every_call::{on_all_cores, on_one_thread, told};
+use super::every_call::{on_all_cores, on_one_thread, panic_text};
 use super::long;
 use super::scenes::{
     Job, archive_job, before_meeting, compact_job, erase_one_job, hold_job, load_more, reconcile_job, release_job,
@@ -165,7 +165,7 @@ fn every_pair_of_jobs_at_once() {
         let met = catch_unwind(AssertUnwindSafe(|| on_one_thread(pair.meet(start.fork(None), seed))));
         if let Err(panic) = met {
             let [first, second] = pair.names;
-            let text = format!("{first} beside {second}, IER_TEST_SEED={seed}: {}", told(panic.as_ref()));
+            let text = format!("{first} beside {second}, IER_TEST_SEED={seed}: {}", panic_text(panic.as_ref()));
             failed.lock().expect("nobody panics with the lock").push(text);
         }
     });

@@ -20,7 +20,7 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use super::every_call::{Played, on_all_cores, on_one_thread, play, told};
+use super::every_call::{Played, on_all_cores, on_one_thread, panic_text, play};
 use super::long;
 use crate::world::World;
 use crate::world::power::{Machine, Moment};
@@ -85,7 +85,7 @@ fn cut_everywhere(name: &str, machine: &Machine, look: impl Fn(&Moment, Vec<(Str
             }
         };
         if let Err(panic) = catch_unwind(AssertUnwindSafe(cut)) {
-            let text = format!("power cut after step {at}, seed {seed}: {}", told(panic.as_ref()));
+            let text = format!("power cut after step {at}, seed {seed}: {}", panic_text(panic.as_ref()));
             failed.lock().expect("nobody panics with the lock").push(text);
         }
     });
@@ -158,8 +158,8 @@ fn power_fails_while_look_ups_are_recorded() {
     let machine = on_one_thread(async {
         let machine = Machine::with(&[], ABOVE).await;
         let promised: Arc<Mutex<Vec<Path>>> = Arc::default();
-        let told = promised.clone();
-        machine.promises(move || told.lock().expect("nobody panics with the lock").clone());
+        let recorded = promised.clone();
+        machine.promises(move || recorded.lock().expect("nobody panics with the lock").clone());
         let log = LookUpLog::open(&warehouse(durable(&machine)), "tester", None).await.expect("a log");
         let person = SfId::parse(&contact_id(1)).expect("an id");
         for rows in 1..=3 {
@@ -171,8 +171,8 @@ fn power_fails_while_look_ups_are_recorded() {
     });
     cut_everywhere("look-ups", &machine, |moment, survivors| {
         on_one_thread(async {
-            let house = warehouse(after_cut(&survivors).await);
-            let log = LookUpLog::open(&house, "tester", None).await.expect("the log");
+            let warehouse = warehouse(after_cut(&survivors).await);
+            let log = LookUpLog::open(&warehouse, "tester", None).await.expect("the log");
             let report = log.verify().await.expect("the log can be read");
             assert_eq!(report.damage, None);
             assert!(report.entries as usize >= moment.promised.len());

@@ -13,7 +13,7 @@ use ier::tiers::warehouse::Warehouse;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
-use super::every_call::{Played, calls, on_all_cores, on_one_thread, play, told};
+use super::every_call::{Played, calls, on_all_cores, on_one_thread, panic_text, play};
 use super::long;
 use super::pairs::pairs;
 use super::scenes::{base, before_meeting};
@@ -88,7 +88,7 @@ fn at_every_write(scene: &str) {
                 survived.fetch_add(usize::from(lived), Ordering::SeqCst);
             }
             Err(panic) => {
-                failed.lock().expect("nobody panics with the lock").push(format!("{point:?}: {}", told(panic.as_ref())));
+                failed.lock().expect("nobody panics with the lock").push(format!("{point:?}: {}", panic_text(panic.as_ref())));
             }
         }
     });

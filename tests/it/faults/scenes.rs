@@ -124,7 +124,7 @@ pub async fn before_compact() -> World {
 pub async fn before_checkpoint() -> World {
     let world = base().await;
     let table = ier::record::fields::known("ier").expect("the table of IERs");
-    let lake = world.house.tiers(table).await.expect("the tiers").hot;
+    let lake = world.warehouse.tiers(table).await.expect("the tiers").hot;
     loop {
         let snapshot = lake.snapshot().await.expect("a snapshot");
         if snapshot.version.is_some_and(|version| (version + 2) % CHECKPOINT_INTERVAL == 0) {
@@ -252,9 +252,10 @@ pub fn release_job() -> Job {
                 again: None,
                 out: world.path(&format!("release-{number}.csv")),
             };
-            let house = &world.house;
-            let work = |run_id| async { execute(house, plan(house, request).await?, run_id, world.progress.clone()).await };
-            recorded(house, "release", "ann", work).await.map(drop)
+            let warehouse = &world.warehouse;
+            let work =
+                |run_id| async { execute(warehouse, plan(warehouse, request).await?, run_id, world.progress.clone()).await };
+            recorded(warehouse, "release", "ann", work).await.map(drop)
         })
     })
 }

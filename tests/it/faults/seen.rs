@@ -62,8 +62,8 @@ impl Seen {
     /// Is this a moment on the way through these states: is every row as in one of them, and here what is in all of them?
     pub fn is_one_of(&self, states: &[&Self]) {
         for (key, rows) in self.rows() {
-            let told: Vec<_> = states.iter().map(|state| state.row(key)).collect();
-            assert!(told.contains(&Some(rows)), "{key} is {rows:?}, none of {told:?}");
+            let reported: Vec<_> = states.iter().map(|state| state.row(key)).collect();
+            assert!(reported.contains(&Some(rows)), "{key} is {rows:?}, none of {reported:?}");
         }
         for (key, _) in states[0].rows().filter(|(key, _)| states.iter().all(|state| state.row(key).is_some())) {
             assert!(self.row(key).is_some(), "{key} is gone");

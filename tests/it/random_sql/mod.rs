@@ -27,7 +27,7 @@ use self::compare::Answer;
 use self::grammar::{Grammar, Statement};
 use self::story::Story;
 use self::values::relation;
-use crate::house::limits;
+use crate::fixture::limits;
 
 mod compare;
 
@@ -172,12 +172,12 @@ impl Stage {
         let engine = switch.map_or(self.engine.as_ref(), |switch| &self.switched[switch]);
         let sql = &statement.sql;
         let expected = timed(&tally.reference_micros, refer(&self.reference, sql)).await;
-        let told = timed(&tally.engine_micros, asked(engine, sql)).await;
+        let reported = timed(&tally.engine_micros, asked(engine, sql)).await;
         Tally::add(&tally.asked, 1);
-        match (told, expected) {
-            (Ok(told), Ok(expected)) => {
+        match (reported, expected) {
+            (Ok(reported), Ok(expected)) => {
                 Tally::add(&tally.answered, u64::from(expected.len() > 0));
-                told.difference(expected, &statement.sorted_by)
+                reported.difference(expected, &statement.sorted_by)
             }
             (Err(error), Ok(_)) => Some(format!("only the engine fails: {error}")),
             (_, Err(error)) => {
@@ -211,7 +211,7 @@ fn reference(story: &Story, schemas: &BTreeMap<&'static str, arrow::datatypes::S
 
 /// The engines of a world: one as it comes, and one for each switch.
 async fn engines(story: &Story) -> (Arc<Engine>, Arc<Vec<Engine>>) {
-    let open = async || Engine::open(story.world.house.clone(), limits()).await.expect("an engine");
+    let open = async || Engine::open(story.world.warehouse.clone(), limits()).await.expect("an engine");
     let mut switched = Vec::new();
     for (_, options) in SWITCHES {
         let engine = open().await;

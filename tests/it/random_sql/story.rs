@@ -51,7 +51,7 @@ enum Value {
 }
 
 /// What an export tells of a row; a column that is missing here is missing from the export.
-type Told = BTreeMap<String, Option<Value>>;
+type Provided = BTreeMap<String, Option<Value>>;
 
 /// Columns that are not null.
 type Row = BTreeMap<String, Value>;
@@ -67,7 +67,7 @@ struct Version {
     stamp: Stamp,
     /// Which load told it.
     seen: u32,
-    told: Told,
+    provided: Provided,
 }
 
 /// All that was ever told of a table's rows, by number.
@@ -125,21 +125,22 @@ impl Kept {
         let mut row = Row::new();
         for field in self.table.fields.iter().filter(|field| field.source == Source::Export || field.name == CUSTOM) {
             let name = field.name.as_ref();
-            let told = versions.iter().filter_map(|version| Some((version.stamp, version.told.get(name)?)));
+            let provided = versions.iter().filter_map(|version| Some((version.stamp, version.provided.get(name)?)));
             if name == CUSTOM {
                 // One that is there and empty is empty.
-                let region = told.max().map(|(_, region)| region.as_ref().map(|region| format!("\"{}\"", region.exported())));
+                let region = provided.max().map(|(_, region)| region.as_ref().map(|region| format!("\"{}\"", region.exported())));
                 let object = region.map(|region| format!("{{\"{REGION}\":{}}}", region.as_deref().unwrap_or("null")));
                 row.extend(object.map(|object| (CUSTOM.to_owned(), Value::Text(object))));
                 continue;
             }
-            let newest = told.filter(|(_, value)| !field.sticky || value.is_some()).max();
+            let newest = provided.filter(|(_, value)| !field.sticky || value.is_some()).max();
             let newest = match newest {
                 // Of a formula the value first seen last.
                 Some((stamp, Some(_))) if FORMULAS.contains(&name) => {
-                    let told = versions.iter().filter(|version| version.stamp == stamp);
+                    let provided = versions.iter().filter(|version| version.stamp == stamp);
                     let mut seen: BTreeMap<&Value, u32> = BTreeMap::new();
-                    for (value, at) in told.filter_map(|version| Some((version.told.get(name)?.as_ref()?, version.seen))) {
+                    for (value, at) in provided.filter_map(|version| Some((version.provided.get(name)?.as_ref()?, version.seen)))
+                    {
                         let first = seen.entry(value).or_insert(at);
                         *first = at.min(*first);
                     }
@@ -223,7 +224,7 @@ impl Story {
             let count = self.world.line(&format!("SELECT count(*) FROM ier WHERE {rows}")).await;
             assert!(count.parse::<usize>().is_ok_and(|count| count > 3), "{count} rows of {rows}");
         }
-        let tables = self.world.house.existing().await.expect("tables");
+        let tables = self.world.warehouse.existing().await.expect("tables");
         let archive = tables.into_iter().find(|lake| lake.table.name == "individual_email_result" && lake.role == Role::Archive);
         let snapshot = archive.expect("an archive").snapshot().await.expect("a snapshot");
         let mut files: BTreeMap<_, usize> = BTreeMap::new();
@@ -310,13 +311,13 @@ impl Story {
     /// Loads versions as a file whose columns are all those any version tells, without those it lacks.
     async fn load(&mut self, name: &'static str, mut versions: Vec<(u32, Version)>, lacking: &[&str]) {
         let table = self.tables[name].table.clone();
-        let told = |field: &&Field| versions.iter().any(|(_, version)| version.told.contains_key(field.name.as_ref()));
+        let provided = |field: &&Field| versions.iter().any(|(_, version)| version.provided.contains_key(field.name.as_ref()));
         let fields: Vec<&Field> =
-            table.fields.iter().filter(|field| !lacking.contains(&field.api.as_ref())).filter(told).collect();
+            table.fields.iter().filter(|field| !lacking.contains(&field.api.as_ref())).filter(provided).collect();
         for (_, version) in &mut versions {
-            version.told.retain(|column, _| fields.iter().any(|field| field.name == *column));
+            version.provided.retain(|column, _| fields.iter().any(|field| field.name == *column));
             for field in &fields {
-                version.told.entry(field.name.to_string()).or_insert(None);
+                version.provided.entry(field.name.to_string()).or_insert(None);
             }
         }
         let before = ["ier", "individual_link"].map(|tiered| (tiered, self.rows(tiered)));
@@ -349,28 +350,28 @@ impl Story {
 
     fn first_version(&mut self, name: &str, number: u32) -> Version {
         let fields: Vec<Field> = self.tables[name].table.exported().cloned().collect();
-        let mut told = Told::new();
+        let mut provided = Provided::new();
         for field in
             fields.iter().filter(|field| !["system_modstamp", "last_modified_date", "clicked"].contains(&field.name.as_ref()))
         {
             let value = self.value(name, number, field);
-            told.insert(field.name.to_string(), value);
+            provided.insert(field.name.to_string(), value);
         }
         if name == "ier" && self.dice.below(2) == 0 {
-            told.insert(
+            provided.insert(
                 CUSTOM.to_owned(),
                 if self.dice.below(3) == 0 { None } else { text(["West", "East"][self.dice.below(2)]) },
             );
         }
         if name == "affiliation" {
-            return Version { stamp: (None, None), seen: 0, told };
+            return Version { stamp: (None, None), seen: 0, provided };
         }
-        let sent = match told.get("date_sent") {
+        let sent = match provided.get("date_sent") {
             Some(Some(Value::Moment(micros))) => *micros,
             _ => micros_of(day(FIRST)),
         };
         let stamp = sent + HOUR * (1 + self.dice.below(40) as i64);
-        Version { stamp: (Some(stamp), Some(stamp)), seen: 0, told }
+        Version { stamp: (Some(stamp), Some(stamp)), seen: 0, provided }
     }
 
     /// A later version, or now and then one that should have come earlier, of which a few columns have changed.
@@ -378,8 +379,8 @@ impl Story {
         let kept = &self.tables[name];
         let last = kept.versions[&number].iter().max_by_key(|version| version.stamp).expect("a version").clone();
         let fields: Vec<Field> =
-            kept.table.exported().filter(|field| last.told.contains_key(field.name.as_ref())).cloned().collect();
-        let mut told = last.told;
+            kept.table.exported().filter(|field| last.provided.contains_key(field.name.as_ref())).cloned().collect();
+        let mut provided = last.provided;
         for _ in 0..1 + self.dice.below(4) {
             let field = &fields[self.dice.below(fields.len())];
             let is_key =
@@ -388,17 +389,17 @@ impl Story {
                 continue;
             }
             let value = self.value(name, number, field);
-            told.insert(field.name.to_string(), value);
+            provided.insert(field.name.to_string(), value);
         }
         if name == "ier" {
             match self.dice.below(8) {
                 // Corrected, perhaps into the other tier; taken back; deleted; deleted and made anew.
-                0 => drop(told.insert("date_sent".to_owned(), Some(Value::Moment(self.sent())))),
-                1 => told.extend([("date_sent".to_owned(), None), ("created_date".to_owned(), None)]),
-                2 => drop(told.insert("is_deleted".to_owned(), Some(Value::Yes(true)))),
-                3 if has_other_ids(number) => drop(told.insert("ier_id".to_owned(), text(ier_id(number + 500_000)))),
-                4 => drop(told.insert("contact_id".to_owned(), None)),
-                _ => drop(told.insert("opened".to_owned(), Some(Value::Yes(true)))),
+                0 => drop(provided.insert("date_sent".to_owned(), Some(Value::Moment(self.sent())))),
+                1 => provided.extend([("date_sent".to_owned(), None), ("created_date".to_owned(), None)]),
+                2 => drop(provided.insert("is_deleted".to_owned(), Some(Value::Yes(true)))),
+                3 if has_other_ids(number) => drop(provided.insert("ier_id".to_owned(), text(ier_id(number + 500_000)))),
+                4 => drop(provided.insert("contact_id".to_owned(), None)),
+                _ => drop(provided.insert("opened".to_owned(), Some(Value::Yes(true)))),
             }
         }
         let by = match self.dice.below(10) {
@@ -407,7 +408,7 @@ impl Story {
             hours => HOUR * hours as i64,
         };
         let stamp = last.stamp.0.map(|micros| micros + by);
-        Version { stamp: (stamp, stamp), seen: 0, told }
+        Version { stamp: (stamp, stamp), seen: 0, provided }
     }
 
     /// A moment on one of a few days, each of which is a file: some a microsecond before a month or the boundary, or on it.
@@ -538,9 +539,9 @@ fn csv(table: &Table, fields: &[&Field], versions: &[(u32, Version)]) -> String 
     let stamps: Vec<String> = stamp_headers(table).collect();
     let mut lines = vec![fields.iter().map(header).chain(stamps.iter().cloned()).collect::<Vec<String>>()];
     for (_, version) in versions {
-        let told = fields.iter().map(|field| version.told.get(field.name.as_ref()).cloned().flatten());
+        let provided = fields.iter().map(|field| version.provided.get(field.name.as_ref()).cloned().flatten());
         let stamped = [version.stamp.0, version.stamp.1].into_iter().take(stamps.len()).map(|micros| micros.map(Value::Moment));
-        let cells = told.chain(stamped);
+        let cells = provided.chain(stamped);
         lines.push(cells.map(|value| value.map_or_else(String::new, |value| value.exported())).collect());
     }
     let quoted = |line: &Vec<String>| line.iter().map(|cell| format!("\"{}\"", cell.replace('"', "\"\""))).collect::<Vec<_>>();

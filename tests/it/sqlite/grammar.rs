@@ -50,17 +50,17 @@ fn both(ours: &str, sqlites: &str) -> String {
 
 /// One of the readings of a text.
 fn reading(text: &str, ours: bool) -> String {
-    let (mut told, mut inside) = (String::new(), Vec::new());
+    let (mut reported, mut inside) = (String::new(), Vec::new());
     for char in text.chars() {
         match char {
             OPEN => inside.push(true),
             OR => *inside.last_mut().expect("an open pair") = false,
             CLOSE => drop(inside.pop()),
-            char if inside.iter().all(|first| *first == ours) => told.push(char),
+            char if inside.iter().all(|first| *first == ours) => reported.push(char),
             _ => {}
         }
     }
-    told
+    reported
 }
 
 /// A column an expression may name.

@@ -29,7 +29,7 @@ use rusqlite::types::{Value, ValueRef};
 use tokio::runtime::Builder;
 
 use self::grammar::{COLUMNS, Kind, Statement, TABLES, TEXTS, Writer};
-use crate::house::House;
+use crate::fixture::Fixture;
 use crate::world::turns::Dice;
 
 mod grammar;
@@ -177,7 +177,7 @@ struct Pair {
 
 impl Pair {
     async fn new(threads: usize) -> Self {
-        let engine = House::with_limits(Limits { threads, ..Limits::default() }).await.engine;
+        let engine = Fixture::with_limits(Limits { threads, ..Limits::default() }).await.engine;
         let sqlite = Connection::open_in_memory().expect("SQLite");
         sqlite.execute_batch("PRAGMA case_sensitive_like = ON; ATTACH ':memory:' AS r").expect("a schema");
         let schema = Arc::new(MemorySchemaProvider::new());
@@ -223,26 +223,27 @@ impl Pair {
             Ok(rows) => rows,
             Err(error) => return Outcome::Wrong(format!("SQLite cannot answer: {error}\n{}", statement.sqlites)),
         };
-        let mut told = match self.ours(&statement.ours).await {
+        let mut reported = match self.ours(&statement.ours).await {
             Ok(rows) => rows,
             Err(error) if error.kind() == Trouble::Invalid => return Outcome::Refused(error.to_string()),
             Err(error) => return Outcome::Wrong(format!("fails: {error:?}")),
         };
-        let pairs = || told.iter().zip(&expected);
+        let pairs = || reported.iter().zip(&expected);
         let apart = |(one, other): (&Row, &Row)| statement.sorted_by.iter().any(|at| one[*at].order(&other[*at]).is_ne());
-        let sorted_apart = told.len() == expected.len() && pairs().any(apart);
+        let sorted_apart = reported.len() == expected.len() && pairs().any(apart);
         if sorted_apart {
-            return Outcome::Wrong(format!("order:\n    {}\n  SQLite:\n    {}", shown(&told), shown(&expected)));
+            return Outcome::Wrong(format!("order:\n    {}\n  SQLite:\n    {}", shown(&reported), shown(&expected)));
         }
-        told.sort_by(order);
+        reported.sort_by(order);
         expected.sort_by(order);
-        let same = told.len() == expected.len() && told.iter().zip(&expected).all(|(one, other)| order(one, other).is_eq());
+        let same =
+            reported.len() == expected.len() && reported.iter().zip(&expected).all(|(one, other)| order(one, other).is_eq());
         match same {
-            true => Outcome::Same(told.len()),
+            true => Outcome::Same(reported.len()),
             false => Outcome::Wrong(format!(
                 "{} rows:\n    {}\n  SQLite, {} rows:\n    {}",
-                told.len(),
-                shown(&told),
+                reported.len(),
+                shown(&reported),
                 expected.len(),
                 shown(&expected)
             )),

@@ -12,7 +12,7 @@ use ier::query::limits::Limits;
 use tokio::runtime::Builder;
 
 use super::{Cell, Row, STACK_BYTES, read};
-use crate::house::House;
+use crate::fixture::Fixture;
 
 /// The tables they are asked of.
 const TABLES_OF_FAULTS: [&str; 6] = [
@@ -78,7 +78,7 @@ fn faults_of_the_planner_are_answered_rightly_and_still_there() {
     let (mut wrong, mut mended) = (Vec::new(), Vec::new());
     runtime.expect("a runtime").block_on(async {
         let (plain, engine) =
-            (SessionContext::new(), House::with_limits(Limits { threads: 1, ..Limits::default() }).await.engine);
+            (SessionContext::new(), Fixture::with_limits(Limits { threads: 1, ..Limits::default() }).await.engine);
         let schema = Arc::new(MemorySchemaProvider::new());
         for table in TABLES_OF_FAULTS {
             plain.sql(table).await.expect("a table").collect().await.expect("a table");
@@ -87,8 +87,8 @@ fn faults_of_the_planner_are_answered_rightly_and_still_there() {
         }
         engine.context().catalog("ier").expect("the catalog").register_schema("f", schema).expect("a schema");
         for (upstream, sql, right) in FAULTS {
-            let told = async { read(plain.sql(sql).await?.execute_stream().await?).await }.await;
-            if told.is_ok_and(|rows| ids(rows) == right) {
+            let reported = async { read(plain.sql(sql).await?.execute_stream().await?).await }.await;
+            if reported.is_ok_and(|rows| ids(rows) == right) {
                 mended.push(format!("{upstream}: {sql}"));
             }
             let named = ["o", "v", "a", "b", "n", "m"].iter().fold(format!("{sql} "), |sql, name| {
@@ -98,9 +98,9 @@ fn faults_of_the_planner_are_answered_rightly_and_still_there() {
             });
             match engine.sql(&named).await {
                 Ok(stream) => {
-                    let told = ids(read(stream).await.expect("rows"));
-                    if told != right {
-                        wrong.push(format!("{upstream}: {sql}\n  {told:?} instead of {right:?}"));
+                    let reported = ids(read(stream).await.expect("rows"));
+                    if reported != right {
+                        wrong.push(format!("{upstream}: {sql}\n  {reported:?} instead of {right:?}"));
                     }
                 }
                 Err(error) => wrong.push(format!("{upstream}: {sql}\n  {error}")),

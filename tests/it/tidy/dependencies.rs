@@ -9,8 +9,8 @@ use serde_json::Value;
 /// published, and nothing is changed here.
 fn licences() -> Vec<String> {
     let text = std::fs::read_to_string(super::crate_folder().join(".deny.toml")).expect("what cargo deny is told");
-    let told: toml::Table = text.parse().expect("TOML");
-    let allowed = told["licenses"]["allow"].as_array().expect("a list");
+    let reported: toml::Table = text.parse().expect("TOML");
+    let allowed = reported["licenses"]["allow"].as_array().expect("a list");
     allowed.iter().filter_map(|licence| licence.as_str().map(str::to_owned)).collect()
 }
 
@@ -19,18 +19,18 @@ const ONE_VERSION: [&str; 6] = ["arrow", "arrow-array", "datafusion", "object_st
 
 /// The platform of this machine: only its dependencies were fetched.
 fn host() -> String {
-    let told = Command::new("rustc").arg("-vV").output().expect("rustc").stdout;
-    let told = String::from_utf8(told).expect("a text");
-    told.lines().find_map(|line| line.strip_prefix("host: ")).expect("a host").to_owned()
+    let reported = Command::new("rustc").arg("-vV").output().expect("rustc").stdout;
+    let reported = String::from_utf8(reported).expect("a text");
+    reported.lines().find_map(|line| line.strip_prefix("host: ")).expect("a host").to_owned()
 }
 
 fn packages() -> Vec<Value> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["metadata", "--locked", "--offline", "--format-version", "1", "--filter-platform", &host()]);
-    let told = command.current_dir(super::crate_folder()).output().expect("cargo");
-    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
-    let told: Value = serde_json::from_slice(&told.stdout).expect("JSON");
-    told["packages"].as_array().cloned().unwrap_or_default()
+    let reported = command.current_dir(super::crate_folder()).output().expect("cargo");
+    assert!(reported.status.success(), "{}", String::from_utf8_lossy(&reported.stderr));
+    let reported: Value = serde_json::from_slice(&reported.stdout).expect("JSON");
+    reported["packages"].as_array().cloned().unwrap_or_default()
 }
 
 /// Does an expression of SPDX leave a choice that asks for no more than to be named? `OR` leaves one, `AND` wants both.

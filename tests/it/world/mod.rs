@@ -50,7 +50,7 @@ pub type Rows = Vec<Vec<String>>;
 pub struct World {
     pub store: Arc<FaultStore>,
     pub clock: ManualClock,
-    pub house: Arc<Warehouse>,
+    pub warehouse: Arc<Warehouse>,
     /// Who hears how far its jobs are.
     pub progress: Arc<dyn Progress>,
     engine: tokio::sync::OnceCell<Engine>,
@@ -77,7 +77,7 @@ fn number() -> u64 {
     NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
 }
 
-fn house(store: &Arc<FaultStore>, clock: &ManualClock) -> Arc<Warehouse> {
+fn warehouse(store: &Arc<FaultStore>, clock: &ManualClock) -> Arc<Warehouse> {
     let mut root = Root::open("memory:///", &Default::default()).expect("memory is always there").with_store(store.clone());
     // Worlds are small, and their rows unlike each other.
     (root.rollup_rows_each, root.rare_rows_each) = (0, 0);
@@ -94,13 +94,13 @@ impl World {
     }
 
     /// Another warehouse, on the same day.
-    pub fn at(&self, house: Arc<Warehouse>) -> Self {
-        Self { house, ..self.another() }
+    pub fn at(&self, warehouse: Arc<Warehouse>) -> Self {
+        Self { warehouse, ..self.another() }
     }
 
     fn over(store: Arc<FaultStore>, clock: ManualClock, folder: Arc<TempDir>) -> Self {
-        let house = house(&store, &clock);
-        Self { store, clock, house, progress: silent(), engine: tokio::sync::OnceCell::new(), folder }
+        let warehouse = warehouse(&store, &clock);
+        Self { store, clock, warehouse, progress: silent(), engine: tokio::sync::OnceCell::new(), folder }
     }
 
     /// The same objects in another world, in which one call may fail.
@@ -164,7 +164,7 @@ impl World {
             missing: Missing::OfPeopleNamed,
         };
         // On the heap: a test that loads often has room for each of its futures on its stack.
-        Box::pin(jobs::load::load(&self.house, request, self.progress.clone())).await
+        Box::pin(jobs::load::load(&self.warehouse, request, self.progress.clone())).await
     }
 
     /// Loads records through an export file; what became of them.
@@ -173,14 +173,14 @@ impl World {
         let mut report = self.load_files(&[file]).await.expect("the load");
         assert_eq!(report.tables.len(), 1, "one file, one table");
         let counts = report.tables.remove(0);
-        assert_eq!(counts.read, counts.told(), "nothing is dropped uncounted: {counts:?}");
+        assert_eq!(counts.read, counts.accounted_for(), "nothing is dropped uncounted: {counts:?}");
         counts
     }
 
     /// Archives what was sent before a day.
     pub async fn try_archive(&self, until: NaiveDate) -> Result<ArchiveReport> {
-        let plan = jobs::archive::plan(&self.house, Some(until), 90).await?;
-        Box::pin(jobs::archive::execute(&self.house, plan, self.progress.clone())).await
+        let plan = jobs::archive::plan(&self.warehouse, Some(until), 90).await?;
+        Box::pin(jobs::archive::execute(&self.warehouse, plan, self.progress.clone())).await
     }
 
     /// Archives what was sent before a day.
@@ -189,8 +189,8 @@ impl World {
     }
 
     pub async fn try_compact(&self) -> Result<CompactReport> {
-        let plan = jobs::compact::plan(&self.house, &COMPACT).await?;
-        jobs::compact::execute(&self.house, plan, &COMPACT, self.progress.clone()).await
+        let plan = jobs::compact::plan(&self.warehouse, &COMPACT).await?;
+        jobs::compact::execute(&self.warehouse, plan, &COMPACT, self.progress.clone()).await
     }
 
     pub async fn compact(&self) -> CompactReport {
@@ -198,7 +198,7 @@ impl World {
     }
 
     pub async fn try_vacuum(&self, retain_hours: i64) -> Result<VacuumReport> {
-        let plan = jobs::vacuum::plan(&self.house, Duration::hours(retain_hours)).await?;
+        let plan = jobs::vacuum::plan(&self.warehouse, Duration::hours(retain_hours)).await?;
         jobs::vacuum::execute(plan, self.progress.clone()).await
     }
 
@@ -209,14 +209,14 @@ impl World {
 
     /// Reads everything and looks whether it is as it was written; deletes what is left over if told to.
     pub async fn try_verify(&self, table: Option<&str>, sweep: bool) -> Result<VerifyReport> {
-        let plan = jobs::verify::plan(&self.house, table).await?;
+        let plan = jobs::verify::plan(&self.warehouse, table).await?;
         let choices = jobs::verify::Choices { look_up_key: None, retain: Duration::days(7), sweep };
-        jobs::verify::execute(&self.house, plan, choices, self.progress.clone()).await
+        jobs::verify::execute(&self.warehouse, plan, choices, self.progress.clone()).await
     }
 
     /// Holds the books against the rows; makes one row of each record that is stored more than once if told to.
     pub async fn try_reconcile(&self, repair: bool) -> Result<ReconcileReport> {
-        jobs::reconcile::reconcile(&self.house, self.engine().await?, repair, &self.progress).await
+        jobs::reconcile::reconcile(&self.warehouse, self.engine().await?, repair, &self.progress).await
     }
 
     /// Everything is as it was written, and nothing is left over that a vacuum would not have deleted, too.
@@ -228,7 +228,7 @@ impl World {
 
     /// The engine, opened when it is first asked.
     pub async fn engine(&self) -> Result<&Engine> {
-        self.engine.get_or_try_init(|| Engine::open(self.house.clone(), limits())).await
+        self.engine.get_or_try_init(|| Engine::open(self.warehouse.clone(), limits())).await
     }
 
     /// The answer to a question, as rows of text.
@@ -257,7 +257,7 @@ impl World {
 
     /// Every live file is there and has the hash the log promises.
     pub async fn files_are_sound(&self) {
-        for lake in self.house.existing().await.expect("tables") {
+        for lake in self.warehouse.existing().await.expect("tables") {
             for file in lake.snapshot().await.expect("a snapshot").files() {
                 let path = file.path(&lake.folder);
                 let bytes = async { lake.store.get(&path).await?.bytes().await }.await;
@@ -278,7 +278,7 @@ impl World {
     /// Every row stands in the partition of its own day, and the archive holds no late mark.
     pub async fn rows_stand_where_they_belong(&self) {
         use arrow::array::{Array, AsArray};
-        for lake in self.house.existing().await.expect("tables").into_iter().filter(|lake| lake.table.tiered) {
+        for lake in self.warehouse.existing().await.expect("tables").into_iter().filter(|lake| lake.table.tiered) {
             for file in lake.snapshot().await.expect("a snapshot").files() {
                 let open = ier::lake::read::open(&lake, file).await.expect("a file");
                 let columns = ["sent_date", "late_from", "record_key"];
@@ -302,7 +302,7 @@ impl World {
 
     /// Every row taken in is there, erased or expired.
     pub async fn the_books_balance(&self) {
-        if !self.house.exists().await.expect("an answer") {
+        if !self.warehouse.exists().await.expect("an answer") {
             return;
         }
         let report = self.try_reconcile(false).await.expect("the books");

@@ -54,7 +54,7 @@ pub struct Moment {
     pub promised: Vec<Path>,
 }
 
-type Promised = Box<dyn Fn() -> Vec<Path> + Send + Sync>;
+type ProbedStore = Box<dyn Fn() -> Vec<Path> + Send + Sync>;
 
 /// The machine.
 #[derive(Clone)]
@@ -67,7 +67,7 @@ pub struct Machine {
 struct History {
     disks: Mutex<Disks>,
     moments: Mutex<Vec<Moment>>,
-    promised: Mutex<Option<Promised>>,
+    promised: Mutex<Option<ProbedStore>>,
 }
 
 impl fmt::Debug for Machine {

@@ -10,7 +10,7 @@
 //! **What it leaves to the crate.** Footers and page indexes, which are decoded by the crate alone ([`super::footers`] keeps them); every
 //! file of which any of the above does not hold; more than a few people at once; every other reading: folds, verifying, scans.
 //!
-//! **How it is proven equal.** Its pages are proved by their checksums before they are looked at ([`super::sums`]). Its rows are those
+//! **How it is proven equal.** Its pages are proved by their checksums before they are looked at ([`super::checksums`]). Its rows are those
 //! the crate reads, over columns, pages and nulls made by chance; and with any bytes changed it ends, in an error or in values. Whole
 //! statements have the same answers with it and without (`tests/it/shortcuts.rs`, and the random SQL with every kind of statement).
 //!

@@ -77,7 +77,7 @@ const PATIENCE: usize = 1 << 16;
 
 /// How much of a column of its table a rollup tells.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Told {
+pub enum Exactness {
     /// Each value.
     Exactly,
     /// The hour in which it lies.
@@ -89,13 +89,13 @@ pub enum Told {
 }
 
 /// How much of a column (by name) a rollup tells.
-pub fn told(column: &str) -> Told {
+pub fn exactness(column: &str) -> Exactness {
     match column {
-        SENT => Told::Hour,
-        DAY | TIER | ROWS | FIRST | LAST => Told::Exactly,
-        _ if LABELS.contains(&column) || CHECKS.contains(&column) || NUMBERS.contains(&column) => Told::Exactly,
-        _ if MOMENTS.contains(&column) => Told::Presence,
-        _ => Told::Nothing,
+        SENT => Exactness::Hour,
+        DAY | TIER | ROWS | FIRST | LAST => Exactness::Exactly,
+        _ if LABELS.contains(&column) || CHECKS.contains(&column) || NUMBERS.contains(&column) => Exactness::Exactly,
+        _ if MOMENTS.contains(&column) => Exactness::Presence,
+        _ => Exactness::Nothing,
     }
 }
 
@@ -152,15 +152,15 @@ impl Rollup {
             if name == TIER {
                 return Ok(Arc::new(StringViewArray::from_iter_values(std::iter::repeat_n(tier, rows))));
             }
-            Ok(match (self.0.column_by_name(name), told(name)) {
-                (Some(column), Told::Presence) => {
+            Ok(match (self.0.column_by_name(name), exactness(name)) {
+                (Some(column), Exactness::Presence) => {
                     let there = column.as_boolean();
                     let moments: TimestampMicrosecondArray = there.iter().map(|is| is.and_then(|is| is.then_some(0))).collect();
                     Arc::new(moments.with_timezone(UTC.clone()))
                 }
-                (Some(column), Told::Exactly | Told::Hour) if column.data_type() == field.data_type() => column.clone(),
-                (Some(column), Told::Exactly | Told::Hour) => cast(column, field.data_type())?,
-                (_, Told::Nothing) | (None, _) => new_null_array(field.data_type(), rows),
+                (Some(column), Exactness::Exactly | Exactness::Hour) if column.data_type() == field.data_type() => column.clone(),
+                (Some(column), Exactness::Exactly | Exactness::Hour) => cast(column, field.data_type())?,
+                (_, Exactness::Nothing) | (None, _) => new_null_array(field.data_type(), rows),
             })
         };
         let columns = schema.fields().iter().map(column).collect::<Result<Vec<_>>>()?;
@@ -171,7 +171,7 @@ impl Rollup {
 
 /// What the rows of a rollup are told apart by.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-struct Alike {
+struct GroupKey {
     /// The labels: their place in [`RollupBuilder::labels`].
     labels: u32,
     /// Hour (since 1970) of `date_sent`, and the day.
@@ -195,7 +195,7 @@ pub struct RollupBuilder {
     texts: Vec<Texts>,
     /// The labels that stand together in some row, by the places of their texts.
     labels: HashMap<[u32; LABELS.len()], u32>,
-    counts: HashMap<Alike, Count>,
+    counts: HashMap<GroupKey, Count>,
     rows: usize,
     /// See [`ROWS_EACH`].
     rows_each: usize,
@@ -249,7 +249,7 @@ impl RollupBuilder {
                 self.given_up = true;
                 return Ok(());
             }
-            let alike = Alike {
+            let group_key = GroupKey {
                 labels: labels[row],
                 hour: hour.map(|hour| hour as i32),
                 day: days.filter(|days| days.is_valid(row)).map(|days| days.value(row)),
@@ -257,7 +257,7 @@ impl RollupBuilder {
                 numbers: numbers.map(|numbers| numbers.filter(|of| of.is_valid(row)).map(|of| of.value(row))),
             };
             let moment = moment.unwrap_or_default();
-            let count = self.counts.entry(alike).or_insert(Count { rows: 0, first: moment, last: moment });
+            let count = self.counts.entry(group_key).or_insert(Count { rows: 0, first: moment, last: moment });
             count.rows += 1;
             count.first = count.first.min(moment);
             count.last = count.last.max(moment);
@@ -307,8 +307,8 @@ impl RollupBuilder {
         if self.given_up || self.rows == 0 || self.is_too_long() {
             return Ok(None);
         }
-        let mut rows: Vec<(Alike, Count)> = self.counts.into_iter().collect();
-        rows.sort_unstable_by_key(|(alike, _)| *alike);
+        let mut rows: Vec<(GroupKey, Count)> = self.counts.into_iter().collect();
+        rows.sort_unstable_by_key(|(group_key, _)| *group_key);
         let mut labels = vec![[0u32; LABELS.len()]; self.labels.len()];
         for (places, at) in self.labels {
             labels[at as usize] = places;
@@ -324,34 +324,34 @@ impl RollupBuilder {
             for (text, place) in texts.places {
                 values[place as usize - 1] = text;
             }
-            let key = |alike: &Alike| labels[alike.labels as usize][at].checked_sub(1).map(|key| key as i32);
-            let keys: Int32Array = rows.iter().map(|(alike, _)| key(alike)).collect();
+            let key = |group_key: &GroupKey| labels[group_key.labels as usize][at].checked_sub(1).map(|key| key as i32);
+            let keys: Int32Array = rows.iter().map(|(group_key, _)| key(group_key)).collect();
             push(name, Arc::new(DictionaryArray::try_new(keys, Arc::new(StringArray::from_iter_values(values)))?));
         }
-        let moments = |of: &dyn Fn(&(Alike, Count)) -> Option<i64>| -> ArrayRef {
+        let moments = |of: &dyn Fn(&(GroupKey, Count)) -> Option<i64>| -> ArrayRef {
             Arc::new(rows.iter().map(of).collect::<TimestampMicrosecondArray>().with_timezone(UTC.clone()))
         };
-        push(SENT, moments(&|(alike, _)| alike.hour.map(|hour| i64::from(hour) * HOUR_MICROS)));
-        push(FIRST, moments(&|(alike, count)| alike.hour.map(|_| count.first)));
-        push(LAST, moments(&|(alike, count)| alike.hour.map(|_| count.last)));
-        push(DAY, Arc::new(rows.iter().map(|(alike, _)| alike.day).collect::<arrow::array::Date32Array>()));
+        push(SENT, moments(&|(group_key, _)| group_key.hour.map(|hour| i64::from(hour) * HOUR_MICROS)));
+        push(FIRST, moments(&|(group_key, count)| group_key.hour.map(|_| count.first)));
+        push(LAST, moments(&|(group_key, count)| group_key.hour.map(|_| count.last)));
+        push(DAY, Arc::new(rows.iter().map(|(group_key, _)| group_key.day).collect::<arrow::array::Date32Array>()));
         for (at, name) in CHECKS.iter().enumerate() {
             let check = |marks: u16| (marks >> (2 * at) & 1 == 1).then_some(marks >> (2 * at + 1) & 1 == 1);
-            push(name, Arc::new(rows.iter().map(|(alike, _)| check(alike.marks)).collect::<BooleanArray>()));
+            push(name, Arc::new(rows.iter().map(|(group_key, _)| check(group_key.marks)).collect::<BooleanArray>()));
         }
         for (at, name) in MOMENTS.iter().enumerate() {
             let there = |marks: u16| marks >> (2 * CHECKS.len() + at) & 1 == 1;
-            push(name, Arc::new(rows.iter().map(|(alike, _)| Some(there(alike.marks))).collect::<BooleanArray>()));
+            push(name, Arc::new(rows.iter().map(|(group_key, _)| Some(there(group_key.marks))).collect::<BooleanArray>()));
         }
         for (at, name) in NUMBERS.iter().enumerate() {
-            push(name, Arc::new(rows.iter().map(|(alike, _)| alike.numbers[at]).collect::<Int32Array>()));
+            push(name, Arc::new(rows.iter().map(|(group_key, _)| group_key.numbers[at]).collect::<Int32Array>()));
         }
         push(ROWS, Arc::new(rows.iter().map(|(_, count)| count.rows).collect::<Int64Array>()));
         Ok(Some(Rollup(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)))
     }
 }
 
-/// The checkboxes and moments of each row, as [`Alike::marks`].
+/// The checkboxes and moments of each row, as [`GroupKey::marks`].
 fn marks(batch: &RecordBatch) -> Result<Vec<u16>> {
     let mut marks = vec![0u16; batch.num_rows()];
     for (at, name) in CHECKS.iter().enumerate() {

@@ -56,15 +56,15 @@ fn counted(batches: &[RecordBatch]) -> BTreeMap<Vec<String>, (i64, String, Strin
         for row in 0..batch.num_rows() {
             let cell = |(name, shown): &(&str, ArrayFormatter)| {
                 let value = shown.value(row).to_string();
-                match told(name) {
-                    Told::Presence => (value != "null").to_string(),
-                    Told::Hour if sent.is_valid(row) => sent.value(row).div_euclid(HOUR_MICROS).to_string(),
+                match exactness(name) {
+                    Exactness::Presence => (value != "null").to_string(),
+                    Exactness::Hour if sent.is_valid(row) => sent.value(row).div_euclid(HOUR_MICROS).to_string(),
                     _ => value,
                 }
             };
             let moment = shown.iter().find(|(name, _)| *name == SENT).unwrap().1.value(row).to_string();
-            let alike = shown.iter().map(cell).collect();
-            let count = counted.entry(alike).or_insert((0, moment.clone(), moment.clone()));
+            let group_key = shown.iter().map(cell).collect();
+            let count = counted.entry(group_key).or_insert((0, moment.clone(), moment.clone()));
             count.0 += 1;
             let earlier = |a: &str, b: &str| (a.len(), a) < (b.len(), b);
             if earlier(&moment, &count.1) {
@@ -79,15 +79,15 @@ fn counted(batches: &[RecordBatch]) -> BTreeMap<Vec<String>, (i64, String, Strin
 }
 
 /// The same of a rollup's own rows.
-fn told_by(rollup: &Rollup) -> BTreeMap<Vec<String>, (i64, String, String)> {
+fn shown_by(rollup: &Rollup) -> BTreeMap<Vec<String>, (i64, String, String)> {
     let options = FormatOptions::default().with_null("null");
     let column = |name: &str| ArrayFormatter::try_new(rollup.0.column_by_name(name).unwrap(), &options).unwrap();
     let sent = rollup.0.column_by_name(SENT).unwrap().as_primitive::<TimestampMicrosecondType>();
     let columns: Vec<(&str, ArrayFormatter)> = sources().map(|name| (name, column(name))).collect();
     let own = [ROWS, FIRST, LAST].map(column);
     let row = |row: usize| {
-        let cell = |(name, shown): &(&str, ArrayFormatter)| match told(name) {
-            Told::Hour if sent.is_valid(row) => (sent.value(row) / HOUR_MICROS).to_string(),
+        let cell = |(name, shown): &(&str, ArrayFormatter)| match exactness(name) {
+            Exactness::Hour if sent.is_valid(row) => (sent.value(row) / HOUR_MICROS).to_string(),
             _ => shown.value(row).to_string(),
         };
         let [rows, first, last] = own.each_ref().map(|shown| shown.value(row).to_string());
@@ -101,7 +101,7 @@ fn a_rollup_tells_what_counting_the_rows_tells() {
     for seed in 0..20 {
         let batches = [rows(seed, 300), rows(seed + 100, 1), rows(seed + 200, 500)];
         let rollup = rollup(&batches);
-        assert_eq!(told_by(&rollup), counted(&batches), "seed {seed}");
+        assert_eq!(shown_by(&rollup), counted(&batches), "seed {seed}");
     }
 }
 

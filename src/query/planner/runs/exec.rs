@@ -28,14 +28,14 @@ use futures::{TryStreamExt, stream};
 
 use super::aggregate::{Aggregate, GroupExpr, Key};
 use super::gather::Gathering;
-use super::number::{IdOfNumber, NUMBER, Strangers};
+use super::number::{IdOfNumber, NUMBER, UnknownTexts};
 
 /// Partial results by runs of rows.
 #[derive(Clone, Debug)]
 pub struct RunAggregateExec {
     group_by: Arc<[GroupExpr]>,
     aggregates: Arc<[Aggregate]>,
-    strangers: Arc<Strangers>,
+    unknown_texts: Arc<UnknownTexts>,
     input: Arc<dyn ExecutionPlan>,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
@@ -44,9 +44,9 @@ pub struct RunAggregateExec {
 
 impl RunAggregateExec {
     /// In place of a partial aggregate, the same rows but for the ids, which are numbers.
-    pub(super) fn new(partial: &AggregateExec, keys: Vec<Key>, strangers: Arc<Strangers>) -> Self {
-        let told = partial.schema();
-        let fields = told.fields().iter().enumerate().map(|(at, field)| match keys.get(at) {
+    pub(super) fn new(partial: &AggregateExec, keys: Vec<Key>, unknown_texts: Arc<UnknownTexts>) -> Self {
+        let declared = partial.schema();
+        let fields = declared.fields().iter().enumerate().map(|(at, field)| match keys.get(at) {
             // Another name: nothing that knows the text by its name takes the number for it.
             Some(key) if key.is_number() => {
                 let name = format!("number({})", field.name());
@@ -54,20 +54,20 @@ impl RunAggregateExec {
             }
             _ => field.clone(),
         });
-        let schema = Schema::new_with_metadata(fields.collect::<Vec<_>>(), told.metadata().clone());
+        let schema = Schema::new_with_metadata(fields.collect::<Vec<_>>(), declared.metadata().clone());
         let group_by = partial.group_expr().expr().iter().zip(keys);
         let group_by = group_by.map(|((expr, name), key)| GroupExpr { expr: expr.clone(), name: name.clone(), key });
         let aggregates = partial.aggr_expr().iter().zip(partial.filter_expr());
         let aggregates =
             aggregates.map(|(function, filter)| Aggregate { function: function.clone(), filter: filter.clone() }).collect();
-        Self::over(partial.input().clone(), group_by.collect(), aggregates, strangers, Arc::new(schema))
+        Self::over(partial.input().clone(), group_by.collect(), aggregates, unknown_texts, Arc::new(schema))
     }
 
     fn over(
         input: Arc<dyn ExecutionPlan>,
         group_by: Arc<[GroupExpr]>,
         aggregates: Arc<[Aggregate]>,
-        strangers: Arc<Strangers>,
+        unknown_texts: Arc<UnknownTexts>,
         schema: SchemaRef,
     ) -> Self {
         let properties = PlanProperties::new(
@@ -77,7 +77,7 @@ impl RunAggregateExec {
             input.boundedness(),
         );
         let (properties, metrics) = (Arc::new(properties), ExecutionPlanMetricsSet::new());
-        Self { group_by, aggregates, strangers, input, schema, properties, metrics }
+        Self { group_by, aggregates, unknown_texts, input, schema, properties, metrics }
     }
 
     /// A condition on what comes out, as one on what goes in: possible when it is about the groups alone.
@@ -148,13 +148,13 @@ impl ExecutionPlan for RunAggregateExec {
             return internal_err!("RunAggregateExec has one input");
         };
         let (group_by, aggregates) = (self.group_by.clone(), self.aggregates.clone());
-        Ok(Arc::new(Self::over(input, group_by, aggregates, self.strangers.clone(), self.schema.clone())))
+        Ok(Arc::new(Self::over(input, group_by, aggregates, self.unknown_texts.clone(), self.schema.clone())))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
         let input = self.input.execute(partition, context)?;
         let metrics = BaselineMetrics::new(&self.metrics, partition);
-        let gathering = Gathering::new(&self.group_by, &self.aggregates, &self.strangers, &self.schema)?;
+        let gathering = Gathering::new(&self.group_by, &self.aggregates, &self.unknown_texts, &self.schema)?;
         let batches = stream::try_unfold((input, Some(gathering)), move |(mut input, gathering)| {
             let metrics = metrics.clone();
             async move {

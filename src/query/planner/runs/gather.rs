@@ -12,7 +12,7 @@ use datafusion::logical_expr::{ColumnarValue, EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::aggregate::{Aggregate, GroupExpr, Key};
-use super::number::{NUMBER, Strangers};
+use super::number::{NUMBER, UnknownTexts};
 
 /// With so many groups, what has been gathered goes on.
 const GROUPS_MAX: usize = 8192;
@@ -24,7 +24,7 @@ const ROWS_MAX: usize = 16 * GROUPS_MAX;
 pub(super) struct Gathering {
     columns: Vec<GroupColumn>,
     accumulators: Vec<Accumulator>,
-    strangers: Arc<Strangers>,
+    unknown_texts: Arc<UnknownTexts>,
     schema: SchemaRef,
     groups: usize,
     rows: usize,
@@ -55,7 +55,7 @@ impl Gathering {
     pub fn new(
         group_by: &[GroupExpr],
         aggregates: &[Aggregate],
-        strangers: &Arc<Strangers>,
+        unknown_texts: &Arc<UnknownTexts>,
         schema: &SchemaRef,
     ) -> DfResult<Self> {
         let columns = group_by.iter().map(|group| GroupColumn {
@@ -73,7 +73,7 @@ impl Gathering {
         Ok(Self {
             columns: columns.collect(),
             accumulators: accumulators.collect::<DfResult<_>>()?,
-            strangers: strangers.clone(),
+            unknown_texts: unknown_texts.clone(),
             schema: schema.clone(),
             groups: 0,
             rows: 0,
@@ -104,7 +104,7 @@ impl Gathering {
         }
         let heads = UInt32Array::from(heads);
         for (column, compared) in self.columns.iter_mut().zip(compared) {
-            column.tell(&compared, &heads, rows, &self.strangers)?;
+            column.tell(&compared, &heads, rows, &self.unknown_texts)?;
         }
         self.groups += heads.len();
         self.rows += rows;
@@ -157,7 +157,7 @@ impl GroupColumn {
     }
 
     /// Notes the values of the groups that begin in these rows.
-    fn tell(&mut self, compared: &ColumnarValue, heads: &UInt32Array, rows: usize, strangers: &Strangers) -> DfResult<()> {
+    fn tell(&mut self, compared: &ColumnarValue, heads: &UInt32Array, rows: usize, unknown_texts: &UnknownTexts) -> DfResult<()> {
         let mut values = match compared {
             ColumnarValue::Array(values) if heads.len() == rows => values.clone(),
             ColumnarValue::Array(values) => take(values, heads, None)?,
@@ -168,7 +168,7 @@ impl GroupColumn {
             values = function.evaluate(&batch)?.into_array(heads.len())?;
         }
         match (&mut self.values, values.as_string_view_opt()) {
-            (GroupValues::Numbers(numbers), Some(texts)) => strangers.append_numbers(texts, numbers),
+            (GroupValues::Numbers(numbers), Some(texts)) => unknown_texts.append_numbers(texts, numbers),
             (GroupValues::Numbers(_), None) => return internal_err!("a person's id is text, not {}", values.data_type()),
             // A few texts should not keep all those of a file's page in memory.
             (GroupValues::Plain(pieces), Some(texts)) => pieces.push(Arc::new(texts.gc())),

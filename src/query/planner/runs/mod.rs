@@ -48,7 +48,7 @@ use datafusion::physical_plan::{ExecutionPlan, InputOrderMode};
 pub use exec::RunAggregateExec;
 
 use self::aggregate::Key;
-use self::number::{IdOfNumber, Strangers};
+use self::number::{IdOfNumber, UnknownTexts};
 use super::rules::PhysicalRules;
 use super::shortcuts::Shortcuts;
 use crate::lake::read::people::{PERSON, PeopleExec};
@@ -122,10 +122,10 @@ impl PersonRuns {
         }
         let Some(keys) = self.keys(first)? else { return Ok(None) };
         let are_numbers: Vec<bool> = keys.iter().map(Key::is_number).collect();
-        let strangers = Arc::new(Strangers::default());
-        let runs: Arc<dyn ExecutionPlan> = Arc::new(RunAggregateExec::new(first, keys, strangers.clone()));
+        let unknown_texts = Arc::new(UnknownTexts::default());
+        let runs: Arc<dyn ExecutionPlan> = Arc::new(RunAggregateExec::new(first, keys, unknown_texts.clone()));
 
-        let (gathered, told) = (runs.schema(), plan.schema());
+        let (gathered, declared) = (runs.schema(), plan.schema());
         let groups = gathered.fields().iter().take(are_numbers.len()).enumerate();
         let groups = groups.map(|(at, field)| (column(field.name(), at), field.name().clone())).collect();
         let (aggregates, filters) = (last.aggr_expr().to_vec(), last.filter_expr().to_vec());
@@ -133,14 +133,14 @@ impl PersonRuns {
         let merged = AggregateExec::try_new(*last.mode(), groups, aggregates, filters, runs, last.input_schema())?;
 
         let given = merged.schema();
-        let columns = given.fields().iter().zip(told.fields()).enumerate().map(|(at, (field, told))| {
+        let columns = given.fields().iter().zip(declared.fields()).enumerate().map(|(at, (field, declared))| {
             let value = column(field.name(), at);
             let is_number = are_numbers.get(at).is_some_and(|is_number| *is_number);
-            let expr = if is_number { Arc::new(IdOfNumber::new(value, strangers.clone())) } else { value };
-            ProjectionExpr { expr, alias: told.name().clone() }
+            let expr = if is_number { Arc::new(IdOfNumber::new(value, unknown_texts.clone())) } else { value };
+            ProjectionExpr { expr, alias: declared.name().clone() }
         });
         let projected = ProjectionExec::try_new(columns.collect::<Vec<_>>(), Arc::new(merged))?;
-        Ok((projected.schema() == told).then(|| Arc::new(projected) as Arc<dyn ExecutionPlan>))
+        Ok((projected.schema() == declared).then(|| Arc::new(projected) as Arc<dyn ExecutionPlan>))
     }
 
     /// What the expressions of a GROUP BY are; `None` when none of them is a person, or one cannot be compared.

@@ -2,7 +2,7 @@
 //!
 //! The first fifteen characters of an id are a number to base 62, with digits in the order of their characters, so ids and
 //! their numbers stand in the same order. The last three follow from them. Text that is no id in its stored form has a number
-//! too, above all of these: its place in a list that the statement keeps ([`Strangers`]). So nothing is refused, and nobody is
+//! too, above all of these: its place in a list that the statement keeps ([`UnknownTexts`]). So nothing is refused, and nobody is
 //! taken for somebody else, whatever a file holds.
 
 use std::collections::HashMap;
@@ -85,17 +85,17 @@ fn id_of_number(number: i128) -> [u8; 18] {
 /// Texts that are no ids, in the order they were met in: shared by all threads of a statement, and empty as long as files
 /// hold what was loaded.
 #[derive(Debug, Default)]
-pub struct Strangers {
-    met: Mutex<Met>,
+pub struct UnknownTexts {
+    met: Mutex<UnknownTextIndex>,
 }
 
 #[derive(Debug, Default)]
-struct Met {
+struct UnknownTextIndex {
     texts: Vec<Arc<str>>,
     places: HashMap<Arc<str>, usize>,
 }
 
-impl Strangers {
+impl UnknownTexts {
     fn number_of(&self, text: &str) -> i128 {
         let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
         let place = met.places.get(text).copied().unwrap_or_else(|| {
@@ -125,13 +125,13 @@ impl Strangers {
 #[derive(Clone, Debug)]
 pub struct IdOfNumber {
     number: Arc<dyn PhysicalExpr>,
-    strangers: Arc<Strangers>,
+    unknown_texts: Arc<UnknownTexts>,
 }
 
 impl IdOfNumber {
     /// Of the numbers of a column.
-    pub fn new(number: Arc<dyn PhysicalExpr>, strangers: Arc<Strangers>) -> Self {
-        Self { number, strangers }
+    pub fn new(number: Arc<dyn PhysicalExpr>, unknown_texts: Arc<UnknownTexts>) -> Self {
+        Self { number, unknown_texts }
     }
 
     /// The column.
@@ -148,7 +148,7 @@ impl fmt::Display for IdOfNumber {
 
 impl PartialEq for IdOfNumber {
     fn eq(&self, other: &Self) -> bool {
-        self.number.eq(&other.number) && Arc::ptr_eq(&self.strangers, &other.strangers)
+        self.number.eq(&other.number) && Arc::ptr_eq(&self.unknown_texts, &other.unknown_texts)
     }
 }
 
@@ -157,7 +157,7 @@ impl Eq for IdOfNumber {}
 impl Hash for IdOfNumber {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.number.hash(state);
-        Arc::as_ptr(&self.strangers).hash(state);
+        Arc::as_ptr(&self.unknown_texts).hash(state);
     }
 }
 
@@ -185,7 +185,7 @@ impl PhysicalExpr for IdOfNumber {
                 None => texts.append_null(),
                 // Digits are ASCII.
                 Some(number @ 0..IDS_END) => texts.append_value(str::from_utf8(&id_of_number(number)).unwrap_or_default()),
-                Some(number) => texts.append_value(self.strangers.text_of(number)?),
+                Some(number) => texts.append_value(self.unknown_texts.text_of(number)?),
             }
         }
         Ok(ColumnarValue::Array(Arc::new(texts.finish())))
@@ -197,7 +197,7 @@ impl PhysicalExpr for IdOfNumber {
 
     fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn PhysicalExpr>>) -> DfResult<Arc<dyn PhysicalExpr>> {
         match children.pop() {
-            Some(number) => Ok(Arc::new(Self { number, strangers: self.strangers.clone() })),
+            Some(number) => Ok(Arc::new(Self { number, unknown_texts: self.unknown_texts.clone() })),
             None => internal_err!("id_of_number needs its number"),
         }
     }
@@ -242,18 +242,18 @@ mod tests {
 
     #[test]
     fn any_text_has_a_number_that_leads_back_to_it() {
-        let strangers = Arc::new(Strangers::default());
+        let unknown_texts = Arc::new(UnknownTexts::default());
         // A checksum that does not fit, the short form, the right letters in another case, and no id at all.
         let texts = ["003f40000000001AAA", "003f40000000001AAB", "003f40000000001", "003F40000000001AAA", "", "ana@example.edu"];
         let texts: StringViewArray = texts.into_iter().map(Some).chain([None, Some("")]).collect();
         let mut numbers = Decimal128Builder::new().with_data_type(NUMBER);
-        strangers.append_numbers(&texts, &mut numbers);
+        unknown_texts.append_numbers(&texts, &mut numbers);
         let numbers = numbers.finish();
         assert_eq!(numbers.value(4), numbers.value(7), "one text, one number");
         let schema = Arc::new(Schema::new(vec![arrow::datatypes::Field::new("n", NUMBER, true)]));
         let batch = RecordBatch::try_new(schema, vec![Arc::new(numbers)]).expect("a batch");
         let column = Arc::new(datafusion::physical_expr::expressions::Column::new("n", 0));
-        let back = IdOfNumber::new(column, strangers).evaluate(&batch).expect("texts").into_array(8).expect("an array");
+        let back = IdOfNumber::new(column, unknown_texts).evaluate(&batch).expect("texts").into_array(8).expect("an array");
         assert_eq!(back.as_string_view(), &texts);
     }
 }

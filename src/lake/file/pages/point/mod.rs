@@ -23,8 +23,8 @@ use zstd::bulk::Decompressor;
 use super::encodings::{Hybrid, Shared, deltas};
 use super::fetched::{Dictionary, Fetched};
 use super::thrift::{Compact, FALSE, I32, STRUCT, TRUE};
+use crate::lake::file::checksums::damaged;
 use crate::lake::file::layout::CREATED_BY;
-use crate::lake::file::sums::damaged;
 
 #[cfg(test)]
 mod tests;
@@ -185,7 +185,7 @@ impl Filler<'_> {
 }
 
 /// What reads pages: one decompressor, and buffers that are used again.
-pub struct Points {
+pub struct PointReader {
     inflater: Decompressor<'static>,
     page: Vec<u8>,
     /// The dictionary of the column that was read last.
@@ -196,7 +196,7 @@ pub struct Points {
     suffixes: Vec<i64>,
 }
 
-impl fmt::Debug for Points {
+impl fmt::Debug for PointReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("points")
     }
@@ -204,10 +204,10 @@ impl fmt::Debug for Points {
 
 thread_local! {
     /// A decompressor takes longer to set up than some pages to read.
-    static OWN: Cell<Option<Points>> = const { Cell::new(None) };
+    static OWN: Cell<Option<PointReader>> = const { Cell::new(None) };
 }
 
-impl Points {
+impl PointReader {
     /// Lends the thread's own for some work.
     pub fn lent<T, E: From<ParquetError>>(
         work: impl FnOnce(&mut Self) -> std::result::Result<T, E>,
@@ -375,7 +375,7 @@ fn inflate<'a>(inflater: &mut Decompressor<'_>, frame: &[u8], bytes: usize, into
     }
 }
 
-/// What [`Points`] lends to who reads a page.
+/// What [`PointReader`] lends to who reads a page.
 struct Buffers<'a> {
     dictionary: &'a Dictionary,
     prefixes: &'a mut Vec<i64>,

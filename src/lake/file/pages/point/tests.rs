@@ -112,7 +112,7 @@ fn rows_are_those_the_parquet_crate_reads() {
         let fetched = Fetched::new(bytes.len() as u64, std::slice::from_ref(&(0..bytes.len() as u64)), vec![bytes]);
         let every: Vec<usize> = (0..whole.num_columns()).collect();
         assert!(is_ours(&metadata, &every));
-        let mut points = Points::new().unwrap();
+        let mut point_reader = PointReader::new().unwrap();
         let mut first = 0;
         for group in 0..metadata.num_row_groups() {
             let total = metadata.row_group(group).num_rows() as usize;
@@ -120,7 +120,7 @@ fn rows_are_those_the_parquet_crate_reads() {
             for (place, field) in whole.schema().fields().iter().enumerate() {
                 let chunk = Chunk::new(&metadata, group, place, &fetched).unwrap();
                 let mut values = Values::of(field.data_type());
-                points.take(&chunk, &runs, &mut values).unwrap();
+                point_reader.take(&chunk, &runs, &mut values).unwrap();
                 let column = whole.column(place).slice(first, total);
                 let wanted: Vec<ArrayRef> = runs.iter().map(|run| column.slice(run.start, run.len())).collect();
                 let wanted: Vec<&dyn Array> = wanted.iter().map(AsRef::as_ref).collect();
@@ -144,9 +144,9 @@ fn a_dictionary_that_is_known_is_not_fetched_again() {
         let ranges = fetched::ranges(&metadata, 0, &[place], &runs, &known);
         let parts = ranges.iter().map(|range| bytes.slice(range.start as usize..range.end as usize)).collect();
         let fetched = Fetched::new(bytes.len() as u64, &ranges, parts).with(Arc::new(known));
-        let (mut points, mut values) = (Points::new().unwrap(), Values::of(whole.column(place).data_type()));
-        points.take(&Chunk::new(&metadata, 0, place, &fetched).unwrap(), &runs, &mut values).unwrap();
-        (values.finish().unwrap(), points.learned(), ranges.iter().map(|range| range.end - range.start).sum::<u64>())
+        let (mut point_reader, mut values) = (PointReader::new().unwrap(), Values::of(whole.column(place).data_type()));
+        point_reader.take(&Chunk::new(&metadata, 0, place, &fetched).unwrap(), &runs, &mut values).unwrap();
+        (values.finish().unwrap(), point_reader.learned(), ranges.iter().map(|range| range.end - range.start).sum::<u64>())
     };
     let mut with_dictionary = 0;
     for place in 0..whole.num_columns() {
@@ -168,7 +168,7 @@ fn a_dictionary_that_is_known_is_not_fetched_again() {
 #[test]
 fn nulls_told_of_pages_are_those_of_their_rows() {
     let table = known("ier").unwrap();
-    let mut told = Vec::new();
+    let mut null_counts = Vec::new();
     for seed in 200..212 {
         let mut numbers = Numbers(seed);
         let (bytes, whole) = file(&mut numbers, 9_000, 5_000);
@@ -193,11 +193,11 @@ fn nulls_told_of_pages_are_those_of_their_rows() {
             if found != Nulls::Some || table.field(field.name()).is_some_and(|field| field.stats) {
                 assert_eq!(found, expected, "seed {seed}, {}", field.name());
             }
-            told.push(found);
+            null_counts.push(found);
         }
     }
     for nulls in [Nulls::All, Nulls::None, Nulls::Some] {
-        assert!(told.iter().filter(|told| **told == nulls).count() > 10, "{nulls:?}");
+        assert!(null_counts.iter().filter(|null_counts| **null_counts == nulls).count() > 10, "{nulls:?}");
     }
 }
 
@@ -218,7 +218,7 @@ fn rows_found_by_a_text_are_those_that_have_it() {
         wanted.extend(["nobody".to_owned(), "a".to_owned()]);
         wanted.sort_unstable();
         wanted.dedup();
-        let found = Points::new().unwrap().find(&chunk, &candidates, &wanted).unwrap();
+        let found = PointReader::new().unwrap().find(&chunk, &candidates, &wanted).unwrap();
         let is_wanted = |row: &usize| people.is_valid(*row) && wanted.iter().any(|text| text == people.value(*row));
         let expected: Vec<usize> = candidates.into_iter().flatten().filter(is_wanted).collect();
         let found: Vec<(usize, &str)> =
@@ -248,10 +248,10 @@ fn damaged_pages_end_in_an_error_or_other_values() {
         let fetched = Fetched::new(bytes.len() as u64, std::slice::from_ref(&(start..start + size)), vec![Bytes::from(damaged)]);
         let chunk = Chunk::new(&metadata, 0, place, &fetched).unwrap();
         let mut values = Values::of(whole.schema().field(place).data_type());
-        let mut points = Points::new().unwrap();
-        let taken = points.take(&chunk, &[10..12, 5_000..5_003], &mut values);
+        let mut point_reader = PointReader::new().unwrap();
+        let taken = point_reader.take(&chunk, &[10..12, 5_000..5_003], &mut values);
         if *whole.schema().field(place).data_type() == DataType::Utf8View {
-            errors += points.find(&chunk, std::slice::from_ref(&(0..9_000)), &["x".to_owned()]).is_err() as usize;
+            errors += point_reader.find(&chunk, std::slice::from_ref(&(0..9_000)), &["x".to_owned()]).is_err() as usize;
         }
         errors += taken.is_err() as usize;
     }

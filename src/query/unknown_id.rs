@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 
 use super::engine::Engine;
 use super::people::Person;
-use super::who::Face;
+use super::who::PersonLabel;
 use crate::error::{Error, Result};
 use crate::human::counted;
 use crate::record::id::SfId;
@@ -59,16 +59,18 @@ impl Engine {
             }
         }
         near.sort_unstable();
-        let mut told = Vec::new();
+        let mut suggestions = Vec::new();
         for (by_character, found, mails) in near.into_iter().take(NAMED) {
-            let Face { name, .. } = self.face(&self.person(found.as_str()).await?).await?;
+            let PersonLabel { name, .. } = self.face(&self.person(found.as_str()).await?).await?;
             let name = name.map_or(String::new(), |name| format!(" ({name})"));
             let differs = if by_character { "by one character" } else { "by case alone" };
             // It shows somebody, if only by name.
             self.looked_up("id not found", &found, mails).await?;
-            told.push(format!("; {found}{name}, which differs {differs}, has {}", counted(mails, "mail")));
+            suggestions.push(format!("; {found}{name}, which differs {differs}, has {}", counted(mails, "mail")));
         }
-        let told = told.concat();
-        Ok(Error::not_found(phrase!("no contact, lead or record here has the id {id}, so nothing can be said of it{told}")))
+        let suggestions = suggestions.concat();
+        Ok(Error::not_found(phrase!(
+            "no contact, lead or record here has the id {id}, so nothing can be said of it{suggestions}"
+        )))
     }
 }

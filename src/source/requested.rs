@@ -24,12 +24,12 @@ const STANDARD: [(&str, &str); 8] = [
 ///
 /// # Errors
 /// Invalid, naming what the export looks like.
-pub(super) fn check(told: &Table, clues: &Clues<'_>) -> Result<()> {
-    match known(&told.name) {
-        Some(told) => of_known(told, clues),
+pub(super) fn check(requested: &Table, clues: &Clues<'_>) -> Result<()> {
+    match known(&requested.name) {
+        Some(requested) => of_known(requested, clues),
         // Attributes may be called as columns of ours are; most of them are not.
         None => match looks_like(clues).filter(|other| known_headers(other, clues.headers) * 2 > clues.headers.len()) {
-            Some(other) => Err(not_of(told, clues, &other.name)),
+            Some(other) => Err(not_of(requested, clues, &other.name)),
             None => Ok(()),
         },
     }
@@ -37,27 +37,27 @@ pub(super) fn check(told: &Table, clues: &Clues<'_>) -> Result<()> {
 
 /// A known table: refused where another knows more of the columns, where none of them means anything there, or where the ids are those of
 /// something else.
-fn of_known(told: &Table, clues: &Clues<'_>) -> Result<()> {
+fn of_known(requested: &Table, clues: &Clues<'_>) -> Result<()> {
     let headers = clues.headers;
-    let ours = known_headers(told, headers);
+    let ours = known_headers(requested, headers);
     if let Some(other) = looks_like(clues)
         && known_headers(other, headers) > ours
     {
-        return Err(not_of(told, clues, &other.name));
+        return Err(not_of(requested, clues, &other.name));
     }
-    let means_nothing = |header: &&String| column_of(told, header).is_none() && !is_api(header) && !is_connectors(header);
+    let means_nothing = |header: &&String| column_of(requested, header).is_none() && !is_api(header) && !is_connectors(header);
     let strange = headers.iter().filter(means_nothing).count();
     // Of its own, and not the id: a file of attributes names a contact by a header that is a contact's id.
-    let is_own = |header: &&String| own_headers(told, std::slice::from_ref(*header)) > 0 && !is_id(told, header);
+    let is_own = |header: &&String| own_headers(requested, std::slice::from_ref(*header)) > 0 && !is_id(requested, header);
     if !headers.iter().any(|header| is_own(&header)) && strange > 0 {
         return Err(insist(phrase!(
             "no column of this file is one of {}, but for what every record has: {strange} of {} are unknown there",
-            told.name,
+            requested.name,
             headers.len()
         )));
     }
-    if let Some((prefix, what)) = foreign_ids(told, clues) {
-        let its = told.name.clone();
+    if let Some((prefix, what)) = foreign_ids(requested, clues) {
+        let its = requested.name.clone();
         return Err(insist(phrase!("these are no rows of {its}: their ids begin with {prefix}, as those of {what} do")));
     }
     Ok(())
@@ -68,9 +68,9 @@ fn looks_like(clues: &Clues<'_>) -> Option<&'static Table> {
     by_header(clues.headers).or_else(|| by_ids(clues)).map(AsRef::as_ref)
 }
 
-fn not_of(told: &Table, clues: &Clues<'_>, other: &str) -> Error {
+fn not_of(requested: &Table, clues: &Clues<'_>, other: &str) -> Error {
     let columns = clues.headers.len();
-    insist(phrase!("this looks like an export of {other}, which knows more of its {columns} columns than {}", told.name))
+    insist(phrase!("this looks like an export of {other}, which knows more of its {columns} columns than {}", requested.name))
 }
 
 fn insist(what: crate::error::Message) -> Error {
@@ -78,14 +78,14 @@ fn insist(what: crate::error::Message) -> Error {
 }
 
 /// Is it the header of the record's own id?
-fn is_id(told: &Table, header: &str) -> bool {
-    column_of(told, header).is_some_and(|at| told.fields[at].name == told.id)
+fn is_id(requested: &Table, header: &str) -> bool {
+    column_of(requested, header).is_some_and(|at| requested.fields[at].name == requested.id)
 }
 
 /// The beginning that all ids have, and whose it is, where it is none of this table's.
-fn foreign_ids(told: &Table, clues: &Clues<'_>) -> Option<(&'static str, &'static str)> {
-    let at = clues.headers.iter().position(|header| is_id(told, header))?;
-    let own = match told.name.as_ref() {
+fn foreign_ids(requested: &Table, clues: &Clues<'_>) -> Option<(&'static str, &'static str)> {
+    let at = clues.headers.iter().position(|header| is_id(requested, header))?;
+    let own = match requested.name.as_ref() {
         "contact" => Some(CONTACT_PREFIX),
         "lead" => Some(LEAD_PREFIX),
         _ => None,

@@ -38,7 +38,7 @@ const WORD: Range<u64> = 22..27;
 
 /// A store that is tried before it is first written to.
 #[derive(Clone, Debug)]
-pub struct Promised {
+pub struct ProbedStore {
     inner: Arc<dyn ObjectStore>,
     /// Where the warehouse's probes are.
     folder: Path,
@@ -48,7 +48,7 @@ pub struct Promised {
     kept: Arc<OnceCell<()>>,
 }
 
-impl Promised {
+impl ProbedStore {
     /// The store of the warehouse in the folder `base`; `way` is all that decides to which server requests go, and how.
     pub fn new(inner: Arc<dyn ObjectStore>, base: &Path, way: &str) -> Self {
         let folder = base.clone().join(paths::PROBES);
@@ -132,14 +132,14 @@ fn broken(what: &str) -> object_store::Error {
     object_store::Error::Generic { store: "promise", source: Box::new(error) }
 }
 
-impl fmt::Display for Promised {
+impl fmt::Display for ProbedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(f)
     }
 }
 
 #[async_trait]
-impl ObjectStore for Promised {
+impl ObjectStore for ProbedStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> StoreResult<PutResult> {
         self.kept().await?;
         self.inner.put_opts(location, payload, opts).await

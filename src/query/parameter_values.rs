@@ -11,7 +11,7 @@ use futures::TryStreamExt;
 use super::engine::Engine;
 use super::question::{Default, Parameter, Question, Type};
 use crate::error::{Context, Error, Result};
-use crate::record::words::plain;
+use crate::record::text_match::plain;
 
 /// Values that an error lists.
 const LISTED: usize = 40;

@@ -47,9 +47,9 @@ impl fmt::Display for Audit {
         if let Some(sentence) = self.left_out() {
             writeln!(f, "{sentence}")?;
         }
-        let (not_among, told): (Vec<_>, Vec<_>) = self.sends.iter().partition(|send| send.verdict.is_not_among());
-        let proved = told.iter().take_while(|send| send.verdict.place() < 2).count();
-        for send in &told[..proved] {
+        let (not_among, listed): (Vec<_>, Vec<_>) = self.sends.iter().partition(|send| send.verdict.is_not_among());
+        let proved = listed.iter().take_while(|send| send.verdict.place() < 2).count();
+        for send in &listed[..proved] {
             writeln!(f)?;
             send.write(f, wording)?;
         }
@@ -59,7 +59,7 @@ impl fmt::Display for Audit {
                 writeln!(f, "  {}", send.line(wording.zone))?;
             }
         }
-        for send in &told[proved..] {
+        for send in &listed[proved..] {
             writeln!(f)?;
             send.write(f, wording)?;
         }
@@ -118,10 +118,10 @@ impl Audit {
             ("not among the recipients", self.of(Verdict::is_not_among).len()),
             ("no evidence", self.of(|verdict| verdict.place() == 3).len()),
         ];
-        let told =
+        let listed =
             numbers.iter().filter(|(_, number)| *number > 0).map(|(what, number)| format!("{what} {}", count(*number as u64)));
         let sends = crate::human::counted(self.sends.len() as u64, "send");
-        format!("{}: {sends} - {}", self.asked(), told.collect::<Vec<_>>().join(", "))
+        format!("{}: {sends} - {}", self.asked(), listed.collect::<Vec<_>>().join(", "))
     }
 
     /// The answer in a sentence that anybody understands.
@@ -331,8 +331,8 @@ impl Mail {
             sentences.push("no open was recorded beside the click: its images may have been blocked".to_owned());
         }
         if let Some(day) = send.tracking_expires {
-            let told_at = wording.as_of.unwrap_or(wording.asked_at);
-            let tense = if day < told_at.with_timezone(&zone).date_naive() { "were not" } else { "will not be" };
+            let answered_at = wording.as_of.unwrap_or(wording.asked_at);
+            let tense = if day < answered_at.with_timezone(&zone).date_naive() { "were not" } else { "will not be" };
             sentences.push(format!("opens and clicks after {day} {tense} tracked"));
         }
         let record = &self.record;

@@ -57,9 +57,9 @@ impl Tail {
     ///
     /// # Errors
     /// Corrupt, without the file's name, when the tail is not what was written.
-    pub fn read(&self, tail: Bytes, file_bytes: u64) -> Result<(ParquetMetaData, Sums)> {
+    pub fn read(&self, tail: Bytes, file_bytes: u64) -> Result<(ParquetMetaData, Checksums)> {
         let (metadata, start) = self.proved(&tail, file_bytes, PageIndexPolicy::Optional)?;
-        let sums = Sums::read(&metadata, &tail, start)?;
+        let sums = Checksums::read(&metadata, &tail, start)?;
         Ok((metadata, sums))
     }
 
@@ -68,7 +68,7 @@ impl Tail {
     ///
     /// # Errors
     /// As [`Tail::read`].
-    pub fn read_some(&self, tail: Bytes, file_bytes: u64, columns: &[&str]) -> Result<(ParquetMetaData, Sums)> {
+    pub fn read_some(&self, tail: Bytes, file_bytes: u64, columns: &[&str]) -> Result<(ParquetMetaData, Checksums)> {
         let (metadata, start) = self.proved(&tail, file_bytes, PageIndexPolicy::Skip)?;
         let places: Vec<usize> = metadata
             .file_metadata()
@@ -82,7 +82,7 @@ impl Tail {
             .with_page_index_policy(PageIndexPolicy::Optional);
         reader.read_page_indexes_sized(&tail, file_bytes)?;
         let projected = reader.finish()?;
-        let sums = Sums::read_some(&metadata, &places, &projected, &tail, start)?;
+        let sums = Checksums::read_some(&metadata, &places, &projected, &tail, start)?;
         Ok((projected, sums))
     }
 
@@ -134,7 +134,7 @@ pub fn damaged(what: impl Into<Message>) -> ParquetError {
 
 /// The checksums of a file, or of some of its columns.
 #[derive(Debug)]
-pub struct Sums {
+pub struct Checksums {
     /// In the order of the file.
     pieces: Vec<Piece>,
     /// For each column chunk, and for the key filters behind a row group, where it begins in the file, and the number of its first
@@ -156,7 +156,7 @@ impl Piece {
     }
 }
 
-impl Sums {
+impl Checksums {
     /// Takes the checksums from a tail that begins at `end`, and finds the pieces they are of.
     fn read(metadata: &ParquetMetaData, tail: &[u8], end: u64) -> Result<Self> {
         let mut sums = tail.as_chunks::<SUM_BYTES>().0.iter().map(|sum| u32::from_le_bytes(*sum));
@@ -318,12 +318,12 @@ fn filters(group: &RowGroupMetaData) -> impl Iterator<Item = (u64, u64)> + '_ {
 
 /// Makes the checksums of a file while it is written, a row group at a time.
 #[derive(Debug, Default)]
-pub struct Summing {
+pub struct ChecksumsBuilder {
     sums: Vec<u8>,
     groups: usize,
 }
 
-impl Summing {
+impl ChecksumsBuilder {
     /// How many row groups it has taken in.
     pub fn groups(&self) -> usize {
         self.groups

@@ -67,7 +67,7 @@ impl Fingerprints {
     }
 
     /// The keys that occur, or seem to, in more than one partition.
-    pub fn wanderers(mut self) -> Result<Wanderers> {
+    pub fn cross_partition(mut self) -> Result<CrossPartitionKeys> {
         let mut hashes = HashSet::new();
         let mut before = None;
         let mut next = |number: u64| {
@@ -84,7 +84,7 @@ impl Fingerprints {
             self.held = Vec::new();
             self.merge(&mut next)?;
         }
-        Ok(Wanderers { hashes, hasher: self.hasher })
+        Ok(CrossPartitionKeys { hashes, hasher: self.hasher })
     }
 
     /// Passes on the numbers of all runs, ascending.
@@ -138,12 +138,12 @@ impl<'a> Merged<'a> {
 }
 
 /// Keys that occur in more than one partition of a load.
-pub struct Wanderers {
+pub struct CrossPartitionKeys {
     hashes: HashSet<u64>,
     hasher: hashbrown::DefaultHashBuilder,
 }
 
-impl Wanderers {
+impl CrossPartitionKeys {
     /// May this key be one?
     pub fn may_hold(&self, key: &str) -> bool {
         !self.hashes.is_empty() && self.hashes.contains(&key_of(fingerprint(&self.hasher, key, 0)))
@@ -157,20 +157,20 @@ mod tests {
 
     #[test]
     fn keys_of_two_partitions_are_found_whatever_fits_in_memory() {
-        let wanders = |number: usize| number.is_multiple_of(1_001);
+        let crosses = |number: usize| number.is_multiple_of(1_001);
         for bytes in [0, MERGED * BYTES * 3, 64 << 20] {
             let mut fingerprints = Fingerprints::new(bytes);
             for number in 0..60_000 {
                 fingerprints.note(&format!("key {number}"), (number % 7) as u16).unwrap();
                 // Once more where it was, or elsewhere.
-                let again = if wanders(number) { (number + 1) % 7 } else { number % 7 };
+                let again = if crosses(number) { (number + 1) % 7 } else { number % 7 };
                 fingerprints.note(&format!("key {number}"), again as u16).unwrap();
             }
             assert!(fingerprints.held.capacity() * BYTES <= bytes.max(MERGED * BYTES) * 2, "{}", fingerprints.held.capacity());
             assert_eq!(fingerprints.runs.is_empty(), bytes == 64 << 20);
-            let wanderers = fingerprints.wanderers().unwrap();
-            let found: Vec<usize> = (0..60_000).filter(|number| wanderers.may_hold(&format!("key {number}"))).collect();
-            assert_eq!(found, (0..60_000).filter(|number| wanders(*number)).collect::<Vec<_>>());
+            let cross_partition = fingerprints.cross_partition().unwrap();
+            let found: Vec<usize> = (0..60_000).filter(|number| cross_partition.may_hold(&format!("key {number}"))).collect();
+            assert_eq!(found, (0..60_000).filter(|number| crosses(*number)).collect::<Vec<_>>());
         }
     }
 }

@@ -17,12 +17,12 @@ use object_store::{
 
 /// A store without some of its objects. It is for looking only: nobody writes through it.
 #[derive(Clone, Debug)]
-pub(crate) struct Hiding {
+pub(crate) struct MaskedStore {
     inner: Arc<dyn ObjectStore>,
     hidden: Arc<HashSet<Path>>,
 }
 
-impl Hiding {
+impl MaskedStore {
     /// The store without these.
     pub fn new(inner: Arc<dyn ObjectStore>, hidden: HashSet<Path>) -> Self {
         Self { inner, hidden: Arc::new(hidden) }
@@ -45,14 +45,14 @@ fn looks_only() -> object_store::Error {
     object_store::Error::Generic { store: "hiding", source: "nobody writes through a store that hides objects".into() }
 }
 
-impl fmt::Display for Hiding {
+impl fmt::Display for MaskedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} without {} objects", self.inner, self.hidden.len())
     }
 }
 
 #[async_trait]
-impl ObjectStore for Hiding {
+impl ObjectStore for MaskedStore {
     async fn put_opts(&self, _: &Path, _: PutPayload, _: PutOptions) -> StoreResult<PutResult> {
         Err(looks_only())
     }

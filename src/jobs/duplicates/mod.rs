@@ -44,12 +44,12 @@ const POOLS: [Pool; 2] = [Pool::Hot, Pool::Whole];
 
 /// The keys of one table, of both its tiers if it has two.
 #[derive(Debug, Default)]
-pub struct Doubles {
+pub struct Duplicates {
     pinned: Option<Pinned>,
     pools: [Mutex<Fingerprints>; POOLS.len()],
 }
 
-impl Doubles {
+impl Duplicates {
     /// Nothing taken in yet. `pinned`: both tiers of a tiered table; where only one of them can be read, hot rows are
     /// compared with each other only.
     pub fn new(pinned: Option<Pinned>) -> Self {
@@ -85,9 +85,9 @@ impl Doubles {
             let mut keys = self.pools[pool as usize].lock().map_err(|_| poisoned())?;
             suspects[pool as usize] = std::mem::take(&mut *keys).twice()?;
         }
-        let mut doubles: BTreeMap<String, BTreeSet<Place>> = BTreeMap::new();
+        let mut duplicates: BTreeMap<String, BTreeSet<Place>> = BTreeMap::new();
         if suspects.iter().all(HashSet::is_empty) {
-            return Ok(doubles);
+            return Ok(duplicates);
         }
         let mut places: [BTreeMap<String, BTreeSet<Place>>; POOLS.len()] = Default::default();
         for (lake, file) in files {
@@ -110,9 +110,9 @@ impl Doubles {
             }
         }
         for (key, places) in places.into_iter().flatten().filter(|(_, places)| places.len() > 1) {
-            doubles.entry(key).or_default().extend(places);
+            duplicates.entry(key).or_default().extend(places);
         }
-        Ok(doubles)
+        Ok(duplicates)
     }
 }
 

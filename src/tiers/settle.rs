@@ -17,7 +17,7 @@ use crate::record::fields::{KeyRule, Table, hidden};
 use crate::record::key::sent_days;
 use crate::record::observed;
 use crate::record::resolve::standing::Standing;
-use crate::record::resolve::{Outcome, Told, group_by_key, resolve_told};
+use crate::record::resolve::{Incoming, Outcome, group_by_key, resolve_incoming};
 
 /// What became of the rows of a load.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
@@ -51,14 +51,14 @@ impl Counts {
 
 /// Counts the rows told of one record: of those that made the row that stands (none where `before` stands as it was) one did, and the
 /// others told nothing new or were outdone.
-fn count(counts: &mut Counts, standing: &Standing<'_>, told: &[u32], place: u32, made: bool) -> Result<()> {
+fn count(counts: &mut Counts, standing: &Standing<'_>, provided: &[u32], place: u32, made: bool) -> Result<()> {
     let mut said = 0;
-    if told.len() > usize::from(made) {
-        for row in told {
+    if provided.len() > usize::from(made) {
+        for row in provided {
             said += u64::from(standing.is_said(*row, place)?);
         }
     }
-    let others = (told.len() as u64).saturating_sub(u64::from(made));
+    let others = (provided.len() as u64).saturating_sub(u64::from(made));
     // The row that stands may be made of several, and be none of them whole.
     let unchanged = said.saturating_sub(u64::from(made)).min(others);
     counts.unchanged += unchanged;
@@ -67,15 +67,15 @@ fn count(counts: &mut Counts, standing: &Standing<'_>, told: &[u32], place: u32,
 }
 
 /// Resolves versions of which nothing is stored; one row a record, and what became of the rows.
-pub fn settle_new(table: &Table, told: &RecordBatch, told_at_millis: i64) -> Result<(RecordBatch, Counts)> {
-    let by_key = group_by_key(told)?;
+pub fn settle_new(table: &Table, provided: &RecordBatch, provided_at_millis: i64) -> Result<(RecordBatch, Counts)> {
+    let by_key = group_by_key(provided)?;
     let groups = by_key.groups();
     let mut counts = Counts { inserted: groups.len() as u64, ..Counts::default() };
-    if groups.len() == told.num_rows() {
-        return Ok((told.clone(), counts));
+    if groups.len() == provided.num_rows() {
+        return Ok((provided.clone(), counts));
     }
-    let rows = resolve_told(table, told, &groups, Some(Told { from: 0, at_millis: told_at_millis }))?.batch;
-    let standing = Standing::new(table, told, &rows)?;
+    let rows = resolve_incoming(table, provided, &groups, Some(Incoming { from: 0, at_millis: provided_at_millis }))?.batch;
+    let standing = Standing::new(table, provided, &rows)?;
     for (place, group) in groups.iter().enumerate().filter(|(_, group)| group.len() > 1) {
         count(&mut counts, &standing, group, place as u32, true)?;
     }
@@ -140,24 +140,24 @@ impl Observing {
 
     /// Notes rows that come, each with the version (of `versions`) that was stored before. Where versions are not kept, what
     /// was noted earlier goes: it would no longer lead back.
-    fn note(self, table: &Table, versions: &RecordBatch, befores: &[Option<u32>], comes: RecordBatch) -> Result<RecordBatch> {
+    fn note(self, table: &Table, versions: &RecordBatch, previous: &[Option<u32>], incoming: RecordBatch) -> Result<RecordBatch> {
         if table.field(hidden::OBSERVED).is_none() {
-            return Ok(comes);
+            return Ok(incoming);
         }
-        let Some(now) = self.now_millis else { return observed::none(&comes) };
-        let changes = observed::Changes::new(table, versions, &comes)?;
-        let noted = befores.iter().enumerate().map(|(after, before)| match before {
+        let Some(now) = self.now_millis else { return observed::none(&incoming) };
+        let changes = observed::Changes::new(table, versions, &incoming)?;
+        let noted = previous.iter().enumerate().map(|(after, before)| match before {
             Some(before) => changes.noted(*before as usize, after, now),
             None => Ok(now.to_string()),
         });
-        observed::with(&comes, StringArray::from(noted.collect::<Result<Vec<_>>>()?))
+        observed::with(&incoming, StringArray::from(noted.collect::<Result<Vec<_>>>()?))
     }
 }
 
 /// Rows settled against what is stored.
 pub struct Settled {
     /// Rows to write, complete, one per key, with their late marks.
-    pub comes: RecordBatch,
+    pub incoming: RecordBatch,
     /// Of each row to write: does it replace a stored row of this lake?
     pub replaces: Vec<bool>,
     /// What became of the changes.
@@ -180,28 +180,28 @@ pub fn settle(
     archived: &RecordBatch,
     changes: &RecordBatch,
     observing: Observing,
-    told_at_millis: i64,
+    provided_at_millis: i64,
 ) -> Result<Settled> {
     let versions = concat_batches(&table.lake_schema(), [stored, archived, changes])?;
     let in_lake = stored.num_rows() as u32;
     let known = in_lake + archived.num_rows() as u32;
     let by_key = group_by_key(&versions)?;
     let groups = by_key.groups();
-    let resolved = resolve_told(table, &versions, &groups, Some(Told { from: known, at_millis: told_at_millis }))?;
+    let resolved = resolve_incoming(table, &versions, &groups, Some(Incoming { from: known, at_millis: provided_at_millis }))?;
     let marks = Marks::new(table, &versions, &resolved.batch);
     let standing = Standing::new(table, &versions, &resolved.batch)?;
     let mut settled_rows: Vec<u32> = Vec::new();
     let mut late: Vec<Option<i32>> = Vec::new();
     let mut replaces = Vec::new();
-    let mut befores: Vec<Option<u32>> = Vec::new();
+    let mut previous: Vec<Option<u32>> = Vec::new();
     let mut counts = Counts::default();
     let mut moved = Vec::new();
     let mut tally = Tally::default();
     for (place, (group, outcome)) in groups.iter().zip(&resolved.outcomes).enumerate() {
-        let told: Vec<u32> = group.iter().copied().filter(|row| *row >= known).collect();
+        let provided: Vec<u32> = group.iter().copied().filter(|row| *row >= known).collect();
         let before = group.iter().copied().find(|row| *row < known);
         let stays = matches!(outcome, Outcome::Version(row) if *row < known);
-        count(&mut counts, &standing, &told, place as u32, !stays)?;
+        count(&mut counts, &standing, &provided, place as u32, !stays)?;
         if stays {
             continue;
         }
@@ -215,18 +215,18 @@ pub fn settle(
         }
         tally.month(Marks::day(&resolved.batch, "sent_date", place)).taken_in += 1;
         settled_rows.push(place as u32);
-        befores.push(before);
+        previous.push(before);
         late.push(marks.late(before, place));
         replaces.push(group.iter().any(|row| *row < in_lake));
     }
-    let mut comes = take_record_batch(&resolved.batch, &UInt32Array::from(settled_rows))?;
-    comes = observing.note(table, &versions, &befores, comes)?;
+    let mut incoming = take_record_batch(&resolved.batch, &UInt32Array::from(settled_rows))?;
+    incoming = observing.note(table, &versions, &previous, incoming)?;
     if table.tiered {
-        let mut columns = comes.columns().to_vec();
-        columns[comes.schema().index_of(hidden::LATE)?] = Arc::new(Date32Array::from(late));
-        comes = RecordBatch::try_new(comes.schema(), columns)?;
+        let mut columns = incoming.columns().to_vec();
+        columns[incoming.schema().index_of(hidden::LATE)?] = Arc::new(Date32Array::from(late));
+        incoming = RecordBatch::try_new(incoming.schema(), columns)?;
     }
-    Ok(Settled { comes, replaces, counts, moved, tally })
+    Ok(Settled { incoming, replaces, counts, moved, tally })
 }
 
 /// Days, marks, persons and dates before and after.

@@ -34,7 +34,7 @@ pub fn data() -> PathBuf {
 }
 
 /// A warehouse, its day, its engine, and a folder for files to load.
-pub struct House {
+pub struct Fixture {
     pub warehouse: Arc<Warehouse>,
     pub engine: Engine,
     pub clock: Arc<ManualClock>,
@@ -46,7 +46,7 @@ pub fn limits() -> Limits {
     Limits { threads: 2, ..Limits::default() }
 }
 
-impl House {
+impl Fixture {
     /// An empty house on the day of `data/README.md`'s archive run.
     pub async fn empty() -> Self {
         Self::with_limits(limits()).await
@@ -68,22 +68,22 @@ impl House {
 
     /// A house with all of `data/`, nothing archived.
     pub async fn filled() -> Self {
-        let house = Self::empty().await;
-        house.load([data()]).await.unwrap();
-        house
+        let fixture = Self::empty().await;
+        fixture.load([data()]).await.unwrap();
+        fixture
     }
 
-    /// Loads files or folders; rejects go to [`House::rejects`].
+    /// Loads files or folders; rejects go to [`Fixture::rejects`].
     pub async fn load(&self, inputs: impl IntoIterator<Item = impl AsRef<Path>>) -> Result<LoadReport> {
         self.load_as(inputs, None).await
     }
 
-    /// [`House::load`] with `--as`.
+    /// [`Fixture::load`] with `--as`.
     pub async fn load_as(&self, inputs: impl IntoIterator<Item = impl AsRef<Path>>, table: Option<&str>) -> Result<LoadReport> {
         Box::pin(load(&self.warehouse, self.request(inputs, table), Arc::new(Silent))).await
     }
 
-    /// What [`House::load_as`] asks for.
+    /// What [`Fixture::load_as`] asks for.
     pub fn request(&self, inputs: impl IntoIterator<Item = impl AsRef<Path>>, table: Option<&str>) -> LoadRequest {
         // The rejects of the load before have been looked at.
         drop(std::fs::remove_file(self.rejects()));

@@ -181,13 +181,13 @@ fn by_month(typed: &str) -> Option<String> {
 fn of_function(text: &str) -> Option<String> {
     let name = text.strip_prefix("Invalid function '")?.split('\'').next()?;
     let near = text.split("Did you mean '").nth(1).and_then(|near| near.split('\'').next());
-    let told = match near.filter(|near| is_near(name, near)) {
+    let reworded = match near.filter(|near| is_near(name, near)) {
         Some(near) => format!("there is no function {name}; did you mean {near}?"),
         None => {
             format!("there is no function {name}; SHOW FUNCTIONS lists those there are, and CASE, FILTER and INTERVAL do much")
         }
     };
-    Some(told)
+    Some(reworded)
 }
 
 /// `No field named x. Did you mean 'ier.y'? Valid fields are …`: the list is in DESCRIBE.
@@ -222,29 +222,29 @@ pub fn is_near(one: &str, other: &str) -> bool {
 
 /// Literals as they were typed: `Int64(2)` is 2, `Utf8("x")` is 'x'; types as people name them.
 fn bare(text: &str) -> String {
-    let mut told = text.to_owned();
+    let mut reworded = text.to_owned();
     for kind in ["Utf8View", "LargeUtf8", "Utf8"] {
-        told = unwrapped(&told, &format!("{kind}(\""), "\")", "'");
+        reworded = unwrapped(&reworded, &format!("{kind}(\""), "\")", "'");
     }
     for kind in ["Int64", "Int32", "UInt64", "Float64", "Boolean"] {
-        told = unwrapped(&told, &format!("{kind}("), ")", "");
+        reworded = unwrapped(&reworded, &format!("{kind}("), ")", "");
     }
     for (kind, name) in
         [("Utf8View", "text"), ("LargeUtf8", "text"), ("Utf8", "text"), ("Int64", "integer"), ("Int32", "integer")]
     {
-        told = told.replace(kind, name);
+        reworded = reworded.replace(kind, name);
     }
-    told
+    reworded
 }
 
 fn unwrapped(text: &str, open: &str, close: &str, quote: &str) -> String {
-    let (mut told, mut rest) = (String::new(), text);
+    let (mut reworded, mut rest) = (String::new(), text);
     while let Some((before, after)) = rest.split_once(open) {
         let Some((inner, behind)) = after.split_once(close) else { break };
-        told = format!("{told}{before}{quote}{inner}{quote}");
+        reworded = format!("{reworded}{before}{quote}{inner}{quote}");
         rest = behind;
     }
-    told + rest
+    reworded + rest
 }
 
 #[cfg(test)]
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn what_a_program_says_of_itself_is_left_out() {
-        for (said, told) in [
+        for (said, reworded) in [
             (
                 "Optimizer rule 'simplify_expressions' failed\ncaused by\nArrow error: Parser error: Error parsing timestamp from '10/01/2026': error parsing date",
                 "'10/01/2026' is no moment as SQL writes it; write '2026-10-01'",
@@ -273,7 +273,7 @@ mod tests {
             ),
             ("This feature is not implemented: Unsupported ast node Foo(Ident { value: \"x\" })", CANNOT),
         ] {
-            assert_eq!(plain(said), told);
+            assert_eq!(plain(said), reworded);
         }
         let moment = plain("Arrow error: Parser error: Error parsing timestamp from 'soon': error parsing date");
         assert_eq!(moment, "'soon' is no moment as SQL writes it; write 2026-10-01 or 2026-10-01 09:30:00");

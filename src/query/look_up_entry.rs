@@ -49,7 +49,7 @@ impl Engine {
         asked: &AskedAbout,
         mut answer: SendableRecordBatchStream,
     ) -> Result<SendableRecordBatchStream> {
-        let asked = asked.taken();
+        let asked = asked.drained();
         if asked.is_empty() || self.look_ups().is_none() {
             return Ok(answer);
         }

@@ -7,7 +7,7 @@ use object_store::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::seal::{self, Broken};
+use super::seal::{self, SealError};
 use crate::error::Error;
 
 /// Our names in a log begin so: fields of commit infos, and application transactions.
@@ -15,7 +15,7 @@ const OURS: &str = "ier.";
 
 /// What an entry of another engine says of itself.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
-pub struct Written {
+pub struct Author {
     /// The engine, as it names itself.
     pub engine: Option<String>,
     /// What it did: `WRITE`, `DELETE`, `VACUUM END` …
@@ -31,11 +31,11 @@ pub struct Written {
 }
 
 /// Reads an entry without seal; none where it is one of ours that was damaged, or cannot be read.
-pub(crate) fn written(entry: &[u8]) -> Option<Written> {
-    if seal::check(entry) != Err(Broken::Unsealed) {
+pub(crate) fn written(entry: &[u8]) -> Option<Author> {
+    if seal::check(entry) != Err(SealError::Unsealed) {
         return None;
     }
-    let mut written = Written::default();
+    let mut written = Author::default();
     let mut lines = 0;
     for line in entry.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
         let action: Value = serde_json::from_slice(line).ok()?;
@@ -64,14 +64,14 @@ pub(crate) fn written(entry: &[u8]) -> Option<Written> {
     (lines > 0).then_some(written)
 }
 
-impl Written {
+impl Author {
     /// Why readers refuse the entry.
     pub(crate) fn refusal(&self, location: &Path) -> Error {
         Error::corrupt(phrase!("{location} {self}; `ier verify --undo-foreign` says what that was, and takes it back"))
     }
 }
 
-impl fmt::Display for Written {
+impl fmt::Display for Author {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "was not written by ier but by {}", self.engine.as_deref().unwrap_or("another engine"))?;
         write!(f, " ({}", self.operation.as_deref().unwrap_or("an unnamed operation"))?;

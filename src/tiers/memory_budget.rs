@@ -8,14 +8,14 @@ const PART_BYTES: usize = 4 << 20;
 
 /// What rows may take while they are worked on: as much as those that wait may hold.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Room {
+pub(super) struct MemoryBudget {
     /// In all.
     pub bytes: usize,
     /// Partitions worked on at once.
     pub at_once: usize,
 }
 
-impl Room {
+impl MemoryBudget {
     /// Room of so many bytes.
     pub fn new(bytes: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);

@@ -19,7 +19,7 @@ const COUNT: &str = "SELECT count(*), max(merge_id) FROM ier";
 
 impl World {
     async fn table_of(&self, role: Role, name: &str) -> std::sync::Arc<LakeTable> {
-        self.house.table(role, known(name).expect("a table everybody knows")).await.expect("a table")
+        self.warehouse.table(role, known(name).expect("a table everybody knows")).await.expect("a table")
     }
 
     async fn hot(&self) -> std::sync::Arc<LakeTable> {

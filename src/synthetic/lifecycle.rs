@@ -34,7 +34,7 @@ pub struct Click {
 
 /// All that happens to one e-mail until the end of the period, as Marketing Cloud will have told it by then.
 #[derive(Clone, Debug, Default)]
-pub struct Fate {
+pub struct Lifecycle {
     /// When it was sent.
     pub sent: i64,
     /// First open within three days.
@@ -53,43 +53,43 @@ pub struct Fate {
     pub unsubscribed: Option<i64>,
 }
 
-impl Fate {
+impl Lifecycle {
     /// What `person` does with `send`, sent to them at `sent`.
     pub fn of(plan: &Plan, send: &Send, person: u32, sent: i64) -> Self {
-        let dice = fate_dice(plan, send, person);
-        let mut fate = Self { sent, ..Self::default() };
+        let dice = lifecycle_dice(plan, send, person);
+        let mut lifecycle = Self { sent, ..Self::default() };
         let known = |at: i64| synced(at) < plan.end;
         let dead = plan.people.is_dead(person);
         if !dead && dice.chance(On::Open, plan.people.propensity(person)) {
             let after = 3.0 * DAY as f64 * dice.share(On::OpenDelay).powi(3);
             let opened = sent + 20 * SECOND + after as i64 / SECOND * SECOND;
-            fate.opened = Some(opened).filter(|&at| known(at));
-            fate.click(plan, send, dice, opened);
+            lifecycle.opened = Some(opened).filter(|&at| known(at));
+            lifecycle.click(plan, send, dice, opened);
             if dice.chance(On::Unsubscribe, UNSUBSCRIBE) {
-                fate.unsubscribed = Some(opened + (1 + dice.below(On::Hour, 59) as i64) * MINUTE).filter(|&at| known(at));
+                lifecycle.unsubscribed = Some(opened + (1 + dice.below(On::Hour, 59) as i64) * MINUTE).filter(|&at| known(at));
             }
-            return fate;
+            return lifecycle;
         }
         if dead && dice.chance(On::Bounce, HARD) {
-            fate.hard = true;
-            fate.bounced = Some(sent + (5 + dice.below(On::BounceDelay, 600) as i64) * SECOND);
+            lifecycle.hard = true;
+            lifecycle.bounced = Some(sent + (5 + dice.below(On::BounceDelay, 600) as i64) * SECOND);
         } else if !dead && dice.chance(On::Bounce, SOFT) {
-            fate.soft = true;
-            fate.bounced = Some(sent + HOUR + dice.below(On::BounceDelay, 86_400) as i64 * SECOND);
+            lifecycle.soft = true;
+            lifecycle.bounced = Some(sent + HOUR + dice.below(On::BounceDelay, 86_400) as i64 * SECOND);
         }
-        if fate.bounced.is_some_and(|at| !known(at)) {
-            (fate.hard, fate.soft, fate.bounced) = (false, false, None);
+        if lifecycle.bounced.is_some_and(|at| !known(at)) {
+            (lifecycle.hard, lifecycle.soft, lifecycle.bounced) = (false, false, None);
         }
         if !plan.recipe.misbehaviour {
-            return fate;
+            return lifecycle;
         }
-        if fate.bounced.is_some() && dice.chance(On::Quirk, BOTH_BOUNCES) {
-            (fate.hard, fate.soft) = (true, true);
-        } else if fate.bounced.is_none() && dice.chance(On::Late, LATE_OPEN) && plan.people.gone(person).is_none() {
+        if lifecycle.bounced.is_some() && dice.chance(On::Quirk, BOTH_BOUNCES) {
+            (lifecycle.hard, lifecycle.soft) = (true, true);
+        } else if lifecycle.bounced.is_none() && dice.chance(On::Late, LATE_OPEN) && plan.people.gone(person).is_none() {
             let after = (10 + dice.below(On::LateDelay, 290)) as i64 * DAY + dice.below(On::Hour, 86_400) as i64 * SECOND;
-            fate.late = Some(sent + after).filter(|&at| known(at));
+            lifecycle.late = Some(sent + after).filter(|&at| known(at));
         }
-        fate
+        lifecycle
     }
 
     fn click(&mut self, plan: &Plan, send: &Send, dice: Dice, opened: i64) {
@@ -158,6 +158,6 @@ impl Stamps {
 }
 
 /// Rolls about one person in one send, other than whether they are in it.
-pub fn fate_dice(plan: &Plan, send: &Send, person: u32) -> Dice {
+pub fn lifecycle_dice(plan: &Plan, send: &Send, person: u32) -> Dice {
     plan.dice.of(On::Fate, send.number).at(u64::from(person))
 }

@@ -6,20 +6,20 @@ use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{BinaryExpr, Cast, Expr, Operator};
 
-use crate::lake::file::rollup::{HOUR_MICROS, Told};
+use crate::lake::file::rollup::{Exactness, HOUR_MICROS};
 use crate::query::functions::local_time;
 
-/// Has an expression the same value for all rows that a row of a rollup stands for, and is that known? `told` says how much is told
+/// Has an expression the same value for all rows that a row of a rollup stands for, and is that known? `exactness` says how much is told
 /// of a column.
-pub(crate) fn tells(expr: &Expr, told: &dyn Fn(&Column) -> Told) -> bool {
-    let told_of = |expr: &Expr| match expr {
-        Expr::Column(column) => told(column),
-        _ => Told::Nothing,
+pub(crate) fn is_exact(expr: &Expr, exactness: &dyn Fn(&Column) -> Exactness) -> bool {
+    let exactness_of = |expr: &Expr| match expr {
+        Expr::Column(column) => exactness(column),
+        _ => Exactness::Nothing,
     };
-    let is_hour = |expr: &Expr| told_of(moment(expr)) == Told::Hour;
+    let is_hour = |expr: &Expr| exactness_of(moment(expr)) == Exactness::Hour;
     match expr {
-        Expr::Column(_) => told_of(expr) == Told::Exactly,
-        Expr::IsNull(of) | Expr::IsNotNull(of) if told_of(of) != Told::Nothing => true,
+        Expr::Column(_) => exactness_of(expr) == Exactness::Exactly,
+        Expr::IsNull(of) | Expr::IsNotNull(of) if exactness_of(of) != Exactness::Nothing => true,
         // An hour lies on one side of a moment at which hours begin.
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::GtEq | Operator::Lt, right }) if is_hour(left) => begins_hour(right),
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::LtEq | Operator::Gt, right }) if is_hour(right) => begins_hour(left),
@@ -28,12 +28,12 @@ pub(crate) fn tells(expr: &Expr, told: &dyn Fn(&Column) -> Told) -> bool {
         Expr::OuterReferenceColumn(..) | Expr::SetComparison(_) => false,
         Expr::Exists(exists) => exists.subquery.outer_ref_columns.is_empty(),
         Expr::ScalarSubquery(subquery) => subquery.outer_ref_columns.is_empty(),
-        Expr::InSubquery(of) => of.subquery.outer_ref_columns.is_empty() && tells(&of.expr, told),
+        Expr::InSubquery(of) => of.subquery.outer_ref_columns.is_empty() && is_exact(&of.expr, exactness),
         _ if expr.is_volatile_node() => false,
         _ => {
             let mut all = true;
             let walk = expr.apply_children(|child| {
-                all &= tells(child, told);
+                all &= is_exact(child, exactness);
                 Ok(if all { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
             });
             walk.is_ok() && all

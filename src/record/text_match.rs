@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn case_and_accents_do_not_count() {
-        for (text, told) in [
+        for (text, expected) in [
             ("Ana Ortiz", "ana ortiz"),
             ("Zoë Müller-Ångström", "zoe muller-angstrom"),
             ("Zoe\u{308}", "zoe"),
@@ -198,13 +198,13 @@ mod tests {
             ("Đặng Văn Lâm", "dang van lam"),
             ("李小龍", "李小龍"),
         ] {
-            assert_eq!(folded(text), told);
+            assert_eq!(folded(text), expected);
         }
     }
 
     #[test]
     fn signs_do_not_count() {
-        for (text, told) in [
+        for (text, expected) in [
             ("OE 2026 – deadline reminder", "oe 2026 deadline reminder"),
             ("OE 2026 - deadline  reminder", "oe 2026 deadline reminder"),
             ("“One day, every gift” — will you join us?", "one day every gift will you join us"),
@@ -217,7 +217,7 @@ mod tests {
             ("🎓 2026", "🎓 2026"),
             (" - ", ""),
         ] {
-            assert_eq!(plain(text), told);
+            assert_eq!(plain(text), expected);
         }
     }
 

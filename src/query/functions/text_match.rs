@@ -1,4 +1,4 @@
-//! Matching of texts as people compare them: the one that audits use ([`crate::record::words`]).
+//! Matching of texts as people compare them: the one that audits use ([`crate::record::text_match`]).
 //!
 //! `has_words(text, 'giving day')`: are all of these words or beginnings of words of the text? `has_part(text, 'example.org/give')`: is
 //! this a part of it, as of an address? `same_text(text, 'Alumni')`: is it this? Case, accents, dashes, quotes, blanks and punctuation do
@@ -15,18 +15,18 @@ use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 
-use crate::record::words::{Words, plain};
+use crate::record::text_match::{Words, plain};
 
 /// Registers all of them with a session.
 pub(super) fn register(context: &SessionContext) {
-    for how in [How::Words, How::Part, How::Same] {
+    for how in [MatchKind::Words, MatchKind::Part, MatchKind::Same] {
         let signature = Signature::one_of(vec![TypeSignature::String(2)], Volatility::Immutable);
         context.register_udf(ScalarUDF::from(TextMatch { how, signature }));
     }
 }
 
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-enum How {
+enum MatchKind {
     Words,
     Part,
     Same,
@@ -35,7 +35,7 @@ enum How {
 /// One of the functions.
 #[derive(Debug, Eq, Hash, PartialEq)]
 struct TextMatch {
-    how: How,
+    how: MatchKind,
     signature: Signature,
 }
 
@@ -47,11 +47,11 @@ enum Asked {
 }
 
 impl Asked {
-    fn of(how: How, text: &str) -> Self {
+    fn of(how: MatchKind, text: &str) -> Self {
         match how {
-            How::Words => Self::Words(Words::of(text)),
-            How::Part => Self::Part(plain(text)),
-            How::Same => Self::Same(plain(text)),
+            MatchKind::Words => Self::Words(Words::of(text)),
+            MatchKind::Part => Self::Part(plain(text)),
+            MatchKind::Same => Self::Same(plain(text)),
         }
     }
 
@@ -68,9 +68,9 @@ impl Asked {
 impl ScalarUDFImpl for TextMatch {
     fn name(&self) -> &str {
         match self.how {
-            How::Words => "has_words",
-            How::Part => "has_part",
-            How::Same => "same_text",
+            MatchKind::Words => "has_words",
+            MatchKind::Part => "has_part",
+            MatchKind::Same => "same_text",
         }
     }
 

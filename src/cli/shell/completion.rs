@@ -75,14 +75,14 @@ const BEFORE_TABLES: [&str; 6] = ["from", "join", "describe", "\\d", "\\dt", "\\
 
 /// All words there are.
 #[derive(Clone, Debug, Default)]
-pub struct Words {
+pub struct CompletionWords {
     /// Tables and views, with their columns.
     pub tables: Vec<(String, Vec<String>)>,
     /// Functions and measures.
     pub functions: Vec<String>,
 }
 
-impl Words {
+impl CompletionWords {
     /// Where the word that ends at the cursor begins, and what it may become.
     fn candidates(&self, line: &str, cursor: usize) -> (usize, Vec<String>) {
         let before = line.get(..cursor).unwrap_or(line);
@@ -144,7 +144,7 @@ impl Words {
     }
 }
 
-impl Completer for Words {
+impl Completer for CompletionWords {
     type Candidate = String;
 
     fn complete(&self, line: &str, cursor: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
@@ -152,13 +152,13 @@ impl Completer for Words {
     }
 }
 
-impl Hinter for Words {
+impl Hinter for CompletionWords {
     type Hint = String;
 }
 
-impl Highlighter for Words {}
-impl Validator for Words {}
-impl Helper for Words {}
+impl Highlighter for CompletionWords {}
+impl Validator for CompletionWords {}
+impl Helper for CompletionWords {}
 
 #[cfg(test)]
 mod tests {
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn tab_knows_what_may_come_next() {
         let columns = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        let words = Words {
+        let words = CompletionWords {
             tables: vec![
                 ("ier".into(), columns(&["ier_id", "opened", "date_opened"])),
                 ("individual_link".into(), columns(&["link_name"])),

@@ -51,7 +51,7 @@ impl ScalarUDFImpl for MailOutcome {
         let at = |moments: &arrow::array::TimestampMicrosecondArray, row: usize| -> At {
             moments.is_valid(row).then(|| moments.value(row))
         };
-        let told = (0..arrays[0].len()).map(|row| {
+        let outcomes = (0..arrays[0].len()).map(|row| {
             let used = |flag: bool, at: At| (flag || at.is_some()).then_some(at);
             let marks = Marks {
                 hard_bounce: is(0, row),
@@ -65,10 +65,10 @@ impl ScalarUDFImpl for MailOutcome {
             };
             Some(outcome(&marks).name())
         });
-        let told: ArrayRef = Arc::new(told.collect::<StringViewArray>());
+        let outcomes: ArrayRef = Arc::new(outcomes.collect::<StringViewArray>());
         if all_scalar {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&told, 0)?));
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&outcomes, 0)?));
         }
-        Ok(ColumnarValue::Array(told))
+        Ok(ColumnarValue::Array(outcomes))
     }
 }

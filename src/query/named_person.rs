@@ -10,11 +10,11 @@ use serde::Serialize;
 
 use super::engine::Engine;
 use super::people::Person;
-use super::who::Face;
+use super::who::PersonLabel;
 use crate::error::{Error, Kind, Result};
 use crate::human::counted;
 use crate::record::id::SfId;
-use crate::record::words::plain;
+use crate::record::text_match::plain;
 
 /// The SQL of how many e-mails somebody was sent.
 const MAIL_COUNT: &str = include_str!("../../sql/mail_count.sql");
@@ -24,15 +24,15 @@ const KNOWN_SEND: &str = include_str!("../../sql/known_send.sql");
 
 /// Somebody, by what they are recognised.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Concerned {
+pub struct NamedPerson {
     /// Their ids, name and address.
     #[serde(flatten)]
-    pub face: Face,
+    pub face: PersonLabel,
     /// E-mails on record.
     pub mails: u64,
 }
 
-impl fmt::Display for Concerned {
+impl fmt::Display for NamedPerson {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.face, counted(self.mails, "mail"))
     }
@@ -43,7 +43,7 @@ impl Engine {
     ///
     /// # Errors
     /// Not found for such an id, unless there is a flag and it `is_given`.
-    pub async fn concerned(&self, person: &Person, verb: &str, (insist, is_given): (&str, bool)) -> Result<Concerned> {
+    pub async fn named_person(&self, person: &Person, verb: &str, (insist, is_given): (&str, bool)) -> Result<NamedPerson> {
         match self.must_be_known(person).await {
             Err(error) if error.kind() == Kind::NotFound && !is_given => return Err(error.also(insist.to_owned())),
             Err(error) if error.kind() != Kind::NotFound => return Err(error),
@@ -55,9 +55,9 @@ impl Engine {
         while let Some(batch) = rows.try_next().await? {
             mails += batch.column(0).as_primitive::<Int64Type>().iter().flatten().sum::<i64>();
         }
-        let concerned = Concerned { face: self.face(person).await?, mails: u64::try_from(mails).unwrap_or(0) };
-        self.looked_up(verb, person.id(), concerned.mails).await?;
-        Ok(concerned)
+        let named_person = NamedPerson { face: self.face(person).await?, mails: u64::try_from(mails).unwrap_or(0) };
+        self.looked_up(verb, person.id(), named_person.mails).await?;
+        Ok(named_person)
     }
 }
 
@@ -84,8 +84,8 @@ impl Engine {
 ///
 /// # Errors
 /// Invalid; the message does not repeat what it found.
-pub fn must_not_name(reason: &str, person: &Person, concerned: &Concerned) -> Result<()> {
-    let face = &concerned.face;
+pub fn must_not_name(reason: &str, person: &Person, named_person: &NamedPerson) -> Result<()> {
+    let face = &named_person.face;
     let words: Vec<&str> = reason.split(|c: char| !c.is_alphanumeric() && !"@.-_+'’".contains(c)).collect();
     let is_id = |word: &&str| SfId::parse(word).is_ok_and(|id| person.ids().contains(&id));
     let is_address =
