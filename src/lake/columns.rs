@@ -1,4 +1,5 @@
-//! The columns of a batch: those that SQL sees, those of the tier, and the null ones of a file older than they are.
+//! Builds batches with the columns a reader expects: the columns SQL sees, the tier's column, and null columns where a file is
+//! older than the column.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Doing independent pieces of work on all cores.
+//! Runs independent pieces of work on all cores.
 
 use std::future::Future;
 

@@ -105,7 +105,7 @@ pub fn date_of(day: i32) -> NaiveDate {
 /// The marker of a warehouse, in its folder.
 pub const MARKER: &str = "warehouse.json";
 
-/// What was there before a warehouse of an older format was upgraded.
+/// The object that records the seals from before an upgrade of the format.
 pub const UPGRADED: &str = "upgraded.json";
 
 /// The folder of a table, below the warehouse's.
@@ -135,7 +135,7 @@ pub const LAST_CHECKPOINT: &str = "_last_checkpoint";
 /// The folder of the seals of a table's checkpoints. Other engines leave alone what begins with an underscore.
 pub const SEALS: &str = "_seals";
 
-/// What an object in the folder of a table's log is.
+/// The kinds of objects in the folder of a table's log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum LogObject {
     /// The entry of this version.
@@ -173,7 +173,7 @@ pub fn seals_of(checkpoint: &Path) -> Path {
     Path::from_iter(table.iter().cloned()).join(SEALS).join(name.last().map_or("", |name| name.as_ref()))
 }
 
-/// The checkpoint a seal is of, as the file name in the log's folder; none for what is no seal.
+/// The file name of the checkpoint that a seal proves; none when the path is not a seal.
 pub fn sealed_checkpoint(place: &Path) -> Option<String> {
     let mut parts = place.parts().rev().skip(1);
     let name = parts.next()?;
@@ -191,10 +191,10 @@ pub fn lookup(sequence: u64) -> String {
 /// Where the log's own key is kept when the settings name none.
 pub const LOOKUP_KEY: &str = "lookups/key";
 
-/// Where it stands which key that is.
+/// The object with the id of that key.
 pub const LOOKUP_KEY_ID: &str = "lookups/key.id";
 
-/// The number of the entry with this file name; none for what is no entry.
+/// The number of the entry with this file name; none when it is not an entry.
 pub fn lookup_sequence(file_name: &str) -> Option<u64> {
     numbered(file_name)
 }
@@ -229,7 +229,7 @@ pub fn lease(number: u64) -> String {
     format!("{LEASE}/{number:020}.json")
 }
 
-/// Where the key stands under which the list of what was erased is hashed.
+/// The object with the key that hashes the list of what was erased.
 pub const ERASED_KEY: &str = "erased/key";
 
 /// Is this the place of a key of the warehouse's own? On a disk it is for the owner's eyes alone.

@@ -1,7 +1,7 @@
-//! What a file of ours carries beside its rows, where no other engine looks: its [rollup](super::rollup) and its
-//! [rare rows](super::rare).
+//! The appendix of a data file: its [rollup](super::rollup) and its [rare rows](super::rare).
 //!
-//! Each is one batch as Arrow writes it, at a place that the log names together with its hash: it comes and goes with its file.
+//! Each is one Arrow IPC batch between the last row group and the footer, where other engines do not look. The log entry names
+//! its position and its hash, so an appendix is committed and removed together with its file.
 
 use std::io::Cursor;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 
 use crate::error::{Error, Result};
 
-/// Where in a file an appendix stands, and what proves it.
+/// The position of an appendix in its file, and its hash.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Place {
     /// Its bytes.
@@ -36,7 +36,7 @@ impl Place {
         Some(Self { bytes, blake3: parts.next()?.to_owned() }).filter(|place| !place.bytes.is_empty())
     }
 
-    /// What stands there in a whole file; nothing when the file is shorter.
+    /// The bytes of the appendix in a whole file; empty when the file is shorter.
     pub fn within<'a>(&self, file: &'a [u8]) -> &'a [u8] {
         file.get(self.bytes.start as usize..self.bytes.end as usize).unwrap_or_default()
     }

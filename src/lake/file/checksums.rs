@@ -1,14 +1,18 @@
-//! Checksums of a file's pages: a byte that changes in a page is found when the page is read.
+//! Checksums of a file's pages: a changed byte in a page is found when the page is read.
 //!
-//! Nothing else would find it. Parquet has a checksum for pages, but the crate does not write it, and it would not cover the page's
-//! header, its number of values and encoding among it, nor key filters. So every file of ours has a CRC-32 of each page with its
-//! header, of each dictionary and of each key filter. They stand behind the last of these, four bytes each, in the order of the
-//! pieces in the file: what the pieces are follows from the footer. The *tail* of the file (checksums, page indexes and footer) is
-//! proved by its blake3 hash in the log (tag `ier.tail`, with its size, so that it is one request however large it is), so are rare
-//! rows before it ([`super::rare`]), and the log proves itself ([`crate::lake::log::seal`]). From the first page to the end there is no byte that is not covered.
+//! **Why.** Parquet defines a checksum for pages, but the parquet crate does not write it. It would also leave out the page's
+//! header (with its number of values and its encoding) and the key filters.
 //!
-//! Other engines do not see the checksums: nothing in the footer points there. Files written before there were any have no such
-//! tag, and are read as they are.
+//! **How.** Each file has a CRC-32 of every page with its header, of every dictionary and of every key filter. They stand behind
+//! the last of these, four bytes each, in the order of the pieces in the file; the footer says what the pieces are. The *tail* of
+//! the file (checksums, page indexes and footer) is proved by its blake3 hash in the log. That hash is in the tag `ier.tail` with
+//! the tail's size, so that one request fetches the tail however large it is. Rare rows before the tail are proved in the same
+//! way ([`super::rare`]), and the log proves itself ([`crate::lake::log::seal`]).
+//!
+//! **Invariant**: every byte from the first page to the end of the file is covered.
+//!
+//! Other engines do not see the checksums, because nothing in the footer points to them. Files written before there were
+//! checksums have no such tag and are read without.
 
 use std::fmt;
 use std::ops::Range;
@@ -32,7 +36,7 @@ const MAGIC_BYTES: u64 = 4;
 /// Bytes of a checksum.
 const SUM_BYTES: usize = 4;
 
-/// What proves the end of a file: checksums, page indexes and footer.
+/// The hash of a file's tail: checksums, page indexes and footer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Tail {
     /// Its size.
@@ -359,7 +363,7 @@ impl ChecksumsBuilder {
         self.sums.extend_from_slice(&crc32fast::hash(piece).to_le_bytes());
     }
 
-    /// What stands at the beginning of the tail.
+    /// The checksums, as the tail begins with them.
     pub fn sums(&self) -> &[u8] {
         &self.sums
     }

@@ -1,8 +1,9 @@
-//! Footers, page indexes, dictionaries and rollups, kept in memory within a budget.
+//! A cache of footers, page indexes, dictionaries and rollups, within a budget of bytes.
 //!
-//! A look-up reads a page of a few columns from each file; decoding the footer and page index of all columns costs more than
-//! the pages. A rollup ([`super::rollup`]) answers for a whole file. Files never change and their names are never used twice, so
-//! what is kept is never stale.
+//! **Why.** A look-up reads a page of a few columns from each file; decoding the footer and the page index of all columns costs
+//! more than reading the pages. A rollup ([`super::rollup`]) answers for a whole file.
+//!
+//! **Invariant**: an entry is never stale, because files never change and their names are never used again.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -130,7 +131,7 @@ impl Footers {
         Ok(metadata)
     }
 
-    /// The rollup that stands at a place of a file.
+    /// The rollup at a position of a file.
     pub async fn rollup(&self, reader: &Reader, place: &Place) -> Result<Arc<Rollup>> {
         let key = Key(reader.path().clone(), EntryKind::Rollup);
         if let Some(CachedValue::Rollup(rollup)) = self.get(&key) {

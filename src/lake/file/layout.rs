@@ -1,6 +1,6 @@
-//! How a file is laid out: encodings, pages, row groups, and what its log entry says beside statistics.
+//! The layout of a data file: encodings, pages, row groups, and the tags of its log entry.
 //!
-//! Every number here was chosen by measurement (`benches/workload.rs`); its comment says what it buys.
+//! Every number here was chosen by measurement (`benches/workload.rs`); its comment says what it gains.
 
 use std::sync::Arc;
 
@@ -21,9 +21,9 @@ pub const ROW_GROUP_ROWS: usize = 512 * 1024;
 /// Rows in a page. A look-up reads one page a column: pages of 4,096 rows made it slower.
 pub const PAGE_ROWS: usize = 2048;
 
-/// A page is kept as it is where compression leaves more than this of it: times, and names by their numbers, are dense already. A
-/// look-up that reads it need not set up tables to inflate a few bytes less, which took a twelfth of its time; files grow by a
-/// thirtieth.
+/// A page is stored uncompressed when compression would leave more than this share of it. Timestamps are delta-encoded and names
+/// dictionary-encoded, so zstd gains little there, and a look-up spent a twelfth of its time on setting up decompression. Files
+/// grow by a thirtieth.
 const COMPRESSED_MAX: f64 = 0.75;
 
 /// A file is closed when it has grown to this many bytes; what follows goes to the next, which begins at a later key.
@@ -36,7 +36,7 @@ pub const KEY_FILTER_FPP: f64 = 1e-5;
 /// How the `created_by` of this engine's files begins.
 pub const CREATED_BY: &str = "ier ";
 
-/// How much effort goes into compression.
+/// The effort spent on compression.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Effort {
     /// Rewritten within days: speed first.

@@ -1,4 +1,4 @@
-//! One Parquet file: how it is laid out, what it carries beside its rows, what proves it, and how its bytes are asked for.
+//! One Parquet file: its layout, its appendix, its checksums, and how its bytes are read.
 //!
 //! Nothing here knows which files a table has.
 
@@ -23,7 +23,7 @@ pub mod rare;
 // Pages read straight from their bytes, where the parquet crate's readers cost more than the rows.
 pub mod pages;
 
-// Checksums of a file's pages: a byte that changes in a page is found when the page is read.
+// Checksums of a file's pages: a changed byte is found when the page is read.
 pub mod checksums;
 
 // A file on its way to the store: row groups go out as they are complete, hashed, their pages summed.

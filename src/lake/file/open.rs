@@ -1,4 +1,4 @@
-//! An open file: whole rows or some columns, in file order, in lake types.
+//! An open data file: reads all rows or some columns, in file order, in lake types.
 
 use std::collections::HashSet;
 use std::ops::Range;

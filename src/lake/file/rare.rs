@@ -1,13 +1,15 @@
-//! The rare rows of a file: those that bounced hard or unsubscribed, once more and together.
+//! The rare rows of a file: a second copy of the rows that bounced hard or unsubscribed, stored together.
 //!
-//! They are one row in two hundred, and they are what people ask for by name: whom must we not write to again? Scattered over a
-//! file as they are, nearly every page holds one, so whoever wants their addresses decodes the addresses of all. Together, they
-//! are a few thousand rows that are read in a millisecond.
+//! **Why.** They are one row in two hundred, and many questions ask for exactly these people: whom must we not write to again? In
+//! the file itself nearly every page holds one of them, so a query for their addresses decodes the addresses of all rows. Stored
+//! together they are a few thousand rows, read in a millisecond.
 //!
-//! They stand between the last row group and the file's tail, so that look-ups, which fetch tails, do not fetch them. The log has
-//! their place and their hash (tag `ier.rare`), and so has the footer, for whoever finds a file without its log
-//! ([`super::search`]). Each has the number of its row in the file ([`ROW`]): where rows leave a file, it is known which of these
-//! leave with them. A file in which they are not rare, or in which there are none, has none.
+//! **Where.** They stand between the last row group and the file's tail, so that look-ups, which fetch tails, do not fetch them.
+//! The log has their position and their hash (tag `ier.rare`). The footer has them too, for readers that find a file without its
+//! log ([`super::search`]).
+//!
+//! Each rare row has the number of its row in the file ([`ROW`]): when rows are removed from a file, the same rows are removed
+//! here. A file without such rows, or with too many of them, has no copy.
 
 use std::sync::Arc;
 
@@ -26,7 +28,7 @@ use crate::record::fields::Table;
 /// The checkbox of e-mails that bounced hard.
 const BOUNCED: &str = "hard_bounce";
 
-/// The moment at which somebody unsubscribed.
+/// The moment at which a person unsubscribed.
 const UNSUBSCRIBED: &str = "date_unsubscribed";
 
 /// The column of each row's number in its file; the first is 0.
@@ -35,7 +37,7 @@ const ROW: &str = "__row";
 /// Rows are rare when there is at most one among so many.
 pub const ROWS_EACH: usize = 20;
 
-/// More rows are given up at once when they are too many for what was seen.
+/// Beyond this number of rare rows, collecting stops as soon as they are too many of the rows seen.
 const PATIENCE: usize = 1 << 16;
 
 /// Where the rare rows of a file stand by its footer.

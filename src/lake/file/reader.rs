@@ -1,8 +1,9 @@
-//! How a file's bytes are asked for: in as few requests as its layout allows, and none is passed on unchecked.
+//! Reads the bytes of data files: in as few requests as the layout allows, and with every byte verified.
 //!
-//! A store is far away: a request costs tens of milliseconds, the bytes between two columns next to nothing. So footer and page
-//! index are fetched in one request, and the columns of a row group are asked for together, so that the store joins
-//! neighbours. Whoever reads a file of a table reads it through here; see [`super::checksums`] for how bytes are checked.
+//! A request to a store costs tens of milliseconds, the bytes between two columns next to nothing. So footer and page index are
+//! fetched in one request, and the columns of a row group are asked for together, so that the store can join neighbouring ranges.
+//!
+//! **Invariant**: all reads of a table's files go through here; see [`super::checksums`] for how bytes are checked.
 
 use std::fmt;
 use std::ops::Range;
@@ -134,7 +135,7 @@ impl Reader {
         damaged(error.also("restore it from a copy of the warehouse, and run `ier verify`, which names all that is damaged"))
     }
 
-    /// An error of the store, told apart from a file that is not as long as it should be.
+    /// An error of the store, distinguished from a file that is shorter than it should be.
     async fn explained(&self, error: object_store::Error) -> ParquetError {
         if matches!(error, object_store::Error::Generic { .. })
             && let Ok(found) = self.store.head(&self.path).await

@@ -1,7 +1,7 @@
-//! Searching the bytes of one object for texts, whatever encodes or compresses them.
+//! Searches the bytes of one object for texts, through its encodings and compression.
 //!
-//! A Parquet file is searched four times: as it is (footer, statistics, indexes), in its dictionaries (which may hold values no
-//! row has), in the values of each column, decoded, and in its rare rows. Anything else is searched as it is.
+//! A Parquet file is searched four times: its raw bytes (footer, statistics, indexes), its dictionaries (which may hold values
+//! that no row has), the decoded values of each column, and its rare rows. Of any other object the raw bytes are searched.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub struct Needle {
     what: TextKind,
 }
 
-/// What a text is: whether its case matters, and whether it has to stand whole.
+/// The kind of a text: whether its case matters, and whether it must match whole.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum TextKind {
     Id,
@@ -45,7 +45,7 @@ enum TextKind {
     Text,
 }
 
-/// How texts are to stand in some bytes.
+/// How a text must match within some bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum MatchMode {
     /// Anywhere: for a first look.
@@ -125,7 +125,7 @@ impl Needle {
     }
 }
 
-/// Where in an object texts were found: the text's place among the needles, and what held it.
+/// The matches in an object: the index of the needle, and the part of the object that held it.
 pub type Found = BTreeSet<(usize, String)>;
 
 /// Searches an object.
@@ -189,12 +189,12 @@ fn in_parquet(bytes: &Bytes, needles: &[Needle], found: &mut Found) -> Result<()
     Ok(())
 }
 
-/// Searches all texts in an array, however deep they stand.
+/// Searches all texts in an array, at any depth of nesting.
 fn in_values(array: &ArrayRef, needles: &[Needle], on_hit: &mut dyn FnMut(usize)) -> Result<()> {
     match array.data_type() {
         DataType::Utf8 => {
             let texts = array.as_string::<i32>();
-            // A hit across the border of two values is none, so it takes a second look.
+            // A match that spans two adjacent values is a false positive, so each hit is checked against single values.
             let mut hits = BTreeSet::new();
             in_bytes(texts.values(), needles, MatchMode::Anywhere, |needle| {
                 hits.insert(needle);
@@ -238,7 +238,7 @@ fn in_values(array: &ArrayRef, needles: &[Needle], on_hit: &mut dyn FnMut(usize)
     Ok(())
 }
 
-/// Tells the needles that stand in some bytes.
+/// Reports the needles that occur in some bytes.
 fn in_bytes(bytes: &[u8], needles: &[Needle], look: MatchMode, mut on_hit: impl FnMut(usize)) {
     let small = needles.iter().any(Needle::any_case).then(|| bytes.to_ascii_lowercase());
     for (at, needle) in needles.iter().enumerate() {

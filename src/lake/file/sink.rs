@@ -1,5 +1,5 @@
-//! A file on its way to the store: row groups go out as they are complete, hashed, their pages summed; at the end the checksums go
-//! out before the footer ([`super::checksums`]), and what else the file carries ([`super::appendix`]).
+//! Writes a file to the store while it is being made: complete row groups are uploaded, hashed and checksummed. At the end the
+//! checksums ([`super::checksums`]) and the appendix ([`super::appendix`]) are written before the footer.
 
 use std::sync::Arc;
 
@@ -30,14 +30,14 @@ pub(crate) struct Sink {
     rare: Option<Place>,
 }
 
-/// What a file carries beside its rows.
+/// The appendix of a file: its rollup and its rare rows.
 #[derive(Debug)]
 pub(crate) struct FileExtras {
     pub rollup: Option<Rollup>,
     pub rare: Option<RareRows>,
 }
 
-/// What the log says of a file's bytes.
+/// The size and the hashes of a file, for its log entry.
 #[derive(Clone, Debug)]
 pub(crate) struct Digest {
     /// blake3 hash of all of them, in hexadecimal.

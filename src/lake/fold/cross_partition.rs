@@ -1,7 +1,8 @@
-//! Which keys of a load occur in more than one partition, without keeping the keys.
+//! Finds the keys of a load that occur in more than one partition, without keeping the keys.
 //!
-//! A number of eight bytes stands for each row: 48 bits of its key's hash, 16 of its partition's ordinal. They are collected in
-//! memory up to a limit, then sorted and put on disk, and merged at the end; so the memory is the same for any number of rows.
+//! Each row is represented by eight bytes: 48 bits of its key's hash and 16 of its partition's ordinal. These are collected in
+//! memory up to a limit, then sorted and written to disk, and merged at the end. So the memory is the same for any number of
+//! rows.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

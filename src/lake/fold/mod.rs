@@ -1,8 +1,8 @@
-//! The fold: the one way rows of a partition change.
+//! The fold: the only way in which rows of a partition change.
 //!
-//! `fold(files, changes)` = the partition's sorted files without the rows that go, merged with the sorted rows that come,
-//! written as new sorted files. Upsert, archiving, late updates, compaction (no changes) and erasure (only rows that go)
-//! are folds with different changes. Memory is bounded by the changes and one batch a file, never by the partition.
+//! `fold(files, changes)` takes the partition's sorted files, leaves out the removed rows, merges the incoming rows in order, and
+//! writes new sorted files. Upsert, archiving, late updates, compaction (no changes) and erasure (only removals) are folds with
+//! different changes. Memory is bounded by the changes and one batch a file, never by the partition.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub mod write;
 // A temporary file of batches and numbers that wait on disk.
 pub(crate) mod scratch;
 
-// Which keys of a load occur in more than one partition, without keeping the keys.
+// Finds keys of a load that occur in more than one partition.
 pub mod cross_partition;
 
 // Rows waiting to be folded, sorted into their partitions.
@@ -37,7 +37,7 @@ pub mod spill;
 // The splice: a file without some of its rows, made by copying what does not change.
 pub mod splice;
 
-/// Where wanted keys were found: per file, the places of their rows (ascending).
+/// The positions of wanted keys: for each file, the numbers of their rows (ascending).
 #[derive(Clone, Debug, Default)]
 pub struct Located {
     /// Rows by the file's path.
@@ -132,7 +132,7 @@ pub async fn locate(table: &Arc<LakeTable>, files: &[Arc<DataFile>], wanted: &Ha
 /// Partitions or files worked on at once.
 pub const PARALLEL: usize = 4;
 
-/// What a fold did; nothing is visible until it is committed.
+/// The result of a fold; nothing is visible until it is committed.
 #[derive(Debug, Default)]
 pub struct Folded {
     /// Log entries of the new files.
@@ -143,24 +143,24 @@ pub struct Folded {
     pub rows: u64,
 }
 
-/// What comes and goes in one partition.
+/// The changes of one partition.
 #[derive(Default)]
 pub struct Changes {
-    /// Rows that go, by place in the partition's files.
+    /// Rows to remove, by their position in the partition's files.
     pub outgoing: Located,
-    /// Rows that come, in any order.
+    /// Rows to add, in any order.
     pub incoming: Vec<RecordBatch>,
-    /// Rows that come already sorted and too many to hold: other files, say.
+    /// Rows to add that are sorted already and too many to hold in memory, for example other files.
     pub streams: Vec<Sorted>,
-    /// Files of the partition to write anew although none of their rows go: small ones, to keep files few.
+    /// Files of the partition to rewrite although they lose no row: small ones, to keep the number of files low.
     pub absorb: Vec<Arc<DataFile>>,
-    /// How much effort goes into the new files, where that is not what the tier's files get as a rule.
+    /// The compression effort for the new files; none for the usual effort of the tier.
     pub effort: Option<Effort>,
-    /// Where the new files are noted before they are written.
+    /// The list in which new files are noted before they are written.
     pub begun: Arc<StartedFiles>,
 }
 
-/// Writes the new files of one partition. `progress` is told the rows written.
+/// Writes the new files of one partition. `progress` is called with the rows written.
 pub async fn fold(
     table: &Arc<LakeTable>,
     partition: Partition,

@@ -1,4 +1,4 @@
-//! A temporary file of batches and numbers that wait on disk. It has no name, so that nothing is left of it, however a run ends.
+//! A temporary file for batches and numbers that wait on disk. It has no name, so nothing of it is left however a run ends.
 
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom, Write};
@@ -18,7 +18,7 @@ pub(crate) struct Scratch {
     file: Mutex<Option<File>>,
 }
 
-/// Where something stands in it.
+/// A position in the file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     offset: u64,
@@ -49,7 +49,7 @@ impl Scratch {
         Ok(Place { offset, bytes: bytes.len() })
     }
 
-    /// Fills `bytes` with what stands at a place, from its byte `from` on.
+    /// Fills `bytes` with the bytes at a position, from its byte `from` on.
     pub fn get(&self, place: Place, from: usize, bytes: &mut [u8]) -> Result<()> {
         let mut file = self.file()?;
         let file = file.as_mut().ok_or_else(|| Error::internal("a place in a spill file that is not there"))?;

@@ -1,7 +1,7 @@
-//! Rows waiting to be folded, sorted into their partitions; what exceeds the memory budget waits on disk.
+//! Rows that wait to be folded, sorted by partition; rows beyond the memory budget wait on disk.
 //!
-//! Rows stay until the buffer is dropped, because a fold that lost a race is built again from them. They are read in [`Part`]s:
-//! a partition whose rows are too many to be worked on at once is several.
+//! The rows stay until the buffer is dropped, because a fold that lost a commit race is built again from them. They are read in
+//! [`Part`]s: a partition with too many rows for one pass is read in several.
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
@@ -21,7 +21,7 @@ use crate::lake::paths::{Partition, Role};
 use crate::record::fields::Table;
 use crate::record::key::sent_days;
 
-/// Batches of a partition are written together up to so many bytes, so that what is read again is neither tiny nor large.
+/// Batches of a partition are written together up to this many bytes, so that later reads are neither tiny nor large.
 const RUN_BYTES: usize = 8 << 20;
 
 /// Of a partition that has much more, each run has keys of one bucket: of so many bits of their hashes.
@@ -57,7 +57,7 @@ struct Run {
     bucket: Option<u64>,
 }
 
-/// How much a partition has.
+/// The size of a partition.
 #[derive(Clone, Copy, Debug, Default)]
 struct Size {
     rows: u64,

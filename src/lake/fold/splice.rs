@@ -1,12 +1,13 @@
-//! The splice: a file without some of its rows, made of the old one by copying what does not change.
+//! The splice: a new file made of an old one without some of its rows, by copying the row groups that do not change.
 //!
-//! A fold decodes and encodes every row of the files it touches. Where a few rows of a large file go, nearly all of that is in
-//! vain: row groups that hold none of them are copied byte for byte, with their page indexes and key filters, and only those
-//! that hold some are decoded and encoded anew. Dictionaries, statistics, page indexes and filters of those are made of the rows
-//! that stay, so that nothing of the others remains in the new file; the rows that stay keep their order.
+//! **Why.** A fold decodes and encodes every row of the files it touches. When few rows of a large file are removed, nearly all
+//! of that work is wasted. A splice copies the other row groups byte for byte, with their page indexes and key filters, and
+//! encodes only the groups that lose rows.
 //!
-//! The old file's hash is checked before a byte of it is copied, and the new file is read back before anything relies on it:
-//! its bytes, its number of rows, and the keys of the groups made anew. Holds the old file and one encoded group in memory.
+//! **Invariants.** Dictionaries, statistics, page indexes and filters of the new groups are made from the remaining rows only, so
+//! nothing of the removed rows is left in the new file. The remaining rows keep their order. The old file's hash is checked
+//! before a byte of it is copied. The new file is read back before anything relies on it: its bytes, its number of rows, and the
+//! keys of the new groups. Memory: the old file and one encoded group.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -40,7 +41,7 @@ use crate::lake::log::table::LakeTable;
 use crate::lake::paths;
 use crate::record::fields::hidden;
 
-/// What a splice made; nothing is visible until it is committed.
+/// The result of a splice; nothing is visible until it is committed.
 #[derive(Clone, Debug)]
 pub struct Spliced {
     /// The new file's log entry; none when no row stays.
@@ -173,7 +174,8 @@ impl OldFile {
         Ok(Some(WrittenFile { digest, metadata, rows, groups }))
     }
 
-    /// The rollup of what stays: made anew, because nobody can tell what is least without what was least.
+    /// The rollup of the remaining rows. It is computed anew, because removing the row that was the minimum leaves the new
+    /// minimum unknown.
     fn rollup(&self, table: &LakeTable, outgoing: &[u32]) -> Result<Option<Rollup>> {
         let Some(mut rollup) = RollupBuilder::new(&table.table, table.rollup_rows_each) else { return Ok(None) };
         let schema = self.metadata.parquet_schema();

@@ -1,4 +1,4 @@
-//! Writing sorted rows as files: each is hashed while it is written, its pages get checksums, and it comes out as its log entry.
+//! Writes sorted rows as data files: each file is hashed and checksummed while it is written, and the result is its log entry.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};

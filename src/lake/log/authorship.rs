@@ -1,4 +1,4 @@
-//! What a log entry of another engine says of itself.
+//! Who wrote a log entry of another engine, as far as the entry itself says.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use crate::error::Error;
 /// Our names in a log begin so: fields of commit infos, and application transactions.
 const OURS: &str = "ier.";
 
-/// What an entry of another engine says of itself.
+/// The author of a foreign log entry, as the entry names it.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Author {
     /// The engine, as it names itself.

@@ -1,12 +1,12 @@
-//! Cleaning up a table's log: entries and checkpoints that no reader needs go when they are thirty days old.
+//! Cleans up a table's log: entries and checkpoints that no reader needs are deleted when they are thirty days old.
 //!
-//! It runs after each commit that wrote a checkpoint. What stays is all that is younger, and the newest checkpoint that is
-//! older than that with all that follows it.
+//! It runs after each commit that wrote a checkpoint. It keeps everything younger, and the newest checkpoint that is older than
+//! that with all entries after it.
 //!
-//! **Invariant**: log entries are deleted from the oldest on, one after the other. So whoever finds an entry knows that none after
-//! it was ever deleted; readers prove by this that their snapshot is the newest, and writers that their commit is
-//! part of the table's history ([`super::table::LakeTable::snapshot`], [`super::commit`]). A clean-up that is stopped, or runs
-//! twice at once, keeps the order. The Delta crate's own clean-up deletes in any order, and goes by another clock.
+//! **Invariant**: log entries are deleted in order, the oldest first. So a process that finds an entry knows that no later entry
+//! was ever deleted. Readers prove by this that their snapshot is the newest, and writers that their commit is part of the
+//! table's history ([`super::table::LakeTable::snapshot`], [`super::commit`]). A clean-up that is stopped, or that runs twice at
+//! once, keeps the order. The Delta crate's own clean-up deletes in any order and uses another clock.
 
 use chrono::{DateTime, Duration, Utc};
 use futures::TryStreamExt;
@@ -44,7 +44,7 @@ pub(crate) async fn versions(table: &LakeTable) -> Result<Versions> {
     Ok(versions)
 }
 
-/// Deletes what is older than [`LOG_RETENTION`] at `now` and not needed to read what is younger.
+/// Deletes objects that are older than [`LOG_RETENTION`] at `now` and not needed to read younger ones.
 ///
 /// # Errors
 /// Unavailable when the store does not answer; what is left goes with the next clean-up.

@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::error::{Context, Error, Kind, Result};
 use crate::lake::paths;
 
-/// What a commit does.
+/// The change that a commit makes.
 #[derive(Debug, Default)]
 pub struct Change {
     /// New files.

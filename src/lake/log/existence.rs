@@ -1,10 +1,10 @@
-//! Before a commit names files, it looks whether they are there.
+//! Checks before a commit that the files it adds exist.
 //!
-//! Whoever wrote them knows that they landed, and only one thing can have taken them away since: a vacuum with less patience than the
-//! job took. A commit that names a file that is gone loses its rows and makes the table unreadable, so it fails instead, and the job
-//! writes its files anew.
+//! **Why.** The job that wrote the files knows that they were stored. Only one thing can have deleted them since: a vacuum whose
+//! retention is shorter than the job took. A commit that names a missing file loses its rows and makes the table unreadable, so
+//! the commit fails instead, and the job writes its files again.
 //!
-//! Price: a request a new file, all at once, so that a commit waits for about one more request.
+//! **Price**: one request a new file, all at once, so a commit waits for about one more request.
 
 use std::sync::Arc;
 

@@ -1,12 +1,13 @@
-//! What other engines wrote into a table's log, and the way back.
+//! Finds what other engines wrote into a table's log, and takes it back.
 //!
-//! The tables are open: another engine that may write here can commit to one. It seals nothing, so readers refuse the table from then
-//! on, and no commit of ours comes on top: **what others wrote is always the newest of the log**. That is why it can be taken back:
-//! its entries go, the newest first, with the checkpoints and other notes it left in the log, and the table is as it was. Files it
-//! added are left over, as those of a run that failed; files it deleted stay deleted.
+//! The tables are open: another engine with write access can commit to one. It does not seal its entries, so readers refuse the
+//! table from then on, and this engine commits nothing on top. **So foreign entries are always the newest of the log**, and can
+//! be taken back: they are deleted, the newest first, with the checkpoints and other notes they left in the log, and the table is
+//! as it was. Files that they added become garbage like those of a failed run; files that they deleted stay deleted.
 //!
-//! An entry is foreign when it has no seal, can be read, and nothing in it bears our names. One that lost its seal by damage bears
-//! them. Where one of ours stands above it, or is damaged, nothing is taken back: then the log has to be restored.
+//! An entry is foreign when it has no seal, can be read, and bears none of our names. An entry of ours that lost its seal by
+//! damage still bears them. Nothing is taken back when an entry of ours stands above a foreign one or is damaged: then the log
+//! has to be restored.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -40,7 +41,7 @@ pub struct Entry {
     pub written: Author,
 }
 
-/// What others wrote into a log.
+/// The foreign entries of a log.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Found {
     /// Their entries, by version.
@@ -176,7 +177,7 @@ async fn before(root: &Root, table: &LakeTable, first: Option<u64>, hidden: Hash
     Ok(())
 }
 
-/// Takes back what was found, the newest entry first: stopped anywhere, the log has no gap, and the same command goes on.
+/// Takes back the foreign entries, the newest first. Stopped anywhere, the log has no gap, and the same command continues.
 ///
 /// # Errors
 /// Conflict when somebody has written to the log since.

@@ -1,7 +1,7 @@
-//! A table's log, looked at from end to end: is each of its objects as it was written, and is none missing?
+//! Checks a table's log from end to end: is every object as it was written, and is none missing?
 //!
-//! Readers look at what they need, and find damage when they meet it. This looks at everything there is, from the store itself, not
-//! through [`super::sealed::Sealed`].
+//! Readers check only the objects they need. This reads all objects, from the store itself and not through
+//! [`super::sealed::Sealed`].
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use crate::lake::paths::{self, LogObject, log_object};
 /// Objects read at once.
 const READS: usize = 16;
 
-/// What a look at a log found.
+/// The result of checking a log.
 #[derive(Debug, Default)]
 pub struct LogFound {
     /// Objects looked at.
@@ -89,14 +89,14 @@ pub async fn look(table: &LakeTable) -> Result<LogFound> {
     Ok(found)
 }
 
-/// What is wrong with an object.
+/// A problem of an object.
 struct Problem {
     what: String,
     /// Another engine may have written it.
     foreign: bool,
 }
 
-/// What is wrong with an object; the outer nothing means that it is gone, cleaned up since it was listed.
+/// The problem of an object, if any; the outer `None` means that clean-up deleted it since it was listed.
 async fn wrong(table: &LakeTable, location: &Path, what: LogObject) -> Result<Option<Option<Problem>>> {
     let bytes = match async { table.store.get(location).await?.bytes().await }.await {
         Ok(bytes) => bytes,
@@ -128,7 +128,7 @@ async fn wrong(table: &LakeTable, location: &Path, what: LogObject) -> Result<Op
     }))
 }
 
-/// Versions without entry that no checkpoint stands for.
+/// Versions without an entry that no checkpoint covers.
 fn gaps(table: &LakeTable, entries: &BTreeSet<u64>, checkpoints: &BTreeSet<u64>, found: &mut LogFound) {
     let (Some(&first), Some(&newest)) = (entries.first(), entries.last()) else { return };
     let entry = |version: u64| table.folder.clone().join(paths::LOG).join(paths::log_entry(version));

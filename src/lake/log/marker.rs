@@ -1,17 +1,18 @@
-//! The marker: an object by which a warehouse knows that it is one, in which format it is written, and which one it is.
+//! The marker of a warehouse: the object `warehouse.json`, which says that a folder is a warehouse, which format it has, and
+//! which warehouse it is.
 //!
-//! `warehouse.json` stands in the warehouse's folder. What makes a warehouse writes it before anything else. It holds the version of the
-//! format, which this program compares with its own ([`FORMAT`]): a newer one is refused, an older one is read as before and
-//! upgraded by the first commit. And it holds a random id, which every sealed object names together with its table and
-//! place ([`super::seal`]), so that none can be taken for another.
+//! The verb that makes a warehouse writes the marker before anything else. It holds the version of the format, which this program
+//! compares with its own ([`FORMAT`]): a newer format is refused, an older one is read as before and upgraded by the first
+//! commit. It also holds a random id. Every sealed object names this id together with its table and its place ([`super::seal`]),
+//! so that no object can be taken for another.
 //!
 //! **Formats.**
 //! - *0*: warehouses made before there was a marker. Sealed objects prove their bytes, and do not say where they belong.
 //! - *1*: sealed objects say where they belong.
 //!
-//! **Upgrade of 0.** Entries written before stay as they are. `upgraded.json`, written before the marker, keeps the seal
-//! of each, so that from then on they are as bound to their place as new ones. A program older than the marker does not know
-//! it and cannot be kept out: what it commits after the upgrade is refused when it is read, since nothing says where it belongs.
+//! **Upgrade of 0.** Older entries stay as they are. `upgraded.json`, written before the marker, keeps the seal of each, so that
+//! they are bound to their place like new ones. A program older than the marker does not know it and cannot be kept out: what
+//! such a program commits after the upgrade is refused when it is read, because nothing says where it belongs.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,7 +36,7 @@ pub const FORMAT: u64 = 1;
 /// Objects read at once.
 const READS: usize = 64;
 
-/// What the marker says.
+/// The contents of the marker.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Marker {
     /// The version of the format.
@@ -58,7 +59,7 @@ impl Marker {
     }
 }
 
-/// What there was before sealed objects said where they belong.
+/// The objects that were sealed before seals said where they belong.
 #[derive(Debug, Default, Deserialize, Serialize)]
 struct Upgraded {
     /// The seals of log entries, by table and version.
@@ -112,7 +113,8 @@ impl Markers {
         Ok(found)
     }
 
-    /// The marker, made if there is none: of a new warehouse, or of one of format 0 with what is needed to read on.
+    /// The marker. Where there is none it is made: for a new warehouse, or for one of format 0, with the seals needed to read it
+    /// further.
     ///
     /// # Errors
     /// Corrupt when the marker is gone although there was one.

@@ -6,7 +6,7 @@ pub mod seal;
 // The marker: by which a warehouse knows that it is one, in which format, and which one.
 pub mod marker;
 
-// What a log entry of another engine says of itself.
+// Who wrote a log entry of another engine.
 mod authorship;
 
 // A store that seals a table's log as it is written, and checks it as it is read.
@@ -24,7 +24,7 @@ pub mod table;
 // How many rows a table ever took in and gave up for good, by month.
 pub mod tally;
 
-// Before a commit names files, it looks whether they are there.
+// Checks before a commit that the files it adds exist.
 mod existence;
 
 // Entries and checkpoints that no reader needs go when they are thirty days old.

@@ -1,15 +1,17 @@
-//! The purge: what a table once held and was made to forget goes from the store as well.
+//! The purge: deletes from the store what a table held and was made to forget.
 //!
-//! A commit that removes rows leaves the files that held them, and the log says of those files what lay between which ids. So
-//! the files go, old checkpoints go once there is one of the newest version, and log entries are written anew without the
-//! bounds of files that are no longer live. **Invariant**: no log entry is deleted. A writer that has prepared a change on an
-//! old version commits by creating the next number's entry; were that gone, the commit would succeed where nobody looks, and
-//! a reader that waits for that number would wait for ever. Entries go in their own time, with a later checkpoint.
+//! A commit that removes rows leaves their old files, and the log still tells the bounds of these files. So the purge deletes the
+//! files, deletes old checkpoints once there is one of the newest version, and writes log entries anew without the bounds of
+//! files that are no longer live.
 //!
-//! What may go is told by the log. A file that an entry removed, at or before a version, goes: whoever still reads it has to
-//! ask again. A file that no entry names is either garbage of a run that failed or about to be committed by one at work, and
-//! age does not tell which. Its rows do: one that holds a row that is refused now can never be committed (see
-//! `tiers::suppressed`), so it goes; one that cannot be read at all, too. Others are left to vacuum.
+//! **Invariant**: no log entry is deleted. A writer that has prepared a change on an old version commits by creating the entry
+//! with the next number. If that entry were deleted, the commit would succeed where no reader looks, and a reader that waits for
+//! that number would wait for ever. Entries are deleted later, after a checkpoint.
+//!
+//! **Which files.** A file that an entry removed, at or before a version, is deleted; its readers have to ask again. A file that
+//! no entry names is either garbage of a failed run or about to be committed, and its age does not tell which. Its rows do: a
+//! file with a row that is refused now can never be committed (see `tiers::suppressed`), so it is deleted; so is a file that
+//! cannot be read at all. All others are left to vacuum.
 
 use std::collections::{HashMap, HashSet};
 
@@ -33,7 +35,7 @@ use crate::lake::paths::{self, LOG};
 /// Log entries read at once.
 const READS: usize = 16;
 
-/// What a purge did to one table.
+/// The result of a purge of one table.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Purged {
     /// Data files deleted, and log entries that never got their name.
@@ -168,7 +170,7 @@ async fn rewrite_entries(
     Ok(removed)
 }
 
-/// An object's bytes and its version; none when somebody's checkpoint has cleaned it up.
+/// An object's bytes and its version; none when a clean-up has deleted it.
 async fn fetched(store: &dyn ObjectStore, place: &Path) -> Result<Option<(Bytes, UpdateVersion)>> {
     let found = async {
         let found = store.get(place).await?;

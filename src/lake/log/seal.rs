@@ -1,9 +1,9 @@
-//! Seals: the hash that a sealed object carries in itself, and where it says it belongs.
+//! Seals: the hash of an object that the object carries in itself, and its statement of where it belongs.
 //!
-//! An entry of the log, the marker and a few small objects beside have a field `ier.seal`: the blake3 hash of the object's bytes with
-//! sixty-four zeros in that place. To other engines it is one more field of free text. They also have a field `ier.belongs`, under
-//! the same seal: the warehouse's id and the object's path. What is sealed in another's place, of whatever table, version or
-//! warehouse, is found when it is read ([`super::marker`]). How logs are sealed as they are written: [`super::sealed`].
+//! A log entry, the marker and a few small objects have a field `ier.seal`: the blake3 hash of the object's bytes with sixty-four
+//! zeros in that place. To other engines it is one more field of free text. They also have a field `ier.belongs` under the same
+//! seal: the warehouse's id and the object's path. So an object that stands in another's place, of whatever table, version or
+//! warehouse, is found when it is read ([`super::marker`]). [`super::sealed`] seals logs while they are written.
 
 use std::fmt;
 use std::ops::Range;
@@ -36,13 +36,13 @@ pub struct Place {
 }
 
 impl Place {
-    /// As it stands in the object.
+    /// The text of the place, as written in the object.
     pub(crate) fn text(&self) -> String {
         format!("{} {}", self.warehouse, self.object)
     }
 }
 
-/// How an object of the log contradicts its seal.
+/// Why an object of the log does not pass the check of its seal.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum SealError {
     /// It has none.
@@ -105,7 +105,7 @@ pub(crate) fn stated(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(&bytes[digits(bytes)?]).ok()
 }
 
-/// Where a sealed object says it belongs; none for what was sealed before objects said so.
+/// Where a sealed object says it belongs; none for objects sealed before that was recorded.
 pub(crate) fn stated_place(bytes: &[u8]) -> Option<Place> {
     let field = format!("\"{BELONGS}\":\"");
     let start = bytes.windows(field.len()).position(|window| window == field.as_bytes())? + field.len();

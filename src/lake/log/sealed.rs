@@ -1,19 +1,21 @@
-//! A store that seals a table's log: a byte of it that changes is found when it is read, and never becomes an answer.
+//! A store wrapper that seals a table's log: a changed byte is found when it is read, and never becomes an answer.
 //!
-//! The log says which files are live and what is in them, so everything rests on it. [`Sealed`] stands between the Delta
-//! crates and the store:
-//! - **A log entry proves itself.** Its commit info has a field `ier.seal`: the blake3 hash of the entry's bytes with sixty-four zeros
-//!   in that place. To other engines it is one more field of free text. An entry without seal is refused: every
-//!   commit of ours has one, so somebody else wrote it, or the very name of the field was damaged.
-//!   It also has a field `ier.belongs`, under the same seal: the warehouse's id and the entry's path. An entry that stands in
-//!   another's place, of whatever table, version or warehouse, is found when it is read ([`super::marker`]).
-//! - **A checkpoint is proved by a second object** that is written before it, empty, and has the checkpoint's hash for a name:
-//!   `_seals/<checkpoint>/<blake3>`. The hash is over its bytes and where it belongs. What is empty cannot rot, and two processes that write the same checkpoint with different
-//!   bytes at once leave both seals, so that either outcome is proved. Checkpoint and seals are read in one wave of requests, the
-//!   checkpoint whole (it is small), and kept while one snapshot is made of it. A checkpoint that is not proved is hidden, and the log
-//!   entries are read instead; where they are gone, the error names it.
-//! - **`_last_checkpoint` is only a hint** where to begin to read. It carries a seal as an entry does; if that is wrong, it counts as
-//!   absent, and the log is listed instead.
+//! The log says which files are live and what is in them, so everything rests on it. [`Sealed`] stands between the Delta crates
+//! and the store:
+//!
+//! - **A log entry proves itself.** Its commit info has a field `ier.seal`: the blake3 hash of the entry's bytes with sixty-four
+//!   zeros in that place. To other engines it is one more field of free text. An entry without a seal is refused: every commit of
+//!   ours has one, so another engine wrote it, or the very name of the field was damaged. The entry also has a field
+//!   `ier.belongs`, under the same seal: the warehouse's id and the entry's path. An entry that stands in another's place, of
+//!   whatever table, version or warehouse, is found when it is read ([`super::marker`]).
+//! - **A checkpoint is proved by a second object**, written before it, empty, with the checkpoint's hash as its name:
+//!   `_seals/<checkpoint>/<blake3>`. The hash covers the checkpoint's bytes and where it belongs. An empty object cannot rot. Two
+//!   processes that write the same checkpoint with different bytes at once leave both seals, so either outcome is proved.
+//!   Checkpoint and seals are read in one wave of requests, the checkpoint whole (it is small), and kept while one snapshot is
+//!   made of it. A checkpoint that is not proved is hidden, and the log entries are read instead; where they are gone, the error
+//!   names the checkpoint.
+//! - **`_last_checkpoint` is only a hint** where to begin to read. It carries a seal as an entry does. If that is wrong, the hint
+//!   counts as absent, and the log is listed instead.
 //!
 //! **Invariant**: a seal is in the store, and on the disk, before the checkpoint it proves.
 
@@ -104,8 +106,8 @@ impl Sealed {
         *locked(&self.state.found) = (None, false);
     }
 
-    /// The snapshot was read: the first damage that was met, and whether to read again without what is damaged. It is told here
-    /// because the error itself may be lost in other crates.
+    /// To be called when the snapshot was read: returns the first damage that was found, and whether to read again without the
+    /// damaged objects. The damage is reported here because other crates may lose the error.
     pub fn end(&self) -> (Option<Error>, bool) {
         *locked(&self.state.checkpoint) = None;
         *locked(&self.state.entries) = None;

@@ -91,7 +91,7 @@ impl DataFile {
         }
     }
 
-    /// Where its rollup stands; none where it has none.
+    /// The position of its rollup; none when it has none.
     ///
     /// # Errors
     /// Corrupt when the log says what cannot be read.

@@ -25,11 +25,11 @@ use crate::record::fields::Table;
 pub const ARCHIVED_UNTIL: &str = "ier.archived_until";
 /// Application transaction of the archive: the version of the hot table its last run read.
 pub const HOT_VERSION: &str = "ier.hot_version";
-/// Application transaction of the archive: the version of the hot table from which somebody is about to remove rows.
+/// Application transaction of the archive: the version of the hot table from which a job is about to remove rows.
 pub const HOT_CLAIM: &str = "ier.hot_claim";
 /// Application transaction of a commit that removed expired rows: the number under which their totals were put down before.
 pub const REMOVAL: &str = "ier.removal";
-/// Application transaction of every commit: a number nobody else uses, by which a writer knows its own commit again.
+/// Application transaction of every commit: a random number by which a writer recognises its own commit.
 pub const COMMIT: &str = "ier.commit";
 
 /// One Delta table.
@@ -157,7 +157,7 @@ impl LakeTable {
         self.read_on(known).await
     }
 
-    /// Goes on where a reading began, without what is damaged if need be.
+    /// Continues an earlier read, without the damaged objects if necessary.
     async fn read_on(&self, known: Option<&DeltaTableState>) -> Result<Snapshot> {
         let mut damage: Option<Error> = None;
         loop {
@@ -209,7 +209,7 @@ impl LakeTable {
         }
     }
 
-    /// The snapshot that was the newest when somebody last looked, without a request; none when nobody has.
+    /// The newest snapshot that this process has read, without a request to the store; none when it has read none.
     pub async fn known(&self) -> Option<Arc<Snapshot>> {
         self.newest.lock().await.clone()
     }

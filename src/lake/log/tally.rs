@@ -1,10 +1,10 @@
-//! How many rows a table ever took in and gave up for good, by month: what `ier reconcile` holds the rows that are there
-//! against.
+//! The tally of a table: how many rows it ever took in and gave up for good, by month. `ier reconcile` compares it with the rows
+//! that are there.
 //!
-//! A small JSON object beside the data files, `_tally/<number>.json`, named by an application transaction of the very commit
-//! that changed the rows. So it commits with them and can never disagree with what was done; it can only disagree with
-//! what is there, and that is what it is for. Numbers are totals since the table's first commit; a commit that changes them
-//! writes a new object, and vacuum sweeps the old ones. It carries a seal, as a log entry does ([`super::seal`]).
+//! A tally is a small JSON object beside the data files, `_tally/<number>.json`. An application transaction of the commit that
+//! changed the rows names it, so it commits with them and cannot disagree with what was done. It can only disagree with what is
+//! there, and that is its purpose. Its numbers are totals since the table's first commit. A commit that changes them writes a new
+//! object, and vacuum deletes the old ones. It carries a seal as a log entry does ([`super::seal`]).
 
 use std::collections::BTreeMap;
 
@@ -29,8 +29,8 @@ pub struct Tally {
     months: BTreeMap<String, Counts>,
 }
 
-/// What became of a month's rows. A row whose date is corrected leaves one month and comes into another: taken in there, and
-/// one less taken in here.
+/// The counts of a month's rows: taken in, erased, expired and given up. A row whose date is corrected leaves one month and comes
+/// into another: taken in there, and one less taken in here.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Counts {
@@ -50,7 +50,7 @@ fn is_none(rows: &i64) -> bool {
 }
 
 impl Counts {
-    /// Rows that must still be there.
+    /// Rows that must still be stored.
     pub fn left(self) -> i64 {
         self.taken_in - self.erased - self.expired - self.given_up
     }
@@ -126,7 +126,7 @@ fn place(table: &LakeTable, number: i64) -> Path {
     Path::from_iter(table.folder.parts().chain(Path::from(tally_file(number)).parts()))
 }
 
-/// Writes the tally as it will be after a commit on `base` that changes it by `change`, under a number nobody else uses.
+/// Writes the tally as it will be after a commit on `base` that changes it by `change`, under a random number.
 pub(crate) async fn write(table: &LakeTable, base: &Snapshot, change: &Tally, number: i64, now: DateTime<Utc>) -> Result<()> {
     let mut tally = read(table, base).await?;
     tally.add(change);

@@ -1,4 +1,4 @@
-//! Sweeping files that no snapshot needs any more: replaced ones past their retention, and what lost commits left behind.
+//! Deletes files that no snapshot needs any more: replaced files past their retention, and garbage of failed commits.
 
 use std::collections::HashSet;
 
@@ -70,7 +70,7 @@ async fn removed_since(table: &LakeTable, snapshot: &super::snapshot::Snapshot, 
     Ok(removed)
 }
 
-/// Deletes what was planned, but for what was committed since: a job may have been about to.
+/// Deletes the planned files, except those that a job has committed since.
 pub async fn execute(table: &LakeTable, objects: &[ObjectMeta]) -> Result<()> {
     let snapshot = table.snapshot().await?;
     let mut live: HashSet<Path> = snapshot.files().map(|file| file.path(&table.folder)).collect();

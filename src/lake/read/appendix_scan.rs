@@ -1,5 +1,5 @@
-//! Reading for SQL what files carry beside their rows: rollups, whose rows stand for [`ROWS`](crate::lake::file::rollup::ROWS) rows of the file
-//! each, and rare rows.
+//! Plan nodes that read the appendix of files for SQL: rollups, of which each row stands for
+//! [`ROWS`](crate::lake::file::rollup::ROWS) rows of the file, and rare rows.
 
 use std::fmt;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub async fn rollup_of(lake: &LakeTable, file: &DataFile) -> Result<Arc<Rollup>>
     lake.footers.rollup(&reader, &place).await.context(|| phrase!("cannot read the rollup of {path}"))
 }
 
-/// What is read of a file.
+/// The part of the appendix that is read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Appendix {
     /// Its rollup: with the columns of a schema as [`Rollup::batch`] has them.

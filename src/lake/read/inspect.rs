@@ -1,6 +1,6 @@
-//! One file, looked at from end to end: are its bytes those the log promises, and is what the log says of its rows true?
+//! Checks one file from end to end: do its bytes have the hash in the log, and is what the log says of its rows true?
 //!
-//! The file is fetched once, whole, and both its bytes and its rows are looked at from there. Nothing is changed.
+//! The file is fetched once, whole, and both checks use these bytes. Nothing is changed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::lake::read;
 use crate::record::fields::{Kind, hidden};
 use crate::record::key::sent_days;
 
-/// Fetches a live file whole; `progress` is told the bytes as they come.
+/// Fetches a live file whole; `progress` is called with the bytes as they arrive.
 ///
 /// # Errors
 /// Not found when it is not there, unavailable when the store does not answer.
@@ -40,7 +40,7 @@ pub async fn fetch(table: &LakeTable, file: &DataFile, progress: &(dyn Fn(u64) +
     Ok(Bytes::from(whole))
 }
 
-/// What is wrong with a file's bytes; none when they are what was written.
+/// The problem of a file's bytes; none when they are as written.
 pub fn bytes_wrong(file: &DataFile, bytes: &Bytes) -> Option<String> {
     let size = bytes.len() as u64;
     if size != file.bytes() {
@@ -93,7 +93,7 @@ pub async fn rows_wrong(
     Ok(wrong)
 }
 
-/// What the rows themselves say.
+/// What was found in the rows.
 struct Found {
     rows: u64,
     unsorted: bool,
@@ -228,7 +228,8 @@ impl Column {
         Ok(())
     }
 
-    /// A bound the log does not know excludes nothing, so it is never untrue. Values are not told: they may name people.
+    /// The error in a column's bounds, if any. A bound that the log does not have excludes nothing, so it is never wrong. Values
+    /// are not shown: they may name people.
     fn wrong(&self, recorded: &ColumnRange) -> Option<String> {
         let differs =
             |recorded: &ScalarValue, found: &Option<ScalarValue>| !recorded.is_null() && found.as_ref() != Some(recorded);

@@ -1,9 +1,8 @@
-//! The rows of a few people, by the shortest way there is.
+//! Reads the rows of a few people in as few requests as possible.
 //!
-//! Files are sorted by person, so a person's rows stand together. The page index tells which pages of `person_id` may hold
-//! them; these and the same rows' pages of the other columns are fetched in one wave, and only the person's own rows are
-//! decoded. Several files are on their way at once: on an object store a history of three years takes about as long as
-//! that of a month.
+//! Files are sorted by person, so a person's rows are adjacent. The page index tells which pages of `person_id` may hold them.
+//! These pages, and the same rows' pages of the other columns, are fetched in one wave, and only the person's rows are decoded.
+//! Several files are fetched at once: on an object store a history of three years takes about as long as one of a month.
 
 use std::fmt;
 use std::ops::Range;
@@ -111,7 +110,7 @@ pub struct PeopleExec {
     metrics: ExecutionPlanMetricsSet,
 }
 
-/// What all threads share.
+/// The state that all threads share.
 struct Reading {
     lake: Arc<LakeTable>,
     tier: Tier,
@@ -227,7 +226,7 @@ impl ExecutionPlan for PeopleExec {
     }
 }
 
-/// What `EXPLAIN ANALYZE` tells.
+/// The metrics that `EXPLAIN ANALYZE` shows.
 struct Counts {
     output_rows: Count,
     files_read: Count,
@@ -247,7 +246,7 @@ impl Counts {
     }
 }
 
-/// What was fetched of a file to decode a few people's rows.
+/// The bytes fetched of a file to decode a few people's rows.
 struct Fetch {
     path: Path,
     metadata: Arc<ParquetMetaData>,
@@ -264,7 +263,7 @@ struct Fetch {
     known: Arc<Dictionaries>,
 }
 
-/// Where the values of a column come from.
+/// The source of a column's values.
 #[derive(Clone, Copy)]
 enum Source {
     /// It has none here, or the file is older than the column.
@@ -275,7 +274,7 @@ enum Source {
     Pages(usize),
 }
 
-/// A few people's rows.
+/// The decoded rows of a few people.
 #[derive(Default)]
 struct PersonRows {
     batches: Vec<RecordBatch>,
@@ -283,7 +282,7 @@ struct PersonRows {
     places: Vec<Range<usize>>,
 }
 
-/// Values of rows on their way to a batch.
+/// Values collected for the next batch.
 struct PendingBatch {
     columns: Vec<Values>,
     rows: usize,
@@ -411,7 +410,7 @@ impl Reading {
         with_tier(&RecordBatch::try_new_with_options(self.stored.clone(), arrays, &options)?, &self.schema, self.tier.name)
     }
 
-    /// Takes the rows of a row group that belong to somebody wanted, of a file of this engine, and tells which they are.
+    /// Takes the rows of the wanted people from a row group of a file of this engine, and returns which rows they are.
     fn decoded_here(
         &self,
         point_reader: &mut PointReader,
@@ -442,7 +441,7 @@ impl Reading {
         Ok(owned)
     }
 
-    /// The rows of a row group that belong to somebody wanted, of a file of any engine, and which they are.
+    /// Takes the rows of the wanted people from a row group of a file of any engine, and returns which rows they are.
     fn decoded_by_the_crate(
         &self,
         file: &Fetch,
@@ -482,7 +481,7 @@ impl Reading {
         Ok(parquet_to_arrow_field_levels(stored, mask, Some(&hint))?)
     }
 
-    /// Of the candidates, the rows that belong to somebody wanted.
+    /// Of the candidates, the rows of the wanted people.
     fn own_rows(
         &self,
         searched: &FieldLevels,

@@ -1,7 +1,6 @@
-//! Rows together with the place where they stand: file and number of the row in it.
+//! Rows together with their position: the file, and the number of the row in it.
 //!
-//! Files never change and are never overwritten, so a row's file, place and key say for ever where it was seen, as long as
-//! the file is kept.
+//! Files never change and are never overwritten, so a position is valid as long as its file is kept.
 
 use std::sync::Arc;
 

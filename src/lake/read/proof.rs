@@ -1,7 +1,7 @@
-//! Rows decoded from bytes that were read this moment and have the hash the log promises.
+//! Decodes rows from bytes that were read just now and have the hash in the log.
 //!
-//! For what relies on a file for good: the record elsewhere is about to be deleted. The whole file is fetched, so what is
-//! decoded is what was hashed and not a second answer of the store; all columns are decoded, not only those wanted.
+//! **Why.** The caller relies on the file for good: the record elsewhere is about to be deleted. The whole file is fetched, so
+//! the decoded bytes are the hashed ones and not a second answer of the store. All columns are decoded, not only the wanted ones.
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;

@@ -1,6 +1,6 @@
 //! A tier's rows before they are read.
 
-/// What is known of a tier's rows before they are read, and how they may be.
+/// What is known about a tier's rows before they are read, and how they may be read.
 #[derive(Clone, Copy, Debug)]
 pub struct Tier {
     /// As SQL shows it.

@@ -1,14 +1,17 @@
 //! A local file system whose commits survive a power cut. `LocalFileSystem` alone never syncs.
 //!
-//! **Order.** The data files of a table are synced, with the folders that name them, before a log entry of the table is
-//! written. The entry is written under another name, synced, and only then given its own: nobody, not even after a power
-//! cut, ever finds half an entry under the name of one. Then the folder that names it is synced, and only then the caller
-//! hears that the commit is done. The same goes for all else in the log (a half checkpoint would keep the table from being
-//! read) and for whatever no commit names: entries of the look-up log and of the schedulers' lease, keys, totals that are put
-//! down before their rows go.
+//! **Order.**
+//! 1. The data files of a table, and the folders that name them, are synced before a log entry of the table is written.
+//! 2. The entry is written under another name, synced, and only then given its final name: nobody finds half an entry under that
+//!    name, not even after a power cut.
+//! 3. The folder of the entry is synced.
+//! 4. Only then does the caller learn that the commit is done.
 //!
-//! Data files are not synced one by one as they are written: a load writes a file a day, and syncing many at once lets the
-//! file system share the work. Deletions are not synced: a file that comes back is one that vacuum finds again.
+//! The same holds for everything else in the log (a half checkpoint would make the table unreadable) and for objects that no commit
+//! names: entries of the look-up log and of the schedulers' lease, keys, and totals that are stored before their rows are removed.
+//!
+//! Data files are not synced one by one as they are written: a load writes a file a day, and syncing many at once lets the file
+//! system share the work. Deletions are not synced: vacuum finds a file that comes back.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
@@ -30,8 +33,7 @@ use super::warm;
 use crate::error::Error;
 use crate::lake::paths::{self, is_log};
 
-/// What the file system must be asked for itself: that a file's bytes, or the names in a folder, are there after a power cut; and
-/// what it can tell at once.
+/// Operations that `object_store` does not offer: fsync of files and folders, and three optional fast paths.
 pub trait Disk: fmt::Debug + Send + Sync {
     /// Called before anything is written.
     fn prepare(&self) -> std::io::Result<()> {
@@ -41,17 +43,18 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// Returns when the file or folder is durable.
     fn sync(&self, path: &FilePath) -> std::io::Result<()>;
 
-    /// Parts of a file, if they are in memory (see [`warm`]). Nobody has to know.
+    /// Parts of a file, if they are in memory (see [`warm`]). Optional: an implementation may always return `None`.
     fn read_warm(&self, _: &FilePath, _: &[Range<u64>]) -> Option<Vec<Bytes>> {
         None
     }
 
-    /// Writes a new file that nobody but its owner can ever read, and says so. Who cannot leaves it to the store.
+    /// Writes a new file that only its owner can read, and returns `true`. Optional: an implementation that returns `false`
+    /// leaves the write to the store.
     fn write_private(&self, _: &FilePath, _: &[u8]) -> std::io::Result<bool> {
         Ok(false)
     }
 
-    /// Is there certainly no such file? Nobody has to know.
+    /// Is there certainly no such file? Optional: an implementation may always return `false`.
     fn is_absent(&self, _: &FilePath) -> bool {
         false
     }
@@ -65,8 +68,8 @@ pub struct LocalDisk {
 }
 
 impl LocalDisk {
-    /// For the warehouse in a folder, which the first write makes: for its owner alone, since what is in it is about people. Who wants
-    /// to share it changes the folder's rights.
+    /// For the warehouse in a folder. The first write makes the folder for its owner alone, because its contents are personal; to
+    /// share it, change the folder's rights.
     pub fn new(warehouse: PathBuf) -> Self {
         Self { warehouse: Mutex::new(Some(warehouse)) }
     }
@@ -131,7 +134,7 @@ const SYNCS: usize = 32;
 /// above are looked at once.
 const FOLDERS: usize = 5;
 
-/// Times a file is written aside again when somebody sweeps it before it has its name.
+/// How often a file is written again under its temporary name when a clean-up deletes it before it has its final name.
 const TRIES: usize = 5;
 
 impl DurableLocal {
@@ -190,8 +193,7 @@ impl DurableLocal {
         written.map_err(|error| generic(format!("cannot write {aside}: {error}")))
     }
 
-    /// Gives a file that has been written aside its own name, so that whoever finds the name finds the whole file, and
-    /// syncs the name.
+    /// Gives a file its final name, so that a reader who finds the name finds the whole file, and syncs the name.
     async fn publish(&self, aside: &Path, location: &Path, target_mode: RenameTargetMode) -> StoreResult<PutResult> {
         let renamed = async {
             self.sync_contents(std::slice::from_ref(aside)).await?;

@@ -1,4 +1,4 @@
-//! A store in which some objects are not there: what a table was before they came can be read through it.
+//! A store that hides some objects: through it a table is read as it was before these objects were written.
 
 use std::collections::HashSet;
 use std::fmt;

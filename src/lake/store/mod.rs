@@ -3,7 +3,7 @@
 // Stores that are reached over a network: how long they are asked again.
 mod remote;
 
-// What a store has to promise, and the test of it before the first write.
+// Tests before the first write that a store keeps its promises.
 pub mod probe;
 
 // Bytes of local files that the operating system has in memory, read without waiting.
@@ -15,7 +15,7 @@ pub mod durable;
 // What is asked of the store, counted: requests, bytes, and how many of them had to wait for one another.
 pub mod traffic;
 
-// A store in which some objects are not there: what a table was before they came can be read through it.
+// A store that hides some objects, to read a table as it was before them.
 pub mod masked;
 
 // The store of a URL.

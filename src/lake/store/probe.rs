@@ -1,15 +1,15 @@
-//! What a store has to promise, and the test of it before the first write.
+//! Tests, before the first write, that a store keeps the promises that commits rely on.
 //!
-//! Commits rest on one thing: that an object which may only be created where there is none is refused where there is one. A
-//! store that overlooks the condition loses the records of one of two writers, and nobody is told. So a process, before it
-//! first writes to a warehouse on a store that is not a local disk, tries it on an object of its own:
+//! **Why.** Commits rest on one promise: creating an object only where there is none fails where there is one. A store that
+//! ignores the condition loses the records of one of two writers, silently. So a process tests a store that is not a local disk
+//! on an object of its own, before it first writes to a warehouse there:
 //!
 //! - created twice, the second time is refused;
-//! - written over, it holds the new bytes, and a part of it can be read alone;
-//! - it is listed, after names before it and not after names behind it.
+//! - overwritten, it holds the new bytes, and a part of it can be read alone;
+//! - a listing returns it after the names before it and not after the names behind it.
 //!
-//! Once all of that held, the object says so; from then on a process asks two things at once: to create it, which must be refused, and
-//! the part of it that says so. So a server that was changed for a worse one is found out, too.
+//! Once all of that held, the object records it. Later processes ask two things at once: to create the object, which must be
+//! refused, and the part of it that records the test. So a server that was replaced by a worse one is found, too.
 
 use std::fmt;
 use std::ops::Range;
@@ -112,7 +112,7 @@ impl ProbedStore {
         }
     }
 
-    /// Is it listed among what comes behind a name?
+    /// Does a listing of the names behind this one return the object?
     async fn lists(&self, offset: &Path) -> StoreResult<bool> {
         let mut listed = self.inner.list_with_offset(Some(&self.folder), offset);
         while let Some(object) = listed.try_next().await? {

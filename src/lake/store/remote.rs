@@ -1,7 +1,7 @@
-//! Stores that are reached over a network: how long they are asked again, and how one is emptied that cannot delete many
+//! Stores that are reached over a network: how long requests are retried, and how a store is emptied that cannot delete many
 //! objects at once.
 //!
-//! A server that restarts is waited for: a load should not end because a store was away for half a minute.
+//! A server that restarts is waited for: a load should not fail because a store was unavailable for half a minute.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -45,7 +45,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 /// Time decides, not this.
 const RETRIES: usize = 10_000;
 
-/// Where clouds tell a machine of theirs who it is. Elsewhere nobody answers.
+/// The addresses of clouds' metadata services, which give a machine its credentials. Elsewhere no server answers there.
 const METADATA: [&str; 3] = ["169.254.169.254", "169.254.170.2", "metadata.google.internal"];
 
 /// Objects that a store is asked to delete at once.

@@ -1,7 +1,7 @@
-//! What is asked of the store, counted: requests, bytes, and how many of them had to wait for one another.
+//! Counts the requests to a store: their number, their bytes, and the longest chain of requests that waited for one another.
 //!
-//! On a distant store an answer takes as long as its longest chain of requests, each of which began when the one before had
-//! ended; how many went out beside them hardly matters. Both are counted here, in passing, for `--stats`.
+//! On a distant store an answer takes as long as its longest chain of requests, each of which began after the one before had
+//! ended. How many requests ran beside them hardly matters. `--stats` shows both.
 
 use std::fmt;
 use std::ops::Range;
@@ -36,7 +36,7 @@ pub struct Traffic {
     distant: AtomicBool,
 }
 
-/// What was counted.
+/// The counters.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Counts {
     /// Requests for an object, for parts of one, or for what is known of it.
@@ -59,7 +59,7 @@ pub struct Counts {
 }
 
 impl Traffic {
-    /// What was counted so far.
+    /// The counts so far.
     pub fn counts(&self) -> Counts {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counts {

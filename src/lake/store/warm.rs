@@ -1,8 +1,8 @@
-//! Bytes of local files that the operating system has in memory, read without waiting.
+//! Reads bytes of local files that are in the operating system's page cache, without a thread switch.
 //!
-//! A read of a local file may have to wait for the disk, so it is handed to a thread that may wait. Where nothing has to be waited
-//! for, as in most look-ups, handing over costs more than the read: a history of three years does it some forty times. Linux
-//! gives what it has in memory, and nothing else, to whoever asks so (`RWF_NOWAIT`).
+//! A read of a local file may have to wait for the disk, so it is normally handed to a blocking thread. In most look-ups nothing
+//! has to be waited for, and the hand-over costs more than the read: a history of three years does it some forty times. With
+//! `RWF_NOWAIT` Linux returns what is in memory and nothing else.
 
 use std::ops::Range;
 use std::path::Path;

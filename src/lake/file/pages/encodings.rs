@@ -1,8 +1,10 @@
-//! Parquet's encodings, read where few of a page's values are wanted.
+//! Decodes Parquet's encodings for readers that want few of a page's values.
 //!
-//! A look-up wants two or three of the 2,048 values of a page. Runs and bit-packed values are reached without touching those before;
-//! deltas have to be added up, which takes a nanosecond each; nothing is allocated for values nobody asked for. Whatever the
-//! bytes are, reading them ends; `None` says that they are not what they should be.
+//! A look-up wants two or three of the 2,048 values of a page. Runs and bit-packed values are reached without decoding those
+//! before them. Deltas have to be added up, which takes a nanosecond each. Nothing is allocated for values that were not asked
+//! for.
+//!
+//! **Invariant**: decoding ends for any bytes; `None` says that they are not valid.
 
 use std::ops::Range;
 
@@ -92,7 +94,7 @@ fn bits(packed: &[u8], width: u32, place: usize) -> u64 {
     (low | high) & u64::MAX.checked_shr(64 - width).unwrap_or(0)
 }
 
-/// Appends the first `wanted` numbers of a stream of packed differences; returns what stands behind the stream.
+/// Appends the first `wanted` numbers of a stream of packed differences; returns the bytes behind the stream.
 pub fn deltas<'a>(bytes: &'a [u8], wanted: usize, out: &mut Vec<i64>) -> Option<&'a [u8]> {
     let mut rest = Compact::new(bytes);
     let block = usize::try_from(rest.varint()?).ok()?;

@@ -1,4 +1,4 @@
-//! Column chunks of which only the wanted pages were fetched, for the parquet crate's readers.
+//! Column chunks of which only the wanted pages were fetched, in the form that the parquet crate's readers take.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -188,7 +188,7 @@ fn page_of(pages: &[PageLocation], row: usize, near: usize) -> usize {
     if is_near { near } else { pages.partition_point(|page| first(page) <= row).saturating_sub(1) }
 }
 
-/// How many of some values are null.
+/// Whether none, some or all of some values are null.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Nulls {
     /// Every one.

@@ -1,6 +1,6 @@
-//! Values of Thrift's compact protocol, as many as page headers have. Its numbers are also those of Parquet's encodings.
+//! Decodes Thrift's compact protocol as far as page headers need it, and names the numbers of Parquet's encodings.
 //!
-//! Whatever the bytes are, reading them ends; `None` says that they are not what they should be.
+//! **Invariant**: decoding ends for any bytes; `None` says that they are not valid.
 
 /// A field that is true; it has no value.
 pub const TRUE: u8 = 1;

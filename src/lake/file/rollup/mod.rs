@@ -1,16 +1,17 @@
-//! The rollup of a file: how many of its rows have the same send, hour and outcome, and nothing of who they were sent to.
+//! The rollup of a file: a pre-aggregated table of how many of its rows share the same send, hour and outcome, without any
+//! person.
 //!
-//! Most questions over all people ask for counts and sums by send, by month or by outcome: a million rows have a few thousand
-//! different answers to that, and these are kept in the file itself. A row of a rollup stands for [`ROWS`] rows of the file, which
-//! are alike in all that it tells:
-//! - the columns of [`LABELS`], [`CHECKS`] and [`NUMBERS`], and the day: with their values;
-//! - `date_sent` by its hour, with the least and greatest moment of the rows ([`FIRST`], [`LAST`]). Whoever asks for less than an
-//!   hour asks the rows;
-//! - the columns of [`MOMENTS`]: whether there is one.
+//! **Why.** Most questions over all people ask for counts and sums by send, by month or by outcome. A million rows have a few
+//! thousand different combinations of these, and the file stores them. A row of a rollup stands for [`ROWS`] rows of the file,
+//! which have in common:
+//! - the values of the columns [`LABELS`], [`CHECKS`] and [`NUMBERS`], and the day;
+//! - the hour of `date_sent`, with the earliest and the latest moment of the rows ([`FIRST`], [`LAST`]). A question about less
+//!   than an hour has to read the rows;
+//! - for each of the columns [`MOMENTS`], whether there is a value.
 //!
-//! It stands in the tail of its file, behind the checksums and before the page indexes, where no other engine looks, and the log
-//! has its place and its hash (tag `ier.rollup`). So it comes and goes with the rows it tells of, and cannot disagree with
-//! them. A file whose rows are too unlike each other has none.
+//! **Where.** It stands in the tail of its file, between the checksums and the page indexes, where other engines do not look. The
+//! log has its position and its hash (tag `ier.rollup`), so it is committed and removed with the rows it counts and cannot
+//! disagree with them. A file whose rows have too little in common has no rollup.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use super::appendix::{self, Place};
 use crate::error::Result;
 use crate::record::fields::{KeyRule, TIER, Table, UTC};
 
-/// The column of how many rows of the file a row of the rollup stands for.
+/// The column with the number of rows of the file that a row of the rollup stands for.
 pub const ROWS: &str = "__rows";
 /// The column of the least `date_sent` of these.
 pub const FIRST: &str = "__first_sent";
@@ -53,16 +54,16 @@ pub const CHECKS: [&str; 5] = ["opened", "clicked", "hard_bounce", "soft_bounce"
 /// Whole numbers, small mostly.
 pub const NUMBERS: [&str; 2] = ["number_of_total_clicks", "number_of_unique_clicks"];
 
-/// Moments of which only is told whether there is one.
+/// Moments of which the rollup only has whether there is one.
 pub const MOMENTS: [&str; 3] = ["date_opened", "date_bounced", "date_unsubscribed"];
 
-/// The column of which the hour is told.
+/// The column of which the rollup has the hour.
 pub const SENT: &str = "date_sent";
 
 /// The column of the day.
 pub const DAY: &str = "sent_date";
 
-/// How finely `date_sent` is told, in microseconds.
+/// The resolution of `date_sent`, in microseconds.
 pub const HOUR_MICROS: i64 = 3_600_000_000;
 
 /// Hours since 1970 that may be told, until 2100: whether a zone is whole hours from UTC is known for these.
@@ -72,10 +73,10 @@ const HOURS: Range<i64> = 0..1_139_568;
 /// faster to read.
 pub const ROWS_EACH: usize = 4;
 
-/// More rows are given up at once when they are too many for what was seen.
+/// Beyond this number of groups, grouping stops as soon as they are too many for the rows seen.
 const PATIENCE: usize = 1 << 16;
 
-/// How much of a column of its table a rollup tells.
+/// How exactly a rollup has a column of its table.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Exactness {
     /// Each value.
@@ -88,7 +89,7 @@ pub enum Exactness {
     Nothing,
 }
 
-/// How much of a column (by name) a rollup tells.
+/// How exactly a rollup has a column (by name).
 pub fn exactness(column: &str) -> Exactness {
     match column {
         SENT => Exactness::Hour,
@@ -169,7 +170,7 @@ impl Rollup {
     }
 }
 
-/// What the rows of a rollup are told apart by.
+/// The grouping key of a rollup.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 struct GroupKey {
     /// The labels: their place in [`RollupBuilder::labels`].

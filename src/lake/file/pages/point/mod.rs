@@ -1,9 +1,11 @@
-//! Chosen rows of a column, straight from the bytes of their pages.
+//! Reads chosen rows of a column from the bytes of their pages.
 //!
-//! The parquet crate's readers are made for many rows: for each column they set up a chain of readers, levels and buffers, and
-//! decode the page from its beginning. A look-up wants two or three rows of each of some six hundred pages, and setting up cost
-//! more than all else. So files this engine wrote, whose layout is known ([`crate::lake::file::layout`]), are read here: one decompressor and
-//! one set of buffers, and of each page only the rows wanted. Files of other engines are read by the crate.
+//! **Why.** The parquet crate's readers are made for many rows: for each column they set up a chain of readers, levels and
+//! buffers, and decode the page from its beginning. A look-up wants two or three rows of each of some six hundred pages, and the
+//! setup cost more than all else.
+//!
+//! Files that this engine wrote have a known layout ([`crate::lake::file::layout`]) and are read here, with one decompressor and
+//! one set of buffers; of each page only the wanted rows are decoded. The crate reads files of other engines.
 
 use std::cell::Cell;
 use std::fmt;
@@ -175,7 +177,7 @@ struct Filler<'a> {
 }
 
 impl Filler<'_> {
-    /// Puts the nulls down that stand before the next value.
+    /// Appends the nulls that precede the next value.
     fn next(&mut self) -> &mut Values {
         while self.present.next() == Some(&false) {
             self.out.push_null();
@@ -184,7 +186,7 @@ impl Filler<'_> {
     }
 }
 
-/// What reads pages: one decompressor, and buffers that are used again.
+/// Reads single values from pages, with one decompressor and buffers that are reused.
 pub struct PointReader {
     inflater: Decompressor<'static>,
     page: Vec<u8>,
@@ -375,14 +377,14 @@ fn inflate<'a>(inflater: &mut Decompressor<'_>, frame: &[u8], bytes: usize, into
     }
 }
 
-/// What [`PointReader`] lends to who reads a page.
+/// The buffers of a [`PointReader`], lent to the reader of one page.
 struct Buffers<'a> {
     dictionary: &'a Dictionary,
     prefixes: &'a mut Vec<i64>,
     suffixes: &'a mut Vec<i64>,
 }
 
-/// What stands before a page.
+/// The header of a page.
 #[derive(Debug, Default)]
 struct Header {
     /// Bytes of the header itself.
