@@ -1,9 +1,11 @@
-//! The ledger of aliases: which id became which, learned from contacts and leads as they are loaded, and never forgotten.
+//! The ledger of aliases: which id became which. Loads of contacts and leads learn them, and nothing forgets them.
 //!
-//! Salesforce shows the winner of a merge for some two weeks only. What `contact` and `lead` show is therefore copied into
-//! the ledger after every load of theirs, with the time. A crash before that loses nothing: both tables keep what they once
-//! showed, and the next load of theirs learns all the ledger lacks. A row of the ledger stays as it was first written, so
-//! of two loads that learn the same at once the first to commit says when.
+//! **Why.** Salesforce shows the winner of a merge for some two weeks only. So after every load of `contact` and `lead`, what
+//! they show is copied into the ledger, with the time.
+//!
+//! A crash before that loses nothing: both tables keep what they once showed, and their next load learns all that the ledger
+//! lacks. A row of the ledger stays as it was first written: when two loads learn the same at once, the first to commit sets the
+//! time.
 
 use std::sync::Arc;
 
@@ -92,7 +94,7 @@ pub async fn learn(warehouse: &Arc<Warehouse>) -> Result<u64> {
     record(warehouse, Identities::new(shown).edges()).await
 }
 
-/// The id of a contact or lead; nothing for what is none, which no load lets in but a column may hold all the same.
+/// The id of a contact or lead; none for any other text, which a column may hold although no load accepts it.
 fn person_id(text: Option<&str>) -> Option<SfId> {
     text.and_then(|text| SfId::parse(text).ok()).filter(SfId::is_person)
 }

@@ -21,7 +21,7 @@ const ADDRESS_COLUMNS: [&str; 3] = ["subscriber_key", "email_address", "email"];
 /// The kind of [`Subject::Former`].
 pub(super) const FORMER: &str = "former name";
 
-/// What can stand on the list.
+/// An entry that can be on the list.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Subject<'a> {
     /// An id of a person.
@@ -56,7 +56,7 @@ impl Subject<'_> {
 /// A hash under the warehouse's key.
 pub type Hash = [u8; 32];
 
-/// What hashes subjects.
+/// The key with which subjects are hashed.
 #[derive(Clone)]
 pub struct Key(pub(super) [u8; 32]);
 
@@ -67,8 +67,8 @@ impl std::fmt::Debug for Key {
 }
 
 impl Key {
-    /// Tells which key it is, and nothing about it. Each commit of the ledger carries it, so that another key in this one's place is
-    /// found before it is believed.
+    /// The fingerprint identifies the key and reveals nothing about it. Each commit of the ledger carries it, so that another key
+    /// in its place is found before it is used.
     pub(crate) fn fingerprint(&self) -> i64 {
         let hash = *blake3::keyed_hash(&self.0, b"which key").as_bytes();
         let first = hash.first_chunk::<8>().copied().unwrap_or_default();
@@ -98,7 +98,7 @@ impl Key {
     }
 }
 
-/// An address as it is compared.
+/// The form of an address that is compared.
 pub fn address(text: &str) -> Option<String> {
     let text = text.trim();
     (text.contains('@') && !text.contains(char::is_whitespace)).then(|| text.to_lowercase())
@@ -162,7 +162,7 @@ impl List {
         }
     }
 
-    /// Which rows of a batch name somebody erased, or are one of their records; `None` when none does.
+    /// The rows of a batch that name an erased person or are one of their records; `None` when no row does.
     ///
     /// A row of a table that is kept by address rather than by id is refused for an address only where no other person's id
     /// stands in it: several people may share an address.
@@ -274,7 +274,7 @@ pub fn naming(table: &Table) -> impl Iterator<Item = &Field> {
     })
 }
 
-/// The columns of a table that can hold the address of somebody no id in the row names.
+/// The columns of a table that can hold an address of a person whose id is not in the row.
 pub fn addressed(table: &Table) -> impl Iterator<Item = &'static str> + use<'_> {
     let by_address = table.name == "not_sent" || fields::known(&table.name).is_none();
     ADDRESS_COLUMNS.into_iter().filter(move |name| by_address && table.field(name).is_some())
@@ -289,7 +289,7 @@ pub fn person(text: &str) -> Option<SfId> {
     SfId::parse(text).ok().filter(SfId::is_person)
 }
 
-/// Tells each text of a column once for a run of rows that hold it; of a dictionary, each value with all its rows.
+/// Reports each text of a column once for a run of rows that hold it; for a dictionary, each value with all its rows.
 fn each_text(column: &ArrayRef, mut on_text: impl FnMut(&mut dyn Iterator<Item = usize>, &str)) -> Result<()> {
     if let Some(labels) = column.as_dictionary_opt::<Int32Type>() {
         let values = cast(labels.values(), &DataType::Utf8)?;

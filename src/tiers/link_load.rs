@@ -1,7 +1,8 @@
-//! A load of links: they wait for their IERs, are placed where those are, written, and placed anew where those moved meanwhile.
+//! A load of links: the links wait for their IERs, get the IERs' places, are written, and are placed again where an IER moved
+//! meanwhile.
 //!
-//! The order, and why each step is there, is that of [`super::links`]. A link's file comes before or after that of its IER, or in
-//! another load altogether; so the links of a load wait until its IERs are committed ([`LinkLoad::write`] is called after that).
+//! [`super::links`] explains the order and the reason for each step. A link's file may come before or after the file of its IER,
+//! or in another load. So the links of a load wait until its IERs are committed; [`LinkLoad::write`] is called after that.
 
 use std::sync::Arc;
 

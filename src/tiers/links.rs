@@ -1,14 +1,13 @@
-//! Links live where their IER lives: same person, same date, same tier.
+//! Places links with their IERs: same person, same date, same tier.
 //!
-//! A link's export names only its IER. Its person and date are looked up when it is loaded; a link whose IER is not known
-//! waits in the partition without a date and is looked up again after every load. When an IER's person or date changes,
-//! its links are written anew **before** the IER is committed: a crash between the two leaves the IER unchanged, so the
-//! same load, run again, moves the links again.
+//! A link's export names only its IER. The load looks up the IER's person and date; a link whose IER is not known waits in the
+//! partition without a date and is looked up again after every load. When an IER's person or date changes, its links are
+//! rewritten **before** the IER is committed. A crash between the two leaves the IER unchanged, so the same load, run again,
+//! moves the links again.
 //!
-//! IERs and links are two tables, so their commits can cross: one load looks an IER up for its link while another moves the
-//! IER and its links, of which that one is not yet any. So both look again when they are done: who moved IERs settles their
-//! links anew after the commit, who wrote links does where IERs have changed since they were looked up. Whichever commits
-//! last sees the other.
+//! **Race.** IERs and links are two tables, so their commits can cross: one load looks up an IER for its link while another moves
+//! the IER with its known links. So both look again at the end: a load that moved IERs settles their links again after its
+//! commit, and a load that wrote links does so for IERs that changed since the look-up. Whichever commits last sees the other.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! How much of a load is worked on at once.
+//! How many rows of a load are worked on at once.
 
 /// How often rows are in memory while they are worked on: read, resolved, sorted, and a copy of each on its way.
 const COPIES: usize = 5;
@@ -6,7 +6,7 @@ const COPIES: usize = 5;
 /// Room for less than this, of one partition, is rather left to another.
 const PART_BYTES: usize = 4 << 20;
 
-/// What rows may take while they are worked on: as much as those that wait may hold.
+/// The memory for rows that are worked on: as much as the waiting rows may hold.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MemoryBudget {
     /// In all.

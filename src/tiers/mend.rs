@@ -1,13 +1,13 @@
-//! Mending: a record that is stored more than once comes out once.
+//! Mending: makes one row of a record that is stored more than once under one key.
 //!
-//! No job stores a key twice; this is for what a fault, or an old copy put back, left behind. All copies of a record are versions of
-//! it, and are resolved as versions are (Rule 2). The outcome goes to hot as a late row that may override copies anywhere, in
-//! the commit that removes hot's other copies; so every question has one row from that commit on, and the next fold
-//! of late rows takes the archived copies away, wherever they stand. Nothing is lost at any instant: no copy goes before the row
-//! that holds all they say is there.
+//! No job stores a key twice; this repairs what a fault, or an old copy put back, left behind. All copies of a record are
+//! versions of it and are resolved as versions are (Rule 2). The result goes to hot as a late row that may override archived
+//! copies, in the commit that removes hot's other copies. From that commit on every question finds one row, and the next fold of
+//! late rows removes the archived copies.
 //!
-//! What was erased stays erased: the list is read after both tiers are pinned, as a load does. The books ([`crate::lake::log::tally`])
-//! are left as they are: a copy nobody counted in need not be counted out.
+//! **Invariants.** No copy is removed before the row that holds everything it says is committed. What was erased stays erased:
+//! the list is read after both tiers are pinned, as a load does. The books ([`crate::lake::log::tally`]) are left as they are: a
+//! copy that was never counted in need not be counted out.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -31,8 +31,8 @@ use crate::lake::paths::Partition;
 use crate::record::fields::{KeyRule, hidden};
 use crate::record::resolve::{group_by_key, resolve};
 
-/// Makes one row of each of these records, in hot and archive or in a table of one lake; returns how many there were. Keys nobody has
-/// are passed over.
+/// Merges the copies of each of these records, in hot and archive or in a table of one lake; returns how many records there were.
+/// Unknown keys are skipped.
 ///
 /// # Errors
 /// Conflict when others change the table all the time.

@@ -22,13 +22,13 @@ pub mod warehouse;
 // Pinning both tiers at one moment (Rule 7).
 pub mod pin;
 
-// Settling versions against what is stored: which rows come, which stay, which are late.
+// Settles incoming versions against the stored rows.
 pub mod settle;
 
 // What one upsert has changed so far, over the snapshot it was begun on.
 mod overlay;
 
-// How much of a load is worked on at once.
+// How many rows of a load are worked on at once.
 mod memory_budget;
 
 // Finding the record of a version that comes under another key than the record has.

@@ -1,18 +1,18 @@
-//! Finding the record of a version that comes under another key than the record has.
+//! Finds the stored record of a version whose key differs from the record's key.
 //!
-//! A version without a key of its own (no MergeId, no unique link id) may belong to a record that has one; and one that has, to a
-//! record that came without ([`crate::record::names`]). Nearly always there is nothing to find, and then nothing of what is stored
-//! is read but the files' footers: their statistics tell whether a file has a row under a makeshift key.
+//! A version without a key of its own (no MergeId, no unique link id) may belong to a record that has one; a version with one may
+//! belong to a record that came without ([`crate::record::names`]). Nearly always there is nothing to find, and then only the
+//! footers of files are read: their statistics tell whether a file has a row under a makeshift key.
 //!
 //! What narrows the search where there is something:
 //! - a version that is stored under its very key, with all its names, is looked for no further;
-//! - one with a key of its own is looked for only in files with makeshift keys;
-//! - ids ascend with creation, and job ids with time: the log's range of ids, then the ranges in the footers, leave few files, and of
-//!   these only the pages of that one column are read;
-//! - names a record had are looked for only in files with rows that have some noted.
+//! - a version with a key of its own is looked for only in files with makeshift keys;
+//! - ids ascend with creation, and job ids with time: the log's range of ids, then the ranges in the footers, leave few files,
+//!   and of these only the pages of that one column are read;
+//! - former names of a record are looked for only in files with rows that noted some.
 //!
-//! Versions of one load are compared with each other by numbers that stand for their names, most of them on disk; so the memory is
-//! that of the rows that do go by another key, and of no others.
+//! Versions of one load are compared by hashes of their names, most of them on disk. So memory holds only the rows that do have
+//! another key.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -47,7 +47,7 @@ const KNOWN_BYTES: usize = 512;
 /// The part of the room that is one over this holds numbers that stand for names.
 const SHARED_NAMES_PART: usize = 16;
 
-/// Where records are looked for.
+/// The tiers in which records are looked for.
 pub(super) struct Search {
     /// The lake that is written to.
     pub hot: Arc<LakeTable>,
@@ -83,7 +83,8 @@ impl Found {
         self.records.iter().filter(|record| record.stored.len() > 1)
     }
 
-    /// Puts the rows that wait into another buffer, under the keys of their records. Rows of what was erased are left out; how many.
+    /// Moves the waiting rows into another buffer, under the keys of their records, without rows on the list of what was erased.
+    /// Returns how many these were.
     pub fn rename(&self, from: &Spill, list: &List, into: &mut Spill) -> Result<u64> {
         let mut erased = 0;
         for (partition, _) in from.partitions() {
@@ -114,7 +115,7 @@ pub(super) fn with_keys(rows: &RecordBatch, keys: StringArray) -> Result<RecordB
     Ok(RecordBatch::try_new(rows.schema(), columns)?)
 }
 
-/// What is known of a file without reading its rows.
+/// What is known about a file without reading its rows.
 #[derive(Clone)]
 struct Place {
     lake: Arc<LakeTable>,
@@ -145,7 +146,7 @@ impl Names {
     }
 }
 
-/// What is looked for in every file, and what only in those with makeshift keys.
+/// The names to look for: in every file, or only in files with makeshift keys.
 struct Wanted {
     /// Names of versions without a key of their own.
     free: Names,
@@ -250,7 +251,7 @@ impl Search {
         Ok(())
     }
 
-    /// What is stored under these keys.
+    /// The records stored under these keys.
     async fn under(&self, wanted: &HashSet<&str>) -> Result<Vec<Known>> {
         let mut all = Vec::new();
         let lakes = [(Some(&self.hot), &self.pinned.hot), (self.archive.as_ref(), &self.pinned.archive)];
@@ -264,7 +265,7 @@ impl Search {
         Ok(all)
     }
 
-    /// What is stored and shares a name with one of these.
+    /// The stored records that share a name with one of these.
     async fn known_by(&self, places: &[Place], loaded: &[Known]) -> Result<Vec<Known>> {
         if loaded.is_empty() {
             return Ok(Vec::new());
@@ -416,7 +417,7 @@ async fn known_at(table: &Table, open: &OpenFile, places: &[u32], is_wanted: imp
     Ok(known)
 }
 
-/// Which names stand under several keys, without keeping either.
+/// The names that stand under several keys, without the names and keys themselves.
 pub(super) struct SharedNames([CrossPartitionKeys; 2]);
 
 impl SharedNames {

@@ -1,4 +1,4 @@
-//! Settling versions against what is stored: which rows come, which stay, and which of them are late.
+//! Settles incoming versions against the stored rows: which rows are written, which stay, and which of them are late.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::record::observed;
 use crate::record::resolve::standing::Standing;
 use crate::record::resolve::{Incoming, Outcome, group_by_key, resolve_incoming};
 
-/// What became of the rows of a load.
+/// The counts of a load's rows by outcome.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Counts {
     /// Rows with a key nobody had.
@@ -49,8 +49,8 @@ impl Counts {
     }
 }
 
-/// Counts the rows told of one record: of those that made the row that stands (none where `before` stands as it was) one did, and the
-/// others told nothing new or were outdone.
+/// Counts the provided rows of one record. One of them made the stored row (none where `before` is unchanged); the others are
+/// unchanged or outdone.
 fn count(counts: &mut Counts, standing: &Standing<'_>, provided: &[u32], place: u32, made: bool) -> Result<()> {
     let mut said = 0;
     if provided.len() > usize::from(made) {
@@ -91,7 +91,7 @@ pub struct Moved {
     pub home: Home,
 }
 
-/// What a link takes from its IER.
+/// The columns that a link takes from its IER.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Home {
     /// The person the IER is filed under.
@@ -130,7 +130,7 @@ pub struct Observing {
 }
 
 impl Observing {
-    /// Notes rows that nobody had before.
+    /// Notes rows that are stored for the first time.
     pub fn note_first(self, table: &Table, rows: RecordBatch) -> Result<RecordBatch> {
         match self.now_millis.filter(|_| table.field(hidden::OBSERVED).is_some()) {
             Some(now) => observed::first(&rows, now),
@@ -158,13 +158,13 @@ impl Observing {
 pub struct Settled {
     /// Rows to write, complete, one per key, with their late marks.
     pub incoming: RecordBatch,
-    /// Of each row to write: does it replace a stored row of this lake?
+    /// For each row to write, whether it replaces a stored row of this lake.
     pub replaces: Vec<bool>,
-    /// What became of the changes.
+    /// The counts of the changes.
     pub counts: Counts,
     /// IERs whose links must follow.
     pub moved: Vec<Moved>,
-    /// Rows that came into a month, and left one.
+    /// Rows added to and removed from each month.
     pub tally: Tally,
 }
 

@@ -1,16 +1,15 @@
-//! The list of what was erased: rows that name an erased person, or are one of their records, are refused for ever.
+//! The list of what was erased: a row that names an erased person, or is one of their records, is refused for ever.
 //!
-//! It is kept in the ledger `erased` as hashes under a key of the warehouse's own (`erased/key`): who holds an id and the
-//! key can ask whether it was erased, and nobody can read off who was. On it stand, of each person, all their ids, their
-//! addresses, and of their e-mails and links the keys, all other names ([`crate::record::names`]) and the e-mails' ids: a record may
-//! come again with its contact blanked, from an export that knows it by another name than the one it was stored under.
+//! The ledger `erased` stores the list as hashes under a key of the warehouse (`erased/key`): whoever has an id and the key can
+//! ask whether that id was erased, and nobody can read who was. For each person the list has all their ids and addresses, and of
+//! their e-mails and links the keys, all other names ([`crate::record::names`]) and the e-mails' ids. The other names are needed
+//! because a record may come again with its contact blanked, from an export that knows it by another name.
 //!
-//! **Invariant**: a row on the list enters no table once its erasure is done. An erasure commits the list first, and then
-//! changes each table by a commit of its own, be there anything to remove or not. An upsert pins its table first and reads
-//! the list after it. So either it read the list with the erasure on it, and drops the rows; or it read the list before,
-//! hence pinned the table before that commit, loses its compare-and-swap and prepares anew, with the list.
-//! For that a table must be there to be changed: one that nobody could know of beforehand (a new table of attributes) is
-//! committed empty before the upsert that makes it reads the list.
+//! **Invariant**: a row on the list enters no table once its erasure is done. An erasure commits the list first, and then changes
+//! each table by a commit of its own, whether rows are removed or not. An upsert pins its table first and reads the list after
+//! it. So either the upsert read the list with the erasure on it, and drops the rows; or it pinned the table before the erasure's
+//! commit, loses its compare-and-swap, and prepares again with the list. For that a table has to exist: a table that nobody could
+//! know of beforehand (a new table of attributes) is committed empty before the upsert that creates it reads the list.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -79,7 +78,7 @@ fn place(warehouse: &Warehouse) -> Path {
     Path::from_iter(warehouse.root().base.parts().chain(Path::from(paths::ERASED_KEY).parts()))
 }
 
-/// The list of a warehouse, as it is now. Costs one look at the ledger's version when nothing has changed since the last call.
+/// The current list of a warehouse. When nothing has changed since the last call, it costs one check of the ledger's version.
 ///
 /// # Errors
 /// Corrupt when the ledger cannot be read, or when there is one and no key to it.

@@ -1,12 +1,12 @@
-//! Making one of records that are stored under several keys, once a version or `ier reconcile` has told that they are one.
+//! Merges records that are stored under several keys, once a version or `ier reconcile` has shown that they are one record.
 //!
-//! All rows of such a record are versions of it, and are resolved as versions are (Rule 2). The outcome goes to hot under the best of
-//! their keys, as a late row that may override archived copies anywhere; only when it is there, complete, do the rows under the other
-//! keys go. So no question ever misses the record; as long as it is not done there are two rows of it, as there were before.
+//! All rows of such a record are versions of it and are resolved as versions are (Rule 2). The result goes to hot under the best
+//! of the keys, as a late row that may override archived copies. Only when it is committed are the rows under the other keys
+//! removed. So no question ever misses the record; until it is done there are two rows of it, as before.
 //!
-//! What goes from the archive goes before what hides it in hot ([`claim`]): a row under another key is in hot, complete, as long as an
-//! archived copy of it is there, or the outcome is. Each round looks at what is stored and does what can be done of the rest; so
-//! killed at any moment, the same again finishes, and where others come first it begins anew.
+//! **Order.** A row is removed from the archive before the row that hides it is removed from hot ([`claim`]). As long as an
+//! archived copy is there, so is either the row in hot or the result. Each round looks at what is stored and does what can be
+//! done of the rest. So a killed run is finished by running it again, and a round that loses a commit race starts again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -66,7 +66,7 @@ struct Work<'a> {
     key_of: HashMap<&'a str, &'a str>,
 }
 
-/// What one round does.
+/// The changes of one round.
 #[derive(Default)]
 struct Round {
     /// Rows of hot that come, and those that go.
@@ -126,7 +126,7 @@ impl Work<'_> {
         pinned.is_past_of(self.target, self.tiers, error).await
     }
 
-    /// Looks at what is stored, and what can be done next.
+    /// Reads the stored records, and plans what can be done next.
     async fn round(&self, pinned: &Pinned) -> Result<Round> {
         let table = &self.target.table;
         let list = suppressed::list(self.warehouse).await?;
@@ -231,7 +231,7 @@ impl Work<'_> {
         Ok(incoming)
     }
 
-    /// The archive first, and be it of nothing: see [`claim`].
+    /// Commits to the archive first, even an empty change: see [`claim`].
     async fn commit(&self, pinned: &Pinned, round: Round) -> Result<()> {
         let clock = self.warehouse.clock().as_ref();
         if let Some(tiers) = self.tiers {

@@ -1,4 +1,4 @@
-//! A warehouse: all tables under one root, and the clock its jobs go by.
+//! A warehouse: all tables under one root, and the clock of its jobs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -42,8 +42,8 @@ impl Warehouse {
         Ok(warehouse)
     }
 
-    /// The place at a URL or local folder, for what makes a warehouse there. Whoever asks it without having made one is refused by
-    /// the engine.
+    /// The place at a URL or local folder, for jobs that create a warehouse there. The engine refuses questions about a place
+    /// without a warehouse.
     pub fn place(location: &str, options: &BTreeMap<String, String>, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
         Ok(Self::at(Root::open(location, options)?, clock))
     }
@@ -171,8 +171,7 @@ impl Warehouse {
         Ok(self.root.markers.known().await?.is_some() || self.root.markers.has_log_below(&self.root.base).await?)
     }
 
-    /// Refuses to go on where there is no warehouse: an answer about nothing would look like one about a warehouse that knows
-    /// nobody.
+    /// Fails where there is no warehouse: an answer would look like that of a warehouse that knows nobody.
     ///
     /// # Errors
     /// Not found, naming the warehouse one folder above or below, if there is one.

@@ -1,8 +1,8 @@
-//! Loading rows into a table: every version finds its row, wherever it is, and one commit changes them all.
+//! Upserts rows into a table: finds the stored row of every version, wherever it is, and changes them all in one commit.
 //!
-//! A row is looked for in the partition of its own day first. Keys not found there are looked for in the filters of all
-//! other hot files, then of the archive's: a date may have been corrected, or the row archived. What is found in the
-//! archive is resolved with the archived version and written to hot, complete, as a late row.
+//! A row is looked for in the partition of its own day first. Keys not found there are looked for in the key filters of all other
+//! hot files, then of the archive's files: a date may have been corrected, or the row archived. An archived row is resolved with
+//! the new version, and the result is written to hot, complete, as a late row.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! One attempt at an upsert: every row's place is found, the rows are settled with what is there, and their partitions folded.
+//! One attempt at an upsert: locates every row, settles it with the stored row, and folds the partitions.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -37,7 +37,7 @@ const ABSORB_BYTES_LEDGER: u64 = 1 << 20;
 /// A key looked for beyond its own day takes about so many bytes, with its place in a set.
 const KEY_BYTES: usize = 256;
 
-/// Where the keys of a load were found.
+/// The positions of a load's keys in the stored files.
 #[derive(Default)]
 struct Survey {
     /// In the partition of their own day; none where they are too many to be noted, and are looked for again.
@@ -87,7 +87,7 @@ impl PartitionResult {
     }
 }
 
-/// Rows settled in their partition, before they are folded into it.
+/// The rows of one part, settled and not yet folded into their partition.
 struct SettledPart {
     incoming: RecordBatch,
     counts: Counts,
@@ -123,7 +123,7 @@ impl Work {
         Ok((overlay, counts, moved))
     }
 
-    /// Finds the load's keys in what is stored. An empty table is not searched.
+    /// Finds the load's keys in the stored files. An empty table is not searched.
     async fn survey(self: &Arc<Self>) -> Result<Survey> {
         let mut survey = Survey::default();
         let archive_files: Vec<Arc<DataFile>> = self.pinned.archive.files().cloned().collect();
@@ -204,7 +204,7 @@ impl Work {
         Ok(())
     }
 
-    /// The rows of a part that come, without those of what was erased, and how many these are.
+    /// The incoming rows of a part, without those on the list of what was erased, and how many these were.
     fn read(&self, part: Part) -> Result<(RecordBatch, u64)> {
         self.list.admitted(&self.target.table, self.spill.read(part)?)
     }
