@@ -63,7 +63,7 @@ impl Span {
     }
 }
 
-/// What one file brought to one table: a row of the ledger before it is dated.
+/// A row of the ledger before it is dated: what one file loaded into one table.
 #[derive(Clone, Debug)]
 pub struct Covered {
     source: String,
@@ -128,7 +128,7 @@ impl FileInProgress {
     }
 }
 
-/// Writes down what a load has committed. What the ledger knows already is left as it is.
+/// Adds what a load has committed. Rows that the ledger has already are left as they are.
 ///
 /// # Errors
 /// Conflict when other loads write all the time; unavailable when the store does not answer. The rows are loaded all the
@@ -194,7 +194,7 @@ fn batch(covered: &[Covered], now: DateTime<Utc>) -> Result<RecordBatch> {
     ])?)
 }
 
-/// How far the IERs reach, by the ledger.
+/// The period that the IERs cover, by the ledger.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct IerCoverage {
     /// Files they came from.

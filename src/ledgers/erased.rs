@@ -1,4 +1,4 @@
-//! Putting somebody on the list of what was erased. What is on it enters no table any more; see [`crate::tiers::suppressed`].
+//! Adds people to the list of what was erased. Nothing on the list enters a table any more; see [`crate::tiers::suppressed`].
 
 use std::sync::Arc;
 

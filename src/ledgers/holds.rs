@@ -47,7 +47,7 @@ const BUFFER_BYTES: usize = 4 << 20;
 /// Columns that name a record's person.
 pub const PEOPLE_COLUMNS: [&str; 3] = ["person_id", "contact_id", "lead_id"];
 
-/// What is to be held: all that is named must be true of a record.
+/// The scope of a hold: all named conditions must be true of a record.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Scope {
     /// An id of the person.
@@ -63,7 +63,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// What is held, in a word: the narrowest it names.
+    /// The kind of the hold, in a word: the narrowest condition it names.
     pub fn kind(&self) -> &'static str {
         match self {
             Self { person_id: Some(_), .. } => "person",
@@ -73,7 +73,7 @@ impl Scope {
         }
     }
 
-    /// What is held, in words.
+    /// The scope in words.
     pub fn words(&self) -> String {
         let named = |what: &str, value: &Option<String>| value.as_ref().map(|value| format!("{what} {value}"));
         let mut words: Vec<String> = [named("person", &self.person_id), named("send", &self.send), named("unit", &self.unit)]
@@ -90,7 +90,7 @@ impl Scope {
     }
 }
 
-/// Who did something to a hold, when and why.
+/// An event of a hold: who placed or released it, when and why.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct HoldEvent {
     /// When.
@@ -115,7 +115,7 @@ pub struct Hold {
     pub released: Option<HoldEvent>,
 }
 
-/// An active hold with what its names mean now.
+/// An active hold with its names resolved.
 #[derive(Debug)]
 struct ResolvedHold {
     /// Its place among all holds.
@@ -137,7 +137,7 @@ pub struct Holds {
     sends: Arc<Sends>,
 }
 
-/// Which rows of a batch are held, and by which holds.
+/// The held rows of a batch, and their holds.
 #[derive(Debug)]
 pub struct HeldRows {
     /// Rows that at least one hold covers.
@@ -375,7 +375,7 @@ pub async fn place(warehouse: &Arc<Warehouse>, scope: Scope, reason: &str, autho
     Err(Error::conflict("others write to the ledger of holds all the time: try again"))
 }
 
-/// A hold, as it stands now.
+/// The current state of a hold.
 ///
 /// # Errors
 /// Not found when there is no such hold.

@@ -45,7 +45,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::lake::paths;
 use crate::tiers::warehouse::Warehouse;
 
-/// Entries kept below the newest: whoever listed the chain a moment ago still finds what it read about.
+/// Entries kept below the newest, so that a process that listed the chain a moment ago can still read them.
 const KEPT: u64 = 8;
 
 /// How often the newest entry may be swept away between listing and reading it.
@@ -78,15 +78,15 @@ impl Default for Terms {
 pub struct Entry {
     /// Its number.
     pub number: u64,
-    /// The number under which this spell of work began: the fencing token.
+    /// The number of the holder's first entry since it last took the lease: the fencing token.
     pub term: u64,
     /// Who holds the lease, for people.
     pub holder: String,
     /// A number nobody else uses, by which a holder knows its own entries.
     pub lease_id: String,
-    /// When it was made,
+    /// When the entry was made.
     pub at: DateTime<Utc>,
-    /// and until when it holds, by the holder's clock.
+    /// Until when the lease holds, by the holder's clock.
     pub until: DateTime<Utc>,
     /// Was the lease given back?
     pub released: bool,
@@ -97,7 +97,7 @@ pub struct Entry {
 pub struct Newest {
     /// Its number.
     pub number: u64,
-    /// What it says; none where it cannot be read.
+    /// The entry; none where it cannot be read.
     pub entry: Option<Entry>,
     /// Until when it holds.
     pub until: DateTime<Utc>,
@@ -114,7 +114,7 @@ impl Newest {
     }
 }
 
-/// Where the lease of a warehouse stands.
+/// The chain of entries of a warehouse's lease.
 #[derive(Clone)]
 struct Chain {
     store: Arc<dyn ObjectStore>,
@@ -123,7 +123,7 @@ struct Chain {
     terms: Terms,
 }
 
-/// Somebody who would work, and watches who does.
+/// A process that competes for the lease and watches its holder.
 pub struct Contender {
     chain: Chain,
     holder: String,
@@ -132,7 +132,7 @@ pub struct Contender {
     watched: Option<(u64, DateTime<Utc>)>,
 }
 
-/// What came of trying to take the lease.
+/// The result of an attempt to take the lease.
 #[derive(Debug)]
 pub enum Attempt {
     /// It is ours.
@@ -162,7 +162,7 @@ pub async fn newest(warehouse: &Warehouse, terms: Terms) -> Result<Option<Newest
 }
 
 impl Contender {
-    /// Somebody of this name, for people. Nothing is read or written.
+    /// A contender with this name, which is shown to people. Nothing is read or written.
     pub fn new(warehouse: &Warehouse, holder: &str, terms: Terms) -> Self {
         Self {
             chain: Chain::of(warehouse, terms),
@@ -172,7 +172,8 @@ impl Contender {
         }
     }
 
-    /// Takes the lease if nobody holds it; else says who does. Ask again: what has not changed for long enough is taken.
+    /// Takes the lease if it is free; else returns its holder. Call it again: a lease that has not changed for long enough is
+    /// taken over.
     ///
     /// # Errors
     /// Unavailable when the store does not answer. An entry may have been made all the same: asking again takes it up.

@@ -47,7 +47,7 @@ pub const KEY_REMEDY: &str = "restore it from a copy of the warehouse; or, if an
 /// What makes a key of a text; another program's keys made of the same text are others.
 const KEY_CONTEXT: &str = "ier 2026-11 key of the look-up log";
 
-/// One look-up, as whoever does it tells it.
+/// One look-up, as the caller describes it.
 #[derive(Clone, Debug)]
 pub struct LookUp<'a> {
     /// How: `history`, `audit`, the name of a SQL function.
@@ -94,7 +94,7 @@ impl Entry {
     }
 }
 
-/// What hashes people and seals entries.
+/// The key that hashes people and seals entries.
 #[derive(Clone)]
 struct Key([u8; 32]);
 
@@ -174,7 +174,7 @@ impl LookUpLog {
         Ok(Self { key: stored.map_or_else(OnceCell::new, OnceCell::from), ..log })
     }
 
-    /// The hash under which a person stands in the log; none before the warehouse has a key.
+    /// The hash that represents a person in the log; none before the warehouse has a key.
     pub fn subject(&self, person: &SfId) -> Option<String> {
         self.key.get().map(|key| key.hash(person.as_str().as_bytes()))
     }
@@ -423,7 +423,7 @@ fn hash(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex().to_string()
 }
 
-/// What a look at the whole log found.
+/// The result of checking the whole log.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct LogReport {
     /// Entries there are.

@@ -44,7 +44,7 @@ use crate::tiers::warehouse::Warehouse;
 /// One row on its way.
 const BUFFER_BYTES: usize = 4 << 20;
 
-/// What a job says it did: for people, for machines, and in figures the ledger keeps.
+/// The report of a job: for people, for machines, and as figures for the ledger.
 pub trait Report: Serialize + fmt::Display {
     /// Rows it changed, moved or wrote anew; 0 for a job that has none.
     fn rows(&self) -> u64;
@@ -52,7 +52,7 @@ pub trait Report: Serialize + fmt::Display {
     /// Did it change anything?
     fn changed(&self) -> bool;
 
-    /// Why the run counts as failed although it came to its end: whoever scheduled it must hear.
+    /// Why the run counts as failed although it ended normally; the scheduler reports it.
     fn complaint(&self) -> Option<Error> {
         None
     }
@@ -71,7 +71,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The word that stands in the ledger.
+    /// The word in the ledger.
     pub fn name(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -222,10 +222,10 @@ fn batch(row: &Row<'_>) -> Result<RecordBatch> {
     ])?)
 }
 
-/// What stands where something is left out.
+/// The mark of omitted text.
 const BLOT: &str = "…";
 
-/// An error as the ledger has it: its kind, our own words, and what is harmless of the rest.
+/// The form of an error in the ledger: its kind, our own words, and the harmless part of the rest.
 fn without_names(error: &Error) -> String {
     let cleaned = error.message().parts().iter().map(|part| match part {
         Part::Words(words) => words.to_string(),
@@ -339,22 +339,22 @@ fn file_name(word: &str) -> Option<&str> {
     }
 }
 
-/// What the ledger knows of one job.
+/// The ledger's summary of one job.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct History {
-    /// The newest run's beginning,
+    /// When the newest run began.
     pub started_at: DateTime<Utc>,
-    /// its end,
+    /// When the newest run ended.
     pub finished_at: DateTime<Utc>,
-    /// how it ended: `done`, `nothing` or `failed`,
+    /// The newest run's outcome: `done`, `nothing` or `failed`.
     pub outcome: String,
-    /// and its rows.
+    /// The newest run's rows.
     pub rows: u64,
-    /// Beginning of the newest run that did not fail.
+    /// When the newest run that did not fail began.
     pub succeeded_started_at: Option<DateTime<Utc>>,
-    /// Its end.
+    /// When the newest run that did not fail ended.
     pub succeeded_at: Option<DateTime<Utc>>,
-    /// Runs that failed since.
+    /// How many runs have failed since then.
     pub failures: u32,
 }
 

@@ -39,7 +39,7 @@ impl From<bool> for Match {
     }
 }
 
-/// What a record says of its mailing.
+/// The columns of a record that name its mailing.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Mailing {
     /// Is anything known? Of a link nothing is where its IER is not here.
@@ -142,7 +142,7 @@ impl Unit {
         [&self.ids, &self.names, &self.mids]
     }
 
-    /// Are they one unit? Not to be told where there is no kind of name that both have.
+    /// Are they one unit? Unknown where they have no kind of name in common.
     fn is(&self, other: &Self) -> Match {
         let both = || self.kinds().into_iter().zip(other.kinds());
         if both().any(|(own, others)| !own.is_disjoint(others)) {
@@ -161,7 +161,7 @@ impl Unit {
     }
 }
 
-/// What is known of one send.
+/// The known attributes of one send.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Send {
     job: Option<String>,
@@ -248,7 +248,7 @@ impl Sends {
         found
     }
 
-    /// The unit somebody names by its name, its id or its MID: with all names that are known of it.
+    /// The unit with this name, id or MID, with all names known for it.
     pub fn unit(&self, text: &str) -> Unit {
         let text = text.trim();
         let mut unit = Unit::default();
@@ -270,7 +270,7 @@ impl Sends {
         self.units.iter().chain(of_sends).any(|known| known.is(unit) == Match::Yes)
     }
 
-    /// The send somebody names by its id or its job's number.
+    /// The send with this id or job number.
     pub fn send(&self, text: &str) -> Named {
         let text = text.trim();
         match SfId::parse(text) {
@@ -294,7 +294,7 @@ impl Sends {
         Match::from(named || mailing.job.as_ref().is_some_and(|job| send.jobs.contains(job)))
     }
 
-    /// Was a mailing sent for this unit? Not to be told where its send, or its send's unit, is not known.
+    /// Was a mailing sent for this unit? Unknown where its send, or its send's unit, is not known.
     pub fn is_for(&self, mailing: &Mailing, unit: &Unit) -> Match {
         self.of(mailing).into_iter().map(|send| send.unit.is(unit)).max().unwrap_or(Match::Maybe)
     }
