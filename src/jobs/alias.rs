@@ -1,6 +1,7 @@
-//! `ier alias add`: somebody says that two ids are one person, and why.
+//! `ier alias add`: a person declares that two ids belong to one person, and why.
 //!
-//! What Salesforce shows is learned by loads; this is for what it no longer shows, or never did. Nothing takes an alias back.
+//! Loads learn the aliases that Salesforce shows; this is for those it no longer shows, or never did. An alias cannot be taken
+//! back.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::tiers::aliases::{self, Aliases};
 use crate::tiers::suppressed::{self, Subject};
 use crate::tiers::warehouse::Warehouse;
 
-/// What somebody says.
+/// The request of a user.
 #[derive(Clone, Debug)]
 pub struct AliasRequest {
     /// The id that was given up.
@@ -27,7 +28,7 @@ pub struct AliasRequest {
     pub author: String,
 }
 
-/// What became of it.
+/// The result of the request.
 #[derive(Clone, Debug, Serialize)]
 pub struct AliasReport {
     /// The id that was given up.
@@ -62,7 +63,7 @@ impl fmt::Display for AliasReport {
     }
 }
 
-/// What was said, when it can be added.
+/// A request that was checked and can be carried out.
 struct Checked {
     alias: SfId,
     person: SfId,

@@ -1,9 +1,9 @@
-//! `ier archive`: rows past the boundary move from hot days to archive months; late rows are folded in.
+//! `ier archive`: moves rows past the boundary from hot days to archive months, and folds late rows into the archive.
 //!
-//! For each table: write the months' new files, read them back, commit them together with the boundary, then drop from hot
-//! exactly the versions the archive now holds (Rules 6 and 8). Killed anywhere, the answers stay the same and the next run
-//! finishes: rows the archive has and hot still shows are late rows, and late rows are what a run folds in. Beside jobs that
-//! remove rows it heeds their claims ([`crate::tiers::claim`]).
+//! **Order**, for each table: write the months' new files, read them back, commit them together with the boundary, then drop from
+//! hot exactly the versions that the archive now holds (Rules 6 and 8). A run that is killed anywhere changes no answer, and the
+//! next run finishes it: rows that the archive has and hot still shows are late rows, and every run folds late rows in. Beside
+//! jobs that remove rows it respects their claims ([`crate::tiers::claim`]).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -36,7 +36,7 @@ use crate::tiers::claim;
 use crate::tiers::pin::{Pinned, pin};
 use crate::tiers::warehouse::{Tiers, Warehouse};
 
-/// What a run would do.
+/// The plan of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct ArchivePlan {
     /// The boundary: rows sent before this day go.
@@ -45,7 +45,7 @@ pub struct ArchivePlan {
     pub tables: Vec<TablePlan>,
 }
 
-/// What a run would do to one table.
+/// The plan for one table.
 #[derive(Clone, Debug, Serialize)]
 pub struct TablePlan {
     /// The table.
@@ -62,7 +62,7 @@ pub struct TablePlan {
     pub months: Vec<NaiveDate>,
 }
 
-/// What a run did.
+/// The report of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct ArchiveReport {
     /// The boundary.
@@ -73,7 +73,7 @@ pub struct ArchiveReport {
     pub seconds: f64,
 }
 
-/// What a run did to one table.
+/// The report on one table.
 #[derive(Clone, Debug, Serialize)]
 pub struct TableReport {
     /// The table.

@@ -1,17 +1,19 @@
-//! Is the clock to be believed? What expires, is swept or belongs to the archive is decided by it, and a machine whose clock is ten
-//! years ahead would otherwise remove every record there is.
+//! Decides whether the machine's clock can be believed.
 //!
-//! Nothing here can know what time it is. What can be known is how far time had come when something last happened:
-//! - **Records** carry times of Salesforce's own: the newest `SystemModstamp` ever loaded (for files without, the newest date sent that
-//!   was not after the load).
-//! - **What happened here** carries times of our clock: runs in `job_run`, files in `load_coverage`. A run under a wrong clock leaves a
-//!   time, too, so these are believed only as a chain: the first is, as is what follows what is believed by not more than
-//!   [`AHEAD_DAYS`]. A machine whose clock jumped vouches for nothing by going on.
-//! - **A person** may say that the clock is right. That is a run of its own in `job_run`, `clock`, and is believed; times after it that
-//!   it overruled count no more. So a warehouse that nobody touched for half a year needs one word, once.
+//! **Why.** The clock decides what expires, what is deleted and what belongs to the archive. A machine whose clock is ten years
+//! ahead would otherwise remove every record.
 //!
-//! A clock more than [`AHEAD_DAYS`] past all that, or more than [`BEHIND_DAYS`] before it, is refused by whoever goes by it.
-//! Where nothing ever happened there is nothing to go by, and nothing to lose.
+//! No program knows what time it is, but the warehouse knows how far time had come when something last happened:
+//! - **Records** carry Salesforce's times: the newest `SystemModstamp` ever loaded (for files without one, the newest date sent
+//!   that was not after the load).
+//! - **Runs and loads** carry times of our clock: runs in `job_run`, files in `load_coverage`. A run under a wrong clock leaves a
+//!   time, too. So these times are believed only as a chain: the first is believed, and then each that follows a believed one by
+//!   not more than [`AHEAD_DAYS`]. A machine whose clock jumped proves nothing by going on.
+//! - **A person** may confirm the clock. That is a run of its own in `job_run`, `clock`, and is believed; later times that it
+//!   overruled count no more. So a warehouse that was not used for half a year needs one confirmation, once.
+//!
+//! Every job that depends on the clock refuses one that is more than [`AHEAD_DAYS`] past all that, or more than [`BEHIND_DAYS`]
+//! before it. A warehouse in which nothing ever happened has no evidence, and nothing to lose.
 
 use std::fmt;
 use std::sync::Arc;
@@ -42,7 +44,7 @@ const BEHIND_DAYS: i64 = 1;
 /// What a person's word is called in the ledger of runs.
 const JOB: &str = "clock";
 
-/// A person's word that the clock is right.
+/// A person's confirmation that the clock is right.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Confirmation {
     /// The time it was then.
@@ -71,7 +73,7 @@ fn formatted(moment: DateTime<Utc>) -> String {
     moment.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// What speaks for and against a clock.
+/// The evidence for and against a clock.
 #[derive(Clone, Debug, Default)]
 struct Evidence {
     /// The newest time that came from outside.

@@ -1,11 +1,13 @@
-//! `ier compact`: a month of many or overlapping archive files becomes few sorted ones that do not overlap; one that has been
-//! left alone for a year is written once more, as small as it gets.
+//! `ier compact`: rewrites a month of many or overlapping archive files as few sorted files that do not overlap. A month that did
+//! not change for a year is rewritten once more, as small as it gets.
 //!
-//! Changes no answer: the same rows, in other files. First late rows are folded in, as `ier archive` does, because they would
-//! have their months written anew soon after. Then the months that need it, the worst first, one commit a month. Safe to
-//! run twice and beside other jobs: the commit is made only while every file it replaces is still live, and a month
-//! that changed meanwhile is left for the next run. So a file in which a row was erased, or from which one was moved, can
-//! never be replaced by what was read before that.
+//! It changes no answer: the same rows stand in other files. First it folds late rows in as `ier archive` does, because they
+//! would cause their months to be rewritten soon after. Then it rewrites the months that need it, the worst first, one commit a
+//! month.
+//!
+//! **Races.** Safe to run twice and beside other jobs. A commit is made only while every file it replaces is still live, and a
+//! month that changed meanwhile is left for the next run. So a file from which a row was erased or moved can never be replaced by
+//! older contents.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -49,7 +51,7 @@ const STREAM_BYTES: u64 = 8 << 20;
 /// What writing takes, in bytes: an encoded row group, its filter, and the parts on their way to the store.
 const WRITER_BYTES: u64 = 150 << 20;
 
-/// What a run may use, and what it is to reach.
+/// The limits of a run, and its goal.
 #[derive(Clone, Copy, Debug)]
 pub struct CompactOptions {
     /// No month is begun after this long.
@@ -60,7 +62,7 @@ pub struct CompactOptions {
     pub best_after: Option<Duration>,
 }
 
-/// Why a month is written anew.
+/// Why a month is rewritten.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RewriteReason {
@@ -85,7 +87,7 @@ impl RewriteReason {
     }
 }
 
-/// What a run would do.
+/// The plan of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct CompactPlan {
     /// Late rows that would be folded in first.
@@ -111,7 +113,7 @@ pub struct MonthPlan {
     pub bytes: u64,
 }
 
-/// What a run did.
+/// The report of a run.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct CompactReport {
     /// Late rows folded in first.

@@ -1,8 +1,8 @@
-//! `ier drop`: a table of people's attributes goes, with all its rows, in one commit. Wants `--confirm`.
+//! `ier drop`: removes a table of people's attributes, with all its rows, in one commit. Wants `--confirm`.
 //!
-//! Never a table of records or a ledger: those have `ier retain` and `ier erase`. The files stay until `ier vacuum` deletes them, and so
-//! do erasures reach them. A file loaded later makes the table anew. Beside a load of the same table one of the two loses its race and
-//! begins again, so the table is either as loaded or gone. Safe to run twice: the second run finds no table.
+//! It never removes a table of records or a ledger: those have `ier retain` and `ier erase`. The files stay until `ier vacuum`
+//! deletes them, so erasures still reach them. A later load makes the table again. Beside a load of the same table one of the two
+//! loses its race and begins again, so the table is either loaded or gone. Safe to run twice: the second run finds no table.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::ledgers::runs::Report;
 use crate::record::fields::{is_hidden, is_span, known};
 use crate::tiers::warehouse::Warehouse;
 
-/// What a run would remove.
+/// The plan of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct DropPlan {
     /// The table.
@@ -27,7 +27,7 @@ pub struct DropPlan {
     pub columns: Vec<String>,
 }
 
-/// What a run removed.
+/// The report of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct DropReport {
     /// The table.

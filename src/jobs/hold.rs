@@ -1,7 +1,7 @@
-//! `ier hold add|list|release`: legal holds, which keep records from retention and erasure.
+//! `ier hold add|list|release`: legal holds, which protect records from retention and erasure.
 //!
-//! Adds to the ledger of holds and changes no record. Safe to run twice: a hold that says the same and stands already is left
-//! as it is, a hold that was released stays released as it first was. When `add` reports, no removal can miss the hold any more.
+//! It adds rows to the ledger of holds and changes no record. Safe to run twice: an identical hold that is in force is left as it
+//! is, and a released hold keeps its first release. When `add` reports, no removal can miss the hold any more.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::ledgers::sends::Sends;
 use crate::record::id::SfId;
 use crate::tiers::warehouse::Warehouse;
 
-/// What somebody says.
+/// The request of a user.
 #[derive(Clone, Debug)]
 pub struct HoldRequest {
     /// What is to be held, as typed.
@@ -26,14 +26,14 @@ pub struct HoldRequest {
     pub author: String,
 }
 
-/// What would be held.
+/// The plan: which records would be held.
 #[derive(Clone, Debug, Serialize)]
 pub struct HoldPlan {
     /// In its stored form.
     pub scope: Scope,
 }
 
-/// What became of it.
+/// The result of the request.
 #[derive(Clone, Debug, Serialize)]
 pub struct HoldReport {
     /// The hold as it stands.

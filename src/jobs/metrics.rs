@@ -1,4 +1,4 @@
-//! Figures for a monitor, in Prometheus' text format: how the jobs do, what stands in each tier, who is at work.
+//! Metrics in Prometheus' text format: the jobs' runs, the contents of each tier, and the holder of the lease.
 
 use std::fmt::Write as _;
 use std::io::Write as _;

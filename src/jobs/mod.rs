@@ -38,7 +38,7 @@ pub mod scheduler;
 // What should be gone: does any object still hold it?
 pub mod traces;
 
-// Which keys of a table are stored more than once?
+// Finds keys that are stored more than once in a table.
 pub mod duplicates;
 
 // Records stored more than once: finds them in both tiers, and makes one of each when told to.

@@ -1,10 +1,11 @@
-//! `ier reconcile`: do the books balance, and is every record there once? Changes nothing unless it is to repair.
+//! `ier reconcile`: checks that the books balance and that every record is stored once. Changes nothing without `--repair`.
 //!
-//! For IERs and links, month by month: rows taken in = rows in hot + in the archive + erased + expired + given up. The left side and the
-//! last three stand in tallies that were committed with the rows themselves ([`crate::lake::log::tally`]), the middle is
-//! counted from the files, so a row lost or doubled anywhere shows. Rows read = rows rejected + records + further versions of
-//! them, by the ledger of loads. And each send's own counters beside what its records tell, with the reason of the difference.
-//! Records stored more than once are found by their keys, and made one of where that is wished ([`super::repair`]).
+//! For IERs and links, month by month: rows taken in = rows in hot + in the archive + erased + expired + given up. The left side
+//! and the last three come from tallies that were committed with the rows themselves ([`crate::lake::log::tally`]). The rows in
+//! hot and in the archive are counted from the files, so a row lost or doubled anywhere shows. By the ledger of loads: rows read
+//! = rows rejected + records + further versions of them. The counters of each send are compared with its records, and the report
+//! gives the reason of a difference. Records stored more than once are found by their keys, and merged where that is asked for
+//! ([`super::repair`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -36,7 +37,7 @@ const COUNTED: [(&str, &str); 2] = [
     ("individual_link", include_str!("../../sql/reconcile/links.sql")),
 ];
 
-/// What was found.
+/// The report of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReconcileReport {
     /// Records stored more than once, by table; before any were repaired.
@@ -194,8 +195,8 @@ fn write_row(f: &mut fmt::Formatter<'_>, name: &str, row: &MonthReport, gave_up:
     })
 }
 
-/// Holds what is there against what was taken in, and sends against their records; with `repair`, first makes one row of each
-/// record that is stored more than once.
+/// Compares the stored rows with those taken in, and the sends with their records. With `repair` it first merges the copies of
+/// each record that is stored more than once.
 ///
 /// # Errors
 /// Conflict when the tables change all the time while they are counted.

@@ -1,12 +1,12 @@
-//! Records stored more than once: finds them in both tiers, and makes one of each when told to.
+//! Finds records that are stored more than once in both tiers, and merges each into one when asked to.
 //!
-//! A record is stored more than once when a key is twice, or when it stands under two keys that are one record's
-//! ([`crate::record::names`]): loads see to that, but older builds did not. Reads of every row its keys and what else may name it, and
-//! nothing else. Repairing writes the outcome of all copies to hot, or to the one lake of a reference table,
-//! ([`crate::tiers::mend`], [`crate::tiers::unite`]) and folds it into the archive at once. Killed at any moment, the same again finishes;
-//! no question ever misses a record meanwhile.
+//! A record is stored more than once when its key is stored twice, or when it stands under two keys that are one record's
+//! ([`crate::record::names`]): loads prevent that, but older builds did not. The search reads of every row only its keys and
+//! other names. The repair writes the merged row to hot, or to the one lake of a reference table ([`crate::tiers::mend`],
+//! [`crate::tiers::unite`]), and folds it into the archive at once. A killed repair is finished by running it again; no question
+//! ever misses a record meanwhile.
 //!
-//! Tables of people's attributes are looked at, too. Ledgers are not: of two rows of one of theirs nobody knows which is the copy, and
+//! Tables of people's attributes are searched, too. Ledgers are not: of two rows in a ledger nobody knows which is the copy, and
 //! `ier verify` names them.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -136,7 +136,7 @@ pub async fn find(warehouse: &Arc<Warehouse>, progress: &Arc<dyn Progress>) -> R
 /// Keys that are there twice, and records under several.
 type FoundTwice = (BTreeMap<String, BTreeSet<Place>>, Vec<OneRecord>);
 
-/// Where a table is.
+/// The lakes of a table.
 struct Stored {
     /// Its hot tier, or the one lake of a reference table.
     lake: Arc<LakeTable>,

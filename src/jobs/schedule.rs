@@ -1,8 +1,8 @@
-//! What is due: a pure function of the schedule, the clock and what the ledger of runs knows.
+//! Decides when a job is due: a pure function of its schedule, the clock and the ledger of runs.
 //!
-//! A job is due when a moment of its schedule has passed since its newest run began, whoever ran it. However many moments were
-//! missed, it runs once. What never ran is due at once. A failed run is tried again after a quarter of an hour, then half an
-//! hour, and so on, but not later than the schedule says. A run that was killed has left no row, so it is still due.
+//! A job is due when a moment of its schedule has passed since its newest run began, whoever ran it. It runs once however many
+//! moments were missed. A job that never ran is due at once. A failed run is repeated after a quarter of an hour, then half an
+//! hour, and so on, but not later than the schedule says. A killed run left no row, so it is still due.
 
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;

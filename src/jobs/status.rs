@@ -1,5 +1,5 @@
-//! `ier status`: what the warehouse holds, by table, tier and month, how far that reaches, and what it costs beside Salesforce.
-//! Reads logs, and the ledger of loads.
+//! `ier status`: what the warehouse holds by table, tier and month, which days it covers, and what it costs compared with
+//! Salesforce. Reads only logs and the ledger of loads.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,7 +19,7 @@ use crate::tiers::warehouse::Warehouse;
 /// What Salesforce bills for a record, in bytes.
 pub const SALESFORCE_BYTES_PER_RECORD: u64 = 2048;
 
-/// What a warehouse holds.
+/// The contents of a warehouse.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Status {
     /// Where it is.

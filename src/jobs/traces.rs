@@ -1,5 +1,4 @@
-//! What should be gone: does any object still hold it? Every object under the warehouse is read whole, decompressed and searched.
-//! Changes nothing.
+//! Searches every object under the warehouse, decompressed, for texts that should be gone. Changes nothing.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use crate::tiers::warehouse::Warehouse;
 /// Objects held in memory at once.
 const OBJECTS: usize = 2;
 
-/// What would be searched.
+/// The plan: the objects to search.
 #[derive(Clone, Debug, Serialize)]
 pub struct TracesPlan {
     /// How many objects.
@@ -31,7 +30,7 @@ pub struct TracesPlan {
     listed: Vec<ObjectMeta>,
 }
 
-/// What was found.
+/// The report: the objects in which something was found.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct TracesReport {
     /// Objects searched.

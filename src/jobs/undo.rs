@@ -1,5 +1,5 @@
-//! `ier verify --undo-foreign`: takes back what other engines committed to our tables, which nobody can read since. Changes logs only;
-//! wants `--confirm`. What it can and cannot take back is said in [`crate::lake::log::foreign`].
+//! `ier verify --undo-foreign`: takes back what other engines committed to our tables, which are unreadable since. Changes logs
+//! only; wants `--confirm`. [`crate::lake::log::foreign`] explains what can be taken back.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use crate::ledgers::runs::Report;
 use crate::record::fields::TABLES;
 use crate::tiers::warehouse::Warehouse;
 
-/// What others wrote, by table.
+/// The plan: the foreign entries of each table.
 #[derive(Clone, Debug, Serialize)]
 pub struct UndoPlan {
     /// Tables in whose logs something was found.
     pub tables: Vec<TableUndo>,
 }
 
-/// What others wrote into one table's log.
+/// The foreign entries of one table's log.
 #[derive(Clone, Debug, Serialize)]
 pub struct TableUndo {
     /// The table.
@@ -34,7 +34,7 @@ pub struct TableUndo {
     lake: Arc<LakeTable>,
 }
 
-/// What was taken back.
+/// The report: the entries that were taken back.
 #[derive(Clone, Debug, Serialize)]
 pub struct UndoReport {
     /// Tables whose logs are ours again.

@@ -1,4 +1,4 @@
-//! `ier vacuum`: deletes files no reader can need any more. Destroys, so it wants `--confirm`; changes no answer.
+//! `ier vacuum`: deletes files that no reader needs any more. Wants `--confirm`; changes no answer.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::ledgers::runs::Report;
 use crate::progress::Progress;
 use crate::tiers::warehouse::Warehouse;
 
-/// What a run would delete.
+/// The plan: the files to delete.
 #[derive(Clone, Debug, Serialize)]
 pub struct VacuumPlan {
     /// Files replaced or left behind less than this many hours ago stay.
@@ -39,7 +39,7 @@ pub struct TableVacuum {
     lake: Option<Arc<LakeTable>>,
 }
 
-/// What a run deleted.
+/// The report: the files that were deleted.
 #[derive(Clone, Debug, Serialize)]
 pub struct VacuumReport {
     /// Files deleted.
@@ -81,7 +81,7 @@ impl fmt::Display for VacuumReport {
 /// Jobs write files first and commit them then: with less patience than this a vacuum takes them for unused.
 const LEAST_MINUTES: i64 = 60;
 
-/// How long files that are not used any more are left alone: what was asked for, if it protects anybody.
+/// The retention of files that are no longer live: the one asked for, if it is long enough to protect readers and jobs.
 ///
 /// # Errors
 /// Invalid below an hour, unless whoever asks knows what that does to jobs at work; and beyond the days for which logs say when a

@@ -1,8 +1,10 @@
-//! Which keys of a table are stored more than once? For `ier verify`, which names them, and `ier reconcile`, which mends them.
+//! Finds keys that are stored more than once in a table. `ier verify` reports them, `ier reconcile` repairs them.
 //!
 //! In sound tiers a key is in hot once and in the archive once, and in both only where the hot row is late and overrides the
-//! archived one. Found in two passes: the first takes every key in as a number of 64 bits, most of them on disk ([`keys`]); the
-//! second looks for the keys themselves where a number came twice, and reads nothing where none did.
+//! archived one.
+//!
+//! The search takes two passes: the first reads every key as a 64-bit hash, most of them on disk ([`keys`]). The second reads the
+//! keys themselves where a hash occurred twice, and nothing where none did.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
@@ -22,7 +24,7 @@ use crate::tiers::pin::Pinned;
 // Is any key in a table twice?
 mod keys;
 
-/// Where a row stands: its file, as the store names it, and its place in that.
+/// The position of a row: its file, as the store names it, and its number in that file.
 pub type Place = (String, u64);
 
 /// Places, for people.

@@ -1,4 +1,4 @@
-//! Where a person's rows stand, and what of them has to be known before they go.
+//! Finds the rows of the people to be erased, and what must be known of these rows before they are removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl Rows {
     }
 }
 
-/// Whose rows are looked for.
+/// The ids of the people whose rows are looked for.
 #[derive(Clone, Debug, Default)]
 pub struct ErasedIds {
     /// All ids, ascending.
@@ -58,13 +58,13 @@ pub struct ErasedIds {
     pub ier_ids: Vec<String>,
 }
 
-/// Columns of a tiered table by which its rows are somebody's. A row that names them in a lookup is theirs, also where it is filed under
-/// another id.
+/// Columns of a tiered table that name the person of a row. A row that names a person in a lookup is theirs, even when it is
+/// filed under another id.
 fn columns(table: &Table) -> &'static [&'static str] {
     if table.field("contact_id").is_some() { &["person_id", "contact_id", "lead_id"] } else { &["person_id", "ier_id"] }
 }
 
-/// The rows of a tiered table that are somebody's. Files and pages that cannot hold one are not read.
+/// The rows of a tiered table that belong to these people. Files and pages that cannot hold one are not read.
 pub async fn tiered(lake: &Arc<LakeTable>, snapshot: &Snapshot, erased_ids: &Arc<ErasedIds>) -> Result<Rows> {
     let (table, erased_ids) = (lake.clone(), erased_ids.clone());
     let found = in_parallel(snapshot.files().cloned().collect::<Vec<_>>(), move |file| {
@@ -140,7 +140,7 @@ pub async fn holding(lake: &Arc<LakeTable>, snapshot: &Snapshot, column: &str, v
     Ok(found)
 }
 
-/// What e-mails' records say that their erasure must know.
+/// What an erasure must know from the records of e-mails before they are removed.
 #[derive(Clone, Debug, Default)]
 pub struct EmailRecords {
     /// Their ids.

@@ -1,4 +1,4 @@
-//! The second half of an erasure: what old versions still hold is deleted, at once or when its time has come.
+//! The second half of an erasure: deletes what old versions still hold, at once or when the retention of old versions has passed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -45,7 +45,7 @@ pub struct Pending {
     pub due: DateTime<Utc>,
 }
 
-/// What was finished.
+/// The report on finished erasures.
 #[derive(Clone, Debug, Serialize)]
 pub struct FinishReport {
     /// Erasures whose rows no object holds any more.
@@ -94,7 +94,7 @@ impl fmt::Display for FinishReport {
     }
 }
 
-/// What a purge of all tables did, in a line.
+/// The result of a purge of all tables, in a line.
 pub(super) fn summary(purged: &BTreeMap<String, Purged>) -> String {
     let sum = |of: fn(&Purged) -> u64| purged.values().map(of).sum::<u64>();
     let (files, bytes) = (human::counted(sum(|one| one.files), "file"), human::bytes(sum(|one| one.bytes)));
@@ -151,7 +151,7 @@ fn until(plan: &FinishPlan) -> BTreeMap<String, u64> {
     until
 }
 
-/// Deletes what is due.
+/// Deletes the old versions whose time has come.
 pub async fn execute(warehouse: &Arc<Warehouse>, plan: FinishPlan, progress: Arc<dyn Progress>) -> Result<FinishReport> {
     let started = warehouse.clock().now();
     let until = until(&plan);
@@ -166,8 +166,8 @@ pub async fn execute(warehouse: &Arc<Warehouse>, plan: FinishPlan, progress: Arc
     Ok(FinishReport { finished, purged, seconds })
 }
 
-/// Purges every table of what it removed at or before these versions. A table's old versions may hold somebody whom its newest
-/// long does not: rows move from hot to the archive.
+/// Purges from every table what it removed at or before these versions. Old versions of a table may hold a person whose rows have
+/// since moved from hot to the archive.
 pub(super) async fn purge_all(
     warehouse: &Arc<Warehouse>,
     until: &BTreeMap<String, u64>,

@@ -1,4 +1,4 @@
-//! Does a legal hold stand against an erasure? Holds beat it, whatever they hold: the person, a send, a unit or a span of time.
+//! Checks whether a legal hold forbids an erasure: a hold on the person, on a send, on a unit or on a span of time.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::error::{Context, Error, Result};
 use crate::ledgers::holds::{Hold, Holds};
 use crate::tiers::warehouse::Warehouse;
 
-/// Refuses when a hold that stands names one of these ids, whatever else narrows it, or covers one of these records.
+/// Refuses when an active hold names one of these ids, whatever else narrows it, or covers one of these records.
 ///
 /// # Errors
 /// Invalid, naming the hold and its reason.
@@ -25,7 +25,7 @@ pub async fn held(warehouse: &Arc<Warehouse>, ids: &[String], email_records: &Em
     Ok(HoldCheck { holds, ids: ids.to_vec(), email_records: email_records.clone() })
 }
 
-/// Nothing stood against an erasure when it was looked.
+/// Proof that no hold forbade an erasure when it was checked.
 #[derive(Debug)]
 pub struct HoldCheck {
     holds: Holds,

@@ -1,4 +1,4 @@
-//! The ledger of erasures: what was begun, what no table shows any more, what no object holds any more. A row a step.
+//! The ledger of erasures, one row a step: begun; removed from all tables; purged from all objects.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub const ENGINE: &str = concat!("ier ", env!("CARGO_PKG_VERSION"));
 /// A step's row, in memory.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// How far an erasure is.
+/// The step that an erasure has reached.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
@@ -65,7 +65,7 @@ pub struct Receipt {
     pub purged: BTreeMap<String, Purged>,
 }
 
-/// What was removed from one table.
+/// The receipt for one table.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct TableReceipt {
     /// The table, with its tier.

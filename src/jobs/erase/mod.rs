@@ -69,13 +69,13 @@ use crate::tiers::pin::pin;
 use crate::tiers::suppressed::{self, Key, List, Subject};
 use crate::tiers::warehouse::Warehouse;
 
-/// Ledgers that hold nobody's id.
+/// Ledgers without ids of people.
 const NAMELESS: [&str; 5] = ["load_coverage", "job_run", "erased", "erasure", "expired_total"];
 
 /// Reference tables that are committed to whether rows go or not, be they there or not: any load may be about to make them.
 const FENCED: [&str; 6] = ["not_sent", "released", "contact", "lead", "legal_hold", "person_alias"];
 
-/// Whom to erase, and why.
+/// The request for an erasure: the people and the reason.
 #[derive(Clone, Debug)]
 pub struct EraseRequest {
     /// An id of each person.
@@ -90,7 +90,7 @@ pub struct EraseRequest {
     pub rejects: Vec<PathBuf>,
 }
 
-/// What a run would do.
+/// The plan of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct ErasePlan {
     /// All ids, person by person.
@@ -107,7 +107,7 @@ pub struct ErasePlan {
     request: EraseRequest,
 }
 
-/// What a run would do to one table.
+/// The plan for one table.
 #[derive(Clone, Debug, Serialize)]
 pub struct TablePlan {
     /// The table, with its tier.
@@ -120,7 +120,7 @@ pub struct TablePlan {
     pub rows_in_files: u64,
 }
 
-/// What a run did.
+/// The report of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct EraseReport {
     /// What proves it.
@@ -204,7 +204,7 @@ fn moment(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// What is known of the people before anything is done.
+/// What was found about the people before anything is changed.
 struct Survey {
     erased_ids: Arc<ErasedIds>,
     email_records: EmailRecords,
@@ -329,7 +329,7 @@ fn planned(lake: &LakeTable, rows: &Rows) -> TablePlan {
     TablePlan { table: lake.name(), rows: rows.rows(), files: rows.files.len() as u64, rows_in_files: rows.rows_in_files() }
 }
 
-/// Adds the addresses other tables have of these people to `own`; returns those of all that are nobody else's.
+/// Adds to `own` the addresses that other tables have of these people; returns those that belong to no other person.
 async fn addresses(warehouse: &Arc<Warehouse>, ids: &[SfId], own: &mut BTreeSet<String>) -> Result<BTreeSet<String>> {
     let list = List::of(Key::random(), ids.iter().map(Subject::Person));
     let mut others = BTreeSet::new();
@@ -358,7 +358,7 @@ async fn references(warehouse: &Arc<Warehouse>) -> Result<Vec<Arc<LakeTable>>> {
     Ok(tables)
 }
 
-/// Does what was planned; what has changed since the plan is taken into account.
+/// Carries out the plan, with regard to what has changed since.
 ///
 /// # Errors
 /// Invalid when a legal hold was placed since the plan. Conflict when others change a table all the time: the same again

@@ -1,4 +1,4 @@
-//! Rejects files on the machine: rows that name an erased person go from them, the others stay byte for byte.
+//! Removes rows that name an erased person from the rejects files on this machine; all other rows stay byte for byte.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -11,7 +11,7 @@ use crate::record::mention::{names_address, names_id};
 /// The header of a rejects file.
 const HEADER: [&[u8]; 4] = [b"file", b"line", b"reason", b"row"];
 
-/// What a row is told by.
+/// The ids and addresses by which a row names a person.
 #[derive(Clone, Debug, Default)]
 pub struct Mentions {
     /// All ids of the people.

@@ -1,6 +1,6 @@
-//! Taking rows out of a table: find them on the newest snapshot, put their keys on the list, write their files anew without
-//! them, commit; again as long as others come first. Files made for an attempt that lost serve the next one where their
-//! origin is still live.
+//! Removes rows from a table: finds them on the newest snapshot, puts their keys on the list, rewrites their files without them,
+//! and commits; repeats this as long as other commits come first. Files written for a lost attempt are used again where their
+//! original is still live.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -41,7 +41,7 @@ pub struct Remover {
     pub unheld: Option<HoldCheck>,
 }
 
-/// Which rows go.
+/// The rows to remove.
 #[derive(Clone)]
 pub enum RowsToRemove {
     /// Of a tiered table: somebody's.
@@ -62,7 +62,7 @@ impl RowsToRemove {
     }
 }
 
-/// Which of the rows that go from a tiered table are counted as erased.
+/// Which of the rows removed from a tiered table count as erased.
 #[derive(Clone, Copy)]
 pub enum Count<'a> {
     /// All.
@@ -76,7 +76,7 @@ pub enum Count<'a> {
 /// Keys of rows, with the day (since 1970) each was sent.
 pub type Days = BTreeMap<String, Option<i32>>;
 
-/// What went from a table.
+/// The rows removed from a table.
 #[derive(Default)]
 pub struct Removed {
     /// What proves it.
@@ -108,7 +108,7 @@ impl Remover {
         Ok([archive.receipt, hot.receipt, moved.receipt])
     }
 
-    /// Changes nothing, by a commit: whoever prepared on an older version prepares anew.
+    /// Makes an empty commit, so that a writer that prepared a change on an older version has to prepare it again.
     pub async fn fence(&self, lake: &Arc<LakeTable>) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let change = Change { operation: "erase", ..Change::default() };

@@ -1,4 +1,4 @@
-//! A file that is gone or damaged, and what was in it as far as the log tells.
+//! A file that is missing or damaged, and what the log says was in it.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,22 +1,22 @@
-//! `ier verify --give-up`: takes files that are gone or damaged out of their tables' logs, so that all jobs work again, and keeps what
-//! was in them, as far as anybody can still tell, in the ledger `given_up`. Destroys nothing that is not destroyed already, but says
-//! for good that it is; wants `--confirm`. Loading the exports again fills the gap.
+//! `ier verify --give-up`: takes files that are missing or damaged out of their tables' logs, so that all jobs work again. The
+//! ledger `given_up` keeps what was in them, as far as it is known. It destroys nothing that is not destroyed already, but
+//! declares the loss final; wants `--confirm`. Loading the exports again fills the gap.
 //!
-//! **What is dead.** A live file that is not in the store, or whose bytes are not those the log promises. A file whose bytes are as they
-//! were written is never given up, whatever is wrong with its rows; nor is anything while the store does not answer.
+//! **What is dead.** A live file that is not in the store, or whose bytes do not have the hash in the log. A file with the right
+//! bytes is never given up, whatever is wrong with its rows. Nothing is given up while the store does not answer.
 //!
-//! **Order.** First the ledger, then the commits that take the files out: a crash between leaves files named there that the next run
-//! takes out. What the ledger itself cannot be written without, its own dead files and those of the list of what was erased, goes before.
-//! The list of what was erased, the erasures and the legal holds are left alone unless they are named by `--table`: without their rows
-//! erased people come back, and what was held may expire.
+//! **Order.** First the ledger, then the commits that take the files out: after a crash between them the next run takes out the
+//! files named in the ledger. Dead files without which the ledger cannot be written, its own and those of the list of what was
+//! erased, are taken out before. The list of what was erased, the erasures and the legal holds are left alone unless `--table`
+//! names them: without their rows erased people come back, and held records may expire.
 //!
-//! **The books.** Rows given up are counted by month, in the very commit, so that `ier reconcile` balances. An archived row whose late
-//! version was in a dead file shows again, and one that a late version hides was not seen before; which keys a dead file had nobody
-//! knows. So where late rows are about, the books themselves tell how many rows are seen no more, within what the dead files can have
-//! held: see [`months`].
+//! **The books.** Rows given up are counted by month, in the same commit, so that `ier reconcile` balances. An archived row shows
+//! again when its late version was in a dead file, and a row hidden by a late version was not visible before. Nobody knows which
+//! keys a dead file had. So where late rows are involved, the books themselves tell how many rows are no longer visible, within
+//! what the dead files can have held: see [`months`].
 //!
-//! **Beside other jobs** as any removal of rows: with a claim where hot is concerned ([`crate::tiers::claim`]), judged anew when others
-//! came first. A file that was replaced meanwhile is dead no more.
+//! **Beside other jobs** it works like any removal of rows: with a claim where hot is concerned ([`crate::tiers::claim`]), and
+//! judged again when another commit came first. A file that was replaced meanwhile is no longer dead.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -58,7 +58,7 @@ const ONLY_BY_NAME: [&str; 3] = ["legal_hold", "erased", "erasure"];
 /// Tables that are written to, or read, whenever a ledger is written.
 const FIRST: [&str; 2] = ["erased", "given_up"];
 
-/// Reads everything as `ier verify` does, and tells which files are dead and what was in them; `only` names one table.
+/// Reads everything as `ier verify` does, and returns the dead files and what was in them; `only` names one table.
 ///
 /// # Errors
 /// As [`verify::plan`] and [`verify::execute`].
@@ -193,7 +193,7 @@ async fn of_both(warehouse: &Arc<Warehouse>, tiers: &Tiers, hot: &BTreeSet<Strin
     Err(changed(&tiers.hot))
 }
 
-/// The archive first, as whoever removes rows does.
+/// Commits to the archive first, as every removal of rows does.
 async fn commit_both(
     warehouse: &Arc<Warehouse>,
     tiers: &Tiers,

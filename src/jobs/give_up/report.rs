@@ -11,7 +11,7 @@ use super::lost::LostFile;
 use crate::human;
 use crate::jobs::verify::{Damage, DeadFile};
 
-/// What would be given up.
+/// The plan: the files to give up.
 #[derive(Clone, Debug, Serialize)]
 pub struct GiveUpPlan {
     /// Files that are gone or damaged.
@@ -26,7 +26,7 @@ pub struct GiveUpPlan {
     pub(super) dead: Vec<DeadFile>,
 }
 
-/// What was given up.
+/// The report: the files that were given up.
 #[derive(Clone, Debug, Serialize)]
 pub struct GiveUpReport {
     /// The files; they are in the ledger `given_up`, too.

@@ -48,7 +48,7 @@ const BATCH_ROWS: usize = 16 * 1024;
 /// The part of a load's memory in which rows wait; the other is for rows that are worked on.
 const WAITING: usize = 2;
 
-/// What to load.
+/// The request for a load.
 #[derive(Clone, Debug)]
 pub struct LoadRequest {
     /// Files, folders, globs, or `-` for standard input.
@@ -213,7 +213,7 @@ enum Read {
     Otherwise,
 }
 
-/// What was found beside rows.
+/// Findings of a load other than rows.
 #[derive(Default)]
 struct Found {
     empty: Vec<String>,

@@ -1,4 +1,5 @@
-//! A file of people's attributes makes a table of its name. Where that is a slip of the finger, the rows would stand in a table nobody asks.
+//! A file of people's attributes makes a table of its name. A mistyped name would store its rows in a table that nobody queries,
+//! so a new name that is nearly an existing one is refused.
 
 use crate::error::{Error, Result};
 use crate::human;

@@ -1,8 +1,8 @@
-//! The parsers of a load: threads that read the files, and the count of what they have read.
+//! The parsers of a load: threads that read the files and count the rows.
 //!
-//! **Invariant**: what comes from here is all there is, or an error. A channel that closes says nothing: it closes when
-//! everything is read, and also when those who read have died. So a load goes on only when each parser has ended by itself, each
-//! file asked for was opened and read to its end, and each row read was handed over or refused.
+//! **Invariant**: the parsers deliver all rows or an error. A closed channel proves nothing: it closes when everything is read,
+//! and also when a parser has died. So a load goes on only when each parser has ended by itself, each requested file was read to
+//! its end, and each row was handed over or refused.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,7 +24,7 @@ use crate::source::rows::Irregularities;
 /// Files parsed at once, and half the batches on their way.
 const PARSERS: usize = 2;
 
-/// What a parser sends.
+/// A message of a parser.
 pub(super) enum Parsed {
     /// Rows of a table.
     Rows(Arc<Table>, RecordBatch),

@@ -1,7 +1,7 @@
-//! What a load did, for people and machines: every row read is told under one head.
+//! The report of a load, for people and machines: every row that was read is counted under one head.
 //!
-//! read = inserted + updated + unchanged + outdone + rejected + erased, and the lines of a table are those read and the trailing ones.
-//! Repaired rows are among those taken, and told beside: a row with a broken letter may be new as well as known.
+//! read = inserted + updated + unchanged + outdone + rejected + erased. The lines of a table are its rows read and its trailing
+//! lines. Repaired rows are counted in addition: a row with a broken character may be new or known.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::human;
 use crate::ledgers::runs::Report;
 
-/// What a load did to one table.
+/// The counts of a load for one table.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct TableCounts {
     /// The table.
@@ -25,26 +25,26 @@ pub struct TableCounts {
     pub inserted: u64,
     /// Rows that changed a stored one.
     pub updated: u64,
-    /// Rows that told nothing new: all they say was here, or came in another row of the same load.
+    /// Rows with nothing new: everything in them was stored already, or came in another row of the same load.
     pub unchanged: u64,
-    /// Rows that say something else, and changed nothing: a newer version was here, or came in another row of the same load.
+    /// Rows that differ and changed nothing, because a newer version was stored already or came in another row of the same load.
     pub outdone: u64,
     /// Rows refused, each with its reason in the rejects file.
     pub rejected: u64,
-    /// Of the rows that were taken: those in whose texts bytes that are no letters were replaced.
+    /// Of the rows that were taken, those in which invalid bytes were replaced.
     pub repaired: u64,
-    /// Lines that reports write behind their rows; they are none, and not among those read.
+    /// Closing lines of reports. They are not rows and not counted as read.
     pub trailing: u64,
-    /// Stored rows of people's attributes that hold no longer.
+    /// Stored rows of people's attributes that ended.
     pub ended: u64,
-    /// Rows refused because they are somebody's who was erased on request.
+    /// Rows refused because they belong to a person who was erased on request.
     pub erased: u64,
     /// Of the inserted and updated: rows older than the archive's boundary, waiting in hot for the next archive run.
     pub late: u64,
 }
 
 impl TableCounts {
-    /// Rows told under one head or another: as many as were read.
+    /// The sum of all heads: as many rows as were read.
     pub fn accounted_for(&self) -> u64 {
         self.inserted + self.updated + self.unchanged + self.outdone + self.rejected + self.erased
     }
@@ -59,7 +59,7 @@ pub struct SkippedFile {
     pub why: String,
 }
 
-/// What a load did.
+/// The report of a load.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct LoadReport {
     /// By table, in the order they were committed.

@@ -1,26 +1,29 @@
-//! `ier release`: the ids of records that are archived and proved to be, as lists by which Data Loader deletes them in Salesforce.
+//! `ier release`: lists of ids by which Data Loader deletes records in Salesforce; only of records that are archived and
+//! verified.
 //!
-//! **Invariant**: no id is given out whose archived copy was not read back in this very run. Each file ids are taken from is
-//! fetched whole; its bytes have the hash the log promises, all its columns decode, and its rows are as many as the log says
-//! ([`proof`]). A file that fails is named, its ids are left out, and the run counts as failed after it has
-//! handed out the others. Left out, too: rows a newer version in hot overrides (what is newest is not archived yet), rows
-//! Salesforce has deleted already, rows without id.
+//! **Invariant**: no id is given out whose archived copy was not read back in this very run. Each file that ids are taken from is
+//! fetched whole. Its bytes have the hash in the log, all its columns decode, and its number of rows is that of the log
+//! ([`proof`]). A file that fails is named and its ids are left out; the run counts as failed after it has handed out the others.
+//! Also left out are rows that a newer version in hot overrides (the newest version is not archived yet), rows that Salesforce
+//! has deleted already, and rows without an id.
 //!
-//! A legal hold keeps no id back: what is held is the archived copy, which neither retention nor erasure may touch, and it has
-//! just been proved. Whoever must keep the original in Salesforce as well must keep its id out of the list.
+//! A legal hold keeps no id back: it protects the archived copy, which neither retention nor erasure may touch and which was just
+//! verified. Users who must keep the original in Salesforce as well must remove its id from the list.
 //!
-//! **Once only.** The ledger `released` holds each id once, under the first run that gave it out: its commit is a
-//! compare-and-swap on the version in which the ids were looked for and not found, so of two runs at once exactly one has an
-//! id in its list. **Order**: the lists are written and synced under hidden names; then the ledger commits, some hundred
-//! thousand ids at a time; then the lists appear under their names, all synced. Killed before the ledger commits, a run has
-//! changed nothing. Killed after, ids are remembered that nobody was handed: the next plan or report names that run, and
-//! `--again` writes its list. So no id is given out twice, and none is lost. What a run asked for `--again` gives out was
-//! proved again, too; ids no longer in the archive are left out and counted.
+//! **Once only.** The ledger `released` holds each id once, under the first run that gave it out. Its commit is a
+//! compare-and-swap on the version in which the ids were looked for and not found, so of two runs at once exactly one has an id
+//! in its list.
 //!
-//! **At once with others.** Archiving, loading: the run goes by the two snapshots it pinned; a version that comes later
-//! stands in hot, loaded, whatever becomes of the original. Compaction and a vacuum without patience may take a file away:
-//! then it is not live any more, and its rows wait for the next run. Erasure and retention: an id may be given out whose copy has
-//! gone since; its original was to go anyway.
+//! **Order.** 1. The lists are written and synced under hidden names. 2. The ledger commits, some hundred thousand ids at a time.
+//! 3. The lists get their final names, all synced. A run killed before the ledger commits has changed nothing. After a later kill
+//! the ledger has ids that no list has: the next plan or report names that run, and `--again` writes its list. So no id is given
+//! out twice, and none is lost. Ids that `--again` gives out are verified again, too; ids no longer in the archive are left out
+//! and counted.
+//!
+//! **Races.** Archiving and loading: the run uses the two snapshots it pinned; a later version stands in hot, whatever happens to
+//! the original. Compaction and a vacuum with a short retention may delete a file: then it is no longer live, and its rows wait
+//! for the next run. Erasure and retention: an id may be given out whose copy was removed since; its original was to be deleted
+//! anyway.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -53,7 +56,7 @@ mod ledger;
 /// Ids looked up and remembered at once: some 40 MB.
 const CHUNK_IDS: usize = 500_000;
 
-/// What to give out.
+/// The request for a run.
 #[derive(Clone, Debug)]
 pub struct ReleaseRequest {
     /// The table: `individual_email_result` or `individual_link`.
@@ -68,7 +71,7 @@ pub struct ReleaseRequest {
     pub out: PathBuf,
 }
 
-/// What a run would do.
+/// The plan of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReleasePlan {
     /// The table.
@@ -93,7 +96,7 @@ pub struct ReleasePlan {
     request: Option<ReleaseRequest>,
 }
 
-/// What a run did.
+/// The report of a run.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ReleaseReport {
     /// The run's number: `--again` takes it.
@@ -334,7 +337,7 @@ pub async fn execute(
     Ok(report)
 }
 
-/// Tells the ledger what the lists hold, and takes out of them what another run was faster to give out.
+/// Writes the ids of the lists to the ledger, and removes from the lists the ids that another run gave out first.
 async fn remember(ledger: &Ledger, lists: &mut Lists, release_id: &str, object: &str, report: &mut ReleaseReport) -> Result<()> {
     let mut ours: Vec<bool> = Vec::new();
     for chunk in lists.chunks(CHUNK_IDS)? {
@@ -354,7 +357,7 @@ async fn remember(ledger: &Ledger, lists: &mut Lists, release_id: &str, object: 
     Ok(())
 }
 
-/// Which rows of a file are taken.
+/// The filter that selects the rows of a file whose ids are given out.
 #[derive(Clone)]
 struct RowFilter {
     late: Arc<HashSet<String>>,

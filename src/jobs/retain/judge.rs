@@ -1,8 +1,8 @@
-//! Which rows of which files have expired, and which of those are held: nothing is written here.
+//! Decides which rows of which files have expired, and which of those are held. Nothing is written here.
 //!
-//! A row is judged by its visible version: an archived row that a late one in hot overrides goes exactly when that one goes.
-//! Files whose days are too young are not opened. Of files in which every row has outlived every term that could cover it, and
-//! that no hold can touch by its days and people, only what the totals need is read.
+//! A row is judged by its visible version: an archived row that a late row in hot overrides expires exactly when the late row
+//! does. Files whose days are too young are not opened. A file is read only as far as the totals need when all its rows have
+//! outlived every term that could cover them, and no hold can touch it by its days and people.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ use crate::tiers::warehouse::{Tiers, Warehouse};
 /// Links judged at once: those of as many IERs are looked up together.
 const LINKS_AT_ONCE: usize = links::CHUNK_ROWS;
 
-/// Which rows of a file go.
+/// The rows of a file to remove.
 #[derive(Clone, Debug)]
 pub enum Places {
     /// The whole file.
@@ -62,7 +62,7 @@ impl FileJudged {
     }
 }
 
-/// What is to be done to one lake of a table.
+/// The verdict on one lake of a table.
 #[derive(Debug)]
 pub struct LakeJudged {
     /// The lake.
@@ -95,7 +95,7 @@ pub struct Judged {
     pub copies: usize,
 }
 
-/// What decides.
+/// The rules of the decision: terms, holds and sends.
 pub struct Judge {
     /// Rules.
     terms: Terms,
@@ -109,7 +109,7 @@ pub struct Judge {
 /// Late rows of hot: does the one of this key go?
 type Late = HashMap<String, bool>;
 
-/// What judging one file found.
+/// The verdict on one file.
 struct Found {
     judged: FileJudged,
     totals: Totals,
@@ -117,7 +117,7 @@ struct Found {
     late: Vec<(String, bool)>,
 }
 
-/// Which keys of a file matter.
+/// The keys of a file that are needed.
 #[derive(Clone)]
 enum Keys {
     /// None.
@@ -344,7 +344,7 @@ impl Judging<'_> {
     }
 }
 
-/// What an IER's totals count.
+/// The columns of an IER that the totals count.
 struct Flags<'a> {
     flags: [Option<&'a BooleanArray>; 4],
     unsubscribed: Option<&'a arrow::array::ArrayRef>,
@@ -480,8 +480,8 @@ impl Judged {
 }
 
 impl LakeJudged {
-    /// Adds the archived copies of these keys to what goes. Nobody sees them, so totals do not count
-    /// them. Returns how many there are.
+    /// Adds the archived copies of these keys to the rows to remove. They are not visible, so totals do not count them. Returns
+    /// how many there are.
     async fn hide(&mut self, going: &HashSet<&str>) -> Result<usize> {
         let files: Vec<Arc<DataFile>> = self.base.files().cloned().collect();
         let located = locate(&self.lake, &files, going).await?;

@@ -1,11 +1,11 @@
-//! `ier retain`: records that have outlived their terms go, in both tiers, unless a hold covers them.
+//! `ier retain`: removes records that have outlived their terms from both tiers, unless a hold covers them. Wants `--confirm`.
 //!
-//! Destroys, so it wants `--confirm`. What goes is decided by `[retain]` in the settings and by the day it is: [`execute`] judges
-//! anew, whatever was planned. Totals by send and month go into the ledger `expired_total`; sends themselves are not touched.
-//! Safe to run twice, beside other jobs, and again after a kill: see [`remove`] for the order of commits and [`totals`] for
-//! how totals and rows stay together. Links go before their IERs, because what decides about a link stands in its IER.
+//! What is removed is decided by `[retain]` in the settings and by the day it is: [`execute`] judges again, whatever was planned.
+//! Totals by send and month go into the ledger `expired_total`; sends themselves are not touched. Safe to run twice, beside other
+//! jobs, and again after a kill: see [`remove`] for the order of commits, and [`totals`] for how totals and rows stay consistent.
+//! Links are removed before their IERs, because the attributes that decide about a link stand in its IER.
 //!
-//! A record that is loaded again after it expired is a record again, and goes with the next run.
+//! A record that is loaded again after it expired is a record again, and is removed by the next run.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -42,7 +42,7 @@ mod totals;
 /// What expires, in the order in which it is removed.
 const OBJECTS: [Object; 3] = [Object::IndividualLink, Object::IndividualEmailResult, Object::NotSent];
 
-/// What a run would do.
+/// The plan of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct RetainPlan {
     /// The day by which ages are counted.
@@ -72,7 +72,7 @@ pub struct TermPlan {
     pub note: Option<String>,
 }
 
-/// What goes of one month of one table in one tier.
+/// The rows to remove of one month of one table in one tier.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct MonthPlan {
     /// The table.
@@ -93,7 +93,7 @@ pub struct MonthPlan {
     pub rows_held: u64,
 }
 
-/// What a hold keeps.
+/// The rows that a hold protects.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct HeldPlan {
     /// The hold.
@@ -104,7 +104,7 @@ pub struct HeldPlan {
     pub rows: u64,
 }
 
-/// What a run did.
+/// The report of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct RetainReport {
     /// The day by which ages were counted.
@@ -232,7 +232,7 @@ impl fmt::Display for RetainReport {
     }
 }
 
-/// What whoever keeps records without having said for how long should know.
+/// The advice for a warehouse that keeps records without a term in the settings.
 async fn unsaid(warehouse: &Arc<Warehouse>, retain: &Retain) -> Result<Option<String>> {
     if retain.said {
         return Ok(None);
@@ -302,7 +302,7 @@ pub async fn execute(warehouse: &Arc<Warehouse>, plan: RetainPlan, progress: Arc
     Ok(report)
 }
 
-/// Totals of removals that were interrupted go into the ledger; what was put down for others goes away.
+/// Moves the totals of interrupted removals into the ledger; deletes totals whose removal did not happen.
 async fn finish_earlier(warehouse: &Arc<Warehouse>) -> Result<()> {
     for object in OBJECTS {
         let table = judge::table_of(object)?;
@@ -371,7 +371,7 @@ fn held(judged: &Judged) -> impl Iterator<Item = HeldPlan> {
     judged.held.iter().map(|(hold_id, rows)| HeldPlan { hold_id: hold_id.clone(), table: table.to_owned(), rows: *rows })
 }
 
-/// What goes of a lake, by month. Rows that nobody sees are not counted.
+/// The rows to remove from a lake, by month. Rows that are not visible are not counted.
 fn months(judged: &LakeJudged) -> Vec<MonthPlan> {
     let role = judged.lake.role;
     let mut months: BTreeMap<Option<i32>, MonthPlan> = BTreeMap::new();

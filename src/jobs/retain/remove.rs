@@ -1,13 +1,13 @@
-//! Removing what was judged: one commit to the archive, then one to hot.
+//! Removes the expired rows: one commit to the archive, then one to hot.
 //!
-//! **Order.** The archive's commit first, because a late row in hot hides the archived row of its key. A crash between the two
-//! leaves rows in hot that were still to go, whole and visible; the next run removes them. Beside an archive run, claims keep
-//! the two apart: see [`crate::tiers::claim`].
+//! **Order.** The archive's commit comes first, because a late row in hot hides the archived row of its key. A crash between the
+//! two leaves expired rows in hot, whole and visible; the next run removes them. Claims keep this job and an archive run apart:
+//! see [`crate::tiers::claim`].
 //!
-//! **Beside a load**: one that changes a row we remove from the archive writes it to hot anew, complete; that is as if it had
-//! come after us, and the next run removes it again (but the load calls it updated, not inserted, so that `ier reconcile` finds one
-//! row more than was taken in). **Beside compaction, erasure, another run**: whoever commits second to a
-//! table loses, pins again and judges again. **Beside a hold being placed**: see [`crate::ledgers::holds`].
+//! **Races.** *A load* that changes a row we remove from the archive writes it to hot, complete. That is as if the load had come
+//! after us, and the next run removes it again (but the load counts it as updated, not inserted, so `ier reconcile` finds one row
+//! more than was taken in). *Compaction, erasure, another run*: the second to commit to a table loses, pins again and judges
+//! again. *A hold being placed*: see [`crate::ledgers::holds`].
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -29,7 +29,7 @@ use crate::tiers::claim;
 use crate::tiers::pin::Pinned;
 use crate::tiers::warehouse::Warehouse;
 
-/// What became of an attempt.
+/// The outcome of an attempt.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Places (in [`Judged::lakes`]) of the lakes whose removal was committed.
@@ -48,7 +48,7 @@ struct Prepared {
     totals: Option<RecordedTotals>,
 }
 
-/// Removes what was judged, unless others came first.
+/// Removes the judged rows, unless another commit came first.
 pub async fn remove(
     warehouse: &Arc<Warehouse>,
     judge: &Judge,
@@ -123,7 +123,7 @@ async fn prepare(
     Ok(prepared)
 }
 
-/// Deletes what was written for removals that are given up: those of the lakes from this one on.
+/// Deletes the files written for abandoned removals: those of the lakes from this one on.
 async fn forsake_from(judged: &Judged, begun: &[Arc<StartedFiles>], first: usize) {
     for (lake, begun) in judged.lakes.iter().zip(begun).skip(first) {
         forsake_paths(&lake.lake, &begun.paths()).await;

@@ -1,8 +1,8 @@
-//! Until which day of sending a record has expired: the terms of the rules that cover it.
+//! Computes until which day of sending a record has expired, from the terms of the rules that cover it.
 //!
-//! The longest covering term decides; where no rule covers, the term for all. A rule that may cover (its unit or name cannot be
-//! told) counts only where it keeps the record longer. A link has its IER's attributes: it is covered by the rules for links
-//! and for every object, and where none of these covers it, it is kept as long as its IER.
+//! The longest covering term decides; where no rule covers the record, the term for all. A rule that may cover it (its unit or
+//! name is unknown) counts only where it keeps the record longer. A link has its IER's attributes: the rules for links and for
+//! every object cover it, and where none of these does, it is kept as long as its IER.
 
 use chrono::NaiveDate;
 

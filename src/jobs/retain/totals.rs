@@ -33,10 +33,10 @@ use crate::tiers::warehouse::Warehouse;
 /// Rows on their way into the ledger, in memory.
 const BUFFER_BYTES: usize = 64 << 20;
 
-/// Put down this long ago and not removed: whoever was about to has died.
+/// After this long without the removal, the run that stored the totals has died.
 const ABANDONED_DAYS: i64 = 7;
 
-/// Of what a row of the ledger is the total.
+/// The key of a total: month, send and job.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct TotalKey {
     /// The first day of the month, since 1970.
@@ -83,7 +83,7 @@ impl Total {
 /// The totals of rows that go.
 pub type Totals = BTreeMap<TotalKey, Total>;
 
-/// Totals put down before their rows are removed.
+/// Totals stored before their rows are removed.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordedTotals {
@@ -100,7 +100,7 @@ fn place(warehouse: &Warehouse, name: &str) -> Path {
 }
 
 impl RecordedTotals {
-    /// Puts totals down, under a number nobody else uses.
+    /// Stores totals under a random number.
     pub async fn new(warehouse: &Warehouse, lake: &LakeTable, totals: Totals) -> Result<Self> {
         let now = warehouse.clock().now();
         let number = (Uuid::new_v4().as_u128() >> 65) as i64;

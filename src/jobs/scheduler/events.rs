@@ -9,7 +9,7 @@ use super::plan::{JobPlan, moment};
 use crate::human;
 use crate::ledgers::runs::Outcome;
 
-/// Something that happened, or how things stand.
+/// An event of the scheduler, or its state.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {

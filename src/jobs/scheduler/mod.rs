@@ -78,11 +78,11 @@ pub struct Scheduler {
     pub memory: Memory,
 }
 
-/// What a process knows of the jobs it did.
+/// The runs that this process remembers.
 #[derive(Debug, Default)]
 pub struct Memory(Mutex<BTreeMap<&'static str, History>>);
 
-/// What is due, and what will be.
+/// The plan: which jobs are due now, and when each will run.
 #[derive(Clone, Debug, Serialize)]
 pub struct RunPlan {
     /// Who holds the lease.
@@ -93,7 +93,7 @@ pub struct RunPlan {
     pub clock: Option<String>,
 }
 
-/// What one look at the schedules came to.
+/// The report of one pass over the schedules.
 #[derive(Debug, Serialize)]
 pub struct OnceReport {
     /// Who was at work already: then nothing was done.
@@ -141,7 +141,8 @@ impl Scheduler {
         self.shift.warehouse.clock().now()
     }
 
-    /// What is due now, and what will be; of jobs that destroy also what they would remove now, confirmed or not. Writes nothing.
+    /// Which jobs are due now and when each will run. For jobs that destroy also what they would remove now, confirmed or not.
+    /// Writes nothing.
     pub async fn plan(&self) -> Result<RunPlan> {
         let lease = lease::newest(&self.shift.warehouse, self.terms).await?;
         let holder = lease.filter(|lease| lease.until > self.now()).and_then(|lease| lease.holder().map(str::to_owned));

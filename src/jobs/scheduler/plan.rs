@@ -1,4 +1,4 @@
-//! When a job ran, and will run.
+//! The scheduler's plan: when each job last ran, and when it will run next.
 
 use std::fmt;
 
@@ -10,21 +10,21 @@ use super::removal::Removal;
 /// When a job ran, and will run, in the schedules' zone.
 #[derive(Clone, Debug, Serialize)]
 pub struct JobPlan {
-    /// Which.
+    /// The job's name.
     pub job: &'static str,
     /// Its schedule.
     pub schedule: String,
-    /// When its newest run ended,
+    /// When its newest run ended.
     pub last: Option<DateTime<FixedOffset>>,
-    /// and how.
+    /// The outcome of its newest run.
     pub outcome: Option<String>,
     /// When it begins next; not after now where it is due.
     pub next: Option<DateTime<FixedOffset>>,
     /// Is it due?
     pub due: bool,
-    /// It destroys, and nobody has confirmed: it does not run.
+    /// Whether it destroys and waits for confirmation, so that it does not run.
     pub unconfirmed: bool,
-    /// What it would remove, if it destroys and somebody asked.
+    /// What it would remove now; only of jobs that destroy, when it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removal: Option<Removal>,
 }

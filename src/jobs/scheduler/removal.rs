@@ -1,4 +1,4 @@
-//! What each job that destroys would remove if it ran now: told before anybody consents, and after. Removes nothing.
+//! Previews what each job that destroys would remove now, before and after the user has consented. Removes nothing.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::human;
 use crate::jobs::erase::finish;
 use crate::jobs::{retain, vacuum};
 
-/// What a job would remove.
+/// The preview of what a job would remove.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Removal {
     /// By table; only those that lose something.
@@ -30,7 +30,7 @@ impl Removal {
     }
 }
 
-/// What one table would lose.
+/// The preview for one table.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct TableRemoval {
     /// The table.

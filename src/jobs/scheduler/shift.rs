@@ -1,4 +1,4 @@
-//! What the jobs need to know.
+//! What the jobs of a scheduler are given: the warehouse, the user, and their settings.
 
 use std::sync::Arc;
 
@@ -7,20 +7,20 @@ use crate::query::limits::Limits;
 use crate::settings::retain::Retain;
 use crate::tiers::warehouse::Warehouse;
 
-/// What the jobs need to know.
+/// What the jobs of a scheduler are given.
 #[derive(Clone, Debug)]
 pub struct Shift {
-    /// Where.
+    /// The warehouse the jobs work on.
     pub warehouse: Arc<Warehouse>,
-    /// For whom, as the ledger names them.
+    /// The user on whose behalf they run, as the ledger names them.
     pub who: String,
-    /// What goes to the archive.
+    /// Rows older than this many days go to the archive.
     pub archive_older_than_days: u32,
-    /// How far compaction goes.
+    /// The limits of compaction.
     pub compact: CompactOptions,
     /// The key of the log of look-ups, where the settings name one.
     pub look_up_key: Option<String>,
-    /// What the statements of jobs may use.
+    /// The limits of the jobs' statements.
     pub limits: Limits,
     /// How long records are kept.
     pub retain: Retain,

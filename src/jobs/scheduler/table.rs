@@ -96,7 +96,7 @@ pub const JOBS: &[Scheduled] = &[
     },
 ];
 
-/// Says what a job would remove now.
+/// A function that previews what a job would remove now.
 type PreviewFn = fn(Shift) -> BoxFuture<'static, Result<Removal>>;
 
 /// A job that can be scheduled.
@@ -109,7 +109,7 @@ pub struct Scheduled {
     pub work: fn(Shift) -> BoxFuture<'static, Result<Done>>,
 }
 
-/// What became of a job.
+/// The result of a job.
 #[derive(Debug)]
 pub struct Done {
     /// How it ended.

@@ -1,18 +1,19 @@
-//! `ier verify`: is everything still as it was written? Reads all of it, changes nothing.
+//! `ier verify`: checks that everything is still as it was written. Reads everything, changes nothing.
 //!
-//! Of every table: each object of the log carries its seal; each live file is there, has the size and hash the log promises,
-//! and its rows are as many, sorted, in their partition, and such as the log's statistics and marks say; no key is twice,
-//! over all partitions and both tiers, but where a late row overrides an archived one. Of the log of look-ups: its chain.
-//! A damaged object does not end the run: each is named, with what is wrong and what to do.
+//! For every table: each object of the log carries its seal. Each live file exists and has the size and hash in the log. Its rows
+//! are as many, in order, in their partition, and consistent with the log's statistics and marks. No key is stored twice, over
+//! all partitions and both tiers, except where a late row overrides an archived one. For the log of look-ups: its chain of
+//! hashes. A damaged object does not end the run: each is named, with what is wrong and what to do.
 //!
-//! Beside that it lists what no table needs: what killed runs left behind. Only when told to, and told that it is meant, it
-//! deletes that, as `ier vacuum` would ([`crate::lake::log::vacuum`]); and never from a table in which anything is damaged, whose
-//! leftovers may be what somebody restores it from.
+//! It also lists the garbage of killed runs. Only when asked and confirmed does it delete that, as `ier vacuum` would
+//! ([`crate::lake::log::vacuum`]); and never from a table with damage, because its garbage may serve to restore it.
 //!
-//! **At once with other jobs**: both tiers are pinned as a reader pins them, so no row is missed or seen twice. A file that a
-//! job replaces and a vacuum deletes meanwhile is not missed: before a file is called missing, the newest log is asked. An
-//! object of the log that clean-up removed meanwhile is not missed either: only what is there is looked at, and gaps among it.
-//! Memory is bounded: files are held whole, but only so many bytes of them at once; keys wait on disk ([`super::duplicates`]).
+//! **Races.** Both tiers are pinned as a reader pins them, so no row is missed or seen twice. A file that a job replaces and a
+//! vacuum deletes meanwhile is not reported: before a file counts as missing, the newest log is read. An object of the log that
+//! clean-up removed meanwhile is not reported either: only existing objects are checked, and gaps between them.
+//!
+//! **Memory** is bounded: files are held whole, but only so many bytes of them at once; keys wait on disk
+//! ([`super::duplicates`]).
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -59,7 +60,7 @@ const UNDO: &str = "`ier verify --undo-foreign` says what that was, and takes it
 /// What to do about a log.
 const RESTORE_LOG: &str = "restore it from a copy of the warehouse";
 
-/// What a run looks at.
+/// The plan: what a run checks.
 #[derive(Clone, Debug, Serialize)]
 pub struct VerifyPlan {
     /// By table.
@@ -84,7 +85,7 @@ struct Group {
     pinned: Option<Pinned>,
 }
 
-/// How a run goes beyond looking.
+/// Options of a run.
 #[derive(Clone, Debug)]
 pub struct Choices {
     /// The key of the log of look-ups, where the settings have one.
@@ -202,7 +203,7 @@ impl VerifyPlan {
     }
 }
 
-/// Reads everything that was planned, and sweeps if told to.
+/// Checks everything that was planned, and deletes garbage if asked to.
 ///
 /// # Errors
 /// Damage is none: the report names it ([`VerifyReport::verdict`]). Unavailable when the temporary folder is full.
@@ -417,7 +418,7 @@ impl Run {
         })
     }
 
-    /// Keys that are twice, each with the files and rows in which it stands.
+    /// Keys that are stored twice, each with its files and row numbers.
     async fn keys_twice(&self) -> Result<Vec<Damage>> {
         let found = self.duplicates.found(&self.all_files()).await?;
         let name = &self.group.name;

@@ -12,7 +12,7 @@ use crate::lake::log::table::LakeTable;
 use crate::ledgers::lookups::LogReport;
 use crate::ledgers::runs::Report;
 
-/// Something that is not as it was written.
+/// An object that is not as it was written.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Damage {
     /// The table, where it is one's.
@@ -78,7 +78,7 @@ pub struct DeadFile {
     pub reason: String,
 }
 
-/// What was looked at in one table.
+/// The report on one table.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct TableReport {
     /// The table.
@@ -102,7 +102,7 @@ pub struct Leftover {
     pub bytes: u64,
 }
 
-/// What a run found.
+/// The report of a run.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct VerifyReport {
     /// What was looked at, by table.
