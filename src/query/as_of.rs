@@ -1,8 +1,8 @@
 //! `ier_as_of(TIMESTAMP)`: the records as they were known at a moment.
 //!
-//! Each row carries the way back to its earlier versions ([`crate::record::observed`]); here it is walked. What was not known
-//! yet is not shown, nor a row of which nobody kept when it was learned. No filter is pushed below: it would judge a row by
-//! what it is now.
+//! Each row carries its earlier versions ([`crate::record::observed`]), and this goes back through them. Not shown are versions
+//! that were not known yet, and rows for which the time of learning was not kept. No filter is pushed below this node, because it
+//! would test the row's present values.
 
 use std::collections::BTreeMap;
 use std::fmt;

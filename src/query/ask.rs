@@ -1,4 +1,4 @@
-//! What a shell (or any front door) needs of the engine, so that it can be tried without one.
+//! The trait by which the shell and other front ends use the engine, so that they can be tested without one.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use datafusion::execution::SendableRecordBatchStream;
 
 use crate::error::Result;
 
-/// Somebody who answers SQL.
+/// A service that answers SQL.
 #[async_trait]
 pub trait Ask: Send + Sync {
     /// Runs one statement. Refuses what is not valid SQL or not allowed; later trouble comes through the stream.

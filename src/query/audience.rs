@@ -1,8 +1,9 @@
-//! An answer as an audience: people's ids that load back into Salesforce, each person once, without those who may not be written to.
+//! Turns an answer into an audience: ids of people that load back into Salesforce, each person once, without people who must not
+//! be written to.
 //!
-//! People are told by the first column of the answer that is called `person_id`, `contact_id`, `lead_id` or `id`. Each is listed under
-//! the one id by which they are counted, which is the one Salesforce knows today. Left out, and counted, are rows without an id of a
-//! person, people who opted out, and those who are deleted in Salesforce, for whom nothing can be loaded.
+//! People are identified by the first column of the answer that is called `person_id`, `contact_id`, `lead_id` or `id`. Each is
+//! listed under the one id by which they are counted, which is the one Salesforce knows today. Left out, and counted, are rows
+//! without an id of a person, people who opted out, and people deleted in Salesforce, for whom nothing can be loaded.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -34,7 +35,7 @@ const OPT_OUTS_KNOWN: &str = include_str!("../../sql/audience/opt_outs_known.sql
 /// The SQL of who is deleted.
 const DELETED: &str = include_str!("../../sql/audience/deleted.sql");
 
-/// What is written for whom.
+/// How an audience is written, and who is left out of it.
 #[derive(Clone, Debug)]
 pub struct Audience {
     /// The campaign they become members of; without one, their ids are listed.
@@ -49,7 +50,7 @@ pub struct Audience {
     pub leave_out: Option<String>,
 }
 
-/// What was written.
+/// The report of a written audience.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct AudienceReport {
     /// Rows of the answer.

@@ -1,8 +1,8 @@
-//! How deep a statement may be: one that would end the process is refused before it is parsed.
+//! Limits how deeply a statement may be nested: a statement that would overflow the stack is refused before it is parsed.
 //!
-//! Parsing, planning and evaluating go down an expression as deep as it is written, and so do the drops of what was made. A thousand
-//! `OR`s are a thousand floors; the threads of statements have stacks for what is allowed here ([`STACK_BYTES`]). A list is no
-//! depth: `IN` with 20,000 ids is as flat as one with two. Parentheses are counted by the parser itself.
+//! Parsing, planning, evaluating and dropping recurse as deep as an expression is nested. A thousand `OR`s are a thousand levels;
+//! the threads of statements have stacks for what is allowed here ([`STACK_BYTES`]). Lists add no depth: `IN` with 20,000 ids is
+//! as flat as one with two. The parser itself counts parentheses.
 
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -19,10 +19,10 @@ const OPERATORS: usize = 4_000;
 /// Statements put together by UNION and its like, and tables joined.
 const PARTS: usize = 1_000;
 
-/// `CASE` within `CASE`: the parser itself goes no deeper than fifty, and tells it badly.
+/// `CASE` within `CASE`: the parser itself stops at fifty, with a poor error.
 const CASES: usize = 40;
 
-/// Refuses what is too deep.
+/// Refuses a statement that is nested too deeply.
 pub fn check(text: &str) -> Result<()> {
     // What cannot be read the parser tells better.
     let Ok(tokens) = Tokenizer::new(&GenericDialect {}, text).tokenize() else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! `Engine::sql`: the one door through which anybody reads the warehouse.
+//! The engine: `Engine::sql` is the only way to read the warehouse.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -332,7 +332,7 @@ impl Engine {
     }
 }
 
-/// DataFusion's rules, and ours: those that go by what was typed first, those that need types that fit last.
+/// DataFusion's analyzer rules and ours: those that need the typed text come first, those that need coerced types last.
 fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     let mut rules = Analyzer::new().rules;
     rules.insert(0, Arc::new(ShortIds));

@@ -1,4 +1,4 @@
-//! What one statement may use.
+//! The limits of one statement.
 
 use std::path::PathBuf;
 use std::pin::Pin;

@@ -1,4 +1,5 @@
-//! What the engine does about the log of look-ups ([`super::look_ups`]): it refuses silence, and enters before it shows.
+//! How the engine writes the log of look-ups ([`super::look_ups`]): it refuses a look-up without a reason where one is required,
+//! and writes the entry before it shows a row.
 
 use arrow::array::RecordBatch;
 use datafusion::execution::SendableRecordBatchStream;
@@ -11,11 +12,11 @@ use crate::error::Result;
 use crate::ledgers::lookups::LookUp;
 use crate::record::id::SfId;
 
-/// Rows of a statement that are held until its look-up is written; of a longer answer these are the rows the entry tells of.
+/// Rows of a statement that are held back until its look-up is written. For a longer answer the entry counts only these rows.
 const HELD_ROWS: usize = 100_000;
 
 impl Engine {
-    /// Refuses to show somebody where a reason is wanted and none was given: before anything is computed.
+    /// Refuses a look-up, before anything is computed, where a reason is required and none was given.
     ///
     /// # Errors
     /// Invalid, with what to do.
@@ -31,7 +32,7 @@ impl Engine {
         }
     }
 
-    /// Enters that somebody was looked up: to be called before anything of it is shown.
+    /// Writes the entry of a look-up; to be called before any row of it is shown.
     ///
     /// # Errors
     /// Invalid where a reason is wanted and none was given; unavailable when the log cannot be written: then nothing may be shown.

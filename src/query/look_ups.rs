@@ -1,9 +1,10 @@
-//! The log of look-ups as the engine writes it: whatever shows somebody leaves an entry before the first row is shown.
+//! The log of look-ups, as the engine writes it: whatever shows a person leaves an entry before the first row is shown.
 //!
-//! It stands here, below all doors, so that none can pass it by: the history, audits, the search for people, and statements that
-//! name a person to `contact_history` or `person_ids`, whoever asks them. A statement over everybody is no look-up of anybody.
+//! **Why here.** It stands below all front ends, so that none can bypass it: the history, audits, the search for people, and
+//! statements that name a person to `contact_history` or `person_ids`. A statement over everybody is not a look-up.
 //!
-//! An engine that was opened without a log (for jobs, which ask about nobody, and tests) writes none; `ier` opens none without.
+//! An engine that was opened without a log (for tests, and for jobs, which ask about nobody) writes no entries; `ier` never opens
+//! one without.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +15,7 @@ use crate::ledgers::lookups::LookUpLog;
 use crate::record::id::SfId;
 use crate::tiers::warehouse::Warehouse;
 
-/// Who looks, and why.
+/// Who makes the look-ups, and for which reason.
 #[derive(Clone, Debug, Default)]
 pub struct Requester {
     /// Their name, for the log.

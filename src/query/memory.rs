@@ -1,18 +1,18 @@
-//! The memory of an engine's statements, and who may hold how much of it.
+//! The memory pool of an engine's statements: who may hold how much.
 //!
-//! DataFusion's own pool lets one sort take what another, begun a moment later, needs to merge: whether a statement went
-//! through depended on which thread came first. Here shares depend on who takes part, not on who is early:
+//! **Why.** DataFusion's own pool lets one sort take the memory that another, begun a moment later, needs to merge. So whether a
+//! statement succeeded depended on which thread came first. Here shares depend on the number of consumers, not on their order:
 //!
-//! - What can spill holds half of the memory, in equal parts. Spilling takes a copy of what is spilled, which nobody counts, so the
-//!   other half is not idle. Most who take part have little to hold at any moment, so one may have more than its part as long as
-//!   all together have less than a quarter.
-//! - Sorts merge their runs in a quarter, on which nobody else has a claim, each in an equal part; with less they merge fewer runs
-//!   from disk at a time. Of what it has in memory a sort merges all at once, and for every two bytes of rows that takes one: so one
-//!   that needs more than its part may have all of that quarter while there is room.
+//! - Consumers that can spill hold half of the memory, in equal parts. Spilling copies the spilled rows, which nobody counts, so
+//!   the other half is not idle. Most consumers hold little at any moment, so one may exceed its part as long as all together
+//!   hold less than a quarter.
+//! - Sorts merge their runs in a quarter that is reserved for them, each in an equal part; with less they merge fewer runs from
+//!   disk at a time. A sort merges its rows in memory all at once, and that takes one byte for every two bytes of rows. So a sort
+//!   that needs more than its part may use all of that quarter while there is room.
 //! - Batches on their way between threads take an eighth, and wait on disk beyond that.
-//! - What cannot spill (the smaller side of a join, say) takes what the others leave, as it comes.
+//! - Consumers that cannot spill (for example the smaller side of a join) take what the others leave, first come, first served.
 //!
-//! **Invariant**: anybody may take a [`LEAST`] share, however little is left. A statement that has spilled always goes on.
+//! **Invariant**: every consumer may take a [`LEAST`] share, however little is left. A statement that has spilled always goes on.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -37,14 +37,14 @@ pub struct Shares {
     state: Mutex<[Part; PARTS]>,
 }
 
-/// What those of one use have in all.
+/// The consumers of one use, and the bytes they hold together.
 #[derive(Clone, Copy, Debug, Default)]
 struct Part {
     consumers: usize,
     bytes: usize,
 }
 
-/// What memory is used for.
+/// The uses of memory.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Use {
     /// Rows that can be spilled.

@@ -53,13 +53,13 @@ pub mod engine;
 // Finding a person: by id, by e-mail address, by words of a name.
 pub mod who;
 
-// What the engine does about the log of look-ups: it enters before it shows.
+// How the engine writes the log of look-ups: the entry before the rows.
 mod look_up_entry;
 
-// Of an id that nobody has: which it may have been.
+// Suggests which id was meant when an id belongs to nobody.
 mod unknown_id;
 
-// What was given for the parameters of a question, looked up where that takes the tables: people, and values that there are.
+// Resolves the values given for a question's parameters.
 mod parameter_values;
 
 // An answer that lists people by their ids, with their names and addresses.
@@ -68,5 +68,5 @@ mod with_names;
 // An answer as an audience: people's ids that load back into Salesforce.
 pub mod audience;
 
-// Whom a verb that cannot be taken back is about.
+// Shows whom an irreversible verb concerns.
 pub mod named_person;

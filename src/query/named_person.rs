@@ -1,4 +1,4 @@
-//! Whom a verb that cannot be taken back is about: whoever types an id sees who it is before anything is done.
+//! Shows whom an irreversible verb concerns: the user who typed an id sees the person before anything is done.
 
 use std::fmt;
 
@@ -16,13 +16,13 @@ use crate::human::counted;
 use crate::record::id::SfId;
 use crate::record::text_match::plain;
 
-/// The SQL of how many e-mails somebody was sent.
+/// The SQL that counts the e-mails sent to a person.
 const MAIL_COUNT: &str = include_str!("../../sql/mail_count.sql");
 
 /// The SQL of whether a send is known.
 const KNOWN_SEND: &str = include_str!("../../sql/known_send.sql");
 
-/// Somebody, by what they are recognised.
+/// A person in a form that the user recognises.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct NamedPerson {
     /// Their ids, name and address.
@@ -39,7 +39,8 @@ impl fmt::Display for NamedPerson {
 }
 
 impl Engine {
-    /// Who a person is; entered in the log of look-ups as `verb`. `insist` names the flag with which an id that nobody has will do.
+    /// The person in a form that the user recognises; written to the log of look-ups as `verb`. `insist` names the flag that
+    /// allows an id that belongs to nobody.
     ///
     /// # Errors
     /// Not found for such an id, unless there is a flag and it `is_given`.

@@ -1,9 +1,10 @@
-//! What the columns of an answer are called: as in Postgres, after the function, the column that is cast, or what was typed.
+//! Names the columns of an answer as Postgres does: after the function, the column that is cast, or the text that was typed.
 //!
-//! The planner's own names (`count(Int64(1))`, `nvl(ier.from_name,Utf8("x"))`) say how a plan is made. Decided 2026-11-28: the
-//! outermost SELECT is named so, those within keep the planner's names, by which statements already ask for them; and where
-//! Postgres would give two columns one name (`sum`, `sum`), which CSV, spreadsheets and JSON cannot hold apart, each is called
-//! what was typed (`sum(a)`, `sum(b)`), the second of two alike with a number behind.
+//! **Why.** The planner's own names (`count(Int64(1))`, `nvl(ier.from_name,Utf8("x"))`) describe a plan.
+//!
+//! Decided 2026-11-28: the columns of the outermost SELECT are named so. Inner ones keep the planner's names, which existing
+//! statements use. Where Postgres would give two columns one name (`sum`, `sum`), which CSV, spreadsheets and JSON cannot
+//! distinguish, each gets the text that was typed (`sum(a)`, `sum(b)`), and the second of two equal ones a number.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,5 @@
-//! What was given for the parameters of a question, looked up where that takes the tables: people, and values that there are.
+//! Resolves the values given for a question's parameters: people are looked up, and values of columns are checked against those
+//! that exist.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,7 +18,8 @@ use crate::record::text_match::plain;
 const LISTED: usize = 40;
 
 impl Engine {
-    /// What was given, with people as ids. Of what is not given, and of what only the statement can judge, nothing is said here.
+    /// The given values, with people replaced by their ids. Missing values, and values that only the statement can check, are not
+    /// checked here.
     ///
     /// # Errors
     /// Not found for somebody of whom nothing is on record, and for a value that its column does not have, with those it has.

@@ -1,4 +1,4 @@
-//! Somebody asked for, and all that is known of their ids.
+//! A person who was asked for, and all ids known for them.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::record::identity::{Edge, Identities};
 use crate::tiers::links;
 use crate::tiers::pin::Pinned;
 
-/// Who is one person, and the IERs at the moment that was looked up.
+/// Which ids are one person, and the IERs, both as of the moment of the look-up.
 #[derive(Clone, Debug)]
 pub(super) struct People {
     pub identities: Arc<Identities>,
@@ -28,7 +28,7 @@ impl People {
     }
 }
 
-/// Somebody asked for, and all that is known of their ids, at the moment of asking.
+/// A person who was asked for, with all their ids known at that moment.
 #[derive(Clone, Debug)]
 pub struct Person {
     pub(super) id: SfId,
@@ -37,7 +37,7 @@ pub struct Person {
 }
 
 impl Person {
-    /// The id asked by, or the canonical one of somebody asked for by address.
+    /// The id that was asked for, or the canonical id of a person asked for by address.
     pub fn id(&self) -> &SfId {
         &self.id
     }

@@ -46,7 +46,7 @@ const LIBRARY: &[(&str, &str)] = &[
     ("audience_among", include_str!("../../sql/questions/audience_among.sql")),
 ];
 
-/// What a parameter is.
+/// The type of a parameter.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Type {
@@ -96,7 +96,7 @@ impl Type {
     }
 }
 
-/// What a parameter is when nobody says.
+/// The default of a parameter.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Default {
@@ -119,7 +119,7 @@ pub struct Parameter {
     pub choices: Vec<String>,
     /// The table and the column whose values it may be, without regard to case and signs; any where there is none.
     pub values_of: Option<(String, String)>,
-    /// What it is when nobody says.
+    /// The value where none is given.
     pub default: Default,
     /// In words.
     pub meaning: String,

@@ -1,7 +1,7 @@
-//! Of an id that nobody has: which it may have been.
+//! Suggests which id was meant when an id belongs to nobody.
 //!
-//! Salesforce shows ids of 15 characters, in which case matters, in reports and addresses; whoever types one, or has it from a program
-//! that does not keep case, has another. No verdict is given about such an id.
+//! Salesforce shows ids of 15 characters, in which case matters, in reports and addresses. A user who types one, or copies it
+//! from a program that changes case, has another id. No verdict is given about such an id.
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
@@ -26,7 +26,7 @@ const NEAR_IDS: &str = include_str!("../../sql/near_ids.sql");
 const NAMED: usize = 3;
 
 impl Engine {
-    /// Refuses to say anything about an id that nobody has: of whom no contact, no lead and no record is here, nor an erasure.
+    /// Refuses an id that belongs to nobody: no contact, no lead, no record and no erasure has it.
     ///
     /// # Errors
     /// Not found, with the ids on record that differ by case or by one character, whose they are and how many mails they have.

@@ -38,7 +38,7 @@ pub struct Found {
     pub people: Vec<PersonLabel>,
 }
 
-/// What somebody is recognised by.
+/// A person's ids, name and address, by which the user recognises them.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct PersonLabel {
     /// The canonical id.
@@ -90,7 +90,7 @@ impl fmt::Display for Found {
 }
 
 impl Engine {
-    /// Somebody, by an id of 15 or 18 characters or by an e-mail address that nobody else has.
+    /// Finds a person by an id of 15 or 18 characters, or by an e-mail address that no other person has.
     ///
     /// # Errors
     /// Invalid when the text is no person's id, or an address that several people share: the message lists them. Not found

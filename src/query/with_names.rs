@@ -1,4 +1,4 @@
-//! An answer that lists people by their ids, with their names and addresses: so that they can be written to and called.
+//! Adds names and addresses to an answer that lists people by their ids, so that they can be contacted.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

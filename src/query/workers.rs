@@ -1,8 +1,8 @@
-//! The threads on which statements run, apart from those that wait for clocks and for Ctrl-C.
+//! Runs statements on threads of their own, apart from those that handle timers and Ctrl-C.
 //!
-//! A join that finds nothing may compute for minutes without a pause. On threads of its own it keeps nobody from noticing
-//! that its time is over: the caller hears so at once, and the work stops at its next pause. Until then it
-//! has its threads: statements that come later get others.
+//! A join that finds nothing may compute for minutes without yielding. On its own threads it blocks nothing else: when its time
+//! is over the caller is told at once, and the work stops at its next yield. Until then it keeps its threads; later statements
+//! get others.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -164,7 +164,7 @@ impl Drop for Job {
     }
 }
 
-/// The answer of a statement that runs elsewhere.
+/// The answer of a statement that runs on a worker thread.
 #[derive(Debug)]
 pub struct WorkerStream {
     schema: SchemaRef,

@@ -1,9 +1,10 @@
-//! `count(DISTINCT x)` by group, in one table for all groups.
+//! `count(DISTINCT x)` by group, with one hash table for all groups.
 //!
-//! DataFusion 55.2 has such a table for integers only. For a text it makes a set for each group, and each of them takes some
-//! 33 KB before its first value, which the memory pool is never told of: four hundred thousand people were 14 GiB, whatever
-//! the limit. Here each different value is kept once and has a number, and a pair of numbers says which group has it; the pool
-//! is told of all of it. Other aggregates, and types that are not listed in [`ValueTypes::of`], stay DataFusion's.
+//! **Why.** DataFusion 55.2 has such a table for integers only. For text it makes a set for each group. Each set takes some 33 KB
+//! before its first value, and the memory pool is not told: four hundred thousand people took 14 GiB, whatever the limit.
+//!
+//! Here each different value is stored once and gets a number, and a pair of numbers says which group has it. All of it is
+//! accounted for in the memory pool. Other aggregates, and types not listed in [`ValueTypes::of`], stay DataFusion's.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

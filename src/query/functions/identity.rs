@@ -1,8 +1,8 @@
-//! SQL functions that know who is one person.
+//! SQL functions that use the ledger of aliases: which ids are one person.
 //!
-//! `person_ids('003…')` lists a person's ids, `contact_history('003…')` their e-mails under all of them, `contact_observed('003…')` these
-//! with what was seen of them when, `contact_links('003…')` the links they clicked, and `canonical_person(id)` is the one id by which a
-//! person is counted. A statement that names one of them is planned with the
+//! `person_ids('003…')` lists a person's ids, `contact_history('003…')` their e-mails under all of them,
+//! `contact_observed('003…')` these with their observed versions, `contact_links('003…')` the links they clicked, and
+//! `canonical_person(id)` is the one id by which a person is counted. A statement that uses one of them is planned with the
 //! ledger as it stands when the statement begins, and with its parameters, which table functions would not see otherwise.
 
 use std::fmt;
@@ -122,7 +122,7 @@ pub fn history_of(plan: &LogicalPlan, ids: &[SfId]) -> Result<LogicalPlan> {
 /// The order of a history.
 const NEWEST_FIRST: [(&str, bool); 2] = [("date_sent", false), ("ier_id", true)];
 
-/// What is asked about a person.
+/// The question about a person.
 #[derive(Clone, Copy, Debug)]
 enum Answer {
     Ids,

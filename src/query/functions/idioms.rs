@@ -1,14 +1,14 @@
-//! What hands used to other databases type: the names of Snowflake, SQL Server, MySQL, DuckDB and Salesforce for things that have
-//! another name here, and ways of writing that the planner would take for something else.
+//! Translates idioms of other databases: functions of Snowflake, SQL Server, MySQL, DuckDB and Salesforce that have another name
+//! here, and notations that the planner would misread.
 //!
-//! Each name stands in one table with what it means ([`NAMES`]); a call is replaced by that before the statement is planned, as a
-//! macro is. What would cost more than it is worth is answered with the way to write it ([`ELSEWHERE`]). What the parser reads
-//! and the planner passes over in silence (samples, `SIMILAR TO`, Postgres' patterns of `to_char`) is translated or refused
-//! here, for a wrong answer is worse than none.
+//! [`NAMES`] lists each name with its meaning; a call is replaced by that before the statement is planned, as a macro is. For
+//! names that would cost more than they are worth, the error shows how to write the statement ([`ELSEWHERE`]). Notations that the
+//! parser accepts and the planner silently ignores (samples, `SIMILAR TO`, Postgres' patterns of `to_char`) are translated or
+//! refused here, because a wrong answer is worse than none.
 //!
-//! Decided 2026-11-28: whole numbers are divided as Postgres divides them, `1/2` is 0; the other way (a fraction, as Snowflake
-//! and MySQL have it) would make statements that people bring from Postgres lie. `div0`, `CAST(x AS DOUBLE) / y` and the rates of
-//! `sql/macros.sql` give fractions.
+//! Decided 2026-11-28: whole numbers are divided as Postgres divides them, `1/2` is 0. Refused: a fraction, as in Snowflake and
+//! MySQL, because statements that people bring from Postgres would give wrong answers. `div0`, `CAST(x AS DOUBLE) / y` and the
+//! rates of `sql/macros.sql` give fractions.
 
 use std::ops::ControlFlow;
 
@@ -141,7 +141,7 @@ const PARTS: [(&str, &[&str]); 9] = [
     ("millisecond", &["milliseconds", "ms"]),
 ];
 
-/// Puts what is meant in the place of what was typed.
+/// Replaces the idioms of a statement by their meaning.
 ///
 /// # Errors
 /// Invalid for what is not known here, with the way to write it.

@@ -1,8 +1,8 @@
-//! The calendar in people's time: `local_day(date_sent)` and its like, in the configured zone, daylight saving included.
+//! The calendar functions in local time: `local_day(date_sent)` and others, in the configured zone, with daylight saving.
 //!
-//! A zone's offset changes twice a year: the moments at which it does are found once, and a column of moments asks for the zone
-//! only where it crosses one. Days, weeks, months, quarters and years are named by their first day; a comparison with one becomes a
-//! range of moments, by which files are left out.
+//! A zone's offset changes twice a year. These moments are computed once, and a column of moments asks for the offset only where
+//! it crosses one. Days, weeks, months, quarters and years are named by their first day. A comparison with one becomes a range of
+//! moments, by which files are pruned.
 
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
@@ -118,7 +118,7 @@ fn date(days: i32) -> Option<NaiveDate> {
     Date32Type::to_naive_date_opt(days)
 }
 
-/// What is asked of a moment.
+/// The part of a moment that is asked for.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 enum Part {
     Day,

@@ -1,9 +1,9 @@
-//! Measures and other short expressions that have one definition: `sql/macros.sql`.
+//! Macros: measures and other short expressions, each with one definition in `sql/macros.sql`.
 //!
-//! A call such as `open_rate(i)` is replaced by its definition before the statement is planned, so the planner sees plain counts,
-//! which it knows how to make fast, and every statement means the same by a word. The first argument is the name of a table of the
-//! statement; a definition's columns are those of that table. A measure may have a FILTER or an OVER, which each of its aggregates
-//! then has.
+//! A call such as `open_rate(i)` is replaced by its definition before the statement is planned. So the planner sees plain counts,
+//! which it can optimise, and a measure means the same in every statement. The first argument is the name of a table of the
+//! statement; the definition's columns are those of that table. A measure may have a FILTER or an OVER, which is then applied to
+//! each of its aggregates.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;

@@ -39,7 +39,7 @@ mod mail_outcome;
 // Measures and other short expressions that have one definition: `sql/macros.sql`.
 pub(super) mod macros;
 
-// Every function of ours, with what it answers.
+// The reference of all functions of this engine.
 mod reference;
 
 // Patterns as Postgres writes them.

@@ -1,4 +1,5 @@
-//! Every function of ours, with what it answers: the manual prints this list, and a test compares it with what SQL knows.
+//! The reference of all functions of this engine, with what each answers: the manual prints it, and a test compares it with the
+//! functions that SQL knows.
 
 /// Calls and their meanings, in the order in which the manual lists them. Measures are not among them: see `sql/macros.sql`.
 pub const OURS: [(&str, &str); 25] = [

@@ -1,8 +1,8 @@
-//! Matching of texts as people compare them: the one that audits use ([`crate::record::text_match`]).
+//! SQL functions that match texts as people compare them, with the matching of audits ([`crate::record::text_match`]).
 //!
-//! `has_words(text, 'giving day')`: are all of these words or beginnings of words of the text? `has_part(text, 'example.org/give')`: is
-//! this a part of it, as of an address? `same_text(text, 'Alumni')`: is it this? Case, accents, dashes, quotes, blanks and punctuation do
-//! not count; null is no text, and is told as null.
+//! `has_words(text, 'giving day')`: are all of these words or beginnings of words of the text? `has_part(text,
+//! 'example.org/give')`: is this a part of it, as of an address? `same_text(text, 'Alumni')`: is it this text? Case, accents,
+//! dashes, quotes, blanks and punctuation do not count; the result for null is null.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ struct TextMatch {
     signature: Signature,
 }
 
-/// What is asked for, made ready.
+/// The text asked for, prepared for matching.
 enum Asked {
     Words(Words),
     Part(String),

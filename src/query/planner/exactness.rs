@@ -1,4 +1,4 @@
-//! What a rollup tells of an expression: has it the same value for all rows that a row of the rollup stands for?
+//! Decides whether an expression has the same value for all rows that a row of a rollup stands for.
 
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};

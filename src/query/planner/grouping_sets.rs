@@ -1,9 +1,9 @@
-//! Grouping sets over columns that the statement fixes are refused.
+//! Refuses grouping sets over columns that the statement fixes to one value.
 //!
-//! `WHERE a = 3 … GROUP BY ROLLUP (a, b)`: DataFusion 55.2 goes on believing that a is 3 in every row, and that x is y behind a join by
-//! `x = y`, although a grouping set leaves columns null. It then adds up the total in several pieces, each a row, and takes an
-//! ORDER BY for done that is not. Found by random statements beside SQLite (seeds 12724, 16639, 17627); not found upstream. The column
-//! says the same in all rows, so whoever asks can leave it out.
+//! **Why.** `WHERE a = 3 … GROUP BY ROLLUP (a, b)`: a grouping set leaves columns null, but DataFusion 55.2 still assumes that a
+//! is 3 in every row, and that x is y above a join by `x = y`. It then splits the total over several rows, and omits an ORDER BY
+//! that it takes for done. Random statements compared with SQLite found it (seeds 12724, 16639, 17627); no upstream issue was
+//! found. The column is the same in all rows, so the user can leave it out.
 
 use std::collections::HashSet;
 

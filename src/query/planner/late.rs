@@ -1,4 +1,4 @@
-//! The override (design of hot over archive): archived rows whose key a late hot row has are not shown.
+//! The filter that hides overridden rows: an archived row is not shown when a late row in hot has its key.
 
 use std::collections::BTreeSet;
 use std::fmt;

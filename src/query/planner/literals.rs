@@ -1,9 +1,11 @@
-//! What a literal is compared with says what it means: an id of 15 characters beside a column of ids, a text beside a yes or no.
+//! Interprets literals by the column they are compared with: an id of 15 characters beside a column of ids, a text beside a
+//! boolean.
 //!
-//! Ids are stored in their 18 characters; reports of Salesforce and people write 15, which would equal nothing without a word. A
-//! comparison with a literal of 15 is one with both forms: the column may be of a table of attributes, whose texts stay as they
-//! came. Only columns that have the name of one of our columns of ids are meant, and only literals that are an id: nothing else
-//! changes. `opened = 'true'` is answered as Postgres answers it.
+//! **Why.** Ids are stored in their 18 characters. Reports of Salesforce and people write 15, which would silently equal nothing.
+//!
+//! A comparison with a literal of 15 becomes one with both forms, because the column may be of a table of attributes, whose texts
+//! are stored as they came. This applies only to columns with the name of one of our columns of ids, and to literals that are an
+//! id. `opened = 'true'` is answered as Postgres answers it.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -95,7 +97,7 @@ fn id_of(expr: &Expr) -> Option<[String; 2]> {
     Some([id.as_str().to_owned(), text.clone()])
 }
 
-/// Texts that are compared with a yes or no.
+/// Texts that are compared with a boolean.
 #[derive(Debug)]
 pub struct BoolLiterals;
 

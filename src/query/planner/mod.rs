@@ -1,11 +1,11 @@
-//! What a statement is planned into: the tables as plans see them, and the short ways through them.
+//! The planner: how tables appear in a plan, and the shortcuts through them.
 //!
-//! Each short way gives the same answer as the plan it replaces, and can be switched off ([`shortcuts`]).
+//! Each shortcut gives the same answer as the plan it replaces, and can be switched off ([`shortcuts`]).
 
 // The short ways, each of which may be switched off.
 pub mod shortcuts;
 
-// What a rollup tells of an expression.
+// Whether a rollup has the exact value of an expression.
 mod exactness;
 
 // Which files hold rows that a statement wants, and whether these are few: the rollups know to the row.

@@ -1,10 +1,11 @@
-//! Filters on a text, tested once for each different text of a batch.
+//! Evaluates a filter on a text column once for each distinct value of a batch.
 //!
-//! `strpos(lower(email_name), 'gala') > 0` over forty million rows makes as many lower-case texts, of a few thousand different
-//! names: a batch of 8,192 rows, sorted by person, holds as many names as there were sends in its month. Pages of labels are
-//! dictionaries, and rows of one label share its bytes, so that two rows with the same view have the same text, whatever its
-//! length. What only asks for one such column is therefore evaluated for one row of each view, and the outcome repeated. A
-//! condition that comes upon a batch with many different texts is evaluated row by row from then on.
+//! **Why.** `strpos(lower(email_name), 'gala') > 0` over forty million rows makes as many lower-case texts, of a few thousand
+//! different names: a batch of 8,192 rows, sorted by person, holds as many names as there were sends in its month.
+//!
+//! **How.** Pages of labels are dictionaries, and rows of one label share its bytes, so two rows with the same view have the same
+//! text, whatever its length. An expression over only one such column is evaluated for one row of each view, and the result is
+//! repeated. Once a condition meets a batch with many different texts, it is evaluated row by row from then on.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

@@ -1,9 +1,9 @@
-//! A join with an aggregate of all rows keeps its condition.
+//! Keeps the condition of a join with an aggregate of all rows.
 //!
-//! An aggregate without GROUP BY has one row, whatever there is. DataFusion 55.2 hands a condition of a join that names no column of one
-//! side (`ON x.c = y.c AND x.c IS NULL`, where `c` is the same in every row) down into that side, and through the aggregate, which
-//! then has its row all the same: the join takes what it should not. A condition does not pass a limit, so each such side
-//! gets one, of the one row it has.
+//! **Why.** An aggregate without GROUP BY has one row even over no rows. Where a join's condition names no column of one side
+//! (`ON x.c = y.c AND x.c IS NULL`, where `c` is the same in every row), DataFusion 55.2 pushes it down into that side and
+//! through the aggregate, which still has its row: so the join keeps a row it should not. A condition is not pushed through a
+//! limit, so each such side gets one, of the one row it has.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! What SQL sees of a table: hot ∪ (archive without the keys of late rows), or one reference table; and the same rows counted
-//! together where they are alike, for questions over all people.
+//! The table providers: hot ∪ (archive without the keys of late rows), or one reference table. For questions over all people they
+//! also provide the same rows pre-aggregated, from rollups.
 //!
-//! Snapshots are pinned in `scan`, so a plan made earlier never reads what a later job swept away.
+//! **Invariant**: snapshots are pinned in `scan`, so a plan made earlier never reads files that a later job deleted.
 
 use std::borrow::Cow;
 use std::fmt;

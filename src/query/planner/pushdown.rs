@@ -1,9 +1,8 @@
-//! Filters that the physical planner hands down by the names of columns, only where a name says which column is meant.
+//! Allows the physical planner to push filters down by column name only where the name is unique.
 //!
-//! Two columns of one name are common above a join: `FROM ier a RIGHT JOIN ier b …`. DataFusion up to 55.2 finds the column of a
-//! filter that it hands to an operator's input by its name, takes the first of that name, and so filters by the wrong one: rows
-//! are lost without a word. Its later versions go by position (<https://github.com/apache/datafusion/pull/25259>); with one of them
-//! this rule can go.
+//! **Why.** Two columns of one name are common above a join: `FROM ier a RIGHT JOIN ier b …`. DataFusion up to 55.2 finds the
+//! column of a pushed filter by its name and takes the first one, so it filters by the wrong column and silently loses rows.
+//! Later versions use positions (<https://github.com/apache/datafusion/pull/25259>); with one of them this rule can be removed.
 
 use std::collections::HashSet;
 use std::fmt::{self, Debug, Formatter};
@@ -31,8 +30,8 @@ pub fn where_names_are_unique(rules: PhysicalRules) -> PhysicalRules {
     rules.into_iter().map(guarded).collect()
 }
 
-/// A rule, applied to those parts of a plan below whose top every operator's names tell its columns apart. Those of the top
-/// need not: no filter is handed to it.
+/// A rule that is applied to those parts of a plan in which, below the top, every operator has unique column names. Those of the
+/// top need not: no filter is handed to it.
 struct WhereNamesAreUnique(Rule);
 
 impl PhysicalOptimizerRule for WhereNamesAreUnique {

@@ -1,13 +1,13 @@
-//! Questions over all people, answered from the rollups of files ([`crate::lake::file::rollup`]) as far as these tell.
+//! Answers questions over all people from the rollups of files ([`crate::lake::file::rollup`]).
 //!
-//! A row of a rollup stands for many rows that are alike. Whatever treats rows one by one (a filter, a join, an expression) treats
-//! all of these alike, as long as it asks only for what a rollup tells; and where rows are counted or added up at last, each
-//! counts as often as the rows it stands for. So below an aggregate, [`CountMerged`] reads the table
-//! [rolled up](TableView::rolled_up), carries the number of rows along, and makes of `count(*)` a sum of these, of `sum(x)` that of x
-//! times the rows. Where anything is asked that a rollup does not tell (a person, a minute), it leaves the plan as it is.
+//! **Which plans.** A row of a rollup stands for many rows with the same send, hour and outcome. A filter, a join or an
+//! expression can work on that one row when it uses only columns that the rollup has exactly (or an hour where an hour suffices).
+//! An aggregate above it then counts the row as often as the rows it stands for. So below an aggregate [`CountMerged`] reads the
+//! table [rolled up](TableView::rolled_up) and carries the number of rows along: `count(*)` becomes the sum of these numbers, and
+//! `sum(x)` the sum of x times the number. A plan that uses anything else (a person, a minute) is left as it is.
 //!
-//! The answers are the same to the last digit for counts and sums of whole numbers, least and greatest; those of fractions are
-//! added in another order, as they are by any number of threads.
+//! **Invariant**: counts, sums of whole numbers, least and greatest values are the same to the last digit. Fractions are added in
+//! another order, as they are by any number of threads.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -206,7 +206,7 @@ impl MergedRows {
         is_exact(expr, &|column| self.exactness_of(column))
     }
 
-    /// The same, projected. What cannot be told is null, as long as nobody asks for it.
+    /// The same, projected. An expression that the rollup does not have becomes null, as long as no later operator uses it.
     fn project(self, projection: &Projection) -> DfResult<Option<Self>> {
         if names_own(&projection.schema) {
             return Ok(None);

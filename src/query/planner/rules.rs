@@ -1,4 +1,4 @@
-//! The rules of a physical planner.
+//! The rules of the physical planner.
 
 use std::sync::Arc;
 

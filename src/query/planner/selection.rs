@@ -1,8 +1,8 @@
-//! Which files hold rows that a statement wants, and whether these are few: the rollups know to the row.
+//! Selects the files that hold rows a statement wants, by counting these rows in the rollups.
 //!
-//! The log's bounds leave files out by person and by day. What a send was, whether an e-mail was opened or bounced, is spread over
-//! all of them: there the rollup ([`crate::lake::file::rollup`]) counts the rows for which the filters hold. Files with none are left
-//! out; and where few of the others' rows are wanted, the columns that filters do not ask for are decoded for these alone.
+//! The log's bounds exclude files by person and by day. The attributes of a send, or whether an e-mail was opened or bounced, are
+//! spread over all files: there the rollup ([`crate::lake::file::rollup`]) counts the rows that pass the filters. Files with none
+//! are left out. Where few rows of a file are wanted, the columns that no filter uses are decoded for these rows alone.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The short ways of the planner that are the engine's own: each may be switched off, and answers are the same without.
+//! The list of the engine's own planner shortcuts. Each may be switched off, and answers are the same without it.
 
 use datafusion::common::config::{ConfigExtension, ExtensionOptions};
 use datafusion::common::extensions_options;
@@ -7,7 +7,7 @@ use datafusion::config::ConfigOptions;
 use crate::error::{Error, Result};
 
 extensions_options! {
-    /// Which short ways are taken.
+    /// The shortcuts that are switched on.
     pub struct Shortcuts {
         /// Questions over all people are answered from the rollups of files (see `lake::rollup`).
         pub rollups: bool, default = true

@@ -48,11 +48,11 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::decorrelate::PullUpCorrelatedExpr;
 
-/// What is told to whoever asks in a way that cannot be carried out.
+/// The advice in the error for a subquery that cannot be carried out.
 const ANOTHER_WAY: &str = "this subquery asks the statement around it in a way the engine cannot carry out: write it as a JOIN with a \
      GROUP BY, or as EXISTS (SELECT 1 FROM … WHERE …)";
 
-/// What the column of a subquery is called: by no name that is there already.
+/// The name of a subquery's column; no other column may have it.
 const ANSWER: &str = "__answer";
 
 /// Questions to other statements, where nulls count. To be applied once types fit.

@@ -1,9 +1,9 @@
-//! A moment in a zone, taken for what the clock on the wall shows there.
+//! Converts a moment to a zone's wall clock before its zone is dropped.
 //!
-//! `(date_sent AT TIME ZONE 'America/Denver')::timestamp` is Denver's clock in Postgres, and `date_bin('1 day', …)` of it begins at
-//! Denver's midnight, as `local_day` does. DataFusion 55.2 keeps the moment and forgets the zone, so that both are UTC's: a row
-//! sent at eight in the evening is counted on the next day, without a word (apache/datafusion issues 12218 and 10602). Here the zone is
-//! applied before it is forgotten. Moments stored in UTC are no matter of this.
+//! **Why.** `(date_sent AT TIME ZONE 'America/Denver')::timestamp` is Denver's clock in Postgres, and `date_bin('1 day', …)` of
+//! it begins at Denver's midnight, as `local_day` does. DataFusion 55.2 keeps the moment and drops the zone, so both use UTC: a
+//! row sent at eight in the evening is silently counted on the next day (apache/datafusion issues 12218 and 10602). Moments
+//! stored in UTC are not concerned.
 
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};

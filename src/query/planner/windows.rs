@@ -1,10 +1,12 @@
-//! Window functions over whole partitions, some partitions at a time.
+//! Computes window functions over whole partitions for some partitions at a time.
 //!
-//! DataFusion 55.2 takes all rows in before it computes such a function (`sum(x) OVER (PARTITION BY person_id)`, say), puts them
-//! together in one batch, and tells the memory pool nothing of it. The rows come sorted by partition, so those of a partition
-//! are complete when the next one begins: [`WindowsInTurn`] hands DataFusion's own plan as many partitions as make a batch of
-//! some size, and then the next ones. What is held at once is told to the pool; a single partition that is too large for it,
-//! or a function over all rows (`OVER ()`), is refused.
+//! **Why.** DataFusion 55.2 collects all rows before it computes such a function (for example `sum(x) OVER (PARTITION BY
+//! person_id)`), copies them into one batch, and does not tell the memory pool.
+//!
+//! **How.** The rows come sorted by partition, so a partition is complete when the next one begins. [`WindowsInTurn`] hands
+//! DataFusion's own plan as many partitions as make a batch of some size, and then the next ones. The pool is told of all rows
+//! held at once. A single partition that is too large for the pool is refused, and so is a function over too many rows without
+//! partitions (`OVER ()`).
 
 use std::collections::HashSet;
 use std::fmt;

@@ -1,8 +1,8 @@
-//! Joins make pauses.
+//! Makes joins yield to the scheduler.
 //!
-//! A join whose rows meet very many others is always ready with the next batch, and an aggregate above it asks until nothing is left:
-//! for minutes nobody looks whether the statement was stopped. DataFusion lets scans and exchanges make pauses
-//! (`EnsureCooperative`); joins, which make much out of little, it does not. Here each is wrapped so that it does.
+//! **Why.** A join with very many matches is always ready with the next batch, and an aggregate above it polls until nothing is
+//! left: for minutes nothing checks whether the statement was cancelled. DataFusion makes scans and exchanges cooperative
+//! (`EnsureCooperative`), but not joins. Here each join is wrapped so that it yields.
 
 use std::sync::Arc;
 

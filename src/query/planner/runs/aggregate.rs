@@ -1,4 +1,4 @@
-//! A GROUP BY as runs see it: its expressions, and its functions.
+//! A GROUP BY in the form that runs need: its expressions and its aggregate functions.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::expressions::Column;
 
-/// What an expression of a GROUP BY is to the aggregate.
+/// The role of a GROUP BY expression in the aggregate.
 #[derive(Clone, Debug)]
 pub(super) enum Key {
     /// It is compared, and told as it is.

@@ -1,8 +1,8 @@
-//! `RunAggregateExec`: the first half of a GROUP BY, without a hash table.
+//! `RunAggregateExec`: the partial aggregation of a GROUP BY, without a hash table.
 //!
-//! A row either belongs to the group of the row before or begins another. Groups that come again (the same person in another
-//! file) are told again, as partial results that the final aggregate merges: so the answer is right whatever the rows' order
-//! is, and only soon there when rows of a group stand together.
+//! A row either belongs to the group of the row before or begins a new one. A group that occurs again (the same person in another
+//! file) is emitted again, as a partial result that the final aggregate merges. So the answer is right for rows in any order, and
+//! fast where rows of a group are adjacent.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The runs of batches, and what their rows come to.
+//! Finds the runs of equal groups in batches, and aggregates their rows.
 
 use std::sync::Arc;
 

@@ -1,11 +1,12 @@
-//! Grouping by person without hashing every row.
+//! Groups by person without hashing every row.
 //!
-//! Files are sorted by person, so a person's rows stand together, and a row's group is nearly always that of the row before.
-//! [`PersonRuns`] finds the partial aggregates of a plan that group our files by a person, and puts a [`RunAggregateExec`] in
-//! their place: it compares each row with the one before, has no hash table, and looks at an id's characters once a run. What
-//! it passes on has numbers for ids, by which the final aggregate groups faster than by text; a projection turns them back.
+//! Files are sorted by person, so a person's rows are adjacent, and a row's group is nearly always that of the row before.
+//! [`PersonRuns`] finds the partial aggregates of a plan that group our files by a person, and replaces each with a
+//! [`RunAggregateExec`]. It compares each row with the one before, has no hash table, and reads an id's characters once a run.
+//! Its output has numbers for ids, by which the final aggregate groups faster than by text; a projection turns them back.
 //!
-//! The plan's answer is the same for rows in any order and for any text as an id: what is known of our files only makes it fast.
+//! **Invariant**: the answer is the same for rows in any order and for any text as an id. The order of our files only makes it
+//! fast.
 
 // A GROUP BY as runs see it: its expressions, and its functions.
 mod aggregate;

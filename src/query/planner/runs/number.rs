@@ -1,9 +1,9 @@
-//! Ids as numbers: sixteen bytes that hash and compare like any integer, in place of eighteen characters elsewhere.
+//! Ids as numbers: sixteen bytes that hash and compare like an integer, in place of eighteen characters elsewhere.
 //!
-//! The first fifteen characters of an id are a number to base 62, with digits in the order of their characters, so ids and
-//! their numbers stand in the same order. The last three follow from them. Text that is no id in its stored form has a number
-//! too, above all of these: its place in a list that the statement keeps ([`UnknownTexts`]). So nothing is refused, and nobody is
-//! taken for somebody else, whatever a file holds.
+//! The first fifteen characters of an id are a number to base 62, with digits in the order of their characters. So ids and their
+//! numbers have the same order. The last three characters follow from the others. Text that is not an id in its stored form gets
+//! a number above all of these: its index in a list that the statement keeps ([`UnknownTexts`]). So no value is refused, and no
+//! two values are confused, whatever a file holds.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -82,8 +82,8 @@ fn id_of_number(number: i128) -> [u8; 18] {
     id
 }
 
-/// Texts that are no ids, in the order they were met in: shared by all threads of a statement, and empty as long as files
-/// hold what was loaded.
+/// Texts that are not ids, in the order of their first occurrence. All threads of a statement share the list; it is empty unless
+/// a file is damaged or foreign.
 #[derive(Debug, Default)]
 pub struct UnknownTexts {
     met: Mutex<UnknownTextIndex>,
