@@ -1,5 +1,5 @@
-//! From texts to one column of a batch: nulls, parsing, ids in canonical form, dictionaries. Values of CSV all come this
-//! way; those of Parquet where their type does not already fit.
+//! Converts texts to one column of a batch: nulls, parsing, ids in canonical form, dictionaries. All values of CSV pass through
+//! here, and those of Parquet whose type does not already fit.
 
 use std::fmt;
 use std::hash::BuildHasher;
@@ -23,7 +23,7 @@ use crate::record::id::{IdError, SfId};
 /// How much of a value a message shows.
 const SHOWN_CHARS: usize = 80;
 
-/// Why a text is no value of the column.
+/// Why a text is not a value of the column.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum ValueError {
     Id(IdError),

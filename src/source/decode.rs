@@ -1,5 +1,5 @@
-//! From a file to plain UTF-8 text or to a Parquet file: compression and encoding are told by the content, never by the
-//! name, because exports are renamed, unpacked halfway and mailed about.
+//! Opens a file as plain UTF-8 text or as Parquet. The content decides about compression and encoding, never the name, because
+//! exports are renamed, unpacked halfway and mailed about.
 
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
@@ -52,7 +52,7 @@ enum Origin {
     Member(zip::Member),
 }
 
-/// What is in it.
+/// The content of an opened file.
 pub(super) enum Content {
     /// UTF-8 (as far as the file keeps its promise), without byte order mark.
     Text(Stream, Encoding),
@@ -63,7 +63,7 @@ pub(super) enum Content {
     Members((Vec<Found>, Vec<String>)),
 }
 
-/// How something is opened.
+/// The settings for opening a file.
 #[derive(Default)]
 pub(super) struct Opening {
     /// Told what is read.
@@ -259,7 +259,7 @@ pub(super) struct Chunks {
 }
 
 impl Chunks {
-    /// The same file, of whose reading nobody is told.
+    /// The same file, read without progress reports.
     pub fn in_silence(&self) -> Self {
         Self { file: self.file.clone(), progress: None }
     }

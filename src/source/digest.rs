@@ -1,7 +1,7 @@
-//! What an input was, byte for byte: its size and hash, by which the same file is known again under any name.
+//! The digest of an input file: its size and hash, by which the same file is recognised under any name.
 //!
-//! Most inputs are read from one end to the other and hashed as they pass. A zip or a Parquet file on disk is read here and
-//! there; it is read once more when everything else is done, from the system's cache.
+//! Most inputs are read from one end to the other and hashed on the way. A zip or Parquet file on disk is read at random
+//! positions; it is read once more at the end, from the system's cache.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -1,8 +1,8 @@
-//! Where a table ends: the lines that reports write behind their rows are no rows.
+//! Recognises the end of a table: the closing lines of a report are not rows.
 //!
-//! A report closes with a blank line and lines of one text each: its name, a notice of rights, who made it. They are known by their
-//! shape, and by what Salesforce writes there in the languages it speaks; whatever comes after them as wide as the header shows that
-//! they were rows after all. A line of totals may be as wide as the header, and is known by its words and by holding nothing but numbers.
+//! A report closes with a blank line and lines of one text each: its name, a copyright notice, its author. They are recognised by
+//! their shape, and by Salesforce's texts in its languages. When a later line is as wide as the header, they were rows after all.
+//! A line of totals may be as wide as the header; it is recognised by its words, and because it holds nothing but numbers.
 
 use super::records::Record;
 use super::reject::row_text;
@@ -10,7 +10,7 @@ use super::reject::row_text;
 /// More lines than any report writes.
 const LINES_MAX: usize = 12;
 
-/// What the lines behind a report's rows begin with, where no blank line stands before them.
+/// The beginnings of a report's closing lines, where no blank line precedes them.
 const BEGINNINGS: [&str; 34] = [
     "grand total",
     "total records",
@@ -85,7 +85,7 @@ impl Ending {
         false
     }
 
-    /// What was taken, where the table goes on behind it.
+    /// Returns the lines taken for the ending, when the table goes on behind them.
     #[inline]
     pub fn give_back(&mut self) -> Vec<(u64, String)> {
         if self.lines.is_empty() { Vec::new() } else { std::mem::take(&mut self.lines) }

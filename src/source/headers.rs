@@ -1,4 +1,4 @@
-//! Which column of a table a header means, however the tool that wrote it spells column names.
+//! Maps a header to a column, however the exporting tool spells column names.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -16,7 +16,7 @@ const PACKAGE_SPELLINGS: [&str; 2] = ["et_4_ae_5_", "et4ae5_"];
 /// In a database that Heroku Connect keeps, the record's id; `id` is a counter there.
 pub(super) const HEROKU_ID: &str = "sfid";
 
-/// Is a table's column told by exports? The others are made.
+/// Does an export provide this column? The other columns are computed.
 pub(super) fn is_exported(field: &Field) -> bool {
     field.source == Source::Export
 }
@@ -142,7 +142,7 @@ static NAMES: LazyLock<HashSet<String>> = LazyLock::new(|| {
     names.map(normalise).filter(|name| !name.is_empty()).collect()
 });
 
-/// Is a row made of the names of columns? Then files were put together that are not alike. Asked of very many rows, and quick to say no.
+/// Does a row consist of names of columns? Then different files were concatenated. Called for very many rows, so a no is fast.
 pub(super) fn look_like_headers<'a>(mut fields: impl Iterator<Item = &'a str>) -> bool {
     let is_name = |field: &&str| NAMES.contains(&normalise(field));
     if !fields.next().is_some_and(|first| is_name(&first)) {

@@ -1,4 +1,4 @@
-//! What to read: from the names people type to the list of files, in one fixed order.
+//! Resolves the inputs that the user names to a list of files, in one fixed order.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What a load would make of files, without storing anything: tables, readings, columns, and the first rows as they would be.
+//! `ier inspect`: what a load would make of files, without storing anything: tables, readings, columns and first rows.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,7 +25,7 @@ const VALUE_CHARS: usize = 36;
 /// Refused rows whose reasons are shown.
 const REASONS_SHOWN: usize = 5;
 
-/// What was found in some files.
+/// The report on some files.
 #[derive(Debug, Default, Serialize)]
 pub struct Inspection {
     /// One for each export.
@@ -207,7 +207,7 @@ fn filled_own(custom: &ArrayRef, own: &mut BTreeMap<String, u64>) -> Result<()> 
 /// A value as a number, and the way to write it.
 type RangeEnd = (i64, fn(i64) -> String);
 
-/// What a column has shown.
+/// The values seen in a column.
 #[derive(Clone, Default)]
 struct ValueRange {
     nulls: u64,

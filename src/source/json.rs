@@ -1,9 +1,9 @@
-//! Rows of JSON: objects of lines, of a list, or of the answers of Salesforce's interfaces.
+//! Reads rows of JSON: objects on lines, in a list, or in answers of Salesforce's APIs.
 //!
-//! A record may lack what others have, in any order: the whole file is surveyed first, and its headers are all keys there are. Then
-//! its values are judged, and then the records are rows like those of delimited text. Objects that stand for another record become
-//! headers (`et4ae5__Contact__r.Id`); `attributes`, which tells the record's object and address, is no data; any other object or
-//! list is kept as JSON.
+//! A record may lack fields that others have, in any order. So the whole file is scanned first, and its headers are all keys that
+//! occur. Then its values are judged, and the records are read like rows of delimited text. Objects that stand for another record
+//! become headers (`et4ae5__Contact__r.Id`). `attributes`, which holds the record's object and address, is not data. Any other
+//! object or list is kept as JSON.
 
 use std::collections::{HashMap, HashSet};
 
@@ -26,7 +26,7 @@ const KEY_BYTES: usize = 1_000;
 /// Rows that tell by their ids whose they are, and how much is kept of their values.
 const SAMPLE_ROWS: usize = 50;
 const SAMPLE_BYTES: usize = 40;
-/// What tells of a record rather than being in it.
+/// The member with a record's metadata.
 const ATTRIBUTES: &[u8] = b"attributes";
 /// Where Airbyte puts the record among its bookkeeping.
 const AIRBYTE_DATA: &[u8] = b"_airbyte_data";
@@ -90,7 +90,7 @@ pub(super) fn open(
     Ok(Text::Rows(Box::new(rows.with_own_nulls(surveyed.has_more))))
 }
 
-/// What happens to a record's values.
+/// A consumer of a record's values.
 trait Sink {
     /// A value by its whole key.
     fn value(&mut self, key: &[u8], kind: Kind, text: &[u8]) -> Result<(), JsonError>;
@@ -182,7 +182,7 @@ fn object_of(attributes: &[u8]) -> Vec<u8> {
 /// The header of each key; none where all that was under it has keys of its own.
 type Keys = HashMap<Vec<u8>, Option<usize>>;
 
-/// What a whole file holds.
+/// The result of scanning a whole file.
 struct Survey {
     /// Keys in the order in which they came, by their places among `keys`.
     seen: HashMap<Vec<u8>, usize>,

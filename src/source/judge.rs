@@ -1,8 +1,8 @@
-//! From what a file holds to how it is read: delimited text is judged before its rows are believed.
+//! Decides how a delimited file is to be read, before its rows are believed.
 //!
-//! The evidence is gathered from the beginning of a file ([`Scope::Beginning`]), which the rows then confirm one by one, or from all
-//! of it ([`Scope::Whole`]), where it is small or did not go on as it began. Evidence that contradicts itself refuses the file, and the
-//! two lines that cannot both be right are named. Values never are: they may be people's.
+//! The evidence comes from the beginning of a file ([`Scope::Beginning`]), and the rows then confirm it one by one. It comes from
+//! the whole file ([`Scope::Whole`]) where the file is small or did not go on as it began. A file with contradictory evidence is
+//! refused, and the error names the two lines that cannot both be right. Values are never named: they may be personal.
 
 use super::headers::look_like_headers;
 use super::layout::{Holds, Layout};
@@ -20,7 +20,7 @@ pub(super) const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
 /// Where an undecided date has the month first, unless semicolons show that a spreadsheet of another country wrote the file.
 const MONTH_FIRST_ZONES: [&str; 4] = ["America/", "US/", "Etc/", "UTC"];
 
-/// How much of a file is looked at.
+/// The part of a file that is judged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Scope {
     /// Its beginning: the last record may be cut.
@@ -77,7 +77,7 @@ fn delimiter(head: &[u8]) -> u8 {
     DELIMITERS[counts.iter().position(|&count| count == most).unwrap_or_default()]
 }
 
-/// What was found out.
+/// The judgement of a file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Judged {
     pub dialect: Dialect,
@@ -86,7 +86,7 @@ pub(super) struct Judged {
     pub windows: bool,
 }
 
-/// What speaks for one reading or another.
+/// The evidence for each way to read a file.
 #[derive(Default)]
 struct Evidence {
     rows: u64,
@@ -116,7 +116,7 @@ struct Evidence {
     charset: CharsetEvidence,
 }
 
-/// In which bytes a text's letters are written.
+/// Evidence for the encoding of a text.
 #[derive(Default)]
 pub(super) struct CharsetEvidence {
     /// Letters of several bytes that are UTF-8, and bytes that are not.
@@ -147,7 +147,7 @@ impl CharsetEvidence {
     }
 }
 
-/// What the values of any file say of how they are to be read.
+/// Collects evidence from a file's values for how they are to be read.
 pub(super) struct ReadingEvidence {
     columns: Columns,
     evidence: Evidence,

@@ -1,4 +1,4 @@
-//! Which header fills which column, and which headers the table does not know.
+//! The layout of an export: which header fills which column, and which headers the table does not know.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -55,13 +55,13 @@ impl Unknown {
         self.names_only || self.name.contains('.')
     }
 
-    /// What is kept of a value: all of it, but of an id under a lookup's label nothing.
+    /// The part of a value that is kept: all of it, except an id under a lookup's label, of which nothing is kept.
     pub fn kept<'a>(&self, text: &'a str) -> &'a str {
         if self.names_only && SfId::parse(text).is_ok() { "" } else { text }
     }
 }
 
-/// What a column's texts are.
+/// The kind of a column's texts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Holds {
     /// Texts as people wrote them.

@@ -26,7 +26,7 @@ pub mod reading;
 // Which column a header means.
 mod headers;
 
-// Can an export be of the table it was told to be?
+// Checks that an export can be of the table named by `--as`.
 mod requested;
 
 // Which table a file belongs to.

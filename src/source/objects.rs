@@ -1,7 +1,7 @@
-//! The objects of a JSON text one after the other: of lines, of a list, or of the answers of Salesforce's interfaces.
+//! Splits a JSON text into its objects, one after the other: of lines, of a list, or of answers of Salesforce's APIs.
 //!
-//! A list of any length is never held, only the object whose turn it is; that has a limit of bytes and of nesting. A text that stops
-//! before its end, or goes on behind it, is refused: what it was to say is not known.
+//! A list is never held whole, only the current object, which has a limit of bytes and of nesting. A text that stops before its
+//! end, or goes on behind it, is refused, because its meaning is unknown.
 
 use memchr::{memchr_iter, memchr2};
 
@@ -31,7 +31,7 @@ const OF_ANSWERS: [&[u8]; 10] = [
 /// Of these, those that lead to the records.
 const TO_RECORDS: [&[u8]; 2] = [b"result", b"records"];
 
-/// What objects stand in.
+/// The container of the objects.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Shape {
     /// One after the other.
@@ -321,7 +321,7 @@ impl Objects {
         self.start += bytes;
     }
 
-    /// Reads on behind what is there.
+    /// Reads more bytes into the buffer.
     fn more(&mut self) -> Result<(), RecordError> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
@@ -369,7 +369,7 @@ fn leads_to_records(head: &[u8]) -> bool {
     }
 }
 
-/// How far a value was looked at.
+/// The state of scanning a value.
 #[derive(Default)]
 struct Scan {
     at: usize,
@@ -378,7 +378,7 @@ struct Scan {
 }
 
 impl Scan {
-    /// Looks on; says whether the value goes on behind what is there.
+    /// Scans further; returns whether the value continues beyond the buffered bytes.
     fn on(&mut self, text: &[u8]) -> bool {
         while self.at < text.len() {
             if self.is_in_text {

@@ -1,5 +1,5 @@
-//! Rows of a Parquet file: columns that already have the right type pass as they are, others are converted whole, and
-//! only texts that need reading are read one by one.
+//! Reads rows of a Parquet file. Columns that already have the right type pass unchanged, others are converted as a whole, and
+//! only texts that need parsing are parsed one by one.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,7 +30,7 @@ use super::rows::{Irregularities, Next, ReadOptions, complete_rows};
 use crate::error::{Error, Result};
 use crate::record::fields::{Kind, UTC, known};
 
-/// Bytes of rows read at once, as the file tells them.
+/// Bytes of rows read at once, by the sizes in the file's footer.
 const BATCH_BYTES: i64 = 64 << 20;
 /// Rows that tell by their ids whose they are.
 const SAMPLE_ROWS: usize = 50;

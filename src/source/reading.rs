@@ -1,8 +1,8 @@
-//! How a file is read: everything that is assumed of it, in one value, with what it rests on.
+//! How a file is read: all assumptions about it in one value, each with its basis.
 //!
-//! A [`Reading`] is made from the file's beginning and confirmed by the rest while rows are read, or made from the whole of the file
-//! where it is small or was found to be otherwise than its beginning ([`super::judge`]). Rows of a file whose reading did not hold are
-//! never stored. What the file does not decide, whoever loads it says ([`Asked`]), or it is assumed and told.
+//! A [`Reading`] is made from the file's beginning and confirmed by the rest while rows are read. It is made from the whole file
+//! where that is small, or turned out to differ from its beginning ([`super::judge`]). Rows of a file whose reading did not hold
+//! are never stored. What the file does not decide, the user says ([`Asked`]), or it is assumed and reported.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::moments::{DateOrder, EARLIEST, Moments, Plausible};
 use super::records::{Dialect, Quoting};
 
-/// What whoever loads a file says of it.
+/// What the user says about a file.
 #[derive(Clone, Debug)]
 pub struct Asked {
     /// The table to load into, instead of what header and name say.
@@ -64,7 +64,7 @@ impl Asked {
     }
 }
 
-/// What is said once and for all of files that come again and again.
+/// A standing rule for files whose names match a pattern.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FileRule {
     /// Their names, without folders.
@@ -115,11 +115,11 @@ impl Times {
     }
 }
 
-/// What something rests on.
+/// What an assumption is based on.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Basis {
-    /// Whoever loads the file said so.
+    /// The user said so.
     #[serde(rename = "told")]
     Given,
     /// This line of the file allows nothing else.

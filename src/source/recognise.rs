@@ -1,4 +1,4 @@
-//! Which table an export belongs to: told by `--as`, by the header, or by the file's name, in this order of trust.
+//! Decides which table an export belongs to: by `--as`, by the header, or by the file's name, in this order of trust.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ const SHARE_MIN: f64 = 0.75;
 /// An export of people has at least so many of their columns.
 const PERSON_COLUMNS_MIN: usize = 2;
 
-/// What a file's header, name and first rows say of its table.
+/// The clues to a file's table: its header, its name and its first rows.
 pub struct Clues<'a> {
     /// The header.
     pub headers: &'a [String],
@@ -115,8 +115,8 @@ pub fn recognise(clues: &Clues<'_>) -> Result<Option<Recognised>> {
     Ok(Some((table, "people's attributes: a column names the person, and the file the table")))
 }
 
-/// The known table of an export, or the one that was told; for files that stand among all objects of an org, where what is not known
-/// is none of ours, even if it names a contact.
+/// The known table of an export, or the one named by `--as`. For files among all objects of an org: there an unknown object is
+/// not a table of ours, even if it names a contact.
 ///
 /// # Errors
 /// As of [`recognise`].
@@ -170,7 +170,7 @@ const EXTRACTS: [&str; 19] = [
     "unsubscribes",
 ];
 
-/// What is said of a file among others that is not read, by its name.
+/// The remark about a file that is not read, by its name.
 pub fn what_it_may_be(file_name: &str) -> &'static str {
     match EXTRACTS.contains(&normalise(&stem(file_name)).as_str()) {
         true => "of a tracking extract only NotSent is read",
@@ -178,7 +178,7 @@ pub fn what_it_may_be(file_name: &str) -> &'static str {
     }
 }
 
-/// What is said of a header that is of no known table.
+/// The error for a header of no known table.
 pub fn unknown(headers: &[String]) -> Error {
     Error::invalid(phrase!(
         "the header is of no known object ({}); say which with --as, for example --as individual_email_result or --as contact",
@@ -186,7 +186,7 @@ pub fn unknown(headers: &[String]) -> Error {
     ))
 }
 
-/// Contacts or leads: their exports are alike, their ids are not.
+/// Distinguishes contacts from leads by their ids, because their exports have the same headers.
 pub(super) fn by_ids(clues: &Clues<'_>) -> Option<&'static Arc<Table>> {
     let table = |name| TABLES.iter().find(|table| table.name == name);
     let contact = table("contact")?;

@@ -1,8 +1,8 @@
-//! Delimited text as records: where each begins, what its fields are, and whether its quotes are as they should be.
+//! Splits delimited text into records and fields, and checks the quotes.
 //!
-//! The rules are RFC 4180's, with LF or CR LF, any delimiter, and two other habits of quoting. What breaks them is not smoothed
-//! over: a record says what is wrong with it ([`QuoteError`]), because a stray quote can swallow half a file in silence. Blank lines are
-//! passed over, and told of. A record has a limit of bytes, so that memory does not hang on what a file holds.
+//! The rules are RFC 4180's, with LF or CR LF, any delimiter, and two other styles of quoting. Errors are not smoothed over: a
+//! record says what is wrong with it ([`QuoteError`]), because a stray quote can silently swallow half a file. Blank lines are
+//! skipped and counted. A record has a limit of bytes, so that memory does not depend on a file's contents.
 
 use std::io;
 
@@ -26,7 +26,7 @@ pub(super) enum Quoting {
     None,
 }
 
-/// What a file's text is cut by.
+/// How a file's text is split.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) struct Dialect {
     pub delimiter: u8,
@@ -141,7 +141,7 @@ impl Texts {
     }
 }
 
-/// Why no record comes.
+/// Why the next record cannot be read.
 #[derive(Debug)]
 pub(super) enum RecordError {
     /// The stream failed.
@@ -202,7 +202,7 @@ impl Records {
         }
     }
 
-    /// Reads on behind what is there.
+    /// Reads more bytes into the buffer.
     fn more(&mut self) -> Result<(), RecordError> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
@@ -219,7 +219,7 @@ impl Records {
         Ok(())
     }
 
-    /// A record that has quotes, of which `length` bytes are known to be there; how many it has.
+    /// Reads a record with quotes, of which `length` bytes are buffered; returns its length.
     fn read_quoted(&mut self, record: &mut Record, mut length: usize) -> Result<usize, RecordError> {
         loop {
             let there = &self.buffer[self.start..self.start + length];
@@ -280,7 +280,7 @@ impl ReadRecords for Records {
     }
 }
 
-/// Cuts one record; how many bytes it has with its line end, or nothing where it goes on behind what is there.
+/// Cuts one record. Returns its number of bytes with the line end, or `None` where it continues beyond the buffered bytes.
 fn parse(text: &[u8], dialect: Dialect, is_last: bool, line: u64, record: &mut Record) -> Option<usize> {
     let Dialect { delimiter, quoting } = dialect;
     let escaped = quoting == Quoting::Escaped;
@@ -356,7 +356,7 @@ fn parse(text: &[u8], dialect: Dialect, is_last: bool, line: u64, record: &mut R
     }
 }
 
-/// Takes what stands behind a backslash; where to go on. `\N` stays as it is: it is how nothing is written.
+/// Reads the escape behind a backslash; returns where to go on. `\N` is kept, because it is a notation for null.
 fn unescape(text: &[u8], at: usize, is_last: bool, record: &mut Record) -> Option<usize> {
     let Some(&byte) = text.get(at) else {
         record.bytes.push(b'\\');

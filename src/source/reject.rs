@@ -1,6 +1,6 @@
-//! Rows that could not be taken: where they stood, and why.
+//! Rejects: rows that could not be loaded, with their position and the reason.
 //!
-//! A row is never skipped in silence: whoever reads an export hands each refused row to a [`RejectSink`].
+//! **Invariant**: no row is skipped silently. Every reader of exports hands each refused row to a [`RejectSink`].
 
 use std::fs::{File, OpenOptions};
 use std::io::BufWriter;
@@ -46,7 +46,7 @@ pub struct RejectFile {
 }
 
 impl RejectFile {
-    /// Nothing is written yet. A device or a pipe may be there already, a file not.
+    /// A rejects file at this path. Nothing is written yet. The path may be an existing device or pipe, but not an existing file.
     ///
     /// # Errors
     /// Invalid when there is something of that name: it may hold rejects that somebody still needs. Not found when there is no
@@ -64,7 +64,7 @@ impl RejectFile {
         Ok(Self { path, writer: None, count: 0 })
     }
 
-    /// The file, made for its owner alone: what was rejected is people's data.
+    /// Opens the file, readable by its owner alone, because rejected rows are personal data.
     fn open(&self) -> Result<File> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(!is_device(&self.path));
@@ -86,7 +86,7 @@ impl RejectFile {
         &self.path
     }
 
-    /// Forgets what was kept: the files it came from are read anew.
+    /// Discards the rejects kept so far, because their files are read again.
     ///
     /// # Errors
     /// Unavailable when what was written cannot be taken back.
@@ -98,7 +98,7 @@ impl RejectFile {
         Ok(())
     }
 
-    /// Writes out what is still buffered; returns how many were kept.
+    /// Writes the buffered rejects; returns how many there are.
     pub fn finish(&mut self) -> Result<u64> {
         if let Some(writer) = &mut self.writer {
             writer.flush().context(|| phrase!("writing rejects to {}", self.path.display()))?;

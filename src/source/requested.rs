@@ -1,5 +1,5 @@
-//! Can an export be of the table it was told to be? A wrong `--as` stores rows that mean nothing there: links that count as e-mails,
-//! contacts as links.
+//! Checks that an export can be of the table named by `--as`. A wrong `--as` would store meaningless rows: links that count as
+//! e-mails, contacts as links.
 
 use super::headers::{column_of, is_api};
 use super::layout::is_connectors;
@@ -20,7 +20,7 @@ const STANDARD: [(&str, &str); 8] = [
     ("701", "campaigns"),
 ];
 
-/// Refuses a table that was told where the export is of another.
+/// Refuses the table named by `--as` where the export is of another.
 ///
 /// # Errors
 /// Invalid, naming what the export looks like.
@@ -63,7 +63,7 @@ fn of_known(requested: &Table, clues: &Clues<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The known table the export would be taken for if nobody said anything, by what is in it.
+/// The known table that the export's contents look like, without regard to `--as`.
 fn looks_like(clues: &Clues<'_>) -> Option<&'static Table> {
     by_header(clues.headers).or_else(|| by_ids(clues)).map(AsRef::as_ref)
 }

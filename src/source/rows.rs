@@ -1,4 +1,4 @@
-//! What all formats do with their rows.
+//! Steps that the readers of all formats share: rejecting rows and completing batches.
 
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
@@ -15,7 +15,7 @@ pub const BATCH_ROWS: usize = 64 << 10;
 /// The longest record, in bytes.
 pub const RECORD_BYTES: usize = 16 << 20;
 
-/// How exports are read.
+/// Options for reading exports.
 #[derive(Clone)]
 pub struct ReadOptions {
     /// What whoever loads them says of them.
@@ -31,13 +31,13 @@ pub struct ReadOptions {
 }
 
 impl ReadOptions {
-    /// With nothing said but what is `asked`.
+    /// The default options, with only `asked` set.
     pub fn new(asked: Asked) -> Self {
         Self { asked, whole: false, batch_rows: BATCH_ROWS, record_bytes: RECORD_BYTES, progress: None }
     }
 }
 
-/// What comes next of an export's rows.
+/// The next result of reading an export.
 #[derive(Debug)]
 pub enum Next {
     /// A batch, with all columns of [`Table::lake_schema`].
@@ -48,7 +48,7 @@ pub enum Next {
     Otherwise,
 }
 
-/// What was odd in an export, and did not keep its rows from being taken.
+/// Irregularities of an export that did not prevent its rows from being loaded.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Irregularities {
     /// Rows in whose texts bytes that are no letters were replaced.

@@ -1,4 +1,4 @@
-//! Bytes on their way: read whole buffers at a time, counted, and kept as files where they must be read from the end or twice.
+//! Input streams: buffered, counted, and copied to a file where they must be read from the end or twice.
 
 use std::io::{self, Read};
 use std::sync::Arc;

@@ -1,8 +1,8 @@
-//! Rows of delimited text: read as the file was judged to be, with the line each row starts on.
+//! Reads the rows of delimited text in the way that the judgement of the file says, with the line on which each row starts.
 //!
-//! The rows confirm the judgement. One that speaks against it, where only the file's beginning was judged, ends the reading
-//! ([`Next::Otherwise`]): the whole file is judged then, and read anew. In a file judged as a whole it is a row like others that is
-//! refused.
+//! The rows confirm the judgement. Where only the file's beginning was judged, a row that contradicts it ends the reading
+//! ([`Next::Otherwise`]): the whole file is then judged and read again. In a file judged as a whole, such a row is refused like
+//! any other.
 
 use std::collections::HashMap;
 use std::io::{Cursor, Read};
@@ -305,7 +305,7 @@ impl TextRows {
         Ok((!ended || !rows.starts.is_empty()).then_some(rows))
     }
 
-    /// What is wrong with the shape of the record just read; broken letters are mended.
+    /// Returns the problem of the current record's shape, if any; replaces invalid characters.
     fn mend(&mut self) -> Result<Option<String>> {
         let wanted = self.layout.headers.len();
         let is_cut = !self.record.is_ended && self.rows_read > 1;

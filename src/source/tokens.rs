@@ -1,16 +1,16 @@
-//! JSON's tokens, in the bytes of a record that is known to be there whole.
+//! A tokenizer for JSON records that are complete in memory.
 //!
-//! They are read by hand: numbers keep their digits, where a parser would make floats of them; what data frames write and JSON does
-//! not know (`NaN`) is nothing; and bytes that are no letters pass, so that the rows judge them as they do those of other texts.
-//! Nesting is bounded where records are cut ([`super::objects`]).
+//! It is written by hand: numbers keep their digits, where a parser would convert them to floats. `NaN`, which data frames write
+//! and JSON does not have, is null. Invalid UTF-8 passes, so that the rows judge it as they do in other texts. [`super::objects`]
+//! limits the nesting.
 
 use memchr::memchr2;
 
-/// What is wrong in a record.
+/// An error in a JSON record.
 #[derive(Debug)]
 pub(super) struct JsonError(pub &'static str);
 
-/// What kind of value a text is.
+/// The kind of a JSON value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
     Null,
@@ -70,7 +70,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// What stands behind a backslash.
+    /// Reads the escape behind a backslash.
     fn escaped(&mut self, out: &mut Vec<u8>) -> Result<(), JsonError> {
         let letter = self.text.get(self.at).copied();
         self.at += 1;
@@ -183,7 +183,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// Appends a string as it stands.
+    /// Appends a string unchanged.
     fn quoted(&mut self, out: &mut Vec<u8>) -> Result<(), JsonError> {
         self.peek();
         let start = self.at;
@@ -193,7 +193,7 @@ impl<'a> Tokens<'a> {
         Ok(())
     }
 
-    /// The value that comes next, as it stands, and behind it.
+    /// Returns the bytes of the next value unchanged, and moves behind it.
     pub fn raw(&mut self) -> Result<&'a [u8], JsonError> {
         self.peek();
         let start = self.at;

@@ -1,6 +1,6 @@
-//! From an export's text to values: words for nothing, checkboxes, whole numbers.
+//! Parses the values of an export's text: words for null, checkboxes, whole numbers.
 //!
-//! Everything is read by hand from bytes, because this is the hot path of loading; nothing allocates, nothing guesses.
+//! It is written by hand over bytes, because this is the hot path of loading. Nothing allocates, and nothing is guessed.
 
 /// Is this how an export of delimited text writes "nothing"?
 ///

@@ -16,7 +16,7 @@ use super::inputs::{has_known_ending, is_aside};
 use super::stream::{Counted, Progress, Stream};
 use crate::error::{Context, Error, Result};
 
-/// Where the zip lies; a temporary copy goes when its last member is read.
+/// The zip file; a temporary copy is deleted when its last member is read.
 pub(super) enum Archive {
     Path(PathBuf),
     Temporary(Arc<tempfile::TempPath>),

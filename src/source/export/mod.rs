@@ -1,4 +1,4 @@
-//! An export file as batches of its table: opened, recognised, judged, read to the end; every row comes out or is rejected.
+//! An export file as batches of its table: opened, recognised, judged and read to the end. Every row is returned or rejected.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -24,7 +24,7 @@ use crate::record::fields::Table;
 pub use super::rows::{BATCH_ROWS, Next, RECORD_BYTES, ReadOptions};
 pub use super::stream::Progress;
 
-/// What becomes of a header's values.
+/// How the values under a header are used.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum HeaderUse {
     /// A column of the table.
@@ -75,7 +75,7 @@ impl Export {
         Self { name: name.to_owned(), table: layout.table.clone(), why: layout.why, headers, rows }
     }
 
-    /// What comes next. Rows that cannot be taken go to `rejects`.
+    /// Reads the next rows. Rows that cannot be loaded go to `rejects`.
     ///
     /// # Errors
     /// Corrupt when the file ends or breaks in the middle, invalid when a record is too long, and what `rejects`
@@ -103,7 +103,7 @@ impl Export {
         }
     }
 
-    /// What was assumed of it without its saying so, or is a sign that something is amiss: a sentence each, without its name.
+    /// The assumptions made about the export, and signs that something is wrong: a sentence each, without the export's name.
     pub fn notes(&self) -> Vec<String> {
         let (reading, irregularities) = (self.reading(), self.irregularities());
         let mut notes = Vec::new();
@@ -147,7 +147,7 @@ impl Export {
         notes
     }
 
-    /// What was odd in the rows seen so far.
+    /// The irregularities of the rows read so far.
     pub fn irregularities(&self) -> Irregularities {
         match &self.rows {
             Rows::Text(rows) => rows.irregularities(),
@@ -156,7 +156,7 @@ impl Export {
     }
 }
 
-/// What is found in an input.
+/// A finding in an input.
 #[derive(Debug)]
 pub enum Piece {
     /// An export of a known table or of people's attributes.

@@ -1,9 +1,9 @@
-//! Moments and days, in every form seen in the wild.
+//! Parses moments and days, in every form seen in the wild.
 //!
-//! Everything is read by hand from bytes, because this is the hot path of loading; nothing allocates. Nothing is guessed either:
-//! what a text alone does not say (which of two numbers is the month, the zone, the unit of a whole number) is said by
-//! [`Moments`], and a text that contradicts it is told from one that is no moment at all ([`Doubt`]), so that the file is
-//! looked at again instead of the row being lost.
+//! It is written by hand over bytes, because this is the hot path of loading; nothing allocates. Nothing is guessed either: what
+//! a text alone does not say (which of two numbers is the month, the zone, the unit of a whole number) is given by [`Moments`]. A
+//! text that contradicts this is distinguished from one that is no moment at all ([`Doubt`]), so that the file is judged again
+//! instead of the row being lost.
 
 use chrono::{NaiveDateTime, TimeZone};
 use chrono_tz::Tz;
@@ -312,7 +312,7 @@ fn numbered(text: &[u8], order: DateOrder) -> Result<Date<'_>, Doubt> {
     }
 }
 
-/// What a text tells of the order of day and month.
+/// What a text shows about the order of day and month.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum OrderEvidence {
     /// It can be read in this order only.
