@@ -53,10 +53,10 @@ const NAME: char = '*';
 /// What sorts behind all marks of names, and before every column's name.
 pub const BEHIND_NAMES: &str = "+";
 
-/// Stands between a formula's column and when a value of it was first seen.
+/// Separates a formula's column from the moment when a value of it was first seen.
 const SEEN: char = '@';
 
-/// Stands between [`CUSTOM`] and the name of an own field.
+/// Separates [`CUSTOM`] from the name of an own field.
 const OWN: char = '.';
 
 /// When each value of a formula was first seen, by its hash.

@@ -1,7 +1,7 @@
-//! From an export's columns to a whole row: the key, and what is computed rather than told.
+//! Completes an export's columns to a whole row: computes the key and the derived columns.
 //!
-//! [`complete`] takes the columns an export had and returns all columns of the table; [`derive`] recomputes the derived
-//! ones after two versions were merged.
+//! [`complete`] takes the columns an export had and returns all columns of the table; [`derive`] recomputes the derived columns
+//! after two versions were merged.
 
 use std::sync::Arc;
 
@@ -227,7 +227,7 @@ fn key_text(column: &ArrayRef) -> Result<StringArray> {
     Ok(cast(number.as_ref().unwrap_or(column), &DataType::Utf8)?.as_string::<i32>().clone())
 }
 
-/// All told columns as text, in the table's order: the identity of a row that has no id.
+/// All provided columns as text, in the table's order: the identity of a row that has no id.
 fn row_texts(table: &Table, provided: &RecordBatch) -> Result<Vec<StringArray>> {
     table
         .exported()

@@ -1,13 +1,13 @@
-//! Does a text name somebody? Ids and addresses count where they stand whole: `jan@x.edu`, `dan+an@x.edu` and `an@x.education`
-//! do not name `an@x.edu`.
+//! Decides whether a text names a person: an id or address counts only where it stands whole. `jan@x.edu`, `dan+an@x.edu` and
+//! `an@x.education` do not name `an@x.edu`.
 //!
-//! What may stand around one is what texts have there: quotes, brackets, commas, `mailto:`, a full stop at the end of a sentence.
-//! Texts are bytes, since they are also looked for in what is no text.
+//! Around a name may stand what texts have there: quotes, brackets, commas, `mailto:`, a full stop at the end of a sentence.
+//! Texts are bytes, because they are also searched for in binary data.
 
 /// What may go on before an address and be part of it.
 const ADDRESS_GOES_ON: &str = "._%+-";
 
-/// Appended to addresses in copies of an org, so that nobody is written to; no domain of the world ends so.
+/// The suffix of addresses in sandbox copies of an org, so that no mail is delivered; no real domain ends so.
 const MASKED: &[u8] = b".invalid";
 
 /// The places at which a text occurs in some bytes, ascending. Looks at every nth byte only (Horspool), n being the text's length.
@@ -42,7 +42,7 @@ pub fn names_id(text: &[u8], short: &[u8]) -> bool {
     places(text, short).any(|at| is_whole_id(text, at, short.len()))
 }
 
-/// Is what stands there, so many bytes long, all of an address?
+/// Are these bytes a whole address, and not a part of one?
 pub fn is_whole_address(text: &[u8], at: usize, length: usize) -> bool {
     let (before, after) = (&text[..at], &text[at + length..]);
     let begins = match last(before) {
@@ -63,7 +63,7 @@ fn address_ends(after: &[u8]) -> bool {
     }
 }
 
-/// Is what stands there, so many bytes long, the beginning of an id, and nothing longer than one?
+/// Are these bytes the beginning of an id, and not a part of a longer word?
 pub fn is_whole_id(text: &[u8], at: usize, length: usize) -> bool {
     let begins = last(&text[..at]).is_none_or(|(sign, _)| !sign.is_ascii_alphanumeric());
     begins && text[at + length..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count() <= SUFFIX

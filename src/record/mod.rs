@@ -37,7 +37,7 @@ pub mod observed;
 // Does a text name somebody?
 pub mod mention;
 
-// Names and subjects as people compare them: without case, accents and signs, word by word.
+// Compares names and subjects as people do: without case, accents and punctuation.
 pub mod text_match;
 
 // How a mail arrived, as far as its record tells.

@@ -1,16 +1,16 @@
-//! Which versions of an IER the engine saw, and when: kept in the row itself, as little as tells them all.
+//! The observed versions of an IER: which versions the engine saw, and when, stored compactly in the row itself.
 //!
-//! A row holds its newest version; [`hidden::OBSERVED`] holds the way back. Its first line is the moment of the first version,
-//! each further line the moment of a later one and, as a JSON object, the values that one replaced:
+//! A row holds its newest version; [`hidden::OBSERVED`] holds the differences to the earlier ones. Its first line is the moment
+//! of the first version. Each further line is the moment of a later version and, as a JSON object, the values that it replaced:
 //!
 //! ```text
 //! 1786000000000
 //! 1786086400000{"opened":false,"date_opened":null}
 //! ```
 //!
-//! What was known at a moment is the row with all later lines undone, last first. Because it is part of the row it is
-//! committed with it, moves, is compacted and is erased with it. `?` instead of the first moment says that the row
-//! was there before observing began. Moments are milliseconds since 1970, in UTC, by the engine's clock.
+//! What was known at a moment is the row with all later lines undone, the last first. The text is part of the row, so it is
+//! committed, moved, compacted and erased with it. `?` instead of the first moment says that the row was stored before observing
+//! began. Moments are milliseconds since 1970, in UTC, by the engine's clock.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -55,7 +55,7 @@ pub fn parse(observed: &str) -> Result<Vec<SeenVersion>> {
         .collect()
 }
 
-/// The observations of rows nobody had before.
+/// The observations of rows that are stored for the first time.
 pub fn first(rows: &RecordBatch, now_millis: i64) -> Result<RecordBatch> {
     let observed = StringArray::from_iter_values(std::iter::repeat_n(now_millis.to_string(), rows.num_rows()));
     with(rows, observed)
@@ -134,7 +134,7 @@ fn value(kind: Kind, column: &ArrayRef, row: usize) -> Result<Value> {
     })
 }
 
-/// What a row was at a moment.
+/// The state of a row at a moment.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum PastState {
     /// Not known yet, or it cannot be told whether it was.
@@ -143,8 +143,8 @@ pub enum PastState {
     Known(BTreeMap<String, Value>),
 }
 
-/// What a row with these observations was at a moment. A row without any was never observed: what was known of it cannot be
-/// told.
+/// The state at a moment of a row with these observations. A row without observations was never observed, so its state is
+/// unknown.
 pub fn then(observed: Option<&str>, at_millis: i64) -> Result<PastState> {
     let Some(observed) = observed else { return Ok(PastState::Unknown) };
     let seen = parse(observed)?;

@@ -35,7 +35,7 @@ impl Outcome {
 /// A moment, in microseconds since 1970; none where it was not recorded.
 pub type At = Option<i64>;
 
-/// What a record tells of a mail's way.
+/// The marks of a record from which its outcome follows.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Marks {
     /// Is it marked as refused for good?
@@ -48,10 +48,10 @@ pub struct Marks {
     pub used: [Option<At>; 3],
 }
 
-/// The outcome these marks tell of.
+/// The outcome that follows from these marks.
 ///
-/// Whoever opens, clicks or unsubscribes has got the mail, so a soft bounce before that was made good. A hard bounce is believed all
-/// the same: machines open, too.
+/// A person who opens, clicks or unsubscribes has received the mail, so an earlier soft bounce was overcome. A hard bounce is
+/// believed nevertheless, because machines open mails, too.
 pub fn outcome(marks: &Marks) -> Outcome {
     let is_later = |at: &At| match (marks.bounced_at, at) {
         (Some(bounced), Some(at)) => *at >= bounced,

@@ -1,9 +1,9 @@
-//! One spelling of what records are known by: keys without the blanks around them, numbers of Marketing Cloud without a fraction.
+//! Normalises keys: keys without the blanks around them, numbers of Marketing Cloud without a fraction.
 //!
-//! A column of fixed width fills keys up with blanks, and a data frame writes the whole number 9013 as `9013.0` as soon as one row
-//! is without. Salesforce trims its text fields, and job, list, batch, subscriber and e-mail ids are whole numbers in Marketing
-//! Cloud; so either can only mean the plain form, which is what is stored and what keys are made of. A spreadsheet that shows numbers in
-//! groups writes `9,013`. Anything else is kept as it is: `9013.5`, `1E9` and `9.013` are no spellings of anything known.
+//! **Why.** A column of fixed width pads keys with blanks, and a data frame writes the whole number 9013 as `9013.0` as soon as
+//! one row has none. A spreadsheet that shows numbers in groups writes `9,013`. Salesforce trims its text fields, and job, list,
+//! batch, subscriber and e-mail ids are whole numbers in Marketing Cloud. So all of these can only mean the plain form, which is
+//! stored and used for keys. Anything else is kept as it is: `9013.5`, `1E9` and `9.013` are no spellings of anything known.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What proves the age of a version, and which of two is the newer.
+//! The stamp of a version: which of two versions is the newer.
 
 use std::cmp::Ordering;
 

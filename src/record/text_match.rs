@@ -1,10 +1,10 @@
-//! Names and subjects as people compare them: without case, accents and signs, word by word.
+//! Compares names and subjects as people do: without case, accents and punctuation, word by word.
 //!
-//! One matching for everybody: audits, questions (`has_words`, `has_part` and `same_text` of SQL) and the search for people all use it,
-//! so that what one of them finds the others find, too.
+//! Audits, questions (`has_words`, `has_part` and `same_text` of SQL) and the search for people share this one matching, so that
+//! each finds what the others find.
 //!
-//! A word asked for is a whole word of the text: `6` is not in `2026`. A word of three letters or more, without a digit, is also the
-//! beginning of one, so that `enrol` finds `enrolment`. Parts from within words were refused: `ship` is in every internship.
+//! A word asked for is a whole word of the text: `6` is not in `2026`. A word of three letters or more, without a digit, is also
+//! the beginning of one, so that `enrol` finds `enrolment`. Parts from within words were refused: `ship` is in every internship.
 
 use icu_normalizer::DecomposingNormalizerBorrowed;
 use icu_normalizer::properties::CanonicalCombiningClassMapBorrowed;
@@ -70,7 +70,7 @@ fn is_between_words(letter: char) -> bool {
 pub struct Words(Vec<String>);
 
 impl Words {
-    /// The words of what somebody asked for.
+    /// The words of the text asked for.
     pub fn of(text: &str) -> Self {
         Self(plain(text).split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect())
     }
@@ -110,7 +110,7 @@ impl Words {
 /// Letters a beginning of a word must have.
 const LEAST_BEGINNING: usize = 3;
 
-/// Is what was asked for this word, or the beginning of it? Scripts without blanks have no words: there it is a part.
+/// Is the text asked for this word, or its beginning? Scripts without blanks have no words: there it may be any part.
 fn is_word(asked: &str, word: &str) -> bool {
     if asked == word {
         return true;
@@ -126,7 +126,7 @@ fn is_word(asked: &str, word: &str) -> bool {
 pub struct Pattern(Vec<char>);
 
 impl Pattern {
-    /// The pattern somebody wrote.
+    /// The pattern of this text.
     pub fn of(text: &str) -> Self {
         Self(folded(text.trim()).chars().collect())
     }

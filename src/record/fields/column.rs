@@ -203,7 +203,7 @@ pub fn is_hidden(name: &str) -> bool {
     HIDDEN.contains(&name)
 }
 
-/// Name of the column that tells where a row lives; not stored.
+/// The name of the column with a row's tier; not stored.
 pub const TIER: &str = "tier";
 
 /// Name of the column that keeps the org's own fields, as one JSON object by name.
@@ -337,8 +337,8 @@ impl Table {
     }
 }
 
-/// A header as it is compared: without package prefix, `__c`, case and punctuation, so that `et4ae5__Date_Sent__c`,
-/// `DateSent` and `Date Sent` are one.
+/// The form of a header that is compared: without package prefix, `__c`, case and punctuation, so that `et4ae5__Date_Sent__c`,
+/// `DateSent` and `Date Sent` are equal.
 pub fn normalise(header: &str) -> String {
     let lower = header.trim().to_ascii_lowercase();
     let bare = lower.strip_prefix(PACKAGE).unwrap_or(&lower);

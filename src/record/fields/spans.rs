@@ -1,6 +1,6 @@
 //! When a row of people's attributes holds.
 
-/// Since when a row of people's attributes holds; null: for as long as can be told.
+/// Since when a row of people's attributes holds; null: from the beginning of the records.
 pub const VALID_FROM: &str = "valid_from";
 /// Until when it does; null: still.
 pub const VALID_TO: &str = "valid_to";

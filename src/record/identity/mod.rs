@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 
 use super::id::{CONTACT_PREFIX, SfId};
 
-/// How it is known that an id became another.
+/// The source of an alias.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum How {
     /// Two contacts, or two leads, were merged.
@@ -57,7 +57,7 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// What makes two edges one, whenever and by whom they were told.
+    /// The identity of an edge, whenever and by whom it was declared.
     pub fn key(&self) -> (SfId, SfId, How) {
         (self.alias, self.person, self.how)
     }
@@ -84,8 +84,7 @@ struct Person {
 }
 
 impl Identities {
-    /// The people these edges make. Of edges told more than once the one learned first stays; an edge from an id to itself
-    /// says nothing.
+    /// The people that these edges connect. Of equal edges the one learned first stays; an edge from an id to itself is ignored.
     pub fn new(edges: impl IntoIterator<Item = Edge>) -> Self {
         let mut edges: Vec<Edge> = edges.into_iter().filter(|edge| edge.alias != edge.person).collect();
         edges.sort_unstable_by(|a, b| a.key().cmp(&b.key()).then_with(|| a.cmp(b)));
@@ -155,7 +154,7 @@ impl Identities {
         self.person(id).is_some()
     }
 
-    /// What is known of the person who has this id: which became which, how, and when it was learned, first things first.
+    /// The edges of the person with this id: which id became which, how, and when it was learned, the earliest first.
     pub fn edges_of(&self, id: &str) -> &[Edge] {
         self.person(id).map_or(&[], |person| &self.edges[range(&person.edges)])
     }

@@ -1,16 +1,17 @@
-//! What a record is known by, and which versions are one record's.
+//! The names of a record, and the rule which versions belong to one record.
 //!
-//! A version has up to three names: the key of its own (MergeId; of a link its unique link id), job + list + batch + subscriber
-//! together, and its Salesforce id. Exports leave some out, so versions of one record come under keys of different rules (Rule 1).
-//! Two versions are one record's when they share a name, or when a third shares one with each of them; whichever comes first.
+//! A version has up to three names: its own key (MergeId; of a link its unique link id), job + list + batch + subscriber
+//! together, and its Salesforce id. Exports leave some out, so versions of one record come under keys of different rules (Rule
+//! 1). Two versions belong to one record when they share a name, or when a third version shares one with each of them, whichever
+//! comes first.
 //!
-//! **Two keys of their own are two records**, whatever else they share: the key decides, not the id (deleted in Salesforce, then
-//! opened late, a record has a new id and the same MergeId; one id under two MergeIds is two records). What shares a name with two
-//! such records and has no key of its own belongs to the one with the lesser key.
+//! **Two own keys are two records**, whatever else they share: the key decides, not the id (a record that was deleted in
+//! Salesforce and then opened late has a new id and the same MergeId; one id under two MergeIds is two records). A version that
+//! shares a name with two such records, and has no own key, belongs to the one with the lesser key.
 //!
-//! A record is stored under one key for good, the best it had when it first came: a better one learned later is found by its
-//! column, not by writing what is stored anew under it. Names that its columns do not hold any more, an id before the last, say, are
-//! noted with the row ([`hidden::KEPT`]), so that they lead to it still.
+//! A record is stored under one key for good, the best it had when it first came. A better key learned later is found by its
+//! column; the stored row is not rewritten under it. Names that the columns no longer hold, for example an earlier id, are noted
+//! with the row ([`hidden::KEPT`]), so that they still lead to it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -52,7 +53,7 @@ fn rule(key: &str) -> u8 {
     }
 }
 
-/// A name as it is noted with a row whose columns do not hold it any more.
+/// The form in which a name is noted with a row whose columns no longer hold it.
 pub fn noted(name: &str) -> String {
     blake3::hash(name.as_bytes()).to_hex()[..32].to_owned()
 }
@@ -73,7 +74,7 @@ pub fn columns(table: &Table) -> Vec<&'static str> {
     [hidden::KEY, hidden::KEPT, table.id].into_iter().chain(own).chain(parts.iter().copied()).collect()
 }
 
-/// What one version, or one stored row, is known by.
+/// The names of one version or of one stored row.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Known {
     /// The key it has.

@@ -1,4 +1,4 @@
-//! The rows of a batch by key.
+//! Groups the rows of a batch by key.
 
 use arrow::array::{Array, AsArray, RecordBatch};
 

@@ -52,7 +52,7 @@ const FORMULAS: [&str; 2] = ["current_email", "triggered_send_definition_name"];
 /// Values of formulas that were seen before it was noted when.
 const SEEN_BEFORE: i64 = 0;
 
-/// What became of a key's versions.
+/// The outcome of resolving a key's versions.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Outcome {
     /// The resolved row is this version, column for column.
@@ -69,7 +69,7 @@ pub struct Resolved {
     pub outcomes: Vec<Outcome>,
 }
 
-/// Versions that come: the rows from this one on, and the moment they are seen.
+/// The incoming versions: the rows from this one on, and the moment at which they are seen.
 #[derive(Clone, Copy, Debug)]
 pub struct Incoming {
     /// The first of them.
@@ -277,7 +277,7 @@ impl<'a> Registers<'a> {
         self.kept.is_valid(row as usize).then(|| self.kept.value(row as usize))
     }
 
-    /// `None` when the winner stands whole.
+    /// The values in which the result differs from the winner; `None` when the winner provides all of them.
     fn patch(&self, place: usize, winner: u32, group: &[u32]) -> Result<Option<Patch>> {
         if group.len() == 1 || self.stands_whole(winner, group) {
             return Ok(None);
@@ -568,7 +568,7 @@ pub fn resolve_all(table: &Table, versions: &RecordBatch) -> Result<RecordBatch>
     resolve_all_incoming(table, versions, None)
 }
 
-/// [`resolve_all`], of versions that are told at this moment, in milliseconds.
+/// [`resolve_all`], for versions that are seen at this moment, in milliseconds.
 pub fn resolve_all_incoming(table: &Table, versions: &RecordBatch, at_millis: Option<i64>) -> Result<RecordBatch> {
     let by_key = group_by_key(versions)?;
     let groups = by_key.groups();

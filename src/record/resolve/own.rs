@@ -1,9 +1,9 @@
-//! The org's own fields: one JSON text a row, and a register for each field in it.
+//! The org's own fields: one JSON text a row, and one register for each field in it.
 //!
-//! A version that lacks a field erases nothing; one that has it wins by its stamp as in any column. A row of which all fields are of
-//! one version keeps that version's text, letter by letter; a row that mixes versions has its fields in the order of their names.
-//! A field that a version has and that is empty there is a JSON null in its text: it empties the field as of the version's stamp. (Texts
-//! of older builds leave empty fields out as they do fields the export did not have: those say nothing.)
+//! A version without a field erases nothing; a version with it wins by its stamp, as in any column. A row whose fields all come
+//! from one version keeps that version's text, letter by letter; a row that mixes versions has its fields in the order of their
+//! names. A field that is present and empty is a JSON null in the text: it empties the field as of the version's stamp. (Texts of
+//! older builds omit empty fields like absent ones; an omitted field changes nothing.)
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ pub struct Version<'a> {
     pub text: &'a str,
 }
 
-/// What becomes of the own fields of some versions.
+/// The resolved own fields of some versions.
 #[derive(Debug, Eq, PartialEq)]
 pub enum Resolved {
     /// The text of this row.

@@ -1,4 +1,5 @@
-//! Which versions say nothing but what stands, and which are outdone: what a load tells of rows that changed nothing.
+//! Compares versions with the stored row: which are unchanged, and which are outdone. A load counts these as rows that changed
+//! nothing.
 
 use arrow::array::{DynComparator, RecordBatch, make_comparator};
 use arrow::compute::SortOptions;
