@@ -34,7 +34,7 @@ const LOADED: &str = include_str!("../../sql/audit/loaded.sql");
 /// A recipient's mail may carry a date a little before its send's own.
 pub const EARLY_DAYS: u64 = 2;
 
-/// Where a send is known from.
+/// The kind of record from which a send is known.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SendKind {
@@ -155,7 +155,7 @@ pub struct Erasure {
     pub erasure_id: String,
 }
 
-/// What retention removed of a send.
+/// The counts of a send's records that retention removed.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Expired {
     /// Records that were removed.

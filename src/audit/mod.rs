@@ -11,7 +11,7 @@ pub mod verdict;
 // Names of sends that are like one that no send has.
 pub mod nearest;
 
-// An audit in words, for people: each sentence says what a record shows, and no more.
+// The sentences of an audit: each says what a record shows, and no more.
 pub mod wording;
 
 // The evidence pack: an audit with the records it rests on, and what proves both.
@@ -152,7 +152,7 @@ pub struct SendAudit {
     pub verdict: Verdict,
 }
 
-/// What of a send matched.
+/// The part of a send that matched.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Match {
     /// Which of its fields.

@@ -19,7 +19,7 @@ use crate::record::observed::{SeenVersion, parse};
 pub use crate::record::outcome::Outcome;
 use crate::record::outcome::{Marks, outcome};
 
-/// What is proved.
+/// The verdict: what is proved.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
@@ -53,7 +53,7 @@ pub struct Mail {
     pub clicks: Vec<Click>,
 }
 
-/// Something that was recorded about a mail.
+/// A recorded event of a mail.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Event {
     /// What.
@@ -64,7 +64,7 @@ pub struct Event {
     pub learned_at: Option<DateTime<Utc>>,
 }
 
-/// What can be recorded about a mail.
+/// The kinds of events of a mail.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "their names say it")]

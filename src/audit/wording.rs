@@ -11,7 +11,7 @@ use super::verdict::{Event, Mail, Outcome, Reason, Verdict, What};
 use super::{About, Alias, Audit, SendAudit};
 use crate::human::count;
 
-/// By what an answer is worded.
+/// The settings of an answer's wording.
 #[derive(Clone, Copy, Debug)]
 pub struct Wording {
     /// The zone of its times.

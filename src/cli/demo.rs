@@ -159,7 +159,7 @@ fn prepare(folder: &Path, ours: &[&Path]) -> Result<()> {
     std::fs::write(&mark, "made by `ier demo`; this folder may be deleted\n").context(preparing)
 }
 
-/// Tells the steps to a person; a machine gets one report at the end.
+/// Prints the steps of the demo for people; with `--json` there is one report at the end.
 struct StepOutput {
     silent: bool,
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 // A message in words and values.
 pub(crate) mod message;
 
-// What is said of a statement, in words for whoever typed it.
+// Errors of DataFusion and arrow about a statement, reworded for users.
 pub(crate) mod sql_errors;
 
 // What errors of other libraries mean to the operator.

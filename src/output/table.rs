@@ -25,7 +25,7 @@ const MAX_CELL: usize = 60;
 /// Where the terminal is too narrow for all columns, texts are cut to this first.
 const NARROW_CELL: usize = 24;
 
-/// How the rows are laid out, once that is known.
+/// The layout of the rows, once it is known.
 enum TableLayout {
     /// In columns of these widths: the first so many of all.
     Columns(Vec<usize>),

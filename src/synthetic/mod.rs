@@ -28,7 +28,7 @@ mod cell;
 // Chance without memory: the same facts, the same throw.
 mod dice;
 
-// What one person does with one e-mail, and which versions of the IER that leaves behind.
+// The life cycle of one e-mail to one person, and the versions of the IER that it leaves.
 mod lifecycle;
 
 // Files that appear whole or not at all: written under a temporary name, renamed at the end, removed when given up.

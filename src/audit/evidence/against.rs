@@ -26,7 +26,7 @@ use crate::query::engine::Engine;
 use crate::record::fields::{TIER, hidden};
 use crate::tiers::warehouse::Warehouse;
 
-/// What the archive says of a pack.
+/// The result of comparing a pack with the archive.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Against {
     /// The warehouse that was asked.
@@ -48,7 +48,7 @@ pub struct SourceFile {
     pub state: FileState,
 }
 
-/// What became of a file.
+/// The state of a file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileState {
@@ -72,7 +72,7 @@ pub struct SourceRow {
     pub state: RowState,
 }
 
-/// What became of a record.
+/// The state of a record.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum RowState {

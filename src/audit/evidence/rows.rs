@@ -39,7 +39,7 @@ pub struct Row {
     pub values: Map<String, Value>,
 }
 
-/// What an answer rests on.
+/// The stored rows on which an answer is based.
 pub struct SourceRows {
     /// The rows that are evidence, by table, newest first.
     pub records: Vec<Row>,

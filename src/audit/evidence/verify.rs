@@ -33,7 +33,7 @@ use crate::tiers::warehouse::Warehouse;
 /// The files of a pack beside the manifest, in order of their names.
 const FILES: [&str; 4] = [ANSWER, PAGE, RECORDS_CSV, RECORDS_JSON];
 
-/// What was found.
+/// The report of a verification.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
     /// Where the pack is.
@@ -46,7 +46,7 @@ pub struct Report {
     pub archive: Option<Against>,
 }
 
-/// What a manifest says.
+/// The facts of a manifest.
 #[derive(Clone, Debug, Serialize)]
 pub struct ManifestFacts {
     /// When the pack was made.

@@ -27,7 +27,7 @@ A statement may take several lines and ends with a semicolon.
 Ctrl-C stops the running statement, or forgets the lines typed. Tab completes words, tables and columns.
 ";
 
-/// What somebody typed after a backslash.
+/// A command typed after a backslash.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Command {
     Leave,

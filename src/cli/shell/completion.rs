@@ -73,7 +73,7 @@ const COMMANDS: [&str; 19] = [
 /// Words after which a table's name comes.
 const BEFORE_TABLES: [&str; 6] = ["from", "join", "describe", "\\d", "\\dt", "\\dv"];
 
-/// All words there are.
+/// The words that Tab completes.
 #[derive(Clone, Debug, Default)]
 pub struct CompletionWords {
     /// Tables and views, with their columns.

@@ -15,7 +15,7 @@ pub enum Line {
     End,
 }
 
-/// Where lines come from.
+/// A source of lines.
 #[async_trait(?Send)]
 pub trait Lines {
     /// The next line; `prompt` is shown where somebody types.

@@ -51,7 +51,7 @@ const PROMPT_WITHIN: &str = "  -> ";
 /// Files that include files that include files: so many and no more, since one may include itself.
 const INCLUDED_MAX: usize = 100;
 
-/// What a shell is begun with.
+/// A shell and its settings.
 pub struct Shell<'a> {
     /// Who answers.
     pub ask: &'a dyn Ask,
@@ -79,7 +79,7 @@ pub struct Shell<'a> {
     pub interactive: bool,
 }
 
-/// What is going on while lines are read.
+/// The state of the shell while it reads lines.
 #[derive(Default)]
 struct ShellState {
     /// Lines of a statement that has not ended.

@@ -20,7 +20,7 @@ impl Time {
     }
 }
 
-/// How values are told.
+/// The unit of values.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Unit {
     /// Whole numbers.

@@ -9,7 +9,7 @@ pub(super) enum Figure {
     Heat(Heat),
 }
 
-/// What runs from left to right below lines.
+/// The horizontal axis of a line chart.
 #[derive(Clone, Copy)]
 pub(super) enum XAxis {
     Time(Time),

@@ -49,7 +49,7 @@ mod png;
 /// Rows of an answer that is drawn. More points than a picture has dots tell the eye nothing.
 const MAX_ROWS: usize = 5_000;
 
-/// What it is drawn on.
+/// The surface of a chart.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Surface {
     Terminal,
