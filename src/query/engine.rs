@@ -43,10 +43,11 @@ use crate::lake::read::scan::STORE;
 use crate::query::functions::identity::TablesOfPerson;
 use crate::query::functions::macros::Macros;
 use crate::query::functions::{distinct, identity, local_time};
+use crate::query::planner::empty_values::EmptyValues;
 use crate::query::planner::grouping_sets::FixedGroupings;
 use crate::query::planner::literals::{BoolLiterals, ShortIds};
 use crate::query::planner::once::TextsOnce;
-use crate::query::planner::one_row::OneRowJoins;
+use crate::query::planner::one_row::OneRowStays;
 use crate::query::planner::pushdown;
 use crate::query::planner::rollups::CountMerged;
 use crate::query::planner::rules::PhysicalRules;
@@ -338,7 +339,7 @@ fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     rules.insert(0, Arc::new(ShortIds));
     rules.insert(1, Arc::new(WallClock));
     rules.push(Arc::new(NullsInSubqueries));
-    rules.push(Arc::new(OneRowJoins));
+    rules.push(Arc::new(OneRowStays));
     rules.push(Arc::new(FixedGroupings));
     rules
 }
@@ -373,6 +374,7 @@ async fn missing_table(state: &SessionState, statement: &Statement, public: &Pub
         }
     }
     let table = missing?;
+    rules.insert(2, Arc::new(EmptyValues));
     let name = table.table();
     if let Some(meant) = meant_table(name, public) {
         return Some(Error::not_found(format!("there is no table {name}; did you mean {meant}?")));

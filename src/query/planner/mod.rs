@@ -41,10 +41,13 @@ pub(super) mod wall_clock;
 // IN, ANY, ALL and EXISTS over nulls: what the standard says they mean.
 pub(super) mod subqueries;
 
+// A value of a statement without rows is null.
+pub(super) mod empty_values;
+
 // Grouping sets over columns that the statement fixes are refused.
 pub(super) mod grouping_sets;
 
-// A join with an aggregate of all rows keeps its condition.
+// An aggregate of all rows keeps conditions above it.
 pub(super) mod one_row;
 
 // Window functions over whole partitions, some partitions at a time.

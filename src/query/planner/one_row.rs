@@ -1,65 +1,51 @@
-//! Keeps the condition of a join with an aggregate of all rows.
+//! What has one row keeps it from conditions above: an aggregate of all rows.
 //!
-//! **Why.** An aggregate without GROUP BY has one row even over no rows. Where a join's condition names no column of one side
-//! (`ON x.c = y.c AND x.c IS NULL`, where `c` is the same in every row), DataFusion 55.2 pushes it down into that side and
-//! through the aggregate, which still has its row: so the join keeps a row it should not. A condition is not pushed through a
-//! limit, so each such side gets one, of the one row it has.
+//! An aggregate without GROUP BY has one row, whatever there is. DataFusion 55.2 hands a condition that names no column, once it is clear that
+//! what it names is the same in every row (`ON x.c = y.c AND x.c IS NULL`, `WHERE x.c LIKE '%b'`, where `c` is `'a'`), down through
+//! joins and conditions, and through the aggregate, which then has its row all the same: a row is shown that should not. A
+//! condition does not pass a limit, so each such aggregate below a condition or a join gets one, of the one row it has.
+//!
+//! Until 2026-11-28 only the sides of joins got one: between join and aggregate there may be a condition, such as one with
+//! NOT IN (seed 12067 beside SQLite).
 
 use std::sync::Arc;
 
 use datafusion::common::Result as DfResult;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult};
-use datafusion::logical_expr::{Distinct, Join, Limit, LogicalPlan, lit};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::logical_expr::{Limit, LogicalPlan, lit};
 use datafusion::optimizer::AnalyzerRule;
 
-use super::subqueries::is_one_row;
-
-/// Keeps conditions of joins above aggregates of all rows.
+/// Keeps conditions above aggregates of all rows.
 #[derive(Debug)]
-pub struct OneRowJoins;
+pub struct OneRowStays;
 
-impl AnalyzerRule for OneRowJoins {
+impl AnalyzerRule for OneRowStays {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> DfResult<LogicalPlan> {
-        plan.transform_up_with_subqueries(|node| Ok(limited(node))).data()
+        plan.transform_up_with_subqueries(|node| match node {
+            LogicalPlan::Filter(_) | LogicalPlan::Join(_) => node.map_children(limited),
+            node => Ok(Transformed::no(node)),
+        })
+        .data()
     }
 
     fn name(&self) -> &str {
-        "one_row_joins"
+        "one_row_stays"
     }
 }
 
-fn limited(node: LogicalPlan) -> Transformed<LogicalPlan> {
-    match node {
-        LogicalPlan::Join(join)
-            if (!join.on.is_empty() || join.filter.is_some()) && (is_side(&join.left) || is_side(&join.right)) =>
-        {
-            let (left, right) = (side(&join.left), side(&join.right));
-            Transformed::yes(LogicalPlan::Join(Join { left, right, ..join }))
-        }
-        node => Transformed::no(node),
-    }
-}
-
-/// One row, of a statement that asks nothing of the one around it.
-fn is_side(plan: &LogicalPlan) -> bool {
-    has_one_row(plan) && plan.all_out_ref_exprs().is_empty()
-}
-
-/// One row also behind what neither adds nor takes any from one.
-fn has_one_row(plan: &LogicalPlan) -> bool {
+/// A limit above each aggregate that a condition from above would reach; what is below another condition or join has its own
+/// already. One that asks something of a statement around it is left: it is taken out of its place.
+fn limited(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
     match plan {
-        LogicalPlan::Projection(projection) => has_one_row(&projection.input),
-        LogicalPlan::SubqueryAlias(alias) => has_one_row(&alias.input),
-        LogicalPlan::Distinct(Distinct::All(input)) => has_one_row(input),
-        LogicalPlan::Window(window) => has_one_row(&window.input),
-        plan => is_one_row(plan),
-    }
-}
-
-fn side(plan: &Arc<LogicalPlan>) -> Arc<LogicalPlan> {
-    match is_side(plan) {
-        true => Arc::new(LogicalPlan::Limit(Limit { skip: None, fetch: Some(Box::new(lit(1_i64))), input: plan.clone() })),
-        false => plan.clone(),
+        LogicalPlan::Filter(_) | LogicalPlan::Join(_) | LogicalPlan::Limit(_) => Ok(Transformed::no(plan)),
+        LogicalPlan::Aggregate(ref aggregate) if aggregate.group_expr.is_empty() => {
+            if !plan.all_out_ref_exprs().is_empty() {
+                return Ok(Transformed::no(plan));
+            }
+            let (skip, fetch) = (None, Some(Box::new(lit(1_i64))));
+            Ok(Transformed::yes(LogicalPlan::Limit(Limit { skip, fetch, input: Arc::new(plan) })))
+        }
+        plan => plan.map_children(limited),
     }
 }

@@ -29,8 +29,8 @@
 //! | `(SELECT count(*) FROM v, w WHERE v.a = t.a AND w.a = t.b)`, and so `IN`, `EXISTS` | two columns of one name are taken for one: wrong rows; as a value refused here | not found there |
 //! | `EXISTS (SELECT … WHERE v.a = t.a GROUP BY ROLLUP (v.b))`, or `HAVING` without `GROUP BY` | no row where nothing is; refused here | issue 25519 |
 //! | `EXISTS (SELECT v.b AS a … WHERE v.a = t.a)` | refused: one name twice | not found there |
-//! | `(SELECT 'b' AS c, max(k) AS m …) x LEFT JOIN (the same) y ON x.c = y.c AND x.c IS NULL`: one row with one row | the condition is lost: answered by [`super::one_row`] | not found there |
-//! | one value of a join that is empty, `(SELECT y.n FROM v x JOIN v y ON x.s <= y.s WHERE x.k = 3 AND y.k = 0) IS NULL`, among others | **open**: rows are lost (seeds 11986, 12067, 12472) | not looked for |
+//! | `(SELECT 'b' AS c, max(k) AS m …) x LEFT JOIN (the same) y ON x.c = y.c AND x.c IS NULL`: a condition that names nothing goes below an aggregate of all rows | the condition is lost: answered by [`super::one_row`] | not found there |
+//! | `(SELECT n FROM v WHERE …) IS NULL`, where n is never null and there may be no row | taken for false: answered by [`super::empty_values`] | issue 24513, mended by 24516 after 55.2 |
 //! | `x IN (SELECT …)` in the list of a SELECT | refused with a syntax tree | pull request 25338 |
 
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //! whether it is still there, and of the engine.
 //!
 //! When an upgrade makes a test here fail, upstream has mended that fault: take the line away, and the rewrite of ours once none of
-//! its lines is left (`query::planner::subqueries`, `query::planner::wall_clock`, `query::functions::idioms`).
+//! its lines is left (`query::planner::subqueries`, `query::planner::empty_values`, `query::planner::wall_clock`, `query::functions::idioms`).
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ const TABLES_OF_FAULTS: [&str; 6] = [
 ];
 
 /// Where upstream keeps it (apache/datafusion, unless it says otherwise), the statement, the right rows.
-const FAULTS: [(&str, &str, &[Option<i64>]); 12] = [
+const FAULTS: [(&str, &str, &[Option<i64>]); 13] = [
     ("issue 25347", "SELECT id FROM o WHERE 3 NOT IN (SELECT id FROM v WHERE v.g = o.g)", &[Some(1)]),
     ("issue 25336", "SELECT id FROM a WHERE id NOT IN (SELECT b.id FROM b WHERE b.z < a.z)", &[Some(2), Some(4)]),
     (
@@ -57,6 +57,11 @@ const FAULTS: [(&str, &str, &[Option<i64>]); 12] = [
         "no number found: a condition without columns goes below an aggregate",
         "SELECT 7 AS id FROM (SELECT max(z) AS z FROM a) t WHERE 1 = (SELECT min(z) FROM b)",
         &[],
+    ),
+    (
+        "issue 24513, mended by 24516 after 55.2",
+        "SELECT id FROM o WHERE (SELECT x FROM n WHERE x > 5) IS NULL",
+        &[Some(1), Some(2)],
     ),
     (
         "issue 23692; apache/datafusion-sqlparser-rs 2436, merged after 0.62: IS DISTINCT FROM takes the AND behind it",
