@@ -394,7 +394,7 @@ fn without_comments(sql: &str) -> String {
 }
 
 async fn rows<T: DeserializeOwned>(engine: &Engine, sql: &str, values: Vec<ScalarValue>) -> Result<Vec<T>> {
-    let batches: Vec<RecordBatch> = engine.sql_with(sql, ParamValues::from(values)).await?.try_collect().await?;
+    let batches: Vec<RecordBatch> = engine.sql_within(sql, ParamValues::from(values)).await?.try_collect().await?;
     deserialized(&batches)
 }
 

@@ -296,6 +296,6 @@ async fn versions(tiers: &Tiers) -> Result<(Option<u64>, Option<u64>)> {
 }
 
 async fn rows<T: DeserializeOwned>(engine: &Engine, sql: &str) -> Result<Vec<T>> {
-    let batches: Vec<_> = engine.sql_with(sql, ParamValues::List(Vec::new())).await?.try_collect().await?;
+    let batches: Vec<_> = engine.sql_within(sql, ParamValues::List(Vec::new())).await?.try_collect().await?;
     deserialized(&batches)
 }

@@ -125,7 +125,7 @@ impl Audience {
         gather(engine.sql(OPT_OUTS_KNOWN).await?, |_| report.opt_outs_known = true).await?;
         let opted_out = async |unsubscribed: bool| {
             let value = ScalarValue::Boolean(Some(unsubscribed));
-            engine.sql_with(OPTED_OUT, ParamValues::from(vec![value])).await
+            engine.sql_within(OPTED_OUT, ParamValues::from(vec![value])).await
         };
         report.opted_out = without(&mut people, opted_out(false).await?, counted).await?;
         if !self.with_unsubscribed {

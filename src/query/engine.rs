@@ -35,7 +35,7 @@ use super::look_ups::{AskedAbout, LookUps, Requester};
 use super::memory::{Shares, merge_bytes};
 use super::people::{People, Person};
 use super::workers::{WorkerStream, Workers};
-use super::{depth, functions, statement};
+use super::{depth, functions, named, statement};
 use crate::calendar::days::Today;
 use crate::calendar::local::Calendar;
 use crate::error::{Context, Error, Result, sql_errors};
@@ -191,7 +191,13 @@ impl Engine {
 
     /// [`Engine::sql`] with values for `$1`, `$2` …: values are bound, never pasted.
     pub async fn sql_with(&self, query: &str, parameters: ParamValues) -> Result<SendableRecordBatchStream> {
-        Box::pin(self.run(query, &BTreeMap::new(), parameters)).await
+        Box::pin(self.run(query, &BTreeMap::new(), parameters, true)).await
+    }
+
+    /// [`Engine::sql_with`] for what enters in the log of look-ups by itself whom it shows: people that the statement's conditions name are
+    /// not entered once more.
+    pub(crate) async fn sql_within(&self, query: &str, parameters: ParamValues) -> Result<SendableRecordBatchStream> {
+        Box::pin(self.run(query, &BTreeMap::new(), parameters, false)).await
     }
 
     /// The statement that is planned for a question: its parameters bound, its macros replaced. Other engines can run it, if they
@@ -212,6 +218,7 @@ impl Engine {
         query: &str,
         given: &BTreeMap<String, String>,
         parameters: ParamValues,
+        is_asked: bool,
     ) -> Result<SendableRecordBatchStream> {
         let given = &*self.looked_at(query, given).await?;
         let mut state = self.context.state();
@@ -234,6 +241,9 @@ impl Engine {
             self.may_look_up()?;
         }
         let asked_about = asked.clone();
+        // Whom it names, and whether somebody may be looked up: asked only where there is a log.
+        let named = (is_asked && self.look_ups().is_some()).then(|| (asked.clone(), self.may_look_up()));
+        let identities = people.as_ref().map(|people| people.identities.clone());
         let answer = self.work(async move {
             state.register_udtf(IER_AS_OF, Arc::new(as_of));
             if let Some(people) = people {
@@ -255,6 +265,19 @@ impl Engine {
                 ParamValues::List(values) if values.is_empty() => frame,
                 _ => frame.with_param_values(parameters)?,
             };
+            if let Some((asked, may_look_up)) = named {
+                let mut people = named::people(bound.logical_plan())?;
+                // Functions have noted whom they are of: another id of that person is no other person.
+                let is_one = |one: &SfId, other: &SfId| {
+                    let canonical = |id: &SfId| identities.as_ref().map(|known| known.canonical(id.as_str()).to_owned());
+                    one == other || identities.is_some() && canonical(one) == canonical(other)
+                };
+                people.retain(|person| !asked.has(|known| is_one(known, person)));
+                if !people.is_empty() {
+                    may_look_up?;
+                }
+                people.into_iter().for_each(|person| asked.note("sql", person));
+            }
             Ok(bound.execute_stream().await?)
         });
         let answer = answer.await.map_err(Error::of_statement)?;
@@ -324,7 +347,20 @@ impl Engine {
     /// Invalid when the text is no person's id.
     pub async fn alias_ledger(&self, of: Option<&str>) -> Result<SendableRecordBatchStream> {
         let id = of.map(|of| SfId::of_person(of).map(|id| id.to_string())).transpose()?;
-        self.sql_with(ALIASES, ParamValues::from(vec![ScalarValue::Utf8View(id)])).await
+        self.sql_within(ALIASES, ParamValues::from(vec![ScalarValue::Utf8View(id)])).await
+    }
+
+    /// All tables and views with their columns, by one look at each: what a shell completes.
+    pub async fn names(&self) -> Result<Vec<(String, Vec<String>)>> {
+        self.public.refresh().await?;
+        let mut listed = Vec::new();
+        for name in self.public.table_names() {
+            if let Some(table) = self.public.table(&name).await? {
+                let columns = table.schema().fields().iter().map(|field| field.name().clone()).collect();
+                listed.push((name, columns));
+            }
+        }
+        Ok(listed)
     }
 
     /// The catalog, for those who plan around it (tests compare plans).

@@ -1,7 +1,8 @@
 //! The log of look-ups, as the engine writes it: whatever shows a person leaves an entry before the first row is shown.
 //!
-//! **Why here.** It stands below all front ends, so that none can bypass it: the history, audits, the search for people, and
-//! statements that name a person to `contact_history` or `person_ids`. A statement over everybody is not a look-up.
+//! It stands here, below all doors, so that none can pass it by: the history, audits, the search for people, and statements that
+//! name a person to `contact_history` or `person_ids`, or in a condition (`super::named`), whoever asks them. A statement over
+//! everybody is no look-up of anybody.
 //!
 //! An engine that was opened without a log (for tests, and for jobs, which ask about nobody) writes no entries; `ier` never opens
 //! one without.
@@ -35,7 +36,10 @@ impl Requester {
     /// Invalid, with what to do.
     pub fn check(&self) -> Result<()> {
         if self.reason_required && self.reason.is_none() {
-            return Err(Error::invalid("say why you look, with --reason TEXT: audit.reason_required asks for it"));
+            return Err(Error::invalid(
+                "say why you look, with --reason TEXT (a shell takes it at its start: ier sql --reason TEXT): audit.reason_required \
+                 asks for it",
+            ));
         }
         Ok(())
     }
@@ -69,6 +73,11 @@ impl AskedAbout {
         if !asked.iter().any(|(_, known)| *known == id) {
             asked.push((function, id));
         }
+    }
+
+    /// Is one of them so?
+    pub(super) fn has(&self, is: impl Fn(&SfId) -> bool) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|(_, known)| is(known))
     }
 
     /// All of them, once.

@@ -5,6 +5,9 @@
 // The log of look-ups as the engine writes it: whatever shows somebody leaves an entry.
 pub mod look_ups;
 
+// Whom a statement names by an id: it is a look-up of them.
+mod named;
+
 // Functions of SQL: who is one person, local time, measures, versions.
 pub mod functions;
 

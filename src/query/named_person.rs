@@ -51,7 +51,7 @@ impl Engine {
             _ => {}
         }
         let (sql, ids) = person.statement(MAIL_COUNT);
-        let mut rows = self.sql_with(&sql, ids).await?;
+        let mut rows = self.sql_within(&sql, ids).await?;
         let mut mails = 0;
         while let Some(batch) = rows.try_next().await? {
             mails += batch.column(0).as_primitive::<Int64Type>().iter().flatten().sum::<i64>();
@@ -70,7 +70,7 @@ impl Engine {
     pub async fn must_know_send(&self, send: &str) -> Result<()> {
         let send = SfId::parse(send.trim()).map_or_else(|_| send.trim().to_owned(), |id| id.to_string());
         let value = ParamValues::from(vec![ScalarValue::Utf8View(Some(send.clone()))]);
-        let mut rows = self.sql_with(KNOWN_SEND, value).await?;
+        let mut rows = self.sql_within(KNOWN_SEND, value).await?;
         while let Some(batch) = rows.try_next().await? {
             if batch.num_rows() > 0 {
                 return Ok(());

@@ -36,7 +36,7 @@ impl Engine {
             return Ok(());
         }
         let (sql, ids) = person.statement(KNOWN_IDS);
-        let mut rows = self.sql_with(&sql, ids).await?;
+        let mut rows = self.sql_within(&sql, ids).await?;
         while let Some(batch) = rows.try_next().await? {
             if batch.num_rows() > 0 {
                 return Ok(());
@@ -48,7 +48,7 @@ impl Engine {
     /// That nobody has an id, and which it may have been.
     async fn nobody_has(&self, id: &SfId) -> Result<Error> {
         let wanted = ParamValues::from(vec![ScalarValue::Utf8View(Some(id.as_str15().to_owned()))]);
-        let mut rows = self.sql_with(NEAR_IDS, wanted).await?;
+        let mut rows = self.sql_within(NEAR_IDS, wanted).await?;
         let mut near: Vec<(bool, SfId, u64)> = Vec::new();
         while let Some(batch) = rows.try_next().await? {
             let (ids, mails) = (batch.column(0).as_string_view(), batch.column(1).as_primitive::<Int64Type>());

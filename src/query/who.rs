@@ -144,7 +144,7 @@ impl Engine {
     /// By what somebody is recognised, as contacts and leads have it.
     pub async fn face(&self, person: &Person) -> Result<PersonLabel> {
         let (sql, ids) = person.statement(FACE);
-        let mut rows = self.sql_with(&sql, ids).await?;
+        let mut rows = self.sql_within(&sql, ids).await?;
         let canonical = person.canonical_id();
         let others = person.ids().iter().map(SfId::to_string).filter(|id| id != canonical).collect();
         let mut face = PersonLabel { id: canonical.to_owned(), other_ids: others, ..PersonLabel::default() };
@@ -168,7 +168,7 @@ impl Engine {
         let address = address.trim();
         let wanted = address.to_lowercase();
         let value = ParamValues::from(vec![ScalarValue::Utf8View(Some(wanted.clone()))]);
-        let mut rows = self.sql_with(WRITTEN_TO, value).await?;
+        let mut rows = self.sql_within(WRITTEN_TO, value).await?;
         let mut found = BTreeMap::new();
         while let Some(batch) = rows.try_next().await? {
             for id in batch.column(0).as_string_view().iter().flatten() {

@@ -1,0 +1,107 @@
+//! Whom a statement names by an id: `person_id = '003…'`, `id IN ('003…', '00Q…')`.
+//!
+//! A statement that is about somebody is a look-up, whichever table it asks and whatever the column is called there: what tells is the id
+//! of a contact or lead that something is compared with. It goes by the plan before anything is rewritten, with its parameters
+//! bound, so that only what was typed or given counts. An id that something must *not* be names nobody, and a list of more than
+//! [`FEW`] people is one of many, as an audience is: a statement about many is no look-up of each.
+//!
+//! An address, a name, and a part of an id are not seen here.
+
+use std::collections::BTreeSet;
+
+use datafusion::common::Result as DfResult;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
+
+use crate::record::id::SfId;
+
+/// People a statement may name by their ids and be about each of them.
+const FEW: usize = 20;
+
+/// The people a plan names, each once; nobody where it names more than a few. A plan that is only explained shows nobody.
+pub(super) fn people(plan: &LogicalPlan) -> DfResult<Vec<SfId>> {
+    let mut named = BTreeSet::new();
+    if !matches!(plan, LogicalPlan::Explain(_)) {
+        plan.apply_with_subqueries(|node| {
+            node.apply_expressions(|expr| {
+                expr.apply(|expr| {
+                    note(expr, &mut named);
+                    Ok(TreeNodeRecursion::Continue)
+                })
+            })
+        })?;
+    }
+    Ok(if named.len() > FEW { Vec::new() } else { named.into_iter().collect() })
+}
+
+fn note(expr: &Expr, named: &mut BTreeSet<SfId>) {
+    match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq | Operator::IsNotDistinctFrom, right }) => {
+            named.extend([left, right].into_iter().filter_map(|side| person(side)));
+        }
+        Expr::InList(list) if !list.negated => named.extend(list.list.iter().filter_map(person)),
+        _ => {}
+    }
+}
+
+/// The person whose id a value is.
+fn person(expr: &Expr) -> Option<SfId> {
+    match expr {
+        Expr::Literal(value, _) => value.try_as_str().flatten().and_then(|text| SfId::of_person(text.trim()).ok()),
+        Expr::Cast(cast) => person(&cast.expr),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use datafusion::prelude::SessionContext;
+
+    use super::*;
+
+    async fn named(sql: &str) -> Vec<String> {
+        let context = SessionContext::new();
+        for table in
+            ["CREATE TABLE ier(person_id TEXT, opened BOOLEAN) AS VALUES ('x', true)", "CREATE TABLE c(id TEXT) AS VALUES ('x')"]
+        {
+            context.sql(table).await.unwrap();
+        }
+        let plan = context.state().create_logical_plan(sql).await.unwrap();
+        people(&plan).unwrap().into_iter().map(|id| id.to_string()).collect()
+    }
+
+    #[tokio::test]
+    async fn whoever_a_condition_is_about_is_named_wherever_it_stands() {
+        let (ana, ben) = ("003f40000000001AAA", "003f40000000003AAA");
+        for sql in [
+            "SELECT * FROM ier WHERE person_id = '003f40000000001AAA'",
+            "SELECT * FROM ier WHERE '003f40000000001' = person_id AND opened",
+            "SELECT * FROM ier WHERE upper(person_id) IN ('003f40000000001', 'x')",
+            "SELECT count(*) FILTER (WHERE person_id = '003f40000000001') FROM ier",
+            "SELECT * FROM ier WHERE EXISTS (SELECT 1 FROM c WHERE c.id = ier.person_id AND c.id = '003f40000000001')",
+            "SELECT * FROM ier JOIN c ON c.id = person_id AND c.id = CAST('003f40000000001' AS VARCHAR)",
+            "WITH w AS (SELECT * FROM c WHERE id = '003f40000000001') SELECT * FROM w UNION ALL SELECT * FROM w",
+        ] {
+            assert_eq!(named(sql).await, [ana], "{sql}");
+        }
+        assert_eq!(named("SELECT 1 FROM c WHERE id IN ('003f40000000003', '003f40000000001AAA')").await, [ana, ben]);
+    }
+
+    #[tokio::test]
+    async fn everybody_many_and_nobody_are_not_named() {
+        let many: Vec<String> = (10..10 + FEW + 1).map(|at| format!("'003f400000000{at}'")).collect();
+        let many = format!("SELECT * FROM c WHERE id IN ({})", many.join(", "));
+        for sql in [
+            "SELECT * FROM ier WHERE opened",
+            "SELECT * FROM ier WHERE person_id <> '003f40000000001'",
+            "SELECT * FROM ier WHERE person_id NOT IN ('003f40000000001')",
+            "SELECT * FROM ier WHERE person_id = 'a0Bf40000000002EAA'",
+            "SELECT '003f40000000001' AS id FROM ier",
+            "EXPLAIN SELECT * FROM ier WHERE person_id = '003f40000000001'",
+            &many,
+        ] {
+            assert!(named(sql).await.is_empty(), "{sql}");
+        }
+    }
+}
