@@ -2,12 +2,25 @@
 //!
 //! A job takes an `Arc<dyn Progress>`; the command line passes a bar, tests and servers pass [`Silent`].
 
-/// Where a job reports how far it is. Units (bytes, rows) are the job's own; it says once how many there are in all.
-pub trait Progress: Send + Sync {
-    /// There are this many units in all; called again when more turn up.
-    fn total(&self, total: u64);
+/// What is counted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Unit {
+    /// Bytes read.
+    Bytes,
+    /// Files.
+    Files,
+    /// Rows read or written.
+    Rows,
+    /// Tables.
+    Tables,
+}
 
-    /// This many more units are done.
+/// Where a job reports how far it is: a job counts one thing after the other, each in its unit and from 0.
+pub trait Progress: Send + Sync {
+    /// A new count begins, of this many units in all; 0 where that is not known.
+    fn count(&self, unit: Unit, total: u64);
+
+    /// This many more units of the count are done.
     fn advance(&self, by: u64);
 
     /// What is being done now, in a few words.
@@ -19,7 +32,7 @@ pub trait Progress: Send + Sync {
 pub struct Silent;
 
 impl Progress for Silent {
-    fn total(&self, _total: u64) {}
+    fn count(&self, _unit: Unit, _total: u64) {}
 
     fn advance(&self, _by: u64) {}
 

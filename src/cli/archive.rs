@@ -4,7 +4,6 @@ use crate::error::Result;
 use crate::jobs::archive::{execute, plan};
 
 use super::args::Archive;
-use super::progress::Unit;
 use super::session::Session;
 
 /// Plans, and unless it is only to be shown, moves.
@@ -19,6 +18,6 @@ pub async fn run(session: &Session, args: &Archive) -> Result<()> {
     if until.is_none() {
         session.believe(&warehouse, args.clock, "archive").await?;
     }
-    let progress = session.progress(Unit::Rows)?;
+    let progress = session.progress()?;
     session.job(&warehouse, "archive", planned, |plan, _| execute(&warehouse, plan, progress)).await
 }

@@ -6,7 +6,6 @@ use crate::error::{Error, Result};
 use crate::jobs::compact::{CompactOptions, execute, plan};
 
 use super::args::Compact;
-use super::progress::Unit;
 use super::session::Session;
 
 /// Plans, and unless it is only to be shown, rewrites.
@@ -19,6 +18,6 @@ pub async fn run(session: &Session, args: &Compact) -> Result<()> {
     if args.dry_run {
         return session.answer(&planned.await?);
     }
-    let progress = session.progress(Unit::Rows)?;
+    let progress = session.progress()?;
     session.job(&warehouse, "compact", planned, |plan, _| execute(&warehouse, plan, &options, progress)).await
 }

@@ -23,7 +23,6 @@ use crate::synthetic::recipe::Recipe;
 use crate::tiers::spans::Missing;
 
 use super::args::Demo;
-use super::progress::Unit;
 use super::session::Session;
 use super::{generate, print};
 
@@ -74,7 +73,7 @@ pub async fn run(session: &Session, args: &Demo) -> Result<()> {
 
     steps.say(&format!("1. Make up a year of exports in {}", exports.display()))?;
     let recipe = Recipe { end: session.clock.today(), ..Recipe::default() };
-    let made = generate::make(recipe, &exports, session.progress(Unit::Rows)?).await?;
+    let made = generate::make(recipe, &exports, session.progress()?).await?;
     steps.say(&generate::summary(&made, (session.clock.now() - started).as_seconds_f64(), &exports))?;
 
     steps.say(&format!("\n2. Load them into {} (newest version wins, nothing dropped uncounted)", warehouse.display()))?;
@@ -88,18 +87,18 @@ pub async fn run(session: &Session, args: &Demo) -> Result<()> {
         keep_versions: session.settings.load.keep_versions,
         missing: Missing::OfPeopleNamed,
     };
-    let loaded = load::load(&lake, request, session.progress(Unit::Bytes)?).await?;
+    let loaded = load::load(&lake, request, session.progress()?).await?;
     steps.say(&loaded.to_string())?;
 
     let days = session.settings.archive.older_than_days;
     steps.say(&format!("\n3. Move what is older than {days} days to the archive; answers do not change"))?;
-    let archived = archive::execute(&lake, archive::plan(&lake, None, days).await?, session.progress(Unit::Rows)?).await?;
+    let archived = archive::execute(&lake, archive::plan(&lake, None, days).await?, session.progress()?).await?;
     steps.say(&archived.to_string())?;
 
     steps.say("\n4. Rewrite small files as few sorted ones")?;
     let options = session.compact_options();
     let plan = compact::plan(&lake, &options).await?;
-    let compacted = compact::execute(&lake, plan, &options, session.progress(Unit::Rows)?).await?;
+    let compacted = compact::execute(&lake, plan, &options, session.progress()?).await?;
     steps.say(&compacted.to_string())?;
 
     let engine = session.engine().await?;

@@ -10,7 +10,6 @@ use crate::query::named_person::must_not_name;
 
 use super::args::Erase;
 use super::print;
-use super::progress::Unit;
 use super::session::Session;
 
 /// What the ledger of runs, and the schedule, call the end of erasures.
@@ -47,7 +46,7 @@ pub async fn run(session: &Session, args: &Erase) -> Result<()> {
         }
         return session.unconfirmed(&plan, "nothing was erased; add --confirm to erase");
     }
-    let progress = session.progress(Unit::Rows)?;
+    let progress = session.progress()?;
     session.job(&warehouse, "erase", ready(Ok(plan)), |plan, _| execute(&warehouse, plan, progress)).await
 }
 
@@ -59,6 +58,6 @@ async fn finish(session: &Session, args: &Erase) -> Result<()> {
         return session.unconfirmed(&plan, "nothing was deleted; add --confirm to delete");
     }
     session.believe(&warehouse, args.clock, "erase --finish").await?;
-    let progress = session.progress(Unit::Rows)?;
+    let progress = session.progress()?;
     session.job(&warehouse, FINISH, ready(Ok(plan)), |plan, _| finish::execute(&warehouse, plan, progress)).await
 }

@@ -1,20 +1,19 @@
 //! `ier generate`: made-up exports.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Once};
 
 use serde::Serialize;
 
 use crate::error::Result;
 use crate::human;
-use crate::progress::Progress;
+use crate::progress::{Progress, Unit};
 use crate::synthetic::recipe::{Format, Recipe};
 use crate::synthetic::{self, Made};
 
 use super::args::{ExportFormat, Generate};
 use super::print;
-use super::progress::Unit;
 use super::session::Session;
 
 /// What was made, for machines; `Made` itself does not know the folder asked for.
@@ -44,7 +43,7 @@ pub async fn run(session: &Session, args: &Generate) -> Result<()> {
         misbehaviour: !args.no_misbehaviour,
     };
     let started = session.clock.now();
-    let made = make(recipe, &args.folder, session.progress(Unit::Rows)?).await?;
+    let made = make(recipe, &args.folder, session.progress()?).await?;
     let report = Report {
         folder: args.folder.clone(),
         files: made.files.len() as u64,
@@ -64,8 +63,10 @@ pub async fn make(recipe: Recipe, folder: &Path, progress: Arc<dyn Progress>) ->
     let work = move || {
         let advanced = AtomicU64::new(0);
         progress.say("making exports");
+        // How many there will be is known once the first are made.
+        let begun = Once::new();
         synthetic::generate(&recipe, &folder, &|done, expected| {
-            progress.total(expected);
+            begun.call_once(|| progress.count(Unit::Rows, expected));
             progress.advance(done.saturating_sub(advanced.swap(done, Ordering::Relaxed)));
         })
     };

@@ -11,7 +11,6 @@ use crate::tiers::spans::Missing;
 use super::args::{Load, Reading};
 use super::inspect;
 use super::interrupt::or_interrupted;
-use super::progress::Unit;
 use super::session::Session;
 
 /// Loads what `args` name, or says how it would. Who stops it hears where the rows are that were rejected by then.
@@ -29,7 +28,7 @@ pub async fn run(session: &Session, args: &Load) -> Result<()> {
         keep_versions: session.settings.load.keep_versions,
         missing: if args.complete { Missing::All { confirmed: args.confirm } } else { Missing::OfPeopleNamed },
     };
-    let (warehouse, progress) = (session.place()?, session.progress(Unit::Bytes)?);
+    let (warehouse, progress) = (session.place()?, session.progress()?);
     let plan = async { check(&request).map(|()| request.clone()) };
     let done = or_interrupted(session.job(&warehouse, "load", plan, |request, _| load(&warehouse, request, progress))).await;
     done.map_err(|error| match error.kind() {

@@ -7,13 +7,12 @@ use crate::jobs::reconcile::reconcile;
 
 use super::args::Reconcile;
 use super::print;
-use super::progress::Unit;
 use super::session::Session;
 
 /// Reports, repairs only when confirmed, and fails when a month does not balance or a record is stored more than once.
 pub async fn run(session: &Session, args: &Reconcile) -> Result<()> {
     let (warehouse, engine) = session.warehouse_and_engine().await?;
-    let progress = session.progress(Unit::Rows)?;
+    let progress = session.progress()?;
     let repair = args.repair && args.confirm;
     let done =
         session.job(&warehouse, "reconcile", ready(Ok(())), |(), _| reconcile(&warehouse, &engine, repair, &progress)).await;

@@ -4,7 +4,6 @@ use crate::error::Result;
 use crate::jobs::release::{ReleaseRequest, execute, plan};
 
 use super::args::{Release, ReleaseObject};
-use super::progress::Unit;
 use super::session::Session;
 
 /// Plans, and unless it is only to be shown, reads back and hands out.
@@ -28,6 +27,6 @@ pub async fn run(session: &Session, args: &Release) -> Result<()> {
     if args.older_than.is_some() {
         session.believe(&warehouse, args.clock, "release --older-than").await?;
     }
-    let progress = session.progress(Unit::Bytes)?;
+    let progress = session.progress()?;
     session.job(&warehouse, "release", planned, |plan, run_id| execute(&warehouse, plan, run_id, progress)).await
 }

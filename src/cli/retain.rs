@@ -4,7 +4,6 @@ use crate::error::Result;
 use crate::jobs::retain::{execute, plan};
 
 use super::args::RetainArgs;
-use super::progress::Unit;
 use super::session::Session;
 
 /// Plans, and only when confirmed removes.
@@ -15,6 +14,6 @@ pub async fn run(session: &Session, args: &RetainArgs) -> Result<()> {
         return session.unconfirmed(&planned.await?, "nothing was removed; add --confirm to remove");
     }
     session.believe(&warehouse, args.clock, "retain").await?;
-    let progress = session.progress(Unit::Rows)?;
+    let progress = session.progress()?;
     session.job(&warehouse, "retain", planned, |plan, _| execute(&warehouse, plan, progress)).await
 }

@@ -19,7 +19,7 @@ use crate::tiers::warehouse::Warehouse;
 
 use super::args::{Args, ClockArgs, Day, Global};
 use super::print;
-use super::progress::{self, Unit};
+use super::progress;
 
 /// One run.
 #[derive(Clone, Debug)]
@@ -43,8 +43,8 @@ impl Session {
     }
 
     /// A bar for a job, when somebody is there to see it.
-    pub fn progress(&self, unit: Unit) -> Result<Arc<dyn Progress>> {
-        progress::start(unit, self.global.quiet || self.global.json)
+    pub fn progress(&self) -> Result<Arc<dyn Progress>> {
+        progress::start(self.global.quiet || self.global.json)
     }
 
     /// Plans, does a job's work, which is handed the plan and the run's number, and prints its report. The run is written down in

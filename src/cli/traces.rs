@@ -4,14 +4,13 @@ use crate::error::{Error, Result};
 use crate::human::counted;
 use crate::jobs::traces::{execute, plan};
 
-use super::progress::Unit;
 use super::session::Session;
 
 /// Searches for ids, addresses or names, names each object that holds any of the texts, and fails when there is one.
 pub async fn run(session: &Session, texts: &[String]) -> Result<()> {
     let warehouse = session.warehouse().await?;
     let plan = plan(&warehouse, texts).await?;
-    let report = execute(&warehouse, plan, session.progress(Unit::Bytes)?).await?;
+    let report = execute(&warehouse, plan, session.progress()?).await?;
     session.answer(&report)?;
     match (report.holding() as u64, report.unreadable.len() as u64) {
         (0, 0) => Ok(()),

@@ -4,7 +4,6 @@ use crate::error::Result;
 use crate::jobs::vacuum::{execute, patience, plan};
 
 use super::args::Vacuum;
-use super::progress::Unit;
 use super::session::Session;
 
 /// Plans, and only when confirmed deletes.
@@ -16,6 +15,6 @@ pub async fn run(session: &Session, args: &Vacuum) -> Result<()> {
         return session.unconfirmed(&planned.await?, "nothing was deleted; add --confirm to delete");
     }
     session.believe(&warehouse, args.clock, "vacuum").await?;
-    let progress = session.progress(Unit::Rows)?;
+    let progress = session.progress()?;
     session.job(&warehouse, "vacuum", planned, |plan, _| execute(plan, progress)).await
 }

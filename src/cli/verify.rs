@@ -7,7 +7,6 @@ use crate::jobs::verify::{Choices, execute, plan};
 use crate::jobs::{give_up, undo};
 
 use super::args::Verify;
-use super::progress::Unit;
 use super::session::Session;
 use super::{print, traces};
 
@@ -33,7 +32,7 @@ pub async fn run(session: &Session, args: &Verify) -> Result<()> {
         session.believe(&warehouse, args.clock, "verify --sweep").await?;
     }
     let choices = Choices { look_up_key: session.settings.audit.key.clone(), retain, sweep };
-    let progress = session.progress(Unit::Bytes)?;
+    let progress = session.progress()?;
     let done = session.job(&warehouse, "verify", planned, |plan, _| execute(&warehouse, plan, choices, progress)).await;
     if args.sweep && !args.confirm {
         nothing(session, "nothing was deleted; add --confirm to delete")?;
@@ -50,7 +49,7 @@ fn nothing(session: &Session, what: &str) -> Result<()> {
 async fn give_up(session: &Session, args: &Verify) -> Result<()> {
     let warehouse = session.warehouse().await?;
     let key = session.settings.audit.key.clone();
-    let planned = give_up::plan(&warehouse, args.table.as_deref(), key, session.progress(Unit::Bytes)?);
+    let planned = give_up::plan(&warehouse, args.table.as_deref(), key, session.progress()?);
     if !args.confirm {
         session.answer(&planned.await?)?;
         return nothing(session, "nothing was given up; add --confirm to give up");

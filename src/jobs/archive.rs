@@ -29,7 +29,7 @@ use crate::lake::paths::{Partition, Role, date_of};
 use crate::lake::read;
 use crate::lake::read::verify::{RowSum, read_back, summed};
 use crate::ledgers::runs::Report;
-use crate::progress::Progress;
+use crate::progress::{Progress, Unit};
 use crate::record::fields::{TABLES, hidden};
 use crate::record::resolve::{Outcome, group_by_key, resolve};
 use crate::tiers::claim;
@@ -199,7 +199,6 @@ fn going(pinned: &Pinned, until: i32) -> Vec<Arc<DataFile>> {
 /// Does what was planned; what has changed since the plan is taken into account.
 pub async fn execute(warehouse: &Arc<Warehouse>, plan: ArchivePlan, progress: Arc<dyn Progress>) -> Result<ArchiveReport> {
     let started = warehouse.clock().now();
-    progress.total(plan.tables.iter().map(|table| table.rows).sum());
     let mut tables = Vec::new();
     // Links last: a reader who joins finds the IER in place first.
     for table in TABLES.iter().filter(|table| table.tiered) {
@@ -313,6 +312,9 @@ impl Run {
             months.entry(hits.file.partition).or_default().1.outgoing.hits.insert(path, hits);
         }
         let month_count = months.len() as u64;
+        // Those that go, and those that are written once more because their file is.
+        let going_rows: u64 = files.iter().map(|file| file.rows).sum();
+        self.progress.count(Unit::Rows, going_rows + months.values().map(|(_, changes)| replaced_rows(changes)).sum::<u64>());
         let (hot, lake, progress, now) = (self.tiers.hot.clone(), archive.clone(), self.progress.clone(), self.now_millis());
         let begun = begun.clone();
         let folded = in_parallel(months, move |(month, (files, changes))| {
@@ -324,7 +326,7 @@ impl Run {
         let mut change = Change::default();
         let mut report = TableReport {
             table: archive.table.name.to_string(),
-            rows: files.iter().map(|file| file.rows).sum(),
+            rows: going_rows,
             files_written: 0,
             bytes_written: 0,
             files_replaced: 0,
@@ -453,7 +455,7 @@ async fn month_fold(
         }
         changes.streams.push(summed(merge(hot.table.clone(), days), incoming.clone()));
     }
-    let replaced: u64 = changes.outgoing.hits.values().map(|hits| hits.file.rows - hits.rows.len() as u64).sum();
+    let replaced = replaced_rows(&changes);
     let reporting = progress.clone();
     let written = Arc::new(Mutex::new(RowSum::default()));
     let sum = written.clone();
@@ -471,6 +473,11 @@ async fn month_fold(
     let new = folded.adds.iter().map(|add| DataFile::new(&archive.table, archive.role, add.clone())).collect::<Result<_>>()?;
     read_back(archive, new, written).await?;
     Ok(folded)
+}
+
+/// Rows of archive files that are written once more, because others of their file are replaced.
+fn replaced_rows(changes: &Changes) -> u64 {
+    changes.outgoing.hits.values().map(|hits| hits.file.rows - hits.rows.len() as u64).sum()
 }
 
 pub(super) fn sum_of(sum: &Mutex<RowSum>) -> Result<RowSum> {

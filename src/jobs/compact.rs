@@ -36,7 +36,7 @@ use crate::lake::paths::{Partition, date_of, first_of_month};
 use crate::lake::read;
 use crate::lake::read::verify::{RowSum, read_back, summed};
 use crate::ledgers::runs::Report;
-use crate::progress::Progress;
+use crate::progress::{Progress, Unit};
 use crate::record::fields::{TABLES, known};
 use crate::tiers::pin::pin;
 use crate::tiers::warehouse::Warehouse;
@@ -276,7 +276,7 @@ pub async fn execute(
         fold_late(warehouse, &progress).await?;
     }
     progress.say("compacting");
-    progress.total(plan.months.iter().map(|month| month.rows).sum());
+    progress.count(Unit::Rows, plan.months.iter().map(|month| month.rows).sum());
     let run = Arc::new(Run {
         warehouse: warehouse.clone(),
         options: *options,

@@ -23,7 +23,7 @@ use crate::human;
 use crate::lake::log::commit::ATTEMPTS;
 use crate::lake::log::tally::{self, Tally};
 use crate::ledgers::runs::Report;
-use crate::progress::Progress;
+use crate::progress::{Progress, Unit};
 use crate::query::engine::Engine;
 use crate::record::fields::known;
 use crate::tiers::warehouse::{Tiers, Warehouse};
@@ -218,6 +218,7 @@ pub async fn reconcile(
         repair::repair(warehouse, &mut doubled, progress).await?;
     }
     progress.say("holding the books against the rows");
+    progress.count(Unit::Rows, 0);
     let loaded: Vec<Loaded> = rows(engine, LOADED).await?;
     let mut objects = Vec::new();
     for (name, sql) in COUNTED {

@@ -25,7 +25,7 @@ use crate::lake::log::table::LakeTable;
 use crate::lake::parallel::in_parallel;
 use crate::lake::read;
 use crate::lake::read::inspect;
-use crate::progress::Progress;
+use crate::progress::{Progress, Unit};
 use crate::record::fields::TABLES;
 use crate::record::names::OneRecord;
 use crate::tiers::mend::mend;
@@ -176,7 +176,7 @@ impl Stored {
 
     async fn find_pinned(&self, pinned: &Pinned, progress: &Arc<dyn Progress>) -> Result<BTreeMap<String, BTreeSet<Place>>> {
         let files = self.files(pinned);
-        progress.total(files.iter().map(|(_, file)| file.rows).sum());
+        progress.count(Unit::Rows, files.iter().map(|(_, file)| file.rows).sum());
         let duplicates = Duplicates::new(Some(pinned.clone()));
         found_in(files, duplicates, progress).await
     }

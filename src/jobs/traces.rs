@@ -11,7 +11,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::human;
 use crate::lake::file::search::{Needle, search};
 use crate::lake::parallel::at_most;
-use crate::progress::Progress;
+use crate::progress::{Progress, Unit};
 use crate::tiers::warehouse::Warehouse;
 
 /// Objects held in memory at once.
@@ -102,7 +102,7 @@ pub async fn plan(warehouse: &Arc<Warehouse>, texts: &[String]) -> Result<Traces
 /// Searches them.
 pub async fn execute(warehouse: &Arc<Warehouse>, plan: TracesPlan, progress: Arc<dyn Progress>) -> Result<TracesReport> {
     progress.say("searching");
-    progress.total(plan.bytes);
+    progress.count(Unit::Bytes, plan.bytes);
     let (store, needles) = (warehouse.root().store.clone(), Arc::new(plan.needles));
     let mut report = TracesReport { objects: plan.objects, bytes: plan.bytes, ..TracesReport::default() };
     let asked = needles.clone();

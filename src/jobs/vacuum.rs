@@ -12,7 +12,7 @@ use crate::human;
 use crate::lake::log::table::LakeTable;
 use crate::lake::log::vacuum;
 use crate::ledgers::runs::Report;
-use crate::progress::Progress;
+use crate::progress::{Progress, Unit};
 use crate::tiers::warehouse::Warehouse;
 
 /// The plan: the files to delete.
@@ -127,7 +127,7 @@ pub async fn plan(warehouse: &Arc<Warehouse>, retain: Duration) -> Result<Vacuum
 /// Deletes what was planned.
 pub async fn execute(plan: VacuumPlan, progress: Arc<dyn Progress>) -> Result<VacuumReport> {
     progress.say("deleting");
-    progress.total(plan.tables.iter().map(|table| table.files).sum());
+    progress.count(Unit::Files, plan.tables.iter().map(|table| table.files).sum());
     let mut report = VacuumReport { files: 0, bytes: 0 };
     for table in &plan.tables {
         if let Some(lake) = &table.lake {

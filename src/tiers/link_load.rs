@@ -59,7 +59,6 @@ impl LinkLoad {
         let looked_up_at = links::ier_version(&self.warehouse).await?;
         let mut upsert = self.placed().await?;
         progress.say(&format!("writing {}", upsert.table().name));
-        progress.total(upsert.rows());
         let counts = written(&mut upsert, progress).await.context(failed)?;
         self.settle(looked_up_at).await?;
         Ok(counts)

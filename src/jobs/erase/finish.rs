@@ -14,7 +14,7 @@ use crate::human;
 use crate::lake::log::purge::{Purged, purge, would_go};
 use crate::lake::parallel::at_most;
 use crate::ledgers::runs::Report;
-use crate::progress::Progress;
+use crate::progress::{Progress, Unit};
 use crate::tiers::suppressed;
 use crate::tiers::warehouse::Warehouse;
 
@@ -175,7 +175,7 @@ pub(super) async fn purge_all(
 ) -> Result<BTreeMap<String, Purged>> {
     let tables = warehouse.all().await?;
     progress.say("deleting old versions");
-    progress.total(tables.len() as u64);
+    progress.count(Unit::Tables, tables.len() as u64);
     let list = suppressed::list(warehouse).await?;
     let work = tables.into_iter().map(|lake| (until.get(&lake.name()).copied(), lake));
     let progress = progress.clone();

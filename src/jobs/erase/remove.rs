@@ -20,7 +20,7 @@ use crate::lake::log::snapshot::{DataFile, Snapshot};
 use crate::lake::log::table::{HOT_VERSION, LakeTable};
 use crate::lake::parallel::at_most;
 use crate::ledgers::erased::suppress;
-use crate::progress::Progress;
+use crate::progress::{Progress, Unit};
 use crate::record::fields::{KeyRule, hidden};
 use crate::record::key::sent_days;
 use crate::record::names::{columns, own_column};
@@ -229,7 +229,7 @@ impl Remover {
         self.forsake(lake, void.into_values()).await;
         let missing = rows.files.iter().filter(|(path, _)| !made.contains_key(*path));
         let missing: Vec<(Arc<DataFile>, Vec<u32>)> = missing.map(|(_, file)| file.clone()).collect();
-        self.progress.total(missing.iter().map(|(file, _)| file.rows).sum());
+        self.progress.count(Unit::Rows, missing.iter().map(|(file, _)| file.rows).sum());
         let now = self.warehouse.clock().now().timestamp_millis();
         let (lake, progress) = (lake.clone(), self.progress.clone());
         let done = at_most(FILES, missing, move |(file, places)| {

@@ -20,7 +20,7 @@ use crate::error::{Context, Error, Message, Result};
 use crate::human;
 use crate::lake::log::commit::{ATTEMPTS, lost_race};
 use crate::ledgers::coverage::{self, Covered};
-use crate::progress::Progress;
+use crate::progress::{Progress, Unit};
 use crate::record::fields::{TABLES, Table, known};
 use crate::source::export::ReadOptions;
 use crate::source::inputs::{self, Input};
@@ -127,7 +127,7 @@ async fn load_inputs(
     let started = clock.now();
     let bytes = inputs.iter().filter_map(|input| input.bytes).sum();
     progress.say("reading");
-    progress.total(bytes);
+    progress.count(Unit::Bytes, bytes);
     let mut inputs = inputs;
     // What comes through a pipe may take its time: whoever waits can stop it.
     let inputs = tokio::task::spawn_blocking(move || inputs.iter_mut().try_for_each(Input::keep).map(|()| inputs)).await??;
@@ -142,7 +142,7 @@ async fn load_inputs(
                 whole = true;
                 rejects.lock().unwrap_or_else(PoisonError::into_inner).start_over()?;
                 progress.say("reading again, because a file does not go on as it began");
-                progress.total(bytes);
+                progress.count(Unit::Bytes, bytes);
             }
         }
     };
@@ -409,7 +409,6 @@ impl Loading {
                 Rows::Links(links) => links.write(progress, || failed(&name)).await?,
                 Rows::Upsert(mut upsert) => {
                     progress.say(&format!("writing {name}"));
-                    progress.total(upsert.rows());
                     run(&self.warehouse, &mut upsert, name == ier, progress).await.context(|| failed(&name))?
                 }
             };
@@ -439,7 +438,6 @@ async fn write_attributes(
         return Err(Error::internal(phrase!("{} is loaded as links are", counts.table)));
     };
     progress.say(&format!("writing {}", counts.table));
-    progress.total(provided.rows());
     let missing = if counts.rejected > 0 { Missing::Unknown } else { request.missing };
     let how = (missing, request.asked.zone, request.buffer_bytes / WAITING);
     let written = spans::write(warehouse, &mut provided, how, progress).await;

@@ -44,7 +44,7 @@ use crate::lake::log::table::LakeTable;
 use crate::lake::read::proof;
 use crate::ledgers::runs::Report;
 use crate::output::lists::{self, Lists};
-use crate::progress::Progress;
+use crate::progress::{Progress, Unit};
 use crate::record::fields::{Table, known};
 use crate::record::id::SfId;
 use crate::tiers::pin::pin;
@@ -302,7 +302,7 @@ pub async fn execute(
     };
     let mut lists = Lists::create(&request.out, lists::IDS)?;
     progress.say("reading back archived files");
-    progress.total(pinned.archive.files().map(|file| file.bytes()).sum());
+    progress.count(Unit::Bytes, pinned.archive.files().map(|file| file.bytes()).sum());
     for file in pinned.archive.files() {
         let left = request.limit.map_or(u64::MAX, |limit| limit - lists.rows());
         if left == 0 {

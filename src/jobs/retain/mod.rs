@@ -21,7 +21,7 @@ use crate::lake::log::commit::ATTEMPTS;
 use crate::lake::paths::{Role, date_of};
 use crate::ledgers::runs::Report;
 use crate::ledgers::sends::Sends;
-use crate::progress::Progress;
+use crate::progress::{Progress, Unit};
 use crate::record::fields::known;
 use crate::settings::retain::{Object, Retain, Term};
 use crate::tiers::claim;
@@ -280,7 +280,7 @@ pub async fn plan(warehouse: &Arc<Warehouse>, retain: &Retain) -> Result<RetainP
 /// then is removed, and the next run goes on.
 pub async fn execute(warehouse: &Arc<Warehouse>, plan: RetainPlan, progress: Arc<dyn Progress>) -> Result<RetainReport> {
     let started = warehouse.clock().now();
-    progress.total(plan.rows());
+    progress.count(Unit::Rows, plan.rows());
     finish_earlier(warehouse).await?;
     let mut report = RetainReport {
         today: started.date_naive(),

@@ -35,7 +35,7 @@ use crate::lake::parallel::in_parallel;
 use crate::lake::paths::{self, Role};
 use crate::lake::read::inspect;
 use crate::ledgers::lookups::{KEY_REMEDY, LookUpLog};
-use crate::progress::Progress;
+use crate::progress::{Progress, Unit};
 use crate::record::fields::{TABLES, Table};
 use crate::tiers::pin::{Pinned, pin};
 use crate::tiers::suppressed;
@@ -214,7 +214,7 @@ pub async fn execute(
     progress: Arc<dyn Progress>,
 ) -> Result<VerifyReport> {
     let started = warehouse.clock().now();
-    progress.total(plan.bytes);
+    progress.count(Unit::Bytes, plan.bytes);
     let mut report = VerifyReport { tables: plan.tables, ..VerifyReport::default() };
     let memory = Arc::new(Semaphore::new(HELD_MIB));
     for group in plan.groups {

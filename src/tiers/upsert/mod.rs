@@ -26,7 +26,7 @@ use crate::lake::log::table::LakeTable;
 use crate::lake::log::tally::Tally;
 use crate::lake::paths::Partition;
 use crate::lake::paths::Role;
-use crate::progress::{Progress, Silent};
+use crate::progress::{Progress, Silent, Unit};
 use crate::record::fields::{Table, known};
 use crate::record::names::is_makeshift;
 
@@ -172,9 +172,12 @@ impl Upsert {
     /// Rows whose record goes by another key get that one ([`super::namesakes`]). Where they tell that stored records are one, these
     /// are made one first, by commits of their own.
     ///
+    /// It begins a count of its rows.
+    ///
     /// # Errors
     /// Conflict when a file of the snapshots vanished because others have committed and deleted meanwhile: prepare again.
     pub async fn prepare(&mut self, progress: &Arc<dyn Progress>) -> Result<Prepared> {
+        progress.count(Unit::Rows, self.rows());
         self.make_table().await?;
         let (pinned, list, found) = self.identified().await?;
         let (spill, cross_partition, erased) = match found {

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ier::error::Kind;
-use ier::progress::Progress;
+use ier::progress::{Progress, Unit};
 
 use super::SCENES;
 use super::every_call::{on_all_cores, on_one_thread, play};
@@ -49,7 +49,7 @@ impl Dying {
 }
 
 impl Progress for Dying {
-    fn total(&self, _: u64) {
+    fn count(&self, _: Unit, _: u64) {
         self.hear();
     }
 
@@ -180,7 +180,7 @@ struct Cutting {
 }
 
 impl Progress for Cutting {
-    fn total(&self, _: u64) {}
+    fn count(&self, _: Unit, _: u64) {}
 
     fn advance(&self, _: u64) {}
 
