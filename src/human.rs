@@ -3,17 +3,10 @@
 //!
 //! Reports for machines carry the bare numbers and texts; these are for the eye only.
 
-/// Is one word the other with a slip of the finger: a letter put in, left out, changed or swapped with its neighbour, in longer words two?
-/// Of words shorter than four letters each is a word of its own.
-pub fn is_slip(one: &str, other: &str) -> bool {
-    let letters = one.chars().count().min(other.chars().count());
-    let slips = match letters {
-        0..4 => 0,
-        4..8 => 1,
-        _ => 2,
-    };
-    one != other && strsim::osa_distance(one, other) <= slips
-}
+use chrono::{DateTime, NaiveDateTime, TimeZone, Utc};
+use chrono_tz::Tz;
+
+use crate::error::sql_errors::is_slip;
 
 /// Of some words the one that was meant by a word with a slip in it: the likest, if any is.
 pub fn meant<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {

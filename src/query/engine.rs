@@ -429,8 +429,7 @@ fn meant_table(name: &str, public: &PublicSchema) -> Option<String> {
     if SalesforceSchema::knows(name) {
         return Some(format!("{SALESFORCE}.{name}"));
     }
-    let near =
-        |known: &String| sql_errors::is_near(name, known) || sql_errors::is_near(name.strip_suffix('s').unwrap_or(name), known);
+    let near = |known: &String| sql_errors::is_slip(name, known) || name.strip_suffix('s') == Some(known.as_str());
     public.table_names().into_iter().find(near)
 }
 

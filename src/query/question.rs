@@ -21,6 +21,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::calendar::days::{self, Today};
+use crate::error::sql_errors::is_slip;
 use crate::error::{Context, Error, Result};
 use crate::human;
 use crate::record::id::SfId;
@@ -332,7 +333,7 @@ pub fn find<'a>(questions: &'a [Question], name: &str) -> Result<&'a Question> {
         let alike: Vec<&str> = questions
             .iter()
             .map(|question| question.name.as_str())
-            .filter(|known| human::is_slip(name, known) || words.iter().any(|word| known.contains(word)))
+            .filter(|known| is_slip(name, known) || words.iter().any(|word| known.contains(word)))
             .collect();
         let hint = if alike.is_empty() { "`ier ask` lists them".to_owned() } else { format!("perhaps {}", alike.join(" or ")) };
         Error::not_found(phrase!("there is no question {name:?}; {hint}"))

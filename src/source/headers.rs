@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
+use crate::error::sql_errors::is_slip;
 use crate::record::fields::{Field, PACKAGE, Source, TABLES, Table, known, normalise};
 use crate::record::id::SfId;
 
@@ -97,11 +98,8 @@ pub(super) fn nearly(table: &Table, header: &str) -> Option<&'static str> {
     let table = TABLES.iter().find(|known| known.name == table.name)?;
     let header: String = header.to_ascii_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
     let is_near = |name: &str| {
-        if name.len() > header.len() + PACKAGE.len() + NEAR || name.len() + PACKAGE.len() + NEAR < header.len() {
-            return false;
-        }
         let name: String = name.to_ascii_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
-        name.len() > NEAR_LENGTH_MIN && (name == header || strsim::levenshtein(&name, &header) <= NEAR)
+        name.len() > NEAR_LENGTH_MIN && (name == header || is_slip(&name, &header))
     };
     table
         .exported()
@@ -112,8 +110,7 @@ pub(super) fn nearly(table: &Table, header: &str) -> Option<&'static str> {
         })
 }
 
-/// A name is near another up to so many letters, if it is long enough.
-const NEAR: usize = 2;
+/// A shorter name is near no other.
 const NEAR_LENGTH_MIN: usize = 5;
 
 /// Does a file's first line look like one of its rows? Then the file has no header.
