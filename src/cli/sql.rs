@@ -126,10 +126,8 @@ async fn pressed(pager: Option<Pager>) -> Result<()> {
 
 /// What Tab completes.
 async fn words(engine: &Engine) -> Result<CompletionWords> {
-    let mut tables = Vec::new();
-    for (_, name, _) in engine.tables().await? {
-        let columns = engine.columns(&name).await?;
-        tables.push((name, columns.into_iter().map(|(column, _)| column).collect()));
-    }
-    Ok(CompletionWords { tables, functions: engine.functions().into_iter().map(|(name, _)| name).collect() })
+    Ok(CompletionWords {
+        tables: engine.names().await?,
+        functions: engine.functions().into_iter().map(|(name, _)| name).collect(),
+    })
 }

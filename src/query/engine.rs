@@ -186,7 +186,7 @@ impl Engine {
 
     /// [`Engine::sql`] with values for the named parameters that the statement's head declares (see [`super::question`]).
     pub async fn sql_given(&self, query: &str, given: &BTreeMap<String, String>) -> Result<SendableRecordBatchStream> {
-        Box::pin(self.run(query, given, ParamValues::List(Vec::new()))).await
+        Box::pin(self.run(query, given, ParamValues::List(Vec::new()), true)).await
     }
 
     /// [`Engine::sql`] with values for `$1`, `$2` …: values are bound, never pasted.
@@ -374,6 +374,7 @@ fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     let mut rules = Analyzer::new().rules;
     rules.insert(0, Arc::new(ShortIds));
     rules.insert(1, Arc::new(WallClock));
+    rules.insert(2, Arc::new(EmptyValues));
     rules.push(Arc::new(NullsInSubqueries));
     rules.push(Arc::new(OneRowStays));
     rules.push(Arc::new(FixedGroupings));
@@ -410,7 +411,6 @@ async fn missing_table(state: &SessionState, statement: &Statement, public: &Pub
         }
     }
     let table = missing?;
-    rules.insert(2, Arc::new(EmptyValues));
     let name = table.table();
     if let Some(meant) = meant_table(name, public) {
         return Some(Error::not_found(format!("there is no table {name}; did you mean {meant}?")));
