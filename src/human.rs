@@ -2,6 +2,11 @@
 //! them: names and subjects come from strangers, and what shows them obeys some characters.
 //!
 //! Reports for machines carry the bare numbers and texts; these are for the eye only.
+//!
+//! # Decisions
+//! - 2026-11-28 **A report writes moments in UTC, and whoever prints it for people shows them in their zone.** A report knows no
+//!   settings; to hand each a zone would put one into every job. What is meant to stay in UTC, as records in audits, is printed
+//!   without that step.
 
 use chrono::{DateTime, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -85,6 +90,48 @@ pub fn per_row(bytes: u64, rows: u64) -> String {
     if rows == 0 { "-".to_owned() } else { format!("{:.1} bytes a row", bytes as f64 / rows as f64) }
 }
 
+/// A moment in a report: `2026-11-28 20:14:28 UTC`. [`local_times`] shows it in a zone once it is known who reads it.
+pub fn moment(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// `text` with every moment that is written as [`moment`] does, with or without seconds, as the clock of a zone shows it, which is named:
+/// `2026-11-28 13:14:28 MST`. One that begins a parenthesis stands beside its local time, and is left.
+pub fn local_times(text: &str, zone: Tz) -> String {
+    let mut written = String::with_capacity(text.len());
+    let mut done = 0;
+    for (at, word) in text.match_indices(" UTC") {
+        let is_word = !text[at + word.len()..].starts_with(char::is_alphanumeric);
+        let Some((start, moment)) = is_word
+            .then(|| ended_moment(text, at))
+            .flatten()
+            .filter(|(start, _)| *start >= done && !text[..*start].ends_with('('))
+        else {
+            continue;
+        };
+        let pattern = if at - start == MINUTES_CHARS { "%Y-%m-%d %H:%M %Z" } else { "%Y-%m-%d %H:%M:%S %Z" };
+        written.push_str(&text[done..start]);
+        written.push_str(&zone.from_utc_datetime(&moment).format(pattern).to_string());
+        done = at + word.len();
+    }
+    written.push_str(&text[done..]);
+    written
+}
+
+/// Characters of a moment to the minute.
+const MINUTES_CHARS: usize = 16;
+
+/// The moment that ends before a byte of a text, and where it begins.
+fn ended_moment(text: &str, end: usize) -> Option<(usize, NaiveDateTime)> {
+    // To the minute, to the second, and with up to nine digits of a fraction.
+    let lengths = std::iter::once(MINUTES_CHARS).chain(MINUTES_CHARS + 3..=MINUTES_CHARS + 13);
+    lengths.filter_map(|length| end.checked_sub(length)).find_map(|start| {
+        let written = text.get(start..end).filter(|written| written.bytes().take(4).all(|byte| byte.is_ascii_digit()))?;
+        let pattern = if written.len() == MINUTES_CHARS { "%Y-%m-%d %H:%M" } else { "%Y-%m-%d %H:%M:%S%.f" };
+        Some((start, NaiveDateTime::parse_from_str(written, pattern).ok()?))
+    })
+}
+
 /// `text` with its lines, without anything a terminal would obey or that would turn a line's direction round.
 pub fn harmless(text: &str) -> String {
     let shown = |character| if matches!(character, '\n' | '\t') { character } else { shown(character) };
@@ -120,6 +167,28 @@ mod tests {
         let text = "a\r\nb\tc\u{1b}[2Jd\u{202e}e\u{9b}m\rf";
         assert_eq!(printable(text), "a  b c\u{FFFD}[2Jd\u{FFFD}e\u{FFFD}m f");
         assert_eq!(harmless(text), "a\nb\tc\u{FFFD}[2Jd\u{FFFD}e\u{FFFD}m\u{FFFD}f");
+    }
+
+    #[test]
+    fn moments_in_a_text_are_shown_by_the_clock_of_a_zone() {
+        let written = |text| local_times(text, chrono_tz::America::Denver);
+        assert_eq!(written("placed 2026-11-28 20:14:28 UTC by ann"), "placed 2026-11-28 13:14:28 MST by ann");
+        assert_eq!(written("2026-07-01 02:00 UTC"), "2026-06-30 20:00 MDT");
+        assert_eq!(
+            written("a 2026-07-01 02:00:01.250 UTC, 2026-01-01 00:00 UTC"),
+            "a 2026-06-30 20:00:01 MDT, 2025-12-31 17:00 MST"
+        );
+        for as_it_was in [
+            "12:00 UTC",
+            "2026-07-01 UTC",
+            "ü2026-13-01 02:00 UTC",
+            " UTC",
+            "2026-07-01 02:00 UTCX",
+            "2026-07-01 02:00 MDT",
+            "a (2026-07-01 02:00 UTC)",
+        ] {
+            assert_eq!(written(as_it_was), as_it_was);
+        }
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub async fn run(session: &Session, args: &Audit) -> Result<()> {
     let Some(path) = &args.evidence else {
         let asked = async { audit(&engine, &engine.person(who).await?, question).await };
         let (answer, ()) = tokio::try_join!(asked, engine.open_look_ups())?;
-        return session.answer(&answer);
+        return print::report(session.global.json, &answer, |answer| session.with_places(&answer.to_string()));
     };
     let inquiry = Inquiry { who: who.clone(), question, asked_by: session.settings.audit.who.clone() };
     let packing = pack(&warehouse, &engine, &inquiry, session.clock.now());
@@ -48,7 +48,7 @@ pub async fn run(session: &Session, args: &Audit) -> Result<()> {
     let records = counted(pack.manifest.rows().count() as u64, "record");
     let kept = PackLocation { path: path.display().to_string(), seal: pack.manifest.seal };
     print::report(session.global.json, &WithEvidence { answer: &answer, evidence: &kept }, |_| {
-        session.in_full(&format!("{answer}\n\nevidence: {}, resting on {records}\nseal: {}", kept.path, kept.seal))
+        session.with_places(&format!("{answer}\n\nevidence: {}, resting on {records}\nseal: {}", kept.path, kept.seal))
     })
 }
 

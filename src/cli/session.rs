@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::calendar::days::Today;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Result;
+use crate::human::local_times;
 use crate::jobs::clock;
 use crate::lake::log::marker::FORMAT;
 use crate::ledgers::runs::{Report, asked};
@@ -122,13 +123,20 @@ impl Session {
         print::report(self.global.json, value, |value| self.in_full(&human(value)))
     }
 
-    /// A text whose objects of the warehouse are named as a person finds them: by a path from the first slash on, or a URL.
+    /// A text for people: objects of the warehouse are named as a person finds them, by a path from the first slash on, or a URL, and
+    /// moments are told by the clock of the settings' zone.
     pub fn in_full(&self, text: &str) -> String {
+        local_times(&self.with_places(text), self.settings.zone)
+    }
+
+    /// A text whose objects of the warehouse are named in full, and whose moments are as they were written: those of records in UTC.
+    pub fn with_places(&self, text: &str) -> String {
         self.opened.get().map_or_else(|| text.to_owned(), |warehouse| warehouse.root().in_full(text))
     }
 
     /// What became of some work on this warehouse, its error with objects named in full.
     pub fn with_full_names<T>(&self, outcome: Result<T>) -> Result<T> {
-        outcome.map_err(|error| error.with_values(|value| self.in_full(value)))
+        let value = |value: &str| if self.global.json { self.with_places(value) } else { self.in_full(value) };
+        outcome.map_err(|error| error.with_values(value))
     }
 }

@@ -6,9 +6,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use chrono::{DateTime, SubsecRound, Utc};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::human;
 use crate::record::id::SfId;
 use crate::record::identity::{Edge, How};
 use crate::tiers::aliases::{self, Aliases};
@@ -36,7 +38,7 @@ pub struct AliasReport {
     /// The id it became.
     pub person_id: String,
     /// When that was learned.
-    pub learned_at: String,
+    pub learned_at: DateTime<Utc>,
     /// Why they are one person.
     pub reason: Option<String>,
     /// Who said so.
@@ -57,7 +59,7 @@ impl fmt::Display for AliasReport {
             write!(f, "{} became {}: {reason} ({author})", self.alias_id, self.person_id)?;
         } else {
             write!(f, "known already, nothing changed: {} became {}, ", self.alias_id, self.person_id)?;
-            write!(f, "says {author} since {}: {reason}", self.learned_at)?;
+            write!(f, "says {author} since {}: {reason}", human::moment(self.learned_at))?;
         }
         write!(f, "\none person, {}, with {} ids: {}", self.canonical_id, self.ids.len(), self.ids.join(", "))
     }
@@ -96,8 +98,9 @@ async fn checked(warehouse: &Arc<Warehouse>, request: &AliasRequest) -> Result<C
     let identities = ledger.identities().await?;
     let back = identities.way(&person, &alias);
     if !back.is_empty() {
-        let described =
-            |edge: &&Edge| format!("{} became {} ({}, learned {})", edge.alias, edge.person, edge.how.name(), moment(edge));
+        let described = |edge: &&Edge| {
+            format!("{} became {} ({}, learned {})", edge.alias, edge.person, edge.how.name(), human::moment(edge.learned_at))
+        };
         let steps: Vec<String> = back.iter().map(described).collect();
         return Err(Error::invalid(phrase!(
             "{alias} cannot become {person}, it is the other way round: {}; the two are one person already",
@@ -128,15 +131,11 @@ pub async fn add(warehouse: &Arc<Warehouse>, request: &AliasRequest) -> Result<A
     Ok(AliasReport {
         alias_id: alias.to_string(),
         person_id: person.to_string(),
-        learned_at: moment(edge),
+        learned_at: edge.learned_at.trunc_subsecs(0),
         reason: edge.reason.as_deref().map(str::to_owned),
         author: edge.author.as_deref().map(str::to_owned),
         added,
         canonical_id: identities.canonical(alias.as_str()).to_owned(),
         ids: identities.ids_of(alias.as_str()).into_iter().map(str::to_owned).collect(),
     })
-}
-
-fn moment(edge: &Edge) -> String {
-    edge.learned_at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

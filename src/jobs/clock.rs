@@ -115,7 +115,7 @@ impl Evidence {
             return None;
         };
         Some(format!(
-            "the clock says {}, {what} the newest load, run or record that is known here ({})",
+            "the clock says {}, {what} the newest load, run or record that is known here, of {}",
             formatted(now),
             formatted(reached)
         ))

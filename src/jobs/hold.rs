@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::human;
 use crate::ledgers::holds::{self, Hold, HoldEvent, Holds, Scope};
 use crate::ledgers::runs::Report;
 use crate::ledgers::sends::Sends;
@@ -98,7 +99,7 @@ impl fmt::Display for HoldList {
 }
 
 fn act(act: &HoldEvent) -> String {
-    format!("{} by {}: {}", act.at.format("%Y-%m-%dT%H:%M:%SZ"), act.author, act.reason)
+    format!("{} by {}: {}", human::moment(act.at), act.author, act.reason)
 }
 
 /// Looks what a hold would cover.

@@ -151,7 +151,7 @@ impl fmt::Display for Status {
         if let Some(loaded) = &self.iers_loaded {
             write!(f, "\nIERs come from {}", human::counted(loaded.files, "file"))?;
             if let (Some(first), Some(last)) = (loaded.first_sent, loaded.last_sent) {
-                write!(f, ", sent {} to {}", first.format("%Y-%m-%d"), last.format("%Y-%m-%d"))?;
+                write!(f, ", sent {} to {}", human::moment(first), human::moment(last))?;
             }
         }
         if let Some(bytes) = self.archive_bytes_per_ier {
@@ -174,7 +174,9 @@ impl Status {
             for month in &table.months {
                 let name = month.month.map_or_else(|| "no date".to_owned(), |month| month.format("%Y-%m").to_string());
                 let (rows, files, bytes) = (human::count(month.rows), human::count(month.files), human::bytes(month.bytes));
-                write!(f, "\n  {name}  {rows:>13} rows  {files:>5} files  {bytes:>11}")?;
+                let plural = |count: u64| if count == 1 { ' ' } else { 's' };
+                let (row, file) = (plural(month.rows), plural(month.files));
+                write!(f, "\n  {name}  {rows:>13} row{row}  {files:>5} file{file}  {bytes:>11}")?;
             }
         }
         if self.tables.iter().any(|table| table.tier != Role::Reference.folder()) {

@@ -102,7 +102,7 @@ async fn status_says_how_far_the_iers_reach() {
     fixture.load([data()]).await.unwrap();
     fixture.archive().await;
     let reported = status(&fixture.warehouse).await.unwrap().to_string();
-    assert!(reported.contains("\nIERs come from 2 files, sent 2025-11-20 to 2026-10-20"), "{reported}");
+    assert!(reported.contains("\nIERs come from 2 files, sent 2025-11-20 18:00:00 UTC to 2026-10-20 16:03:00 UTC"), "{reported}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

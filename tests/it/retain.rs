@@ -462,7 +462,7 @@ async fn holds_are_placed_once_listed_and_released() {
     let unknown = hold::release(&world.warehouse, "hold-1", "closed", "ann").await.expect_err("no such hold");
     assert_eq!(unknown.kind(), Kind::NotFound);
     let list = hold::list(&world.warehouse, false).await.expect("a list");
-    assert_eq!(list.to_string(), "hold-2026-11-22-2: send 901\n  placed 2026-11-22T12:00:00Z by ann: case 17");
+    assert_eq!(list.to_string(), "hold-2026-11-22-2: send 901\n  placed 2026-11-22 12:00:00 UTC by ann: case 17");
     assert_eq!(hold::list(&world.warehouse, true).await.expect("a list").holds.len(), 2);
     // The released one does not come back: who needs it again places a new one.
     assert_eq!(world.hold(person(1)).await, "hold-2026-11-22-3");

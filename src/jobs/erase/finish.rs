@@ -72,11 +72,11 @@ impl fmt::Display for FinishPlan {
         write!(f, "{} to finish", human::counted(self.due.len() as u64, "erasure"))?;
         for (pending, what) in [(&self.due, "due since"), (&self.waiting, "waits until")] {
             for erasure in pending {
-                write!(f, "\n{}: {what} {}", erasure.erasure_id, erasure.due.format("%Y-%m-%d %H:%M:%S UTC"))?;
+                write!(f, "\n{}: {what} {}", erasure.erasure_id, human::moment(erasure.due))?;
             }
         }
         for erasure in &self.unfinished {
-            let at = erasure.at.format("%Y-%m-%d %H:%M:%S UTC");
+            let at = human::moment(erasure.at);
             write!(f, "\n{}: begun {at} and not done: run the same `ier erase` again", erasure.erasure_id)?;
         }
         Ok(())

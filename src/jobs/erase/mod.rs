@@ -167,7 +167,9 @@ impl fmt::Display for ErasePlan {
         }
         match self.request.grace.is_zero() {
             true => write!(f, "\nold versions go at once: statements that run may have to be asked again"),
-            false => write!(f, "\nold versions go with the first `ier erase --finish --confirm` after {}", moment(self.due)),
+            false => {
+                write!(f, "\nold versions go with the first `ier erase --finish --confirm` after {}", human::moment(self.due))
+            }
         }
     }
 }
@@ -189,7 +191,9 @@ impl fmt::Display for EraseReport {
         }
         match self.purged {
             true => write!(f, "\n{}", finish::summary(&receipt.purged))?,
-            false => write!(f, "\nold versions hold them still: run `ier erase --finish --confirm` after {}", moment(self.due))?,
+            false => {
+                write!(f, "\nold versions hold them still: run `ier erase --finish --confirm` after {}", human::moment(self.due))?
+            }
         }
         write!(f, "\nloads of their rows are refused from now on, and counted")?;
         write!(f, "\nerasure {}", receipt.erasure_id)
@@ -198,10 +202,6 @@ impl fmt::Display for EraseReport {
 
 fn people(count: u64) -> String {
     if count == 1 { "1 person".to_owned() } else { human::count(count) + " people" }
-}
-
-fn moment(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// What was found about the people before anything is changed.

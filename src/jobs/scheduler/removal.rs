@@ -96,7 +96,7 @@ pub(super) async fn of_finish(shift: Shift) -> Result<Removal> {
     let removal = |(table, files)| TableRemoval { table, rows: 0, files };
     let waiting = (!plan.waiting.is_empty()).then(|| {
         let first = plan.waiting.iter().map(|pending| pending.due).min().unwrap_or_default();
-        format!("{} waits, from {} on", human::counted(plan.waiting.len() as u64, "erasure"), first.format("%Y-%m-%d"))
+        format!("{} waits, from {} on", human::counted(plan.waiting.len() as u64, "erasure"), human::moment(first))
     });
     Ok(Removal { tables: files.into_iter().map(removal).collect(), note: waiting, unknown: None })
 }

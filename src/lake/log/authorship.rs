@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::seal::{self, SealError};
 use crate::error::Error;
+use crate::human;
 
 /// Our names in a log begin so: fields of commit infos, and application transactions.
 const OURS: &str = "ier.";
@@ -76,7 +77,7 @@ impl fmt::Display for Author {
         write!(f, "was not written by ier but by {}", self.engine.as_deref().unwrap_or("another engine"))?;
         write!(f, " ({}", self.operation.as_deref().unwrap_or("an unnamed operation"))?;
         if let Some(at) = self.at {
-            write!(f, ", {}", at.format("%Y-%m-%d %H:%M:%S UTC"))?;
+            write!(f, ", {}", human::moment(at))?;
         }
         write!(f, ")")
     }

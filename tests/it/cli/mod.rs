@@ -24,6 +24,9 @@ mod kinds;
 /// Folders and files by whatever name: they work, or are refused before anything is written.
 mod paths;
 
+/// What people read beside the rows: times by their clock, lists of people, charts of questions.
+mod reports;
+
 /// A store at the other end of a network, and what it may answer.
 mod stores;
 
@@ -322,9 +325,12 @@ fn without_days(transcript: &str) -> String {
     }
     // What is to come will have been.
     reported = reported.replace(" were not tracked", " will not be tracked");
-    let line = |line: &str| match line.split_once("TODAYT").filter(|_| line.trim_start().contains("ed TODAYT")) {
-        Some((before, after)) => format!("{before}NOW{}\n", after.split_once('Z').map_or(after, |(_, rest)| rest)),
-        None => line.to_owned() + "\n",
+    let line = |line: &str| {
+        let acts = ["  placed ", "  released "];
+        match acts.iter().find(|act| line.starts_with(**act)).and_then(|act| Some((act, line.split_once(" by ")?.1))) {
+            Some((act, rest)) => format!("{act}NOW by {rest}\n"),
+            None => line.to_owned() + "\n",
+        }
     };
     reported.lines().map(line).collect()
 }
