@@ -16,6 +16,8 @@
 --   total_sent        as the sends themselves count: less than sent where there are triggered sends, which do not count so
 --   total_open_rate   as the sends themselves count
 --   total_click_rate  as the sends themselves count
+-- Chart:
+--   $by  open_rate  click_rate
 SELECT
     coalesce(own.what, total.what, CASE $by WHEN 'send' THEN 'no e-mail send' WHEN 'unit' THEN 'no unit known' ELSE 'no date' END) AS "$by",
     own.sent,

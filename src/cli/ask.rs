@@ -2,7 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+use datafusion::common::Result as DfResult;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::StreamExt;
 use serde::Serialize;
 
 use crate::audit::nearest;
@@ -50,7 +56,12 @@ async fn answered(session: &Session, question: &Question, flags: &Flags, given: 
     let engine = session.engine_for(flags.reason.as_deref()).await?;
     let mut stream = engine.ask_given(&question.sql, given).await?;
     if flags.with_names {
-        stream = engine.with_names(stream).await?;
+        stream = engine.with_names(stream, session.settings.ask.org_url.as_deref()).await?;
+    }
+    if flags.output.resolve(session.global.json)?.is_chart()
+        && let Some(places) = question.charted()
+    {
+        stream = only(stream, &places)?;
     }
     let shown = (&flags.output, (!flags.utc).then_some(session.settings.zone));
     let rows = answer::deliver(session, &engine, stream, audience.as_ref(), shown).await?;
@@ -58,6 +69,13 @@ async fn answered(session: &Session, question: &Question, flags: &Flags, given: 
         Some(text) if rows == 0 && !session.global.quiet => no_hit(session, &engine, text).await,
         _ => Ok(()),
     }
+}
+
+/// The columns of an answer that stand at these places.
+fn only(answer: SendableRecordBatchStream, places: &[usize]) -> Result<SendableRecordBatchStream> {
+    let (schema, places) = (Arc::new(answer.schema().project(places)?), places.to_owned());
+    let of = move |batch: DfResult<RecordBatch>| -> DfResult<RecordBatch> { Ok(batch?.project(&places)?) };
+    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, answer.map(of))))
 }
 
 /// The parameter that has words of an e-mail's name.

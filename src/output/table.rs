@@ -44,6 +44,8 @@ pub(super) struct Table<'a, 'b> {
     waiting: Vec<Vec<String>>,
     /// Known once the first rows are out.
     table_layout: Option<TableLayout>,
+    /// Of each column, places its numbers take from the decimal point on, so that the points stand below each other.
+    decimals: Vec<usize>,
     shown: usize,
     rows: u64,
     /// The answer is a query plan: lines of text that would mean nothing cut and joined.
@@ -54,7 +56,7 @@ impl<'a, 'b> Table<'a, 'b> {
     pub(super) fn new(schema: SchemaRef, pipe: &'a mut Pipe<'b>, options: &Options) -> Self {
         let plan = schema.fields().iter().map(|field| field.name().as_str()).eq(["plan_type", "plan"]);
         let (options, waiting) = (options.clone(), Vec::new());
-        Self { schema, pipe, options, records: false, waiting, table_layout: None, shown: 0, rows: 0, plan }
+        Self { schema, pipe, options, records: false, waiting, table_layout: None, decimals: Vec::new(), shown: 0, rows: 0, plan }
     }
 
     /// Records, whatever their width.
@@ -64,6 +66,19 @@ impl<'a, 'b> Table<'a, 'b> {
 
     fn headers(&self) -> Vec<String> {
         self.schema.fields().iter().map(|field| cell(field.name(), field.data_type())).collect()
+    }
+
+    /// Of numbers with fractions, the most places from the point on among the rows that wait.
+    fn measured_decimals(&self) -> Vec<usize> {
+        let is_fraction = |column: usize| matches!(self.schema.field(column).data_type(), DataType::Float32 | DataType::Float64);
+        let most = |column: usize| self.waiting.iter().map(|row| fraction(&row[column])).max().unwrap_or(0);
+        (0..self.schema.fields().len()).map(|column| if is_fraction(column) { most(column) } else { 0 }).collect()
+    }
+
+    /// A cell of a column of numbers, with blanks in the places of the decimals it does not have.
+    fn pointed(&self, cell: &str, column: usize) -> String {
+        let missing = self.decimals.get(column).map_or(0, |most| most.saturating_sub(fraction(cell)));
+        if cell.is_empty() { String::new() } else { format!("{cell}{}", " ".repeat(missing)) }
     }
 
     /// How the rows are to be laid out, from those that wait.
@@ -96,17 +111,19 @@ impl<'a, 'b> Table<'a, 'b> {
 
     fn width_of(&self, cell: &str, column: usize, most: usize) -> usize {
         // Numbers are never cut.
-        if is_number(self.schema.field(column).data_type()) { width(cell) } else { width(cell).min(most) }
+        let is_number = is_number(self.schema.field(column).data_type());
+        if is_number { width(&self.pointed(cell, column)) } else { width(cell).min(most) }
     }
 
     /// Measures what waits, and prints header and rows.
     fn release(&mut self) -> Result<()> {
         let headers = self.headers();
+        self.decimals = self.measured_decimals();
         let table_layout = self.layout(&headers);
         let mut text = String::new();
         if let (TableLayout::Columns(widths), false) = (&table_layout, headers.is_empty()) {
             // Headers stand over their column, whichever way it is aligned.
-            self.line(&mut text, &headers, widths);
+            self.line(&mut text, &headers, widths, true);
             let rule: Vec<String> = widths.iter().map(|&width| "-".repeat(width + 2)).collect();
             text.push_str(&rule.join("+"));
             text.push('\n');
@@ -123,7 +140,7 @@ impl<'a, 'b> Table<'a, 'b> {
     fn put(&self, text: &mut String, rows: &[Vec<String>], first: usize, table_layout: &TableLayout) {
         for (at, row) in rows.iter().enumerate() {
             match table_layout {
-                TableLayout::Columns(widths) => self.line(text, row, widths),
+                TableLayout::Columns(widths) => self.line(text, row, widths, false),
                 TableLayout::Records(names) => self.record(text, row, first + at + 1, *names),
             }
         }
@@ -139,14 +156,15 @@ impl<'a, 'b> Table<'a, 'b> {
         Ok(())
     }
 
-    fn line(&self, text: &mut String, row: &[String], widths: &[usize]) {
+    fn line(&self, text: &mut String, row: &[String], widths: &[usize], is_head: bool) {
         let start = text.len();
         let is_fitted = self.options.layout == Layout::Fitting;
         for (column, (cell, &wide)) in row.iter().zip(widths).enumerate() {
             text.push_str(if column == 0 { " " } else { " | " });
             let right = is_number(self.schema.field(column).data_type());
             let cell = match (right, is_fitted) {
-                (true, _) => cell.clone(),
+                (true, _) if is_head => cell.clone(),
+                (true, _) => self.pointed(cell, column),
                 (false, true) => cut(cell, wide.max(1)),
                 (false, false) => cut(cell, MAX_CELL),
             };
@@ -185,6 +203,11 @@ impl<'a, 'b> Table<'a, 'b> {
         let named = cut(&left_out.join(", "), self.options.terminal_columns.saturating_sub(1));
         Some(format!("({columns} left out; --format record, or \\x in the shell, shows them)\n {named}"))
     }
+}
+
+/// Places a number takes from its decimal point on; none without one.
+fn fraction(cell: &str) -> usize {
+    cell.find('.').map_or(0, |point| cell.len() - point)
 }
 
 /// Places a line of columns takes.

@@ -23,7 +23,6 @@ use serde::Serialize;
 use crate::calendar::days::{self, Today};
 use crate::error::sql_errors::is_slip;
 use crate::error::{Context, Error, Result};
-use crate::human;
 use crate::record::id::SfId;
 
 /// The questions that come with the engine: name and SQL, in the order in which they are listed.
@@ -139,6 +138,8 @@ pub struct Question {
     pub parameters: Vec<Parameter>,
     /// Names and meanings of the answer's columns.
     pub columns: Vec<(String, String)>,
+    /// The columns a chart of it draws; all where none are named.
+    pub chart: Vec<String>,
     /// The whole file.
     pub sql: String,
 }
@@ -155,7 +156,7 @@ impl Question {
         for (at, line) in lines.enumerate() {
             let text = line.trim();
             match (text, part, cells(text).as_slice()) {
-                ("Parameters:" | "Columns:", ..) => part = text,
+                ("Parameters:" | "Columns:" | "Chart:", ..) => part = text,
                 (_, "", _) if at == 0 => question.title = text.to_owned(),
                 (_, "", _) => question.notes.extend((!text.is_empty()).then(|| text.to_owned())),
                 (_, "Parameters:", [name, kind, default, meaning @ ..]) => {
@@ -176,6 +177,7 @@ impl Question {
                     question.parameters.push(parameter);
                 }
                 (_, "Columns:", [name, meaning @ ..]) => question.columns.push(((*name).to_owned(), meaning.join(" "))),
+                (_, "Chart:", drawn) => question.chart.extend(drawn.iter().map(|name| (*name).to_owned())),
                 ("", ..) => {}
                 _ => return Err(unreadable(text)),
             }
@@ -214,7 +216,7 @@ impl Question {
         let mut part = "";
         for line in self.sql.lines() {
             let text = line.trim().trim_start_matches('-').trim();
-            if matches!(text, "Parameters:" | "Columns:") {
+            if matches!(text, "Parameters:" | "Columns:" | "Chart:") {
                 part = text;
             }
             let cells = cells(text);
@@ -228,6 +230,13 @@ impl Question {
             sql.push('\n');
         }
         Ok(sql)
+    }
+
+    /// Which columns of its answer a chart draws, by their places; `None` where all are, or the head names one that it does not have.
+    pub fn charted(&self) -> Option<Vec<usize>> {
+        let place = |name: &String| self.columns.iter().position(|(column, _)| column == name);
+        let places: Option<Vec<usize>> = self.chart.iter().map(place).collect();
+        places.filter(|places| !places.is_empty())
     }
 
     /// A column's name; of one that is named after what is chosen (`$by`), the choices.

@@ -13,23 +13,34 @@ use futures::{TryStreamExt, stream};
 use super::engine::Engine;
 use super::who::PEOPLE;
 use crate::error::{Error, Result};
+use crate::record::id::{LEAD_PREFIX, SfId};
 
 /// The column that tells who it is.
 const PERSON: &str = "person_id";
 
-/// The columns that are added, where the answer does not have them.
-const ADDED: [&str; 2] = ["name", "email"];
+/// The columns that are added, where the answer does not have them; the last only where the address of the org is known.
+const ADDED: [&str; 3] = ["name", "email", "link"];
+
+/// Which of them is the link.
+const LINK: usize = 2;
+
+/// The address of a person's record in an org.
+fn link(org: &str, id: &str) -> Option<String> {
+    let object = if SfId::of_person(id).ok()?.as_str().starts_with(LEAD_PREFIX) { "Lead" } else { "Contact" };
+    Some(format!("{org}/lightning/r/{object}/{id}/view"))
+}
 
 /// A name and an address.
 type Named = [Option<String>; 2];
 
 impl Engine {
-    /// An answer with a column `person_id`, with the name and the address of each behind it, as contacts and leads have them. Held until
-    /// all of it is there, since who is in it decides whose names are kept.
+    /// An answer with a column `person_id`, with the name and the address of each behind it, as contacts and leads have them, and a link to
+    /// their record in the org of an address (`https://….lightning.force.com`), where there is one. Held until all of it is there,
+    /// since who is in it decides whose names are kept.
     ///
     /// # Errors
     /// Invalid when the answer names no people.
-    pub async fn with_names(&self, answer: SendableRecordBatchStream) -> Result<SendableRecordBatchStream> {
+    pub async fn with_names(&self, answer: SendableRecordBatchStream, org: Option<&str>) -> Result<SendableRecordBatchStream> {
         let schema = answer.schema();
         let place = schema
             .index_of(PERSON)
@@ -41,7 +52,8 @@ impl Engine {
             people.extend(ids.as_string_view().iter().flatten().map(str::to_owned));
         }
         let named = self.named(&people).await?;
-        let added: Vec<usize> = (0..ADDED.len()).filter(|at| schema.index_of(ADDED[*at]).is_err()).collect();
+        let known = if org.is_some() { ADDED.len() } else { ADDED.len() - 1 };
+        let added: Vec<usize> = (0..known).filter(|at| schema.index_of(ADDED[*at]).is_err()).collect();
         let own = schema.fields().iter().cloned();
         let fields = own.chain(added.iter().map(|at| Arc::new(Field::new(ADDED[*at], DataType::Utf8View, true))));
         let wide = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
@@ -50,7 +62,10 @@ impl Engine {
             let ids = cast(batch.column(place), &DataType::Utf8View)?;
             let mut columns = batch.columns().to_vec();
             for at in &added {
-                let of = |id: Option<&str>| id.and_then(|id| named.get(id)?[*at].clone());
+                let of = |id: Option<&str>| match org {
+                    Some(org) if *at == LINK => id.and_then(|id| link(org, id)),
+                    _ => id.and_then(|id| named.get(id)?[*at].clone()),
+                };
                 columns.push(Arc::new(ids.as_string_view().iter().map(of).collect::<StringViewArray>()));
             }
             out.push(Ok(RecordBatch::try_new(wide.clone(), columns)?));

@@ -110,6 +110,8 @@ pub struct Query {
 pub struct Ask {
     /// A folder of one's own.
     pub folder: Option<PathBuf>,
+    /// The org's address, for links to people's records.
+    pub org_url: Option<String>,
 }
 
 /// The interactive shell.
@@ -218,6 +220,7 @@ struct CalendarLayer {
 #[serde(deny_unknown_fields, default)]
 struct AskLayer {
     folder: Option<PathBuf>,
+    org_url: Option<String>,
 }
 
 /// The environment's variables; those that are not UTF-8 are no settings of ours. Where none says who is at work, as in containers and
@@ -439,6 +442,9 @@ impl Settings {
         if let Some(folder) = layer.ask.folder.filter(|folder| !folder.as_os_str().is_empty()) {
             self.ask.folder = Some(folder);
         }
+        if let Some(url) = layer.ask.org_url {
+            self.ask.org_url = paths::org(&url)?;
+        }
         self.run.apply(layer.run, place)?;
         for (key, value) in layer.store {
             // Two spellings of one option must not both reach the store.
@@ -458,7 +464,10 @@ impl Layer {
         toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start));
             let line = before.map(|before| format!(" line {}", before.matches('\n').count() + 1)).unwrap_or_default();
-            Error::invalid(phrase!("{place}{line}: {}", error.message().trim().replace('\n', ", ")))
+            let written = before.and_then(|before| before.rsplit('\n').next()).and_then(|line| line.split_once('='));
+            let key = written.map(|(key, _)| format!(": {}", key.trim())).unwrap_or_default();
+            let told = error.message().trim().replace('\n', ", ").replace("expected u64", "expected a whole number");
+            Error::invalid(phrase!("{place}{line}{key}: {}", told.replace("expected u32", "expected a whole number")))
         })
     }
 
@@ -514,6 +523,7 @@ impl Layer {
                 "AUDIT_KEY" => layer.audit.key = Some(value.clone()),
                 "CALENDAR_TERMS" => layer.calendar.terms = Some(value.clone()),
                 "ASK_FOLDER" => layer.ask.folder = Some(PathBuf::from(value)),
+                "ASK_ORG_URL" => layer.ask.org_url = Some(value.clone()),
                 "RUN_CONFIRM" => layer.run.confirm = Some(Consent::parse(value)),
                 "RUN_METRICS_FILE" => layer.run.metrics_file = Some(PathBuf::from(value)),
                 key if key.strip_prefix("RUN_").is_some_and(is_job) => {
@@ -527,7 +537,7 @@ impl Layer {
                         return Err(Error::invalid(phrase!(
                             "environment variable {name} is no setting; unset it, or give one of IER_CONFIG, IER_WAREHOUSE, \
                              IER_ZONE, IER_ARCHIVE_OLDER_THAN_DAYS, IER_COMPACT_MEMORY_MB, IER_COMPACT_BEST_AFTER_DAYS, \
-                             IER_CALENDAR_TERMS, IER_ASK_FOLDER, IER_RETAIN_YEARS, IER_QUERY_MEMORY_MB, IER_QUERY_SPILL_FOLDER, \
+                             IER_CALENDAR_TERMS, IER_ASK_FOLDER, IER_ASK_ORG_URL, IER_RETAIN_YEARS, IER_QUERY_MEMORY_MB, IER_QUERY_SPILL_FOLDER, \
                              IER_QUERY_TIMEOUT_SECS, IER_QUERY_METADATA_CACHE_MB, IER_QUERY_THREADS, IER_QUERY_WITHOUT, IER_LOAD_BUFFER_MB, IER_LOAD_RECORD_MB, IER_LOAD_EARLIEST, IER_LOAD_KEEP_VERSIONS, \
                              IER_SHELL_HISTORY, IER_SHELL_PAGER, IER_AUDIT_WHO, IER_AUDIT_REASON_REQUIRED, IER_AUDIT_KEY, IER_RUN_<JOB>, IER_RUN_CONFIRM, \
                              IER_RUN_METRICS_FILE, IER_STORE_<OPTION>"

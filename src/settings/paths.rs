@@ -39,6 +39,22 @@ pub fn warehouse(words: &str, from: &Path, home: Option<&Path>) -> Result<String
     })
 }
 
+/// The address of an org, as links to its records begin; none where it is empty.
+///
+/// # Errors
+/// Invalid for what is no address of a page.
+pub fn org(words: &str) -> Result<Option<String>> {
+    let url = words.trim().trim_end_matches('/');
+    let host = url.strip_prefix("https://").unwrap_or("");
+    match url.is_empty() {
+        true => Ok(None),
+        false if host.contains('.') && !host.contains(|c: char| c == '/' || c.is_whitespace()) => Ok(Some(url.to_owned())),
+        false => Err(Error::invalid(phrase!(
+            "ask.org_url is \"{words}\"; give the address of the org without a path, such as https://example.lightning.force.com"
+        ))),
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -51,6 +67,17 @@ mod tests {
             assert_eq!(expanded(PathBuf::from(written), home).unwrap(), Path::new(meant), "{written}");
         }
         assert!(expanded(PathBuf::from("~/wh"), None).unwrap_err().to_string().contains("HOME is not set"));
+    }
+
+    #[test]
+    fn an_org_is_the_address_before_any_path() {
+        assert_eq!(org(" ").unwrap(), None);
+        assert_eq!(org("https://a.lightning.force.com/").unwrap().as_deref(), Some("https://a.lightning.force.com"));
+        for wrong in
+            ["a.lightning.force.com", "http://a.force.com", "https://a.force.com/lightning", "https://a", "https://a .com"]
+        {
+            assert!(org(wrong).unwrap_err().to_string().contains("without a path"), "{wrong}");
+        }
     }
 
     #[test]

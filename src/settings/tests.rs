@@ -77,7 +77,11 @@ fn who_looks_is_the_user_unless_said() {
 fn what_is_wrong_is_named_with_its_place() {
     for (file, variables, said) in [
         ("zone = 'UTC'\nwarehuose = 'x'\n", &[][..], "ier.toml line 2: unknown field `warehuose`"),
-        ("[query]\nmemory_mb = 'much'\n", &[], "ier.toml line 2: invalid type"),
+        (
+            "[query]\nmemory_mb = 'much'\n",
+            &[],
+            "ier.toml line 2: memory_mb: invalid type: string \"much\", expected a whole number",
+        ),
         ("[query]\nmemory_mb = 1\n", &[], "query.memory_mb is 1; give a number from 64 to"),
         ("zone = 'Denver'\n", &[], "zone is \"Denver\", which is no time zone"),
         ("warehouse = ''\n", &[], "warehouse is empty"),

@@ -53,7 +53,7 @@ pub struct Flags {
     #[arg(long)]
     pub utc: bool,
 
-    /// Add the name and the address of each person that the answer lists
+    /// Add the name and the address of each person that the answer lists, and a link to their record (setting ask.org_url)
     #[arg(long)]
     pub with_names: bool,
 
