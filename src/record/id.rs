@@ -59,6 +59,9 @@ impl SfId {
             return Err(Error::invalid(phrase!("{text:?} is an e-mail address, no id; `ier who` finds the ids of people by it")));
         }
         let id = Self::parse(text).map_err(|error| {
+            if !text.trim().is_empty() && !text.contains(|c: char| c.is_ascii_digit()) {
+                return Error::invalid(phrase!("{text:?} is no Salesforce id; `ier who` finds the ids of people by their names"));
+            }
             Error::invalid(phrase!("{text:?} is no Salesforce id: {error}; a contact's id looks like 003f400000JJbuPAAT"))
         })?;
         if id.is_person() {

@@ -312,6 +312,12 @@ async fn nothing_is_overwritten_and_nothing_left_behind() {
     left.sort();
     assert_eq!(left, ["NEW.ZIP", "empty", "file", "folder.zip", "full", "new", "new.zip", "there.zip"]);
     assert_eq!(verify(&at("nothing"), None, None).await.expect_err("no pack").kind(), Kind::NotFound);
+    let none = verify(&crate::fixture::data(), None, None).await.expect_err("a folder of exports");
+    assert!(none.kind() == Kind::Invalid && none.to_string().contains("is no evidence pack"), "{none}");
+    let slip = verify(&at("new.zip"), Some("0123"), None).await.expect_err("a seal with a slip");
+    assert!(slip.kind() == Kind::Invalid && slip.to_string().contains("64 hexadecimal digits"), "{slip}");
+    let other = verify(&at("new.zip"), Some(&"0".repeat(64)), None).await.expect("a report");
+    assert!(other.to_string().starts_with("SEALED OTHERWISE: "), "{other}");
 }
 
 /// Flips a bit of each byte of each file of a pack, in a folder and in a zip: each is found, and nothing else is wrong.

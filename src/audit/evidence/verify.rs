@@ -70,15 +70,20 @@ pub struct ManifestFacts {
 /// are given.
 ///
 /// # Errors
-/// Not found where there is no pack; unavailable when pack or archive cannot be read. What is wrong with a pack is no error
+/// Not found where there is no pack; invalid for what is none, and for what is no seal; unavailable when pack or archive cannot be read. What is wrong with a pack is no error
 /// but stands in the report.
 pub async fn verify(path: &Path, seal: Option<&str>, archive: Option<(&Arc<Warehouse>, &Engine)>) -> Result<Report> {
+    if let Some(noted) = seal.filter(|noted| !is_seal(noted)) {
+        return Err(Error::invalid(phrase!(
+            "--seal {noted} is no seal: one has {SEAL_CHARS} hexadecimal digits, as the audit printed it"
+        )));
+    }
     let mut report = Report { pack: path.display().to_string(), ..Report::default() };
     let found = alone(path, &mut report.wrong)?;
     let Some(manifest) = &found.manifest else { return Ok(report) };
     let sound = report.wrong.is_empty();
     if let Some(noted) = seal.filter(|noted| !noted.eq_ignore_ascii_case(&manifest.seal)) {
-        report.wrong.push(Problem::new(MANIFEST, format!("its seal is {}, not {noted}", manifest.seal)));
+        report.wrong.push(Problem::new(MANIFEST, format!("{OTHER_SEAL} {}, not {noted}", manifest.seal)));
     }
     report.says = Some(ManifestFacts {
         made_at: manifest.made_at,
@@ -96,10 +101,26 @@ pub async fn verify(path: &Path, seal: Option<&str>, archive: Option<(&Arc<Wareh
     Ok(report)
 }
 
+/// What is wrong with a file that no pack has.
+const NOT_OF_IT: &str = "does not belong to the pack";
+
+/// What is wrong with a pack that is whole, and is not the one whose seal was noted.
+const OTHER_SEAL: &str = "its seal is";
+
+/// Characters of a seal.
+const SEAL_CHARS: usize = 64;
+
+fn is_seal(text: &str) -> bool {
+    text.len() == SEAL_CHARS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// Checks a pack by itself.
 fn alone(path: &Path, wrong: &mut Vec<Problem>) -> Result<Found> {
     let files = open(path, wrong)?;
     let mut found = Found { files, manifest: None, records: BTreeMap::new() };
+    if found.files.is_empty() && wrong.iter().all(|wrong| wrong.problem == NOT_OF_IT) {
+        return Err(Error::invalid(phrase!("{} is no evidence pack: none of the files of one is in it", path.display())));
+    }
     let Some(bytes) = found.files.get(MANIFEST) else {
         wrong.push(Problem::new(MANIFEST, "is missing: nothing says what the pack was"));
         return Ok(found);
@@ -152,7 +173,7 @@ fn open(path: &Path, wrong: &mut Vec<Problem>) -> Result<BTreeMap<String, Vec<u8
             let entry = entry.context(reading)?;
             let name = entry.file_name().to_string_lossy().into_owned();
             if !known(&name) {
-                wrong.push(Problem::new(name, "does not belong to the pack"));
+                wrong.push(Problem::new(name, NOT_OF_IT));
             } else if !entry.file_type().context(reading)?.is_file() {
                 wrong.push(Problem::new(name, "is no plain file"));
             } else {
@@ -175,7 +196,7 @@ fn open(path: &Path, wrong: &mut Vec<Problem>) -> Result<BTreeMap<String, Vec<u8
             }
             for (member, bytes) in members {
                 if !known(&member) {
-                    wrong.push(Problem::new(member, "does not belong to the pack"));
+                    wrong.push(Problem::new(member, NOT_OF_IT));
                 } else if files.insert(member.clone(), bytes).is_some() {
                     wrong.push(Problem::new(member, "is there twice"));
                 }
@@ -214,7 +235,11 @@ fn records(
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = if self.wrong.is_empty() { "UNALTERED" } else { "ALTERED" };
+        let verdict = match self.wrong.as_slice() {
+            [] => "UNALTERED",
+            [wrong] if wrong.problem.starts_with(OTHER_SEAL) => "SEALED OTHERWISE",
+            _ => "ALTERED",
+        };
         write!(f, "{verdict}: {}", self.pack)?;
         if let Some(says) = &self.says {
             write!(f, "\n  asked about {} by {} at {}", says.person, says.asked_by, both(says.made_at, says.zone))?;

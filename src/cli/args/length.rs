@@ -23,6 +23,12 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(seconds).filter(|&all| all <= 36_525 * 86_400).map(Duration::from_secs).ok_or_else(right)
 }
 
+/// A length of time for which a number alone means seconds, as the setting does.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    let is_bare = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    duration(&if is_bare { format!("{text}s") } else { text.to_owned() })
+}
+
 /// A length of time in whole days.
 pub(super) fn days(text: &str) -> Result<u32, String> {
     let seconds = duration(text)?.as_secs();

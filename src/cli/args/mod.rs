@@ -14,7 +14,7 @@ pub use self::erase::Erase;
 pub use self::evidence::{AuditVerb, AuditVerify};
 pub use self::global::Global;
 pub use self::hold::{Hold, HoldAdd, HoldVerb};
-use self::length::{days, duration};
+use self::length::{days, duration, seconds};
 pub use self::load::{Inspect, Load, Reading};
 pub use self::manual::Manual;
 pub use self::output::Output;
@@ -204,8 +204,8 @@ pub struct Sql {
     #[command(flatten)]
     pub audience: AudienceArgs,
 
-    /// Stop a statement after this long: 30s, 5m; 0 = never
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    /// Stop a statement after this long: 30s, 5m; a number alone means seconds, 0 = never
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
     pub timeout: Option<Duration>,
 
     /// Show times of a table or spreadsheet in your zone rather than in UTC

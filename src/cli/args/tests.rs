@@ -35,6 +35,7 @@ fn global_flags_stand_before_or_after_the_verb() {
 fn flags_become_overrides() {
     assert_eq!(parse("ier archive --older-than 12w").unwrap().overrides().older_than_days, Some(84));
     assert_eq!(parse("ier sql --timeout 5m x").unwrap().overrides().timeout_secs, Some(300));
+    assert_eq!(parse("ier sql --timeout 3 x").unwrap().overrides().timeout_secs, Some(3));
     assert_eq!(parse("ier load --zone UTC x").unwrap().overrides().zone.as_deref(), Some("UTC"));
 }
 

@@ -153,18 +153,16 @@ impl fmt::Display for LoadReport {
         }
         let rows = self.sum(|table| table.read);
         let (bytes, seconds) = (human::bytes(self.bytes), human::seconds(self.seconds));
-        write!(f, "\n{} rows, {bytes} in {seconds} ({})", human::count(rows), human::rate(rows, self.seconds))?;
+        write!(f, "\n{}, {bytes} in {seconds} ({})", human::counted(rows, "row"), human::rate(rows, self.seconds))?;
         for table in self.tables.iter().filter(|table| table.outdone > 0) {
             let (rows, are) = (human::counted(table.outdone, "row"), if table.outdone == 1 { "is" } else { "are" });
             write!(f, "\n{}: {rows} {are} outdone: newer versions of these records were here, or came with them", table.table)?;
         }
         let late = self.sum(|table| table.late);
         if late > 0 {
-            write!(
-                f,
-                "\n{} rows are older than the archive's boundary; the next `ier archive` folds them in",
-                human::count(late)
-            )?;
+            let are = if late == 1 { "is" } else { "are" };
+            let rows = human::counted(late, "row");
+            write!(f, "\n{rows} {are} older than the archive's boundary; the next `ier archive` folds in what is late")?;
         }
         for table in self.tables.iter().filter(|table| table.ended > 0) {
             let ended = human::counted(table.ended, "row");

@@ -33,7 +33,7 @@ impl fmt::Display for JobPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.job)?;
         match (&self.outcome, self.last) {
-            (Some(outcome), Some(last)) => write!(f, " {outcome} {}", moment(&last))?,
+            (Some(outcome), Some(last)) => write!(f, " {} {}", found(self.job, outcome), moment(&last))?,
             _ => f.write_str(" never ran")?,
         }
         match self.next {
@@ -42,6 +42,15 @@ impl fmt::Display for JobPlan {
             Some(_) if self.due => f.write_str(", due"),
             Some(next) => write!(f, ", next {}", moment(&next)),
         }
+    }
+}
+
+/// An outcome in words: that nothing was to be done, or to be mended, is no news of nothing looked at.
+fn found<'a>(job: &str, outcome: &'a str) -> &'a str {
+    match (job, outcome) {
+        ("verify" | "reconcile", "nothing") => "found all well",
+        (_, "nothing") => "found nothing to do",
+        (_, outcome) => outcome,
     }
 }
 

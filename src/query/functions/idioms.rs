@@ -12,10 +12,11 @@
 
 use std::ops::ControlFlow;
 
+use chrono::NaiveDateTime;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Ident, LimitClause,
-    ObjectNamePart, Select, SelectFlavor, SelectItem, TableFactor, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut,
-    WildcardAdditionalOptions,
+    BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Ident,
+    LimitClause, ObjectNamePart, Select, SelectFlavor, SelectItem, TableFactor, UnaryOperator, Value, ValueWithSpan, VisitMut,
+    VisitorMut, WildcardAdditionalOptions,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -193,6 +194,18 @@ impl VisitorMut for Typed {
     }
 
     fn pre_visit_query(&mut self, query: &mut datafusion::sql::sqlparser::ast::Query) -> ControlFlow<Error> {
+        // `FETCH FIRST 10 ROWS ONLY`, the standard's LIMIT.
+        if let Some(fetch) = query.fetch.take() {
+            let is_plain = !fetch.percent && !fetch.with_ties;
+            let limit = Some(fetch.quantity.unwrap_or_else(|| Expr::value(Value::Number("1".to_owned(), false))));
+            match &mut query.limit_clause {
+                None if is_plain => {
+                    query.limit_clause = Some(LimitClause::LimitOffset { limit, offset: None, limit_by: Vec::new() });
+                }
+                Some(LimitClause::LimitOffset { limit: own @ None, .. }) if is_plain => *own = limit,
+                _ => return ControlFlow::Break(refused("this FETCH", "ORDER BY … LIMIT 10")),
+            }
+        }
         // `SELECT TOP 10 …` of SQL Server is a LIMIT.
         if let datafusion::sql::sqlparser::ast::SetExpr::Select(select) = query.body.as_mut()
             && let Some(top) = select.top.take()
@@ -336,10 +349,38 @@ fn meant(expr: &mut Expr) -> Result<Option<Expr>> {
         }
         Expr::Like { any: true, negated, expr, pattern, .. } => Ok(Some(any_like(false, *negated, expr, pattern)?)),
         Expr::ILike { any: true, negated, expr, pattern, .. } => Ok(Some(any_like(true, *negated, expr, pattern)?)),
+        Expr::Cast { expr: inner, data_type: DataType::Timestamp(..), .. } if to_the_minute(&**inner) => {
+            to_the_second(inner);
+            Ok(None)
+        }
+        Expr::TypedString(typed) if matches!(typed.data_type, DataType::Timestamp(..)) => {
+            if let Value::SingleQuotedString(text) = &mut typed.value.value
+                && is_to_the_minute(text)
+            {
+                text.push_str(":00");
+            }
+            Ok(None)
+        }
         Expr::BinaryOp { left, op: BinaryOperator::LongArrow, right } => {
             Ok(Some(applied("custom_field($1, $2)", &[left, right])?))
         }
         _ => Ok(None),
+    }
+}
+
+/// `2026-08-01 10:00`, which Postgres takes for a moment.
+fn is_to_the_minute(text: &str) -> bool {
+    NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M").is_ok()
+}
+
+fn to_the_minute(expr: &Expr) -> bool {
+    literal(expr).is_some_and(|text| is_to_the_minute(&text))
+}
+
+/// Gives a moment that is written to the minute its seconds.
+fn to_the_second(expr: &mut Expr) {
+    if let Some(text) = literal(expr).filter(|text| is_to_the_minute(text)) {
+        *expr = Expr::value(Value::SingleQuotedString(format!("{text}:00")));
     }
 }
 
@@ -364,6 +405,13 @@ fn of_function(function: &mut Function) -> Result<Option<Expr>> {
         && let [moment, pattern] = given.as_slice()
     {
         return Ok(Some(to_char(moment, pattern)?));
+    }
+    if name == "to_timestamp" && given.first().is_some_and(|moment| to_the_minute(moment)) {
+        let FunctionArguments::List(list) = &mut function.args else { return Ok(None) };
+        if let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(moment))) = list.args.first_mut() {
+            to_the_second(moment);
+        }
+        return Ok(None);
     }
     if let Some(moved) = by_part(&name, &given)? {
         return Ok(Some(moved));

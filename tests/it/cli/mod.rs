@@ -310,7 +310,7 @@ fn evidence_is_kept_and_verified() {
     let seal = kept["evidence"]["seal"].as_str().unwrap();
     let report = json(&["audit", "verify", "other.zip", "--seal", seal, "--json"]);
     assert!(report["wrong"].as_array().is_some_and(Vec::is_empty) && report["archive"]["asked_again"] == true, "{report}");
-    let altered = room.run(&["audit", "verify", "other.zip", "--seal", "00", "--json"]);
+    let altered = room.run(&["audit", "verify", "other.zip", "--seal", &"0".repeat(64), "--json"]);
     assert_eq!(code(&altered), 6);
     let report: Value = serde_json::from_slice(&altered.stdout).unwrap();
     assert_eq!(report["wrong"][0]["file"], "manifest.json");
