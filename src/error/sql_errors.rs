@@ -2,7 +2,7 @@
 //! syntax trees, without "file a bug", and with the way to write it where that is known.
 
 /// What is told of subqueries that ask the statement around them in a way that cannot be carried out.
-const ANOTHER_WAY: &str = "this subquery asks the statement around it in a way the engine cannot carry out: write it as a JOIN with a GROUP BY, or \
+pub const ANOTHER_WAY: &str = "this subquery asks the statement around it in a way the engine cannot carry out: write it as a JOIN with a GROUP BY, or \
      as EXISTS (SELECT 1 FROM … WHERE …)";
 
 /// What is told of subqueries that get in each other's way.

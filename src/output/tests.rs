@@ -124,7 +124,7 @@ async fn decimal_points_stand_below_each_other() {
     let rates: ArrayRef = Arc::new(Float64Array::from(vec![Some(0.34), Some(0.3553), Some(12.0), None]));
     let batch = RecordBatch::try_from_iter_with_nullable([("rate", rates.clone(), true), ("same", rates, true)]).unwrap();
     let expected =
-        "  rate   |  same\n---------+---------\n  0.34   |  0.34\n  0.3553 |  0.3553\n 12      | 12\n         |\n(4 rows)\n";
+        "    rate |    same\n---------+---------\n  0.34   |  0.34\n  0.3553 |  0.3553\n 12      | 12\n         |\n(4 rows)\n";
     assert_eq!(text(vec![batch.clone()], Format::Table).await, expected);
     assert!(text(vec![batch], Format::Csv).await.starts_with("rate,same\n0.34,0.34\n"), "files have no blanks");
 }

@@ -349,7 +349,7 @@ fn meant(expr: &mut Expr) -> Result<Option<Expr>> {
         }
         Expr::Like { any: true, negated, expr, pattern, .. } => Ok(Some(any_like(false, *negated, expr, pattern)?)),
         Expr::ILike { any: true, negated, expr, pattern, .. } => Ok(Some(any_like(true, *negated, expr, pattern)?)),
-        Expr::Cast { expr: inner, data_type: DataType::Timestamp(..), .. } if to_the_minute(inner) => {
+        Expr::Cast { expr: inner, data_type: DataType::Timestamp(..), .. } => {
             to_the_second(inner);
             Ok(None)
         }

@@ -48,9 +48,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::decorrelate::PullUpCorrelatedExpr;
 
-/// The advice in the error for a subquery that cannot be carried out.
-const ANOTHER_WAY: &str = "this subquery asks the statement around it in a way the engine cannot carry out: write it as a JOIN with a \
-     GROUP BY, or as EXISTS (SELECT 1 FROM … WHERE …)";
+use crate::error::sql_errors::ANOTHER_WAY;
 
 /// The name of a subquery's column; no other column may have it.
 const ANSWER: &str = "__answer";
