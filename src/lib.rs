@@ -70,6 +70,9 @@ pub mod audit;
 // What runs unattended, one verb a file: plan, then execute, then report.
 pub mod jobs;
 
+// The warehouse served to others: one process that stays, and answers whoever may ask.
+pub mod serve;
+
 // The manual: one chapter for one reader, part of the program.
 pub mod manual;
 

@@ -71,6 +71,9 @@ mod run;
 // `ier run`: all jobs on their schedules.
 mod scheduler;
 
+// `ier serve`: the warehouse for others to ask, until told to stop.
+mod serve;
+
 // `ier status`: what is stored, and what it costs.
 mod status;
 

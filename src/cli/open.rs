@@ -72,9 +72,19 @@ impl Session {
         }
     }
 
+    /// The engine over it for a server, which looks after the time of statements itself.
+    pub async fn engine_to_serve(&self, reason: Option<&str>) -> Result<Engine> {
+        let limits = Limits { statement: None, ..self.limits()? };
+        Ok(self.engine_within(&self.warehouse().await?, limits).await?.shown_to(self.looker(reason)))
+    }
+
     async fn engine_over(&self, warehouse: &Arc<Warehouse>) -> Result<Engine> {
+        self.engine_within(warehouse, self.limits()?).await
+    }
+
+    async fn engine_within(&self, warehouse: &Arc<Warehouse>, limits: Limits) -> Result<Engine> {
         let calendar = Calendar { zone: self.settings.zone, terms: self.settings.terms.clone() };
-        Engine::open_in(warehouse.clone(), self.limits()?, calendar).await
+        Engine::open_in(warehouse.clone(), limits, calendar).await
     }
 
     /// The log of look-ups, for this run's user.

@@ -14,7 +14,7 @@ use super::interrupt::or_interrupted;
 use super::session::Session;
 use super::{
     alias, archive, ask, audit, compact, completions, demo, drop, erase, generate, history, hold, inspect, load, log, manual,
-    print, reconcile, release, retain, scheduler, sql, status, vacuum, verify, who,
+    print, reconcile, release, retain, scheduler, serve, sql, status, vacuum, verify, who,
 };
 
 /// After the result is known, tasks that were stopped get this long to remove their temporary files.
@@ -44,7 +44,7 @@ async fn run(args: Args, session: Session) -> Result<()> {
         return print::line(&Args::command().render_long_help().to_string());
     };
     // They listen for signals themselves.
-    let listens = matches!(verb, Verb::Load(_) | Verb::Sql(_) | Verb::Run(_));
+    let listens = matches!(verb, Verb::Load(_) | Verb::Sql(_) | Verb::Run(_) | Verb::Serve(_));
     let work = async {
         match verb {
             Verb::Demo(args) => demo::run(&session, &args).await,
@@ -63,6 +63,7 @@ async fn run(args: Args, session: Session) -> Result<()> {
             Verb::Vacuum(args) => vacuum::run(&session, &args).await,
             Verb::Reconcile(args) => reconcile::run(&session, &args).await,
             Verb::Run(args) => scheduler::run(&session, &args).await,
+            Verb::Serve(args) => serve::run(&session, &args).await,
             Verb::Release(args) => release::run(&session, &args).await,
             Verb::Drop(args) => drop::run(&session, &args).await,
             Verb::Erase(args) => erase::run(&session, &args).await,

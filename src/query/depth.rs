@@ -26,6 +26,11 @@ const CASES: usize = 40;
 pub fn check(text: &str) -> Result<()> {
     // What cannot be read the parser tells better.
     let Ok(tokens) = Tokenizer::new(&GenericDialect {}, text).tokenize() else { return Ok(()) };
+    check_tokens(tokens.iter())
+}
+
+/// The same for a statement whose tokens are known.
+pub fn check_tokens<'a>(tokens: impl Iterator<Item = &'a Token>) -> Result<()> {
     // Of each open parenthesis: operators since the last comma, and parts.
     let (mut open, mut cases) = (vec![(0, 0)], 0_usize);
     for token in tokens {

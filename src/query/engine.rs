@@ -33,6 +33,7 @@ use super::catalog::{CATALOG, PUBLIC, PublicSchema, SALESFORCE, SalesforceSchema
 use super::limits::{Limits, Timed};
 use super::look_ups::{AskedAbout, LookUps, Requester};
 use super::memory::{Shares, merge_bytes};
+use super::parsed::Parsed;
 use super::people::{People, Person};
 use super::workers::{WorkerStream, Workers};
 use super::{depth, functions, named, statement};
@@ -81,6 +82,46 @@ pub struct Engine {
     limits: Limits,
     workers: Workers,
     look_ups: Option<LookUps>,
+}
+
+/// A statement as it comes: a text, or parsed already.
+#[derive(Clone, Copy)]
+pub(super) enum Query<'a> {
+    Text(&'a str),
+    Parsed(&'a Parsed),
+}
+
+impl<'a> Query<'a> {
+    fn text(self) -> &'a str {
+        match self {
+            Self::Text(text) => text,
+            Self::Parsed(parsed) => parsed.text(),
+        }
+    }
+}
+
+/// A statement that is ready to be planned.
+pub(super) struct Prepared {
+    state: SessionState,
+    statement: Statement,
+    public: Arc<PublicSchema>,
+    /// Which ids are one person's, where it names people.
+    identities: Option<Arc<Identities>>,
+}
+
+impl Prepared {
+    /// Its plan, which reads and changes nothing.
+    pub(super) async fn plan(self) -> Result<(SessionState, LogicalPlan)> {
+        let Self { state, statement, public, identities: _ } = self;
+        let plan = match state.statement_to_plan(statement.clone()).await {
+            // A function that is missing is told as such.
+            Err(error) if error.to_string().contains("table function") => return Err(error.into()),
+            Err(error) => return Err(missing_table(&state, &statement, &public).await.unwrap_or_else(|| error.into())),
+            Ok(plan) => plan,
+        };
+        read_only().verify_plan(&plan)?;
+        Ok((state, plan))
+    }
 }
 
 impl Engine {
@@ -186,18 +227,18 @@ impl Engine {
 
     /// [`Engine::sql`] with values for the named parameters that the statement's head declares (see [`super::question`]).
     pub async fn sql_given(&self, query: &str, given: &BTreeMap<String, String>) -> Result<SendableRecordBatchStream> {
-        Box::pin(self.run(query, given, ParamValues::List(Vec::new()), true)).await
+        Box::pin(self.run(Query::Text(query), given, ParamValues::List(Vec::new()), true)).await
     }
 
     /// [`Engine::sql`] with values for `$1`, `$2` …: values are bound, never pasted.
     pub async fn sql_with(&self, query: &str, parameters: ParamValues) -> Result<SendableRecordBatchStream> {
-        Box::pin(self.run(query, &BTreeMap::new(), parameters, true)).await
+        Box::pin(self.run(Query::Text(query), &BTreeMap::new(), parameters, true)).await
     }
 
     /// [`Engine::sql_with`] for what enters in the log of look-ups by itself whom it shows: people that the statement's conditions name are
     /// not entered once more.
     pub(crate) async fn sql_within(&self, query: &str, parameters: ParamValues) -> Result<SendableRecordBatchStream> {
-        Box::pin(self.run(query, &BTreeMap::new(), parameters, false)).await
+        Box::pin(self.run(Query::Text(query), &BTreeMap::new(), parameters, false)).await
     }
 
     /// The statement that is planned for a question: its parameters bound, its macros replaced. Other engines can run it, if they
@@ -206,21 +247,33 @@ impl Engine {
     /// # Errors
     /// Invalid, as [`Engine::sql_given`].
     pub fn expanded(&self, query: &str, given: &BTreeMap<String, String>) -> Result<String> {
-        Ok(self.read(&self.context.state(), query, given, self.warehouse.clock().now())?.to_string())
+        Ok(self.read(&self.context.state(), Query::Text(query), given, self.warehouse.clock().now())?.to_string())
     }
 
-    fn read(&self, state: &SessionState, query: &str, given: &BTreeMap<String, String>, now: DateTime<Utc>) -> Result<Statement> {
-        statement::read(state, &self.macros, query, given, Today::at(now, self.calendar.zone))
-    }
-
-    async fn run(
+    fn read(
         &self,
-        query: &str,
+        state: &SessionState,
+        query: Query<'_>,
         given: &BTreeMap<String, String>,
-        parameters: ParamValues,
-        is_asked: bool,
-    ) -> Result<SendableRecordBatchStream> {
-        let given = &*self.looked_at(query, given).await?;
+        now: DateTime<Utc>,
+    ) -> Result<Statement> {
+        let today = Today::at(now, self.calendar.zone);
+        match query {
+            Query::Text(text) => statement::read(state, &self.macros, text, given, today),
+            Query::Parsed(parsed) => statement::complete(parsed.planned()?, &self.macros, parsed.text(), given, today),
+        }
+    }
+
+    /// Makes a statement ready to be planned. Who is asked about is noted in `asked`; `moments` are the parameters as
+    /// `ier_as_of` sees them.
+    pub(super) async fn prepared(
+        &self,
+        query: Query<'_>,
+        given: &BTreeMap<String, String>,
+        (parameters, moments): (ParamValues, ParamValues),
+        asked: &AskedAbout,
+    ) -> Result<Prepared> {
+        let given = &*self.looked_at(query.text(), given).await?;
         let mut state = self.context.state();
         let now = self.warehouse.clock().now();
         state.execution_props_mut().query_execution_start_time = Some(now);
@@ -234,29 +287,33 @@ impl Engine {
             true => Some(self.people().await?),
             false => None,
         };
-        let (of_whom, public) = (self.of_whom.clone(), self.public.clone());
-        let as_of = IerAsOf { observed: self.public.observed.clone(), parameters: parameters.clone() };
-        let asked = AskedAbout::default();
         if identity::names_somebody(&statement.to_string()) {
             self.may_look_up()?;
         }
-        let asked_about = asked.clone();
+        let as_of = IerAsOf { observed: self.public.observed.clone(), parameters: moments };
+        state.register_udtf(IER_AS_OF, Arc::new(as_of));
+        let identities = people.as_ref().map(|people| people.identities.clone());
+        if let Some(people) = people {
+            identity::register(&mut state, &people.identities, &self.of_whom, &parameters, asked)?;
+            people.pin(&mut state)?;
+        }
+        Ok(Prepared { state, statement, public: self.public.clone(), identities })
+    }
+
+    pub(super) async fn run(
+        &self,
+        query: Query<'_>,
+        given: &BTreeMap<String, String>,
+        parameters: ParamValues,
+        is_asked: bool,
+    ) -> Result<SendableRecordBatchStream> {
+        let asked = AskedAbout::default();
+        let prepared = self.prepared(query, given, (parameters.clone(), parameters.clone()), &asked).await?;
         // Whom it names, and whether somebody may be looked up: asked only where there is a log.
         let named = (is_asked && self.look_ups().is_some()).then(|| (asked.clone(), self.may_look_up()));
-        let identities = people.as_ref().map(|people| people.identities.clone());
+        let identities = prepared.identities.clone();
         let answer = self.work(async move {
-            state.register_udtf(IER_AS_OF, Arc::new(as_of));
-            if let Some(people) = people {
-                identity::register(&mut state, &people.identities, &of_whom, &parameters, &asked_about)?;
-                people.pin(&mut state)?;
-            }
-            let plan = match state.statement_to_plan(statement.clone()).await {
-                // A function that is missing is told as such.
-                Err(error) if error.to_string().contains("table function") => return Err(error.into()),
-                Err(error) => return Err(missing_table(&state, &statement, &public).await.unwrap_or_else(|| error.into())),
-                Ok(plan) => plan,
-            };
-            read_only().verify_plan(&plan)?;
+            let (state, plan) = prepared.plan().await?;
             if let LogicalPlan::DescribeTable(described) = &plan {
                 return described_as(described.schema.fields());
             }
@@ -285,7 +342,7 @@ impl Engine {
     }
 
     /// Plans and runs a statement on the engine's threads, for as long as one may take.
-    async fn work(
+    pub(super) async fn work(
         &self,
         statement: impl Future<Output = Result<SendableRecordBatchStream>> + Send + 'static,
     ) -> Result<SendableRecordBatchStream> {
@@ -361,6 +418,10 @@ impl Engine {
             }
         }
         Ok(listed)
+    }
+
+    pub(super) fn public(&self) -> &Arc<PublicSchema> {
+        &self.public
     }
 
     /// The catalog, for those who plan around it (tests compare plans).
@@ -488,7 +549,7 @@ impl Ask for Engine {
 }
 
 /// The answer of `DESCRIBE`, with types as people name them.
-fn described_as(fields: &Fields) -> Result<SendableRecordBatchStream> {
+pub(super) fn described_as(fields: &Fields) -> Result<SendableRecordBatchStream> {
     let texts =
         |of: &dyn Fn(&FieldRef) -> String| Arc::new(fields.iter().map(of).map(Some).collect::<StringViewArray>()) as ArrayRef;
     let batch = RecordBatch::try_from_iter([

@@ -35,6 +35,9 @@ mod naming;
 // A statement as it is planned: parsed, its parameters bound, its macros replaced.
 mod statement;
 
+// A statement that was parsed before it came to the engine.
+pub mod parsed;
+
 // What one statement may use.
 pub mod limits;
 
@@ -52,6 +55,9 @@ pub mod ask;
 
 // Answers SQL over a warehouse.
 pub mod engine;
+
+// What a server asks of the engine: statements parsed already, what they will answer, and the tables there are.
+mod served;
 
 // Finding a person: by id, by e-mail address, by words of a name.
 pub mod who;

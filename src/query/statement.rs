@@ -32,7 +32,20 @@ pub fn read(
 ) -> Result<Statement> {
     depth::check(text)?;
     let dialect = state.config().options().sql_parser.dialect;
-    let mut statement = state.sql_to_statement(text, &dialect)?;
+    complete(state.sql_to_statement(text, &dialect)?, macros, text, given, today)
+}
+
+/// The same for a statement that is parsed already, from this text.
+///
+/// # Errors
+/// Invalid, as [`read`].
+pub fn complete(
+    mut statement: Statement,
+    macros: &Macros,
+    text: &str,
+    given: &BTreeMap<String, String>,
+    today: Today,
+) -> Result<Statement> {
     let question = Question::head(text)?;
     let values = question.values(given, today)?;
     if !values.is_empty() {

@@ -17,6 +17,7 @@ use self::load::LoadLayer;
 use self::retain::{Length, Retain, RetainLayer};
 use self::run::{Consent, RunLayer};
 pub use self::run::{DESTROYING_JOBS, RUN_JOBS, Run};
+use self::serve::{Serve, ServeLayer};
 use crate::calendar::local::{Calendar, Term};
 use crate::error::{Context, Error, Result};
 
@@ -31,6 +32,9 @@ pub mod retain;
 
 // What `ier run` does by itself, and when.
 mod run;
+
+// What `ier serve` allows.
+pub mod serve;
 
 // Options of object stores: which there are, and which was meant by one that there is not.
 pub mod store;
@@ -64,6 +68,8 @@ pub struct Settings {
     pub audit: Audit,
     /// What `ier run` does.
     pub run: Run,
+    /// What `ier serve` allows.
+    pub serve: Serve,
     /// The terms of the academic year.
     pub terms: Vec<Term>,
     /// The questions of `ier ask`.
@@ -166,6 +172,7 @@ struct Layer {
     shell: ShellLayer,
     audit: AuditLayer,
     run: RunLayer,
+    serve: ServeLayer,
     calendar: CalendarLayer,
     ask: AskLayer,
     store: BTreeMap<String, String>,
@@ -333,6 +340,7 @@ impl Settings {
             shell: Shell { history: None, pager: None, editor: "vi".to_owned() },
             audit: Audit { who: "unknown".to_owned(), reason_required: false, key: None },
             run: Run::defaults(),
+            serve: Serve::default(),
             terms: Calendar::default().terms,
             ask: Ask::default(),
             store: BTreeMap::new(),
@@ -446,6 +454,7 @@ impl Settings {
             self.ask.org_url = paths::org(&url)?;
         }
         self.run.apply(layer.run, place)?;
+        self.serve.apply(layer.serve, &number)?;
         for (key, value) in layer.store {
             // Two spellings of one option must not both reach the store.
             let option = key.to_ascii_lowercase();
@@ -529,6 +538,7 @@ impl Layer {
                 key if key.strip_prefix("RUN_").is_some_and(is_job) => {
                     layer.run.jobs.insert(key["RUN_".len()..].to_ascii_lowercase(), value.clone());
                 }
+                key if layer.serve.set(key, number)?.is_some() => {}
                 key => match key.strip_prefix("STORE_") {
                     Some(option) if !option.is_empty() => {
                         layer.store.insert(option.to_ascii_lowercase(), value.clone());
@@ -540,7 +550,7 @@ impl Layer {
                              IER_CALENDAR_TERMS, IER_ASK_FOLDER, IER_ASK_ORG_URL, IER_RETAIN_YEARS, IER_QUERY_MEMORY_MB, IER_QUERY_SPILL_FOLDER, \
                              IER_QUERY_TIMEOUT_SECS, IER_QUERY_METADATA_CACHE_MB, IER_QUERY_THREADS, IER_QUERY_WITHOUT, IER_LOAD_BUFFER_MB, IER_LOAD_RECORD_MB, IER_LOAD_EARLIEST, IER_LOAD_KEEP_VERSIONS, \
                              IER_SHELL_HISTORY, IER_SHELL_PAGER, IER_AUDIT_WHO, IER_AUDIT_REASON_REQUIRED, IER_AUDIT_KEY, IER_RUN_<JOB>, IER_RUN_CONFIRM, \
-                             IER_RUN_METRICS_FILE, IER_STORE_<OPTION>"
+                             IER_RUN_METRICS_FILE, IER_SERVE_CONNECTIONS, IER_SERVE_STATEMENTS, IER_SERVE_TIMEOUT_SECS, IER_STORE_<OPTION>"
                         )));
                     }
                 },
@@ -582,6 +592,7 @@ impl fmt::Debug for Settings {
             .field("shell", &self.shell)
             .field("audit", &(&self.audit.who, self.audit.reason_required, self.audit.key.is_some()))
             .field("run", &self.run)
+            .field("serve", &self.serve)
             .field("terms", &self.terms)
             .field("ask", &self.ask)
             .field("store", &self.store.keys())

@@ -23,6 +23,7 @@ pub use self::reconcile::Reconcile;
 pub use self::release::{Release, ReleaseObject};
 pub use self::retain::RetainArgs;
 pub use self::run::Run;
+pub use self::serve::Serve;
 pub use self::vacuum::Vacuum;
 pub use self::verify::Verify;
 use crate::settings::Overrides;
@@ -74,6 +75,9 @@ mod release;
 
 // The words of `ier run`.
 mod run;
+
+// The words of `ier serve`.
+mod serve;
 
 // The words of `ier vacuum`.
 mod vacuum;
@@ -140,6 +144,7 @@ pub enum Verb {
     Reconcile(Reconcile),
     Release(Release),
     Run(Run),
+    Serve(Serve),
     Erase(Erase),
     Drop(Drop),
     Hold(Hold),

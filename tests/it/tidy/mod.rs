@@ -9,8 +9,8 @@ mod dependencies;
 mod imports;
 
 /// The rooms in the order data flows: a room knows only those before it. `cli` sees all.
-const ROOMS: [&str; 12] =
-    ["record", "source", "synthetic", "lake", "tiers", "ledgers", "output", "query", "audit", "jobs", "manual", "cli"];
+const ROOMS: [&str; 13] =
+    ["record", "source", "synthetic", "lake", "tiers", "ledgers", "output", "query", "audit", "jobs", "serve", "manual", "cli"];
 
 /// Rooms whose modules are listed in the same way: each knows only those before it.
 const WITH_FLOORS: [&str; 2] = ["lake", "query"];

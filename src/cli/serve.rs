@@ -1,0 +1,63 @@
+//! `ier serve`: the warehouse for others to ask, until told to stop.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::serve::Server;
+use crate::serve::access::{Access, Token};
+use crate::serve::warehouse_and_engine::ServeLimits;
+
+use super::args::Serve;
+use super::interrupt;
+use super::print;
+use super::session::Session;
+
+/// What is said when it is there.
+#[derive(Serialize)]
+struct Ready {
+    address: SocketAddr,
+    user: String,
+    /// The secret that lets in: shown here, and nowhere else.
+    password: String,
+}
+
+impl fmt::Display for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, user, password } = self;
+        let (host, port) = (address.ip(), address.port());
+        // Quotes within quotes, for a user whose name has blanks.
+        let user = user.replace('\\', "\\\\").replace('\'', "\\'");
+        writeln!(f, "Serving at {address}, for you alone: whoever has this password can ask what you can.")?;
+        writeln!(f)?;
+        writeln!(f, "  PGPASSWORD={password} psql \"host={host} port={port} user='{user}' dbname=ier\"")?;
+        writeln!(f)?;
+        write!(f, "Ctrl-C stops it.")
+    }
+}
+
+/// Serves.
+pub async fn run(session: &Session, args: &Serve) -> Result<()> {
+    let settings = &session.settings;
+    let limits = ServeLimits {
+        connections: settings.serve.connections,
+        statements: settings.serve.statements,
+        statement: (settings.serve.timeout_secs > 0).then(|| Duration::from_secs(settings.serve.timeout_secs)),
+    };
+    let engine = session.engine_to_serve(args.reason.as_deref()).await?;
+    let (access, token): (Access, Token) = Access::of(&settings.audit.who);
+    let server = Server::bind(&args.pg, engine, access, limits).await?;
+    let ready = Ready { address: server.address(), user: settings.audit.who.clone(), password: token.shown().to_owned() };
+    session.answer(&ready)?;
+    drop((ready, token));
+    let serving = server.run(async {
+        let told = interrupt::stopped().await;
+        if !session.global.quiet && !session.global.json {
+            drop(print::warning(&format!("{told}: what runs has {} seconds to end", crate::serve::DRAIN.as_secs())));
+        }
+    });
+    serving.await
+}

@@ -1,0 +1,87 @@
+//! What a server asks of the engine: statements that are parsed already, what they will answer before they run, and the tables there are.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+use datafusion::catalog::SchemaProvider;
+use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::logical_expr::{LogicalPlan, TableType};
+use datafusion::physical_plan::EmptyRecordBatchStream;
+
+use super::engine::{Engine, Query, described_as};
+use super::look_ups::AskedAbout;
+use super::parsed::Parsed;
+use crate::error::{Error, Result};
+
+/// An id that stands for whoever will be asked about.
+const SOMEBODY: &str = "003000000000000AAA";
+
+/// Parameters a statement may have.
+const PARAMETERS: usize = 65_535;
+
+/// What a statement will answer.
+#[derive(Clone, Debug)]
+pub struct Promise {
+    /// The types its parameters `$1`, `$2` … take; `None` where that is open.
+    pub parameters: Vec<Option<DataType>>,
+    /// Its columns.
+    pub schema: SchemaRef,
+}
+
+impl Engine {
+    /// Runs a statement that is parsed already, over what there is now, with values for `$1`, `$2` …
+    ///
+    /// # Errors
+    /// As [`Engine::sql`].
+    pub async fn sql_parsed(&self, parsed: &Parsed, parameters: Vec<ScalarValue>) -> Result<SendableRecordBatchStream> {
+        self.public().refresh().await?;
+        Box::pin(self.run(Query::Parsed(parsed), &BTreeMap::new(), ParamValues::from(parameters), true)).await
+    }
+
+    /// What a statement will answer, of which `parameters` are counted. Nothing is run, and nobody looked up.
+    ///
+    /// # Errors
+    /// As [`Engine::sql`], without those of values.
+    pub async fn promise(&self, parsed: &Parsed, parameters: usize) -> Result<Promise> {
+        if parameters > PARAMETERS {
+            return Err(Error::invalid(phrase!("a statement has at most {PARAMETERS} parameters")));
+        }
+        self.public().refresh().await?;
+        // Functions that show somebody want to know whom while they are planned, and `ier_as_of` a moment.
+        let all = |value: ScalarValue| ParamValues::from(vec![value; parameters]);
+        let anybody = all(ScalarValue::Utf8View(Some(SOMEBODY.to_owned())));
+        let any_moment = all(ScalarValue::TimestampMicrosecond(Some(0), None));
+        let prepared =
+            self.prepared(Query::Parsed(parsed), &BTreeMap::new(), (anybody, any_moment), &AskedAbout::default()).await?;
+        let types = Arc::new(Mutex::new(Vec::new()));
+        let found = types.clone();
+        let stream = self.work(async move {
+            let (_, plan) = prepared.plan().await?;
+            let mut known = plan.get_parameter_types()?;
+            let in_order = (1..=parameters).map(|number| known.remove(&format!("${number}")).flatten());
+            *found.lock().unwrap_or_else(PoisonError::into_inner) = in_order.collect();
+            let schema: Schema = match &plan {
+                LogicalPlan::DescribeTable(described) => described_as(described.schema.fields())?.schema().as_ref().clone(),
+                plan => plan.schema().as_arrow().clone(),
+            };
+            Ok(Box::pin(EmptyRecordBatchStream::new(Arc::new(schema))) as SendableRecordBatchStream)
+        });
+        let schema = stream.await.map_err(Error::of_statement)?.schema();
+        let parameters = std::mem::take(&mut *types.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(Promise { parameters, schema })
+    }
+
+    /// The names of all tables and views of the public schema, as they are now, in order.
+    pub async fn table_names(&self) -> Result<Vec<String>> {
+        self.public().refresh().await?;
+        Ok(self.public().table_names())
+    }
+
+    /// A table's columns, and whether it is a view; `None` where it has gone.
+    pub async fn table_shape(&self, name: &str) -> Result<Option<(SchemaRef, bool)>> {
+        let table = self.public().table(name).await?;
+        Ok(table.map(|table| (table.schema(), table.table_type() == TableType::View)))
+    }
+}

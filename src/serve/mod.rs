@@ -1,0 +1,129 @@
+//! The warehouse served to others: one process that stays, and answers whoever may ask.
+//!
+//! A server begins with what it listens at ([`Server::bind`]) and serves until it is told to stop ([`Server::run`]). Being told, it
+//! takes nobody new, ends whoever is idle, and lets what runs come to its end for a while ([`DRAIN`]).
+//!
+//! # Decisions
+//! - 2026-11-28 **Without users it serves one person: whoever started it, on this machine.** Their token is made anew at each start
+//!   and kept nowhere but in what was printed; the server keeps what checks it. A list of users comes with access for others; until
+//!   then an address that others can reach is refused, rather than served with one password for all.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use self::access::Access;
+use self::house::{House, Phase, ServeLimits};
+use crate::error::{Context, Error, Result};
+use crate::query::engine::Engine;
+
+// Who may come in: the token, and what checks it.
+pub mod access;
+
+// What all sessions share: the engine, the limits, whether it is time to go.
+pub mod house;
+
+// Postgres' wire protocol: analysts connect with what they have.
+pub mod pg;
+
+/// What runs when the server is told to stop gets so long to end.
+pub const DRAIN: Duration = Duration::from_secs(30);
+
+/// Sessions that were told to go get so long to say so.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// A server that listens, and serves once it is run.
+pub struct Server {
+    house: Arc<House>,
+    phase: watch::Sender<Phase>,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Listens at an address of this machine (`127.0.0.1:5427`, `[::1]:5427`, `localhost:0`; port 0 is any that is free) for those
+    /// whom `access` knows.
+    ///
+    /// # Errors
+    /// Invalid for what is no address, and for one that others can reach; unavailable when the port is taken.
+    pub async fn bind(address: &str, engine: Engine, access: Access, limits: ServeLimits) -> Result<Self> {
+        let wanted = loopback(address)?;
+        let listening = || phrase!("cannot listen at {address}");
+        let listener = TcpListener::bind(wanted).await.context(listening)?;
+        let address = listener.local_addr().context(|| "cannot tell the address")?;
+        let (phase, watched) = watch::channel(Phase::Open);
+        let house = Arc::new(House::new(engine, access, limits, watched));
+        Ok(Self { house, phase, listener, address })
+    }
+
+    /// Where it listens, with the port that was found.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` comes, and then until what runs has ended, or has been given its time.
+    ///
+    /// # Errors
+    /// Unavailable when nobody can be let in any more.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<()> {
+        let Self { house, phase, listener, address: _ } = self;
+        let served = tokio::select! {
+            served = pg::listen(&listener, &house) => served,
+            () = stop => Ok(()),
+        };
+        drop(listener);
+        phase.send_replace(Phase::Draining);
+        if tokio::time::timeout(DRAIN, house.empty()).await.is_err() {
+            phase.send_replace(Phase::Over);
+            drop(tokio::time::timeout(FAREWELL, house.empty()).await);
+        }
+        served
+    }
+}
+
+/// An address of this machine alone.
+fn loopback(text: &str) -> Result<SocketAddr> {
+    let right = "give an address of this machine and a port, such as 127.0.0.1:5427 or [::1]:5427";
+    let address: SocketAddr = match text.strip_prefix("localhost:") {
+        Some(port) => SocketAddr::new(IpAddr::from([127, 0, 0, 1]), port.parse().map_err(|_| wrong(text, right))?),
+        None => text.parse().map_err(|_| wrong(text, right))?,
+    };
+    if !address.ip().is_loopback() {
+        return Err(Error::invalid(phrase!(
+            "{text} can be reached from other machines, and what is served without TLS and without a list of users is for the person who \
+             started it alone; {right}, and let others come to it by ssh -L"
+        )));
+    }
+    Ok(address)
+}
+
+fn wrong(text: &str, right: &'static str) -> Error {
+    Error::invalid(phrase!("{text} is no address; {right}"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_served() {
+        for (text, told) in [
+            ("0.0.0.0:5427", "reached from other machines"),
+            ("[::]:5427", "reached from other machines"),
+            ("192.168.1.4:5427", "reached from other machines"),
+            ("example.org:5427", "is no address"),
+            ("5427", "is no address"),
+            ("localhost:port", "is no address"),
+        ] {
+            let error = loopback(text).unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+        }
+        for text in ["127.0.0.1:0", "127.8.0.1:5427", "[::1]:5427", "localhost:5427"] {
+            assert!(loopback(text).unwrap().ip().is_loopback());
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Where a session stands: its transaction, its cursors and prepared statements, and whether it waits for the end of a failed exchange.
+//!
+//! Nothing is ever written, so a transaction is a matter of form: statements in it see the newest data each, and what it ends with is the
+//! same. Its form is kept all the same, because clients go by it: after an error nothing is answered until it ends, and cursors without
+//! hold go with it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::common::ScalarValue;
+use pgwire::messages::PgWireBackendMessage as Out;
+use pgwire::messages::response::{CommandComplete, ReadyForQuery, TransactionStatus};
+use pgwire::messages::startup::ParameterStatus;
+
+use super::catalog::{Catalog, ColumnFacts, Concern, SessionFacts, TableFacts};
+use super::cursors::Cursor;
+use super::extended::{Portal, Prepared};
+use super::failure::Failure;
+use super::frontend::Message;
+use super::rows::Answer;
+use super::running::Running;
+use super::settings::Values;
+use super::socket::{Broken, Socket};
+use super::startup::Entered;
+use crate::error::Error;
+use crate::query::catalog::CATALOG;
+use crate::query::parsed::Parsed;
+use crate::serve::house::{House, Phase};
+
+/// Somebody's session.
+pub(super) struct Session {
+    pub(super) socket: Socket,
+    pub(super) house: Arc<House>,
+    pub(super) entered: Entered,
+    pub(super) transaction: Transaction,
+    pub(super) statements: HashMap<String, Arc<Prepared>>,
+    pub(super) portals: HashMap<String, Portal>,
+    pub(super) cursors: HashMap<String, Cursor>,
+    /// The catalog, and the tables it was made of.
+    catalog: Option<(Vec<String>, Arc<Catalog>)>,
+    /// After an error messages are passed over until the client has noticed.
+    skips: bool,
+    /// The settings the client was last told.
+    told: Values,
+}
+
+/// A transaction, if there is one.
+#[derive(Debug, Default)]
+pub(super) enum Transaction {
+    #[default]
+    None,
+    Open(Begun),
+    /// There was an error in it.
+    Failed(Begun),
+}
+
+/// What a transaction takes back at its end.
+#[derive(Debug, Default)]
+pub(super) struct Begun {
+    pub(super) savepoints: Vec<String>,
+    /// The settings as they were.
+    pub(super) before: Values,
+    /// Settings that were set for the transaction alone.
+    pub(super) locals: Vec<String>,
+}
+
+impl Session {
+    pub(super) fn new(socket: Socket, house: Arc<House>, entered: Entered) -> Self {
+        let told = entered.first.clone();
+        Self {
+            socket,
+            house,
+            entered,
+            transaction: Transaction::None,
+            statements: HashMap::new(),
+            portals: HashMap::new(),
+            cursors: HashMap::new(),
+            catalog: None,
+            skips: false,
+            told,
+        }
+    }
+
+    /// Serves until the client goes, or has to.
+    pub(super) async fn run(mut self) {
+        if let Err(Broken::Told(failure)) = self.serve().await {
+            self.socket.put(&Out::ErrorResponse(Failure { is_fatal: true, ..failure }.response()));
+        }
+        // What it held is let go before the last words are said.
+        let Self { mut socket, statements, portals, cursors, .. } = self;
+        drop((statements, portals, cursors));
+        socket.close().await;
+    }
+
+    async fn serve(&mut self) -> Result<(), Broken> {
+        let mut phase = self.house.phase.clone();
+        loop {
+            let message = tokio::select! {
+                message = self.socket.message() => message?,
+                _ = phase.wait_for(|phase| *phase != Phase::Open) => {
+                    return Err(Failure::fatal("57P01", "terminating connection due to administrator command").into());
+                }
+            };
+            if !self.heard(message).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Does what a message asks; `false` when it was a farewell.
+    async fn heard(&mut self, message: Message) -> Result<bool, Broken> {
+        match message {
+            Message::Terminate => return Ok(false),
+            Message::Sync => {
+                self.skips = false;
+                if matches!(self.transaction, Transaction::None) {
+                    self.portals.clear();
+                }
+                self.ready().await?;
+            }
+            Message::Query(text) => {
+                self.skips = false;
+                if let Err(broken) = Box::pin(self.simple(&text)).await {
+                    self.failed(broken)?;
+                }
+                self.portals.clear();
+                self.ready().await?;
+            }
+            Message::Flush => self.socket.flush().await?,
+            // Data behind a COPY that was refused.
+            Message::Copy => {}
+            _ if self.skips => {}
+            Message::FunctionCall => {
+                self.failed(Failure::unsupported("function calls of the protocol are not answered here").into())?;
+                self.ready().await?;
+            }
+            Message::Password(_) => return Err(Failure::protocol("there is nothing to prove any more").into()),
+            message => {
+                if let Err(broken) = Box::pin(self.extended(message)).await {
+                    self.failed(broken)?;
+                    self.skips = true;
+                    // Who waits for an answer before going on hears of it.
+                    self.socket.flush().await?;
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Tells an error; the transaction has failed with it.
+    fn failed(&mut self, broken: Broken) -> Result<(), Broken> {
+        let Broken::Told(failure) = broken else { return Err(broken) };
+        if failure.is_fatal {
+            return Err(failure.into());
+        }
+        self.socket.put(&Out::ErrorResponse(failure.response()));
+        if let Transaction::Open(begun) = std::mem::take(&mut self.transaction) {
+            self.transaction = Transaction::Failed(begun);
+        }
+        Ok(())
+    }
+
+    /// Says that the next may be asked, and where the transaction stands.
+    async fn ready(&mut self) -> Result<(), Broken> {
+        let status = match &self.transaction {
+            Transaction::None => TransactionStatus::Idle,
+            Transaction::Open(_) => TransactionStatus::Transaction,
+            Transaction::Failed(_) => TransactionStatus::Error,
+        };
+        self.socket.put(&Out::ReadyForQuery(ReadyForQuery::new(status)));
+        self.socket.flush().await
+    }
+
+    /// Says that a command was done.
+    pub(super) fn done(&mut self, tag: impl Into<String>) {
+        self.socket.put(&Out::CommandComplete(CommandComplete::new(tag.into())));
+    }
+
+    /// Tells the client of settings that have changed.
+    pub(super) fn tell_settings(&mut self) {
+        for (name, value) in self.entered.settings.reported(Some(&self.told)) {
+            self.socket.put(&Out::ParameterStatus(ParameterStatus::new(name, value)));
+        }
+        self.told = self.entered.settings.kept();
+    }
+
+    /// A statement begins, when there is a place for it.
+    pub(super) async fn begin(&mut self) -> Result<Running, Failure> {
+        Running::begin(&self.house, &self.entered.backend, &self.entered.settings).await
+    }
+
+    /// Asks a question: of the catalog or the engine, by what it is about.
+    pub(super) async fn ask(
+        &mut self,
+        running: &mut Running,
+        question: &Parsed,
+        values: Vec<ScalarValue>,
+    ) -> Result<Answer, Broken> {
+        let catalog = self.catalog_for(running, question).await?;
+        let house = self.house.clone();
+        let asked = async {
+            match (catalog, question.statement()) {
+                (Some(catalog), Some(statement)) => {
+                    let (schema, batches) = catalog.answer(statement, &values).await?;
+                    Ok(Answer::of(schema, batches))
+                }
+                _ => house.engine.sql_parsed(question, values).await.map(Answer::new),
+            }
+        };
+        running.wait(&mut self.socket, asked).await?.map_err(|error| Failure::from(error).into())
+    }
+
+    /// The catalog, where a question is about it.
+    ///
+    /// # Errors
+    /// 0A000 for a question about both the catalog and the warehouse.
+    pub(super) async fn catalog_for(&mut self, running: &mut Running, question: &Parsed) -> Result<Option<Arc<Catalog>>, Broken> {
+        let Some(statement) = question.statement() else { return Ok(None) };
+        let catalog = match &self.catalog {
+            Some((_, catalog)) => catalog.clone(),
+            None => self.new_catalog(running).await?,
+        };
+        match catalog.concerns(statement) {
+            Concern::Data => Ok(None),
+            // Tables come and go while a session stays.
+            Concern::Catalog => self.new_catalog(running).await.map(Some),
+            Concern::Mixed => {
+                Err(Failure::unsupported("one statement cannot ask both pg_catalog and the warehouse; ask each by itself").into())
+            }
+        }
+    }
+
+    /// The catalog of the tables there are now; the one there is, if they are the same.
+    async fn new_catalog(&mut self, running: &mut Running) -> Result<Arc<Catalog>, Broken> {
+        let house = self.house.clone();
+        let names = running.wait(&mut self.socket, house.engine.table_names()).await?.map_err(Failure::from)?;
+        if let Some((known, catalog)) = &self.catalog
+            && *known == names
+        {
+            return Ok(catalog.clone());
+        }
+        let facts = async {
+            let mut tables = Vec::new();
+            for name in &names {
+                let Some((schema, is_view)) = house.engine.table_shape(name).await? else { continue };
+                let column = |field: &Arc<arrow::datatypes::Field>| ColumnFacts {
+                    name: field.name().clone(),
+                    data_type: field.data_type().clone(),
+                    nullable: field.is_nullable(),
+                    comment: None,
+                };
+                let columns = schema.fields().iter().map(column).collect();
+                tables.push(TableFacts { name: name.clone(), is_view, comment: None, columns });
+            }
+            Ok::<_, Error>(tables)
+        };
+        let tables = running.wait(&mut self.socket, facts).await?.map_err(Failure::from)?;
+        let session = SessionFacts {
+            user: self.entered.user.clone(),
+            database: CATALOG.to_owned(),
+            backend_pid: self.entered.backend.number(),
+            settings: Arc::new(self.entered.settings.clone()),
+        };
+        let catalog = Arc::new(Catalog::new(tables, session).map_err(Failure::from)?);
+        self.catalog = Some((names, catalog.clone()));
+        Ok(catalog)
+    }
+}
