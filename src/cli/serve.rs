@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::sync::Notify;
 
 use crate::error::Result;
 use crate::serve::Server;
@@ -53,11 +54,22 @@ pub async fn run(session: &Session, args: &Serve) -> Result<()> {
     let ready = Ready { address: server.address(), user: settings.audit.who.clone(), password: token.shown().to_owned() };
     session.answer(&ready)?;
     drop((ready, token));
+    let told = Notify::new();
     let serving = server.run(async {
-        let told = interrupt::stopped().await;
+        interrupt::stopped().await;
+        told.notify_one();
         if !session.global.quiet && !session.global.json {
-            drop(print::warning(&format!("{told}: what runs has {} seconds to end", crate::serve::DRAIN.as_secs())));
+            let seconds = crate::serve::DRAIN.as_secs();
+            drop(print::warning(&format!("nobody new is let in, and what runs has {seconds} seconds to end")));
         }
     });
-    serving.await
+    // Who says it twice means at once.
+    let again = async {
+        told.notified().await;
+        interrupt::stopped().await
+    };
+    tokio::select! {
+        served = serving => served,
+        stopped = again => Err(stopped),
+    }
 }

@@ -39,6 +39,7 @@ pub const CHAPTERS: &[Chapter] = chapters! {
     "people" "For analysts: one person under several ids.",
     "sql" "For analysts: tables, columns, functions, limits.",
     "output" "For analysts: formats, spreadsheets, charts, lists for Salesforce.",
+    "serve" "For analysts: psql, DBeaver, Python and others on the warehouse.",
     "auditors" "For auditors: verdicts, the log of look-ups, evidence.",
     "loading" "For operators: which files are understood, and what becomes of their rows.",
     "operating" "For operators: every command, what it changes, and what to do after a crash.",

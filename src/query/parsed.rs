@@ -6,7 +6,7 @@ use datafusion::sql::parser::Statement as Planned;
 use datafusion::sql::sqlparser::ast::Statement;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
-use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use super::depth;
 use crate::error::{Error, Result};
@@ -18,6 +18,21 @@ pub struct Parsed {
 }
 
 impl Parsed {
+    /// Parses a text that is one statement, by the grammar of Postgres.
+    ///
+    /// # Errors
+    /// Invalid for what is none.
+    pub fn of(text: &str) -> Result<Self> {
+        let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location();
+        let mut tokens = tokens.map_err(|error| of_syntax(error.into()))?;
+        if let Some(at) =
+            tokens.iter().rposition(|token| !matches!(token.token, Token::Whitespace(_) | Token::SemiColon | Token::EOF))
+        {
+            tokens.truncate(at + 1);
+        }
+        Self::read(tokens, text)
+    }
+
     /// Parses the tokens of one statement by the grammar of Postgres. `text` is what they stand in; of it nothing is read but its
     /// head, where parameters have their names.
     ///

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::catalog::SchemaProvider;
-use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::common::{ParamValues, Result as DfResult, ScalarValue};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{LogicalPlan, TableType};
 use datafusion::physical_plan::EmptyRecordBatchStream;
@@ -31,20 +31,28 @@ pub struct Promise {
 }
 
 impl Engine {
-    /// Runs a statement that is parsed already, over what there is now, with values for `$1`, `$2` …
+    /// Runs a statement that is parsed already, over what there is now, with values for the parameters that its head declares, and
+    /// for `$1`, `$2` …
     ///
     /// # Errors
     /// As [`Engine::sql`].
-    pub async fn sql_parsed(&self, parsed: &Parsed, parameters: Vec<ScalarValue>) -> Result<SendableRecordBatchStream> {
+    pub async fn sql_parsed(
+        &self,
+        parsed: &Parsed,
+        given: &BTreeMap<String, String>,
+        parameters: Vec<ScalarValue>,
+    ) -> Result<SendableRecordBatchStream> {
         self.public().refresh().await?;
-        Box::pin(self.run(Query::Parsed(parsed), &BTreeMap::new(), ParamValues::from(parameters), true)).await
+        Box::pin(self.run(Query::Parsed(parsed), given, ParamValues::from(parameters), true)).await
     }
 
-    /// What a statement will answer, of which `parameters` are counted. Nothing is run, and nobody looked up.
+    /// What a statement will answer; `declared` are the types of its parameters, as far as they are known. Nothing is run, and nobody
+    /// looked up.
     ///
     /// # Errors
     /// As [`Engine::sql`], without those of values.
-    pub async fn promise(&self, parsed: &Parsed, parameters: usize) -> Result<Promise> {
+    pub async fn promise(&self, parsed: &Parsed, declared: &[Option<DataType>]) -> Result<Promise> {
+        let parameters = declared.len();
         if parameters > PARAMETERS {
             return Err(Error::invalid(phrase!("a statement has at most {PARAMETERS} parameters")));
         }
@@ -55,13 +63,25 @@ impl Engine {
         let any_moment = all(ScalarValue::TimestampMicrosecond(Some(0), None));
         let prepared =
             self.prepared(Query::Parsed(parsed), &BTreeMap::new(), (anybody, any_moment), &AskedAbout::default()).await?;
-        let types = Arc::new(Mutex::new(Vec::new()));
+        let types = Arc::new(Mutex::new(declared.to_vec()));
         let found = types.clone();
         let stream = self.work(async move {
             let (_, plan) = prepared.plan().await?;
             let mut known = plan.get_parameter_types()?;
-            let in_order = (1..=parameters).map(|number| known.remove(&format!("${number}")).flatten());
-            *found.lock().unwrap_or_else(PoisonError::into_inner) = in_order.collect();
+            let types: Vec<Option<DataType>> = {
+                let mut types = found.lock().unwrap_or_else(PoisonError::into_inner);
+                for (at, declared) in types.iter_mut().enumerate() {
+                    let wanted = known.remove(&format!("${}", at + 1)).flatten();
+                    *declared = declared.take().or(wanted);
+                }
+                types.clone()
+            };
+            // What the columns are may depend on what the parameters are.
+            let typed = types.iter().map(|found| ScalarValue::try_from(found.as_ref().unwrap_or(&DataType::Utf8View)));
+            let plan = match types.is_empty() {
+                true => plan,
+                false => plan.with_param_values(typed.collect::<DfResult<Vec<_>>>()?)?,
+            };
             let schema: Schema = match &plan {
                 LogicalPlan::DescribeTable(described) => described_as(described.schema.fields())?.schema().as_ref().clone(),
                 plan => plan.schema().as_arrow().clone(),

@@ -65,6 +65,9 @@ mod coverage;
 /// Who looked up whom: every look-up is in the log before it is shown, and nothing in the log can be altered unseen.
 mod lookups;
 
+/// The warehouse served to others by Postgres' wire protocol: what clients do, and what attackers try.
+mod serve;
+
 /// SQL as text: answers, refusals, and plans that open only what they must.
 mod slt;
 

@@ -3,7 +3,7 @@
 use bytes::{BufMut, BytesMut};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::encode::{Column, Form, with_length};
+use super::encode::{Column, Form, with_length, write};
 use super::failure::Failure;
 use super::pieces::{Words, at};
 use crate::query::parsed::Parsed;
@@ -204,7 +204,7 @@ impl CopyForm {
                         continue;
                     }
                     scratch.clear();
-                    column.write(row, Form::Text, scratch);
+                    write(column, row, Form::Text, scratch);
                     escaped(scratch, *delimiter, out);
                 }
                 out.put_u8(b'\n');
@@ -217,7 +217,7 @@ impl CopyForm {
                         continue;
                     }
                     scratch.clear();
-                    column.write(row, Form::Text, scratch);
+                    write(column, row, Form::Text, scratch);
                     let is_forced = match force {
                         Force::None => false,
                         Force::All => true,

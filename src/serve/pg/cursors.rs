@@ -7,31 +7,14 @@ use pgwire::messages::PgWireBackendMessage as Out;
 
 use super::command::{Command, Rows};
 use super::failure::Failure;
+use super::held::Cursor;
 use super::obey::Way;
-use super::rows::{Answer, Sink, description, forms};
+use super::rows::{Sink, description, forms};
 use super::session::{Session, Transaction};
 use super::socket::Broken;
 
 /// Cursors of one session: each holds memory of its own.
 const CURSORS: usize = 100;
-
-/// An answer that is read in parts.
-pub(super) struct Cursor {
-    pub(super) answer: Answer,
-    pub(super) is_binary: bool,
-    hold: bool,
-    /// The transaction in which it was made has not ended yet.
-    is_new: bool,
-}
-
-impl Cursor {
-    /// A transaction ends: does the cursor stay? One to be held does, unless it was made in what is rolled back.
-    pub(super) fn outlives(&mut self, is_kept: bool) -> bool {
-        let stays = self.hold && (is_kept || !self.is_new);
-        self.is_new = false;
-        stays
-    }
-}
 
 impl Session {
     pub(super) async fn cursor(&mut self, command: &Command, way: &Way<'_>) -> Result<(), Broken> {
@@ -52,7 +35,7 @@ impl Session {
     }
 
     async fn declare(&mut self, command: &Command, way: &Way<'_>) -> Result<(), Broken> {
-        let Command::Declare { name, hold, is_binary, query } = command else { return Ok(()) };
+        let Command::Declare { name, hold, is_binary, query, .. } = command else { return Ok(()) };
         let is_outside = matches!(self.transaction, Transaction::None);
         if is_outside && !hold && !way.is_together {
             return Err(Failure::new("25P01", "DECLARE CURSOR can only be used in transaction blocks").into());
@@ -64,7 +47,7 @@ impl Session {
             return Err(Failure::new("53000", format!("there are {CURSORS} cursors open; close one first")).into());
         }
         let mut running = self.begin().await?;
-        let answer = self.ask(&mut running, query, Vec::new()).await?;
+        let answer = self.ask(&mut running, query, way.values.to_vec()).await?;
         self.cursors.insert(name.clone(), Cursor { answer, is_binary: *is_binary, hold: *hold, is_new: !is_outside });
         self.done("DECLARE CURSOR");
         Ok(())

@@ -17,8 +17,9 @@ use super::command::{self, Command};
 use super::encode::Form;
 use super::failure::Failure;
 use super::frontend::{Bind, Message};
+use super::held::{Portal, Prepared, Promised};
 use super::obey::{Way, tag};
-use super::rows::{Answer, Sink, description, forms};
+use super::rows::{Sink, description, forms};
 use super::running::Running;
 use super::session::Session;
 use super::socket::Broken;
@@ -30,57 +31,6 @@ const STATEMENTS: usize = 1000;
 
 /// Portals of one session: each may hold a statement where it stands.
 const PORTALS: usize = 100;
-
-/// A prepared statement.
-pub(super) struct Prepared {
-    /// `None` where there was nothing but blanks.
-    command: Option<Command>,
-    /// The types of parameters, as the client declared them; 0 where it did not.
-    declared: Vec<u32>,
-    /// What it will answer, once that was asked.
-    promise: OnceCell<Promised>,
-}
-
-/// What a statement will answer: what its parameters may be, and its columns.
-struct Promised {
-    parameters: Vec<Option<DataType>>,
-    schema: SchemaRef,
-}
-
-/// A prepared statement with values, and how far its answer was read.
-pub(super) struct Portal {
-    prepared: Arc<Prepared>,
-    values: Vec<ScalarValue>,
-    formats: Vec<i16>,
-    answer: Option<Answer>,
-    /// It is at its end: there is nothing more to execute.
-    is_done: bool,
-}
-
-impl Prepared {
-    fn question(&self) -> Option<&Parsed> {
-        match &self.command {
-            Some(Command::Ask(question, _)) => Some(question),
-            _ => None,
-        }
-    }
-
-    fn parameters(&self) -> usize {
-        match &self.command {
-            Some(Command::Ask(_, parameters)) => *parameters,
-            _ => 0,
-        }
-    }
-
-    fn declared(&self, at: usize) -> u32 {
-        self.declared.get(at).copied().unwrap_or_default()
-    }
-
-    /// Of the types of all parameters, those that were declared.
-    fn declared_types(&self) -> Vec<Option<DataType>> {
-        (0..self.parameters()).map(|at| super::types::of_oid(self.declared(at))).collect()
-    }
-}
 
 impl Session {
     /// Does one step.
@@ -184,7 +134,7 @@ impl Session {
 
     /// What a question will answer, found out once; `None` where it is no question.
     async fn promise<'a>(&mut self, prepared: &'a Prepared) -> Result<Option<&'a Promised>, Broken> {
-        let Some(question) = prepared.question() else { return Ok(None) };
+        let Some(question) = prepared.asked() else { return Ok(None) };
         if prepared.promise.get().is_none() {
             let mut running = self.begin().await?;
             let promised = self.promised(&mut running, question, prepared).await?;
@@ -205,7 +155,7 @@ impl Session {
                     Ok(Promised { parameters: parameters.into_iter().map(Some).collect(), schema })
                 }
                 _ => {
-                    let promise = house.engine.promise(question, declared.len()).await?;
+                    let promise = house.engine.promise(question, &declared).await?;
                     Ok(Promised { parameters: promise.parameters, schema: promise.schema })
                 }
             }
@@ -218,7 +168,7 @@ impl Session {
         let promised = self.promise(&prepared).await?;
         let found = |at: usize| promised.and_then(|promised| promised.parameters.get(at)?.as_ref());
         let oids = (0..prepared.parameters()).map(|at| parameters::oid(prepared.declared(at), found(at))).collect();
-        let columns = match promised {
+        let columns = match promised.filter(|_| prepared.question().is_some()) {
             Some(promised) => Some(promised.schema.clone()),
             None => self.columns(&prepared)?,
         };
@@ -234,7 +184,8 @@ impl Session {
             let mut running = self.begin().await?;
             portal.answer = Some(self.ask(&mut running, question, portal.values.clone()).await?);
         }
-        let columns = match (&portal.answer, portal.prepared.promise.get()) {
+        let promised = prepared.promise.get().filter(|_| prepared.question().is_some());
+        let columns = match (&portal.answer, promised) {
             (Some(answer), _) => Some(answer.schema().clone()),
             (None, Some(promised)) => Some(promised.schema.clone()),
             (None, None) => self.columns(&portal.prepared)?,
@@ -284,8 +235,8 @@ impl Session {
                 return Err(Failure::new("55000", format!("portal \"{name}\" cannot be run")).into());
             }
             None => {
-                let formats = portal.formats.clone();
-                let way = Way { describes: false, formats: &formats, is_together: false };
+                let (formats, values) = (std::mem::take(&mut portal.formats), std::mem::take(&mut portal.values));
+                let way = Way { describes: false, formats: &formats, values: &values, is_together: false };
                 Box::pin(self.obey(command, &way)).await?;
                 portal.is_done = true;
             }
@@ -359,8 +310,7 @@ impl Session {
                 let values = self.values(&prepared, bytes.collect(), &vec![Form::Text; given]).await?;
                 let mut running = self.begin().await?;
                 let answer = self.ask(&mut running, question, values).await?;
-                drop(running);
-                self.whole(answer, tag(question), way).await?;
+                self.whole(running, answer, tag(question), way).await?;
             }
             _ => {}
         }

@@ -67,6 +67,9 @@ mod rows;
 // What COPY writes.
 mod copy;
 
+// What a session holds between messages: prepared statements, portals, cursors.
+mod held;
+
 // Where a session stands: its transaction, cursors, prepared statements.
 mod session;
 

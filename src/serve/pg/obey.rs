@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::Statement;
 use pgwire::messages::PgWireBackendMessage as Out;
 use pgwire::messages::copy::{CopyDone, CopyOutResponse};
@@ -13,6 +14,7 @@ use super::copy::CopyForm;
 use super::encode::Form;
 use super::failure::Failure;
 use super::rows::{Answer, Sink, description, forms};
+use super::running::Running;
 use super::session::{Begun, Session, Transaction};
 use super::socket::Broken;
 use crate::query::parsed::Parsed;
@@ -23,6 +25,8 @@ pub(super) struct Way<'a> {
     pub(super) describes: bool,
     /// Their forms, as they were asked for.
     pub(super) formats: &'a [i16],
+    /// Values for the parameters of a cursor's question.
+    pub(super) values: &'a [ScalarValue],
     /// Several statements came in one message, which are one transaction.
     pub(super) is_together: bool,
 }
@@ -46,13 +50,13 @@ impl Session {
             Command::Ask(question, _) => {
                 let mut running = self.begin().await?;
                 let answer = self.ask(&mut running, question, Vec::new()).await?;
-                drop(running);
-                self.whole(answer, tag(question), way).await?;
+                self.whole(running, answer, tag(question), way).await?;
             }
             Command::Copy(question, form) => self.copy(question, form).await?,
             Command::Show(_) | Command::ShowAll => {
                 let answer = self.shown(command)?;
-                self.whole(answer, "SHOW", way).await?;
+                let running = self.begin().await?;
+                self.whole(running, answer, "SHOW", way).await?;
             }
             Command::Set { name, value, is_local } => self.set(name, value.as_deref(), *is_local)?,
             Command::ResetAll => {
@@ -71,8 +75,13 @@ impl Session {
     }
 
     /// Sends an answer, all of it.
-    pub(super) async fn whole(&mut self, mut answer: Answer, tag: &str, way: &Way<'_>) -> Result<(), Broken> {
-        let mut running = self.begin().await?;
+    pub(super) async fn whole(
+        &mut self,
+        mut running: Running,
+        mut answer: Answer,
+        tag: &str,
+        way: &Way<'_>,
+    ) -> Result<(), Broken> {
         let forms = forms(way.formats, answer.schema().fields().len())?;
         if way.describes {
             self.socket.put(&Out::RowDescription(description(answer.schema(), &forms)));

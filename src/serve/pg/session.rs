@@ -4,7 +4,7 @@
 //! same. Its form is kept all the same, because clients go by it: after an error nothing is answered until it ends, and cursors without
 //! hold go with it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use datafusion::common::ScalarValue;
@@ -13,10 +13,9 @@ use pgwire::messages::response::{CommandComplete, ReadyForQuery, TransactionStat
 use pgwire::messages::startup::ParameterStatus;
 
 use super::catalog::{Catalog, ColumnFacts, Concern, SessionFacts, TableFacts};
-use super::cursors::Cursor;
-use super::extended::{Portal, Prepared};
 use super::failure::Failure;
 use super::frontend::Message;
+use super::held::{Cursor, Portal, Prepared};
 use super::rows::Answer;
 use super::running::Running;
 use super::settings::Values;
@@ -118,18 +117,20 @@ impl Session {
                 }
                 self.ready().await?;
             }
-            Message::Query(text) => {
-                self.skips = false;
-                if let Err(broken) = Box::pin(self.simple(&text)).await {
-                    self.failed(broken)?;
-                }
-                self.portals.clear();
-                self.ready().await?;
-            }
-            Message::Flush => self.socket.flush().await?,
             // Data behind a COPY that was refused.
             Message::Copy => {}
             _ if self.skips => {}
+            Message::Query(text) => {
+                self.portals.remove("");
+                if let Err(broken) = Box::pin(self.simple(&text)).await {
+                    self.failed(broken)?;
+                }
+                if matches!(self.transaction, Transaction::None) {
+                    self.portals.clear();
+                }
+                self.ready().await?;
+            }
+            Message::Flush => self.socket.flush().await?,
             Message::FunctionCall => {
                 self.failed(Failure::unsupported("function calls of the protocol are not answered here").into())?;
                 self.ready().await?;
@@ -204,7 +205,7 @@ impl Session {
                     let (schema, batches) = catalog.answer(statement, &values).await?;
                     Ok(Answer::of(schema, batches))
                 }
-                _ => house.engine.sql_parsed(question, values).await.map(Answer::new),
+                _ => house.engine.sql_parsed(question, &BTreeMap::new(), values).await.map(Answer::new),
             }
         };
         running.wait(&mut self.socket, asked).await?.map_err(|error| Failure::from(error).into())

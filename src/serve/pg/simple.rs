@@ -17,9 +17,9 @@ impl Session {
             return Ok(());
         }
         let commands: Vec<Command> = pieces.iter().map(command::read).collect::<Result<_, _>>()?;
-        let way = Way { describes: true, formats: &[], is_together: commands.len() > 1 };
+        let way = Way { describes: true, formats: &[], values: &[], is_together: commands.len() > 1 };
         for command in &commands {
-            if let Command::Ask(_, parameters @ 1..) = command {
+            if let Command::Ask(_, parameters @ 1..) | Command::Declare { parameters: parameters @ 1.., .. } = command {
                 let told = format!("there is no parameter ${parameters}");
                 return Err(super::failure::Failure::new("42P02", told).into());
             }

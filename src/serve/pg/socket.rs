@@ -21,6 +21,9 @@ const MESSAGE: usize = 16 << 20;
 /// Bytes a client may send ahead while a statement runs.
 const AHEAD: usize = 1 << 20;
 
+/// Bytes that are read at a time, at least.
+const READ: usize = 8 << 10;
+
 /// The length of a message counts itself.
 const LENGTH: usize = 4;
 
@@ -114,7 +117,10 @@ impl Socket {
                 *allowance -= read;
                 read
             }
-            None => self.stream.read_buf(&mut self.input).await?,
+            None => {
+                self.input.reserve(READ);
+                self.stream.read_buf(&mut self.input).await?
+            }
         };
         if read == 0 { Err(Broken::Gone) } else { Ok(()) }
     }

@@ -33,11 +33,13 @@ pub(super) enum Command {
     Deallocate(Option<String>),
     Prepare(String, Parsed, usize),
     Execute(String, Vec<Option<String>>),
+    /// A cursor for a question, with so many parameters.
     Declare {
         name: String,
         hold: bool,
         is_binary: bool,
         query: Parsed,
+        parameters: usize,
     },
     Fetch {
         name: String,
@@ -142,7 +144,7 @@ pub(super) fn read(piece: &Piece<'_>) -> Result<Command, Failure> {
         }
         "PREPARE" => return prepare(words, piece),
         "EXECUTE" => execute(words)?,
-        "DECLARE" => return declare(words),
+        "DECLARE" => return declare(words, piece),
         "FETCH" => fetch(words, false)?,
         "MOVE" => fetch(words, true)?,
         "CLOSE" => Command::Close(if words.takes("ALL") { None } else { Some(words.name()?) }),
@@ -305,7 +307,7 @@ fn execute(words: &mut Words<'_>) -> Result<Command, Failure> {
     Ok(Command::Execute(name, values))
 }
 
-fn declare(words: &mut Words<'_>) -> Result<Command, Failure> {
+fn declare(words: &mut Words<'_>, piece: &Piece<'_>) -> Result<Command, Failure> {
     let (name, mut hold, mut is_binary) = (words.name()?, false, false);
     while !words.takes("CURSOR") {
         if words.takes("BINARY") {
@@ -330,7 +332,7 @@ fn declare(words: &mut Words<'_>) -> Result<Command, Failure> {
     }
     let query = Parsed::read(words.rest(), "")?;
     match query.statement() {
-        Some(Statement::Query(_)) => Ok(Command::Declare { name, hold, is_binary, query }),
+        Some(Statement::Query(_)) => Ok(Command::Declare { name, hold, is_binary, query, parameters: piece.parameters() }),
         _ => Err(Failure::new("42601", "a cursor is declared for a SELECT")),
     }
 }

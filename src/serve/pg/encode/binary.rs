@@ -2,13 +2,13 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::{Column, Form, Values, micros};
+use super::column::{Column, Values};
 
 /// Days from 1970 to 2000.
-pub(in crate::serve::pg) const EPOCH_DAYS: i32 = 10_957;
+pub const EPOCH_DAYS: i32 = 10_957;
 
 /// Microseconds from 1970 to 2000.
-pub(in crate::serve::pg) const EPOCH_MICROS: i64 = EPOCH_DAYS as i64 * 86_400_000_000;
+pub const EPOCH_MICROS: i64 = EPOCH_DAYS as i64 * 86_400_000_000;
 
 /// Digits of a numeric go four by four.
 const GROUP: usize = 4;
@@ -16,8 +16,8 @@ const GROUP: usize = 4;
 const NEGATIVE: u16 = 0x4000;
 
 /// Writes the value of a row that has one.
-pub(super) fn write(values: &Values, row: usize, out: &mut BytesMut) {
-    match values {
+pub(super) fn write(column: &Column, row: usize, out: &mut BytesMut) {
+    match &column.values {
         Values::Bool(values) => out.put_u8(values.value(row).into()),
         Values::Int2(values) => out.put_i16(values.value(row)),
         Values::Int4(values) => out.put_i32(values.value(row)),
@@ -31,7 +31,7 @@ pub(super) fn write(values: &Values, row: usize, out: &mut BytesMut) {
         Values::Timestamp(values) | Values::Moment(values, _) => out.put_i64(values.value(row).saturating_sub(EPOCH_MICROS)),
         Values::Interval(values) => {
             let value = values.value(row);
-            out.put_i64(micros(value.nanoseconds));
+            out.put_i64(value.nanoseconds.div_euclid(1000));
             out.put_i32(value.days);
             out.put_i32(value.months);
         }
@@ -50,15 +50,15 @@ pub(super) fn write(values: &Values, row: usize, out: &mut BytesMut) {
 }
 
 /// Puts a value's length before it, or -1 where there is none.
-pub(in crate::serve::pg) fn with_length(column: &Column, row: usize, form: Form, out: &mut BytesMut) {
+pub(super) fn with_length(column: &Column, row: usize, out: &mut BytesMut) {
     if column.is_null(row) {
         out.put_i32(-1);
         return;
     }
     let at = out.len();
     out.put_i32(0);
-    column.write(row, form, out);
-    // No message of more than two gigabytes is made: a batch holds less.
+    write(column, row, out);
+    // No value of more than two gigabytes is made: a batch holds less.
     let length = i32::try_from(out.len() - at - 4).unwrap_or(i32::MAX);
     out[at..at + 4].copy_from_slice(&length.to_be_bytes());
 }
@@ -75,7 +75,7 @@ fn list(inner: &Column, from: usize, to: usize, element: u32, out: &mut BytesMut
     // The first has the number one.
     out.put_i32(1);
     for row in from..to {
-        with_length(inner, row, Form::Binary, out);
+        with_length(inner, row, out);
     }
 }
 

@@ -1,19 +1,12 @@
 //! Values as Postgres writes them, as text and in binary.
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, DurationMicrosecondArray, Float32Array, Float64Array,
-    Int16Array, Int32Array, Int64Array, IntervalMonthDayNanoArray, ListArray, StringViewArray, Time64MicrosecondArray,
-    TimestampMicrosecondArray,
-};
-use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::DataType;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 
-pub(super) use self::binary::{EPOCH_DAYS, EPOCH_MICROS, with_length};
-use super::failure::Failure;
-use super::types;
-use super::zone::Zone;
+pub(super) use self::binary::{EPOCH_DAYS, EPOCH_MICROS};
+pub(super) use self::column::Column;
+
+// The values of one column, ready to be written.
+mod column;
 
 // As people read them.
 mod text;
@@ -28,99 +21,28 @@ pub(super) enum Form {
     Binary,
 }
 
-/// The values of one column, ready to be written.
-pub(super) struct Column {
-    values: Values,
-    nulls: ArrayRef,
+/// Writes the value of a row that has one.
+pub(super) fn write(column: &Column, row: usize, form: Form, out: &mut BytesMut) {
+    match form {
+        Form::Text => text::write(column, row, out),
+        Form::Binary => binary::write(column, row, out),
+    }
 }
 
-enum Values {
-    Bool(BooleanArray),
-    Int2(Int16Array),
-    Int4(Int32Array),
-    Int8(Int64Array),
-    Float4(Float32Array),
-    Float8(Float64Array),
-    /// Digits, with a point where there is one.
-    Numeric(StringViewArray),
-    Date(Date32Array),
-    Time(Time64MicrosecondArray),
-    Timestamp(TimestampMicrosecondArray),
-    Moment(TimestampMicrosecondArray, Zone),
-    Interval(IntervalMonthDayNanoArray),
-    Span(DurationMicrosecondArray),
-    Bytes(BinaryArray),
-    Text(StringViewArray),
-    List(ListArray, Box<Column>, u32),
-}
-
-impl Column {
-    /// The values of an array as those of a column of this type; moments as clocks of `zone` show them.
-    ///
-    /// # Errors
-    /// 22003 for a value that this type cannot hold.
-    pub(super) fn new(array: &ArrayRef, promised: &DataType, zone: Zone) -> Result<Self, Failure> {
-        let wanted = types::outgoing(promised);
-        let array = match array.data_type() {
-            same if *same == wanted => array.clone(),
-            parts if parts.is_nested() && wanted == DataType::Utf8View => displayed(array)?,
-            _ => cast_with_options(array, &wanted, &CastOptions { safe: false, ..CastOptions::default() })
-                .map_err(|error| Failure::new("22003", format!("a value cannot be sent: {error}")))?,
-        };
-        let values = match &wanted {
-            DataType::Boolean => Values::Bool(array.as_boolean().clone()),
-            DataType::Int16 => Values::Int2(array.as_primitive().clone()),
-            DataType::Int32 => Values::Int4(array.as_primitive().clone()),
-            DataType::Int64 => Values::Int8(array.as_primitive().clone()),
-            DataType::Float32 => Values::Float4(array.as_primitive().clone()),
-            DataType::Float64 => Values::Float8(array.as_primitive().clone()),
-            DataType::Decimal128(..) | DataType::Decimal256(..) => Values::Numeric(as_texts(&array)?),
-            DataType::Date32 => Values::Date(array.as_primitive().clone()),
-            DataType::Time64(_) => Values::Time(array.as_primitive().clone()),
-            DataType::Timestamp(_, None) => Values::Timestamp(array.as_primitive().clone()),
-            DataType::Timestamp(_, Some(_)) => Values::Moment(array.as_primitive().clone(), zone),
-            DataType::Interval(_) => Values::Interval(array.as_primitive().clone()),
-            DataType::Duration(_) => Values::Span(array.as_primitive().clone()),
-            DataType::Binary => Values::Bytes(array.as_binary().clone()),
-            DataType::List(of) => {
-                let list: ListArray = array.as_list().clone();
-                let inner = Self::new(list.values(), of.data_type(), zone)?;
-                Values::List(list, Box::new(inner), types::oid(of.data_type()))
-            }
-            _ => Values::Text(as_texts(&array)?),
-        };
-        Ok(Self { values, nulls: array })
-    }
-
-    /// Is there no value in this row?
-    pub(super) fn is_null(&self, row: usize) -> bool {
-        self.nulls.is_null(row) || self.nulls.data_type() == &DataType::Null
-    }
-
-    /// Writes the value of a row that has one.
-    pub(super) fn write(&self, row: usize, form: Form, out: &mut BytesMut) {
-        match form {
-            Form::Text => text::write(&self.values, row, out),
-            Form::Binary => binary::write(&self.values, row, out),
+/// The same with its length before it, or -1 where there is none.
+pub(super) fn with_length(column: &Column, row: usize, form: Form, out: &mut BytesMut) {
+    match form {
+        Form::Binary => binary::with_length(column, row, out),
+        Form::Text if column.is_null(row) => out.put_i32(-1),
+        Form::Text => {
+            let at = out.len();
+            out.put_i32(0);
+            text::write(column, row, out);
+            // No value of more than two gigabytes is made: a batch holds less.
+            let length = i32::try_from(out.len() - at - 4).unwrap_or(i32::MAX);
+            out[at..at + 4].copy_from_slice(&length.to_be_bytes());
         }
     }
-}
-
-fn as_texts(array: &ArrayRef) -> Result<StringViewArray, Failure> {
-    Ok(arrow::compute::cast(array, &DataType::Utf8View)?.as_string_view().clone())
-}
-
-/// Values made of parts, as they are shown.
-fn displayed(array: &ArrayRef) -> Result<ArrayRef, Failure> {
-    let options = FormatOptions::default();
-    let formatter = ArrayFormatter::try_new(array.as_ref(), &options)?;
-    let text = |row: usize| (!array.is_null(row)).then(|| formatter.value(row).to_string());
-    Ok(std::sync::Arc::new((0..array.len()).map(text).collect::<StringViewArray>()))
-}
-
-/// Microseconds of a number of nanoseconds, rounded down.
-fn micros(nanoseconds: i64) -> i64 {
-    nanoseconds.div_euclid(1000)
 }
 
 #[cfg(test)]

@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    BinaryArray, Decimal128Array, DictionaryArray, Int64Builder, IntervalMonthDayNanoArray, ListBuilder, StringViewBuilder,
-    StructArray, UInt64Array,
+    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, DurationMicrosecondArray,
+    Float32Array, Float64Array, Int64Array, Int64Builder, IntervalMonthDayNanoArray, ListBuilder, StringViewBuilder, StructArray,
+    Time64MicrosecondArray, TimestampMicrosecondArray, UInt64Array,
 };
-use arrow::datatypes::{Field, Int32Type, IntervalMonthDayNano};
+use arrow::datatypes::{DataType, Field, Int32Type, IntervalMonthDayNano};
 
 use super::*;
+use crate::serve::pg::zone::Zone;
 
 fn column(array: impl Array + 'static, zone: &str) -> Column {
     let array: ArrayRef = Arc::new(array);
@@ -28,7 +30,7 @@ fn texts(array: impl Array + 'static, zone: &str) -> Vec<String> {
         if column.is_null(row) {
             return "null".to_owned();
         }
-        column.write(row, Form::Text, &mut out);
+        write(&column, row, Form::Text, &mut out);
         String::from_utf8(out.to_vec()).unwrap()
     };
     (0..rows).map(written).collect()
@@ -36,7 +38,7 @@ fn texts(array: impl Array + 'static, zone: &str) -> Vec<String> {
 
 fn binary(array: impl Array + 'static) -> String {
     let mut out = BytesMut::new();
-    column(array, "UTC").write(0, Form::Binary, &mut out);
+    write(&column(array, "UTC"), 0, Form::Binary, &mut out);
     out.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

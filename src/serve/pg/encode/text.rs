@@ -5,14 +5,14 @@ use std::fmt::Write;
 use bytes::{BufMut, BytesMut};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Timelike};
 
-use super::{Column, Form, Values, micros};
+use super::column::{Column, Values};
 
 const MICROS: i64 = 1_000_000;
 
 /// Writes the value of a row that has one.
-pub(super) fn write(values: &Values, row: usize, out: &mut BytesMut) {
+pub(super) fn write(column: &Column, row: usize, out: &mut BytesMut) {
     // Writing to memory does not fail.
-    let _: std::fmt::Result = match values {
+    let _: std::fmt::Result = match &column.values {
         Values::Bool(values) => {
             out.put_u8(if values.value(row) { b't' } else { b'f' });
             Ok(())
@@ -53,7 +53,7 @@ pub(super) fn write(values: &Values, row: usize, out: &mut BytesMut) {
         },
         Values::Interval(values) => {
             let value = values.value(row);
-            interval(value.months, value.days, micros(value.nanoseconds), out)
+            interval(value.months, value.days, value.nanoseconds.div_euclid(1000), out)
         }
         Values::Span(values) => interval(0, 0, values.value(row), out),
         Values::Bytes(values) => {
@@ -92,9 +92,8 @@ fn float<F: std::fmt::Display + std::fmt::LowerExp + Into<f64> + Copy>(value: F,
 }
 
 fn day(date: NaiveDate, out: &mut BytesMut) {
-    let (is_common, year) = date.year_ce();
+    let (_, year) = date.year_ce();
     let _: std::fmt::Result = write!(out, "{year:04}-{:02}-{:02}", date.month(), date.day());
-    let _ = is_common;
 }
 
 /// What comes behind everything where the year is before our era.
@@ -181,9 +180,9 @@ fn list(inner: &Column, from: usize, to: usize, out: &mut BytesMut) {
             continue;
         }
         let mut value = BytesMut::new();
-        inner.write(row, Form::Text, &mut value);
+        write(inner, row, &mut value);
         let is_special = |byte: &u8| b"{},\"\\ \t\n\r\x0b\x0c".contains(byte);
-        if value.is_empty() || value.eq_ignore_ascii_case(b"null") || value.iter().any(|byte| is_special(byte)) {
+        if value.is_empty() || value.eq_ignore_ascii_case(b"null") || value.iter().any(is_special) {
             out.put_u8(b'"');
             for byte in value {
                 if byte == b'"' || byte == b'\\' {
