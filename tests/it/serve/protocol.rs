@@ -161,7 +161,7 @@ async fn settings_are_shown_set_and_taken_back() {
     assert_eq!(code(&client, "SET client_encoding TO 'LATIN1'").await, "22023");
     let pool = "SET SESSION AUTHORIZATION DEFAULT;RESET ALL;CLOSE ALL;UNLISTEN *;DISCARD SEQUENCES;DISCARD TEMP";
     client.simple_query(pool).await.unwrap();
-    assert_eq!(rows(&client, "SHOW ALL").await.len() > 30, true);
+    assert!(rows(&client, "SHOW ALL").await.len() > 30);
 }
 
 #[tokio::test]
