@@ -151,7 +151,8 @@ impl Session {
         let asked = async {
             match (catalog, question.statement()) {
                 (Some(catalog), Some(statement)) => {
-                    let (parameters, schema) = catalog.describe(statement, &declared).await?;
+                    let described = catalog.describe(statement, &declared).await;
+                    let (parameters, schema) = described.map_err(Failure::of_catalog)?;
                     Ok(Promised { parameters: parameters.into_iter().map(Some).collect(), schema })
                 }
                 _ => {
@@ -160,7 +161,7 @@ impl Session {
                 }
             }
         };
-        running.wait(&mut self.socket, asked).await?.map_err(|error: crate::error::Error| Failure::from(error).into())
+        running.wait(&mut self.socket, asked).await?.map_err(|failure: Failure| failure.into())
     }
 
     async fn describe_statement(&mut self, name: &str) -> Result<(), Broken> {

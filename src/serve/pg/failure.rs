@@ -61,6 +61,15 @@ impl Failure {
             .hint("ier serve answers questions; what changes the warehouse are the verbs of ier at its own machine.")
     }
 
+    /// Why the catalogs do not answer: what they do not know is not supported, whatever the planner calls it.
+    pub(crate) fn of_catalog(error: Error) -> Self {
+        let failure = Self::from(error);
+        match failure.code {
+            "57014" | "53200" | "42P01" | "XX000" => failure,
+            _ => Self { code: "0A000", ..failure },
+        }
+    }
+
     /// The message for the client.
     pub(crate) fn response(&self) -> ErrorResponse {
         let severity = if self.is_fatal { "FATAL" } else { "ERROR" };

@@ -199,16 +199,20 @@ impl Session {
     ) -> Result<Answer, Broken> {
         let catalog = self.catalog_for(running, question).await?;
         let house = self.house.clone();
-        let asked = async {
-            match (catalog, question.statement()) {
-                (Some(catalog), Some(statement)) => {
-                    let (schema, batches) = catalog.answer(statement, &values).await?;
-                    Ok(Answer::of(schema, batches))
-                }
-                _ => house.engine.sql_parsed(question, &BTreeMap::new(), values).await.map(Answer::new),
-            }
+        let (Some(catalog), Some(statement)) = (catalog, question.statement()) else {
+            let asked = house.engine.sql_parsed(question, &BTreeMap::new(), values);
+            let answer = running.wait(&mut self.socket, asked).await?.map_err(Failure::from)?;
+            return Ok(Answer::new(answer));
         };
-        running.wait(&mut self.socket, asked).await?.map_err(|error| Failure::from(error).into())
+        // The catalog outlives what SET says, and `set_config` is said to it alone.
+        catalog.know_settings(self.entered.settings.all().into_iter().collect());
+        let answer = running.wait(&mut self.socket, catalog.answer(statement, &values)).await?;
+        let (schema, batches) = answer.map_err(Failure::of_catalog)?;
+        for (name, value) in catalog.changed_settings() {
+            self.entered.settings.set(&name, Some(&value), &self.entered.first)?;
+        }
+        self.tell_settings();
+        Ok(Answer::of(schema, batches))
     }
 
     /// The catalog, where a question is about it.
@@ -260,7 +264,7 @@ impl Session {
             user: self.entered.user.clone(),
             database: CATALOG.to_owned(),
             backend_pid: self.entered.backend.number(),
-            settings: Arc::new(self.entered.settings.clone()),
+            settings: self.entered.settings.all().into_iter().collect(),
         };
         let catalog = Arc::new(Catalog::new(tables, session).map_err(Failure::from)?);
         self.catalog = Some((names, catalog.clone()));
