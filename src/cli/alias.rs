@@ -36,7 +36,8 @@ pub async fn run(session: &Session, args: &Alias) -> Result<()> {
         AliasVerb::List(args) => {
             // What cannot be written is refused before anything is computed.
             args.output.resolve(session.global.json)?;
-            let aliases = session.engine().await?.alias_ledger(args.id.as_deref()).await?;
+            let engine = session.engine_for(args.reason.as_deref()).await?;
+            let aliases = engine.alias_ledger(args.id.as_deref()).await?;
             answer::write(session, aliases, &args.output, (!args.utc).then_some(session.settings.zone)).await.map(drop)
         }
     }

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use crate::error::Result;
 use crate::serve::Server;
 use crate::serve::access::{Access, Token};
-use crate::serve::warehouse_and_engine::ServeLimits;
+use crate::serve::shared::ServeLimits;
 
 use super::args::Serve;
 use super::interrupt;
@@ -54,10 +54,10 @@ pub async fn run(session: &Session, args: &Serve) -> Result<()> {
     let ready = Ready { address: server.address(), user: settings.audit.who.clone(), password: token.shown().to_owned() };
     session.answer(&ready)?;
     drop((ready, token));
-    let told = Notify::new();
+    let asked_to_stop = Notify::new();
     let serving = server.run(async {
         interrupt::stopped().await;
-        told.notify_one();
+        asked_to_stop.notify_one();
         if !session.global.quiet && !session.global.json {
             let seconds = crate::serve::DRAIN.as_secs();
             drop(print::warning(&format!("nobody new is let in, and what runs has {seconds} seconds to end")));
@@ -65,7 +65,7 @@ pub async fn run(session: &Session, args: &Serve) -> Result<()> {
     });
     // Who says it twice means at once.
     let again = async {
-        told.notified().await;
+        asked_to_stop.notified().await;
         interrupt::stopped().await
     };
     tokio::select! {

@@ -401,10 +401,17 @@ impl Engine {
     /// The ledger of aliases, oldest first: all of it, or what concerns the person who has an id.
     ///
     /// # Errors
-    /// Invalid when the text is no person's id.
+    /// Invalid when the text is no person's id, and where a reason is wanted and none was given.
     pub async fn alias_ledger(&self, of: Option<&str>) -> Result<SendableRecordBatchStream> {
-        let id = of.map(|of| SfId::of_person(of).map(|id| id.to_string())).transpose()?;
-        self.sql_within(ALIASES, ParamValues::from(vec![ScalarValue::Utf8View(id)])).await
+        let person = of.map(SfId::of_person).transpose()?;
+        let asked = AskedAbout::default();
+        if let Some(person) = person {
+            self.may_look_up()?;
+            asked.note("alias", person);
+        }
+        let id = person.map(|person| person.to_string());
+        let answer = self.sql_within(ALIASES, ParamValues::from(vec![ScalarValue::Utf8View(id)])).await?;
+        self.after_entry(&asked, answer).await
     }
 
     /// All tables and views with their columns, by one look at each: what a shell completes.

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use self::access::Access;
-use self::house::{House, Phase, ServeLimits};
+use self::shared::{Phase, ServeLimits, Shared};
 use crate::error::{Context, Error, Result};
 use crate::query::engine::Engine;
 
@@ -24,7 +24,7 @@ use crate::query::engine::Engine;
 pub mod access;
 
 // What all sessions share: the engine, the limits, whether it is time to go.
-pub mod house;
+pub mod shared;
 
 // Postgres' wire protocol: analysts connect with what they have.
 pub mod pg;
@@ -37,7 +37,7 @@ const FAREWELL: Duration = Duration::from_millis(500);
 
 /// A server that listens, and serves once it is run.
 pub struct Server {
-    house: Arc<House>,
+    shared: Arc<Shared>,
     phase: watch::Sender<Phase>,
     listener: TcpListener,
     address: SocketAddr,
@@ -55,8 +55,8 @@ impl Server {
         let listener = TcpListener::bind(wanted).await.context(listening)?;
         let address = listener.local_addr().context(|| "cannot tell the address")?;
         let (phase, watched) = watch::channel(Phase::Open);
-        let house = Arc::new(House::new(engine, access, limits, watched));
-        Ok(Self { house, phase, listener, address })
+        let shared = Arc::new(Shared::new(engine, access, limits, watched));
+        Ok(Self { shared, phase, listener, address })
     }
 
     /// Where it listens, with the port that was found.
@@ -69,16 +69,16 @@ impl Server {
     /// # Errors
     /// Unavailable when nobody can be let in any more.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<()> {
-        let Self { house, phase, listener, address: _ } = self;
+        let Self { shared, phase, listener, address: _ } = self;
         let served = tokio::select! {
-            served = pg::listen(&listener, &house) => served,
+            served = pg::listen(&listener, &shared) => served,
             () = stop => Ok(()),
         };
         drop(listener);
         phase.send_replace(Phase::Draining);
-        if tokio::time::timeout(DRAIN, house.empty()).await.is_err() {
+        if tokio::time::timeout(DRAIN, shared.empty()).await.is_err() {
             phase.send_replace(Phase::Over);
-            drop(tokio::time::timeout(FAREWELL, house.empty()).await);
+            drop(tokio::time::timeout(FAREWELL, shared.empty()).await);
         }
         served
     }
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn only_this_machine_is_served() {
-        for (text, told) in [
+        for (text, message) in [
             ("0.0.0.0:5427", "reached from other machines"),
             ("[::]:5427", "reached from other machines"),
             ("192.168.1.4:5427", "reached from other machines"),
@@ -120,7 +120,7 @@ mod tests {
             ("localhost:port", "is no address"),
         ] {
             let error = loopback(text).unwrap_err().to_string();
-            assert!(error.contains(told), "{error}");
+            assert!(error.contains(message), "{error}");
         }
         for text in ["127.0.0.1:0", "127.8.0.1:5427", "[::1]:5427", "localhost:5427"] {
             assert!(loopback(text).unwrap().ip().is_loopback());

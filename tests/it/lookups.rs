@@ -357,13 +357,14 @@ fn a_damaged_log_is_shown_and_is_an_error() {
 fn every_door_writes_an_entry_and_asks_for_the_reason() {
     let room = Room::new();
     let pack = ["audit", ANA, "--about", "giving", "--evidence", "a.zip"];
-    let doors: [(&[&str], &str); 15] = [
+    let doors: [(&[&str], &str); 16] = [
         (&["history", ANA], "history"),
         (&["audit", ANA, "--about", "giving"], "audit"),
         (&pack, "audit"),
         (&["audit", "verify", "a.zip"], "audit verify"),
         (&["ask", "told", "--id", ANA], "contact_observed"),
         (&["who", ANA], "who"),
+        (&["alias", "list", ANA], "alias"),
         (&["who", "ortiz, ana"], "who"),
         (&["sql", "SELECT count(*) FROM contact_history('003f40000000001')"], "contact_history"),
         (&["sql", "SELECT id FROM person_ids('003f40000000001AAA')"], "person_ids"),

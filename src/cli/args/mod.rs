@@ -437,6 +437,10 @@ pub struct AliasList {
     #[arg(value_name = "ID")]
     pub id: Option<String>,
 
+    /// Why you look, for the log of look-ups
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+
     /// How and where the answer goes.
     #[command(flatten)]
     pub output: Output,

@@ -101,8 +101,8 @@ impl Session {
         }
         let (wanted, given) = (prepared.parameters(), bind.values.len());
         if given != wanted {
-            let told = format!("bind message supplies {given} parameters, but prepared statement requires {wanted}");
-            return Err(Failure::new("08P01", told).into());
+            let message = format!("bind message supplies {given} parameters, but prepared statement requires {wanted}");
+            return Err(Failure::new("08P01", message).into());
         }
         let forms = forms(&bind.formats, given)?;
         let values = self.values(&prepared, bind.values, &forms).await?;
@@ -146,7 +146,7 @@ impl Session {
 
     async fn promised(&mut self, running: &mut Running, question: &Parsed, prepared: &Prepared) -> Result<Promised, Broken> {
         let catalog = self.catalog_for(running, question).await?;
-        let house = self.house.clone();
+        let shared = self.shared.clone();
         let declared = prepared.declared_types();
         let asked = async {
             match (catalog, question.statement()) {
@@ -156,7 +156,7 @@ impl Session {
                     Ok(Promised { parameters: parameters.into_iter().map(Some).collect(), schema })
                 }
                 _ => {
-                    let promise = house.engine.promise(question, &declared).await?;
+                    let promise = shared.engine.promise(question, &declared).await?;
                     Ok(Promised { parameters: promise.parameters, schema: promise.schema })
                 }
             }
@@ -303,8 +303,8 @@ impl Session {
                 };
                 let (wanted, given) = (prepared.parameters(), values.len());
                 if wanted != given {
-                    let told = format!("wrong number of parameters for prepared statement \"{name}\": {given}, not {wanted}");
-                    return Err(Failure::new("42601", told).into());
+                    let message = format!("wrong number of parameters for prepared statement \"{name}\": {given}, not {wanted}");
+                    return Err(Failure::new("42601", message).into());
                 }
                 let bytes =
                     values.iter().map(|value| value.as_ref().map(|value| bytes::Bytes::copy_from_slice(value.as_bytes())));

@@ -83,8 +83,8 @@ pub(super) fn start(mut body: Bytes) -> Result<Start, Failure> {
         }
         version => {
             let (major, minor) = (version >> 16, version & 0xFFFF);
-            let told = format!("unsupported frontend protocol {major}.{minor}: server supports 3.0");
-            Err(Failure::fatal("0A000", told))
+            let message = format!("unsupported frontend protocol {major}.{minor}: server supports 3.0");
+            Err(Failure::fatal("0A000", message))
         }
     }
 }

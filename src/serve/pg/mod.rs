@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use self::backends::Backends;
 use self::session::Session;
 use self::socket::Socket;
-use super::house::House;
+use super::shared::Shared;
 use crate::error::Result;
 
 // What went wrong, as a client is told: severity, SQLSTATE, words.
@@ -95,7 +95,7 @@ const STRANGERS: usize = 1000;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Takes connections for as long as it is let.
-pub(super) async fn listen(listener: &TcpListener, house: &Arc<House>) -> Result<()> {
+pub(super) async fn listen(listener: &TcpListener, shared: &Arc<Shared>) -> Result<()> {
     let backends = Arc::new(Backends::default());
     let strangers = Arc::new(Semaphore::new(STRANGERS));
     loop {
@@ -107,12 +107,12 @@ pub(super) async fn listen(listener: &TcpListener, house: &Arc<House>) -> Result
         // Beyond these nobody is even told.
         let Ok(stranger) = strangers.clone().try_acquire_owned() else { continue };
         drop(stream.set_nodelay(true));
-        let (house, backends) = (house.clone(), backends.clone());
+        let (shared, backends) = (shared.clone(), backends.clone());
         tokio::spawn(async move {
             let mut socket = Socket::new(stream);
-            if let Some(entered) = startup::enter(&mut socket, &house, &backends).await {
+            if let Some(entered) = startup::enter(&mut socket, &shared, &backends).await {
                 drop(stranger);
-                Session::new(socket, house, entered).run().await;
+                Session::new(socket, shared, entered).run().await;
             }
         });
     }

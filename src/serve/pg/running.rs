@@ -10,7 +10,7 @@ use super::backends::{Backend, Stop};
 use super::failure::Failure;
 use super::settings::Settings;
 use super::socket::{Broken, Socket};
-use crate::serve::house::{House, Phase};
+use crate::serve::shared::{Phase, Shared};
 
 /// A statement that runs, or goes on after a pause.
 pub(super) struct Running {
@@ -26,16 +26,16 @@ impl Running {
     ///
     /// # Errors
     /// 53300 where there is none soon.
-    pub(super) async fn begin(house: &House, backend: &Backend, settings: &Settings) -> Result<Self, Failure> {
+    pub(super) async fn begin(shared: &Shared, backend: &Backend, settings: &Settings) -> Result<Self, Failure> {
         let stop = backend.begins();
         let full = || {
             Failure::new("53300", "too many statements run at once; try again")
                 .hint("serve.statements says how many there may be.")
         };
-        let turn = house.turn().await.ok_or_else(full)?;
-        let limit = [house.limits.statement, settings.statement_timeout()].into_iter().flatten().min();
+        let turn = shared.turn().await.ok_or_else(full)?;
+        let limit = [shared.limits.statement, settings.statement_timeout()].into_iter().flatten().min();
         let deadline = limit.map(|limit: Duration| Box::pin(tokio::time::sleep(limit)));
-        Ok(Self { stop, deadline, phase: house.phase.clone(), _turn: turn })
+        Ok(Self { stop, deadline, phase: shared.phase.clone(), _turn: turn })
     }
 
     /// Comes back when it is to stop, and says why.

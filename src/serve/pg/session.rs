@@ -24,12 +24,12 @@ use super::startup::Entered;
 use crate::error::Error;
 use crate::query::catalog::CATALOG;
 use crate::query::parsed::Parsed;
-use crate::serve::house::{House, Phase};
+use crate::serve::shared::{Phase, Shared};
 
 /// Somebody's session.
 pub(super) struct Session {
     pub(super) socket: Socket,
-    pub(super) house: Arc<House>,
+    pub(super) shared: Arc<Shared>,
     pub(super) entered: Entered,
     pub(super) transaction: Transaction,
     pub(super) statements: HashMap<String, Arc<Prepared>>,
@@ -39,8 +39,8 @@ pub(super) struct Session {
     catalog: Option<(Vec<String>, Arc<Catalog>)>,
     /// After an error messages are passed over until the client has noticed.
     skips: bool,
-    /// The settings the client was last told.
-    told: Values,
+    /// The settings the client was last reported.
+    reported: Values,
 }
 
 /// A transaction, if there is one.
@@ -64,11 +64,11 @@ pub(super) struct Begun {
 }
 
 impl Session {
-    pub(super) fn new(socket: Socket, house: Arc<House>, entered: Entered) -> Self {
-        let told = entered.first.clone();
+    pub(super) fn new(socket: Socket, shared: Arc<Shared>, entered: Entered) -> Self {
+        let reported = entered.first.clone();
         Self {
             socket,
-            house,
+            shared,
             entered,
             transaction: Transaction::None,
             statements: HashMap::new(),
@@ -76,13 +76,13 @@ impl Session {
             cursors: HashMap::new(),
             catalog: None,
             skips: false,
-            told,
+            reported,
         }
     }
 
     /// Serves until the client goes, or has to.
     pub(super) async fn run(mut self) {
-        if let Err(Broken::Told(failure)) = self.serve().await {
+        if let Err(Broken::Failed(failure)) = self.serve().await {
             self.socket.put(&Out::ErrorResponse(Failure { is_fatal: true, ..failure }.response()));
         }
         // What it held is let go before the last words are said.
@@ -92,7 +92,7 @@ impl Session {
     }
 
     async fn serve(&mut self) -> Result<(), Broken> {
-        let mut phase = self.house.phase.clone();
+        let mut phase = self.shared.phase.clone();
         loop {
             let message = tokio::select! {
                 message = self.socket.message() => message?,
@@ -150,7 +150,7 @@ impl Session {
 
     /// Tells an error; the transaction has failed with it.
     fn failed(&mut self, broken: Broken) -> Result<(), Broken> {
-        let Broken::Told(failure) = broken else { return Err(broken) };
+        let Broken::Failed(failure) = broken else { return Err(broken) };
         if failure.is_fatal {
             return Err(failure.into());
         }
@@ -179,15 +179,15 @@ impl Session {
 
     /// Tells the client of settings that have changed.
     pub(super) fn tell_settings(&mut self) {
-        for (name, value) in self.entered.settings.reported(Some(&self.told)) {
+        for (name, value) in self.entered.settings.reported(Some(&self.reported)) {
             self.socket.put(&Out::ParameterStatus(ParameterStatus::new(name, value)));
         }
-        self.told = self.entered.settings.kept();
+        self.reported = self.entered.settings.kept();
     }
 
     /// A statement begins, when there is a place for it.
     pub(super) async fn begin(&mut self) -> Result<Running, Failure> {
-        Running::begin(&self.house, &self.entered.backend, &self.entered.settings).await
+        Running::begin(&self.shared, &self.entered.backend, &self.entered.settings).await
     }
 
     /// Asks a question: of the catalog or the engine, by what it is about.
@@ -198,9 +198,9 @@ impl Session {
         values: Vec<ScalarValue>,
     ) -> Result<Answer, Broken> {
         let catalog = self.catalog_for(running, question).await?;
-        let house = self.house.clone();
+        let shared = self.shared.clone();
         let (Some(catalog), Some(statement)) = (catalog, question.statement()) else {
-            let asked = house.engine.sql_parsed(question, &BTreeMap::new(), values);
+            let asked = shared.engine.sql_parsed(question, &BTreeMap::new(), values);
             let answer = running.wait(&mut self.socket, asked).await?.map_err(Failure::from)?;
             return Ok(Answer::new(answer));
         };
@@ -237,8 +237,8 @@ impl Session {
 
     /// The catalog of the tables there are now; the one there is, if they are the same.
     async fn new_catalog(&mut self, running: &mut Running) -> Result<Arc<Catalog>, Broken> {
-        let house = self.house.clone();
-        let names = running.wait(&mut self.socket, house.engine.table_names()).await?.map_err(Failure::from)?;
+        let shared = self.shared.clone();
+        let names = running.wait(&mut self.socket, shared.engine.table_names()).await?.map_err(Failure::from)?;
         if let Some((known, catalog)) = &self.catalog
             && *known == names
         {
@@ -247,7 +247,7 @@ impl Session {
         let facts = async {
             let mut tables = Vec::new();
             for name in &names {
-                let Some((schema, is_view)) = house.engine.table_shape(name).await? else { continue };
+                let Some((schema, is_view)) = shared.engine.table_shape(name).await? else { continue };
                 let column = |field: &Arc<arrow::datatypes::Field>| ColumnFacts {
                     name: field.name().clone(),
                     data_type: field.data_type().clone(),

@@ -170,8 +170,9 @@ impl Settings {
     /// Of what a client is to be told now, with all of it or what is different from `before`.
     pub(super) fn reported(&self, before: Option<&Values>) -> Vec<(String, String)> {
         let values = self.values();
-        let told = REPORTED.iter().filter_map(|name| Some((*name, values.get(name)?)));
-        told.filter(|(name, value)| before.is_none_or(|before| before.get(name) != Some(value)))
+        let reported = REPORTED.iter().filter_map(|name| Some((*name, values.get(name)?)));
+        reported
+            .filter(|(name, value)| before.is_none_or(|before| before.get(name) != Some(value)))
             .map(|(name, value)| (name.to_owned(), value.clone()))
             .collect()
     }

@@ -20,8 +20,8 @@ impl Session {
         let way = Way { describes: true, formats: &[], values: &[], is_together: commands.len() > 1 };
         for command in &commands {
             if let Command::Ask(_, parameters @ 1..) | Command::Declare { parameters: parameters @ 1.., .. } = command {
-                let told = format!("there is no parameter ${parameters}");
-                return Err(super::failure::Failure::new("42P02", told).into());
+                let message = format!("there is no parameter ${parameters}");
+                return Err(super::failure::Failure::new("42P02", message).into());
             }
             self.obey(command, &way).await?;
         }

@@ -33,7 +33,7 @@ pub(super) enum Broken {
     /// The client is gone.
     Gone,
     /// What came is no message, or one too long.
-    Told(Failure),
+    Failed(Failure),
 }
 
 impl From<io::Error> for Broken {
@@ -44,7 +44,7 @@ impl From<io::Error> for Broken {
 
 impl From<Failure> for Broken {
     fn from(failure: Failure) -> Self {
-        Self::Told(failure)
+        Self::Failed(failure)
     }
 }
 

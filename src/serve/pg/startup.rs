@@ -1,4 +1,4 @@
-//! How somebody comes in. Whoever fails is told so as FATAL, and their connection ends: nothing goes on from here without [`Entered`],
+//! How somebody comes in. Whoever fails is message so as FATAL, and their connection ends: nothing goes on from here without [`Entered`],
 //! which only a proof that was right makes.
 //!
 //! - TLS is answered with no: what is served without it is on this machine alone. What a client sends ahead of that answer would be read
@@ -22,7 +22,7 @@ use super::frontend::{self, Message, Start};
 use super::settings::{Settings, Values};
 use super::socket::{Broken, Socket};
 use crate::query::catalog::CATALOG;
-use crate::serve::house::{House, Phase};
+use crate::serve::shared::{Phase, Shared};
 
 /// How long a login may take.
 const LOGIN: Duration = Duration::from_secs(10);
@@ -45,14 +45,14 @@ pub(super) struct Entered {
 }
 
 /// Lets somebody in, or tells them why not and sends them away.
-pub(super) async fn enter(socket: &mut Socket, house: &House, backends: &Arc<Backends>) -> Option<Entered> {
-    let entering = tokio::time::timeout(LOGIN, came_in(socket, house, backends));
+pub(super) async fn enter(socket: &mut Socket, shared: &Shared, backends: &Arc<Backends>) -> Option<Entered> {
+    let entering = tokio::time::timeout(LOGIN, came_in(socket, shared, backends));
     let broken = match entering.await {
         Ok(Ok(entered)) => return entered,
         Ok(Err(broken)) => broken,
         Err(_late) => Failure::fatal("08006", "canceling authentication due to timeout").into(),
     };
-    if let Broken::Told(failure) = broken {
+    if let Broken::Failed(failure) = broken {
         // Whatever it was, it ends here.
         socket.put(&Out::ErrorResponse(Failure { is_fatal: true, ..failure }.response()));
     }
@@ -61,7 +61,7 @@ pub(super) async fn enter(socket: &mut Socket, house: &House, backends: &Arc<Bac
 }
 
 /// `None`: whoever it was did not want to stay.
-async fn came_in(socket: &mut Socket, house: &House, backends: &Arc<Backends>) -> Result<Option<Entered>, Broken> {
+async fn came_in(socket: &mut Socket, shared: &Shared, backends: &Arc<Backends>) -> Result<Option<Entered>, Broken> {
     let (minor, parameters) = loop {
         match socket.start().await? {
             Start::Tls | Start::Gss => {
@@ -81,14 +81,14 @@ async fn came_in(socket: &mut Socket, house: &House, backends: &Arc<Backends>) -
     let given = |name: &str| parameters.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
     let user = given("user").ok_or_else(|| Failure::fatal("28000", "no user name specified in startup packet"))?;
     negotiate(socket, minor, &parameters);
-    let is_proved = authenticate(socket, house, user).await?;
-    if !is_proved || *house.phase.borrow() != Phase::Open {
+    let is_proved = authenticate(socket, shared, user).await?;
+    if !is_proved || *shared.phase.borrow() != Phase::Open {
         return Err(Failure::fatal("57P03", "the server is shutting down").into());
     }
     let database = given("database").unwrap_or(user);
     if database != CATALOG {
-        let told = format!("database \"{database}\" does not exist");
-        return Err(Failure::fatal("3D000", told).hint("There is one database: ier.").into());
+        let message = format!("database \"{database}\" does not exist");
+        return Err(Failure::fatal("3D000", message).hint("There is one database: ier.").into());
     }
     if given("replication").is_some_and(|wanted| !["false", "off", "no", "0"].contains(&wanted)) {
         return Err(Failure::fatal("0A000", "there is no replication here").into());
@@ -104,7 +104,7 @@ async fn came_in(socket: &mut Socket, house: &House, backends: &Arc<Backends>) -
     }
     let full =
         || Failure::fatal("53300", "sorry, too many clients already").hint("serve.connections says how many there may be.");
-    let seat = house.seat().ok_or_else(full)?;
+    let seat = shared.seat().ok_or_else(full)?;
     let backend = backends.enter();
     socket.trust();
     socket.put(&Out::Authentication(Authentication::Ok));
@@ -128,7 +128,7 @@ fn negotiate(socket: &mut Socket, minor: u16, parameters: &[(String, String)]) {
 }
 
 /// SCRAM-SHA-256. Whoever is not known goes through the same steps, and fails at the last.
-async fn authenticate(socket: &mut Socket, house: &House, user: &str) -> Result<bool, Broken> {
+async fn authenticate(socket: &mut Socket, shared: &Shared, user: &str) -> Result<bool, Broken> {
     let failed = || Failure::fatal("28P01", format!("password authentication failed for user \"{user}\""));
     socket.put(&Out::Authentication(Authentication::SASL(vec![SCRAM_SHA_256_METHOD.to_owned()])));
     socket.flush().await?;
@@ -136,13 +136,13 @@ async fn authenticate(socket: &mut Socket, house: &House, user: &str) -> Result<
     if mechanism != SCRAM_SHA_256_METHOD {
         return Err(Failure::protocol("client selected an invalid SASL authentication mechanism").into());
     }
-    let scram = ScramServerAuth::new().on_client_first_message_with_secret(&said, house.access.secret(user));
+    let scram = ScramServerAuth::new().on_client_first_message_with_secret(&said, shared.access.secret(user));
     let (challenge, scram) = scram.map_err(|_| Failure::protocol("malformed SCRAM message"))?;
     socket.put(&Out::Authentication(Authentication::SASLContinue(challenge.into())));
     socket.flush().await?;
     let said = password(socket).await?;
     let proved = scram.on_client_final_message(&said).map_err(|_| failed())?;
-    if user != house.access.user() {
+    if user != shared.access.user() {
         return Err(failed().into());
     }
     socket.put(&Out::Authentication(Authentication::SASLFinal(proved.into())));

@@ -16,18 +16,18 @@ static COLUMNS: LazyLock<BTreeMap<&'static str, DataType>> =
 
 /// The types of a statement's parameters: as they are cast, or as what they are compared with; text where nothing says.
 pub(super) fn types(statement: &Statement) -> Vec<DataType> {
-    let mut told = Told::default();
-    let _ = statement.visit(&mut told);
-    (1..=told.count).map(|at| told.types.get(&at).cloned().unwrap_or(DataType::Utf8)).collect()
+    let mut declared = DeclaredTypes::default();
+    let _ = statement.visit(&mut declared);
+    (1..=declared.count).map(|at| declared.types.get(&at).cloned().unwrap_or(DataType::Utf8)).collect()
 }
 
 #[derive(Default)]
-struct Told {
+struct DeclaredTypes {
     count: usize,
     types: BTreeMap<usize, DataType>,
 }
 
-impl Told {
+impl DeclaredTypes {
     fn tell(&mut self, parameter: &Expr, data_type: DataType) {
         if let Some(at) = placeholder(parameter) {
             self.types.entry(at).or_insert(data_type);
@@ -41,7 +41,7 @@ impl Told {
     }
 }
 
-impl Visitor for Told {
+impl Visitor for DeclaredTypes {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {

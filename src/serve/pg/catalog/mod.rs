@@ -240,13 +240,13 @@ impl Catalog {
             return Ok(Prepared::Empty(Arc::new(Schema::new(fields))));
         }
         stars::write_out(query);
-        let told = columns::of(query);
+        let named = columns::of(query);
         rewritten(query);
         let plan = self.plan(statement).await.map_err(not_answered)?;
         let fields = plan.schema().fields();
-        let told = told.filter(|columns| columns.len() == fields.len());
+        let named = named.filter(|columns| columns.len() == fields.len());
         let name =
-            |at: usize, field: &FieldRef| told.as_ref().map_or_else(|| field.name().clone(), |columns| columns[at].0.clone());
+            |at: usize, field: &FieldRef| named.as_ref().map_or_else(|| field.name().clone(), |columns| columns[at].0.clone());
         let field = |(at, field): (usize, &FieldRef)| Field::new(name(at, field), sent_as(field.data_type()), true);
         let schema = Arc::new(Schema::new(fields.iter().enumerate().map(field).collect::<Vec<_>>()));
         Ok(Prepared::Planned(schema, Box::new(plan)))

@@ -304,15 +304,15 @@ async fn comments_stand_where_nobody_gave_any() {
     let ier = TableFacts { name: "ier".to_owned(), is_view: false, comment: None, columns };
     let session = SessionFacts { user: "a".to_owned(), database: "ier".to_owned(), ..SessionFacts::default() };
     let catalog = Catalog::new(vec![ier], session).unwrap();
-    let told = lines(
+    let comments = lines(
         &catalog,
         "SELECT obj_description('ier'::regclass), col_description('ier'::regclass, 1), col_description({ier}, 2)",
     )
     .await;
-    assert!(told[0].starts_with("Individual Email Results: one row per e-mail"), "{told:?}");
+    assert!(comments[0].starts_with("Individual Email Results: one row per e-mail"), "{comments:?}");
     assert!(
-        told[0].contains("The id under which the person is counted") && told[0].ends_with("et4ae5__DateOpened__c"),
-        "{told:?}"
+        comments[0].contains("The id under which the person is counted") && comments[0].ends_with("et4ae5__DateOpened__c"),
+        "{comments:?}"
     );
 }
 
@@ -357,7 +357,7 @@ async fn an_answer_is_bounded() {
 #[tokio::test]
 async fn columns_are_told_as_the_standard_views_are_made() {
     let catalog = catalog();
-    let told = "SELECT a.attname, (information_schema._pg_numeric_precision(information_schema._pg_truetypid(a.*, t.*), \
+    let comments = "SELECT a.attname, (information_schema._pg_numeric_precision(information_schema._pg_truetypid(a.*, t.*), \
                 information_schema._pg_truetypmod(a.*, t.*)))::information_schema.cardinal_number AS precision, \
                 information_schema._pg_datetime_precision(information_schema._pg_truetypid(a, t), -1), \
                 (SELECT count(1) FROM pg_type t2 WHERE t2.typname = t.typname) > 1 AS isdup \
@@ -366,7 +366,7 @@ async fn columns_are_told_as_the_standard_views_are_made() {
                 WHERE a.attrelid = {ier} AND attnum BETWEEN 4 AND 8 AND attisdropped IS FALSE ORDER BY attnum";
     let expected =
         ["date_sent | - | 6 | f", "sent_date | - | 0 | f", "opened | - | - | f", "number_of_total_clicks | 64 | - | f"];
-    assert_eq!(lines(&catalog, told).await[..4], expected);
+    assert_eq!(lines(&catalog, comments).await[..4], expected);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::serve::pg::pieces::split;
 
-fn told(text: &str) -> String {
+fn outcome(text: &str) -> String {
     let read = split(text).and_then(|pieces| read(&pieces[0]));
     match read {
         Err(failure) => failure.code.to_owned(),
@@ -71,7 +71,7 @@ fn what_clients_send_is_understood() {
         ("CLOSE ALL", "close None"),
         ("copy (select * from ier) to stdout", "copy"),
     ] {
-        assert_eq!(told(text), expected, "{text}");
+        assert_eq!(outcome(text), expected, "{text}");
     }
 }
 
@@ -88,7 +88,7 @@ fn what_would_change_something_is_refused() {
         "DO $$ BEGIN END $$",
         "VACUUM",
     ] {
-        assert_eq!(told(text), "25006", "{text}");
+        assert_eq!(outcome(text), "25006", "{text}");
     }
     for (text, code) in [
         ("COPY ier TO '/tmp/x'", "42501"),
@@ -101,8 +101,8 @@ fn what_would_change_something_is_refused() {
         ("COMMIT AND CHAIN", "0A000"),
         ("LISTEN x", "0A000"),
     ] {
-        assert_eq!(told(text), code, "{text}");
+        assert_eq!(outcome(text), code, "{text}");
     }
     let deep = format!("SELECT E'\\'', 1{}", " + 1".repeat(5000));
-    assert_eq!(told(&deep), "22023");
+    assert_eq!(outcome(&deep), "22023");
 }

@@ -34,7 +34,7 @@ pub(super) enum Phase {
 }
 
 /// What all sessions share.
-pub(super) struct House {
+pub(super) struct Shared {
     pub(super) engine: Engine,
     pub(super) access: Access,
     pub(super) limits: ServeLimits,
@@ -43,7 +43,7 @@ pub(super) struct House {
     statements: Arc<Semaphore>,
 }
 
-impl House {
+impl Shared {
     pub(super) fn new(engine: Engine, access: Access, limits: ServeLimits, phase: watch::Receiver<Phase>) -> Self {
         let connections = Arc::new(Semaphore::new(limits.connections));
         let statements = Arc::new(Semaphore::new(limits.statements));
