@@ -179,6 +179,11 @@ impl Session {
     }
 
     async fn describe_portal(&mut self, name: &str) -> Result<(), Broken> {
+        // A cursor is a portal by another way, and may be asked for as one.
+        if let (Some(cursor), false) = (self.cursors.get(name), self.portals.contains_key(name)) {
+            let (schema, formats): (_, &[i16]) = (cursor.answer.schema().clone(), if cursor.is_binary { &[1] } else { &[] });
+            return Ok(self.describe(Some(schema), formats)?);
+        }
         let mut portal = self.portals.remove(name).ok_or_else(|| unknown(name))?;
         let prepared = portal.prepared.clone();
         if let (Some(question), true) = (prepared.question(), portal.answer.is_none() && prepared.promise.get().is_none()) {

@@ -211,9 +211,10 @@ impl Session {
                 let begun = self.open("ROLLBACK TO SAVEPOINT")?;
                 let at = savepoint(begun, name)?;
                 begun.savepoints.truncate(at + 1);
-                if let Transaction::Failed(begun) = std::mem::take(&mut self.transaction) {
-                    self.transaction = Transaction::Open(begun);
-                }
+                self.transaction = match std::mem::take(&mut self.transaction) {
+                    Transaction::Open(begun) | Transaction::Failed(begun) => Transaction::Open(begun),
+                    Transaction::None => Transaction::None,
+                };
                 self.done("ROLLBACK");
             }
             _ => {}

@@ -155,9 +155,10 @@ impl Session {
             return Err(failure.into());
         }
         self.socket.put(&Out::ErrorResponse(failure.response()));
-        if let Transaction::Open(begun) = std::mem::take(&mut self.transaction) {
-            self.transaction = Transaction::Failed(begun);
-        }
+        self.transaction = match std::mem::take(&mut self.transaction) {
+            Transaction::Open(begun) | Transaction::Failed(begun) => Transaction::Failed(begun),
+            Transaction::None => Transaction::None,
+        };
         Ok(())
     }
 

@@ -91,7 +91,10 @@ async fn statements_are_prepared_bound_and_read_in_parts() {
     assert_eq!(read, [4, 4, 2]);
     transaction.commit().await.unwrap();
     assert!(client.prepare("SELECT 1; SELECT 2").await.is_err());
-    client.simple_query("PREPARE p AS SELECT $1 + 1 AS n FROM ier WHERE number_of_total_clicks = $1").await.unwrap();
+    client
+        .simple_query("PREPARE p AS SELECT number_of_total_clicks + 1 AS n FROM ier WHERE number_of_total_clicks = $1")
+        .await
+        .unwrap();
     assert_eq!(rows(&client, "EXECUTE p(3)").await, ["4"]);
     client.simple_query("DEALLOCATE ALL").await.unwrap();
     assert_eq!(code(&client, "EXECUTE p(3)").await, "26000");
