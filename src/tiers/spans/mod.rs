@@ -1,13 +1,20 @@
-//! Tables of people's attributes in time: each row holds from a moment to another, and what a load says begins and ends spans.
+//! Tables of people's attributes in time: each row holds within a span (`valid_from`, `valid_to`), and a load begins and ends spans.
 //!
-//! A load says how things are now. A row that is new holds from now on (one of the table's first load: for as long as can be
-//! told); a row that is there already goes on; a row that the load no longer has, of a person it names, holds no longer from now
-//! on. Of people it does not name nothing ends, unless the load is said to be complete. So a row is never changed but for its end,
-//! and "what were they when it was sent" and "what are they now" are one join each.
+//! A load states how things are now:
+//! - A row that is not stored begins now. In the first load of a table it has no beginning: nobody knows since when it holds.
+//! - A row that is stored goes on.
+//! - A stored row that the load lacks ends now, if the load names its person, or is said to be complete.
 //!
-//! Where a file has dates of its own (`start_date` or `effective_date`, and `end_date`, whose day still counts), those say it better.
-//! A row whose values changed under the same start is the exception: what was known before holds until now, or until the end
-//! the new row gives, and the new row from then on.
+//! So a stored row only ever gets an end, and "what were they when it was sent" and "what are they now" are one join each.
+//!
+//! Dates in the file (`start_date` or `effective_date`, and `end_date`, whose day still counts) take precedence over the moment of
+//! the load. Where a row replaces another under the same start, the old one ends and the new one begins at the load:
+//!
+//! | stored | loaded on 16 November | afterwards |
+//! |---|---|---|
+//! | Clerk, 1 June 2017 to 1 August 2019 | the same | Clerk, as before |
+//! | Analyst, from 15 August 2019 | Senior Analyst, from 15 August 2019 | Analyst until 16 November; Senior Analyst from 16 November |
+//! | Dean, from 1 May 2020 | nothing of this person but the rows above | Dean until 16 November |
 //!
 //! **Invariants.** Loading the same files twice changes nothing. No two spans of one row overlap.
 //!
