@@ -7,6 +7,7 @@ use clap::CommandFactory;
 use futures::FutureExt;
 
 use crate::error::{Context, Error, Result};
+use crate::query::depth;
 use crate::settings;
 
 use super::args::{Args, Verb};
@@ -25,7 +26,9 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub fn start(args: Args) -> Result<()> {
     let session = Session::new(&args, settings::environment())?;
     let threads = session.settings.query.threads;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    // A deep statement is copied and dropped where it was read.
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(threads).thread_stack_size(depth::STACK_BYTES).enable_all().build();
     let runtime = runtime.context(|| "cannot start threads")?;
     let outcome = runtime.block_on(without_panic(Box::pin(run(args, session))));
     runtime.shutdown_timeout(FAREWELL);

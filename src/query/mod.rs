@@ -27,7 +27,7 @@ pub mod catalog;
 pub mod question;
 
 // How deep a statement may be.
-mod depth;
+pub mod depth;
 
 // What the columns of an answer are called.
 mod naming;

@@ -9,8 +9,9 @@
 
 use std::collections::BTreeSet;
 
-use datafusion::common::Result as DfResult;
+use arrow::array::Array;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
 
 use crate::record::id::SfId;
@@ -40,14 +41,41 @@ fn note(expr: &Expr, named: &mut BTreeSet<SfId>) {
             named.extend([left, right].into_iter().filter_map(|side| person(side)));
         }
         Expr::InList(list) if !list.negated => named.extend(list.list.iter().filter_map(person)),
+        // `person_id = ANY($1)`, as clients give a list.
+        Expr::ScalarFunction(call) if call.name() == "array_has" => named.extend(call.args.iter().flat_map(listed)),
+        Expr::Like(like) if !like.negated => named.extend(person(&like.pattern)),
+        Expr::Case(case) if case.expr.is_some() => {
+            named.extend(case.when_then_expr.iter().filter_map(|(when, _)| person(when)));
+        }
+        Expr::Between(between) if !between.negated => {
+            named.extend([&between.low, &between.high].into_iter().filter_map(|end| person(end)));
+        }
         _ => {}
     }
+}
+
+/// The people whose ids a list has.
+fn listed(expr: &Expr) -> Vec<SfId> {
+    match expr {
+        Expr::Literal(ScalarValue::List(list), _) => {
+            let items = list.values();
+            let values = (0..items.len()).filter_map(|at| ScalarValue::try_from_array(items, at).ok());
+            values.filter_map(|value| id_of(&value)).collect()
+        }
+        Expr::ScalarFunction(call) if call.name() == "make_array" => call.args.iter().filter_map(person).collect(),
+        Expr::Cast(cast) => listed(&cast.expr),
+        _ => Vec::new(),
+    }
+}
+
+fn id_of(value: &ScalarValue) -> Option<SfId> {
+    value.try_as_str().flatten().and_then(|text| SfId::of_person(text.trim()).ok())
 }
 
 /// The person whose id a value is.
 fn person(expr: &Expr) -> Option<SfId> {
     match expr {
-        Expr::Literal(value, _) => value.try_as_str().flatten().and_then(|text| SfId::of_person(text.trim()).ok()),
+        Expr::Literal(value, _) => id_of(value),
         Expr::Cast(cast) => person(&cast.expr),
         _ => None,
     }
@@ -78,6 +106,10 @@ mod tests {
             "SELECT * FROM ier WHERE person_id = '003f40000000001AAA'",
             "SELECT * FROM ier WHERE '003f40000000001' = person_id AND opened",
             "SELECT * FROM ier WHERE upper(person_id) IN ('003f40000000001', 'x')",
+            "SELECT * FROM ier WHERE person_id = ANY(ARRAY['003f40000000001', 'x'])",
+            "SELECT * FROM ier WHERE person_id LIKE '003f40000000001AAA'",
+            "SELECT CASE person_id WHEN '003f40000000001' THEN opened END FROM ier",
+            "SELECT * FROM ier WHERE person_id BETWEEN '003f40000000001AAA' AND '003f40000000001AAA'",
             "SELECT count(*) FILTER (WHERE person_id = '003f40000000001') FROM ier",
             "SELECT * FROM ier WHERE EXISTS (SELECT 1 FROM c WHERE c.id = ier.person_id AND c.id = '003f40000000001')",
             "SELECT * FROM ier JOIN c ON c.id = person_id AND c.id = CAST('003f40000000001' AS VARCHAR)",

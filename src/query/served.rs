@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::catalog::SchemaProvider;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{ParamValues, Result as DfResult, ScalarValue};
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::logical_expr::{LogicalPlan, TableType};
+use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
 use datafusion::physical_plan::EmptyRecordBatchStream;
 
 use super::engine::{Engine, Query, described_as};
@@ -68,6 +69,17 @@ impl Engine {
         let stream = self.work(async move {
             let (_, plan) = prepared.plan().await?;
             let mut known = plan.get_parameter_types()?;
+            // What stands behind LIMIT is given no type.
+            plan.apply_with_subqueries(|node| {
+                if let LogicalPlan::Limit(limit) = node {
+                    for place in [&limit.fetch, &limit.skip].into_iter().flatten() {
+                        if let Expr::Placeholder(place) = place.as_ref() {
+                            known.insert(place.id.clone(), Some(DataType::Int64));
+                        }
+                    }
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })?;
             let types: Vec<Option<DataType>> = {
                 let mut types = found.lock().unwrap_or_else(PoisonError::into_inner);
                 for (at, declared) in types.iter_mut().enumerate() {

@@ -3,6 +3,7 @@
 use bytes::{BufMut, BytesMut};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use super::command::question;
 use super::encode::{Column, Form, with_length, write};
 use super::failure::Failure;
 use super::pieces::{Words, at};
@@ -50,7 +51,9 @@ pub(super) fn read(mut words: Words<'_>) -> Result<(Parsed, CopyForm), Failure> 
     }
     let options = options(&mut words)?;
     words.ends()?;
-    Ok((Parsed::read(source, "")?, options))
+    let parsed = Parsed::read(source, "")?;
+    question(parsed.statement())?;
+    Ok((parsed, options))
 }
 
 /// `ier`, `public.ier (ier_id, sent_date)`: as a question.

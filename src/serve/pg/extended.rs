@@ -70,6 +70,11 @@ impl Session {
     }
 
     fn prepare(&mut self, name: String, command: Option<Command>, declared: Vec<u32>) -> Result<(), Failure> {
+        let prepared = Prepared { command, declared, promise: OnceCell::new() };
+        // A message has room for no more.
+        if prepared.parameters() > usize::from(u16::MAX) {
+            return Err(Failure::new("54000", format!("a statement has at most {} parameters", u16::MAX)));
+        }
         if !name.is_empty() {
             if self.statements.contains_key(&name) {
                 return Err(Failure::new("42P05", format!("prepared statement \"{name}\" already exists")));
@@ -78,7 +83,6 @@ impl Session {
                 return Err(Failure::new("53000", format!("there are {STATEMENTS} prepared statements; deallocate one first")));
             }
         }
-        let prepared = Prepared { command, declared, promise: OnceCell::new() };
         self.statements.insert(name, Arc::new(prepared));
         Ok(())
     }

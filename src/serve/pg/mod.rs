@@ -89,7 +89,7 @@ mod simple;
 mod extended;
 
 /// Connections that have not logged in yet. They hold little, and not for long: see [`startup`].
-const STRANGERS: usize = 1000;
+const STRANGERS: usize = 128;
 
 /// When no connection can be taken, it is tried again after so long.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -231,7 +231,7 @@ impl Session {
     }
 
     /// A transaction was left: portals go with it, and cursors, but those that were to stay.
-    fn left(&mut self, is_kept: bool) {
+    pub(super) fn left(&mut self, is_kept: bool) {
         self.portals.clear();
         self.cursors.retain(|_, cursor| cursor.outlives(is_kept));
     }

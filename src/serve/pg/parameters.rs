@@ -131,10 +131,13 @@ fn local_of_text(text: &str) -> Option<NaiveDateTime> {
     parsed.or_else(|| text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0))
 }
 
+/// No number of a column has an exponent beyond this.
+const EXPONENT_MAX: i32 = 1000;
+
 /// `-12.5e3` with just as many digits behind the point as it has.
 fn decimal_of_text(text: &str) -> Option<ScalarValue> {
     let (digits, exponent) = match text.split_once(['e', 'E']) {
-        Some((digits, exponent)) => (digits, exponent.parse::<i32>().ok()?),
+        Some((digits, exponent)) => (digits, exponent.parse::<i32>().ok().filter(|power| power.abs() <= EXPONENT_MAX)?),
         None => (text, 0),
     };
     let (whole, behind) = digits.split_once('.').unwrap_or((digits, ""));
@@ -197,10 +200,12 @@ fn items(text: &str) -> Option<Vec<Option<String>>> {
 fn list(values: Vec<ScalarValue>, of: &Arc<Field>) -> Option<ScalarValue> {
     let array: ArrayRef = match values.is_empty() {
         true => arrow::array::new_empty_array(of.data_type()),
-        false => ScalarValue::iter_to_array(values).ok()?,
+        // Each has the scale it was written with, and an array has one.
+        false => {
+            let alike = values.into_iter().map(|value| value.cast_to(of.data_type()));
+            ScalarValue::iter_to_array(alike.collect::<Result<Vec<_>, _>>().ok()?).ok()?
+        }
     };
-    // Numbers of several scales are of one type here.
-    let array = arrow::compute::cast(&array, of.data_type()).ok()?;
     let offsets = OffsetBuffer::from_lengths([array.len()]);
     ListArray::try_new(of.clone(), offsets, array, None).ok().map(|list| ScalarValue::List(Arc::new(list)))
 }

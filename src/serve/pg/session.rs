@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use datafusion::common::ScalarValue;
 use pgwire::messages::PgWireBackendMessage as Out;
 use pgwire::messages::response::{CommandComplete, ReadyForQuery, TransactionStatus};
@@ -26,6 +27,9 @@ use crate::query::catalog::CATALOG;
 use crate::query::parsed::Parsed;
 use crate::serve::shared::{Phase, Shared};
 
+/// A table or view: its name, its columns, and whether it is a view.
+type Shape = (String, SchemaRef, bool);
+
 /// Somebody's session.
 pub(super) struct Session {
     pub(super) socket: Socket,
@@ -36,10 +40,10 @@ pub(super) struct Session {
     pub(super) portals: HashMap<String, Portal>,
     pub(super) cursors: HashMap<String, Cursor>,
     /// The catalog, and the tables it was made of.
-    catalog: Option<(Vec<String>, Arc<Catalog>)>,
+    catalog: Option<(Vec<Shape>, Arc<Catalog>)>,
     /// After an error messages are passed over until the client has noticed.
     skips: bool,
-    /// The settings the client was last reported.
+    /// The settings as the client last heard them.
     reported: Values,
 }
 
@@ -125,8 +129,9 @@ impl Session {
                 if let Err(broken) = Box::pin(self.simple(&text)).await {
                     self.failed(broken)?;
                 }
+                // Several statements in one message are a transaction of their own.
                 if matches!(self.transaction, Transaction::None) {
-                    self.portals.clear();
+                    self.left(true);
                 }
                 self.ready().await?;
             }
@@ -206,7 +211,7 @@ impl Session {
             return Ok(Answer::new(answer));
         };
         // The catalog outlives what SET says, and `set_config` is said to it alone.
-        catalog.know_settings(self.entered.settings.all().into_iter().collect());
+        catalog.know_settings(self.settings_for_catalog());
         let answer = running.wait(&mut self.socket, catalog.answer(statement, &values)).await?;
         let (schema, batches) = answer.map_err(Failure::of_catalog)?;
         for (name, value) in catalog.changed_settings() {
@@ -222,11 +227,7 @@ impl Session {
     /// 0A000 for a question about both the catalog and the warehouse.
     pub(super) async fn catalog_for(&mut self, running: &mut Running, question: &Parsed) -> Result<Option<Arc<Catalog>>, Broken> {
         let Some(statement) = question.statement() else { return Ok(None) };
-        let catalog = match &self.catalog {
-            Some((_, catalog)) => catalog.clone(),
-            None => self.new_catalog(running).await?,
-        };
-        match catalog.concerns(statement) {
+        match Catalog::concerns(statement) {
             Concern::Data => Ok(None),
             // Tables come and go while a session stays.
             Concern::Catalog => self.new_catalog(running).await.map(Some),
@@ -236,39 +237,49 @@ impl Session {
         }
     }
 
+    /// All settings as the catalogs name them: in lower case.
+    fn settings_for_catalog(&self) -> BTreeMap<String, String> {
+        self.entered.settings.all().into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect()
+    }
+
     /// The catalog of the tables there are now; the one there is, if they are the same.
     async fn new_catalog(&mut self, running: &mut Running) -> Result<Arc<Catalog>, Broken> {
         let shared = self.shared.clone();
-        let names = running.wait(&mut self.socket, shared.engine.table_names()).await?.map_err(Failure::from)?;
+        let shapes = async {
+            let mut shapes = Vec::new();
+            for name in shared.engine.table_names().await? {
+                if let Some((schema, is_view)) = shared.engine.table_shape(&name).await? {
+                    shapes.push((name, schema, is_view));
+                }
+            }
+            Ok::<_, Error>(shapes)
+        };
+        let shapes = running.wait(&mut self.socket, shapes).await?.map_err(Failure::from)?;
+        // Tables of attributes get columns while a session stays.
         if let Some((known, catalog)) = &self.catalog
-            && *known == names
+            && *known == shapes
         {
             return Ok(catalog.clone());
         }
-        let facts = async {
-            let mut tables = Vec::new();
-            for name in &names {
-                let Some((schema, is_view)) = shared.engine.table_shape(name).await? else { continue };
-                let column = |field: &Arc<arrow::datatypes::Field>| ColumnFacts {
-                    name: field.name().clone(),
-                    data_type: field.data_type().clone(),
-                    nullable: field.is_nullable(),
-                    comment: None,
-                };
-                let columns = schema.fields().iter().map(column).collect();
-                tables.push(TableFacts { name: name.clone(), is_view, comment: None, columns });
-            }
-            Ok::<_, Error>(tables)
+        let column = |field: &Arc<arrow::datatypes::Field>| ColumnFacts {
+            name: field.name().clone(),
+            data_type: field.data_type().clone(),
+            nullable: field.is_nullable(),
+            comment: None,
         };
-        let tables = running.wait(&mut self.socket, facts).await?.map_err(Failure::from)?;
+        let table = |(name, schema, is_view): &Shape| {
+            let columns = schema.fields().iter().map(column).collect();
+            TableFacts { name: name.clone(), is_view: *is_view, comment: None, columns }
+        };
+        let tables = shapes.iter().map(table).collect();
         let session = SessionFacts {
             user: self.entered.user.clone(),
             database: CATALOG.to_owned(),
             backend_pid: self.entered.backend.number(),
-            settings: self.entered.settings.all().into_iter().collect(),
+            settings: self.settings_for_catalog(),
         };
         let catalog = Arc::new(Catalog::new(tables, session).map_err(Failure::from)?);
-        self.catalog = Some((names, catalog.clone()));
+        self.catalog = Some((shapes, catalog.clone()));
         Ok(catalog)
     }
 }

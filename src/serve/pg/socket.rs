@@ -137,8 +137,11 @@ impl Socket {
 
     /// Puts a message behind those that wait to be sent.
     pub(super) fn put(&mut self, message: &PgWireBackendMessage) {
-        // Only what is longer than a message may be cannot be put; all such texts are cut before.
-        drop(message.encode(&mut self.output));
+        let before = self.output.len();
+        if message.encode(&mut self.output).is_err() {
+            // Longer than a message may be: nothing of it is sent.
+            self.output.truncate(before);
+        }
     }
 
     /// Messages that wait to be sent, for who writes them by themselves.

@@ -1,4 +1,4 @@
-//! How somebody comes in. Whoever fails is message so as FATAL, and their connection ends: nothing goes on from here without [`Entered`],
+//! How somebody comes in. Whoever fails is told so, as FATAL, and their connection ends: nothing goes on from here without [`Entered`],
 //! which only a proof that was right makes.
 //!
 //! - TLS is answered with no: what is served without it is on this machine alone. What a client sends ahead of that answer would be read

@@ -52,15 +52,24 @@ impl Zone {
                 let found = zone.from_local_datetime(&local);
                 found.earliest().map_or_else(
                     || {
-                        let before = self.ahead(local.and_utc() - chrono::Duration::hours(24));
-                        local.and_utc() - chrono::Duration::seconds(before.into())
+                        let before = self.ahead(behind(local, DAY));
+                        behind(local, before)
                     },
                     |moment| moment.with_timezone(&Utc),
                 )
             }
-            Self::Fixed(offset) => local.and_utc() - chrono::Duration::seconds(offset.local_minus_utc().into()),
+            Self::Fixed(offset) => behind(local, offset.local_minus_utc()),
         }
     }
+}
+
+/// Seconds in a day.
+const DAY: i32 = 86_400;
+
+/// So many seconds before this; at the ends of the calendar, the end.
+fn behind(local: NaiveDateTime, seconds: i32) -> DateTime<Utc> {
+    let moment = local.checked_sub_signed(chrono::Duration::seconds(seconds.into()));
+    moment.unwrap_or(local).and_utc()
 }
 
 /// `-7`, `+05:30`, `-7.5`.

@@ -7,9 +7,10 @@ use std::time::Duration;
 use ier::error::Result;
 use ier::query::engine::Engine;
 use ier::query::limits::Limits;
+use ier::query::look_ups::Requester;
 use ier::serve::Server;
 use ier::serve::access::Access;
-use ier::serve::fixture::ServeLimits;
+use ier::serve::shared::ServeLimits;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_postgres::error::SqlState;
@@ -23,6 +24,9 @@ mod protocol;
 
 /// Values are the same by every way.
 mod values;
+
+/// Who looked up whom.
+mod look_ups;
 
 /// What ends a statement, and what does not.
 mod stops;
@@ -54,8 +58,20 @@ impl Served {
     }
 
     pub async fn over(world: &World, limits: ServeLimits) -> Self {
-        let engine = Limits { statement: None, threads: 2, memory_bytes: 256 << 20, ..Limits::default() };
-        let engine = Engine::open(world.warehouse.clone(), engine).await.unwrap();
+        Self::with(Self::engine(world).await, limits).await
+    }
+
+    /// To somebody whose look-ups are entered.
+    pub async fn to(world: &World, limits: ServeLimits, requester: Requester) -> Self {
+        Self::with(Self::engine(world).await.shown_to(requester), limits).await
+    }
+
+    async fn engine(world: &World) -> Engine {
+        let limits = Limits { statement: None, threads: 2, memory_bytes: 256 << 20, ..Limits::default() };
+        Engine::open(world.warehouse.clone(), limits).await.unwrap()
+    }
+
+    async fn with(engine: Engine, limits: ServeLimits) -> Self {
         let (access, token) = Access::of(USER);
         let server = Server::bind("127.0.0.1:0", engine, access, limits).await.unwrap();
         let (stop, stopped) = oneshot::channel();

@@ -43,6 +43,7 @@ async fn errors_have_states_that_fit() {
         ("SET datafusion.execution.batch_size = 1", "42704"),
         ("SET ROLE postgres", "42501"),
         ("SELECT $1", "42P02"),
+        ("PREPARE p AS SELECT $10000000000", "54000"),
         ("FETCH 1 FROM nothing", "34000"),
         ("EXECUTE nothing", "26000"),
     ] {

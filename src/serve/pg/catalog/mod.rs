@@ -163,7 +163,7 @@ impl Catalog {
     }
 
     /// Is a statement for the catalogs, for the engine, or for both at once?
-    pub fn concerns(&self, statement: &Statement) -> Concern {
+    pub fn concerns(statement: &Statement) -> Concern {
         concern::of(statement)
     }
 

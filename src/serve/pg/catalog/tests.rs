@@ -130,7 +130,7 @@ fn names(schema: &SchemaRef) -> Vec<String> {
 /// The rows of an answer, a line each, null as `-`.
 async fn lines(catalog: &Catalog, sql: &str) -> Vec<String> {
     let statement = parsed(&numbered(catalog, sql));
-    assert_eq!(catalog.concerns(&statement), Concern::Catalog, "{sql}");
+    assert_eq!(Catalog::concerns(&statement), Concern::Catalog, "{sql}");
     let (_, batches) = catalog.answer(&statement, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     let line =
         |row: Vec<Option<String>>| row.into_iter().map(|cell| cell.unwrap_or("-".to_owned())).collect::<Vec<_>>().join(" | ");
@@ -150,7 +150,7 @@ async fn clients_are_answered_as_postgres_answers_them() {
     for case in &cases() {
         let sql = numbered(&catalog, &case.sql);
         let statement = parsed(&sql);
-        if catalog.concerns(&statement) != Concern::Catalog {
+        if Catalog::concerns(&statement) != Concern::Catalog {
             writeln!(wrong, "{}: is not for the catalogs: {sql}\n", case.client).unwrap();
             continue;
         }
@@ -276,7 +276,7 @@ async fn statements_go_where_they_belong() {
         ("EXPLAIN SELECT * FROM ier", Concern::Data),
     ];
     for (sql, concern) in concerns {
-        assert_eq!(catalog.concerns(&parsed(sql)), concern, "{sql}");
+        assert_eq!(Catalog::concerns(&parsed(sql)), concern, "{sql}");
     }
 }
 
@@ -323,7 +323,7 @@ async fn what_is_not_answered_is_told_and_counted() {
     for sql in ["SELECT pg_read_file('/etc/passwd')", "SELECT pg_no_such_thing(oid) FROM pg_class", "SELECT 'nothing'::regclass"]
     {
         let statement = parsed(sql);
-        assert_eq!(catalog.concerns(&statement), Concern::Catalog, "{sql}");
+        assert_eq!(Catalog::concerns(&statement), Concern::Catalog, "{sql}");
         let error = catalog.answer(&statement, &[]).await.unwrap_err();
         assert!(error.to_string().starts_with("the catalogs do not answer this statement"), "{error}");
     }

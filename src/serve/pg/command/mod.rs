@@ -166,7 +166,7 @@ fn ask(piece: &Piece<'_>) -> Result<Command, Failure> {
 }
 
 /// Refuses what would change something, and says what.
-fn question(statement: Option<&Statement>) -> Result<(), Failure> {
+pub(super) fn question(statement: Option<&Statement>) -> Result<(), Failure> {
     match statement {
         Some(Statement::Explain { statement, .. }) => question(Some(statement)),
         Some(
