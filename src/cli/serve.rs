@@ -8,6 +8,7 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::error::Result;
+use crate::human;
 use crate::serve::Server;
 use crate::serve::access::{Access, Token};
 use crate::serve::shared::ServeLimits;
@@ -68,8 +69,13 @@ pub async fn run(session: &Session, args: &Serve) -> Result<()> {
         asked_to_stop.notified().await;
         interrupt::stopped().await
     };
-    tokio::select! {
+    let served = tokio::select! {
         served = serving => served,
         stopped = again => Err(stopped),
+    };
+    let unanswered = crate::serve::pg::unanswered();
+    if unanswered > 0 && !session.global.quiet && !session.global.json {
+        drop(print::warning(&format!("{} about the catalogs got no answer", human::counted(unanswered, "statement"))));
     }
+    served
 }

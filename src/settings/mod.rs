@@ -18,6 +18,7 @@ use self::retain::{Length, Retain, RetainLayer};
 use self::run::{Consent, RunLayer};
 pub use self::run::{DESTROYING_JOBS, RUN_JOBS, Run};
 use self::serve::{Serve, ServeLayer};
+use self::variables::{truth, unknown, variable};
 use crate::calendar::local::{Calendar, Term};
 use crate::error::{Context, Error, Result};
 
@@ -35,6 +36,9 @@ mod run;
 
 // What `ier serve` allows.
 pub mod serve;
+
+// Environment variables: their names, and words for yes and no.
+mod variables;
 
 // Options of object stores: which there are, and which was meant by one that there is not.
 pub mod store;
@@ -544,14 +548,7 @@ impl Layer {
                         layer.store.insert(option.to_ascii_lowercase(), value.clone());
                     }
                     _ => {
-                        return Err(Error::invalid(phrase!(
-                            "environment variable {name} is no setting; unset it, or give one of IER_CONFIG, IER_WAREHOUSE, \
-                             IER_ZONE, IER_ARCHIVE_OLDER_THAN_DAYS, IER_COMPACT_MEMORY_MB, IER_COMPACT_BEST_AFTER_DAYS, \
-                             IER_CALENDAR_TERMS, IER_ASK_FOLDER, IER_ASK_ORG_URL, IER_RETAIN_YEARS, IER_QUERY_MEMORY_MB, IER_QUERY_SPILL_FOLDER, \
-                             IER_QUERY_TIMEOUT_SECS, IER_QUERY_METADATA_CACHE_MB, IER_QUERY_THREADS, IER_QUERY_WITHOUT, IER_LOAD_BUFFER_MB, IER_LOAD_RECORD_MB, IER_LOAD_EARLIEST, IER_LOAD_KEEP_VERSIONS, \
-                             IER_SHELL_HISTORY, IER_SHELL_PAGER, IER_AUDIT_WHO, IER_AUDIT_REASON_REQUIRED, IER_AUDIT_KEY, IER_RUN_<JOB>, IER_RUN_CONFIRM, \
-                             IER_RUN_METRICS_FILE, IER_SERVE_CONNECTIONS, IER_SERVE_STATEMENTS, IER_SERVE_TIMEOUT_SECS, IER_STORE_<OPTION>"
-                        )));
+                        return Err(unknown(name));
                     }
                 },
             }
@@ -563,20 +560,6 @@ impl Layer {
 /// Is this, in capitals, a job that can be scheduled?
 fn is_job(name: &str) -> bool {
     RUN_JOBS.iter().any(|(job, _)| job.eq_ignore_ascii_case(name))
-}
-
-/// Yes or no from a variable.
-fn truth(name: &str, value: &str) -> Result<bool> {
-    match value.trim().to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" => Ok(true),
-        "false" | "0" | "no" => Ok(false),
-        _ => Err(Error::invalid(phrase!("environment variable {name} is \"{value}\"; give true or false"))),
-    }
-}
-
-/// `query.memory_mb` as `IER_QUERY_MEMORY_MB`.
-fn variable(key: &str) -> String {
-    format!("IER_{}", key.replace('.', "_").to_ascii_uppercase())
 }
 
 impl fmt::Debug for Settings {

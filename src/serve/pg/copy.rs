@@ -3,10 +3,10 @@
 use bytes::{BufMut, BytesMut};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::command::question;
 use super::encode::{Column, Form, with_length, write};
 use super::failure::Failure;
 use super::pieces::{Words, at};
+use super::reads::question;
 use crate::query::parsed::Parsed;
 
 /// What a file in binary begins with: a mark, flags, and the length of nothing more.

@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use self::backends::Backends;
+pub use self::catalog::unanswered;
 use self::session::Session;
 use self::socket::Socket;
 use super::shared::Shared;
@@ -51,6 +52,9 @@ mod parameters;
 
 // A message's statements.
 mod pieces;
+
+// Only what reads goes on to the engine.
+mod reads;
 
 // What a statement is: a question, or something that concerns the session.
 mod command;
@@ -89,7 +93,7 @@ mod simple;
 mod extended;
 
 /// Connections that have not logged in yet. They hold little, and not for long: see [`startup`].
-const STRANGERS: usize = 128;
+const STRANGERS: usize = 256;
 
 /// When no connection can be taken, it is tried again after so long.
 const PAUSE: Duration = Duration::from_millis(100);

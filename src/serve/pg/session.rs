@@ -206,7 +206,8 @@ impl Session {
         let catalog = self.catalog_for(running, question).await?;
         let shared = self.shared.clone();
         let (Some(catalog), Some(statement)) = (catalog, question.statement()) else {
-            let asked = shared.engine.sql_parsed(question, &BTreeMap::new(), values);
+            let given = BTreeMap::new();
+            let asked = shared.engine.sql_parsed(question, &given, values);
             let answer = running.wait(&mut self.socket, asked).await?.map_err(Failure::from)?;
             return Ok(Answer::new(answer));
         };

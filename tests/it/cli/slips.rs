@@ -234,7 +234,7 @@ fn days_are_written_in_one_way_everywhere() {
 fn verbs_that_people_try_are_answered() {
     let room = Room::new();
     refused(&room, &["import", "x.csv"], 2, &["there is no verb import; `ier load"]);
-    refused(&room, &["serve"], 2, &["there is no server"]);
+    refused(&room, &["server"], 2, &["ier serve"]);
     let reported: Value = serde_json::from_slice(&room.run(&["--json", "export"]).stderr).unwrap();
     assert!(reported["error"]["message"].as_str().unwrap().contains("ier sql -o FILE"), "{reported}");
     refused(&room, &["-w", "s3:/bucket", "status"], 2, &["give s3://bucket"]);

@@ -110,6 +110,7 @@ fn nothing_that_a_terminal_obeys_reaches_it_from_any_verb() {
         &["demo", "data"],
         &["manual", "loading"],
         &["manual", EVIL],
+        &["serve", "--pg", EVIL],
         &["completions", "bash"],
         &["completions", EVIL],
         &[EVIL],

@@ -254,7 +254,6 @@ async fn privileges_are_told_as_they_are() {
 
 #[tokio::test]
 async fn statements_go_where_they_belong() {
-    let catalog = catalog();
     let concerns = [
         ("SELECT * FROM ier", Concern::Data),
         ("SELECT 1", Concern::Data),

@@ -6,6 +6,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use super::copy::{self, CopyForm};
 use super::failure::Failure;
 use super::pieces::{Piece, Words, at};
+use super::reads::question;
 use crate::query::parsed::Parsed;
 
 /// A statement, understood.
@@ -163,26 +164,6 @@ fn ask(piece: &Piece<'_>) -> Result<Command, Failure> {
     let parsed = Parsed::read(piece.tokens.clone(), piece.text)?;
     question(parsed.statement())?;
     Ok(Command::Ask(parsed, piece.parameters()))
-}
-
-/// Refuses what would change something, and says what.
-pub(super) fn question(statement: Option<&Statement>) -> Result<(), Failure> {
-    match statement {
-        Some(Statement::Explain { statement, .. }) => question(Some(statement)),
-        Some(
-            Statement::Query(_)
-            | Statement::ExplainTable { .. }
-            | Statement::ShowTables { .. }
-            | Statement::ShowColumns { .. }
-            | Statement::ShowFunctions { .. }
-            | Statement::ShowCreate { .. },
-        )
-        | None => Ok(()),
-        Some(other) => {
-            let text = other.to_string();
-            Err(Failure::read_only(text.split_whitespace().next().unwrap_or_default()))
-        }
-    }
 }
 
 /// What comes behind the first words makes no difference.
