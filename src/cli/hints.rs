@@ -3,7 +3,7 @@
 use clap::error::{ContextKind, ContextValue};
 
 /// A verb of another tool, and what to type here.
-const VERBS: [(&str, &str); 26] = [
+const VERBS: [(&str, &str); 25] = [
     ("backup", "copy the warehouse's folder or bucket while nothing runs; `ier verify` proves a copy whole"),
     ("delete", "`ier erase` takes out a person, `ier retain` what has outlived its term, `ier drop` a table of attributes"),
     ("describe", "`ier sql \"\\d TABLE\"` lists the columns of a table"),

@@ -21,7 +21,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use super::patterns;
+use super::{array_text, patterns};
 use crate::error::{Error, Result};
 
 /// Names, how many arguments they are called with, and what is meant; `$1` is the first argument. Without case.
@@ -349,6 +349,7 @@ fn meant(expr: &mut Expr) -> Result<Option<Expr>> {
         }
         Expr::Like { any: true, negated, expr, pattern, .. } => Ok(Some(any_like(false, *negated, expr, pattern)?)),
         Expr::ILike { any: true, negated, expr, pattern, .. } => Ok(Some(any_like(true, *negated, expr, pattern)?)),
+        Expr::Cast { expr: inner, data_type: DataType::Array(_), .. } => array_text::read(inner).map(|()| None),
         Expr::Cast { expr: inner, data_type: DataType::Timestamp(..), .. } => {
             to_the_second(inner);
             Ok(None)
@@ -512,11 +513,10 @@ fn by_part(name: &str, given: &[&Expr]) -> Result<Option<Expr>> {
 
 /// `to_char(moment, pattern)`: patterns with `%` are the engine's, those with letters Postgres'.
 fn to_char(moment: &Expr, pattern: &Expr) -> Result<Expr> {
-    // Bare, so that this is not translated again.
-    let made = |pattern: &Expr| applied("to_char($1, $2)", &[moment, pattern]);
-    let Some(typed) = literal(pattern) else { return made(pattern) };
+    let typed = literal(pattern).ok_or_else(|| refused("to_char with a pattern that is computed", "to_char(x, 'YYYY-MM')"))?;
     let translated = patterns::to_char(&typed)?;
-    let text = made(&Expr::value(Value::SingleQuotedString(translated.pattern)))?;
+    // Bare, so that this is not translated again.
+    let text = applied("to_char($1, $2)", &[moment, &Expr::value(Value::SingleQuotedString(translated.pattern))])?;
     match translated.case {
         Some(function) => applied(&format!("{function}($1)"), &[&text]),
         None => Ok(text),

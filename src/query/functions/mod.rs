@@ -45,6 +45,9 @@ mod reference;
 // Patterns as Postgres writes them.
 mod patterns;
 
+// Arrays as Postgres writes them in text.
+pub mod array_text;
+
 // What hands used to other databases type.
 pub(super) mod idioms;
 

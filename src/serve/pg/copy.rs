@@ -170,10 +170,9 @@ impl CopyForm {
         if *self == Self::Binary { Form::Binary } else { Form::Text }
     }
 
-    /// What stands before the first row.
+    /// What stands before the first row, in a message of its own. Readers of the binary form want its head in the first row's.
     pub(super) fn head(&self, columns: &[String], out: &mut BytesMut) {
         match self {
-            Self::Binary => data(out, |out| out.put_slice(SIGNATURE)),
             Self::Text { header: true, delimiter, .. } => data(out, |out| {
                 for (number, column) in columns.iter().enumerate() {
                     between(number, *delimiter, out);
@@ -192,10 +191,19 @@ impl CopyForm {
         }
     }
 
-    /// One row.
-    pub(super) fn row(&self, names: &[String], columns: &[Column], row: usize, scratch: &mut BytesMut, out: &mut BytesMut) {
+    /// One row; is it the first?
+    pub(super) fn row(
+        &self,
+        (names, columns): (&[String], &[Column]),
+        (row, is_first): (usize, bool),
+        scratch: &mut BytesMut,
+        out: &mut BytesMut,
+    ) {
         data(out, |out| match self {
             Self::Binary => {
+                if is_first {
+                    out.put_slice(SIGNATURE);
+                }
                 out.put_u16(columns.len() as u16);
                 columns.iter().for_each(|column| with_length(column, row, Form::Binary, out));
             }
@@ -233,10 +241,15 @@ impl CopyForm {
         });
     }
 
-    /// What stands behind the last row.
-    pub(super) fn end(&self, out: &mut BytesMut) {
+    /// What stands behind the last of so many rows.
+    pub(super) fn end(&self, rows: usize, out: &mut BytesMut) {
         if *self == Self::Binary {
-            data(out, |out| out.put_i16(-1));
+            data(out, |out| {
+                if rows == 0 {
+                    out.put_slice(SIGNATURE);
+                }
+                out.put_i16(-1);
+            });
         }
     }
 }

@@ -13,6 +13,7 @@ use pgwire::messages::extendedquery::{BindComplete, CloseComplete, ParseComplete
 use pgwire::messages::response::EmptyQueryResponse;
 use tokio::sync::OnceCell;
 
+use super::casts;
 use super::command::{self, Command};
 use super::encode::Form;
 use super::failure::Failure;
@@ -131,7 +132,8 @@ impl Session {
         let zone = self.entered.settings.zone();
         let value = |(at, (bytes, form)): (usize, (Option<bytes::Bytes>, &Form))| {
             let data_type = parameters::data_type(prepared.declared(at), found.get(at).and_then(Option::as_ref));
-            parameters::value(at + 1, bytes, *form, &data_type, zone)
+            let (bytes, form) = parameters::as_text(prepared.declared(at), bytes, *form);
+            parameters::value(at + 1, bytes, form, &data_type, zone)
         };
         Ok(values.into_iter().zip(forms).enumerate().map(value).collect::<Result<_, _>>()?)
     }
@@ -160,6 +162,7 @@ impl Session {
                     Ok(Promised { parameters: parameters.into_iter().map(Some).collect(), schema })
                 }
                 _ => {
+                    let declared = casts::with_casts(question.statement(), declared);
                     let promise = shared.engine.promise(question, &declared).await?;
                     Ok(Promised { parameters: promise.parameters, schema: promise.schema })
                 }

@@ -50,6 +50,9 @@ mod encode;
 // Values of parameters, as clients send them.
 mod parameters;
 
+// Types that a statement itself gives its parameters.
+mod casts;
+
 // A message's statements.
 mod pieces;
 

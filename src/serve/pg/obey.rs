@@ -103,7 +103,7 @@ impl Session {
         form.head(&names, self.socket.output());
         let zone = self.entered.settings.zone();
         let rows = answer.send((&mut self.socket, &mut running), None, &Sink::Copy(form), zone).await?;
-        form.end(self.socket.output());
+        form.end(rows, self.socket.output());
         self.socket.put(&Out::CopyDone(CopyDone::new()));
         self.done(format!("COPY {rows}"));
         Ok(())

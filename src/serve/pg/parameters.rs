@@ -13,6 +13,7 @@ use super::encode::{EPOCH_DAYS, EPOCH_MICROS, Form};
 use super::failure::Failure;
 use super::types;
 use super::zone::Zone;
+use crate::query::functions::array_text;
 
 /// Digits of a numeric go four by four.
 const GROUP: u32 = 4;
@@ -31,6 +32,19 @@ pub(super) fn oid(declared: u32, wanted: Option<&DataType>) -> u32 {
         // Neither nothing nor "unknown" is a type.
         0 | 705 => types::oid(&data_type(0, wanted)),
         declared => declared,
+    }
+}
+
+/// A value that has a binary form of its own, as the text it is here.
+pub(super) fn as_text(oid: u32, bytes: Option<Bytes>, form: Form) -> (Option<Bytes>, Form) {
+    match (oid, form, &bytes) {
+        (types::UUID, Form::Binary, Some(given)) => match uuid::Uuid::from_slice(given) {
+            Ok(id) => (Some(id.to_string().into()), Form::Text),
+            Err(_) => (bytes, form),
+        },
+        // Its first byte is the version of the form.
+        (types::JSONB, Form::Binary, Some(given)) if given.first() == Some(&1) => (Some(given.slice(1..)), Form::Text),
+        _ => (bytes, form),
     }
 }
 
@@ -99,7 +113,7 @@ fn of_text(text: &str, data_type: &DataType, zone: Zone) -> Option<ScalarValue> 
         }
         DataType::Binary => ScalarValue::Binary(Some(bytes_of_hex(plain.strip_prefix("\\x")?)?)),
         DataType::List(of) => {
-            let items = items(plain)?;
+            let items = array_text::items(plain)?;
             let values = items.into_iter().map(|item| match item {
                 Some(item) => of_text(&item, of.data_type(), zone),
                 None => ScalarValue::try_from(of.data_type()).ok(),
@@ -160,41 +174,6 @@ fn bytes_of_hex(hex: &str) -> Option<Vec<u8>> {
         return None;
     }
     (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[at * 2..at * 2 + 2], 16).ok()).collect()
-}
-
-/// What stands between the braces of `{a,"b c",NULL}`; one dimension.
-fn items(text: &str) -> Option<Vec<Option<String>>> {
-    let inner = text.strip_prefix('{')?.strip_suffix('}')?;
-    let mut items = Vec::new();
-    if inner.trim().is_empty() {
-        return Some(items);
-    }
-    let (mut item, mut is_quoted, mut within) = (String::new(), false, false);
-    let mut chars = inner.chars();
-    loop {
-        match chars.next() {
-            Some('\\') => item.push(chars.next()?),
-            Some('"') => (within, is_quoted) = (!within, true),
-            Some('{' | '}') if !within => return None,
-            next @ (Some(',') | None) if !within || next.is_none() => {
-                if within {
-                    return None;
-                }
-                let done = std::mem::take(&mut item);
-                let plain = if is_quoted { done } else { done.trim().to_owned() };
-                if plain.is_empty() && !is_quoted {
-                    return None;
-                }
-                items.push((is_quoted || !plain.eq_ignore_ascii_case("null")).then_some(plain));
-                is_quoted = false;
-                if next.is_none() {
-                    return Some(items);
-                }
-            }
-            Some(char) => item.push(char),
-            None => return None,
-        }
-    }
 }
 
 fn list(values: Vec<ScalarValue>, of: &Arc<Field>) -> Option<ScalarValue> {

@@ -107,7 +107,7 @@ impl Answer {
                 let out = socket.output();
                 match sink {
                     Sink::Rows(forms) => row(&self.columns, self.next, forms, out),
-                    Sink::Copy(form) => form.row(&names, &self.columns, self.next, &mut scratch, out),
+                    Sink::Copy(form) => form.row((&names, &self.columns), (self.next, sent == 0), &mut scratch, out),
                     Sink::Nowhere => {}
                 }
                 (self.next, sent) = (self.next + 1, sent + 1);

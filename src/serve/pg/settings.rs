@@ -200,7 +200,8 @@ fn known(name: &str) -> Option<(&'static str, Kind)> {
 /// The value a setting has when it is set to this.
 fn accepted(name: &'static str, kind: Kind, value: &str, now: &str) -> Result<String, Failure> {
     let wrong = || Failure::new("22023", format!("invalid value for parameter \"{name}\": \"{value}\""));
-    let plain = value.trim().to_ascii_lowercase();
+    // asyncpg quotes the name of its encoding where nothing else is quoted.
+    let plain = value.trim().trim_matches('\'').to_ascii_lowercase();
     if value.len() > LONGEST {
         return Err(Failure::new("22023", format!("the value for parameter \"{name}\" is too long")));
     }

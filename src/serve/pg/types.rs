@@ -36,8 +36,10 @@ pub(crate) const TIMESTAMPTZ: u32 = 1184;
 pub(crate) const INTERVAL: u32 = 1186;
 pub(crate) const NUMERIC: u32 = 1700;
 
-/// Names, keys and texts of other kinds: `name`, `oid`, `unknown`, `bpchar`, `varchar`, `json`, `uuid`.
-const TEXTS: &[u32] = &[18, 19, 114, 1042, 1043, 2950];
+/// Names, keys and texts of other kinds: `name`, `oid`, `unknown`, `bpchar`, `varchar`, `json`, `uuid`, `jsonb`.
+const TEXTS: &[u32] = &[18, 19, 114, 1042, 1043, UUID, JSONB];
+pub(crate) const UUID: u32 = 2950;
+pub(crate) const JSONB: u32 = 3802;
 const OID: u32 = 26;
 
 /// What numbers with a declared scale have in front of it.

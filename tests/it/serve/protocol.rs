@@ -208,3 +208,29 @@ async fn copy_sends_rows_in_three_forms() {
     assert_eq!(binary, expected.concat());
     assert_eq!(copied("COPY ier (ier_id) TO STDOUT").await.iter().filter(|byte| **byte == b'\n').count(), 3);
 }
+
+#[tokio::test]
+async fn lists_in_text_are_lists_and_what_a_statement_casts_is_of_that_type() {
+    let served = Served::usual().await;
+    let client = served.client().await;
+    assert_eq!(rows(&client, "SELECT count(*) FROM ier WHERE tier = ANY('{hot,\"x,y\"}'::text[])").await, ["3"]);
+    assert_eq!(rows(&client, "SELECT array_length('{a,b}'::text[], 1), ('{1,2}'::int[])[2]").await, ["2 2"]);
+    assert_eq!(code(&client, "SELECT '{a'::text[]").await, "22023");
+    // A pattern that is no literal would be taken for one of another language.
+    assert_eq!(code(&client, "SELECT to_char(date_sent, tier) FROM ier").await, "22023");
+    let typed = client.prepare("SELECT $1::int4 + 1, $2::text[], $3::timestamptz IS NULL").await.unwrap();
+    assert_eq!(typed.params(), [Type::INT4, Type::TEXT_ARRAY, Type::TIMESTAMPTZ]);
+}
+
+#[tokio::test]
+async fn the_head_of_a_binary_copy_comes_with_its_first_row() {
+    let served = Served::usual().await;
+    let client = served.client().await;
+    for (sql, rows) in [("SELECT 1::int4", 1), ("SELECT 1::int4 WHERE false", 0)] {
+        let stream = client.copy_out(&format!("COPY ({sql}) TO STDOUT (FORMAT binary)")).await.unwrap();
+        let parts: Vec<bytes::Bytes> = stream.try_collect().await.unwrap();
+        assert!(parts[0].starts_with(b"PGCOPY\n\xff\r\n\0") && parts[0].len() > 19, "{parts:?}");
+        assert_eq!(parts.len(), rows + usize::from(rows > 0), "{parts:?}");
+        assert!(parts.last().unwrap().ends_with(&[0xff, 0xff]));
+    }
+}
