@@ -25,7 +25,14 @@ pub fn items(text: &str) -> Option<Vec<Option<String>>> {
     loop {
         match chars.next() {
             Some('\\') => item.push(chars.next()?),
-            Some('"') => (within, is_quoted) = (!within, true),
+            Some('"') => {
+                if !within && !is_quoted {
+                    item.clear();
+                }
+                (within, is_quoted) = (!within, true);
+            }
+            // Blanks around quotes are none of the text.
+            Some(blank) if is_quoted && !within && blank.is_whitespace() => {}
             Some('{' | '}') if !within => return None,
             next @ (Some(',') | None) if !within || next.is_none() => {
                 if within {
@@ -58,7 +65,7 @@ mod tests {
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(items("{}").unwrap(), []);
         assert_eq!(
-            items(r#"{hot, "a,b" ,null,"NULL","\\""}"#).unwrap(),
+            items(r#"{hot, "a,b" ,null,"NULL","\""}"#).unwrap(),
             [some("hot"), some("a,b"), None, some("NULL"), some("\"")]
         );
         assert!(["", "hot", "{a", "{a,}", "{{a}}", "{\"a}"].iter().all(|text| items(text).is_none()));
