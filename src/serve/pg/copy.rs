@@ -3,7 +3,7 @@
 use bytes::{BufMut, BytesMut};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::encode::{Column, Form, with_length, write};
+use super::encode::{Column, Form, message, with_length, write};
 use super::failure::Failure;
 use super::pieces::{Words, at};
 use super::reads::question;
@@ -256,12 +256,7 @@ impl CopyForm {
 
 /// A message of COPY's with what is written by `write`.
 fn data(out: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) {
-    out.put_u8(b'd');
-    let at = out.len();
-    out.put_u32(0);
-    write(out);
-    let length = (out.len() - at) as u32;
-    out[at..at + 4].copy_from_slice(&length.to_be_bytes());
+    message(b'd', out, write);
 }
 
 fn between(number: usize, delimiter: u8, out: &mut BytesMut) {

@@ -13,7 +13,7 @@ use futures::{StreamExt, stream};
 use pgwire::messages::data::{FieldDescription, RowDescription};
 
 use super::copy::CopyForm;
-use super::encode::{Column, Form, with_length};
+use super::encode::{Column, Form, message, with_length};
 use super::failure::Failure;
 use super::running::Running;
 use super::socket::{Broken, Socket};
@@ -146,15 +146,10 @@ impl Answer {
 
 /// One row, as a message.
 fn row(columns: &[Column], row: usize, forms: &[Form], out: &mut BytesMut) {
-    out.put_u8(b'D');
-    let at = out.len();
-    out.put_u32(0);
-    out.put_u16(columns.len() as u16);
-    for (column, form) in columns.iter().zip(forms) {
-        with_length(column, row, *form, out);
-    }
-    let length = (out.len() - at) as u32;
-    out[at..at + 4].copy_from_slice(&length.to_be_bytes());
+    message(b'D', out, |out| {
+        out.put_u16(columns.len() as u16);
+        columns.iter().zip(forms).for_each(|(column, form)| with_length(column, row, *form, out));
+    });
 }
 
 /// What columns are called and of which types they are, as a message. They belong to no table: see [`super`].

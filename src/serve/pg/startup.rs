@@ -81,8 +81,8 @@ async fn came_in(socket: &mut Socket, shared: &Shared, backends: &Arc<Backends>)
     let given = |name: &str| parameters.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
     let user = given("user").ok_or_else(|| Failure::fatal("28000", "no user name specified in startup packet"))?;
     negotiate(socket, minor, &parameters);
-    let is_proved = authenticate(socket, shared, user).await?;
-    if !is_proved || *shared.phase.borrow() != Phase::Open {
+    authenticate(socket, shared, user).await?;
+    if *shared.phase.borrow() != Phase::Open {
         return Err(Failure::fatal("57P03", "the server is shutting down").into());
     }
     let database = given("database").unwrap_or(user);
@@ -128,7 +128,7 @@ fn negotiate(socket: &mut Socket, minor: u16, parameters: &[(String, String)]) {
 }
 
 /// SCRAM-SHA-256. Whoever is not known goes through the same steps, and fails at the last.
-async fn authenticate(socket: &mut Socket, shared: &Shared, user: &str) -> Result<bool, Broken> {
+async fn authenticate(socket: &mut Socket, shared: &Shared, user: &str) -> Result<(), Broken> {
     let failed = || Failure::fatal("28P01", format!("password authentication failed for user \"{user}\""));
     socket.put(&Out::Authentication(Authentication::SASL(vec![SCRAM_SHA_256_METHOD.to_owned()])));
     socket.flush().await?;
@@ -146,7 +146,7 @@ async fn authenticate(socket: &mut Socket, shared: &Shared, user: &str) -> Resul
         return Err(failed().into());
     }
     socket.put(&Out::Authentication(Authentication::SASLFinal(proved.into())));
-    Ok(true)
+    Ok(())
 }
 
 /// What comes next, which must be an answer about who it is.

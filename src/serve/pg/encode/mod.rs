@@ -45,5 +45,15 @@ pub(super) fn with_length(column: &Column, row: usize, form: Form, out: &mut Byt
     }
 }
 
+/// A message of the protocol: its letter, its length, and what `body` writes.
+pub(super) fn message(letter: u8, out: &mut BytesMut, body: impl FnOnce(&mut BytesMut)) {
+    out.put_u8(letter);
+    let at = out.len();
+    out.put_u32(0);
+    body(out);
+    let length = (out.len() - at) as u32;
+    out[at..at + 4].copy_from_slice(&length.to_be_bytes());
+}
+
 #[cfg(test)]
 mod tests;
