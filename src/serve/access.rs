@@ -34,9 +34,49 @@ impl fmt::Debug for Token {
     }
 }
 
+/// What somebody may do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Right {
+    /// Ask any statement.
+    Sql,
+    /// Look at a person: their history, an audit, a pack of evidence.
+    People,
+    /// See files, jobs and failures.
+    Operations,
+    /// See who looked at whom.
+    LookUps,
+}
+
+/// What somebody is there for; it says what they may do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Role {
+    /// Whoever started the server, and can read every file of it anyway.
+    Owner,
+}
+
+impl Role {
+    /// Whether this is among what the role is for.
+    pub fn may(self, right: Right) -> bool {
+        match (self, right) {
+            (Self::Owner, Right::Sql | Right::People | Right::Operations | Right::LookUps) => true,
+        }
+    }
+}
+
+/// Somebody who came in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Who {
+    /// As whom they signed in: what the log of look-ups says.
+    pub name: String,
+    /// What they are there for.
+    pub role: Role,
+}
+
 /// Those who may come in: one person.
 pub struct Access {
     user: String,
+    /// The token's hash, for those who send the token itself.
+    token: blake3::Hash,
     salt: Vec<u8>,
     stored_key: Vec<u8>,
     server_key: Vec<u8>,
@@ -61,7 +101,14 @@ impl Access {
             // Keys that no proof fits.
             ScramSecret::SaltedPassword { .. } => (random().to_vec(), random().to_vec()),
         };
-        (Self { user: user.to_owned(), salt, stored_key, server_key, strangers: random() }, token)
+        let hash = blake3::hash(token.shown().as_bytes());
+        (Self { user: user.to_owned(), token: hash, salt, stored_key, server_key, strangers: random() }, token)
+    }
+
+    /// Whose token this is; `None` where it is nobody's.
+    pub fn bearer(&self, token: &str) -> Option<Who> {
+        // Hashes compare in constant time.
+        (blake3::hash(token.as_bytes()) == self.token).then(|| Who { name: self.user.clone(), role: Role::Owner })
     }
 
     /// Who may come in.
@@ -103,6 +150,8 @@ mod tests {
         let (access, token) = Access::of("ana");
         assert_eq!(token.shown().len(), 40);
         assert_ne!(token.shown(), Access::of("ana").1.shown());
+        assert_eq!(access.bearer(token.shown()), Some(Who { name: "ana".to_owned(), role: Role::Owner }));
+        assert_eq!(access.bearer(&token.shown()[1..]), None);
         assert!(!format!("{token:?} {access:?}").contains(token.shown()));
     }
 
