@@ -18,7 +18,7 @@ async fn held_person(session: &Session, args: &HoldAdd) -> Result<Option<String>
     }
     let engine = session.engine_for(Some(&args.reason)).await?;
     if let Some(send) = args.send.as_ref().filter(|_| !args.anyway) {
-        engine.must_know_send(send).await.map_err(|error| match error.kind() {
+        engine.check_send_exists(send).await.map_err(|error| match error.kind() {
             Kind::NotFound => error.also(INSIST),
             _ => error,
         })?;

@@ -29,23 +29,23 @@ pub fn line(text: &str) -> Result<()> {
 /// Prints JSON or a script as it is, and ends its line.
 pub fn machine(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
-    forgiving(writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()))
+    ignore_broken_pipe(writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()))
 }
 
 /// Prints a warning on standard error: what was asked for is done, but something beside it is not.
 pub fn warning(text: &str) -> Result<()> {
-    remark(&format!("warning: {text}"))
+    to_stderr(&format!("warning: {text}"))
 }
 
 /// Prints a text on standard error.
-pub fn remark(text: &str) -> Result<()> {
+pub fn to_stderr(text: &str) -> Result<()> {
     Ok(writeln!(io::stderr().lock(), "{}", harmless(text))?)
 }
 
 /// Prints something beside the answer on standard error: as a line of JSON for machines, else as it tells itself.
 pub fn note<T: Serialize + fmt::Display>(json: bool, value: &T) -> Result<()> {
     if !json {
-        return remark(&value.to_string());
+        return to_stderr(&value.to_string());
     }
     let text = serde_json::to_string(value);
     let text = text.map_err(|error| Error::internal("a note cannot be written as json").with_source(error))?;
@@ -53,7 +53,7 @@ pub fn note<T: Serialize + fmt::Display>(json: bool, value: &T) -> Result<()> {
 }
 
 /// Output whose reader went away (`| head`) has done its duty.
-pub fn forgiving(outcome: io::Result<()>) -> Result<()> {
+pub fn ignore_broken_pipe(outcome: io::Result<()>) -> Result<()> {
     match outcome {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         outcome => outcome.context(|| "cannot write to standard output"),

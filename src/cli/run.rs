@@ -80,7 +80,7 @@ async fn run(args: Args, session: Session) -> Result<()> {
     };
     let done = if listens { work.await } else { or_interrupted(work).await };
     session.stats()?;
-    session.tell_of_upgrade()?;
+    session.report_upgrade()?;
     session.with_full_names(done)
 }
 

@@ -140,7 +140,7 @@ pub async fn check(warehouse: &Arc<Warehouse>, what: &str) -> Result<()> {
 ///
 /// # Errors
 /// As reading the ledgers fails, or writing to that of runs.
-pub async fn vouch(warehouse: &Arc<Warehouse>, who: &str) -> Result<()> {
+pub async fn confirm(warehouse: &Arc<Warehouse>, who: &str) -> Result<()> {
     let evidence = evidence(warehouse).await?;
     let now = warehouse.clock().now();
     if evidence.against(now).is_none() {

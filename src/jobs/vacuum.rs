@@ -86,7 +86,7 @@ const LEAST_MINUTES: i64 = 60;
 /// # Errors
 /// Invalid below an hour, unless whoever asks knows what that does to jobs at work; and beyond the days for which logs say when a
 /// file was replaced.
-pub fn patience(retain: std::time::Duration, even_while_jobs_run: bool) -> Result<Duration> {
+pub fn checked_retention(retain: std::time::Duration, even_while_jobs_run: bool) -> Result<Duration> {
     let most = Duration::days(vacuum::REMOVALS_KNOWN_DAYS);
     let retain = Duration::from_std(retain).ok().filter(|retain| *retain <= most).ok_or_else(|| {
         Error::invalid(phrase!(

@@ -297,7 +297,7 @@ pub fn is_named_by_commits(place: &Path) -> bool {
 }
 
 /// Is this what a writer left [`aside`] when it was stopped?
-pub fn is_aside(place: &Path) -> bool {
+pub fn is_temporary(place: &Path) -> bool {
     place.filename().is_some_and(|name| name.starts_with("_commit_") && name.ends_with(".json.tmp"))
 }
 

@@ -124,7 +124,7 @@ struct Chain {
 }
 
 /// A process that competes for the lease and watches its holder.
-pub struct Contender {
+pub struct Candidate {
     chain: Chain,
     holder: String,
     lease_id: String,
@@ -161,7 +161,7 @@ pub async fn newest(warehouse: &Warehouse, terms: Terms) -> Result<Option<Newest
     Chain::of(warehouse, terms).newest().await
 }
 
-impl Contender {
+impl Candidate {
     /// A contender with this name, which is shown to people. Nothing is read or written.
     pub fn new(warehouse: &Warehouse, holder: &str, terms: Terms) -> Self {
         Self {

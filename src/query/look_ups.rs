@@ -47,18 +47,18 @@ impl Requester {
 
 /// The log, opened when it is first needed.
 pub(super) struct LookUps {
-    pub(super) looker: Requester,
+    pub(super) requester: Requester,
     log: OnceCell<LookUpLog>,
 }
 
 impl LookUps {
-    pub(super) fn of(looker: Requester) -> Self {
-        Self { looker, log: OnceCell::new() }
+    pub(super) fn of(requester: Requester) -> Self {
+        Self { requester, log: OnceCell::new() }
     }
 
     /// The log, opened.
     pub(super) async fn log(&self, warehouse: &Warehouse) -> Result<&LookUpLog> {
-        self.log.get_or_try_init(|| LookUpLog::open(warehouse, &self.looker.who, self.looker.key.as_deref())).await
+        self.log.get_or_try_init(|| LookUpLog::open(warehouse, &self.requester.who, self.requester.key.as_deref())).await
     }
 }
 

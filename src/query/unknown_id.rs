@@ -61,7 +61,7 @@ impl Engine {
         near.sort_unstable();
         let mut suggestions = Vec::new();
         for (by_character, found, mails) in near.into_iter().take(NAMED) {
-            let PersonLabel { name, .. } = self.face(&self.person(found.as_str()).await?).await?;
+            let PersonLabel { name, .. } = self.label(&self.person(found.as_str()).await?).await?;
             let name = name.map_or(String::new(), |name| format!(" ({name})"));
             let differs = if by_character { "by one character" } else { "by case alone" };
             // It shows somebody, if only by name.

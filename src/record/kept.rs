@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::fields::{CUSTOM, Field, hidden};
-use super::stamp::{Register, Stamp};
+use super::stamp::{Stamp, ValueStamp};
 use crate::error::{Error, Result};
 
 /// The stamp of a value that no version ever provided.
@@ -66,7 +66,7 @@ pub type SeenValues<'a> = BTreeMap<&'a str, i64>;
 #[derive(Debug, Default)]
 pub struct Kept<'a> {
     /// By column, and by own field as [`own_field`] names it.
-    pub registers: BTreeMap<&'a str, Register>,
+    pub stamps: BTreeMap<&'a str, ValueStamp>,
     /// By column.
     pub seen: BTreeMap<&'a str, SeenValues<'a>>,
     /// Names the record had.
@@ -89,11 +89,11 @@ impl<'a> Kept<'a> {
                 let (at, hash) = seen.split_once('.').ok_or_else(bad)?;
                 notes.seen.entry(column).or_default().insert(hash, at.parse().map_err(|_| bad())?);
             } else if stamp == NEVER {
-                notes.registers.insert(subject, None);
+                notes.stamps.insert(subject, None);
             } else {
                 let (modstamp, modified) = stamp.split_once(',').ok_or_else(bad)?;
                 let parse = |text: &str| if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(|_| bad()) };
-                notes.registers.insert(subject, Some(Stamp { modstamp: parse(modstamp)?, modified: parse(modified)? }));
+                notes.stamps.insert(subject, Some(Stamp { modstamp: parse(modstamp)?, modified: parse(modified)? }));
             }
         }
         Ok(notes)
@@ -119,7 +119,7 @@ impl Notes {
     }
 
     /// Where a column's value comes from.
-    pub fn register(&mut self, column: &str, register: Register) {
+    pub fn register(&mut self, column: &str, register: ValueStamp) {
         let text = |stamp: Option<i64>| stamp.map_or_else(String::new, |micros| micros.to_string());
         let _ = match register {
             None => write!(self.entry(), "{column}={NEVER}"),
@@ -168,8 +168,8 @@ mod tests {
         assert!(text.as_str() < BEHIND_NAMES && "contact_id=1," > BEHIND_NAMES);
         let kept = Kept::parse(&text).unwrap();
         assert_eq!(kept.names, BTreeSet::from(["0123"]));
-        assert_eq!(kept.registers["contact_id"], Some(Stamp { modstamp: Some(1), modified: None }));
-        assert_eq!((kept.registers["opened"], kept.registers["custom.a%3bb%3dc%40d%25"]), (None, None));
+        assert_eq!(kept.stamps["contact_id"], Some(Stamp { modstamp: Some(1), modified: None }));
+        assert_eq!((kept.stamps["opened"], kept.stamps["custom.a%3bb%3dc%40d%25"]), (None, None));
         assert_eq!(kept.seen["current_email"], BTreeMap::from([("ab", 7)]));
         assert!(Kept::parse("opened").is_err() && Kept::parse("opened=1").is_err() && Kept::parse("a@b=never").is_err());
         assert_eq!(Notes::default().finish(), None);

@@ -33,7 +33,7 @@ impl Outcome {
 }
 
 /// A moment, in microseconds since 1970; none where it was not recorded.
-pub type At = Option<i64>;
+pub type MaybeMicros = Option<i64>;
 
 /// The marks of a record from which its outcome follows.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,9 +43,9 @@ pub struct Marks {
     /// Is it marked as refused for a time?
     pub soft_bounce: bool,
     /// When it bounced.
-    pub bounced_at: At,
+    pub bounced_at: MaybeMicros,
     /// Whether it was opened, clicked, and unsubscribed by, and when.
-    pub used: [Option<At>; 3],
+    pub used: [Option<MaybeMicros>; 3],
 }
 
 /// The outcome that follows from these marks.
@@ -53,7 +53,7 @@ pub struct Marks {
 /// A person who opens, clicks or unsubscribes has received the mail, so an earlier soft bounce was overcome. A hard bounce is
 /// believed nevertheless, because machines open mails, too.
 pub fn outcome(marks: &Marks) -> Outcome {
-    let is_later = |at: &At| match (marks.bounced_at, at) {
+    let is_later = |at: &MaybeMicros| match (marks.bounced_at, at) {
         (Some(bounced), Some(at)) => *at >= bounced,
         _ => true,
     };

@@ -479,8 +479,8 @@ impl Layer {
             let line = before.map(|before| format!(" line {}", before.matches('\n').count() + 1)).unwrap_or_default();
             let written = before.and_then(|before| before.rsplit('\n').next()).and_then(|line| line.split_once('='));
             let key = written.map(|(key, _)| format!(": {}", key.trim())).unwrap_or_default();
-            let told = error.message().trim().replace('\n', ", ").replace("expected u64", "expected a whole number");
-            Error::invalid(phrase!("{place}{line}{key}: {}", told.replace("expected u32", "expected a whole number")))
+            let detail = error.message().trim().replace('\n', ", ").replace("expected u64", "expected a whole number");
+            Error::invalid(phrase!("{place}{line}{key}: {}", detail.replace("expected u32", "expected a whole number")))
         })
     }
 

@@ -260,7 +260,7 @@ pub(super) struct Chunks {
 
 impl Chunks {
     /// The same file, read without progress reports.
-    pub fn in_silence(&self) -> Self {
+    pub fn without_progress(&self) -> Self {
         Self { file: self.file.clone(), progress: None }
     }
 }

@@ -144,7 +144,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>, others: &mut Vec<String>) -> Re
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if is_aside(&name) {
+        if is_hidden(&name) {
             continue;
         }
         // A link to a folder is not followed: it may lead back up.
@@ -167,7 +167,7 @@ fn is_rejects(path: &Path) -> Result<bool> {
 }
 
 /// Hidden names, and those that tools set aside (`_delta_log`, `_SUCCESS`, `__MACOSX`).
-pub(super) fn is_aside(name: &str) -> bool {
+pub(super) fn is_hidden(name: &str) -> bool {
     name.starts_with(['.', '_'])
 }
 

@@ -8,8 +8,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::decode::{Content, Found, Opening};
+use super::detect::{CharsetEvidence, ReadingEvidence, unreadable};
 use super::headers::table_called;
-use super::judge::{CharsetEvidence, ReadingEvidence, unreadable};
 use super::layout::{COLUMNS_MAX, Layout};
 use super::objects::{Objects, Shape};
 use super::reading::{Encoding, Reading};

@@ -1,6 +1,6 @@
 //! Where records come from.
 //!
-//! A file is found ([`inputs`]), unpacked and decoded ([`decode`]), recognised by its header ([`recognise`]), judged ([`judge`]) and read
+//! A file is found ([`inputs`]), unpacked and decoded ([`decode`]), recognised by its header ([`recognise`]), judged ([`detect`]) and read
 //! as it was judged ([`text`], [`json`], [`parquet`]); its texts become values ([`columns`]), and its rows a table's ([`export`]).
 //!
 //! Decisions, with what was refused: `DECISIONS.md`, in this folder.
@@ -42,7 +42,7 @@ mod records;
 mod ending;
 
 // From what a text holds to how it is read.
-mod judge;
+mod detect;
 
 // Moments and days, in every form.
 pub mod moments;

@@ -22,7 +22,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use super::columns::{Custom, ValueError, reason};
 use super::convert::{convert, is_binary, is_text, texts};
 use super::decode::Chunks;
-use super::judge::ReadingEvidence;
+use super::detect::ReadingEvidence;
 use super::layout::{Filled, Layout, MakeLayout, refuse_many};
 use super::reading::{Reading, Times};
 use super::reject::{Reject, RejectSink, row_text};
@@ -308,7 +308,7 @@ fn uuids(metadata: &ArrowReaderMetadata) -> Vec<usize> {
 
 /// The first rows, as texts; of columns that are none nothing, for ids tell whose rows they are.
 fn sample(chunks: &Chunks, metadata: &ArrowReaderMetadata) -> Result<Vec<Vec<String>>> {
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.in_silence(), metadata.clone());
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.without_progress(), metadata.clone());
     let Some(batch) = reader.with_batch_size(SAMPLE_ROWS).with_limit(SAMPLE_ROWS).build()?.next() else {
         return Ok(Vec::new());
     };
@@ -335,7 +335,7 @@ fn gather(evidence: &mut ReadingEvidence, chunks: &Chunks, metadata: &ArrowReade
         return Ok(());
     }
     let mask = ProjectionMask::roots(metadata.parquet_schema(), places.iter().copied());
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.in_silence(), metadata.clone());
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.without_progress(), metadata.clone());
     let mut rows = 0;
     for batch in reader.with_projection(mask).with_batch_size(BATCH_HEARD).build()? {
         let batch = batch.map_err(|error| cut_off(rows, error))?;

@@ -1,7 +1,7 @@
 //! How a file is read: all assumptions about it in one value, each with its basis.
 //!
 //! A [`Reading`] is made from the file's beginning and confirmed by the rest while rows are read. It is made from the whole file
-//! where that is small, or turned out to differ from its beginning ([`super::judge`]). Rows of a file whose reading did not hold
+//! where that is small, or turned out to differ from its beginning ([`super::detect`]). Rows of a file whose reading did not hold
 //! are never stored. What the file does not decide, the user says ([`Asked`]), or it is assumed and reported.
 
 use std::collections::BTreeMap;

@@ -12,8 +12,8 @@ use bytes::Bytes;
 
 use super::columns::{Column, Custom, ValueError, reason};
 use super::decode::{Content, Found, Opening};
+use super::detect::{Frame, Scope, detect, is_header, skipping, unreadable};
 use super::ending::Ending;
-use super::judge::{Frame, Scope, is_header, judge, skipping, unreadable};
 use super::layout::{Filled, Layout, MakeLayout, refuse_many};
 use super::reading::{Encoding, Reading, TextReading, Times};
 use super::recognise::key_columns;
@@ -122,8 +122,8 @@ pub(super) fn open(
         let is_proven = is_whole || options.whole;
         let source: &dyn Fn() -> Result<Stream> = if options.whole && !is_whole { &anew } else { &of_head };
         let scope = if is_proven { Scope::Whole } else { Scope::Beginning };
-        let judged = judge(name, source, (frame, scope), &layout, &options.asked, options.record_bytes)?;
-        if judged.windows && encoding == Encoding::Utf8 && is_proven {
+        let detected = detect(name, source, (frame, scope), &layout, &options.asked, options.record_bytes)?;
+        if detected.windows && encoding == Encoding::Utf8 && is_proven {
             // Its letters are Windows's: once more, as these.
             how.windows = true;
             let Content::Text(again, of) = found.open(how)? else {
@@ -133,12 +133,12 @@ pub(super) fn open(
             continue;
         }
         let text = skipping(Box::new(Cursor::new(head).chain(stream)), frame.skipped)?;
-        let mut records = Records::new(text, judged.dialect, frame.line, options.record_bytes);
+        let mut records = Records::new(text, detected.dialect, frame.line, options.record_bytes);
         let mut header = Record::default();
         records.read(&mut header).map_err(|broken| unreadable(name, broken))?;
         let reading = Reading {
-            text: Some(TextReading::new(encoding, judged.dialect, header.line)),
-            dates: judged.dates,
+            text: Some(TextReading::new(encoding, detected.dialect, header.line)),
+            dates: detected.dates,
             ..Reading::of("delimited text", &options.asked)
         };
         let rows = TextRows::new(name, Box::new(records), reading, layout, options);
@@ -404,7 +404,7 @@ impl TextRows {
             if is_last && self.whole_rows > 0 {
                 return Err(self.cut_off());
             }
-            self.is_otherwise |= !self.is_proven && unfit.is_doubt();
+            self.is_otherwise |= !self.is_proven && unfit.needs_another_reading();
             self.refuse(reason, rejects)?;
             rows.refused.push(row);
             return Ok(());

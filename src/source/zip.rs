@@ -12,7 +12,7 @@ use ::zip::{CompressionMethod, ZipArchive};
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
 
-use super::inputs::{has_known_ending, is_aside};
+use super::inputs::{has_known_ending, is_hidden};
 use super::stream::{Counted, Progress, Stream};
 use crate::error::{Context, Error, Result};
 
@@ -60,7 +60,7 @@ pub(super) fn members(name: &str, archive: Archive) -> Result<(Vec<Named>, Vec<S
         if member == "[Content_Types].xml" {
             return Err(Error::invalid(phrase!("{name} is an Excel workbook: save it as CSV UTF-8 and load that")));
         }
-        if file.is_file() && !member.split('/').any(is_aside) {
+        if file.is_file() && !member.split('/').any(is_hidden) {
             let start = file.data_start().ok_or_else(|| Error::corrupt(phrase!("{name}: {member} has no data")))?;
             let (method, encrypted) = (file.compression(), file.encrypted());
             let sizes = (file.compressed_size(), file.size(), file.crc32());

@@ -49,8 +49,8 @@ impl LinkLoad {
     }
 
     /// Puts those that wait in memory on disk.
-    pub fn relieve(&mut self) -> Result<()> {
-        self.waiting.relieve()
+    pub fn spill_to_disk(&mut self) -> Result<()> {
+        self.waiting.spill_to_disk()
     }
 
     /// Writes them where their IERs are now, and once more those whose IERs moved while that was done. `failed` is put before
@@ -91,7 +91,7 @@ impl LinkLoad {
     async fn settle(&self, looked_up_at: Option<u64>) -> Result<()> {
         if links::ier_version(&self.warehouse).await? != looked_up_at {
             for piece in self.waiting.pieces(Partition(None)) {
-                links::settle_anew(&self.warehouse, links::ier_ids(&piece?)?).await?;
+                links::update_placements(&self.warehouse, links::ier_ids(&piece?)?).await?;
             }
         }
         Ok(())

@@ -17,7 +17,7 @@ use arrow::compute::filter_record_batch;
 use futures::TryStreamExt;
 
 use super::pin::pin;
-use super::settle::{Counts, Home, Moved};
+use super::settle::{Counts, IerPlacement, Moved};
 use super::upsert::Upsert;
 use super::warehouse::Warehouse;
 use crate::error::{Error, Result};
@@ -43,8 +43,8 @@ pub fn ier_table() -> Result<&'static Arc<Table>> {
 
 /// Gives links the person and date of their IERs, as far as these are known.
 pub async fn enrich(warehouse: &Arc<Warehouse>, links: &RecordBatch) -> Result<RecordBatch> {
-    let homes = homes(warehouse, ier_ids(links)?).await?;
-    settle_in(links, &homes)
+    let placements = placements(warehouse, ier_ids(links)?).await?;
+    with_placements(links, &placements)
 }
 
 /// The IERs that links name.
@@ -55,7 +55,7 @@ pub fn ier_ids(links: &RecordBatch) -> Result<&StringArray> {
 
 /// Looks IERs up by id: hot ones first, which override archived ones. Ids ascend with creation, so the log's ranges leave
 /// few files to read.
-async fn homes(warehouse: &Arc<Warehouse>, ids: &StringArray) -> Result<HashMap<String, Home>> {
+async fn placements(warehouse: &Arc<Warehouse>, ids: &StringArray) -> Result<HashMap<String, IerPlacement>> {
     let mut wanted: Vec<&str> = ids.iter().flatten().collect();
     wanted.sort_unstable();
     wanted.dedup();
@@ -71,7 +71,7 @@ async fn homes(warehouse: &Arc<Warehouse>, ids: &StringArray) -> Result<HashMap<
                 for row in 0..batch.num_rows() {
                     let id = ids.value(row);
                     if ids.is_valid(row) && wanted.binary_search(&id).is_ok() && !found.contains_key(id) {
-                        found.insert(id.to_owned(), Home::of(&batch, row)?);
+                        found.insert(id.to_owned(), IerPlacement::of(&batch, row)?);
                     }
                 }
             }
@@ -81,17 +81,17 @@ async fn homes(warehouse: &Arc<Warehouse>, ids: &StringArray) -> Result<HashMap<
 }
 
 /// The links with the homes found; others stay as they are.
-fn settle_in(links: &RecordBatch, homes: &HashMap<String, Home>) -> Result<RecordBatch> {
+fn with_placements(links: &RecordBatch, placements: &HashMap<String, IerPlacement>) -> Result<RecordBatch> {
     let ids = ier_ids(links)?;
-    let homes: Vec<Home> = (0..links.num_rows())
-        .map(|row| match ids.is_valid(row).then(|| homes.get(ids.value(row))).flatten() {
-            Some(home) => Ok(home.clone()),
-            None => Home::of(links, row),
+    let placements: Vec<IerPlacement> = (0..links.num_rows())
+        .map(|row| match ids.is_valid(row).then(|| placements.get(ids.value(row))).flatten() {
+            Some(placement) => Ok(placement.clone()),
+            None => IerPlacement::of(links, row),
         })
         .collect::<Result<_>>()?;
-    let people: StringArray = homes.iter().map(|home| home.person_id.as_deref()).collect();
-    let dates: TimestampMicrosecondArray = homes.iter().map(|home| home.date_sent).collect();
-    let days: Date32Array = homes.iter().map(|home| home.sent_date).collect();
+    let people: StringArray = placements.iter().map(|placement| placement.person_id.as_deref()).collect();
+    let dates: TimestampMicrosecondArray = placements.iter().map(|placement| placement.date_sent).collect();
+    let days: Date32Array = placements.iter().map(|placement| placement.sent_date).collect();
     let mut columns = links.columns().to_vec();
     let settled: [(&str, ArrayRef); 3] = [
         ("person_id", Arc::new(people)),
@@ -109,18 +109,19 @@ pub async fn follow(warehouse: &Arc<Warehouse>, moved: &[Moved]) -> Result<()> {
     if moved.is_empty() {
         return Ok(());
     }
-    let homes: HashMap<String, Home> = moved.iter().map(|moved| (moved.ier_id.clone(), moved.home.clone())).collect();
-    let links = links_of(warehouse, &homes).await?;
+    let placements: HashMap<String, IerPlacement> =
+        moved.iter().map(|moved| (moved.ier_id.clone(), moved.placement.clone())).collect();
+    let links = links_of(warehouse, &placements).await?;
     upsert(warehouse, &links).await?;
     Ok(())
 }
 
 /// Gives the links of these IERs the homes their IERs have now, again as long as IERs change meanwhile.
-pub async fn settle_anew(warehouse: &Arc<Warehouse>, ids: &StringArray) -> Result<()> {
+pub async fn update_placements(warehouse: &Arc<Warehouse>, ids: &StringArray) -> Result<()> {
     for _ in 0..ATTEMPTS {
         let version = ier_version(warehouse).await?;
-        let homes = homes(warehouse, ids).await?;
-        upsert(warehouse, &links_of(warehouse, &homes).await?).await?;
+        let placements = placements(warehouse, ids).await?;
+        upsert(warehouse, &links_of(warehouse, &placements).await?).await?;
         if ier_version(warehouse).await? == version {
             return Ok(());
         }
@@ -134,18 +135,18 @@ pub async fn ier_version(warehouse: &Arc<Warehouse>) -> Result<Option<u64>> {
 }
 
 /// The links of IERs, with the homes given. Archived ones first: hot ones override them.
-async fn links_of(warehouse: &Arc<Warehouse>, homes: &HashMap<String, Home>) -> Result<Vec<RecordBatch>> {
-    let mut wanted: Vec<&str> = homes.keys().map(String::as_str).collect();
+async fn links_of(warehouse: &Arc<Warehouse>, placements: &HashMap<String, IerPlacement>) -> Result<Vec<RecordBatch>> {
+    let mut wanted: Vec<&str> = placements.keys().map(String::as_str).collect();
     wanted.sort_unstable();
     let tiers = warehouse.tiers(table()?).await?;
     let pinned = pin(&tiers).await?;
     let mut links = Vec::new();
     for (lake, snapshot) in [(&tiers.archive, &pinned.archive), (&tiers.hot, &pinned.hot)] {
         for file in snapshot.files().filter(|file| file.may_hold("ier_id", &wanted)) {
-            links.extend(matching(lake, file, |id| homes.contains_key(id)).await?);
+            links.extend(matching(lake, file, |id| placements.contains_key(id)).await?);
         }
     }
-    links.iter().map(|links| settle_in(links, homes)).collect()
+    links.iter().map(|links| with_placements(links, placements)).collect()
 }
 
 /// Looks again for the IERs of links that had none.
@@ -157,20 +158,20 @@ pub async fn adopt_orphans(warehouse: &Arc<Warehouse>) -> Result<()> {
     for file in snapshot.partition(Partition(None)) {
         for orphans in matching(&hot, file, |_| true).await? {
             let ids = ier_ids(&orphans)?;
-            let homes = homes(warehouse, ids).await?;
+            let placements = placements(warehouse, ids).await?;
             // An IER without any date has links here for good: those that already have its person stay as they are.
-            let is_news = |row: usize| match homes.get(ids.value(row)).filter(|home| home.is_known()) {
-                Some(home) if ids.is_valid(row) => Ok(*home != Home::of(&orphans, row)?),
+            let is_news = |row: usize| match placements.get(ids.value(row)).filter(|placement| placement.is_known()) {
+                Some(placement) if ids.is_valid(row) => Ok(*placement != IerPlacement::of(&orphans, row)?),
                 _ => Ok(false),
             };
             let found = (0..ids.len()).map(is_news).collect::<Result<Vec<bool>>>()?;
-            adopted.push(settle_in(&filter_record_batch(&orphans, &BooleanArray::from(found))?, &homes)?);
+            adopted.push(with_placements(&filter_record_batch(&orphans, &BooleanArray::from(found))?, &placements)?);
         }
     }
     upsert(warehouse, &adopted).await?;
     if adopted.iter().any(|links| links.num_rows() > 0) && ier_version(warehouse).await? != version {
         for links in &adopted {
-            settle_anew(warehouse, ier_ids(links)?).await?;
+            update_placements(warehouse, ier_ids(links)?).await?;
         }
     }
     Ok(())

@@ -30,7 +30,7 @@ use crate::lake::columns::keys;
 use crate::lake::file::tags::ANYWHERE;
 use crate::lake::fold::write::StartedFiles;
 use crate::lake::fold::{Changes, Located, fold_through, locate};
-use crate::lake::log::commit::{ATTEMPTS, Change, commit, forsake_paths, lost_race};
+use crate::lake::log::commit::{ATTEMPTS, Change, commit, discard_paths, lost_race};
 use crate::lake::log::snapshot::{DataFile, Snapshot};
 use crate::lake::log::table::LakeTable;
 use crate::lake::log::tally::Tally;
@@ -100,7 +100,7 @@ impl Work<'_> {
             united = united.max(round.records);
             if round.is_done() {
                 if !followed.is_empty() {
-                    links::settle_anew(self.warehouse, &followed.iter().map(Some).collect()).await?;
+                    links::update_placements(self.warehouse, &followed.iter().map(Some).collect()).await?;
                 }
                 return Ok(united);
             }
@@ -109,7 +109,7 @@ impl Work<'_> {
                 continue;
             }
             if let Some(incoming) = round.incoming.as_ref().filter(|_| is_ier) {
-                let moved: Vec<Moved> = mend::homes(incoming)?;
+                let moved: Vec<Moved> = mend::moved_iers(incoming)?;
                 links::follow(self.warehouse, &moved).await?;
                 followed.extend(moved.into_iter().map(|moved| moved.ier_id));
             }
@@ -160,7 +160,7 @@ impl Work<'_> {
         groups.retain(|group| group.iter().map(|row| was.value(*row as usize)).collect::<BTreeSet<_>>().len() > 1);
         let groups: Vec<&[u32]> = groups.iter().map(Vec::as_slice).collect();
         let mut whole = resolve(table, &rows, &groups)?.batch;
-        let says_all = Same::new(table, &whole, &rows)?;
+        let says_all = RowContainment::new(table, &whole, &rows)?;
         if whole.num_rows() > 0 && table.name == links::table()?.name {
             whole = links::enrich(self.warehouse, &whole).await?;
         }
@@ -246,7 +246,7 @@ impl Work<'_> {
                 Err(error) => Err(error),
             };
             if let Err(error) = done {
-                forsake_paths(&tiers.archive, &begun.paths()).await;
+                discard_paths(&tiers.archive, &begun.paths()).await;
                 return Err(error);
             }
         }
@@ -263,7 +263,7 @@ impl Work<'_> {
             Err(error) => Err(error),
         };
         if done.is_err() {
-            forsake_paths(self.target, &begun.paths()).await;
+            discard_paths(self.target, &begun.paths()).await;
         }
         done
     }
@@ -300,9 +300,9 @@ impl Work<'_> {
 }
 
 /// Do rows of one batch say all that rows of another say?
-struct Same(Vec<arrow::array::DynComparator>);
+struct RowContainment(Vec<arrow::array::DynComparator>);
 
-impl Same {
+impl RowContainment {
     fn new(table: &Table, some: &RecordBatch, others: &RecordBatch) -> Result<Self> {
         let is_provided = |name: &str, source: Source| source == Source::Export || [CUSTOM, hidden::KEPT].contains(&name);
         let columns = table.fields.iter().filter(|field| is_provided(&field.name, field.source));

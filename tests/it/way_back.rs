@@ -7,7 +7,7 @@ use std::time::Duration;
 use ier::error::{Error, Kind};
 use ier::jobs::give_up::{self, GiveUpPlan, GiveUpReport};
 use ier::jobs::undo::{self, UndoPlan};
-use ier::jobs::vacuum::patience;
+use ier::jobs::vacuum::checked_retention;
 use ier::lake::log::commit::{Change, commit};
 use ier::lake::log::snapshot::DataFile;
 use ier::lake::log::table::LakeTable;
@@ -293,13 +293,13 @@ async fn a_load_beside_a_vacuum_without_patience_loses_nothing() {
 #[test]
 fn vacuum_has_a_floor_and_a_ceiling() {
     let hour = Duration::from_secs(3600);
-    assert_eq!(patience(hour, false).expect("an hour"), chrono::Duration::hours(1));
-    assert_eq!(patience(30 * 24 * hour, false).expect("as long as logs say"), chrono::Duration::days(30));
+    assert_eq!(checked_retention(hour, false).expect("an hour"), chrono::Duration::hours(1));
+    assert_eq!(checked_retention(30 * 24 * hour, false).expect("as long as logs say"), chrono::Duration::days(30));
     let reported = |error: Error| (error.kind(), error.to_string());
-    let (kind, short) = reported(patience(hour - Duration::from_secs(1), false).expect_err("too short"));
+    let (kind, short) = reported(checked_retention(hour - Duration::from_secs(1), false).expect_err("too short"));
     assert!(kind == Kind::Invalid && short.contains("--even-while-jobs-run") && short.contains("deleted as unused"), "{short}");
-    assert_eq!(patience(Duration::ZERO, true).expect("told to"), chrono::Duration::zero());
-    let (kind, long) = reported(patience(31 * 24 * hour, true).expect_err("too long"));
+    assert_eq!(checked_retention(Duration::ZERO, true).expect("told to"), chrono::Duration::zero());
+    let (kind, long) = reported(checked_retention(31 * 24 * hour, true).expect_err("too long"));
     assert!(kind == Kind::Invalid && long.contains("30 days"), "{long}");
 }
 

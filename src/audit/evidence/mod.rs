@@ -8,7 +8,7 @@
 //! are the same bytes but for the time and the asker, which stand in the manifest and on the page only.
 
 // The versions of all tables an answer is made of.
-mod held;
+mod pinned;
 
 // What a pack says of itself: the question, where each row stood, and what every file of the pack hashes to.
 mod manifest;
@@ -35,15 +35,15 @@ pub mod pack;
 pub mod verify;
 
 // A pack held against the archive: do the records still stand where it says, and say what it says?
-mod against;
+mod archive_check;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use self::held::Held;
 use self::manifest::{AliasUsed, Person};
 pub use self::pack::Pack;
+use self::pinned::PinnedVersions;
 use super::{Audit, Question, answered};
 use crate::error::{Error, Result};
 use crate::lake::log::commit::ATTEMPTS;
@@ -88,12 +88,12 @@ pub async fn pack(
 /// [`pack`] for who enters the look-up otherwise.
 async fn packed(warehouse: &Arc<Warehouse>, engine: &Engine, inquiry: &Inquiry, made_at: DateTime<Utc>) -> Result<(Audit, Pack)> {
     for _ in 0..TRIES {
-        let held = Held::now(warehouse, engine).await?;
+        let pinned = PinnedVersions::now(warehouse, engine).await?;
         let person = engine.person(&inquiry.who).await?;
         let mut answer = answered(engine, &person, inquiry.question.clone()).await?;
         answer.asked_at = made_at;
-        let rows = rows::behind(&held, &answer).await;
-        if !held.is_newest().await? {
+        let rows = rows::behind(&pinned, &answer).await;
+        if !pinned.is_newest().await? {
             continue;
         }
         let person = Person {
@@ -102,7 +102,7 @@ async fn packed(warehouse: &Arc<Warehouse>, engine: &Engine, inquiry: &Inquiry, 
             ids: answer.person_ids.clone(),
             aliases: answer.aliases.iter().map(AliasUsed::of).collect(),
         };
-        let pack = pack::build(&answer, person, &held, rows?, &inquiry.asked_by, made_at)?;
+        let pack = pack::build(&answer, person, &pinned, rows?, &inquiry.asked_by, made_at)?;
         return Ok((answer, pack));
     }
     Err(Error::unavailable("the tables are written to faster than evidence can be gathered: try again"))

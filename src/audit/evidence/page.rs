@@ -112,7 +112,7 @@ impl Page {
             self.fact("As it was known here at", both(at, zone));
         }
         let person = &manifest.person;
-        self.fact("Person", answer.face()).fact("Asked for by", &person.asked).fact("Looked under", person.ids.join(", "));
+        self.fact("Person", answer.who_it_is()).fact("Asked for by", &person.asked).fact("Looked under", person.ids.join(", "));
         for alias in &answer.aliases {
             self.fact("Known to be one person", alias.sentence(zone));
         }

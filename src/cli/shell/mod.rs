@@ -42,7 +42,7 @@ use crate::human;
 use crate::output::{self, Format, Layout, Options};
 use crate::query::ask::Ask;
 
-use super::print::forgiving;
+use super::print::ignore_broken_pipe;
 use super::statements;
 
 const PROMPT: &str = "ier> ";
@@ -223,7 +223,7 @@ impl Shell<'_> {
         match outcome {
             Ok(value) => Ok(Some(value)),
             Err(error) if self.interactive => {
-                forgiving(writeln!(self.err, "ier: {}", human::harmless(&error.to_string())))?;
+                ignore_broken_pipe(writeln!(self.err, "ier: {}", human::harmless(&error.to_string())))?;
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -361,7 +361,7 @@ impl Shell<'_> {
 
     fn say(&self, text: &str) -> Result<()> {
         let mut out = (self.out)();
-        forgiving(writeln!(out, "{}", human::harmless(text)).and_then(|()| out.flush()))
+        ignore_broken_pipe(writeln!(out, "{}", human::harmless(text)).and_then(|()| out.flush()))
     }
 
     fn say_rows(&self, headers: &[&str], rows: Vec<Vec<String>>) -> Result<()> {

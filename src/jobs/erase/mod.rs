@@ -51,7 +51,7 @@ use uuid::Uuid;
 use self::find::{EmailRecords, ErasedIds, Rows};
 use self::held::held;
 use self::ledger::{ENGINE, Entry, Receipt, Step};
-use self::rejects::Mentions;
+use self::rejects::Identifiers;
 use self::remove::{Count, Remover, RowsToRemove};
 use crate::error::{Error, Result};
 use crate::human;
@@ -211,7 +211,7 @@ struct Survey {
     link_keys: BTreeSet<String>,
     /// Addresses of theirs that are nobody else's.
     addresses: BTreeSet<String>,
-    mentions: Mentions,
+    identifiers: Identifiers,
     tables: Vec<TablePlan>,
 }
 
@@ -238,7 +238,7 @@ pub async fn plan(warehouse: &Arc<Warehouse>, request: EraseRequest) -> Result<E
     held(warehouse, &survey.erased_ids.ids, &survey.email_records).await?;
     let mut rejected_rows = 0;
     for file in rejects::files(&request.rejects)? {
-        rejected_rows += rejects::sift(&file, &survey.mentions, false)?;
+        rejected_rows += rejects::filter_rejects(&file, &survey.identifiers, false)?;
     }
     Ok(ErasePlan {
         people: people.iter().map(|ids| ids.iter().map(SfId::to_string).collect()).collect(),
@@ -266,8 +266,8 @@ fn check_reason(reason: &str, ids: &[SfId]) -> Result<()> {
     if reason.trim().is_empty() {
         return Err(Error::invalid("an erasure needs a reason: say with --reason why, such as a ticket's number"));
     }
-    let mentions = Mentions { ids: ids.iter().copied().collect(), ..Mentions::default() };
-    if mentions.occur_in(reason) || reason.contains('@') {
+    let identifiers = Identifiers { ids: ids.iter().copied().collect(), ..Identifiers::default() };
+    if identifiers.occur_in(reason) || reason.contains('@') {
         return Err(Error::invalid("the reason is kept, so it may not name the person: give a ticket's number, say"));
     }
     Ok(())
@@ -292,11 +292,11 @@ async fn survey(warehouse: &Arc<Warehouse>, ids: &[SfId]) -> Result<Survey> {
         erased_ids,
         link_keys,
         addresses: BTreeSet::new(),
-        mentions: Mentions { ids: ids.iter().copied().collect(), addresses: email_records.emails.clone() },
+        identifiers: Identifiers { ids: ids.iter().copied().collect(), addresses: email_records.emails.clone() },
         email_records,
         tables,
     };
-    survey.addresses = addresses(warehouse, ids, &mut survey.mentions.addresses).await?;
+    survey.addresses = addresses(warehouse, ids, &mut survey.identifiers.addresses).await?;
     let list = List::of(Key::random(), survey.subjects(ids));
     for lake in references(warehouse).await? {
         let rows = find::refused(&lake, &*lake.snapshot().await?, &list).await?;
@@ -407,7 +407,7 @@ pub async fn execute(warehouse: &Arc<Warehouse>, plan: ErasePlan, progress: Arc<
     };
     ledger::enter(warehouse, &entry).await?;
     for file in rejects::files(&plan.request.rejects)? {
-        receipt.rejected_rows += rejects::sift(&file, &survey.mentions, true)?;
+        receipt.rejected_rows += rejects::filter_rejects(&file, &survey.identifiers, true)?;
     }
     remove(&remover, &ids, &mut receipt).await?;
     entry = Entry { step: Step::Removed, at: warehouse.clock().now(), receipt, ..entry };

@@ -76,7 +76,7 @@ pub struct LoadRequest {
 pub async fn load(warehouse: &Arc<Warehouse>, request: LoadRequest, progress: Arc<dyn Progress>) -> Result<LoadReport> {
     let started = warehouse.clock().now();
     let inputs = inputs::expand(&request.inputs)?;
-    let rejects = RejectFile::at(request.rejects.clone().unwrap_or_else(|| usual_rejects(started)))?;
+    let rejects = RejectFile::at(request.rejects.clone().unwrap_or_else(|| default_rejects(started)))?;
     let rejects = Arc::new(Mutex::new(rejects));
     // On the heap: a load is deep enough as it is.
     let done = Box::pin(load_inputs(warehouse, inputs, &request, &rejects, progress)).await;
@@ -105,7 +105,7 @@ pub fn rejected_by_then(rejects: &Path) -> Message {
 }
 
 /// The rejects file of a load that names none: in the working folder, told from all others by time and process.
-pub fn usual_rejects(started: DateTime<Utc>) -> PathBuf {
+pub fn default_rejects(started: DateTime<Utc>) -> PathBuf {
     let name = format!("ier-rejects-{}-{}", started.format("%Y%m%d-%H%M%S"), std::process::id());
     let mut path = PathBuf::from(format!("{name}.csv"));
     let mut number = 1;
@@ -275,7 +275,7 @@ impl Loading {
                         Rows::Upsert(upsert) => upsert.push(&batch)?,
                         Rows::Links(links) => links.push(&batch)?,
                     }
-                    self.relieve()?;
+                    self.spill_to_disk()?;
                 }
                 Parsed::End(ended) => {
                     is_anything_read = true;
@@ -343,12 +343,12 @@ impl Loading {
     }
 
     /// Puts rows on disk while those of all tables are more than may wait in memory: the most of them first.
-    fn relieve(&mut self) -> Result<()> {
+    fn spill_to_disk(&mut self) -> Result<()> {
         while self.tables.iter().map(|load| load.rows.held_bytes()).sum::<usize>() > self.buffer_bytes {
             let Some(most) = self.tables.iter_mut().max_by_key(|load| load.rows.held_bytes()) else { break };
             match &mut most.rows {
-                Rows::Upsert(upsert) => upsert.relieve()?,
-                Rows::Links(links) => links.relieve()?,
+                Rows::Upsert(upsert) => upsert.spill_to_disk()?,
+                Rows::Links(links) => links.spill_to_disk()?,
             }
         }
         Ok(())
@@ -467,7 +467,7 @@ async fn run(warehouse: &Arc<Warehouse>, upsert: &mut Upsert, ier: bool, progres
             done => {
                 let counts = done?;
                 if !followed.is_empty() {
-                    links::settle_anew(warehouse, &followed.iter().map(Some).collect()).await?;
+                    links::update_placements(warehouse, &followed.iter().map(Some).collect()).await?;
                 }
                 return Ok(counts);
             }

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::lake::columns::keys;
 use crate::lake::fold::cross_partition::CrossPartitionKeys;
 use crate::lake::fold::spill::Spill;
-use crate::lake::log::commit::{ATTEMPTS, Change, commit, forsake, forsake_paths, lost_race};
+use crate::lake::log::commit::{ATTEMPTS, Change, commit, discard, discard_paths, lost_race};
 use crate::lake::log::snapshot::Snapshot;
 use crate::lake::log::table::LakeTable;
 use crate::lake::log::tally::Tally;
@@ -154,9 +154,9 @@ impl Upsert {
     }
 
     /// Puts all rows that wait on disk.
-    pub fn relieve(&mut self) -> Result<()> {
+    pub fn spill_to_disk(&mut self) -> Result<()> {
         let spill = Arc::get_mut(&mut self.spill).ok_or_else(|| Error::internal("rows put on disk while they are folded"))?;
-        spill.relieve()
+        spill.spill_to_disk()
     }
 
     /// Rows taken in.
@@ -211,7 +211,7 @@ impl Upsert {
         let (overlay, mut counts, moved) = match Arc::new(work).run().await {
             Ok(done) => done,
             Err(error) => {
-                forsake_paths(&self.target, &begun.paths()).await;
+                discard_paths(&self.target, &begun.paths()).await;
                 if error.is_missing() && self.pin().await?.versions() != pinned.versions() {
                     return Err(Error::conflict(phrase!("{} changed meanwhile", self.target.name())).with_source(error));
                 }
@@ -306,7 +306,7 @@ impl Upsert {
 
     /// Gives a prepared upsert up.
     pub async fn abandon(&self, prepared: Prepared) {
-        forsake(&self.target, &prepared.change.adds).await;
+        discard(&self.target, &prepared.change.adds).await;
     }
 
     /// Makes a prepared upsert visible; a conflict means: prepare again.
@@ -319,7 +319,7 @@ impl Upsert {
         change.transactions.extend(&self.transactions);
         match commit(&self.target, &prepared.base, change, self.warehouse.clock().as_ref()).await {
             Err(error) if lost_race(&error) => {
-                forsake(&self.target, &adds).await;
+                discard(&self.target, &adds).await;
                 Err(error)
             }
             done => done.map(|_| prepared.counts),

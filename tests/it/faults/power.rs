@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use ier::lake::log::root::Root;
-use ier::lake::paths::{is_aside, is_log, is_lookup};
+use ier::lake::paths::{is_log, is_lookup, is_temporary};
 use ier::lake::store::durable::DurableLocal;
 use ier::ledgers::lookups::{LookUp, LookUpLog};
 use ier::record::id::SfId;
@@ -55,7 +55,7 @@ fn promises_are_kept(moment: &Moment, survivors: &[(String, Bytes)]) {
     let whole = moment.whole();
     for (path, bytes) in survivors {
         let place = Path::from(path.as_str());
-        if (is_log(&place) || is_lookup(&place)) && !is_aside(&place) {
+        if (is_log(&place) || is_lookup(&place)) && !is_temporary(&place) {
             assert!(whole[path.as_str()].contains(&bytes), "{path} has {} bytes that nobody wrote", bytes.len());
         }
     }

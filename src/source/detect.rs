@@ -79,7 +79,7 @@ fn delimiter(head: &[u8]) -> u8 {
 
 /// The judgement of a file.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Judged {
+pub(super) struct Detected {
     pub dialect: Dialect,
     pub dates: Option<(DateOrder, Basis)>,
     /// The letters are Windows's.
@@ -188,14 +188,14 @@ impl ReadingEvidence {
 ///
 /// # Errors
 /// Invalid when the file contradicts itself, or does not say what only the file can say; and what `source` returns.
-pub(super) fn judge(
+pub(super) fn detect(
     name: &str,
     source: &dyn Fn() -> Result<Stream>,
     (frame, scope): (Frame, Scope),
     layout: &Layout,
     asked: &Asked,
     record_bytes: usize,
-) -> Result<Judged> {
+) -> Result<Detected> {
     let gather = |quoting| {
         let dialect = Dialect { delimiter: frame.delimiter, quoting };
         let mut records = Records::new(skipping(source()?, frame.skipped)?, dialect, frame.line, record_bytes);
@@ -221,7 +221,7 @@ pub(super) fn judge(
     evidence.refuse_shape(name, frame)?;
     evidence.refuse_values(name, "line", layout, asked)?;
     let dates = evidence.dates(name, "line", frame.delimiter == b';', asked)?;
-    Ok(Judged { dialect, dates, windows: evidence.charset.are_windows() })
+    Ok(Detected { dialect, dates, windows: evidence.charset.are_windows() })
 }
 
 /// A stream behind its first bytes.
