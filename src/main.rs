@@ -1,4 +1,4 @@
-//! The binary: arguments to a run, a result to an exit code. Everything else is in the library.
+//! The binary: runs the library with the process's arguments, and turns the result into an exit code.
 
 use std::process::ExitCode;
 

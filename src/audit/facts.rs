@@ -1,4 +1,4 @@
-//! What the tables say that an audit needs, row by row.
+//! Queries the facts that an audit needs, and reads the rows into structs: sends, records, clicks, withheld e-mails, erasures.
 
 use std::collections::HashMap;
 

@@ -1,14 +1,14 @@
-//! "Was this person told?": for each send in question, what is proved, and why where nothing is.
+//! Audits: "was this person told?" For each send in question: what is proved, and if nothing is, why.
 //!
-//! It must find the person under every id they ever had, and never say *not sent* when the truth is *we cannot know*.
+//! An audit must find the person under every id they ever had. It must never say *not sent* when the truth is *we cannot know*.
 
-// What the tables say that an audit needs, row by row.
+// Queries the facts that an audit needs: sends, records, clicks, withheld e-mails, erasures.
 pub mod facts;
 
-// What the records prove about one send, and what they do not.
+// The rules of the verdict: what the records prove about one send, and what they do not.
 pub mod verdict;
 
-// Names of sends that are like one that no send has.
+// Suggests sends with a similar name when no send has the words that were asked for.
 pub mod nearest;
 
 // The sentences of an audit: each says what a record shows, and no more.

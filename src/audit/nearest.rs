@@ -1,4 +1,5 @@
-//! Names of sends that are like one that no send has: to ask again with, no verdict.
+//! Suggests sends with a similar name when no send has the words that were asked for. A suggestion is not a verdict: the user can
+//! ask again with the right name.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

@@ -1,7 +1,7 @@
-//! What the records prove about one send, and what they do not.
+//! The rules of the verdict: what the records prove about one send, and what they do not.
 //!
-//! Pure: facts in, verdict out. The words never claim more than a record shows. A record of a mail proves that it was sent;
-//! a record of its being withheld, that it was not; without either nothing is proved, and the verdict says why.
+//! A pure function of the facts. It never claims more than a record shows. A record of an e-mail proves that it was sent; a record
+//! that it was withheld proves that it was not. Without either nothing is proved, and the verdict says why.
 //!
 //! # Decisions
 //! - 2026-11-22 **A soft bounce followed by an open, click or unsubscription counts as delivered, a hard bounce does not.**

@@ -1,4 +1,4 @@
-//! Days as people write them.
+//! Parses days as people type them: `2026-08-01`, `8/1/2026`, `today`, `90 days ago`.
 
 use chrono::{DateTime, Days, Months, NaiveDate, Utc};
 use chrono_tz::Tz;

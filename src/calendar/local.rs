@@ -1,4 +1,4 @@
-//! The calendar people live by: their zone, and the terms of their academic year.
+//! The organisation's calendar: its time zone, and the terms of its academic year.
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;

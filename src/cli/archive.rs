@@ -1,4 +1,4 @@
-//! `ier archive`: hot records that have come of age move to the archive.
+//! `ier archive`: moves records that are old enough from hot to the archive.
 
 use crate::error::Result;
 use crate::jobs::archive::{execute, plan};

@@ -1,4 +1,4 @@
-//! `ier ask`: the questions people bring, by name.
+//! `ier ask`: answers a question of the library, by its name. Without a name it lists all questions.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! `ier compact`: many small files become few sorted ones.
+//! `ier compact`: rewrites many small archive files as few sorted ones.
 
 use chrono::Duration;
 

@@ -1,4 +1,4 @@
-//! `ier drop`: a table of people's attributes goes, when confirmed.
+//! `ier drop`: removes a table of people's attributes, when confirmed.
 
 use crate::error::Result;
 use crate::jobs::drop::{execute, plan};

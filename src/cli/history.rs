@@ -1,4 +1,4 @@
-//! `ier history`: one person's mails, newest first, after the look-up was recorded.
+//! `ier history`: enters the look-up in the log, then shows one person's e-mails, newest first.
 
 use crate::error::Result;
 use crate::output::Format;

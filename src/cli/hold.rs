@@ -1,4 +1,4 @@
-//! `ier hold`: what must not be removed.
+//! `ier hold`: places, lists and releases legal holds, which say what must not be removed.
 
 use crate::error::{Kind, Result};
 use crate::jobs::hold::{HoldRequest, add, list, plan, plan_release, release};

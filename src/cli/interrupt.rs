@@ -1,7 +1,7 @@
-//! Stopping on request: Ctrl-C and the signal a service manager sends.
+//! Stops the program on request: Ctrl-C, and the signal that a service manager sends.
 //!
-//! Stopping drops the work where it waits. Nothing is left half done by that: a table changes in one commit, a file appears
-//! in one renaming.
+//! The work is dropped at its next await. That leaves nothing half done: a table changes in one commit, a file appears by one
+//! renaming.
 
 use std::time::Duration;
 

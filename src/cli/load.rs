@@ -1,4 +1,4 @@
-//! `ier load`: exports in, counts out.
+//! `ier load`: loads export files, and reports how many rows were inserted, updated and rejected.
 
 use chrono::TimeDelta;
 

@@ -1,4 +1,4 @@
-//! What a verb works on, opened as the settings say.
+//! Opens the warehouse and the engine for a verb, as the settings say.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,8 @@
-//! What the command line says: reports on standard output, errors on standard error, for people or as JSON.
+//! Prints reports on standard output and errors on standard error, for people or as JSON.
 //!
-//! **Invariant**: what is for people goes through [`harmless`]. Names, subjects, headers, reasons and file names come from anywhere,
-//! and may hold what a terminal obeys. Nothing else in the command line writes to standard output or standard error, but answers,
-//! whose tables see to it themselves.
+//! **Invariant**: every text for people goes through [`harmless`], because names, subjects, headers, reasons and file names come
+//! from anywhere, and may contain control sequences that a terminal obeys. Nothing else in the command line writes to standard
+//! output or standard error, except answers, whose formats do the same.
 
 use std::fmt;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! `ier release`: ids that may be deleted in Salesforce, as lists.
+//! `ier release`: writes lists of ids that may be deleted in Salesforce.
 
 use crate::error::Result;
 use crate::jobs::release::{ReleaseRequest, execute, plan};

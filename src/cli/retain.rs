@@ -1,4 +1,4 @@
-//! `ier retain`: what has outlived its term is removed, when confirmed.
+//! `ier retain`: removes records that have outlived their term, when confirmed.
 
 use crate::error::Result;
 use crate::jobs::retain::{execute, plan};

@@ -1,4 +1,4 @@
-//! From a verb to the file that does it.
+//! Dispatches each verb to the file that implements it.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;

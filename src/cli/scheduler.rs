@@ -1,4 +1,4 @@
-//! `ier run`: all jobs on their schedules.
+//! `ier run`: runs all jobs on their schedules.
 
 use chrono::SubsecRound;
 

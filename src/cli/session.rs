@@ -1,4 +1,4 @@
-//! What one run of `ier` knows: its settings, its clock, and whom it talks to.
+//! One run of `ier`: its settings, its clock, and how it prints.
 
 use std::fmt::Display;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! `ier sql`: statements from the command line, a file or a pipe, or a shell for a person.
+//! `ier sql`: runs statements from the command line, a file or a pipe, or opens a shell.
 
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! `ier status`: what is stored, and what it costs.
+//! `ier status`: shows what is stored, and what it costs.
 
 use crate::error::Result;
 use crate::jobs::metrics::metrics;

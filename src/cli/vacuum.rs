@@ -1,4 +1,4 @@
-//! `ier vacuum`: files no table uses any more are deleted, when confirmed.
+//! `ier vacuum`: deletes files that no table uses any more, when confirmed.
 
 use crate::error::Result;
 use crate::jobs::vacuum::{checked_retention, execute, plan};

@@ -1,5 +1,5 @@
-//! `ier verify`: reads everything, names what is damaged, and fails when anything is. With `--erased` it searches instead; with
-//! `--give-up` and `--undo-foreign` it is the way back from damage.
+//! `ier verify`: reads everything, names what is damaged, and fails if anything is. With `--erased` it searches for texts instead.
+//! `--give-up` and `--undo-foreign` repair a damaged warehouse.
 
 use crate::error::Result;
 use crate::jobs::vacuum::checked_retention;

@@ -1,4 +1,4 @@
-//! `ier who`: people by parts of their names and addresses.
+//! `ier who`: finds people by parts of their names and addresses.
 
 use crate::error::Result;
 

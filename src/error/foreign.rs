@@ -1,7 +1,7 @@
-//! What errors of other libraries mean to the operator.
+//! Maps errors of other libraries to kinds that tell the operator what to do.
 //!
-//! They wrap each other in many layers, of which the innermost that is known decides: "no space left on device" is the same
-//! trouble whether it comes from a CSV writer, a sort that spills or a store. Errors of our own come out as they went in.
+//! Such errors are wrapped in many layers. The innermost layer that is known decides: "no space left on device" means the same
+//! whether it comes from a CSV writer, a sort that spills or a store. Our own errors within them are returned unchanged.
 
 use std::error::Error as StdError;
 use std::io;

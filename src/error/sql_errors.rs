@@ -1,5 +1,5 @@
-//! What DataFusion and arrow say of a statement, in words for whoever typed it: without the names of rules and types, without
-//! syntax trees, without "file a bug", and with the way to write it where that is known.
+//! Rewords errors of DataFusion and arrow about a statement for the user who typed it: without names of rules and types, without
+//! syntax trees, without "file a bug", and with the right way to write it if that is known.
 
 /// What is told of subqueries that ask the statement around them in a way that cannot be carried out.
 pub const ANOTHER_WAY: &str = "this subquery asks the statement around it in a way the engine cannot carry out: write it as a JOIN with a GROUP BY, or \

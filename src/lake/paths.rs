@@ -1,4 +1,4 @@
-//! Every path in the warehouse is built, and read back, here.
+//! Builds and parses every path in the warehouse. No other file does.
 //!
 //! ```text
 //! warehouse.json

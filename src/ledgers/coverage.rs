@@ -1,7 +1,8 @@
-//! The ledger of loads: what each file brought to each table, so that an answer can say how far the records reach.
+//! The ledger of loads: how many rows each file brought to each table, and from which days. Answers use it to say how far the
+//! records reach.
 //!
-//! A row is written when the file's rows are committed, once: the same bytes loaded again, under whatever name, are no new
-//! evidence. It says what was read, not what changed. Nothing here judges whether a span is complete.
+//! A row is written in the load that commits the file's rows, once. The same bytes loaded again, under whatever name, add no row:
+//! they are no new evidence. A row says what was read, not what changed. Whether a span is complete is not decided here.
 //!
 //! # Decisions
 //! - 2026-11-22 **The ledger of loads keeps the first load of a file, by the file's hash.** When we first had it is the

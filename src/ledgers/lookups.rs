@@ -1,12 +1,12 @@
-//! The log of look-ups: who asked for whose records, when, and why. Written before the first row is shown.
+//! The log of look-ups: who asked for whose records, when, and why. An entry is written before the first row is shown.
 //!
-//! Each look-up is one object, `lookups/<number>.json`, created by a conditional put: of two that race for a number one
-//! takes the next, so numbers have no gap. Each names the hash of the one before it, so that none can be altered, removed
-//! or put in another's place unseen, and is sealed under a key, so that whoever lacks the key cannot make the chain anew.
-//! People stand in it as a hash under the same key: who knows an id and the key can ask about it, and nobody can read it off.
+//! Each look-up is one object, `lookups/<number>.json`, created by a conditional put. Of two processes that try the same number,
+//! one takes the next, so numbers have no gap. Each entry has the hash of the one before it, so none can be changed, removed or
+//! exchanged without being noticed. Each is sealed with a key, so that nobody without the key can make a new chain. People stand in
+//! it as hashes under the same key: whoever has an id and the key can search for it, and nobody can read ids from the log.
 //!
-//! What it cannot show: that entries were cut off at its end. Note the number and hash `ier log` ends with, elsewhere,
-//! and later runs can be held against them.
+//! **What it cannot show**: that entries were cut off at its end. To find that, note elsewhere the number and the hash that `ier
+//! log` prints last; later runs can be compared with them.
 //!
 //! **Invariant**: an entry is never changed. No job deletes one.
 //!

@@ -1,4 +1,4 @@
-//! The thread on which an answer is written down.
+//! Writes an answer on a thread of its own, so that a slow reader does not block the program.
 //!
 //! # Decisions
 //! - 2026-11-28 **Answers are written on a thread of their own.** A reader that does not read held the thread that listens

@@ -1,4 +1,5 @@
-//! The names SQL knows: our tables and views in `public`, the same tables under their API names in `salesforce`.
+//! The names that SQL knows: our tables and views in the schema `public`, and the same tables under their API names in
+//! `salesforce`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

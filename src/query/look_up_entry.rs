@@ -1,5 +1,5 @@
-//! How the engine writes the log of look-ups ([`super::look_ups`]): it refuses a look-up without a reason where one is required,
-//! and writes the entry before it shows a row.
+//! Enters a statement's look-ups in the log ([`super::look_ups`]). If a reason is required and missing, the look-up is refused. The
+//! entry is written before a row is shown.
 
 use arrow::array::RecordBatch;
 use datafusion::execution::SendableRecordBatchStream;

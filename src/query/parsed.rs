@@ -1,6 +1,6 @@
-//! A statement that was parsed before it came to the engine: by a server, which has to know first what kind of statement it is.
+//! A statement that was parsed before it reaches the engine: by a server, which first has to know what kind of statement it is.
 //!
-//! It may be as deep as [`super::depth`] allows: it is copied and dropped on a stack of its own.
+//! It may be nested as deeply as [`super::depth`] allows, so it is copied and dropped on a stack of its own.
 
 use datafusion::sql::parser::Statement as Planned;
 use datafusion::sql::sqlparser::ast::Statement;

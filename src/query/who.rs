@@ -1,4 +1,4 @@
-//! Finding a person: by id, by e-mail address, by words of a name.
+//! Finds people: by id, by e-mail address, by words of a name.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,7 +1,7 @@
-//! Salesforce ids: 15 characters that differ by case, or 18 = 15 + a checksum of the cases.
+//! Salesforce ids. They have 15 characters in which case matters, or 18: the same with a checksum of the cases.
 //!
-//! The engine stores the 18-character form, everywhere: it compares safely without regard to case and is what Salesforce
-//! accepts back. What cannot be a valid id is refused with the reason; nothing is guessed.
+//! The engine stores the form with 18 characters everywhere. It can be compared without regard to case, and Salesforce accepts it.
+//! A text that cannot be a valid id is refused with the reason; nothing is guessed.
 
 use std::borrow::Borrow;
 use std::fmt;

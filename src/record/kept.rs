@@ -1,16 +1,17 @@
-//! The text in [`hidden::KEPT`]: what a row remembers of versions it is not.
+//! The notes of a row, stored as text in its column [`hidden::KEPT`]. They say what the row has that is not from its newest
+//! version: the stamps of values that come from older versions, values that formulas had before, and former names of the record.
 //!
-//! Entries stand between semicolons. Nearly every row has none.
+//! Entries are separated by semicolons. Nearly every row has none.
 //!
 //! ```text
 //! contact_id=1700000000000000,1700000000000000   the column's value is of the version with these stamps
-//! opened=never                                   no version ever told the column
+//! opened=never                                   no version ever provided the column
 //! custom.Region__c=1700000000000000,             one of the org's own fields, where it is not as old as the others
 //! current_email@1786000000000.0123456789abcdef=never   a value of a formula, by its hash, and when it was first seen
 //! *0123456789abcdef0123456789abcdef=never        a name the record had, by its hash: see [`crate::record::names`]
 //! ```
 //!
-//! Builds that do not know the last three read them as columns they do not have, and pass them over.
+//! Builds that do not know the last three take them for columns that they do not have, and skip them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;

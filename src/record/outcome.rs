@@ -1,8 +1,8 @@
-//! How a mail arrived, as far as its record tells: one answer for audits, questions and statements.
+//! Decides how an e-mail arrived, as far as its record shows: one rule for audits, questions and statements.
 //!
-//! Audits call [`outcome`] with what they have read, SQL calls it as `mail_outcome(…)`, which `outcome(i)` of `sql/macros.sql` is short
-//! for. The measure `delivered(i)` is another thing: the vendor's formula, which takes every mark of a bounce away, so that rates can
-//! be held against those of Marketing Cloud.
+//! Audits call [`outcome`] with what they have read. SQL calls it as `mail_outcome(…)`, for which `outcome(i)` of `sql/macros.sql`
+//! is short. The measure `delivered(i)` is something else: the vendor's formula, which subtracts every bounce, so that rates can be
+//! compared with those of Marketing Cloud.
 
 use serde::Serialize;
 

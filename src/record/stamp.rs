@@ -1,4 +1,4 @@
-//! The stamp of a version: which of two versions is the newer.
+//! The stamp of a version, made of its SystemModstamp and LastModifiedDate. It says which of two versions is newer.
 
 use std::cmp::Ordering;
 

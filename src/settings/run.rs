@@ -1,4 +1,4 @@
-//! What `ier run` does by itself, and when.
+//! `[run]`: which jobs `ier run` does, when, and which of them may destroy something.
 //!
 //! # Decisions
 //! - 2026-11-28 **Consent to destroy is given job by job; `confirm = true` is refused, `false` is an empty list.** An old

@@ -1,4 +1,4 @@
-//! Options of object stores: which there are, and which was meant by one that there is not.
+//! The names of all options of object stores, and which one was meant by a name that does not exist.
 
 use object_store::aws::AmazonS3ConfigKey;
 use object_store::azure::AzureConfigKey;

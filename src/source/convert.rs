@@ -1,4 +1,4 @@
-//! From a Parquet file's typed columns to lake types.
+//! Converts a Parquet file's typed columns to the types of the lake.
 
 use std::sync::Arc;
 

@@ -1,8 +1,9 @@
-//! Decides how a delimited file is to be read, before its rows are believed.
+//! Detects how a delimited file is to be read, before its rows are believed: its encoding, delimiter, quotes, order of dates, zone.
 //!
-//! The evidence comes from the beginning of a file ([`Scope::Beginning`]), and the rows then confirm it one by one. It comes from
-//! the whole file ([`Scope::Whole`]) where the file is small or did not go on as it began. A file with contradictory evidence is
-//! refused, and the error names the two lines that cannot both be right. Values are never named: they may be personal.
+//! The evidence comes from the beginning of the file ([`Scope::Beginning`]), and the rows then confirm it one by one. It comes from
+//! the whole file ([`Scope::Whole`]) if the file is small or does not go on as it began. A file with contradictory evidence is
+//! refused, and the error names the two lines that cannot both be right. The error never shows values, because they may be
+//! personal.
 
 use super::headers::look_like_headers;
 use super::layout::{Holds, Layout};

@@ -1,9 +1,9 @@
 //! Reads rows of JSON: objects on lines, in a list, or in answers of Salesforce's APIs.
 //!
 //! A record may lack fields that others have, in any order. So the whole file is scanned first, and its headers are all keys that
-//! occur. Then its values are judged, and the records are read like rows of delimited text. Objects that stand for another record
-//! become headers (`et4ae5__Contact__r.Id`). `attributes`, which holds the record's object and address, is not data. Any other
-//! object or list is kept as JSON.
+//! occur. Then the order of dates and the encoding are detected from the values, and the records are read like rows of delimited
+//! text. An object that stands for another record becomes headers (`et4ae5__Contact__r.Id`). `attributes`, which holds the record's
+//! object and address, is not data. Any other object or list is kept as JSON.
 
 use std::collections::{HashMap, HashSet};
 

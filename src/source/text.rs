@@ -1,8 +1,8 @@
-//! Reads the rows of delimited text in the way that the judgement of the file says, with the line on which each row starts.
+//! Reads the rows of delimited text in the way that was detected ([`super::detect`]), with the line on which each row starts.
 //!
-//! The rows confirm the judgement. Where only the file's beginning was judged, a row that contradicts it ends the reading
-//! ([`Next::Otherwise`]): the whole file is then judged and read again. In a file judged as a whole, such a row is refused like
-//! any other.
+//! The rows confirm what was detected. If that came from the file's beginning only, a row that contradicts it ends the reading
+//! ([`Next::Otherwise`]); the whole file is then examined, and read again. If it came from the whole file, such a row is rejected
+//! like any other.
 
 use std::collections::HashMap;
 use std::io::{Cursor, Read};

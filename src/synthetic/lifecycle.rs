@@ -1,4 +1,4 @@
-//! What one person does with one e-mail, and which versions of the IER that leaves behind.
+//! What one person does with one e-mail (opens, clicks, unsubscribes), and the versions of the IER that follow from it.
 
 use super::calendar::{DAY, HOUR, MINUTE, SECOND, synced};
 use super::dice::{Dice, On};

@@ -1,4 +1,4 @@
-//! The files of one month: its IERs in all versions that were written in it, its links, and at times a report.
+//! Writes the files of one month: its IERs in all versions of that month, its links, and at times a report.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What was sent: the sends of each month, whom they reach, and the texts that every one of their IERs carries.
+//! The sends of each month: whom they reach, and the texts that all of their IERs have.
 
 use chrono::Datelike;
 

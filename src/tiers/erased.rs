@@ -1,4 +1,5 @@
-//! What was erased, as hashes under a key: which rows of a batch name somebody on the list, or are one of their records.
+//! The list of what was erased, in memory: hashes under the warehouse's key. It tells which rows of a batch name somebody on the
+//! list, or are one of their records.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,12 +1,12 @@
-//! Mending: makes one row of a record that is stored more than once under one key.
+//! Merges copies of a record that are stored under one key more than once.
 //!
-//! No job stores a key twice; this repairs what a fault, or an old copy put back, left behind. All copies of a record are
-//! versions of it and are resolved as versions are (Rule 2). The result goes to hot as a late row that may override archived
-//! copies, in the commit that removes hot's other copies. From that commit on every question finds one row, and the next fold of
-//! late rows removes the archived copies.
+//! No job stores a key twice. Copies come from a fault, or from an old file that somebody put back. All copies are versions of the
+//! record and are resolved like versions (Rule 2). The result goes to hot as a late row, in the same commit that removes hot's
+//! other copies. From that commit on every query finds one row, because a late row overrides archived copies. The next fold of late
+//! rows removes those.
 //!
-//! **Invariants.** No copy is removed before the row that holds everything it says is committed. What was erased stays erased:
-//! the list is read after both tiers are pinned, as a load does. The books ([`crate::lake::log::tally`]) are left as they are: a
+//! **Invariants.** No copy is removed before the row that holds everything it says is committed. What was erased stays erased,
+//! because the list is read after both tiers are pinned, as in a load. The books ([`crate::lake::log::tally`]) do not change: a
 //! copy that was never counted in need not be counted out.
 
 use std::collections::{BTreeSet, HashSet};

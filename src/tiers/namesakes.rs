@@ -1,18 +1,18 @@
 //! Finds the stored record of a version whose key differs from the record's key.
 //!
-//! A version without a key of its own (no MergeId, no unique link id) may belong to a record that has one; a version with one may
-//! belong to a record that came without ([`crate::record::names`]). Nearly always there is nothing to find, and then only the
-//! footers of files are read: their statistics tell whether a file has a row under a makeshift key.
+//! A version without a key of its own (no MergeId, no unique link id) may belong to a record that has one, and the other way round
+//! ([`crate::record::names`]). Such versions are rare. Usually only the footers of files are read: their statistics show that no
+//! file has a row under a makeshift key.
 //!
-//! What narrows the search where there is something:
-//! - a version that is stored under its very key, with all its names, is looked for no further;
-//! - a version with a key of its own is looked for only in files with makeshift keys;
-//! - ids ascend with creation, and job ids with time: the log's range of ids, then the ranges in the footers, leave few files,
-//!   and of these only the pages of that one column are read;
-//! - former names of a record are looked for only in files with rows that noted some.
+//! If there are such rows, the search is narrowed:
+//! - A version that is stored under exactly its key, with all its names, needs no further search.
+//! - A version with a key of its own is searched for only in files with makeshift keys.
+//! - Ids ascend with creation, and job ids with time. So the ranges of ids in the log, and then in the footers, leave few files,
+//!   and of these only the pages of one column are read.
+//! - Former names of a record are searched for only in files with rows that noted some.
 //!
-//! Versions of one load are compared by hashes of their names, most of them on disk. So memory holds only the rows that do have
-//! another key.
+//! The versions of one load are compared with each other by hashes of their names, most of them on disk. So memory holds only the
+//! rows that do have another key.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};

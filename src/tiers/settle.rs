@@ -1,4 +1,5 @@
-//! Settles incoming versions against the stored rows: which rows are written, which stay, and which of them are late.
+//! Resolves loaded versions with the stored rows of the same keys. The result says which rows are written, which of them replace a
+//! stored row, which are late, and what the load counts.
 
 use std::sync::Arc;
 

@@ -1,12 +1,13 @@
-//! Merges records that are stored under several keys, once a version or `ier reconcile` has shown that they are one record.
+//! Merges the rows of a record that are stored under several keys, once a loaded version or `ier reconcile` has shown that they are
+//! one record.
 //!
-//! All rows of such a record are versions of it and are resolved as versions are (Rule 2). The result goes to hot under the best
-//! of the keys, as a late row that may override archived copies. Only when it is committed are the rows under the other keys
-//! removed. So no question ever misses the record; until it is done there are two rows of it, as before.
+//! All these rows are versions of the record and are resolved like versions (Rule 2). The result goes to hot under the best of the
+//! keys, as a late row that may override archived copies. Only when it is committed, the rows under the other keys are removed. So
+//! no query ever misses the record; until the end there are two rows of it, as before.
 //!
-//! **Order.** A row is removed from the archive before the row that hides it is removed from hot ([`claim`]). As long as an
-//! archived copy is there, so is either the row in hot or the result. Each round looks at what is stored and does what can be
-//! done of the rest. So a killed run is finished by running it again, and a round that loses a commit race starts again.
+//! **Order.** A row is removed from the archive before the hot row that hides it ([`claim`]). As long as an archived copy exists,
+//! so does either the hot row or the result. Each round looks at what is stored now, and does the next steps that are possible. So
+//! a killed run is finished by running it again, and a round that loses a commit race starts again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};

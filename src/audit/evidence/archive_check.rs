@@ -1,8 +1,8 @@
-//! A pack held against the archive: do the records still stand where it says, and say what it says?
+//! Compares a pack with today's archive: do the records still stand where the pack says, with the same values?
 //!
-//! Files of the archive come and go without any wrong: compaction replaces them, and vacuum deletes what was replaced. Then a
-//! record is looked for by its key in today's tables. That it has changed there since, or is gone, is said, but proves
-//! nothing against the pack; that a file is there with other bytes, or a record in its place with other values, does.
+//! A file of the archive may be replaced by compaction and deleted by vacuum. Then its records are looked up by their keys in
+//! today's tables. A record that has changed or is gone there is reported, but proves nothing against the pack. What does
+//! contradict the pack is a file that is still there with other bytes, or a record at the same position with other values.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;

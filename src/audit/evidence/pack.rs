@@ -1,4 +1,4 @@
-//! A pack: made in memory, written whole or not at all, as a folder or a zip, and opened again.
+//! Makes a pack in memory, writes it as a folder or a zip (whole or not at all), and opens it again.
 //!
 //! # Decisions
 //! - 2026-11-22 **A pack's versions are noted before the answer and looked at again after it, and all is read again where

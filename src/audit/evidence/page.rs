@@ -1,6 +1,6 @@
-//! The answer as a page for people: one file without scripts or outside references, to be read, printed and filed.
+//! The answer as a page for people: one HTML file without scripts or outside references, to be read, printed and filed.
 //!
-//! It says what the answer's own words say, no more; every text from the records is escaped.
+//! The page says what the answer says, and no more. All texts from records are escaped.
 
 use std::fmt::{Display, Write};
 

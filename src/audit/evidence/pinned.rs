@@ -1,4 +1,4 @@
-//! The versions of all tables an answer is made of.
+//! Pins one version of each table that an audit reads, so that the answer and its evidence come from the same data.
 
 use std::sync::Arc;
 

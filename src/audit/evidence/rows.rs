@@ -1,7 +1,6 @@
-//! The rows an answer rests on, read again from the tables, each with the place where it stands.
+//! Reads the rows on which an answer is based once more, each with its position: the file, and the number of the row in it.
 //!
-//! Statements tell values, not places; so the rows are read by the short way to a person's rows, and each must be what the
-//! statement told.
+//! SQL returns values without positions. So the rows are read from the files directly, and each is compared with what SQL returned.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! What was recorded about a mail, as a picture: moments on a line of time, in proportion.
+//! Draws what was recorded about an e-mail on a time line, as SVG, with distances in proportion to time.
 //!
-//! Whole numbers only, so that every machine draws the same.
+//! It computes with whole numbers only, so the drawing has the same bytes on every machine.
 
 use std::fmt::Write;
 

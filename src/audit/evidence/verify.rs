@@ -1,8 +1,8 @@
-//! Is a pack what was once written? By itself: every byte is as the manifest says, and the manifest as its seal says.
-//! [`archive_check`] holds it against the archive.
+//! Checks that a pack is as it was written: every byte is as the manifest says, and the manifest as its seal says.
+//! [`archive_check`] then compares it with the archive.
 //!
-//! A seal is no signature: whoever can rewrite every file of a pack can seal it anew. What they cannot change is a seal
-//! that was noted elsewhere when the pack was made, or the archive.
+//! A seal is not a signature: whoever can rewrite all files of a pack can also seal it anew. They cannot change a seal that was
+//! noted elsewhere when the pack was made, and they cannot change the archive.
 //!
 //! # Decisions
 //! - 2026-11-22 **A record that differs from today's after its file is gone is told, and no fault of the pack.** Records

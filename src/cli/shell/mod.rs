@@ -1,24 +1,24 @@
-//! The interactive shell: statements over several lines, history, the commands of `psql`; and the same for statements from a pipe.
+//! The interactive shell: statements over several lines, history, the commands of `psql`. It also runs statements from a pipe.
 //!
-//! It talks to an [`Ask`] and to [`Lines`], never to a terminal or an engine, so that it can be tried without either. A
-//! person's mistake is told and the shell goes on; a script stops at its first error.
+//! It uses the traits [`Ask`] and [`Lines`], never a terminal or an engine, so that tests need neither. After a mistake of a person
+//! the shell prints the error and goes on; a script stops at its first error.
 
-// What a line that begins with a backslash asks for.
+// Parses the shell's commands that begin with a backslash.
 mod command;
 
-// A pager for answers that are longer than the terminal is high.
+// Shows answers that are longer than the terminal in a pager.
 mod pager;
 
-// Where lines come from.
+// The trait of a source of lines: a terminal, a pipe or a test.
 mod lines;
 
-// Lines of a pipe or a file.
+// Reads lines from a pipe or a file.
 mod piped;
 
-// Lines somebody types at a terminal.
+// Reads lines that are typed at a terminal.
 mod typed;
 
-// What Tab completes.
+// Completes words with Tab.
 mod completion;
 
 use std::collections::VecDeque;

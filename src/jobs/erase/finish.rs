@@ -1,4 +1,4 @@
-//! The second half of an erasure: deletes what old versions still hold, at once or when the retention of old versions has passed.
+//! The second half of an erasure: deletes what old versions of tables still hold, at once or after the retention of old versions.
 
 use std::collections::BTreeMap;
 use std::fmt;

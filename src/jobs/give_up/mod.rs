@@ -43,13 +43,13 @@ pub use self::ledger::Load;
 pub use self::lost::LostFile;
 pub use self::report::{GiveUpPlan, GiveUpReport};
 
-// A file that is gone or damaged, and what was in it as far as the log tells.
+// A file that is missing or damaged, and what the log says was in it.
 mod lost;
 
-// The ledger of files that were given up, and what the ledger of loads says of their records.
+// The ledger of files that were given up, and the loads that their records came from.
 mod ledger;
 
-// What was in files that are given up, as far as the log tells, for people and machines.
+// The report of files that are given up, for people and machines.
 mod report;
 
 /// Tables without whose rows something happens that nobody wants.

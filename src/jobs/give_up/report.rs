@@ -1,4 +1,4 @@
-//! What was in files that are given up, as far as the log tells, for people and machines.
+//! The report of files that are given up: what was in them as far as the log says, for people and machines.
 
 use std::collections::BTreeMap;
 use std::fmt;

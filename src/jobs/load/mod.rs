@@ -1,10 +1,9 @@
-//! `ier load`: export files into the hot tier and the reference tables.
+//! `ier load`: loads export files into the hot tier and the reference tables.
 //!
-//! Every file is read to its end before anything is committed: a file that turns out broken, or a parser that dies
-//! ([`parsers`]), changes nothing. Then each
-//! table changes in one commit: IERs, then their links (which take person and date from them), then the rest, then the ledger
-//! of aliases with what contacts and leads show, and last the ledger of loads. A run killed between two commits is finished by running it again: what is already there is found
-//! unchanged.
+//! Every file is read to its end before anything is committed. So a broken file, or a parser thread that dies ([`parsers`]),
+//! changes nothing. Then each table changes in one commit: first IERs, then their links (which take person and date from them),
+//! then the other tables, then the ledger of aliases with what contacts and leads show, and last the ledger of loads. A run that
+//! was killed between two commits is finished by running it again: the rows that are already stored are found unchanged.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -34,13 +33,13 @@ use crate::tiers::upsert::Upsert;
 use crate::tiers::warehouse::Warehouse;
 use crate::tiers::{aliases, links};
 
-// May a file make a table of its name?
+// Refuses a new table of attributes whose name is nearly that of an existing one.
 mod new_table;
 
-// The parsers of a load: threads that read the files, and the count of what they have read.
+// Parser threads: they read the files of a load and count the rows.
 mod parsers;
 
-// What a load did, for people and machines.
+// The report of a load, for people and machines.
 mod report;
 
 /// Rows a parser hands over at once: some ten megabytes. What is on its way is in memory beside what waits.

@@ -1,4 +1,4 @@
-//! The ledger of ids given out: which are known, and how new ones become so exactly once.
+//! The ledger of ids given out. It says which ids were given out, and enters new ones so that each is given out exactly once.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;

@@ -50,7 +50,7 @@ use crate::record::id::SfId;
 use crate::tiers::pin::pin;
 use crate::tiers::warehouse::Warehouse;
 
-// The ledger of ids given out: which are known, and how new ones become so exactly once.
+// The ledger of ids given out: each id is entered exactly once.
 mod ledger;
 
 /// Ids looked up and remembered at once: some 40 MB.

@@ -1,8 +1,8 @@
-//! Decides which rows of which files have expired, and which of those are held. Nothing is written here.
+//! Finds the rows that have expired, and those of them that a hold keeps. Nothing is written here.
 //!
-//! A row is judged by its visible version: an archived row that a late row in hot overrides expires exactly when the late row
-//! does. Files whose days are too young are not opened. A file is read only as far as the totals need when all its rows have
-//! outlived every term that could cover them, and no hold can touch it by its days and people.
+//! A row expires by its visible version: an archived row that a late row in hot overrides expires exactly when the late row does.
+//! Files whose days are too young are not opened. If all rows of a file are past every term that could cover them, and no hold can
+//! cover any by its days and people, only the columns for the totals are read.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;

@@ -27,16 +27,16 @@ use crate::settings::retain::{Object, Retain, Term};
 use crate::tiers::claim;
 use crate::tiers::warehouse::Warehouse;
 
-// Which rows of which files have expired, and which of those are held: nothing is written here.
+// Finds the rows that have expired, and those of them that are held. Writes nothing.
 mod expiry;
 
-// Removing what was judged: one commit to the archive, then one to hot.
+// Removes the expired rows: one commit to the archive, then one to hot.
 mod remove;
 
-// Until which day of sending a record has expired: the terms of the rules that cover it.
+// Computes until which day of sending a record has expired, from the terms of the rules that cover it.
 mod terms;
 
-// What IERs alone tell, summed up by send and month before they are removed: the ledger `expired_total`.
+// Counts of IERs by send and month, stored before retention removes the rows: the ledger `expired_total`.
 mod totals;
 
 /// What expires, in the order in which it is removed.

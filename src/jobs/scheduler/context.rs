@@ -1,4 +1,4 @@
-//! What the jobs of a scheduler are given: the warehouse, the user, and their settings.
+//! What the scheduler hands to its jobs: the warehouse, the user, and their settings.
 
 use std::sync::Arc;
 

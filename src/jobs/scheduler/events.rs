@@ -1,4 +1,4 @@
-//! What a scheduler says while it works: a line for people, or an object for machines.
+//! Events of the scheduler, each printed as a line for people or as an object for machines.
 
 use std::fmt;
 

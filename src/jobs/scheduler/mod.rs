@@ -1,11 +1,12 @@
-//! `ier run`: all jobs on their schedules, in one process, under the warehouse's [lease].
+//! `ier run`: runs all jobs on their schedules, in one process, under the warehouse's [lease].
 //!
-//! What is due is asked of the ledger of runs each time, so a restart forgets nothing, and a run by hand counts. One job runs
-//! at a time. The lease is renewed before each job and during it; when it is lost the job is dropped where it waits, which leaves
-//! nothing half done: a table changes in one commit. What the lease guarantees, and that no table depends on it, is said there.
+//! Which jobs are due is read from the ledger of runs each time. So a restart forgets nothing, and runs by hand count. One job runs
+//! at a time. The lease is renewed before each job and while it runs. If the lease is lost, the job is dropped at its next await;
+//! that leaves nothing half done, because a table changes in one commit. The module [lease] says what the lease guarantees, and why
+//! no table depends on it.
 //!
-//! What a run came to is also kept in memory: where the ledger cannot be told, a failed job waits for its next try all the
-//! same, and one that has done its work is not done again at once.
+//! The results of runs are also kept in memory. So if the ledger cannot be written, a failed job still waits for its next try, and
+//! a finished job is not repeated at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -30,16 +31,16 @@ use crate::error::{Error, Kind, Result};
 use crate::ledgers::lease::{self, Attempt, Candidate, Lease, Terms};
 use crate::ledgers::runs::{History, Outcome, histories};
 
-// What a scheduler says while it works: a line for people, or an object for machines.
+// Events of the scheduler, printed as a line for people or an object for machines.
 mod events;
 
-// When a job ran, and will run.
+// When each job last ran, and when it will run next.
 mod plan;
 
-// What each job that destroys would remove if it ran now: told before anybody consents, and after.
+// Previews what each job that destroys would remove now.
 mod removal;
 
-// What the jobs need to know.
+// What the scheduler hands to its jobs: the warehouse, the user and their settings.
 mod context;
 
 // The jobs `ier run` can do: add one here, and its name to the settings.

@@ -1,4 +1,8 @@
-//! The one function that changes a table (Rule 10).
+//! Commits a change to a table. This is the only function that changes one (Rule 10).
+//!
+//! A change adds files, removes files and sets application transactions, in one log entry. It was prepared on a snapshot; if
+//! anybody has committed since, the commit fails with a conflict, and the caller prepares it again on the newest snapshot. An error
+//! always means that nothing was committed: after one, the log is read again for the commit's own number.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The store of a URL, made durable on a local disk, and counted.
+//! Opens the store of a URL: made durable on a local disk, and counted.
 
 use std::collections::BTreeMap;
 use std::io;

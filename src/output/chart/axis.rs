@@ -1,4 +1,4 @@
-//! What runs along an axis: moments, and how values are told.
+//! How the values of an axis are written: moments in a zone, counts, shares in percent.
 
 use arrow::array::timezone::Tz as ArrowTz;
 use chrono::{DateTime, TimeZone};

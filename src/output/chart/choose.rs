@@ -1,4 +1,4 @@
-//! Which chart an answer is, by its columns.
+//! Chooses the kind of chart for an answer, by its columns.
 //!
 //! | columns | chart |
 //! |---|---|

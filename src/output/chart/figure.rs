@@ -1,4 +1,4 @@
-//! What is to be drawn, before anybody draws it.
+//! The data of a chart: its axes, lines, bars or cells. The drawing modules turn it into characters or SVG.
 
 use super::axis::{Time, Unit};
 

@@ -1,6 +1,6 @@
-//! Axes with round numbers, and numbers as people read them.
+//! Makes axes with round numbers, and formats numbers for them.
 //!
-//! Only the four operations, which every machine computes alike; logarithms it may not.
+//! It uses only the four basic operations, which have the same result on every machine; logarithms may not.
 
 use super::axis::Unit;
 

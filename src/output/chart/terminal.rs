@@ -1,4 +1,4 @@
-//! A chart in characters: as wide as the terminal, without colours, so that it can be piped, pasted and printed.
+//! Draws a chart with characters: as wide as the terminal, without colours, so that it can be piped, pasted and printed.
 //!
 //! # Decisions
 //! - 2026-11-22 **Charts in a terminal have no colours.** They can be piped, pasted and printed; lines differ in marks.

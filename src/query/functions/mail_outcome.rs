@@ -1,4 +1,4 @@
-//! `mail_outcome(…)`: how a mail arrived, by the rule that audits use ([`crate::record::outcome`]).
+//! `mail_outcome(…)`: whether and how an e-mail arrived, by the rule that audits use ([`crate::record::outcome`]).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Decides whether an expression has the same value for all rows that a row of a rollup stands for.
+//! Decides whether an expression has the same value for all rows that a row of a rollup stands for, so that the rollup can be used.
 
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};

@@ -1,5 +1,5 @@
-//! Tables that are no objects of Salesforce but say what its records are worth: e-mails that were withheld, what was loaded,
-//! and which ids are one person. They have none of the system columns.
+//! Tables that are not objects of Salesforce but say how far its records can be relied on: e-mails that were withheld, what was
+//! loaded, and which ids are one person. They have none of the system columns.
 
 use std::borrow::Cow;
 

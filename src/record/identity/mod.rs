@@ -1,9 +1,9 @@
-//! Who is one person: ids that were merged, converted or declared to be the same.
+//! Which ids are one person: ids that were merged, converted or declared to be the same.
 //!
-//! Salesforce gives a person a new id whenever a lead is converted and leaves old ones behind whenever contacts are merged;
-//! their e-mails stay under the old ids for ever. Each such step is an edge, *alias became person*, and a person is the set
-//! of all ids that edges connect. Sets do not depend on the order in which edges arrive, on one that comes twice, or on
-//! loops; and because edges are only ever added, ids once known to be one person's stay so (an undelete does not undo a merge).
+//! Salesforce gives a person a new id when a lead is converted, and leaves old ids behind when contacts are merged. Their e-mails
+//! stay under the old ids for ever. Each such step is an edge, *alias became person*, and a person is the set of all ids that edges
+//! connect. The sets do not depend on the order in which edges arrive, nor on repeated edges or loops. Edges are only ever added,
+//! so ids that were known to be one person's stay so: an undelete in Salesforce does not undo a merge.
 
 use std::collections::HashMap;
 use std::ops::Range;

@@ -1,5 +1,5 @@
-//! Compares versions with the stored row: which are unchanged, and which are outdone. A load counts these as rows that changed
-//! nothing.
+//! Compares loaded versions with the resolved rows, for the counts of a load: which say nothing new, and which have lost against a
+//! newer version. Both changed nothing.
 
 use arrow::array::{DynComparator, RecordBatch, make_comparator};
 use arrow::compute::SortOptions;

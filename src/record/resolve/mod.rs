@@ -1,20 +1,20 @@
-//! Which version wins (Rule 2): many versions of a row become one, whatever the order in which they arrive.
+//! Which version wins (Rule 2): resolves many versions of a row into one, whatever the order in which they arrive.
 //!
-//! Each column is a register that holds the value of the newest version that *provides* it, where newer means a greater
-//! [`Stamp`] (SystemModstamp, or LastModifiedDate where there is none), and among equal stamps the greater value. A version does not
-//! provide a column when its export had no such column, or when the column is sticky (person, send, parent, what the record is known
-//! by) and the value is null. Joining registers by their maximum is commutative, associative and idempotent, so any interleaving and
-//! any duplication of the same versions gives the same row. Each of the org's own fields is a register of its own ([`own`]).
+//! Each column is a last-writer-wins register. It holds the value of the newest version that *provides* it, where newer means a
+//! greater [`Stamp`] (SystemModstamp, or LastModifiedDate where there is none), and for equal stamps a greater value. A version
+//! does not provide a column if its export had no such column, or if the value is null and the column is sticky (person, send,
+//! parent, the record's names). To take a maximum is commutative, associative and idempotent. So the same versions give the same
+//! row, in any order and however often they come. Each of the org's own fields is a register of its own ([`own`]).
 //!
-//! **Formulas** are computed when a record is read: their values change while the record's stamp does not, and no value tells which
-//! is the later. Of two with one stamp the one *first seen later* wins, the moment of the load being the only witness, and a value
-//! once outdone stays outdone: an older file loaded again changes nothing. So what is resolved is a set of versions, each with
-//! the moment it was first seen; of that set it is as pure a function as of all others. Two of one load are seen at one
-//! moment, and the greater wins; a null outdoes no value. (`clicked` is computed here where the number of clicks is told, and only grows where it is not.)
+//! **Formulas** are computed when a record is read: their values change while the record's stamp does not. So for equal stamps the
+//! value that was *first seen later* wins, where the moment of the load is the only evidence. A value that has lost once stays
+//! lost, so an older file that is loaded again changes nothing. To make this a pure function too, a version counts with the moment
+//! at which it was first seen. Two versions of one load have the same moment, and the greater value wins. A null never wins.
+//! (`clicked` is computed here where the number of clicks is provided, and only grows where it is not.)
 //!
-//! A row carries the stamp of its newest version. Where a column's value came from an older one, where formulas had other values, and
-//! where the record went by other names, [`hidden::KEPT`] says so: see [`kept`]. Nearly every row has no such note, and then the newer
-//! version wins whole, which is the path that must be fast.
+//! A row has the stamp of its newest version. Its notes ([`hidden::KEPT`], see [`kept`]) say where a value came from an older
+//! version, where formulas had other values, and which other names the record had. Nearly every row has no notes; then the newer
+//! version wins as a whole, and this path is the fast one.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,13 +37,13 @@ use crate::error::{Error, Result};
 pub use self::groups::{ByKey, group_by_key};
 pub use super::stamp::{Stamp, ValueStamp};
 
-// The rows of a batch by key.
+// Groups the rows of a batch by key.
 mod groups;
 
-// The org's own fields, each a register of its own.
+// The org's own fields: one JSON text a row, and one register for each field in it.
 mod own;
 
-// Which versions say nothing but what stands.
+// Compares loaded versions with the resolved rows: which say nothing new, and which have lost.
 pub mod comparison;
 
 /// Formulas over other objects: see [the module](self).

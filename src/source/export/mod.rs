@@ -1,4 +1,4 @@
-//! An export file as batches of its table: opened, recognised, judged and read to the end. Every row is returned or rejected.
+//! An export file as batches of its table: opened, recognised, examined and read to the end. Every row is returned or rejected.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;

@@ -1,9 +1,9 @@
-//! Parses moments and days, in every form seen in the wild.
+//! Parses moments and days, in every form seen in real exports.
 //!
-//! It is written by hand over bytes, because this is the hot path of loading; nothing allocates. Nothing is guessed either: what
-//! a text alone does not say (which of two numbers is the month, the zone, the unit of a whole number) is given by [`Moments`]. A
-//! text that contradicts this is distinguished from one that is no moment at all ([`MomentError`]), so that the file is judged again
-//! instead of the row being lost.
+//! It is written by hand over bytes, because loading spends most of its time here; nothing is allocated. Nothing is guessed either.
+//! What a text alone does not say (which of two numbers is the month, the zone, the unit of a whole number) is given by
+//! [`Moments`]. A text that contradicts this gives another error than a text that is no moment at all ([`MomentError`]), so that
+//! the file is read in another way instead of the row being rejected.
 
 use chrono::{NaiveDateTime, TimeZone};
 use chrono_tz::Tz;

@@ -1,7 +1,7 @@
-//! Facts in piles that are worked on one after the other; those that memory has no room for wait on disk.
+//! Facts in buckets that are processed one after the other. Facts for which memory has no room wait on disk.
 //!
-//! Facts that must be seen together (of one identity, of one person, of neighbouring rows) are given the same number, and come
-//! in the same pile. There are as many piles as it takes for one to fit into memory.
+//! Facts that must be compared with each other (of one identity, of one person, of neighbouring rows) get the same number, and the
+//! number chooses the bucket. There are so many buckets that each fits into memory.
 
 use super::facts::Fact;
 use crate::error::Result;

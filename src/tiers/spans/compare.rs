@@ -1,7 +1,8 @@
-//! A load against what is stored: which rows begin, which end, and when.
+//! Compares a load of attributes with the stored rows: which rows begin, which end, and when.
 //!
-//! Facts are compared by identity first, where most is decided, and then by person: whom the load names, and which of two rows
-//! follows the other although their ids differ. Each time those that belong together are in one pile, so memory holds one pile.
+//! Facts are compared by identity first, which decides most of them. Then they are compared by person: whom the load names, and
+//! which of two rows follows the other although their identities differ. Facts that belong together are in one bucket, so memory
+//! holds one bucket.
 
 use std::collections::{HashMap, HashSet};
 

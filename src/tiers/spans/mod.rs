@@ -48,13 +48,13 @@ use crate::progress::Progress;
 use crate::record::fields::{UTC, VALID_FROM, VALID_TO, hidden};
 use crate::record::resolve::resolve_all;
 
-// What is known of a row when a load is compared: a few numbers, however wide the row is.
+// The facts of a row that a comparison needs: hashes of a fixed size, however wide the row is.
 mod facts;
 
-// Facts in piles that are worked on one after the other; those that memory has no room for wait on disk.
+// Facts in buckets, on disk where memory has no room; one bucket at a time is processed.
 mod buckets;
 
-// A load against what is stored: which rows begin, which end, and when.
+// Compares a load with the stored rows: which rows begin, which end, and when.
 mod compare;
 
 /// How many people whose rows would end are named.

@@ -1,8 +1,8 @@
 //! Upserts rows into a table: finds the stored row of every version, wherever it is, and changes them all in one commit.
 //!
-//! A row is looked for in the partition of its own day first. Keys not found there are looked for in the key filters of all other
-//! hot files, then of the archive's files: a date may have been corrected, or the row archived. An archived row is resolved with
-//! the new version, and the result is written to hot, complete, as a late row.
+//! A row is searched for in the partition of its own day first. Keys that are not there are searched for in the key filters of all
+//! other hot files, and then of the archive's files, because a date may have been corrected or the row archived. An archived row is
+//! resolved with the new version, and the result is written to hot, complete, as a late row.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ use crate::progress::{Progress, Silent, Unit};
 use crate::record::fields::{Table, known};
 use crate::record::names::is_makeshift;
 
-// One partition's rows: settled with what is stored, and folded in.
+// One attempt at an upsert: finds each stored row, resolves it with the new version, folds the partitions.
 mod work;
 
 /// Rows on their way into one table.

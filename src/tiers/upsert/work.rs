@@ -1,4 +1,5 @@
-//! One attempt at an upsert: locates every row, settles it with the stored row, and folds the partitions.
+//! One attempt at an upsert: finds the stored row of each version, resolves the two ([`super::super::settle`]), and folds the
+//! partitions.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
