@@ -42,7 +42,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn exit(json: bool, error: &Error) -> ExitCode {
     match print::failure(json, error) {
         Ok(()) => ExitCode::from(error.kind().exit_code()),
-        // Nobody can be told; the code still is.
+        // Nothing can be printed any more; the exit code is still returned.
         Err(_closed) => ExitCode::from(error.kind().exit_code()),
     }
 }

@@ -27,7 +27,7 @@ pub trait Progress: Send + Sync {
     fn say(&self, what: &str);
 }
 
-/// Nobody looks.
+/// Progress that nobody watches.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 

@@ -168,7 +168,7 @@ pub struct Expired {
     pub removed_at: Option<DateTime<Utc>>,
 }
 
-/// All there is about one person.
+/// All records of one person: e-mails, clicks, and e-mails that were withheld.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PersonFacts {
     /// Their records, newest first.
@@ -398,7 +398,7 @@ async fn rows<T: DeserializeOwned>(engine: &Engine, sql: &str, values: Vec<Scala
     deserialized(&batches)
 }
 
-/// Rows as what they tell, by the names of their columns; nulls are told too.
+/// Rows as structs, by the names of their columns; nulls included.
 pub fn deserialized<T: DeserializeOwned>(batches: &[RecordBatch]) -> Result<Vec<T>> {
     let mut writer: ArrayWriter<_> = WriterBuilder::new().with_explicit_nulls(true).build(Vec::new());
     writer.write_batches(&batches.iter().collect::<Vec<_>>())?;

@@ -289,7 +289,7 @@ async fn reasons(
     Ok(reasons)
 }
 
-/// Who was one person, as was known at a moment.
+/// Which ids were known to be one person at a moment.
 fn then(person: &Person, at: DateTime<Utc>) -> Identities {
     Identities::new(person.edges().iter().filter(|edge| edge.learned_at <= at).cloned())
 }

@@ -78,7 +78,7 @@ pub enum EventKind {
     Unsubscribed,
 }
 
-/// Why there being no record proves nothing.
+/// Why the lack of a record proves nothing.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Reason {
@@ -180,7 +180,7 @@ fn mail(record: Record, person_facts: &PersonFacts) -> Result<Mail> {
     Ok(Mail { outcome: outcome(&marks), events, record, clicks })
 }
 
-/// What a record tells, in order of time; what has no time comes last.
+/// The events that a record shows, in order of time; events without a time come last.
 fn events(record: &Record, clicks: &[Click]) -> Result<Vec<Event>> {
     let yes = |flag: Option<bool>| flag == Some(true);
     let bounce = match (yes(record.hard_bounce), yes(record.soft_bounce)) {
@@ -206,7 +206,7 @@ fn events(record: &Record, clicks: &[Click]) -> Result<Vec<Event>> {
     Ok(events)
 }
 
-/// When it was learned what a column tells: with the last version before which it told nothing, else with the first.
+/// When a column's present value was learned: with the version that replaced the last empty one, else with the first version.
 fn learned_at(seen: &[SeenVersion], column: &str) -> Option<DateTime<Utc>> {
     let recorded_nothing =
         |was: &Map<String, Value>| was.get(column).is_some_and(|was| matches!(was, Value::Null | Value::Bool(false)));

@@ -30,7 +30,7 @@ pub const NOT_AMONG: &str = "tracking was on, as many mails are on record as wer
 /// Above mails of which only the job's number is known.
 pub const WITHHELD_UNNAMED: &str = "WITHHELD, of sends that are not known here by name, so that they may be of another matter";
 
-/// What any answer leaves open.
+/// What every answer leaves open.
 pub const CAVEAT: &str =
     "An open or click that was recorded may have been a machine's; one that was not recorded may have happened.";
 
@@ -461,22 +461,22 @@ impl Expired {
     }
 }
 
-/// The day of a moment in people's time.
+/// The day of a moment in the zone.
 fn day(at: DateTime<Utc>, zone: Tz) -> String {
     at.with_timezone(&zone).format("%Y-%m-%d").to_string()
 }
 
-/// A moment in people's time: what the text of an answer has.
+/// A moment in the zone, as the text of an answer has it.
 pub fn local(at: DateTime<Utc>, zone: Tz) -> String {
     at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
-/// A moment in UTC: what records have.
+/// A moment in UTC, as records have it.
 pub fn utc(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// A moment in people's time and in UTC.
+/// A moment in the zone and in UTC.
 pub fn both(at: DateTime<Utc>, zone: Tz) -> String {
     let local = at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %Z");
     if zone == Tz::UTC { local.to_string() } else { format!("{local} ({})", at.format("%Y-%m-%d %H:%M:%S UTC")) }

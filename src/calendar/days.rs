@@ -3,7 +3,7 @@
 use chrono::{DateTime, Days, Months, NaiveDate, Utc};
 use chrono_tz::Tz;
 
-/// What is said of a day that cannot be read.
+/// The right form of a day, for errors.
 pub const RIGHT: &str = "a day, such as 2026-08-01, today or 90 days ago";
 
 /// Which day it is, and where.

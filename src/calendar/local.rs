@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 
 use super::moment;
 
-/// The calendar people live by.
+/// The organisation's calendar: its zone and its terms.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Calendar {
     /// Their zone.

@@ -17,7 +17,7 @@ pub mod days;
 // The organisation's time zone, and the terms of its academic year.
 pub mod local;
 
-/// When something happens.
+/// When a job runs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Schedule {
     /// Never.

@@ -29,7 +29,7 @@ pub async fn stopped() -> Error {
     }
 }
 
-/// Ends the process when work that is to stop does not even notice.
+/// Ends the process when the work does not stop in time.
 struct LastResort(JoinHandle<()>);
 
 impl LastResort {

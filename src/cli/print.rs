@@ -52,7 +52,7 @@ pub fn note<T: Serialize + fmt::Display>(json: bool, value: &T) -> Result<()> {
     Ok(writeln!(io::stderr().lock(), "{text}")?)
 }
 
-/// Output whose reader went away (`| head`) has done its duty.
+/// Treats a broken pipe as success: a reader that went away (`| head`) has seen enough.
 pub fn ignore_broken_pipe(outcome: io::Result<()>) -> Result<()> {
     match outcome {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -6,7 +6,7 @@ use crate::jobs::retain::{execute, plan};
 use super::args::RetainArgs;
 use super::session::Session;
 
-/// Plans, and only when confirmed removes.
+/// Makes the plan, and carries it out when confirmed.
 pub async fn run(session: &Session, args: &RetainArgs) -> Result<()> {
     let warehouse = session.warehouse().await?;
     let planned = plan(&warehouse, &session.settings.retain);

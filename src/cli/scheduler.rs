@@ -11,7 +11,7 @@ use super::interrupt::stopped;
 use super::print;
 use super::session::Session;
 
-/// Plans; or does what is due; or stays.
+/// Shows the plan, or runs once what is due, or stays and runs jobs on their schedules.
 pub async fn run(session: &Session, args: &Run) -> Result<()> {
     let scheduler = scheduler(session).await?;
     if args.clock.clock_is_right {

@@ -124,7 +124,7 @@ impl Session {
     }
 
     /// A text for people: objects of the warehouse are named as a person finds them, by a path from the first slash on, or a URL, and
-    /// moments are told by the clock of the settings' zone.
+    /// moments are shown in the settings' zone.
     pub fn in_full(&self, text: &str) -> String {
         local_times(&self.with_places(text), self.settings.zone)
     }

@@ -6,7 +6,7 @@ use crate::jobs::vacuum::{checked_retention, execute, plan};
 use super::args::Vacuum;
 use super::session::Session;
 
-/// Plans, and only when confirmed deletes.
+/// Makes the plan, and carries it out when confirmed.
 pub async fn run(session: &Session, args: &Vacuum) -> Result<()> {
     let retain = checked_retention(args.retain, args.even_while_jobs_run)?;
     let warehouse = session.warehouse().await?;

@@ -131,7 +131,7 @@ pub async fn add(warehouse: &Arc<Warehouse>, request: &HoldRequest) -> Result<Ho
     Ok(HoldReport { hold: placed.hold, changed: placed.now })
 }
 
-/// What is named, in its stored form.
+/// The scope with each of its names checked and in its stored form.
 fn checked(scope: &Scope) -> Result<Scope> {
     let text = |value: &Option<String>| value.as_deref().map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned);
     let person = text(&scope.person_id).map(|id| SfId::of_person(&id)).transpose()?;

@@ -86,7 +86,7 @@ pub struct MonthReport {
     pub difference: i64,
 }
 
-/// Sends of which the same is to be said.
+/// Sends whose counters differ from their records for the same reason.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct SendsReport {
     /// `agree`, or why not.

@@ -259,7 +259,7 @@ pub fn leading_version(place: &Path) -> Option<u64> {
 /// into it.
 pub const RETENTION: &str = "retention";
 
-/// Totals put down under this number.
+/// The object with a removal's totals, by its number.
 pub fn retention(number: i64) -> String {
     format!("{RETENTION}/{number:020}.json")
 }

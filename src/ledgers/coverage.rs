@@ -169,7 +169,7 @@ fn table() -> Result<&'static Arc<Table>> {
     known("load_coverage").ok_or_else(|| Error::internal("there is no table load_coverage"))
 }
 
-/// The ledger's rows, as an export would tell them.
+/// The ledger's rows with the columns that an export would have.
 fn batch(covered: &[Covered], now: DateTime<Utc>) -> Result<RecordBatch> {
     let label = |text: fn(&Covered) -> &str| label_array(covered.iter().map(|row| Some(text(row))));
     let number = |number: fn(&Covered) -> u64| -> ArrayRef {

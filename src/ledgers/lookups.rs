@@ -42,7 +42,7 @@ const ATTEMPTS: usize = 200;
 const PROBES: u64 = 32;
 /// Entries read at once.
 const READS: usize = 32;
-/// What to do about a key that is not the one it was.
+/// What to do about a key that has changed.
 pub const KEY_REMEDY: &str = "restore it from a copy of the warehouse; or, if another key was used, name it in audit.key";
 /// What makes a key of a text; another program's keys made of the same text are others.
 const KEY_CONTEXT: &str = "ier 2026-11 key of the look-up log";
@@ -243,7 +243,7 @@ impl LookUpLog {
         self.read(|_| ()).await
     }
 
-    /// Reads and verifies all of the log, oldest first; `each` is told the entries that can be read, damaged or not. Costs a
+    /// Reads and verifies all of the log, oldest first; `each` gets the entries that can be read, damaged or not. Costs a
     /// request an entry, many at once, and one for every thousand to list them.
     ///
     /// # Errors

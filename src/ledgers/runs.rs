@@ -109,7 +109,7 @@ struct Row<'a> {
 /// Does a job's work, which is handed the run's number, and writes down how it ended.
 ///
 /// # Errors
-/// The work's own error, which also says so where the ledger could not be told.
+/// The work's own error, which also says so where the ledger could not be written.
 pub async fn recorded<R: Report, F: Future<Output = Result<R>>>(
     warehouse: &Arc<Warehouse>,
     job: &str,
@@ -241,7 +241,7 @@ fn without_names(error: &Error) -> String {
 /// Fields of reports whose texts are names of ours: tables with their tiers, kinds of errors.
 const NAMES: [&str; 3] = ["table", "tier", "kind"];
 
-/// Blots each text in a report, but names that whoever may look here knows.
+/// Replaces each text in a report, except names that cannot be anybody's data.
 fn blot(report: &mut Value) {
     match report {
         Value::String(text) => *text = nameless(text),
@@ -305,7 +305,7 @@ fn is_moment(text: &str) -> bool {
     is_day(text) || is_day(&format!("{text}-01")) || DateTime::parse_from_rfc3339(text).is_ok()
 }
 
-/// Words in small letters, such as `contact (reference)`.
+/// Words in lower case, such as `contact (reference)`.
 fn is_name(text: &str) -> bool {
     let is_plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b' ' | b'/' | b'(' | b')');
     !text.is_empty() && text.bytes().all(is_plain)

@@ -20,12 +20,12 @@ use crate::record::id::SfId;
 use crate::record::text_match::{Pattern, folded};
 use crate::tiers::warehouse::Warehouse;
 
-/// Does something match?
+/// Whether a record's mailing matches a condition.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Match {
     /// It does not.
     No,
-    /// It cannot be told.
+    /// It is not known.
     Maybe,
     /// It does.
     Yes,

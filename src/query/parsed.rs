@@ -77,7 +77,7 @@ impl Drop for Parsed {
     }
 }
 
-/// Does something that goes as deep as a statement.
+/// Runs work that recurses as deeply as a statement, on a stack that is large enough.
 fn on_a_stack<T>(work: impl FnOnce() -> T) -> T {
     stacker::maybe_grow(depth::STACK_BYTES / 4, depth::STACK_BYTES, work)
 }

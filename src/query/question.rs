@@ -304,7 +304,7 @@ fn unreadable(line: &str) -> Error {
 }
 
 /// All questions: those of the engine, and then those of a folder (`*.sql`), which may replace them. A file that cannot be read, or
-/// whose head cannot, is none: `refused` is told why, with its path.
+/// whose head cannot, is none: `refused` gets the reason, with its path.
 ///
 /// # Errors
 /// Not found when there is no such folder.

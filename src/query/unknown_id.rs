@@ -16,7 +16,7 @@ use crate::human::counted;
 use crate::record::id::SfId;
 use crate::tiers::suppressed::{self, Subject};
 
-/// The SQL of whether anything is on record under some ids.
+/// The SQL that tells whether anything is on record under some ids.
 const KNOWN_IDS: &str = include_str!("../../sql/known_ids.sql");
 
 /// The SQL of ids that are nearly one.

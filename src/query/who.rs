@@ -23,7 +23,7 @@ pub(super) const PEOPLE: &str = include_str!("../../sql/people.sql");
 /// The SQL of one person's contacts and leads by name and address.
 const LABEL: &str = include_str!("../../sql/person_label.sql");
 
-/// The SQL of those whose e-mails name an address; its parameter is the address in small letters.
+/// The SQL of those whose e-mails name an address; its parameter is the address in lower case.
 const WRITTEN_TO: &str = include_str!("../../sql/written_to.sql");
 
 /// People an error lists.

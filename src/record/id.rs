@@ -74,7 +74,7 @@ impl SfId {
             "00D" => ", an organisation's",
             "00v" => ", a campaign member's",
             "701" => ", a campaign's",
-            // Packages number their objects anew in every org, so which of them it is cannot be told.
+            // Packages number their objects anew in every org, so which of them it is cannot be known.
             custom if custom.starts_with('a') => ", as the ids of sends, business units and IERs do",
             _ => "",
         };

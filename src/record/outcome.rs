@@ -48,7 +48,7 @@ pub struct Marks {
     pub used: [Option<MaybeMicros>; 3],
 }
 
-/// The outcome that follows from these marks.
+/// Decides how an e-mail arrived from the marks of its record.
 ///
 /// A person who opens, clicks or unsubscribes has received the mail, so an earlier soft bounce was overcome. A hard bounce is
 /// believed nevertheless, because machines open mails, too.

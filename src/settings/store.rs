@@ -98,7 +98,7 @@ const NAMES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Is this, in small letters, an option of some store we know? One of another store than the warehouse's does no harm: the
+/// Is this, in lower case, an option of some store we know? One of another store than the warehouse's does no harm: the
 /// same settings may serve several.
 pub fn is_known(option: &str) -> bool {
     option == RETRY_SECS

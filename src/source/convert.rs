@@ -84,7 +84,7 @@ pub(super) fn convert(filled: &Filled, array: &ArrayRef, times: &Times) -> Resul
         (Kind::Time, other) if other.is_integer() => {
             let numbers = cast(array, &DataType::Int64)?;
             let numbers = numbers.as_primitive::<Int64Type>();
-            // They are of one unit: the file was judged.
+            // They are of one unit: the whole file was examined.
             let micros = |number| Unit::of(number, times.plausible)?.micros(number);
             let micros: TimestampMicrosecondArray = numbers.iter().map(|number| micros(number?)).collect();
             Converted::checked(array, Arc::new(micros.with_timezone(UTC.clone())), ValueError::Time(MomentError::Implausible))

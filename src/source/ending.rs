@@ -8,7 +8,7 @@
 use super::records::Record;
 use super::reject::row_text;
 
-/// More lines than any report writes.
+/// More closing lines than any report has.
 const LINES_MAX: usize = 12;
 
 /// The beginnings of a report's closing lines, where no blank line precedes them.

@@ -44,7 +44,7 @@ impl PartialEq for Input {
 impl Eq for Input {}
 
 impl Input {
-    /// Reads what can be read once only, standard input or a pipe, into a file of its own: a file is judged before its rows are
+    /// Reads what can be read once only, standard input or a pipe, into a file of its own: a file is examined before its rows are
     /// believed, and may have to be read twice.
     ///
     /// # Errors

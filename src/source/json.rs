@@ -34,7 +34,7 @@ const AIRBYTE_DATA: &[u8] = b"_airbyte_data";
 /// Makes the layout from headers, first rows, and the object that the records say they are of.
 pub(super) type MakeNamedLayout<'a> = dyn Fn(Vec<String>, &[Vec<String>], Option<&str>) -> Result<Option<Layout>> + 'a;
 
-/// Opens a JSON text: it is surveyed, its keys are laid over the columns of its table, and it is judged.
+/// Opens a JSON text: it is surveyed, its keys are mapped to the columns of its table, and how it is to be read is detected.
 pub(super) fn open(
     found: &Found,
     (mut stream, mut encoding): (Stream, Encoding),

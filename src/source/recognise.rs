@@ -72,7 +72,7 @@ const SHARE_MIN: f64 = 0.75;
 /// An export of people has at least so many of their columns.
 const PERSON_COLUMNS_MIN: usize = 2;
 
-/// The clues to a file's table: its header, its name and its first rows.
+/// What hints at a file's table: its header, its name and its first rows.
 pub struct Hints<'a> {
     /// The header.
     pub headers: &'a [String],
@@ -170,7 +170,7 @@ const EXTRACTS: [&str; 19] = [
     "unsubscribes",
 ];
 
-/// The remark about a file that is not read, by its name.
+/// Why a file is not read, by its name.
 pub fn skip_reason(file_name: &str) -> &'static str {
     match EXTRACTS.contains(&normalise(&stem(file_name)).as_str()) {
         true => "of a tracking extract only NotSent is read",

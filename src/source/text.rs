@@ -23,9 +23,9 @@ use super::rows::{Irregularities, Next, ReadOptions, complete_rows};
 use super::stream::{Stream, fill};
 use crate::error::{Error, Result};
 
-/// Read ahead to judge the file: more than any header, and the whole of most small files.
+/// Read ahead to examine the file: more than any header, and the whole of most small files.
 const HEAD_BYTES: usize = 256 << 10;
-/// Of these at least some are no letters in a file that is no text.
+/// Of these at least some are no characters in a file that is no text.
 const FIRST_BYTES: usize = 64;
 /// Rows that tell by their ids whose they are.
 const SAMPLE_ROWS: usize = 50;
@@ -53,7 +53,7 @@ pub(super) struct TextRows {
     record: Record,
     layout: Layout,
     reading: Reading,
-    /// Was the whole of the file judged?
+    /// Was the way to read it detected from the whole file?
     is_proven: bool,
     columns: Vec<Column>,
     custom: Option<Custom>,
@@ -69,7 +69,7 @@ pub(super) struct TextRows {
     is_otherwise: bool,
 }
 
-/// Opens a text: its header is laid over the columns of its table, and it is judged.
+/// Opens a text: its header is mapped to the columns of its table, and how it is to be read is detected.
 pub(super) fn open(
     found: &Found,
     (mut stream, mut encoding): (Stream, Encoding),
@@ -124,7 +124,7 @@ pub(super) fn open(
         let scope = if is_proven { Scope::Whole } else { Scope::Beginning };
         let detected = detect(name, source, (frame, scope), &layout, &options.asked, options.record_bytes)?;
         if detected.windows && encoding == Encoding::Utf8 && is_proven {
-            // Its letters are Windows's: once more, as these.
+            // It is Windows-1252: read once more, as this.
             how.windows = true;
             let Content::Text(again, of) = found.open(how)? else {
                 return Err(Error::internal(phrase!("{name} is no text any more")));
@@ -196,7 +196,7 @@ fn beginning(name: &str, head: &Bytes, frame: Frame, record_bytes: usize) -> Res
 }
 
 impl TextRows {
-    /// The rows of a file that was judged as a whole.
+    /// The rows of a file that was examined as a whole.
     pub fn new(name: &str, records: Box<dyn ReadRecords>, reading: Reading, layout: Layout, options: &ReadOptions) -> Self {
         let times = Times::of(&options.asked, reading.dates);
         let rows = options.batch_rows.max(1);
@@ -333,14 +333,14 @@ impl TextRows {
         if !has_nul && bytes.is_ascii() {
             return Ok(None);
         }
-        // A letter that is cut at the end of a field may look whole with the beginning of the next.
+        // A character that is cut at the end of a field may look whole with the beginning of the next.
         let is_cut = |field: &[u8]| field.first().is_some_and(|byte| (0x80..0xC0).contains(byte));
         let is_text = std::str::from_utf8(bytes).is_ok() && !self.record.iter().any(is_cut);
         if !has_nul && is_text {
             return Ok(None);
         }
         if !self.is_proven && !is_text {
-            // Which letters they are, the whole file tells.
+            // The whole file tells which encoding it is.
             self.is_otherwise = true;
             return Ok(None);
         }

@@ -81,7 +81,7 @@ pub(super) fn members(name: &str, archive: Archive) -> Result<(Vec<Named>, Vec<S
     let zip = Arc::new(Zip { file: Mutex::new(file), _archive: archive, is_weekly });
     let found = |entry: Entry| {
         let full = format!("{name}!{}", entry.member);
-        // What cannot be read is told before anything is.
+        // What cannot be read is reported before anything is read.
         entry.check().context(|| &full)?;
         let file_name = entry.member.rsplit('/').next().unwrap_or_default().to_owned();
         Ok((full, file_name, Member { entry: Arc::new(entry), zip: zip.clone() }))
@@ -89,7 +89,7 @@ pub(super) fn members(name: &str, archive: Archive) -> Result<(Vec<Named>, Vec<S
     Ok((entries.into_iter().map(found).collect::<Result<_>>()?, others))
 }
 
-/// A place in a zip. Handles that are cloned have one position between them, and a member is judged while it waits to be read.
+/// A place in a zip. Handles that are cloned have one position between them, and a member is examined while it waits to be read.
 struct Place {
     zip: Arc<Zip>,
     at: u64,

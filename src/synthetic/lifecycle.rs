@@ -32,7 +32,7 @@ pub struct Click {
     pub times: i32,
 }
 
-/// All that happens to one e-mail until the end of the period, as Marketing Cloud will have told it by then.
+/// All that happens to one e-mail until the end of the period, as Marketing Cloud will have reported it by then.
 #[derive(Clone, Debug, Default)]
 pub struct Lifecycle {
     /// When it was sent.

@@ -80,7 +80,7 @@ async fn placements(warehouse: &Arc<Warehouse>, ids: &StringArray) -> Result<Has
     Ok(found)
 }
 
-/// The links with the homes found; others stay as they are.
+/// The links with the placements that were found; others stay as they are.
 fn with_placements(links: &RecordBatch, placements: &HashMap<String, IerPlacement>) -> Result<RecordBatch> {
     let ids = ier_ids(links)?;
     let placements: Vec<IerPlacement> = (0..links.num_rows())
@@ -116,7 +116,7 @@ pub async fn follow(warehouse: &Arc<Warehouse>, moved: &[Moved]) -> Result<()> {
     Ok(())
 }
 
-/// Gives the links of these IERs the homes their IERs have now, again as long as IERs change meanwhile.
+/// Gives the links of these IERs the placements that their IERs have now, again as long as IERs change meanwhile.
 pub async fn update_placements(warehouse: &Arc<Warehouse>, ids: &StringArray) -> Result<()> {
     for _ in 0..ATTEMPTS {
         let version = ier_version(warehouse).await?;
@@ -134,7 +134,7 @@ pub async fn ier_version(warehouse: &Arc<Warehouse>) -> Result<Option<u64>> {
     Ok(warehouse.tiers(ier_table()?).await?.hot.snapshot().await?.version)
 }
 
-/// The links of IERs, with the homes given. Archived ones first: hot ones override them.
+/// The links of IERs, with the placements given. Archived ones first: hot ones override them.
 async fn links_of(warehouse: &Arc<Warehouse>, placements: &HashMap<String, IerPlacement>) -> Result<Vec<RecordBatch>> {
     let mut wanted: Vec<&str> = placements.keys().map(String::as_str).collect();
     wanted.sort_unstable();
@@ -189,7 +189,7 @@ async fn matching(lake: &LakeTable, file: &DataFile, wanted: impl Fn(&str) -> bo
     Ok(matching)
 }
 
-/// Upserts link rows that already have their homes.
+/// Upserts link rows that already have their placements.
 async fn upsert(warehouse: &Arc<Warehouse>, links: &[RecordBatch]) -> Result<Counts> {
     if links.iter().all(|links| links.num_rows() == 0) {
         return Ok(Counts::default());

@@ -401,7 +401,7 @@ async fn rows_where(open: &OpenFile, columns: &[&str], is_of: impl Fn(&[StringAr
     Ok(found)
 }
 
-/// What rows at these places are known by, where that is wanted.
+/// The names of the rows at these places, where they are wanted.
 async fn known_at(
     table: &Table,
     open: &OpenFile,
@@ -445,7 +445,7 @@ impl SharedNames {
     }
 }
 
-/// Names on their way to [`SharedNames`]: each with 32 bits of its key, so that two keys are told from each other but once in four
+/// Names on their way to [`SharedNames`]: each with 32 bits of its key, so that two keys look equal only once in four
 /// thousand million times.
 pub(super) struct SharedNamesBuilder {
     halves: [Fingerprints; 2],

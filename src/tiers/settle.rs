@@ -27,7 +27,7 @@ pub struct Counts {
     pub inserted: u64,
     /// Rows that changed a stored row.
     pub updated: u64,
-    /// Rows that told nothing new: all they say is stored, or stands in another row of the same load.
+    /// Rows without anything new: all they say is stored, or in another row of the same load.
     pub unchanged: u64,
     /// Rows that say something else than what stands, and changed nothing: a newer version is stored, or is in another row of the
     /// same load.
@@ -104,7 +104,7 @@ pub struct IerPlacement {
 }
 
 impl IerPlacement {
-    /// Reads the home columns of a row.
+    /// Reads these columns from a row.
     pub fn of(batch: &RecordBatch, row: usize) -> Result<Self> {
         let column = |name: &str| batch.column_by_name(name).ok_or_else(|| Error::internal(phrase!("no column {name}")));
         let people = column("person_id")?.as_string::<i32>();
@@ -155,7 +155,7 @@ impl Observing {
     }
 }
 
-/// Rows settled against what is stored.
+/// Loaded versions resolved with the stored rows.
 pub struct Settled {
     /// Rows to write, complete, one per key, with their late marks.
     pub incoming: RecordBatch,
@@ -169,7 +169,7 @@ pub struct Settled {
     pub tally: Tally,
 }
 
-/// Resolves `changes` (any number of versions a key, told at this moment) with the rows `stored` in this lake and those only `archived`.
+/// Resolves `changes` (any number of versions a key, loaded at this moment) with the rows `stored` in this lake and those only `archived`.
 ///
 /// A row that leaves its day is marked with it: the archive may hold it there already, or be about to (an archive run that
 /// read the row before it moved); a mark too many costs a look, a mark too few would show a row twice.

@@ -204,7 +204,7 @@ impl Work<'_> {
             round.incoming = Some(self.noted(&rows, &previous, incoming)?);
         }
         if self.tiers.is_none() {
-            // Rows of reference tables are told by no month.
+            // Rows of reference tables have no count by month.
             (round.hot_tally, round.archive_tally) = Default::default();
         }
         Ok(round)
@@ -300,7 +300,7 @@ impl Work<'_> {
     }
 }
 
-/// Do rows of one batch say all that rows of another say?
+/// Tells whether rows of one batch have all values that rows of another have.
 struct RowContainment(Vec<arrow::array::DynComparator>);
 
 impl RowContainment {

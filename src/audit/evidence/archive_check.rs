@@ -39,7 +39,7 @@ pub struct ArchiveComparison {
     pub asked_again: bool,
 }
 
-/// A file of the archive.
+/// A file of the archive that the pack names, and its state today.
 #[derive(Clone, Debug, Serialize)]
 pub struct SourceFile {
     /// Its place in the warehouse.
@@ -60,7 +60,7 @@ pub enum FileState {
     Altered,
 }
 
-/// A record.
+/// A record of the pack, and its state today.
 #[derive(Clone, Debug, Serialize)]
 pub struct SourceRow {
     /// Its table.
@@ -205,7 +205,7 @@ async fn today(found: &Found, pinned: &PinnedVersions, table: &str, keys: &[&str
     Ok(keys.iter().map(|key| SourceRow { table: table.to_owned(), key: (*key).to_owned(), state: state(key) }).collect())
 }
 
-/// Is every table what it was?
+/// Is every table at the version that the pack names?
 fn same_versions(manifest: &Manifest, pinned: &PinnedVersions) -> bool {
     let now = pinned.tables.iter().map(|pinned| (&*pinned.lake.table.name, pinned.lake.role.folder(), pinned.snapshot.version));
     manifest.tables.iter().map(|read| (read.table.as_str(), read.tier.as_str(), read.version)).eq(now)

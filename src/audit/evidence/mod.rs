@@ -65,7 +65,7 @@ pub struct Inquiry {
     pub asked_by: String,
 }
 
-/// Answers a question, packs what the answer rests on, as of `made_at`, which is told and decides nothing, and enters the look-up in
+/// Answers a question, packs what the answer rests on, as of `made_at`, which is shown and decides nothing, and enters the look-up in
 /// its log.
 ///
 /// All answers come from one version of each table: the versions are noted before the first statement and looked at again
@@ -73,7 +73,7 @@ pub struct Inquiry {
 ///
 /// # Errors
 /// As [`super::audit`]'s; unavailable when tables change all the time; internal when the rows read for the pack are not those the
-/// statements told of.
+/// statements returned.
 pub async fn pack(
     warehouse: &Arc<Warehouse>,
     engine: &Engine,

@@ -200,7 +200,7 @@ impl Pack {
     }
 }
 
-/// A new file, for its owner alone.
+/// Options that create a new file which only its owner can read.
 fn private() -> std::fs::OpenOptions {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -209,7 +209,7 @@ fn private() -> std::fs::OpenOptions {
     options
 }
 
-/// A folder's own entries, onto the disk.
+/// Syncs a folder, so that the names in it survive a power cut.
 fn sync(folder: &Path) -> std::io::Result<()> {
     if cfg!(unix) { std::fs::File::open(folder)?.sync_all() } else { Ok(()) }
 }

@@ -12,7 +12,7 @@ use crate::record::fields::known;
 use crate::tiers::pin::pin;
 use crate::tiers::warehouse::Warehouse;
 
-/// The tables audits ask, those that say who is one person among them.
+/// The tables that audits read, among them those that say which ids are one person.
 const ASKED: [&str; 10] = [
     "individual_email_result",
     "individual_link",

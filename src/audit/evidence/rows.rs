@@ -101,7 +101,7 @@ fn equal<T: PartialEq>(rows: &[Row], recorded: &T, fact: impl Fn(&Row) -> Result
     if found.is_empty() { Err(differs(table)) } else { Ok(found) }
 }
 
-/// A row as the SQL of audits tells it.
+/// A row as the SQL of audits returns it.
 fn fact<T: DeserializeOwned>(row: &Row) -> Result<T> {
     serde_json::from_value(Value::Object(row.values.clone())).map_err(|error| {
         Error::internal(phrase!("row {} of {} has other columns than audits ask for", row.position, row.file.add.path))

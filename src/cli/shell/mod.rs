@@ -59,7 +59,7 @@ pub struct Shell<'a> {
     pub place: String,
     /// Opens where answers go: each is written on a thread of its own.
     pub out: &'a (dyn Fn() -> Box<dyn Write + Send> + Sync),
-    /// Where mistakes are told.
+    /// Where errors are printed.
     pub err: &'a mut (dyn Write + Send),
     /// Completes when the running statement is to be stopped.
     pub interrupt: &'a (dyn Fn() -> BoxFuture<'static, Result<()>> + Sync),
@@ -174,7 +174,7 @@ impl Shell<'_> {
         Ok(Next::Stay)
     }
 
-    /// Answers one statement; a person's mistake is told, a script's is returned.
+    /// Answers one statement; a person's mistake is printed, a script's is returned.
     async fn answer(&mut self, statement: &str, state: &mut ShellState) -> Result<()> {
         statement.clone_into(&mut state.last);
         let started = self.clock.now();

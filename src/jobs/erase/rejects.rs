@@ -16,7 +16,7 @@ const HEADER: [&[u8]; 4] = [b"file", b"line", b"reason", b"row"];
 pub struct Identifiers {
     /// All ids of the people.
     pub ids: BTreeSet<SfId>,
-    /// Their addresses, in small letters.
+    /// Their addresses, in lower case.
     pub addresses: BTreeSet<String>,
 }
 

@@ -16,7 +16,7 @@
 //! what the dead files can have held: see [`months`].
 //!
 //! **Beside other jobs** it works like any removal of rows: with a claim where hot is concerned ([`crate::tiers::claim`]), and
-//! judged again when another commit came first. A file that was replaced meanwhile is no longer dead.
+//! decided again when another commit came first. A file that was replaced meanwhile is no longer dead.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -208,7 +208,7 @@ async fn commit_both(
         let mut tally = Tally::default();
         for (month, rows) in by_month(&dead_archive) {
             let left = rest.entry(month).or_default();
-            // What is left over is told by the commit to hot; without one, all is told here.
+            // What is left over is counted by the commit to hot; without one, all is counted here.
             let here = if dead_hot.is_empty() { *left } else { (*left).clamp(0, rows) };
             tally.month(month).given_up += here;
             *left -= here;

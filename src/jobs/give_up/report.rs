@@ -44,7 +44,7 @@ pub struct GiveUpReport {
 /// How many loads people are shown; JSON has them all.
 const LOADS_SHOWN: usize = 20;
 
-/// Files, sums by table and month, and loads.
+/// Writes the files, sums by table and month, and loads for people.
 fn tell(
     f: &mut fmt::Formatter<'_>,
     files: &[LostFile],

@@ -98,12 +98,12 @@ pub fn check(request: &LoadRequest) -> Result<()> {
     request.rejects.as_ref().map_or(Ok(()), |path| RejectFile::at(path).map(drop))
 }
 
-/// Where the rows are that a load rejected before it stopped.
+/// Names the rejects file of a load that failed, for its error.
 pub fn rejected_by_then(rejects: &Path) -> Message {
     phrase!("rows rejected by then: {}", rejects.display())
 }
 
-/// The rejects file of a load that names none: in the working folder, told from all others by time and process.
+/// The rejects file of a load that names none: in the working folder, different from all others by time and process.
 pub fn default_rejects(started: DateTime<Utc>) -> PathBuf {
     let name = format!("ier-rejects-{}-{}", started.format("%Y%m%d-%H%M%S"), std::process::id());
     let mut path = PathBuf::from(format!("{name}.csv"));
@@ -136,7 +136,7 @@ async fn load_inputs(
         match loading.read(inputs.clone(), (request, started), whole, rejects, &progress).await? {
             Read::ToTheEnd => break loading,
             Read::Otherwise if whole => return Err(Error::internal("a file changed while it was read: load it again")),
-            // Nothing is stored yet. All files are judged as a whole this time.
+            // Nothing is stored yet. How files are to be read is detected from the whole of each this time.
             Read::Otherwise => {
                 whole = true;
                 rejects.lock().unwrap_or_else(PoisonError::into_inner).start_over()?;
@@ -205,7 +205,7 @@ impl Rows {
     }
 }
 
-/// Were the files as they were taken for?
+/// Whether the files' contents were as their beginnings had shown.
 enum Read {
     ToTheEnd,
     /// One was not: everything read is void.

@@ -30,7 +30,7 @@ use crate::tiers::links;
 use crate::tiers::pin::{Pinned, pin};
 use crate::tiers::warehouse::{Tiers, Warehouse};
 
-/// Links judged at once: those of as many IERs are looked up together.
+/// Links checked at once: their IERs are looked up together.
 const LINKS_AT_ONCE: usize = links::CHUNK_ROWS;
 
 /// The rows of a file to remove.
@@ -62,12 +62,12 @@ impl FileExpiry {
     }
 }
 
-/// The verdict on one lake of a table.
+/// What has expired in one lake of a table.
 #[derive(Debug)]
 pub struct LakeExpiry {
     /// The lake.
     pub lake: Arc<LakeTable>,
-    /// The snapshot that was judged.
+    /// The snapshot that was read.
     pub base: Arc<Snapshot>,
     /// Its files that matter.
     pub files: Vec<FileExpiry>,
@@ -82,7 +82,7 @@ impl LakeExpiry {
     }
 }
 
-/// A table judged.
+/// What has expired in a table, and what is held.
 #[derive(Debug)]
 pub struct TableExpiry {
     /// Which.
@@ -95,7 +95,7 @@ pub struct TableExpiry {
     pub copies: usize,
 }
 
-/// The rules of the decision: terms, holds and sends.
+/// What decides whether a row has expired: terms, holds, and what is known of sends.
 pub struct ExpiryRules {
     /// Rules.
     terms: Terms,
@@ -109,7 +109,7 @@ pub struct ExpiryRules {
 /// Late rows of hot: does the one of this key go?
 type Late = HashMap<String, bool>;
 
-/// The verdict on one file.
+/// What has expired in one file, with what is needed for the other files.
 struct Found {
     expiry: FileExpiry,
     totals: Totals,
@@ -122,14 +122,14 @@ struct Found {
 enum Keys {
     /// None.
     NotNeeded,
-    /// Those of late rows are to be told: all rows are, or only marked ones.
+    /// Those of late rows: all rows are late, or only marked ones.
     Late { all: bool },
     /// Rows of these are hidden.
     Hidden(Arc<Late>),
 }
 
 impl ExpiryRules {
-    /// Reads what decides today. The tables to be judged are pinned before, so that a hold placed later fences them off.
+    /// Reads what decides today. The tables to be read are pinned before, so that a hold placed later fences them off.
     async fn read(warehouse: &Warehouse, retain: &Retain, today: NaiveDate, object: Object) -> Result<Arc<Self>> {
         let sends = Arc::new(Sends::read(warehouse).await?);
         let terms = Terms::new(retain, today, &sends);
@@ -209,7 +209,7 @@ impl ExpiryRules {
     }
 }
 
-/// A file being judged.
+/// One file while its rows are checked.
 struct ExpiryScan<'a> {
     rules: &'a ExpiryRules,
     object: Object,
@@ -399,7 +399,7 @@ fn may_expire(file: &DataFile, latest: Cutoff) -> bool {
     }
 }
 
-/// Judges a table of both tiers, or the one of withheld mails, with the judge whose word it is.
+/// Finds what has expired in a table of both tiers, or in that of withheld e-mails, and returns the rules by which.
 pub async fn table(
     warehouse: &Arc<Warehouse>,
     retain: &Retain,
@@ -443,7 +443,7 @@ pub async fn table(
     Ok((rules, expiry, Some(pinned)))
 }
 
-/// The columns of an object.
+/// The table of an object that expires.
 pub fn table_of(object: Object) -> Result<&'static Arc<Table>> {
     known(object.table()).ok_or_else(|| Error::internal(phrase!("no table {}", object.table())))
 }

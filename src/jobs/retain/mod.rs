@@ -353,7 +353,7 @@ impl RetainReport {
     fn note_removed(&mut self, lake: &LakeExpiry) {
         for mut month in months(lake).into_iter().filter(|month| month.rows() > 0) {
             self.rows += month.rows();
-            // What is held is told once, when the last attempt is over.
+            // What is held is reported once, when the last attempt is over.
             month.rows_held = 0;
             self.months.push(month);
         }

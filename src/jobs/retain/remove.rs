@@ -38,17 +38,17 @@ pub struct Outcome {
     pub run_ids: Vec<String>,
     /// Bytes of new files.
     pub bytes_written: u64,
-    /// Others came first: judge again.
+    /// Others came first: decide again.
     pub lost: bool,
 }
 
-/// A removal whose files are written and whose totals are put down.
+/// A removal whose files are written and whose totals are stored.
 struct Prepared {
     change: Change,
     totals: Option<RecordedTotals>,
 }
 
-/// Removes the judged rows, unless another commit came first.
+/// Removes the expired rows, unless another commit came first.
 pub async fn remove(
     warehouse: &Arc<Warehouse>,
     rules: &ExpiryRules,
@@ -71,7 +71,7 @@ pub async fn remove(
     for (at, (lake, change)) in expiry.lakes.iter().zip(prepared).enumerate() {
         let mut change = Change { operation: "retain", ..change };
         if pinned.is_some() {
-            // Rows of tables without months are told by none.
+            // Rows of tables without months have no count by month.
             for (of, total) in &lake.totals {
                 change.tally.month(Some(of.month)).expired += total.rows;
             }

@@ -282,7 +282,7 @@ impl Scheduler {
     }
 
     /// Works, or waits for its turn, until `stop` says why to stop. `tell` hears what happens, and once a minute how things
-    /// stand. Trouble with the store ends nothing: it is told, and tried again.
+    /// stand. Trouble with the store ends nothing: it is reported, and the work is tried again.
     pub async fn run_until(&self, stop: impl Future<Output = Error>, tell: &(dyn Fn(&Event) -> Result<()> + Sync)) -> Result<()> {
         let mut held: Option<Lease> = None;
         let stopped = tokio::select! {

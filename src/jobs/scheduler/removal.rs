@@ -19,12 +19,12 @@ pub struct Removal {
     pub tables: Vec<TableRemoval>,
     /// What else there is to know: why nothing goes, or what waits.
     pub note: Option<String>,
-    /// Why it cannot be told, where it cannot.
+    /// Why it is not known, where it is not.
     pub unknown: Option<String>,
 }
 
 impl Removal {
-    /// What cannot be told.
+    /// A preview that could not be made.
     pub(super) fn unknown(error: &Error) -> Self {
         Self { unknown: Some(error.to_string()), ..Self::default() }
     }

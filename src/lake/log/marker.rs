@@ -247,7 +247,7 @@ impl Markers {
             .buffer_unordered(READS);
         while let Some(entry) = reads.try_next().await? {
             let Some((version, place, bytes)) = entry else { continue };
-            // What is damaged, or another program's, is told when it is read; it gets no place.
+            // What is damaged, or another program's, is reported when it is read; it gets no place.
             if seal::check(&bytes).is_err() {
                 continue;
             }

@@ -164,7 +164,7 @@ impl Sealed {
             LogObject::Checkpoint(version) => checkpoint == Some(*version),
             LogObject::LastCheckpoint => false,
         });
-        // What is damaged or gone is told when it is asked for again.
+        // What is damaged or gone is reported when it is asked for again.
         let reads = wanted.map(|(location, what)| async move { drop(self.whole(&location, what).await) });
         futures::stream::iter(reads).buffer_unordered(READS).collect::<()>().await;
         Ok(true)

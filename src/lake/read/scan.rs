@@ -105,7 +105,7 @@ pub fn plan(
     union(plans)
 }
 
-/// All of several plans.
+/// One plan with the rows of all of these.
 pub fn union(mut plans: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
     match plans.len() {
         1 => Ok(plans.remove(0)),

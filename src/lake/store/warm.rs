@@ -52,7 +52,7 @@ pub fn is_absent(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
-/// Parts of a file, if all of them are in memory: who knows?
+/// Parts of a file, if all of them are in memory; on this system nobody can ask.
 #[cfg(not(target_os = "linux"))]
 pub fn read(_: &Path, _: &[Range<u64>]) -> Option<Vec<Bytes>> {
     None

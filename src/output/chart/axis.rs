@@ -25,7 +25,7 @@ impl Time {
 pub(super) enum Unit {
     /// Whole numbers.
     Count,
-    /// Shares of 1, told in percent.
+    /// Shares of 1, written in percent.
     Share,
     Number,
 }

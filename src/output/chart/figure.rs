@@ -38,7 +38,7 @@ pub(super) struct Bars {
     pub(super) unit: Unit,
 }
 
-/// A value for each label.
+/// The values of one series, one for each label.
 pub(super) struct BarSeries {
     pub(super) name: String,
     pub(super) values: Vec<Option<f64>>,

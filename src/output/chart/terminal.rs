@@ -15,7 +15,7 @@ const PLOT_ROWS: usize = 16;
 const MAX_LABEL: usize = 24;
 /// No chart is narrower.
 const LEAST_COLUMNS: usize = 48;
-/// What tells lines apart, where they have a point.
+/// The marks of lines at their points.
 const MARKS: [char; 8] = ['●', '▲', '■', '◆', '○', '△', '□', '◇'];
 /// The least room between two marks of a line.
 const BETWEEN_MARKS: usize = 6;

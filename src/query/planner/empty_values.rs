@@ -23,7 +23,7 @@ use datafusion::optimizer::AnalyzerRule;
 
 use super::subqueries::is_one_row;
 
-/// Lets values of other statements be null. Before anything asks what may be.
+/// Lets values of subqueries be null. It runs before any rule that uses what may be null.
 #[derive(Debug)]
 pub struct EmptyValues;
 

@@ -54,7 +54,7 @@ use crate::error::sql_errors::ANOTHER_WAY;
 /// The name of a subquery's column; no other column may have it.
 const ANSWER: &str = "__answer";
 
-/// Questions to other statements, where nulls count. To be applied once types fit.
+/// Rewrites conditions on subqueries. It runs after types are coerced.
 #[derive(Debug)]
 pub struct NullsInSubqueries;
 
@@ -185,7 +185,7 @@ fn three_valued(expr: Expr, schema: &DFSchema) -> DfResult<Expr> {
     .data()
 }
 
-/// Is x in what a statement answers?
+/// The question whether x is among the rows of a subquery.
 struct Question {
     /// As the statement sees it: of the one around.
     x: Expr,

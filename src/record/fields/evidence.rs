@@ -7,7 +7,7 @@ use super::column::{Field, KeyRule, Kind, Table, custom_fields, hidden};
 
 /// E-mails that were not sent, from the NotSent files of tracking extracts: the only record of a send withheld.
 ///
-/// A person held back twice by one job (a triggered send has one for ever) has two rows, told apart by their moment. The
+/// A person held back twice by one job (a triggered send has one for ever) has two rows, which differ in their moment. The
 /// person is the contact or lead the subscriber key names, if it names one.
 pub(super) fn not_sent() -> Table {
     use Kind::{Id, Label, Text, Time};

@@ -10,7 +10,7 @@ use crate::record::fields::{CUSTOM, Table};
 use crate::record::kept::Kept;
 use crate::record::stamp::Stamp;
 
-/// Versions beside the rows that stand where they were resolved.
+/// Loaded versions beside the resolved rows.
 pub struct RowComparison<'a> {
     versions: Resolver<'a>,
     rows: Resolver<'a>,
@@ -43,7 +43,7 @@ impl<'a> RowComparison<'a> {
     pub fn says_nothing_new(&self, version: u32, row: u32) -> Result<bool> {
         let own = self.versions.stamp(version);
         if self.is_ledger {
-            // What is stored stays, and is not held against what is told.
+            // What is stored stays, and is not compared with what is loaded.
             return Ok(true);
         }
         if own != Stamp::default() && own < self.rows.stamp(row) {

@@ -86,7 +86,7 @@ pub fn resolve(table: &Table, versions: &RecordBatch, groups: &[&[u32]]) -> Resu
     resolve_incoming(table, versions, groups, None)
 }
 
-/// [`resolve`], where some are told only now.
+/// [`resolve`], where some of the versions come with this load.
 pub fn resolve_incoming(
     table: &Table,
     versions: &RecordBatch,
@@ -122,7 +122,7 @@ pub fn resolve_incoming(
     Ok(Resolved { batch, outcomes })
 }
 
-/// A group whose row is not one version whole.
+/// A resolved row that has values of more than one version.
 struct Patch {
     place: usize,
     /// (column, version) where the value comes from another version than the winner.
@@ -324,7 +324,7 @@ impl<'a> Resolver<'a> {
         let mut best: ((bool, ValueStamp), u32) = ((false, None), winner);
         let mut first = true;
         for (&row, kept) in group.iter().zip(kept) {
-            // A value computed from a provided one goes before one that was only told.
+            // A value computed from a provided one goes before one that was only provided.
             let lead = leader.and_then(|leader| self.register(leader, row, kept));
             let register = if lead.is_some() { (true, lead) } else { (false, self.register(column, row, kept)) };
             let (a, b) = (row as usize, best.1 as usize);

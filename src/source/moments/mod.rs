@@ -146,7 +146,7 @@ pub struct Moments {
     zone: Tz,
     /// Which number is the month.
     pub order: DateOrder,
-    /// Where whole numbers are moments, and others are told as implausible.
+    /// Where whole numbers are moments, and others are reported as implausible.
     pub plausible: Plausible,
     /// The unit of the whole numbers read so far.
     unit: Option<Unit>,

@@ -7,13 +7,13 @@ use super::facts::Fact;
 use crate::error::Result;
 use crate::lake::fold::scratch::{Place, Scratch};
 
-/// A fact in memory, with its places in the maps that are made of a pile, takes about so many bytes.
+/// A fact in memory, with its places in the maps that are made of a bucket, takes about so many bytes.
 const FACT_BYTES: usize = 2 * size_of::<Fact>();
 
-/// There are no more piles than pieces of this size have room in memory, so that what is put on disk at once is not tiny.
+/// There are no more buckets than pieces of this size have room in memory, so that what is put on disk at once is not tiny.
 const WRITE_BYTES: usize = 64 << 10;
 
-/// Piles of facts.
+/// Facts by bucket.
 pub(super) struct Buckets {
     buckets: Vec<Bucket>,
     scratch: Scratch,
@@ -29,14 +29,14 @@ struct Bucket {
 }
 
 impl Buckets {
-    /// Piles for at most about this many facts: those that wait in memory may take `bytes`, and so may a pile that is taken.
+    /// Buckets for at most about this many facts: those that wait in memory may take `bytes`, and so may a bucket that is taken.
     pub fn new(facts: u64, bytes: usize) -> Self {
         let number = (facts as usize).saturating_mul(FACT_BYTES).div_ceil(bytes.max(1)).clamp(1, (bytes / WRITE_BYTES).max(1));
         let buckets = std::iter::repeat_with(Bucket::default).take(number).collect();
         Self { buckets, scratch: Scratch::default(), held: 0, most_held: bytes / FACT_BYTES, count: 0 }
     }
 
-    /// Number of piles.
+    /// Number of buckets.
     pub fn len(&self) -> usize {
         self.buckets.len()
     }
@@ -46,13 +46,13 @@ impl Buckets {
         self.count
     }
 
-    /// Puts a fact on the pile of a number; hashes are spread evenly.
+    /// Puts a fact into the bucket of a number; hashes are spread evenly.
     pub fn put(&mut self, number: u128, fact: Fact) -> Result<()> {
         let at = (number % self.buckets.len() as u128) as usize;
         self.put_at(at, fact)
     }
 
-    /// Puts a fact on a pile by its place.
+    /// Puts a fact into a bucket by its place.
     pub fn put_at(&mut self, at: usize, fact: Fact) -> Result<()> {
         self.buckets[at].held.push(fact);
         self.held += 1;
@@ -76,7 +76,7 @@ impl Buckets {
         Ok(())
     }
 
-    /// Takes a pile, in the order in which its facts were put there.
+    /// Takes a bucket, in the order in which its facts were put there.
     pub fn take(&mut self, at: usize) -> Result<Vec<Fact>> {
         let Bucket { held, written } = std::mem::take(&mut self.buckets[at]);
         self.held -= held.len();
@@ -96,9 +96,9 @@ impl Buckets {
 /// Facts of rows, taken in the order of their rows.
 pub(super) struct ByRow {
     buckets: Buckets,
-    rows_a_pile: u64,
+    rows_a_bucket: u64,
     next: usize,
-    /// The rest of the pile that was taken last, the first row last.
+    /// The rest of the bucket that was taken last, the first row last.
     taken: Vec<Fact>,
 }
 
@@ -106,8 +106,8 @@ impl ByRow {
     /// None so far, of a table or load with so many rows.
     pub fn new(rows: u64, bytes: usize) -> Self {
         let buckets = Buckets::new(rows, bytes);
-        let rows_a_pile = rows.div_ceil(buckets.len() as u64).max(1);
-        Self { buckets, rows_a_pile, next: 0, taken: Vec::new() }
+        let rows_a_bucket = rows.div_ceil(buckets.len() as u64).max(1);
+        Self { buckets, rows_a_bucket, next: 0, taken: Vec::new() }
     }
 
     /// Facts in all.
@@ -117,7 +117,7 @@ impl ByRow {
 
     /// Puts the fact of a row down.
     pub fn put(&mut self, fact: Fact) -> Result<()> {
-        let at = (fact.row / self.rows_a_pile) as usize;
+        let at = (fact.row / self.rows_a_bucket) as usize;
         self.buckets.put_at(at, fact)
     }
 
@@ -128,7 +128,7 @@ impl ByRow {
             while let Some(fact) = self.taken.pop_if(|fact| fact.row < row) {
                 before.push(fact);
             }
-            if !self.taken.is_empty() || self.next == self.buckets.len() || self.next as u64 * self.rows_a_pile >= row {
+            if !self.taken.is_empty() || self.next == self.buckets.len() || self.next as u64 * self.rows_a_bucket >= row {
                 return Ok(before);
             }
             self.taken = self.buckets.take(self.next)?;

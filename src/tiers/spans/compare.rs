@@ -24,7 +24,7 @@ pub enum Missing {
     },
 }
 
-/// How a load is compared.
+/// Options of a comparison.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CompareOptions {
     pub missing: Missing,
@@ -32,11 +32,11 @@ pub(super) struct CompareOptions {
     pub now: i64,
     /// Is it the table's first?
     pub is_first: bool,
-    /// What a pile may take in memory.
+    /// What a bucket may take in memory.
     pub bytes: usize,
 }
 
-/// What is decided by identity; whose it is may decide the rest.
+/// The outcome of the comparison by identity; what is left is compared by person.
 pub(super) struct ByPerson {
     pub buckets: Buckets,
     /// Rows that begin although their id was there, with other values.

@@ -19,7 +19,7 @@
 //! **Invariants.** Loading the same files twice changes nothing. No two spans of one row overlap.
 //!
 //! **Memory** is bounded by the buffer of the load, whatever the load and the table have: both are read twice, piece by piece, first
-//! for the facts that are compared ([`facts`]), then for the rows that begin or end. Facts wait in piles on disk ([`buckets`]).
+//! for the facts that are compared ([`facts`]), then for the rows that begin or end. Facts wait in buckets on disk ([`buckets`]).
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -60,7 +60,7 @@ mod compare;
 /// How many people whose rows would end are named.
 const PEOPLE_NAMED: usize = 5;
 
-/// The part of the buffer that is one over this may hold facts that wait, and so may each pile of facts that is compared.
+/// The part of the buffer that is one over this may hold facts that wait, and so may each bucket of facts that is compared.
 const COMPARED: usize = 8;
 
 /// What a load did to a table of attributes.

@@ -33,7 +33,7 @@ use crate::record::names::is_makeshift;
 // One attempt at an upsert: finds each stored row, resolves it with the new version, folds the partitions.
 mod work;
 
-/// Rows on their way into one table.
+/// The rows that a load upserts into one table.
 pub struct Upsert {
     warehouse: Arc<Warehouse>,
     target: Arc<LakeTable>,
@@ -222,7 +222,7 @@ impl Upsert {
         let base = overlay.base.clone();
         let mut change = overlay.into_change();
         if !tiered {
-            // Rows of reference tables are told by no month.
+            // Rows of reference tables have no count by month.
             change.tally = Tally::default();
         }
         Ok(Prepared { base, change, counts, moved })

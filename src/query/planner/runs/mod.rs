@@ -72,7 +72,7 @@ pub fn with_rule(rule: PersonRuns, mut rules: PhysicalRules) -> PhysicalRules {
     rules
 }
 
-/// Aggregates by person go through runs.
+/// The rule that makes aggregates by person use runs.
 #[derive(Debug)]
 pub struct PersonRuns {
     /// Is a leaf of the plan a scan of files sorted by person?
