@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_read_and_told() {
+    fn schedules_are_parsed_and_printed() {
         for text in ["off", "every 15m", "every 6h", "daily at 02:00", "weekly on sunday at 03:05", "monthly on 31 at 23:59"] {
             assert_eq!(text.parse::<Schedule>().unwrap().to_string(), text);
         }

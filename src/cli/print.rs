@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_told_with_its_hint() {
+    fn an_error_is_printed_with_its_hint() {
         let error = Error::conflict("table ier is at version 8, not 7");
         let printed = failure_text(false, &error);
         assert_eq!(

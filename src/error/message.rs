@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_name_is_not_told_twice() {
+    fn the_same_name_is_not_repeated() {
         let path = "hot/ier/part-0.parquet";
         let of_text = |text: &str| Message::from(text.to_owned());
         for (doing, what, shown) in [

@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_is_told_by_any_name_both_have() {
+    fn units_match_by_any_name_that_both_have() {
         let law = unit("a0x000000000001AAA", "law", "100");
         assert_eq!(law.is(&unit("", "law", "")), Match::Yes);
         assert_eq!(law.is(&unit("", "", "100")), Match::Yes);

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn who_mistypes_a_chapter_or_names_its_subject_is_told_its_name() {
+    fn a_mistyped_chapter_or_its_subject_leads_to_the_right_name() {
         for (word, meant) in
             [("loadin", "loading"), ("hold", "retention"), ("chart", "output"), ("exit", "exit-codes"), ("eras", "erasing")]
         {

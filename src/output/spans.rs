@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_told_as_postgres_tells_them() {
+    fn intervals_are_written_as_postgres_writes_them() {
         for (months, days, micros, text) in [
             (0, 0, 103_344 * SECOND_MICROS, "1 day 04:42:24"),
             (0, 0, 0, "00:00:00"),

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_persons_id_is_told_what_it_is() {
+    fn the_error_names_the_object_of_an_id_that_is_no_persons() {
         for (text, says) in [
             ("003f40000000001AA", "this has 17"),
             ("003f40000000001AAB", "the last three characters do not fit"),

@@ -96,7 +96,7 @@ const TEXTS: [&str; 9] = [
 ];
 
 #[tokio::test]
-async fn every_record_of_the_hand_made_exports_is_told_alike() {
+async fn audits_and_sql_agree_on_every_record_of_the_hand_made_exports() {
     let fixture = Fixture::filled().await;
     let people = fixture.ask("SELECT id FROM contact UNION SELECT id FROM lead").await;
     for archived in [false, true] {
@@ -106,7 +106,7 @@ async fn every_record_of_the_hand_made_exports_is_told_alike() {
 }
 
 #[tokio::test]
-async fn every_record_of_a_demo_is_told_alike() {
+async fn audits_and_sql_agree_on_every_record_of_a_demo() {
     let fixture = Fixture::empty().await;
     let exports = TempDir::new().unwrap();
     let recipe = Recipe { contacts: 200, months: 6, ..Recipe::default() };

@@ -236,7 +236,7 @@ pub async fn is_gone(world: &World) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn afterwards_no_object_holds_the_canary_and_nobody_else_has_changed() {
+async fn after_an_erasure_no_object_holds_the_person_and_nobody_else_has_changed() {
     let world = prepared().await;
     assert!(traces(&world).await.len() > 20, "the canary is everywhere");
     let (before, order_before) = (others(&world).await, order(&world).await);

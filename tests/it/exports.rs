@@ -192,7 +192,7 @@ async fn item_11_unknown_columns_are_kept_and_missing_ones_are_null() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn item_11_rows_that_cannot_be_read_are_told_with_file_line_and_reason() {
+async fn item_11_rows_that_cannot_be_read_are_rejected_with_file_line_and_reason() {
     let fixture = Fixture::empty().await;
     let file = fixture.file(
         "bad.csv",
@@ -262,7 +262,7 @@ async fn item_11_broken_files_change_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_to_tell_holds_nothing_back() {
+async fn a_file_without_rows_does_not_stop_the_others() {
     let fixture = Fixture::empty().await;
     let header = fixture.file("header only.csv", "Id,et4ae5__MergeId__c\n");
     let sentence = fixture.file("links.csv", "Records not found for this query\n");

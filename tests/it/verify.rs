@@ -260,7 +260,7 @@ async fn a_key_that_is_twice_is_found_within_a_tier_and_over_both() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_killed_runs_leave_behind_is_listed_and_swept_when_told() {
+async fn what_killed_runs_leave_behind_is_listed_and_swept_on_request() {
     let world = sound().await;
     let stray = Path::from("hot/individual_email_result/sent_day=2026-10-01/part-of-a-killed-run.parquet");
     world.store.put(&stray, "half a file".into()).await.expect("a leftover");

@@ -268,7 +268,7 @@ async fn a_commit_that_names_a_file_that_is_not_there_fails() {
 
 /// A vacuum without patience runs beside a load, just before the load commits: the load writes its files anew, and loses nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_load_beside_a_vacuum_without_patience_loses_nothing() {
+async fn a_load_beside_a_vacuum_without_retention_loses_nothing() {
     let world = base().await;
     let process = world.another();
     let file = world.file("more.csv", &[ier(30).contact(1).sent("2026-10-02 08:00").stamp("2026-10-30 00:00")]);
@@ -358,7 +358,7 @@ async fn what_another_engine_committed_is_named_and_taken_back() {
 
 /// It deleted a file, too, as a vacuum of its own does: the log is ours again, and what is gone is told.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn files_another_engine_deleted_are_told_and_can_be_given_up() {
+async fn files_another_engine_deleted_are_named_and_can_be_given_up() {
     let world = base().await;
     let hot = lake(&world, Role::Hot).await;
     let version = hot.snapshot().await.expect("a snapshot").version.expect("a version");

@@ -85,7 +85,7 @@ fn the_canonical_id() {
 }
 
 #[test]
-fn of_an_edge_told_twice_the_first_stays() {
+fn of_an_edge_learned_twice_the_first_stays() {
     let mut first = edge(contact(1), contact(2), AliasSource::Hand, 1);
     first.reason = Some("same badge".into());
     let later = edge(contact(1), contact(2), AliasSource::Hand, 2);

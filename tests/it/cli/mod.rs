@@ -447,7 +447,7 @@ fn an_answer_in_a_file() {
 }
 
 #[test]
-fn mistakes_are_told_with_what_to_do() {
+fn mistakes_are_answered_with_what_to_do() {
     let mut room = Room::new();
     room.file("header only.csv", "Id,et4ae5__MergeId__c\n");
     room.file("unknown.csv", "a,b\n1,2\n");

@@ -133,7 +133,7 @@ fn nothing_that_a_terminal_obeys_reaches_it_from_any_verb() {
 }
 
 #[test]
-fn statements_from_a_pipe_tell_nothing_that_a_terminal_obeys() {
+fn statements_from_a_pipe_print_nothing_that_a_terminal_obeys() {
     let room = room();
     assert!(room.run(&["load", "contact.csv"]).status.success());
     for typed in [format!("SELECT {EVIL};"), format!("\\d {EVIL}\n"), format!("\\format {EVIL}\n"), format!("SELECT '{EVIL}';")] {

@@ -160,7 +160,7 @@ fn pairs_of_jobs_on_s3() {
 /// A commit that landed while its answer was lost is tried again by the client and refused, for it is there already: it must
 /// know itself again, and not be done twice.
 #[test]
-fn a_commit_knows_itself_when_the_answer_was_lost() {
+fn a_commit_recognises_itself_when_the_answer_was_lost() {
     for fault in [HttpFault::ErrorAfter, HttpFault::DroppedAfter] {
         on_one_thread(async {
             let like = base().await;
