@@ -2,6 +2,7 @@
 //!
 //! Clock changes do not change how often something happens: each day (week, month) has exactly one moment. A time that does not
 //! exist on the day of the change moves by as much as the clocks were put forward. If a time exists twice, the first is meant.
+//! `every 15m` counts in UTC.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! `ier demo`: makes exports, loads them, archives them and asks questions, in a folder of its own.
+//! `ier demo`: makes exports, loads, archives and compacts them, and asks questions, in a folder of its own.
 //!
 //! It calls the same jobs as the verbs. The folder gets a marker, so that the demo can be run again in it and never uses a folder
 //! with somebody's files.

@@ -1,7 +1,7 @@
 //! Stops the program on request: Ctrl-C, and the signal that a service manager sends.
 //!
-//! The work is dropped at its next await. That leaves nothing half done: a table changes in one commit, a file appears by one
-//! renaming.
+//! The work is dropped at its next await. Work that does not come to one within three seconds is ended with the process. Neither leaves
+//! anything half done: a table changes in one commit, a file appears by one renaming.
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 //! The user at the screen sees all parts. A ledger, which is kept for long and seen by many, must not repeat what stood in a file:
 //! it takes the words, and of the values only those known to be harmless.
 //!
-//! **Invariant**: only a literal of the source counts as words. A text that was formatted at run time counts as one value, unless
+//! **Invariant**: only a literal of the source counts as words, and what the operating system says. A text that was formatted at run time counts as one value, unless
 //! [`phrase!`](crate::error) formatted it. So a mistake in the use of messages shows too little, never too much.
 
 use std::borrow::Cow;

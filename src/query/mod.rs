@@ -77,5 +77,5 @@ mod with_names;
 // Turns an answer into an audience: ids of people that load back into Salesforce.
 pub mod audience;
 
-// Shows whom an irreversible verb concerns.
+// Checks before an irreversible verb: who is it, is the send known, does the reason name somebody?
 pub mod named_person;

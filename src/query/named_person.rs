@@ -1,4 +1,5 @@
-//! Shows whom an irreversible verb concerns: the user who typed an id sees the person before anything is done.
+//! Checks before an irreversible verb: the user who typed an id sees the person it belongs to, an unknown send is refused, and so is a
+//! reason that names the person.
 
 use std::fmt;
 

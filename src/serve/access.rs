@@ -1,4 +1,4 @@
-//! Who may connect: the token, and the verifier that checks it.
+//! Who may connect, and what they may do: the token, the verifier that checks it, and the rights of a role.
 //!
 //! A token has 160 random bits and is shown once, where it is made. What is kept is a verifier of SCRAM-SHA-256: it can check a
 //! token, but nobody can log in with it. With so many bits a token cannot be guessed. So the fewest rounds that the standard allows

@@ -1,4 +1,4 @@
-//! `[run]`: which jobs `ier run` does, when, and which of them may destroy something.
+//! `[run]`: which jobs `ier run` does, when, which of them may destroy something, and where figures for a monitor are written.
 //!
 //! # Decisions
 //! - 2026-11-28 **Consent to destroy is given job by job; `confirm = true` is refused, `false` is an empty list.** An old

@@ -185,7 +185,7 @@ impl ReadingEvidence {
     }
 }
 
-/// Judges a text. `source` opens it anew, with nothing skipped; `layout` is made of its header.
+/// Detects how a text is to be read. `source` opens it anew, with nothing skipped; `layout` is made of its header.
 ///
 /// # Errors
 /// Invalid when the file contradicts itself, or does not say what only the file can say; and what `source` returns.

@@ -57,7 +57,7 @@ mod columns;
 // Converts a Parquet file's columns to the types of the lake.
 mod convert;
 
-// Steps that the readers of all formats share: rejecting rows and completing batches.
+// What the readers of all formats share: options, results, counts, and completing batches.
 pub mod rows;
 
 // Reads the rows of delimited text.

@@ -1,4 +1,5 @@
-//! Steps that the readers of all formats share: rejecting rows and completing batches.
+//! What the readers of all formats share: their options, their results, the counts of irregularities, and the last step: rejecting rows
+//! and completing batches.
 
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;

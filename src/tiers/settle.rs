@@ -1,5 +1,5 @@
 //! Resolves loaded versions with the stored rows of the same keys. The result says which rows are written, which of them replace a
-//! stored row, which are late, and what the load counts.
+//! stored row, which are late, which IERs have moved (so that their links must follow), and what the load counts.
 
 use std::sync::Arc;
 

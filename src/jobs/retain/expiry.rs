@@ -145,7 +145,7 @@ impl ExpiryRules {
         Ok(Arc::new(Self { terms, holds, sends, iers }))
     }
 
-    /// Judges one file.
+    /// Finds what has expired in one file.
     async fn file(self: Arc<Self>, object: Object, lake: Arc<LakeTable>, file: Arc<DataFile>, keys: Keys) -> Result<Found> {
         let (first, last) = sent_between(&file);
         let (earliest, latest) = self.terms.bounds(object);
@@ -228,7 +228,7 @@ struct ExpiryScan<'a> {
 }
 
 impl ExpiryScan<'_> {
-    /// Judges rows by what they say themselves.
+    /// Checks rows by what they say themselves.
     fn take(&mut self, batch: &RecordBatch, keys: &Keys) -> Result<()> {
         let numbers = match self.object {
             Object::IndividualLink => vec![Mailings::UNKNOWN; batch.num_rows()],
@@ -237,7 +237,7 @@ impl ExpiryScan<'_> {
         self.scan_rows(batch, &numbers, &people(batch)?, keys)
     }
 
-    /// Judges links by what their IERs say.
+    /// Checks links by what their IERs say.
     async fn take_links(&mut self, batch: &RecordBatch, keys: &Keys, latest: Cutoff) -> Result<()> {
         let rules = self.rules;
         let Some((tiers, pinned)) = &rules.iers else { return Err(Error::internal("links judged without their IERs")) };
@@ -449,7 +449,7 @@ pub fn table_of(object: Object) -> Result<&'static Arc<Table>> {
 }
 
 impl TableExpiry {
-    /// Judges files of a lake. Returns its late rows.
+    /// Finds what has expired in files of a lake. Returns its late rows.
     async fn lake(
         &mut self,
         rules: &Arc<ExpiryRules>,

@@ -1,6 +1,6 @@
 //! `ier retain`: removes records that have outlived their terms from both tiers, unless a hold covers them. Wants `--confirm`.
 //!
-//! What is removed is decided by `[retain]` in the settings and by the day it is: [`execute`] judges again, whatever was planned.
+//! What is removed is decided by `[retain]` in the settings and by the day it is: [`execute`] decides again, whatever was planned.
 //! Totals by send and month go into the ledger `expired_total`; sends themselves are not touched. Safe to run twice, beside other
 //! jobs, and again after a kill: see [`remove`] for the order of commits, and [`totals`] for how totals and rows stay consistent.
 //! Links are removed before their IERs, because the attributes that decide about a link stand in its IER.

@@ -6,7 +6,7 @@
 //!
 //! **Races.** *A load* that changes a row we remove from the archive writes it to hot, complete. That is as if the load had come
 //! after us, and the next run removes it again (but the load counts it as updated, not inserted, so `ier reconcile` finds one row
-//! more than was taken in). *Compaction, erasure, another run*: the second to commit to a table loses, pins again and judges
+//! more than was taken in). *Compaction, erasure, another run*: the second to commit to a table loses, pins again and decides
 //! again. *A hold being placed*: see [`crate::ledgers::holds`].
 
 use std::collections::BTreeMap;
