@@ -176,9 +176,9 @@ async fn ended<R: Report, F: Future<Output = Result<R>>>(
         (Err(error), Ok(())) => Err(error),
         // It says it all already.
         (Err(error), Err(unwritten)) if error.is_of_store() && unwritten.is_of_store() => {
-            Err(error.also("nor could the ledger of runs be told"))
+            Err(error.also("nor could the ledger of runs be written"))
         }
-        (Err(error), Err(unwritten)) => Err(error.also(phrase!("and the ledger of runs could not be told ({unwritten})"))),
+        (Err(error), Err(unwritten)) => Err(error.also(phrase!("and the ledger of runs could not be written ({unwritten})"))),
     }
 }
 

@@ -52,7 +52,7 @@ async fn compare(fixture: &Fixture, people: &[String], texts: &[&str]) -> usize 
             let rows = asked(fixture, "told", &always).await;
             let (withheld, sent): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row[7] == "not_sent");
             let reported: BTreeMap<String, String> = sent.iter().map(|row| (row[6].clone(), row[3].clone())).collect();
-            assert_eq!(reported.len(), sent.len(), "{id} {text}: a record is told once");
+            assert_eq!(reported.len(), sent.len(), "{id} {text}: a record is listed once");
             let question =
                 Question { about: About::Text((*text).to_owned()), from: None, to: None, as_of: None, zone: chrono_tz::UTC };
             let answer = audit(&fixture.engine, &person, question).await.unwrap();

@@ -129,7 +129,7 @@ async fn keeping_versions_can_be_switched_off() {
     load_without(&[row(1).stamp("2026-08-07")]).await;
     world.load(&[row(2).stamp("2026-08-07"), row(3).stamp("2026-08-07")]).await;
     world.days_pass(1);
-    // Changed unobserved: what was known of record 2 can no longer be told. Record 1 is observed from its first change on.
+    // Changed unobserved: what was known of record 2 is not known any more. Record 1 is observed from its first change on.
     load_without(&[row(2).opened("2026-08-08").stamp("2026-08-09")]).await;
     world.load(&[row(1).opened("2026-08-08").stamp("2026-08-09")]).await;
     let known = |at: &str| format!("SELECT merge_id, opened FROM ier_as_of(TIMESTAMP '{at}') ORDER BY 1");

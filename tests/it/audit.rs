@@ -214,7 +214,7 @@ async fn opened_after_archiving() {
     world.load(&[mail(1, 1).opened("2026-12-10 08:00").stamp("2026-12-11")]).await;
     for stage in ["late", "folded in"] {
         let (json, text) = verdict(&world, &contact_id(1)).await;
-        assert_eq!(json["mails"].as_array().map(Vec::len), Some(1), "{stage}: one mail, told once");
+        assert_eq!(json["mails"].as_array().map(Vec::len), Some(1), "{stage}: one mail, listed once");
         has(&text, &["an open was recorded 2026-12-10 01:00:00 MST"]);
         world.archive("2026-09-01").await;
     }
@@ -496,7 +496,7 @@ async fn an_id_learned_later_is_left_out_and_named() {
     has(&after.to_string(), &["SENT: CU Connections"]);
 }
 
-/// A day that is to come is told of in the future tense.
+/// A day in the future is written in the future tense.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_end_of_tracking_is_worded_as_past_or_future() {
     for (expires, reported) in
@@ -509,7 +509,7 @@ async fn the_end_of_tracking_is_worded_as_past_or_future() {
     }
 }
 
-/// A mail that was withheld, of a send that nothing here names, is told apart from what was asked for.
+/// A mail that was withheld, of a send that nothing here names, is listed apart from what was asked for.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_withheld_of_an_unknown_send_is_listed_by_itself() {
     let fixture = crate::fixture::Fixture::filled().await;

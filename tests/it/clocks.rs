@@ -135,7 +135,7 @@ async fn a_dry_run_says_what_each_job_that_destroys_would_remove() {
     let report = vacuum.once(std::future::pending()).await.expect("a run");
     assert!(!outcomes(&report).contains_key("retain") && outcomes(&report)["vacuum"] == Outcome::Done, "{report}");
     assert_eq!(world.line("SELECT count(*) FROM ier").await, "4");
-    // With consent, the same is told and done; without a term, nothing.
+    // With consent, the same is reported and done; without a term, nothing.
     let confirmed = all_jobs(&world);
     assert!(confirmed.plan().await.expect("a plan").to_string().contains("now it would remove 2 rows"), "confirmed or not");
     let unsaid = Scheduler { context: scheduler(&world, "a", "every 1m", JOBS).context, ..all_jobs(&world) };

@@ -508,7 +508,7 @@ async fn a_file_of_attributes_may_have_a_column_of_any_name() {
         "{:?}",
         std::fs::read_to_string(fixture.rejects())
     );
-    // A file with other columns makes the table wider; all that was told is still there.
+    // A file with other columns makes the table wider; all that was loaded is still there.
     fixture.load([fixture.file("anything.csv", "ContactId,More\n003f40000000003,x\n")]).await.unwrap();
     let reported = fixture.ask("SELECT * FROM anything WHERE contact_id = '003f40000000001AAA'").await.remove(0);
     for name in names.iter().filter(is_text) {

@@ -293,7 +293,7 @@ fn worker() {
     let [first, step, end, folder] = words.as_slice() else { panic!("{reported}") };
     let [first, step, end] = [first, step, end].map(|number| number.parse::<u64>().expect("a number"));
     let (folder, corpus) = (Path::new(folder), Corpus::new());
-    // What a library does not expect of a file is caught, and told as an error; what we do not expect is ours to mend.
+    // What a library does not expect of a file is caught, and reported as an error; what we do not expect is ours to mend.
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(|at| format!("{}:{}", at.file(), at.line())).unwrap_or_default();
         if at.starts_with("src/") {

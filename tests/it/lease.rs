@@ -449,7 +449,7 @@ async fn jobs_that_fail_wait_and_jobs_that_destroy_want_to_be_confirmed() {
     let never = std::future::pending;
     let report = scheduler.once(never()).await.unwrap();
     assert_eq!((report.ran.len(), report.error.unwrap().kind()), (1, Kind::Corrupt));
-    // The ledger was not told here; the scheduler remembers all the same.
+    // The ledger was not written here; the scheduler remembers all the same.
     assert!(scheduler.once(never()).await.unwrap().ran.is_empty());
     seconds_pass(&world, 15 * 60);
     assert_eq!(scheduler.once(never()).await.unwrap().ran.len(), 1);

@@ -39,7 +39,7 @@ async fn a_version_with_only_its_id_finds_its_record() {
     assert_eq!((counts.inserted, counts.updated), (0, 1));
     assert_eq!(world.ask(STATE).await, [[ier_id(1), "M-1".into(), "true".into()], [ier_id(2), "M-2".into(), "false".into()]]);
 
-    // In the archive, too, and where the contact was deleted and the date is not told.
+    // In the archive, too, and where the contact was deleted and the date is not provided.
     world.archive("2026-08-01").await;
     let bare = opened(2).without("MergeId").without("Contact").without("DateSent").without("CreatedDate");
     let counts = world.load(std::slice::from_ref(&bare)).await;

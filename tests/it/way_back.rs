@@ -1,4 +1,4 @@
-//! Files that are gone, and logs another engine wrote to: nothing is lost in silence, what is lost is told and kept, and every job
+//! Files that are gone, and logs another engine wrote to: nothing is lost in silence, what is lost is reported and kept, and every job
 //! works again afterwards.
 
 use std::sync::Arc;
@@ -186,7 +186,7 @@ async fn giving_up_that_is_interrupted_is_finished_by_the_next_run() {
     }
 }
 
-/// Holds and the list of what was erased are not given up by the way; what a hold may have covered is told.
+/// Holds and the list of what was erased are not given up by the way; what a hold may have covered is reported.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_protects_people_is_given_up_only_by_name() {
     let world = base().await;
@@ -356,7 +356,7 @@ async fn what_another_engine_committed_is_named_and_taken_back() {
     all_jobs_work(&world).await;
 }
 
-/// It deleted a file, too, as a vacuum of its own does: the log is ours again, and what is gone is told.
+/// It deleted a file, too, as a vacuum of its own does: the log is ours again, and what is gone is reported.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_another_engine_deleted_are_named_and_can_be_given_up() {
     let world = base().await;

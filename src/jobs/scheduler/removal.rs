@@ -54,7 +54,7 @@ impl fmt::Display for TableRemoval {
 impl fmt::Display for Removal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(why) = &self.unknown {
-            return write!(f, "what it would remove now cannot be told: {why}");
+            return write!(f, "what it would remove now is not known: {why}");
         }
         let sum = |of: fn(&TableRemoval) -> u64| self.tables.iter().map(of).sum::<u64>();
         match (sum(|table| table.rows), sum(|table| table.files)) {

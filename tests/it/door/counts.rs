@@ -1,4 +1,4 @@
-//! Every row read is told under one head, and "all of this was here already" is said only where it is true.
+//! Every row read is counted under one head, and "all of this was here already" is said only where it is true.
 
 use std::path::{Path, PathBuf};
 

@@ -41,7 +41,7 @@ const JOBS: [Named; 10] = [
 enum Steps {
     /// All in one commit, or not at all.
     OneCommit,
-    /// In several commits: what is seen meanwhile, or comes of another job in between, is told row by row.
+    /// In several commits: what is seen meanwhile, or comes of another job in between, is reported row by row.
     RowByRow,
 }
 

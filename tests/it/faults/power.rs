@@ -1,6 +1,6 @@
 //! The power fails, on a machine whose file system forgets what was not synced: after each write and each sync of a job.
 //!
-//! When it comes back, every commit somebody was told of is there; no name of the log shows half an entry; and what a reader
+//! When it comes back, every commit that was reported is there; no name of the log shows half an entry; and what a reader
 //! sees and what running the job again comes to is as after any other failure: see [`every_call`](super::every_call).
 
 use std::collections::HashSet;
