@@ -78,7 +78,7 @@ impl fmt::Display for VacuumReport {
     }
 }
 
-/// Jobs write files first and commit them then: with less patience than this a vacuum takes them for unused.
+/// Jobs write files first and commit them then: with a shorter retention than this a vacuum takes them for unused.
 const LEAST_MINUTES: i64 = 60;
 
 /// The retention of files that are no longer live: the one asked for, if it is long enough to protect readers and jobs.

@@ -1,4 +1,4 @@
-//! At the door: a true export, damaged in the ways files are damaged between a system and a desk, is read as the true one, or the
+//! Loading: a true export, damaged in the ways files are damaged between a system and a desk, is read as the true one, or the
 //! reading says that something is wrong. Never a row that is not true, and never fewer rows in silence.
 //!
 //! `IER_TEST_DOOR=100000` for as many seeds; some thousands otherwise.

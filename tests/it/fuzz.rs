@@ -1,4 +1,4 @@
-//! At the door: inputs nobody would make on purpose, mutated from small true files. Whatever a file holds, reading it comes to an end,
+//! Loading: inputs nobody would make on purpose, mutated from small true files. Whatever a file holds, reading it comes to an end,
 //! with its rows or with a named error: no panic, no abort, no hang, no more memory than the settings and the file's size allow.
 //!
 //! `IER_TEST_FUZZ=1000000` tries as many inputs (some thousands otherwise); `IER_TEST_FUZZ_SEED=7` makes the input of one seed again,

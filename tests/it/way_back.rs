@@ -266,7 +266,7 @@ async fn a_commit_that_names_a_file_that_is_not_there_fails() {
     world.is_sound().await;
 }
 
-/// A vacuum without patience runs beside a load, just before the load commits: the load writes its files anew, and loses nothing.
+/// A vacuum without retention runs beside a load, just before the load commits: the load writes its files anew, and loses nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_load_beside_a_vacuum_without_retention_loses_nothing() {
     let world = base().await;
