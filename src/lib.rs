@@ -12,12 +12,12 @@
 //! on the order of arrival. The archive commits before hot forgets. A reader pins hot before the archive. A table
 //! changes by one function only. Nothing is dropped uncounted.
 //!
-//! A room knows those before it in this list only; the command line alone sees all.
+//! A room uses only the rooms before it in this list. So only the command line uses all.
 //!
 //! # Decisions
 //! - 2026-11-28 **What two files took from each other stands in a third.** No circle of imports is left to be kept in mind,
-//!   and a test finds the next one. Names that many use stay where they were by re-export only where a room's face is meant
-//!   (`output`, `record::fields`).
+//!   and a test finds the next one. Names are re-exported only where they are the public face of a room (`output`,
+//!   `record::fields`).
 //! - 2026-11-28 **The order of `mod` lines is the order of floors**, in `lake/` and `query/`, in place of a list in the
 //!   test: who adds a module says where it belongs, and the test holds them to it.
 
