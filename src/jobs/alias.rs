@@ -96,7 +96,7 @@ async fn checked(warehouse: &Arc<Warehouse>, request: &AliasRequest) -> Result<C
     }
     let ledger = Aliases::open(warehouse).await?;
     let identities = ledger.identities().await?;
-    let back = identities.way(&person, &alias);
+    let back = identities.alias_path(&person, &alias);
     if !back.is_empty() {
         let described = |edge: &&Edge| {
             format!("{} became {} ({}, learned {})", edge.alias, edge.person, edge.how.name(), human::moment(edge.learned_at))
