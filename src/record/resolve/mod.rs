@@ -12,7 +12,7 @@
 //! at which it was first seen. Two versions of one load have the same moment, and the greater value wins. A null never wins.
 //! (`clicked` is computed here where the number of clicks is provided, and only grows where it is not.)
 //!
-//! A row has the stamp of its newest version. Its notes ([`hidden::KEPT`], see [`kept`]) say where a value came from an older
+//! A row has the stamp of its newest version. Its notes ([`hidden::KEPT`], see [`crate::record::kept`]) say where a value came from an older
 //! version, where formulas had other values, and which other names the record had. Nearly every row has no notes; then the newer
 //! version wins as a whole, and this path is the fast one.
 
