@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::RecordBatch;
 use futures::TryStreamExt;
-use ier::audit::verdict::{Mail, Outcome, Verdict, What};
+use ier::audit::verdict::{EventKind, Mail, Outcome, Verdict};
 use ier::audit::{About, Question, audit};
 use ier::query::question::{find, library};
 use ier::synthetic::generate;
@@ -26,13 +26,13 @@ async fn asked(fixture: &Fixture, name: &str, given: &[(&str, &str)]) -> Vec<Vec
 
 /// What `ask told` must say of a mail, by what the audit says of it.
 fn arrival(mail: &Mail) -> &'static str {
-    let has = |what: What| mail.events.iter().any(|event| event.what == what);
+    let has = |what: EventKind| mail.events.iter().any(|event| event.what == what);
     match mail.outcome {
         Outcome::BouncedHard => "sent, bounced hard",
         Outcome::BouncedSoft => "sent, bounced softly",
         Outcome::Bounced => "sent, bounced, of no clear kind",
-        Outcome::Delivered if has(What::Clicked) => "sent, clicked",
-        Outcome::Delivered if has(What::Opened) => "sent, opened",
+        Outcome::Delivered if has(EventKind::Clicked) => "sent, clicked",
+        Outcome::Delivered if has(EventKind::Opened) => "sent, opened",
         Outcome::Delivered => "sent, nothing recorded since",
     }
 }
