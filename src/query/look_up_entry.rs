@@ -1,5 +1,5 @@
-//! How the engine writes the log of look-ups ([`super::look_ups`]): it refuses a look-up without a reason where one is required,
-//! and writes the entry before it shows a row.
+//! Enters a statement's look-ups in the log ([`super::look_ups`]). If a reason is required and missing, the look-up is refused. The
+//! entry is written before a row is shown.
 
 use arrow::array::RecordBatch;
 use datafusion::execution::SendableRecordBatchStream;
@@ -21,7 +21,7 @@ impl Engine {
     /// # Errors
     /// Invalid, with what to do.
     pub fn may_look_up(&self) -> Result<()> {
-        self.look_ups().map_or(Ok(()), |look_ups| look_ups.looker.check())
+        self.look_ups().map_or(Ok(()), |look_ups| look_ups.requester.check())
     }
 
     /// Opens the log beside other work, so that an entry does not wait for it later.
@@ -38,8 +38,8 @@ impl Engine {
     /// Invalid where a reason is wanted and none was given; unavailable when the log cannot be written: then nothing may be shown.
     pub async fn looked_up(&self, verb: &str, person: &SfId, rows: u64) -> Result<()> {
         let Some(look_ups) = self.look_ups() else { return Ok(()) };
-        look_ups.looker.check()?;
-        let reason = look_ups.looker.reason.as_deref();
+        look_ups.requester.check()?;
+        let reason = look_ups.requester.reason.as_deref();
         let log = look_ups.log(self.warehouse()).await?;
         log.append(LookUp { verb, person: *person, reason, rows }).await.map(drop)
     }

@@ -28,7 +28,7 @@ const BATCHES_AHEAD: usize = 2;
 /// Stopped statements get this long to remove their temporary files.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// How often it is looked whether they have.
+/// How often the program checks whether they have.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// Threads a thread that wait for local files: enough to keep a disk at work. More would each hold memory of their own.

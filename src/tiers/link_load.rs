@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
-use super::homes::with_homes;
 use super::links;
+use super::placements::with_placements;
 use super::settle::Counts;
 use super::upsert::Upsert;
 use super::warehouse::Warehouse;
@@ -52,8 +52,8 @@ impl LinkLoad {
     }
 
     /// Puts those that wait in memory on disk.
-    pub fn relieve(&mut self) -> Result<()> {
-        self.waiting.relieve()
+    pub fn spill_to_disk(&mut self) -> Result<()> {
+        self.waiting.spill_to_disk()
     }
 
     /// Writes them where their IERs are now, and once more those whose IERs moved while that was done. `failed` is put before
@@ -71,12 +71,15 @@ impl LinkLoad {
     /// together.
     async fn placed(&mut self) -> Result<Upsert> {
         if self.held_bytes() > self.buffer_bytes / 2 {
-            self.relieve()?;
+            self.spill_to_disk()?;
         }
         let mut upsert = Upsert::new(&self.warehouse, links::table()?, self.buffer_bytes - self.held_bytes()).await?;
         let pieces = || futures::stream::iter(self.waiting.pieces(Partition(None)));
         let ids_bytes = self.buffer_bytes / IDS_PART;
-        with_homes(&self.warehouse, (pieces(), pieces()), ids_bytes, |links, homes| upsert.push(&homes.give(links)?)).await?;
+        with_placements(&self.warehouse, (pieces(), pieces()), ids_bytes, |links, placements| {
+            upsert.push(&placements.give(links)?)
+        })
+        .await?;
         Ok(upsert)
     }
 
@@ -84,7 +87,7 @@ impl LinkLoad {
     async fn settle(&self, looked_up_at: Option<u64>) -> Result<()> {
         if links::ier_version(&self.warehouse).await? != looked_up_at {
             for piece in self.waiting.pieces(Partition(None)) {
-                links::settle_anew(&self.warehouse, links::ier_ids(&piece?)?).await?;
+                links::update_placements(&self.warehouse, links::ier_ids(&piece?)?).await?;
             }
         }
         Ok(())

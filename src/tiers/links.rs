@@ -15,10 +15,10 @@ use arrow::array::{Array, BooleanArray, RecordBatch, StringArray, StringBuilder}
 use arrow::compute::filter_record_batch;
 use futures::TryStreamExt;
 
-pub use super::homes::ier_ids;
-use super::homes::{Homes, with_homes};
 use super::pin::pin;
-use super::settle::{Home, Moved};
+pub use super::placements::ier_ids;
+use super::placements::{Placements, with_placements};
+use super::settle::{IerPlacement, Moved};
 use super::upsert::Upsert;
 use super::warehouse::Warehouse;
 use crate::error::{Error, Result};
@@ -45,7 +45,7 @@ pub fn ier_table() -> Result<&'static Arc<Table>> {
 
 /// Gives links the person and date of their IERs, as far as these are known.
 pub async fn enrich(warehouse: &Arc<Warehouse>, links: &RecordBatch) -> Result<RecordBatch> {
-    Homes::of(warehouse, ier_ids(links)?).await?.give(links)
+    Placements::of(warehouse, ier_ids(links)?).await?.give(links)
 }
 
 /// Writes the links of these IERs anew, where they now belong. Called before the IERs are committed.
@@ -53,14 +53,14 @@ pub async fn follow(warehouse: &Arc<Warehouse>, moved: &[Moved]) -> Result<()> {
     if moved.is_empty() {
         return Ok(());
     }
-    move_to(warehouse, &Homes::moved(moved)).await
+    move_to(warehouse, &Placements::moved(moved)).await
 }
 
-/// Gives the links of these IERs the homes their IERs have now, again as long as IERs change meanwhile.
-pub async fn settle_anew(warehouse: &Arc<Warehouse>, ids: &StringArray) -> Result<()> {
+/// Gives the links of these IERs the placements their IERs have now, again as long as IERs change meanwhile.
+pub async fn update_placements(warehouse: &Arc<Warehouse>, ids: &StringArray) -> Result<()> {
     for _ in 0..ATTEMPTS {
         let version = ier_version(warehouse).await?;
-        move_to(warehouse, &Homes::of(warehouse, ids).await?).await?;
+        move_to(warehouse, &Placements::of(warehouse, ids).await?).await?;
         if ier_version(warehouse).await? == version {
             return Ok(());
         }
@@ -73,9 +73,9 @@ pub async fn ier_version(warehouse: &Arc<Warehouse>) -> Result<Option<u64>> {
     Ok(warehouse.tiers(ier_table()?).await?.hot.snapshot().await?.version)
 }
 
-/// Writes the links of IERs anew, with these homes. Archived ones first: hot ones override them.
-async fn move_to(warehouse: &Arc<Warehouse>, homes: &Homes) -> Result<()> {
-    let wanted: Vec<&str> = homes.ids().collect();
+/// Writes the links of IERs anew, with these placements. Archived ones first: hot ones override them.
+async fn move_to(warehouse: &Arc<Warehouse>, placements: &Placements) -> Result<()> {
+    let wanted: Vec<&str> = placements.ids().collect();
     if wanted.is_empty() {
         return Ok(());
     }
@@ -87,9 +87,9 @@ async fn move_to(warehouse: &Arc<Warehouse>, homes: &Homes) -> Result<()> {
             let mut rows = read::open(lake, file).await?.stream(None, None)?;
             while let Some(links) = rows.try_next().await? {
                 let ids = ier_ids(&links)?.iter();
-                let is_of: BooleanArray = ids.map(|id| Some(id.is_some_and(|id| homes.is_known(id)))).collect();
+                let is_of: BooleanArray = ids.map(|id| Some(id.is_some_and(|id| placements.is_known(id)))).collect();
                 if is_of.true_count() > 0 {
-                    moved.push(&homes.give(&filter_record_batch(&links, &is_of)?)?)?;
+                    moved.push(&placements.give(&filter_record_batch(&links, &is_of)?)?)?;
                 }
             }
         }
@@ -107,18 +107,18 @@ pub async fn adopt_orphans(warehouse: &Arc<Warehouse>) -> Result<()> {
     for file in snapshot.partition(Partition(None)) {
         let open = read::open(&hot, file).await?;
         let orphans = (open.stream(None, None)?, open.stream(None, None)?);
-        with_homes(warehouse, orphans, IDS_BYTES, |orphans, homes| {
+        with_placements(warehouse, orphans, IDS_BYTES, |orphans, placements| {
             let ids = ier_ids(orphans)?;
             // An IER without any date has links here for good: those that already have its person stay as they are.
-            let is_news = |row: usize| match homes.get(ids.value(row)).filter(Home::is_known) {
-                Some(home) if ids.is_valid(row) => Ok(home != Home::of(orphans, row)?),
+            let is_news = |row: usize| match placements.get(ids.value(row)).filter(IerPlacement::is_known) {
+                Some(placement) if ids.is_valid(row) => Ok(placement != IerPlacement::of(orphans, row)?),
                 _ => Ok(false),
             };
             let found = (0..ids.len()).map(is_news).collect::<Result<Vec<bool>>>()?;
             let news = filter_record_batch(orphans, &BooleanArray::from(found))?;
             if news.num_rows() > 0 {
                 ier_ids(&news)?.iter().flatten().for_each(|id| named.append_value(id));
-                adopted.push(&homes.give(&news)?)?;
+                adopted.push(&placements.give(&news)?)?;
             }
             Ok(())
         })
@@ -127,12 +127,12 @@ pub async fn adopt_orphans(warehouse: &Arc<Warehouse>) -> Result<()> {
     let named = named.finish();
     write(adopted).await?;
     if !named.is_empty() && ier_version(warehouse).await? != version {
-        settle_anew(warehouse, &named).await?;
+        update_placements(warehouse, &named).await?;
     }
     Ok(())
 }
 
-/// Writes link rows that already have their homes.
+/// Writes link rows that already have their placements.
 async fn write(mut links: Upsert) -> Result<()> {
     if links.rows() > 0 {
         links.write().await?;

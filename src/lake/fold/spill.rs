@@ -157,7 +157,7 @@ impl Spill {
             self.held_bytes += part.get_array_memory_size();
             self.held.entry(partition).or_default().push(part);
         }
-        if self.held_bytes > self.limit_bytes { self.relieve() } else { Ok(()) }
+        if self.held_bytes > self.limit_bytes { self.spill_to_disk() } else { Ok(()) }
     }
 
     /// The partitions that have rows, in order, with the number of rows.
@@ -220,7 +220,7 @@ impl Spill {
     }
 
     /// Puts all rows on disk.
-    pub fn relieve(&mut self) -> Result<()> {
+    pub fn spill_to_disk(&mut self) -> Result<()> {
         // Partition by partition, so that what is written is given back at once.
         while let Some((partition, batches)) = self.held.pop_first() {
             let (mut together, mut bytes) = (Vec::new(), 0);
@@ -363,7 +363,7 @@ mod tests {
             spill.cut_bytes = 200 << 10;
             (0..6_000).step_by(batch).for_each(|from| spill.push(&rows(&table, from..(from + batch).min(6_000))).unwrap());
             if batch == 6_000 {
-                spill.relieve().unwrap();
+                spill.spill_to_disk().unwrap();
                 assert!(spill.spilled.values().flatten().any(|run| run.bucket.is_some()), "much is put down by bucket");
             }
             let bytes = spill.sizes[&Partition(None)].bytes as usize;
