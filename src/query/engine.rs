@@ -46,6 +46,7 @@ use crate::query::functions::macros::Macros;
 use crate::query::functions::{distinct, identity, local_time};
 use crate::query::planner::empty_values::EmptyValues;
 use crate::query::planner::grouping_sets::FixedGroupings;
+use crate::query::planner::large_limits::LargeLimits;
 use crate::query::planner::literals::{BoolLiterals, ShortIds};
 use crate::query::planner::once::TextsOnce;
 use crate::query::planner::one_row::OneRowStays;
@@ -158,7 +159,8 @@ impl Engine {
             .set_usize("datafusion.execution.max_spill_file_size_bytes", 1);
         let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
         let state = state.with_analyzer_rules(analyzer_rules());
-        let state = state.with_optimizer_rules(optimizer_rules()).with_physical_optimizer_rules(physical_rules());
+        let state =
+            state.with_optimizer_rules(optimizer_rules()).with_physical_optimizer_rules(physical_rules(limits.memory_bytes));
         let mut state = state.build();
         state.register_expr_planner(Arc::new(BoolLiterals))?;
         let context = SessionContext::new_with_state(state);
@@ -458,11 +460,12 @@ fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 }
 
 /// DataFusion's rules for physical plans, and ours.
-fn physical_rules() -> PhysicalRules {
+fn physical_rules(memory_bytes: usize) -> PhysicalRules {
     let mut rules = pushdown::where_names_are_unique(runs::with_rule(PersonRuns::default(), PhysicalOptimizer::new().rules));
     // Last: others look into conditions.
     rules.push(Arc::new(TextsOnce));
     rules.push(Arc::new(WindowsByPartition));
+    rules.push(Arc::new(LargeLimits { memory_bytes }));
     rules.push(Arc::new(JoinsYield));
     rules
 }

@@ -51,6 +51,18 @@ async fn a_sort_that_outgrows_its_memory_spills() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_million_of_a_sort_needs_no_more_memory_than_all_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixture =
+        Fixture::with_limits(Limits { memory_bytes: 24 << 20, spill_folder: Some(folder.path().to_owned()), ..limits() }).await;
+    let sorted = "SELECT value % 977 AS rest, value FROM generate_series(1, 2000000) ORDER BY rest, value LIMIT";
+    let counted = format!("SELECT count(*), max(rest), max(value) FROM ({sorted} 1000000)");
+    // Counted in Python over the same numbers.
+    assert_eq!(fixture.ask(&counted).await, ["1000000 | 488 | 2000000"]);
+    assert_eq!(fixture.ask(&format!("{sorted} 3 OFFSET 2046")).await, ["0 | 1999919", "1 | 1", "1 | 978"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_statement_short_of_memory_does_not_stand_still() {
     // Different texts of groups, dealt out to threads in small batches: such streams once waited for each other on disk.
     let distinct =

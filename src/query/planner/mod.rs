@@ -29,6 +29,9 @@ pub(super) mod pushdown;
 // Evaluates a filter on a text column once for each distinct value of a batch.
 pub(super) mod once;
 
+// Sorts whole what is too much for a heap, because its limit is large.
+pub(super) mod large_limits;
+
 // Makes joins yield to the scheduler, so that a statement can be stopped.
 pub(super) mod yields;
 
