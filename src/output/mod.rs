@@ -19,7 +19,7 @@ mod plain;
 pub mod markup;
 
 // Values as people read them.
-mod cells;
+pub mod cells;
 
 // A table for people: aligned columns, or records.
 mod table;

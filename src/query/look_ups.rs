@@ -46,14 +46,21 @@ impl Requester {
 }
 
 /// The log, opened when it is first needed.
+#[derive(Clone)]
 pub(super) struct LookUps {
     pub(super) looker: Requester,
-    log: OnceCell<LookUpLog>,
+    log: Arc<OnceCell<LookUpLog>>,
 }
 
 impl LookUps {
     pub(super) fn of(looker: Requester) -> Self {
-        Self { looker, log: OnceCell::new() }
+        Self { looker, log: Arc::default() }
+    }
+
+    /// The same for this looker; of the same person it is the same log, which is not opened again.
+    pub(super) fn now_by(&self, looker: Requester) -> Self {
+        let is_same = (&looker.who, &looker.key) == (&self.looker.who, &self.looker.key);
+        Self { log: if is_same { self.log.clone() } else { Arc::default() }, looker }
     }
 
     /// The log, opened.

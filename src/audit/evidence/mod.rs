@@ -23,7 +23,7 @@ mod report;
 mod rows;
 
 // What was recorded about a mail, as a picture: moments on a line of time, in proportion.
-mod timeline;
+pub mod timeline;
 
 // Files in one zip, always the same bytes for the same files.
 mod zip;

@@ -46,6 +46,22 @@ mod svg;
 // The SVG as dots.
 mod png;
 
+/// The chart of rows that are there already, as SVG: of all their columns, or of those at these places.
+///
+/// # Errors
+/// Invalid for what makes no chart, with what would.
+pub fn as_svg(schema: &SchemaRef, batches: &[RecordBatch], places: Option<Vec<usize>>, zone: chrono_tz::Tz) -> Result<String> {
+    let (schema, batches) = match places {
+        None => (schema.clone(), batches.to_vec()),
+        Some(places) => {
+            let projected = batches.iter().map(|batch| batch.project(&places)).collect::<std::result::Result<Vec<_>, _>>()?;
+            (SchemaRef::new(schema.project(&places)?), projected)
+        }
+    };
+    let columns = columns::of(&schema, &batches, Some(zone))?;
+    Ok(svg::draw(&choose::figure(&columns, None)?))
+}
+
 /// Rows of an answer that is drawn. More points than a picture has dots tell the eye nothing.
 const MAX_ROWS: usize = 5_000;
 

@@ -1,0 +1,112 @@
+//! What a request brings: its query, its body within limits, its fields.
+
+use std::collections::BTreeMap;
+
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+use url::form_urlencoded;
+
+use super::problem::Problem;
+
+/// Bytes of a statement, or of a form.
+const BODY: usize = 1 << 20;
+
+/// Bytes of a pack of evidence.
+pub(in crate::serve) const PACK: usize = 64 << 20;
+
+/// The body of a request, and what it says it is.
+pub(in crate::serve) struct Body<const BYTES: usize = BODY> {
+    pub(in crate::serve) media: String,
+    pub(in crate::serve) bytes: Bytes,
+}
+
+impl<S: Send + Sync, const BYTES: usize> FromRequest<S> for Body<BYTES> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let headers = request.headers();
+        let coded = text(headers, header::CONTENT_ENCODING);
+        if !coded.is_empty() && coded != "identity" {
+            // What is small may unpack to anything.
+            let detail = "a body that is packed is not taken; send it as it is";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported media type", detail));
+        }
+        let media = text(headers, header::CONTENT_TYPE);
+        let too_long = || {
+            let detail = format!("the body is longer than {} bytes, or broke off", crate::human::count(BYTES as u64));
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too large", detail)
+        };
+        let bytes = to_bytes(request.into_body(), BYTES).await.map_err(|_| too_long())?;
+        Ok(Self { media, bytes })
+    }
+}
+
+impl<const BYTES: usize> Body<BYTES> {
+    /// Is it of this media type, whatever parameters that has?
+    pub(in crate::serve) fn is(&self, media: &str) -> bool {
+        self.media.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media)
+    }
+
+    /// What it says in JSON.
+    ///
+    /// # Errors
+    /// Invalid for what is none, or says what nobody asked.
+    pub(in crate::serve) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        serde_json::from_slice(&self.bytes).map_err(|error| Problem::invalid(format!("the body is not what it should be: {error}")))
+    }
+
+    /// As text.
+    pub(in crate::serve) fn text(&self) -> Result<&str, Problem> {
+        std::str::from_utf8(&self.bytes).map_err(|_| Problem::invalid("the body is not UTF-8"))
+    }
+
+    /// The fields of a form; of several of one name the last.
+    pub(in crate::serve) fn fields(&self) -> Fields {
+        Fields(form_urlencoded::parse(&self.bytes).into_owned().collect())
+    }
+}
+
+/// The fields of a form, or of a query.
+#[derive(Clone, Debug, Default)]
+pub(in crate::serve) struct Fields(pub(in crate::serve) BTreeMap<String, String>);
+
+impl Fields {
+    /// A field's text without blanks around it, where it is there and not empty.
+    pub(in crate::serve) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())
+    }
+
+    /// The same, or nothing.
+    pub(in crate::serve) fn text(&self, name: &str) -> &str {
+        self.get(name).unwrap_or_default()
+    }
+
+    /// A day: `2026-08-06`.
+    ///
+    /// # Errors
+    /// Invalid for what is none.
+    pub(in crate::serve) fn day(&self, name: &str) -> Result<Option<chrono::NaiveDate>, Problem> {
+        let read = |text: &str| text.parse().map_err(|_| Problem::invalid(format!("{name} is no day; give one such as 2026-08-06")));
+        self.get(name).map(read).transpose()
+    }
+}
+
+/// What stands behind the question mark.
+pub(in crate::serve) struct Query(pub(in crate::serve) Fields);
+
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let query = parts.uri.query().unwrap_or_default();
+        Ok(Self(Fields(form_urlencoded::parse(query.as_bytes()).into_owned().collect())))
+    }
+}
+
+/// The text of a header; nothing where it is not there, or is no text.
+pub(in crate::serve) fn text(headers: &HeaderMap, name: header::HeaderName) -> String {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().trim().to_owned()
+}
