@@ -37,6 +37,9 @@ mod refused;
 /// Clients that are installed here.
 mod clients;
 
+/// Over HTTP: programs and browsers.
+mod http;
+
 pub const USER: &str = "ana";
 
 /// A server, and how to come in.
