@@ -15,8 +15,8 @@ pub(super) fn writer<'a>(
     pipe: &'a mut Pipe<'_>,
     options: &Options,
 ) -> Result<Box<dyn Rows + 'a>> {
-    if let Some(text_schema) =
-        without_spans(&schema).filter(|_| !matches!(format, Format::Parquet | Format::Arrow | Format::ArrowStream) && !format.is_chart())
+    if let Some(text_schema) = without_spans(&schema)
+        .filter(|_| !matches!(format, Format::Parquet | Format::Arrow | Format::ArrowStream) && !format.is_chart())
     {
         let inner = writer(format, text_schema.clone(), pipe, options)?;
         return Ok(Box::new(SpansAsText { inner, schema: text_schema }));

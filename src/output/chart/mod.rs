@@ -46,19 +46,13 @@ mod svg;
 // The SVG as dots.
 mod png;
 
-/// The chart of rows that are there already, as SVG: of all their columns, or of those at these places.
+/// The chart of rows that are there already, as SVG, of the columns at these places.
 ///
 /// # Errors
 /// Invalid for what makes no chart, with what would.
-pub fn as_svg(schema: &SchemaRef, batches: &[RecordBatch], places: Option<Vec<usize>>, zone: chrono_tz::Tz) -> Result<String> {
-    let (schema, batches) = match places {
-        None => (schema.clone(), batches.to_vec()),
-        Some(places) => {
-            let projected = batches.iter().map(|batch| batch.project(&places)).collect::<std::result::Result<Vec<_>, _>>()?;
-            (SchemaRef::new(schema.project(&places)?), projected)
-        }
-    };
-    let columns = columns::of(&schema, &batches, Some(zone))?;
+pub fn as_svg(schema: &SchemaRef, batches: &[RecordBatch], places: &[usize], zone: chrono_tz::Tz) -> Result<String> {
+    let drawn = batches.iter().map(|batch| Ok(batch.project(places)?)).collect::<Result<Vec<_>>>()?;
+    let columns = columns::of(&schema.project(places)?, &drawn, Some(zone))?;
     Ok(svg::draw(&choose::figure(&columns, None)?))
 }
 

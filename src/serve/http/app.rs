@@ -86,10 +86,7 @@ impl App {
     ///
     /// # Errors
     /// Its own; unavailable when its time is over.
-    pub(in crate::serve) async fn within<T>(
-        &self,
-        work: impl Future<Output = crate::error::Result<T>>,
-    ) -> Result<T, Problem> {
+    pub(in crate::serve) async fn within<T>(&self, work: impl Future<Output = crate::error::Result<T>>) -> Result<T, Problem> {
         match self.shared.limits.statement {
             Some(limit) => match tokio::time::timeout(limit, work).await {
                 Ok(done) => Ok(done?),

@@ -57,7 +57,9 @@ pub(in crate::serve) async fn rows(
 /// # Errors
 /// Invalid for what is neither, and for values that are no single ones.
 pub(in crate::serve) fn parameters(given: Option<Value>) -> Result<(BTreeMap<String, String>, Vec<ScalarValue>), Problem> {
-    let odd = |value: &Value| Problem::invalid(format!("{value} is no value of a parameter; give a text, a number, true, false or null"));
+    let odd = |value: &Value| {
+        Problem::invalid(format!("{value} is no value of a parameter; give a text, a number, true, false or null"))
+    };
     match given {
         None | Some(Value::Null) => Ok(Default::default()),
         Some(Value::Object(named)) => {

@@ -17,11 +17,11 @@ impl Counters {
     /// In the text format of Prometheus.
     pub(in crate::serve) fn text(&self) -> String {
         let counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut text = "# HELP ier_http_requests_total Requests by way and status.\n# TYPE ier_http_requests_total counter\n".to_owned();
+        let mut text =
+            "# HELP ier_http_requests_total Requests by way and status.\n# TYPE ier_http_requests_total counter\n".to_owned();
         for ((method, path, status), number) in counted.iter() {
             // Writing to a text cannot fail.
-            let _ =
-                writeln!(text, "ier_http_requests_total{{method=\"{method}\",path=\"{path}\",status=\"{status}\"}} {number}");
+            let _ = writeln!(text, "ier_http_requests_total{{method=\"{method}\",path=\"{path}\",status=\"{status}\"}} {number}");
         }
         text
     }

@@ -53,7 +53,8 @@ impl Form {
         for (wanted, _) in media.iter().filter(|(_, quality)| *quality > 0.0) {
             let fits = |media: &str| {
                 let media = media.split(';').next().unwrap_or_default();
-                let whole_kind = wanted.strip_suffix("/*").is_some_and(|kind| kind == "*" || media.split('/').next() == Some(kind));
+                let whole_kind =
+                    wanted.strip_suffix("/*").is_some_and(|kind| kind == "*" || media.split('/').next() == Some(kind));
                 whole_kind || media.eq_ignore_ascii_case(wanted)
             };
             if let Some((.., form)) = FORMS.iter().find(|(_, media, ..)| fits(media)) {

@@ -96,7 +96,9 @@ fn admitted(app: &App, request: &Request) -> Result<(), Problem> {
     }
     let query = request.uri().query().unwrap_or_default();
     if form_urlencoded::parse(query.as_bytes()).any(|(name, _)| matches!(&*name, "token" | "access_token" | "authorization")) {
-        return Err(Problem::invalid("a token in an address is seen by too many; send it as a header: Authorization: Bearer TOKEN"));
+        return Err(Problem::invalid(
+            "a token in an address is seen by too many; send it as a header: Authorization: Bearer TOKEN",
+        ));
     }
     if is_foreign(request.method(), request.uri().path(), headers, &host) {
         return Err(Problem::forbidden("this was sent by another site, or by nobody who says who it is"));
@@ -244,7 +246,8 @@ mod tests {
 
     #[test]
     fn a_port_is_no_part_of_a_name() {
-        for (host, name) in [("localhost:1", "localhost"), ("[::1]:8427", "[::1]"), ("[::1]", "[::1]"), ("a", "a"), ("a:", "a:")] {
+        for (host, name) in [("localhost:1", "localhost"), ("[::1]:8427", "[::1]"), ("[::1]", "[::1]"), ("a", "a"), ("a:", "a:")]
+        {
             assert_eq!(name_of(host), name);
         }
     }

@@ -55,7 +55,8 @@ impl<const BYTES: usize> Body<BYTES> {
     /// # Errors
     /// Invalid for what is none, or says what nobody asked.
     pub(in crate::serve) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        serde_json::from_slice(&self.bytes).map_err(|error| Problem::invalid(format!("the body is not what it should be: {error}")))
+        serde_json::from_slice(&self.bytes)
+            .map_err(|error| Problem::invalid(format!("the body is not what it should be: {error}")))
     }
 
     /// As text.
@@ -89,7 +90,8 @@ impl Fields {
     /// # Errors
     /// Invalid for what is none.
     pub(in crate::serve) fn day(&self, name: &str) -> Result<Option<chrono::NaiveDate>, Problem> {
-        let read = |text: &str| text.parse().map_err(|_| Problem::invalid(format!("{name} is no day; give one such as 2026-08-06")));
+        let read =
+            |text: &str| text.parse().map_err(|_| Problem::invalid(format!("{name} is no day; give one such as 2026-08-06")));
         self.get(name).map(read).transpose()
     }
 }

@@ -154,9 +154,8 @@ async fn connection(stream: TcpStream, router: Router, mut phase: watch::Receive
         tokio::select! {
             // Whether the client was content is its own affair.
             _ended = served.as_mut() => return,
-            reached = phase.wait_for(|now| *now == next || *now == Phase::Over) => {
-                let over = reached.map_or(true, |now| *now == Phase::Over);
-                if over {
+            reached = async { phase.wait_for(|now| *now == next || *now == Phase::Over).await.map_or(Phase::Over, |now| *now) } => {
+                if reached == Phase::Over {
                     return;
                 }
                 leaving = true;

@@ -42,7 +42,10 @@ impl Packs {
             oldest.and_then(|name| waiting.remove(&name));
         }
         let name = secret();
-        waiting.insert(name.clone(), Waiting { who: who.to_owned(), person: person.to_owned(), made: now, zip: Arc::new(zip), seal });
+        waiting.insert(
+            name.clone(),
+            Waiting { who: who.to_owned(), person: person.to_owned(), made: now, zip: Arc::new(zip), seal },
+        );
         name
     }
 
@@ -67,7 +70,9 @@ mod tests {
         assert!(packs.get(&name, "ana", now).is_some());
         assert!(packs.get(&name, "bob", now).is_none() && packs.get("", "ana", now).is_none());
         assert!(packs.get(&name, "ana", now + WAITS).is_none());
-        (0..MOST).for_each(|later| drop(packs.keep(("ana", "003"), vec![1], String::new(), now + TimeDelta::seconds(later as i64 + 1))));
+        (0..MOST).for_each(|later| {
+            drop(packs.keep(("ana", "003"), vec![1], String::new(), now + TimeDelta::seconds(later as i64 + 1)))
+        });
         assert!(packs.get(&name, "ana", now).is_none(), "the oldest gives way");
     }
 }

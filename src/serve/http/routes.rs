@@ -87,9 +87,9 @@ pub(in crate::serve) const ROUTES: &[Route] = &[
 /// The ways, behind their doors.
 pub(super) fn router(app: &Arc<App>) -> Router {
     let mut router = Router::new();
-    for Route { method, path, need, handler } in ROUTES {
-        let door = Door { app: app.clone(), need: *need, method, path };
-        router = router.route(path, handler().layer(from_fn_with_state(door, recognise)));
+    for way in ROUTES {
+        let door = Door { app: app.clone(), need: way.need, method: way.method, path: way.path };
+        router = router.route(way.path, (way.handler)().layer(from_fn_with_state(door, recognise)));
     }
     let router = router.fallback(nothing).method_not_allowed_fallback(no_method);
     // Pages tell people what programs are told in JSON.

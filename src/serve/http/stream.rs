@@ -130,7 +130,7 @@ pub(in crate::serve) async fn send(
         headed.extend(columns(&run, &schema).into_bytes());
     }
     headed.extend(first.unwrap_or_default());
-    let rest = stream::unfold(Some(leaving), |leaving| async {
+    let rest = stream::unfold(Some(leaving), |leaving| async move {
         let mut leaving = leaving?;
         match leaving.next().await {
             Some(Ok(piece)) => Some((Ok(piece), Some(leaving))),
@@ -242,7 +242,13 @@ fn columns(run: &Run, schema: &SchemaRef) -> String {
             let key = if *seen == 1 { field.name().clone() } else { format!("{}_{seen}", field.name()) };
             let is_moment = matches!(field.data_type(), arrow::datatypes::DataType::Timestamp(_, Some(_)));
             let is_number = output::cells::is_number(field.data_type());
-            let kind = if is_moment { "moment" } else if is_number { "number" } else { "text" };
+            let kind = if is_moment {
+                "moment"
+            } else if is_number {
+                "number"
+            } else {
+                "text"
+            };
             json!({ "name": field.name(), "key": key, "kind": kind, "type": crate::query::engine::type_name(field.data_type()) })
         })
         .collect();

@@ -8,8 +8,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use super::layout::page;
-use super::person::coverage;
-use super::search::reason;
+use super::parts::{coverage, reason};
 use super::words::{picture as address, shown};
 use crate::audit::evidence::timeline;
 use crate::audit::verdict::Verdict;

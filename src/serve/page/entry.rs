@@ -48,11 +48,7 @@ pub(in crate::serve) async fn form(
 }
 
 /// Signs in by a token.
-pub(in crate::serve) async fn enter(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
+pub(in crate::serve) async fn enter(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let fields = body.fields();
     match app.shared.access.bearer(fields.text("token")) {
         Some(who) => Ok(begun(&app, &headers, who)),

@@ -9,7 +9,7 @@ use maud::html;
 
 use super::audit::{again, asked};
 use super::layout::page;
-use super::search::reason;
+use super::parts::reason;
 use super::words::shown;
 use crate::human::counted;
 use crate::record::id::SfId;

@@ -24,6 +24,9 @@ pub(super) mod oops;
 // To come in and go.
 pub(super) mod entry;
 
+// What several pages have: why somebody looks, and what was loaded.
+mod parts;
+
 // A person's mails over time, as a picture.
 mod picture;
 

@@ -10,12 +10,12 @@ use chrono_tz::Tz;
 use maud::{Markup, html};
 
 use super::layout::page;
-use super::search::reason;
+use super::parts::{coverage, reason};
 use super::words::{moment, or_none, picture as address, shown};
 use super::{audit, picture};
 use crate::audit::Alias;
 use crate::audit::facts::{Life, Record, erasure, life};
-use crate::audit::wording::{CAVEAT, both};
+use crate::audit::wording::both;
 use crate::calendar::local::Calendar;
 use crate::error::Result as Outcome;
 use crate::human::{count, counted};
@@ -157,22 +157,6 @@ fn facts(view: &View, zone: Tz) -> Markup {
     }
 }
 
-/// What was loaded, from when to when: nothing else can be found here.
-pub(super) fn coverage(loaded: Option<&IerCoverage>, zone: Tz) -> Markup {
-    html! {
-        p.note role="note" {
-            @match loaded {
-                Some(IerCoverage { files, first_sent: Some(first), last_sent: Some(last), .. }) => {
-                    "What was loaded here comes from " (counted(*files, "file")) ", sent " (moment(Some(*first), zone)) " to " (moment(Some(*last), zone))
-                    ". What was sent before, after, or without tracking is not here: no record is no proof that nothing was sent."
-                }
-                _ => "No mails were ever loaded here: no record is no proof that nothing was sent.",
-            }
-            " " (CAVEAT)
-        }
-    }
-}
-
 /// Which mails are looked for.
 struct Wanted<'a> {
     from: Option<NaiveDate>,
@@ -185,8 +169,7 @@ struct Wanted<'a> {
 impl Wanted<'_> {
     fn has(&self, record: &Record, life: &Life) -> bool {
         let day = record.date_sent.map(|at| at.with_timezone(&self.zone).date_naive());
-        let fits = |from: bool, to: bool| from && to;
-        let in_time = day.is_none_or(|day| fits(self.from.is_none_or(|from| from <= day), self.to.is_none_or(|to| day <= to)));
+        let in_time = day.is_none_or(|day| self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to));
         let words = Words::of(self.words);
         let named = || {
             let texts = [&record.email_name, &record.subject_line, &record.from_name];
@@ -292,8 +275,7 @@ fn mails_table(mails: &[&Record], view: &View, zone: Tz) -> Markup {
 }
 
 fn ids(view: &View, zone: Tz) -> Markup {
-    let edges: Vec<_> =
-        view.person.edges().iter().filter(|edge| view.as_of.is_none_or(|at| edge.learned_at <= at)).collect();
+    let edges: Vec<_> = view.person.edges().iter().filter(|edge| view.as_of.is_none_or(|at| edge.learned_at <= at)).collect();
     html! {
         @if edges.is_empty() {
             p { "One id is known: " code { (view.person.canonical_id()) } "." }

@@ -31,14 +31,8 @@ const SHOWN: usize = 1_000;
 const OWN: char = '.';
 
 /// What an answer may be downloaded as.
-pub(super) const DOWNLOADS: [(&str, &str); 6] = [
-    ("csv", "CSV"),
-    ("xlsx", "Excel"),
-    ("parquet", "Parquet"),
-    ("arrow", "Arrow"),
-    ("json", "JSON"),
-    ("ndjson", "NDJSON"),
-];
+pub(super) const DOWNLOADS: [(&str, &str); 6] =
+    [("csv", "CSV"), ("xlsx", "Excel"), ("parquet", "Parquet"), ("arrow", "Arrow"), ("json", "JSON"), ("ndjson", "NDJSON")];
 
 /// All questions.
 pub(in crate::serve) async fn list(
@@ -98,11 +92,13 @@ pub(in crate::serve) async fn answer(
             Some(words) if first.rows == 0 => nearest::where_none_has(&engine, words).await?,
             _ => None,
         };
-        Ok((first, near))
+        Ok::<_, crate::error::Error>((first, near))
     };
     let (first, near) = app.within(read).await?;
     let zone = app.site.zone;
-    let chart = (first.kept() == first.rows).then(|| as_svg(&first.schema, &first.batches, question.charted(), zone)).and_then(Result::ok);
+    // A picture is for questions that say what it draws, and of all rows.
+    let places = question.charted().filter(|_| first.kept() == first.rows && first.rows > 0);
+    let chart = places.and_then(|places| as_svg(&first.schema, &first.batches, &places, zone).ok());
     let content = html! {
         (head(&question))
         (fill(&caller, &question, &fields))

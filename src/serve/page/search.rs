@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 
 use super::layout::page;
+use super::parts::reason;
 use super::person;
 use super::words::{or_none, shown};
 use crate::human;
@@ -29,17 +30,6 @@ pub(in crate::serve) async fn home(State(app): State<Arc<App>>, Extension(caller
         (search(&app, &Fields::default(), true))
     };
     page(Some(&caller), "People", "/", content)
-}
-
-/// Why somebody looks. It comes first.
-pub(super) fn reason(app: &App, given: &str) -> Markup {
-    let is_wanted = app.shared.engine.wants_reason();
-    html! {
-        label for="reason" { "Reason" @if !is_wanted { span.small { " (optional)" } } }
-        input id="reason" name="reason" value=(given) placeholder="ticket 4711" required[is_wanted] autocomplete="off"
-            aria-describedby="logged";
-        p.small id="logged" { "This look-up is logged: who looked, whom they looked up, when, and this reason." }
-    }
 }
 
 fn search(app: &App, fields: &Fields, is_first: bool) -> Markup {

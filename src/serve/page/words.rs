@@ -96,7 +96,20 @@ pub(super) fn picture(svg: &str) -> String {
     let mut address = "data:image/svg+xml,".to_owned();
     for byte in svg.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b' ' | b'=' | b':' | b'/' | b'.' | b',' | b'-' | b'_' | b'(' | b')' | b';' => {
+            b'a'..=b'z'
+            | b'A'..=b'Z'
+            | b'0'..=b'9'
+            | b' '
+            | b'='
+            | b':'
+            | b'/'
+            | b'.'
+            | b','
+            | b'-'
+            | b'_'
+            | b'('
+            | b')'
+            | b';' => {
                 address.push(byte as char);
             }
             other => address.push_str(&format!("%{other:02X}")),

@@ -76,10 +76,8 @@ pub(in crate::serve::http) async fn show(State(app): State<Arc<App>>) -> Result<
     let Health { status, jobs } = app.within(health(&app)).await?;
     let mut told = serde_json::to_value(&status).map_err(|error| Error::internal("the status is no json").with_source(error))?;
     if let Some(told) = told.as_object_mut() {
-        let jobs: serde_json::Map<String, Value> = jobs
-            .into_iter()
-            .map(|(job, history)| (job, serde_json::to_value(&history).unwrap_or_default()))
-            .collect();
+        let jobs: serde_json::Map<String, Value> =
+            jobs.into_iter().map(|(job, history)| (job, serde_json::to_value(&history).unwrap_or_default())).collect();
         told.insert("jobs".to_owned(), jobs.into());
         told.insert("unanswered_catalog_statements".to_owned(), json!(pg::unanswered()));
         told.insert("running_statements".to_owned(), json!(app.runs.running()));
@@ -89,12 +87,8 @@ pub(in crate::serve::http) async fn show(State(app): State<Arc<App>>) -> Result<
 
 /// Who asks, and what they may.
 pub(in crate::serve::http) async fn me(Extension(caller): Extension<Caller>) -> Response {
-    let rights = [
-        ("sql", Right::Sql),
-        ("people", Right::People),
-        ("operations", Right::Operations),
-        ("look_ups", Right::LookUps),
-    ];
+    let rights =
+        [("sql", Right::Sql), ("people", Right::People), ("operations", Right::Operations), ("look_ups", Right::LookUps)];
     let rights: Vec<&str> = rights.into_iter().filter(|(_, right)| caller.may(*right)).map(|(name, _)| name).collect();
     axum::Json(json!({ "name": caller.who.name, "rights": rights })).into_response()
 }

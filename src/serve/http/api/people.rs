@@ -157,9 +157,7 @@ pub(in crate::serve) async fn audited(
 ) -> Result<Audit, Problem> {
     let _place = app.look_up().await?;
     let engine = app.looking(&caller.who, reason)?;
-    let asked = async {
-        audit(&engine, &engine.person(who).await?, question).await
-    };
+    let asked = async { audit(&engine, &engine.person(who).await?, question).await };
     app.within(asked).await
 }
 
@@ -186,9 +184,7 @@ pub(in crate::serve) async fn packed(
     let _place = app.look_up().await?;
     let engine = app.looking(&caller.who, reason)?;
     let inquiry = Inquiry { who: who.to_owned(), question, asked_by: caller.who.name.clone() };
-    let asked = async {
-        pack(engine.warehouse(), &engine, &inquiry, app.now()).await
-    };
+    let asked = async { pack(engine.warehouse(), &engine, &inquiry, app.now()).await };
     app.within(asked).await
 }
 
@@ -241,7 +237,7 @@ pub(in crate::serve) async fn checked(
             let person = SfId::of_person(&says.person)?;
             engine.looked_up("audit verify", &person, archive.records.len() as u64).await?;
         }
-        Ok(report)
+        Ok::<_, Error>(report)
     };
     app.within(asked).await
 }

@@ -61,7 +61,8 @@ pub(in crate::serve::http) async fn ask(
 
 /// What a chart is to be.
 pub(in crate::serve) fn kind(name: &str) -> Result<Kind, Problem> {
-    Kind::from_str(name, true).map_err(|_| Problem::invalid(format!("there is no chart \"{name}\"; there are line, bar and heat")))
+    Kind::from_str(name, true)
+        .map_err(|_| Problem::invalid(format!("there is no chart \"{name}\"; there are line, bar and heat")))
 }
 
 /// The statements that run, or ran a moment ago.

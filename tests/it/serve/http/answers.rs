@@ -19,7 +19,8 @@ const BY_MONTH: &str = "SELECT to_char(date_trunc('month', sent_date), '%Y-%m') 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_answer_is_the_same_in_every_form() {
     let site = Web::usual().await;
-    let expected: Vec<(String, i64, i64)> = MONTHS.iter().map(|(month, mails, opened)| ((*month).to_owned(), *mails, *opened)).collect();
+    let expected: Vec<(String, i64, i64)> =
+        MONTHS.iter().map(|(month, mails, opened)| ((*month).to_owned(), *mails, *opened)).collect();
 
     let reply = site.sql(BY_MONTH, "json");
     assert_eq!((reply.code, reply.header("content-type")), (200, Some("application/json")), "{}", reply.text());
@@ -69,7 +70,8 @@ async fn one_answer_is_the_same_in_every_form() {
 
     // What is accepted decides where no format is named.
     let token = format!("Authorization: Bearer {}", site.token);
-    let reply = curl(&["-H", &token, "-H", "Accept: text/csv", "--data-binary", "SELECT 1 AS one", &site.url("/api/v1/sql")], b"");
+    let reply =
+        curl(&["-H", &token, "-H", "Accept: text/csv", "--data-binary", "SELECT 1 AS one", &site.url("/api/v1/sql")], b"");
     assert_eq!(reply.text(), "one\n1\n");
     site.stops().await;
 }
@@ -94,7 +96,8 @@ async fn parameters_are_values_and_nothing_else() {
     let ask = |body: serde_json::Value| site.post("/api/v1/sql", body);
     let reply = ask(json!({ "sql": "SELECT $1 AS a, $2 + 1 AS b, $3 AS c", "parameters": ["it's; DROP", 41, true] }));
     assert_eq!(reply.json(), json!([{ "a": "it's; DROP", "b": 42, "c": true }]), "{}", reply.text());
-    let named = "-- Mails since?\n-- Parameters:\n--   since  date  -  a day\nSELECT count(*) AS n FROM ier WHERE sent_date >= $since";
+    let named =
+        "-- Mails since?\n-- Parameters:\n--   since  date  -  a day\nSELECT count(*) AS n FROM ier WHERE sent_date >= $since";
     let reply = ask(json!({ "sql": named, "parameters": { "since": "2026-10-01" } }));
     assert_eq!(reply.json(), json!([{ "n": 4 }]), "{}", reply.text());
     let reply = ask(json!({ "sql": named }));

@@ -57,7 +57,10 @@ async fn from_a_name_to_a_verdict_and_its_evidence_without_a_script() {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(page.contains("title=\"2026-10-20 16:00:00 UTC\""), "UTC stands behind it");
-    assert!(page.contains("<img class=\"wide\" src=\"data:image/svg+xml,") && page.contains("alt=\"From 2025-11-30 to "), "{page}");
+    assert!(
+        page.contains("<img class=\"wide\" src=\"data:image/svg+xml,") && page.contains("alt=\"From 2025-11-30 to "),
+        "{page}"
+    );
     assert!(page.contains("<caption>") && page.contains("scope=\"col\""));
 
     let narrowed = [("id", ANA), ("reason", "r"), ("outcome", "clicked")];
@@ -70,7 +73,12 @@ async fn from_a_name_to_a_verdict_and_its_evidence_without_a_script() {
 
     let asked = [("id", ANA), ("reason", "r"), ("what", "deadline reminder"), ("by", "about")];
     let text = read(&site.browse(&cookie, "/audit", &asked).text());
-    for part in ["Was Ana Ortiz told?", "Ana Ortiz was sent \"OE 2026 – deadline reminder\" of 2026-10-20.", "SENT", "an unsubscription was recorded"] {
+    for part in [
+        "Was Ana Ortiz told?",
+        "Ana Ortiz was sent \"OE 2026 – deadline reminder\" of 2026-10-20.",
+        "SENT",
+        "an unsubscription was recorded",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let asked = [("id", "003f4000000000AAAQ"), ("reason", "r"), ("what", "deadline reminder"), ("by", "about")];
@@ -163,7 +171,8 @@ async fn a_person_whose_name_is_a_script_is_shown_by_that_name() {
     const SUBJECT: &str = "\"><img src=x onerror=alert(2)>&amp;\u{202E}";
     let fixture = Fixture::empty().await;
     let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
-    let contact = format!("Id,Name,Email,SystemModstamp,IsDeleted\n{ANA},{},a@example.edu,2026-08-01T00:00:00.000Z,false\n", quoted(NAME));
+    let contact =
+        format!("Id,Name,Email,SystemModstamp,IsDeleted\n{ANA},{},a@example.edu,2026-08-01T00:00:00.000Z,false\n", quoted(NAME));
     let file = fixture.file("contact.csv", contact);
     fixture.load_as([file], Some("contact")).await.unwrap();
     let given = std::fs::read_to_string(crate::fixture::data().join("individual_email_result.csv")).unwrap();

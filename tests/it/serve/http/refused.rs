@@ -87,7 +87,8 @@ async fn what_another_site_sends_is_refused() {
     }
     let reply = curl(&["-H", &cookie, "-H", "Sec-Fetch-Site: cross-site", &site.url("/api/v1/status")], b"");
     assert_eq!(reply.code, 403, "a cross-site GET");
-    let page = ["-H", &cookie, "-H", "Sec-Fetch-Site: cross-site", "-H", "Sec-Fetch-Mode: navigate", "-H", "Sec-Fetch-Dest: document"];
+    let page =
+        ["-H", &cookie, "-H", "Sec-Fetch-Site: cross-site", "-H", "Sec-Fetch-Mode: navigate", "-H", "Sec-Fetch-Dest: document"];
     assert_eq!(curl(&[&page[..], &[&site.url("/questions")]].concat(), b"").code, 200, "a link from elsewhere leads to a page");
     site.stops().await;
 }
@@ -121,7 +122,8 @@ async fn every_response_says_what_a_browser_may_do_with_it() {
     for path in ["/", "/api/v1/me", "/nothing", "/worksheet", "/healthz"] {
         let reply = site.browse(&cookie, path, &[]);
         let policy = reply.header("content-security-policy").unwrap();
-        for part in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'"] {
+        for part in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'"]
+        {
             assert!(policy.contains(part), "{path}: {policy}");
         }
         assert!(!policy.contains("unsafe"), "{policy}");
@@ -165,7 +167,9 @@ async fn what_is_too_much_or_not_understood_is_refused_and_the_server_goes_on() 
         assert!(problem["detail"].as_str().unwrap().contains(part), "{problem}");
         assert_eq!((problem["status"].as_u64(), problem["id"].as_str().unwrap().len()), (Some(u64::from(code)), 36));
     }
-    for body in ["{", "[]", "{\"sql\": 1}", "{\"sql\": \"SELECT 1\", \"unknown\": 1}", "{\"sql\": \"SELECT $1\", \"parameters\": [[1]]}"] {
+    for body in
+        ["{", "[]", "{\"sql\": 1}", "{\"sql\": \"SELECT 1\", \"unknown\": 1}", "{\"sql\": \"SELECT $1\", \"parameters\": [[1]]}"]
+    {
         let reply = site.send("/api/v1/sql", "application/json", body.as_bytes());
         assert_eq!(reply.code, 400, "{body}: {}", reply.text());
     }
@@ -189,7 +193,10 @@ async fn evidence_is_fetched_by_who_made_it_alone() {
     let pack = site.browse(&cookie, "/evidence/file", &[("pack", &name)]);
     assert_eq!((pack.code, pack.header("content-type")), (200, Some("application/zip")), "{}", pack.text());
     assert_eq!(site.browse(&cookie, "/evidence/file", &[("pack", &"0".repeat(64))]).code, 404);
-    assert_eq!(curl(&["-H", "Sec-Fetch-Site: same-origin", "--data", &format!("pack={name}"), &site.url("/evidence/file")], b"").code, 303);
+    assert_eq!(
+        curl(&["-H", "Sec-Fetch-Site: same-origin", "--data", &format!("pack={name}"), &site.url("/evidence/file")], b"").code,
+        303
+    );
     site.fixture.clock.tick(chrono::Duration::minutes(11));
     assert_eq!(site.browse(&cookie, "/evidence/file", &[("pack", &name)]).code, 404, "not for long");
     site.stops().await;
