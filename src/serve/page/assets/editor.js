@@ -23,7 +23,7 @@ export function statementAt(text, place) {
   for (const [kind, piece] of tokens(text)) {
     at += piece.length;
     if (kind === "" && piece === ";") {
-      if (place < at || !text.slice(at).trim()) return { sql: text.slice(start, at - 1), start };
+      if (place <= at || !text.slice(at).trim()) return { sql: text.slice(start, at - 1), start };
       start = at;
     }
   }
