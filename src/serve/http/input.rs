@@ -1,12 +1,16 @@
 //! What a request brings: its query, its body within limits, its fields.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use axum::body::{Bytes, to_bytes};
+use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+use bytes::BytesMut;
+use futures::StreamExt;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 use url::form_urlencoded;
 
 use super::problem::Problem;
@@ -16,6 +20,12 @@ const BODY: usize = 1 << 20;
 
 /// Bytes of a pack of evidence.
 pub(in crate::serve) const PACK: usize = 64 << 20;
+
+/// Of a body that is too long, so much more is read, so that who sends it hears why it is refused.
+const HEARD_OUT: usize = 8 << 20;
+
+/// A body comes within so long.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The body of a request, and what it says it is.
 pub(in crate::serve) struct Body<const BYTES: usize = BODY> {
@@ -36,10 +46,26 @@ impl<S: Send + Sync, const BYTES: usize> FromRequest<S> for Body<BYTES> {
         }
         let media = text(headers, header::CONTENT_TYPE);
         let too_long = || {
-            let detail = format!("the body is longer than {} bytes, or broke off", crate::human::count(BYTES as u64));
+            let detail = format!("the body is longer than {} bytes", crate::human::count(BYTES as u64));
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too large", detail)
         };
-        let bytes = to_bytes(request.into_body(), BYTES).await.map_err(|_| too_long())?;
+        let reading = async {
+            let mut pieces = request.into_body().into_data_stream();
+            let (mut bytes, mut seen) = (BytesMut::new(), 0);
+            while let Some(piece) = pieces.next().await {
+                let piece = piece.map_err(|_| Problem::invalid("the body broke off"))?;
+                seen += piece.len();
+                match seen {
+                    seen if seen <= BYTES => bytes.extend_from_slice(&piece),
+                    // Who still sends does not hear the answer.
+                    seen if seen <= BYTES + HEARD_OUT => bytes.clear(),
+                    _ => return Err(too_long()),
+                }
+            }
+            if seen > BYTES { Err(too_long()) } else { Ok(bytes.freeze()) }
+        };
+        let late = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "too slow", "the body took too long to come");
+        let bytes = timeout(PATIENCE, reading).await.map_err(late)??;
         Ok(Self { media, bytes })
     }
 }

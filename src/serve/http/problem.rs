@@ -24,7 +24,7 @@ pub(in crate::serve) struct Problem {
     /// What happened, and what to do about it.
     pub(in crate::serve) detail: String,
     /// A number nobody else has, to ask about it by.
-    id: Uuid,
+    id: String,
     /// After how many seconds it may be tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u32>,
@@ -34,7 +34,7 @@ impl Problem {
     /// A problem of a kind that is named in words.
     pub(in crate::serve) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
         let kind = format!("urn:ier:problem:{}", title.replace(' ', "-"));
-        Self { kind, title, status: status.as_u16(), detail: detail.into(), id: Uuid::new_v4(), retry_after: None }
+        Self { kind, title, status: status.as_u16(), detail: detail.into(), id: Uuid::new_v4().to_string(), retry_after: None }
     }
 
     /// The request is wrong.

@@ -44,7 +44,7 @@ pub(in crate::serve) struct Run {
 #[derive(Clone, Debug, Serialize)]
 pub(in crate::serve) struct Told {
     /// Its number.
-    pub(in crate::serve) run: Uuid,
+    pub(in crate::serve) run: String,
     /// Where it is.
     pub(in crate::serve) state: State,
     /// Rows found so far.
@@ -86,7 +86,7 @@ impl Run {
     fn told(&self, now: DateTime<Utc>) -> Told {
         let (state, ended) = *locked(&self.ended);
         let seconds = (ended.unwrap_or(now) - self.started_at).as_seconds_f64();
-        Told { run: self.id, state, rows: self.rows(), started_at: self.started_at, seconds }
+        Told { run: self.id.to_string(), state, rows: self.rows(), started_at: self.started_at, seconds }
     }
 }
 
@@ -120,7 +120,7 @@ impl Runs {
         let known = locked(&self.0);
         let mut told: Vec<Told> =
             known.values().filter(|run| of.is_none_or(|who| run.who == who)).map(|run| run.told(now)).collect();
-        told.sort_by(|a, b| (b.started_at, b.run).cmp(&(a.started_at, a.run)));
+        told.sort_by(|a, b| (b.started_at, &b.run).cmp(&(a.started_at, &a.run)));
         told
     }
 

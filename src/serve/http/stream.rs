@@ -5,6 +5,7 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -17,7 +18,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
 use super::app::App;
@@ -37,6 +38,9 @@ const AHEAD: usize = 4;
 
 /// What no reader of Arrow takes for a message or an end: a message of two gigabytes.
 const NO_MESSAGE: [u8; 8] = [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F];
+
+/// How long a connection has to send what no reader takes for a message.
+const FLUSH: Duration = Duration::from_millis(100);
 
 /// How an answer is to leave.
 pub(in crate::serve) struct Outgoing {
@@ -119,7 +123,7 @@ pub(in crate::serve) async fn send(
         // Nobody may be there any more to hear it.
         drop(told.send(outcome));
     });
-    let mut leaving = Leaving { receiver, end: Some(end), form: outgoing.form, run: run.clone() };
+    let mut leaving = Leaving { receiver, end: Some(end), form: outgoing.form, run: run.clone(), is_marked: false };
     let first = match leaving.next().await {
         Some(Ok(first)) => Some(first),
         Some(Err(problem)) => return Err(*problem),
@@ -180,7 +184,7 @@ fn gone() -> Error {
 }
 
 /// Comes back when a statement is to stop, and says why.
-async fn over(app: &App, run: &Run, deadline: Option<(Instant, std::time::Duration)>) -> Error {
+async fn over(app: &App, run: &Run, deadline: Option<(Instant, Duration)>) -> Error {
     let late = async {
         match deadline {
             Some((deadline, limit)) => {
@@ -252,7 +256,7 @@ fn columns(run: &Run, schema: &SchemaRef) -> String {
             json!({ "name": field.name(), "key": key, "kind": kind, "type": crate::query::engine::type_name(field.data_type()) })
         })
         .collect();
-    format!("{}\n", json!(["columns", columns, run.id()]))
+    format!("{}\n", json!(["columns", columns, run.id().to_string()]))
 }
 
 /// What is written goes out piece by piece.
@@ -291,11 +295,18 @@ struct Leaving {
     end: Option<oneshot::Receiver<Result<()>>>,
     form: Form,
     run: Arc<Run>,
+    /// It failed, and what is no message was sent.
+    is_marked: bool,
 }
 
 impl Leaving {
     /// The next piece; none when the answer is whole.
     async fn next(&mut self) -> Option<Result<Bytes, Box<Problem>>> {
+        if self.is_marked {
+            // What waits is sent before the connection breaks off.
+            sleep(FLUSH).await;
+            return Some(Err(Box::new(gone().into())));
+        }
         if let Some(piece) = self.receiver.recv().await {
             return Some(Ok(piece));
         }
@@ -314,20 +325,10 @@ impl Leaving {
         match self.form {
             // In this form a failure can be told, and what has no last line is not whole.
             Form::Rows => Some((Ok(Bytes::from(format!("[\"problem\",{}]\n", problem.json()))), None)),
-            Form::File(Format::ArrowStream) => {
-                // Once more: then it breaks off.
-                let again = Self { form: Form::File(Format::Arrow), ..self };
-                Some((Ok(Bytes::from_static(&NO_MESSAGE)), Some(again.failing())))
+            Form::File(Format::ArrowStream) if !self.is_marked => {
+                Some((Ok(Bytes::from_static(&NO_MESSAGE)), Some(Self { is_marked: true, ..self })))
             }
             Form::File(_) => Some((Err(io::Error::other("the statement failed")), None)),
         }
-    }
-
-    /// The same, so that its next word is that it failed.
-    fn failing(mut self) -> Self {
-        let (told, end) = oneshot::channel();
-        drop(told.send(Err(Error::interrupted("the statement failed"))));
-        self.end = Some(end);
-        self
     }
 }

@@ -9,7 +9,6 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::super::app::App;
 use super::super::asked::{Asked, parameters, rows};
@@ -29,7 +28,7 @@ struct Request {
     format: Option<String>,
     chart: Option<String>,
     reason: Option<String>,
-    run: Option<Uuid>,
+    run: Option<String>,
     first: Option<usize>,
 }
 
@@ -71,7 +70,8 @@ pub(in crate::serve::http) async fn ask(
     if !listed.is_empty() {
         return Err(Problem::invalid("a question's parameters have names; give an object"));
     }
-    let outgoing = Outgoing { first: request.first, chart, run: request.run, ..Outgoing::of(form) };
+    let outgoing =
+        Outgoing { first: request.first, chart, run: super::sql::run_number(request.run.as_deref())?, ..Outgoing::of(form) };
     answer(&app, (&caller, request.reason.as_deref()), (&question, given, request.with_names), outgoing).await
 }
 

@@ -30,7 +30,7 @@ struct Request {
     format: Option<String>,
     chart: Option<String>,
     reason: Option<String>,
-    run: Option<Uuid>,
+    run: Option<String>,
     first: Option<usize>,
 }
 
@@ -54,7 +54,7 @@ pub(in crate::serve::http) async fn ask(
     let (given, parameters) = parameters(request.parameters)?;
     let parsed = Parsed::of(&request.sql)?;
     let reason = request.reason.as_deref().or(query.get("reason"));
-    let outgoing = Outgoing { first: request.first, chart, run: request.run, ..Outgoing::of(form) };
+    let outgoing = Outgoing { first: request.first, chart, run: run_number(request.run.as_deref())?, ..Outgoing::of(form) };
     let asking = rows(&app, (&caller.who, reason), Asked::Statement { parsed, given, parameters });
     send(&app, &caller.who.name, asking, outgoing).await
 }
@@ -63,6 +63,12 @@ pub(in crate::serve::http) async fn ask(
 pub(in crate::serve) fn kind(name: &str) -> Result<Kind, Problem> {
     Kind::from_str(name, true)
         .map_err(|_| Problem::invalid(format!("there is no chart \"{name}\"; there are line, bar and heat")))
+}
+
+/// The number that who asks gives a statement.
+pub(super) fn run_number(text: Option<&str>) -> Result<Option<Uuid>, Problem> {
+    let wrong = || Problem::invalid("run is no number of a statement; give a UUID");
+    text.map(|text| number(text).ok_or_else(wrong)).transpose()
 }
 
 /// The statements that run, or ran a moment ago.
