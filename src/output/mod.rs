@@ -13,7 +13,7 @@ mod rows;
 mod width;
 
 // Columns as other programs take them: no views, no dictionaries, no two of one name.
-mod plain;
+pub mod plain;
 
 // Text inside HTML and SVG.
 pub mod markup;

@@ -235,15 +235,12 @@ pub(in crate::serve) fn only(answer: SendableRecordBatchStream, places: Vec<usiz
 
 /// The first line of the worksheet's form.
 fn columns(run: &Run, schema: &SchemaRef) -> String {
-    let mut names = std::collections::HashMap::<&str, usize>::new();
+    let keys = output::plain::distinct(schema);
     let columns: Vec<Value> = schema
         .fields()
         .iter()
-        .map(|field| {
-            let seen = names.entry(field.name()).or_default();
-            *seen += 1;
-            // Rows are objects: two columns of one name are told apart as `output` does.
-            let key = if *seen == 1 { field.name().clone() } else { format!("{}_{seen}", field.name()) };
+        .zip(keys.fields())
+        .map(|(field, key)| {
             let is_moment = matches!(field.data_type(), arrow::datatypes::DataType::Timestamp(_, Some(_)));
             let is_number = output::cells::is_number(field.data_type());
             let kind = if is_moment {
@@ -253,7 +250,7 @@ fn columns(run: &Run, schema: &SchemaRef) -> String {
             } else {
                 "text"
             };
-            json!({ "name": field.name(), "key": key, "kind": kind, "type": crate::query::engine::type_name(field.data_type()) })
+            json!({ "name": field.name(), "key": key.name(), "kind": kind, "type": crate::query::engine::type_name(field.data_type()) })
         })
         .collect();
     format!("{}\n", json!(["columns", columns, run.id().to_string()]))

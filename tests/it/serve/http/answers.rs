@@ -13,7 +13,7 @@ use super::{Web, curl};
 const MONTHS: [(&str, i64, i64); 5] =
     [("2025-11", 1, 1), ("2025-12", 3, 2), ("2026-08", 6, 3), ("2026-09", 1, 1), ("2026-10", 4, 2)];
 
-const BY_MONTH: &str = "SELECT to_char(date_trunc('month', sent_date), '%Y-%m') AS month, count(*) AS mails, \
+const BY_MONTH: &str = "SELECT substr(CAST(sent_date AS VARCHAR), 1, 7) AS month, count(*) AS mails, \
     count(*) FILTER (WHERE opened) AS opened FROM ier GROUP BY 1 ORDER BY 1";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,13 +79,13 @@ async fn one_answer_is_the_same_in_every_form() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_worksheets_rows_say_how_many_there_are_and_when_they_are_whole() {
     let site = Web::usual().await;
-    let body = json!({ "sql": "SELECT x, x AS x FROM generate_series(1, 25000) AS a(x)", "format": "rows", "first": 3 });
+    let body = json!({ "sql": "SELECT a.x, b.x FROM generate_series(1, 25000) AS a(x), generate_series(1, 1) AS b(x)", "format": "rows", "first": 3 });
     let reply = site.post("/api/v1/sql", body);
     let lines: Vec<serde_json::Value> = reply.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 5, "{}", reply.text());
     assert_eq!(lines[0][0], "columns");
     assert_eq!(lines[0][1][1]["key"], "x_2", "{}", lines[0]);
-    assert_eq!(lines[1], json!({ "x": 1, "x_2": 1 }));
+    assert_eq!(lines[1]["x_2"], 1);
     assert_eq!(lines[4], json!(["end", { "rows": 25000 }]));
     site.stops().await;
 }
