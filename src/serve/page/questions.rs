@@ -15,7 +15,7 @@ use crate::human;
 use crate::output::chart::as_svg;
 use crate::query::question::{Default as Given, Parameter, Question, Type};
 use crate::serve::access::Right;
-use crate::serve::http::api::questions::{all, answer as sent, one};
+use crate::serve::http::api::questions::{all, allowed, answer as sent, one};
 use crate::serve::http::app::App;
 use crate::serve::http::asked::{Asked, rows};
 use crate::serve::http::form::Form;
@@ -82,6 +82,7 @@ pub(in crate::serve) async fn answer(
         let outgoing = Outgoing { file: Some(format!("{}-{day}", question.name)), ..Outgoing::of(form) };
         return sent(&app, (&caller, reason), (&question, given, with_names), outgoing).await;
     }
+    allowed(&caller, &question, with_names)?;
     let Some(_turn) = app.shared.turn().await else { return Err(Problem::busy()) };
     let about_words = given.get("about").cloned();
     let asked = Asked::Question { sql: question.sql.clone(), given, with_names };

@@ -17,7 +17,8 @@ use super::super::guard::Caller;
 use super::super::input::{Body, Query};
 use super::super::problem::Problem;
 use super::super::stream::{Outgoing, send};
-use crate::query::question::{Question, find, library};
+use crate::query::question::{Question, Type, find, library};
+use crate::serve::access::Right;
 
 /// A question with its values.
 #[derive(Debug, Default, Deserialize)]
@@ -75,6 +76,15 @@ pub(in crate::serve::http) async fn ask(
     answer(&app, (&caller, request.reason.as_deref()), (&question, given, request.with_names), outgoing).await
 }
 
+/// Refuses a question about a person, and names beside ids, to who may not look people up.
+pub(in crate::serve) fn allowed(caller: &Caller, question: &Question, with_names: bool) -> Result<(), Problem> {
+    let is_about_somebody = question.parameters.iter().any(|parameter| parameter.kind == Type::Person);
+    match (is_about_somebody || with_names) && !caller.may(Right::People) {
+        true => Err(Problem::forbidden("this shows who people are: it takes the right to look them up")),
+        false => Ok(()),
+    }
+}
+
 /// Asks a question, and sends the answer.
 pub(in crate::serve) async fn answer(
     app: &Arc<App>,
@@ -82,6 +92,7 @@ pub(in crate::serve) async fn answer(
     (question, given, with_names): (&Question, BTreeMap<String, String>, bool),
     outgoing: Outgoing,
 ) -> Result<Response, Problem> {
+    allowed(caller, question, with_names)?;
     let places = question.charted().filter(|_| outgoing.form.format().is_chart());
     let asked = Asked::Question { sql: question.sql.clone(), given, with_names };
     let asking = async {

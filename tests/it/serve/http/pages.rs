@@ -133,7 +133,7 @@ async fn questions_are_forms_and_answers_are_tables_and_files() {
     let file = site.browse(&cookie, "/questions/hard_bounced", &[("from", "2020-01-01"), (".format", "csv")]);
     assert_eq!(file.header("content-disposition"), Some("attachment; filename=\"hard_bounced-2026-11-15.csv\""));
     assert_eq!(csv::Reader::from_reader(&*file.body).records().count(), 1);
-    let none = site.browse(&cookie, "/questions/told", &[("about", "no words of any e-mail")]);
+    let none = site.browse(&cookie, "/questions/told", &[("id", ANA), ("about", "no words of any e-mail")]);
     assert!(read(&none.text()).contains("No send on record has the words"), "{}", none.text());
     let wrong = site.browse(&cookie, "/questions/hard_bounced", &[("from", "soon")]);
     assert_eq!(wrong.code, 400);
@@ -194,7 +194,7 @@ async fn a_person_whose_name_is_a_script_is_shown_by_that_name() {
         ("/audit", vec![("id", ANA), ("what", "onerror"), ("by", "about")]),
         ("/evidence", vec![("id", ANA), ("what", "onerror"), ("by", "about")]),
         ("/people", vec![("text", NAME)]),
-        ("/questions/told", vec![("about", TYPED)]),
+        ("/questions/told", vec![("id", ANA), ("about", TYPED)]),
         ("/audit", vec![("id", ANA), ("what", TYPED), ("by", "about")]),
         ("/people", vec![("text", "</title><script>")]),
     ];
