@@ -1,4 +1,4 @@
-//! Where time comes from: the only file that reads the system's clock, so that a test can be any day it likes.
+//! The clock. This is the only file that reads the system's clock, so that tests can choose the time.
 
 #![expect(clippy::disallowed_methods, reason = "here the system's clock is read")]
 

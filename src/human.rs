@@ -1,7 +1,7 @@
-//! Numbers as people read them: thousands separated, bytes in KiB and MiB, durations in words. And texts as a terminal may get
-//! them: names and subjects come from strangers, and what shows them obeys some characters.
+//! Formats numbers for people: thousands separated, bytes in KiB and MiB, durations in words. And makes texts harmless for a
+//! terminal: names and subjects come from strangers, and a terminal obeys some characters in them.
 //!
-//! Reports for machines carry the bare numbers and texts; these are for the eye only.
+//! Reports for machines have the bare numbers and texts.
 //!
 //! # Decisions
 //! - 2026-11-28 **A report writes moments in UTC, and whoever prints it for people shows them in their zone.** A report knows no

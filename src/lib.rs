@@ -12,12 +12,12 @@
 //! on the order of arrival. The archive commits before hot forgets. A reader pins hot before the archive. A table
 //! changes by one function only. Nothing is dropped uncounted.
 //!
-//! A room knows those before it in this list only; the command line alone sees all.
+//! A room uses only the rooms before it in this list. So only the command line uses all.
 //!
 //! # Decisions
 //! - 2026-11-28 **What two files took from each other stands in a third.** No circle of imports is left to be kept in mind,
-//!   and a test finds the next one. Names that many use stay where they were by re-export only where a room's face is meant
-//!   (`output`, `record::fields`).
+//!   and a test finds the next one. Names are re-exported only where they are the public face of a room (`output`,
+//!   `record::fields`).
 //! - 2026-11-28 **The order of `mod` lines is the order of floors**, in `lake/` and `query/`, in place of a list in the
 //!   test: who adds a module says where it belongs, and the test holds them to it.
 
@@ -28,22 +28,22 @@ pub mod error;
 // The one place where time is read.
 pub mod clock;
 
-// When something happens again and again, and the calendar people live by.
+// Schedules such as `daily at 02:00`, and days and terms in the organisation's time zone.
 pub mod calendar;
 
 // What can be set, by file, environment and arguments, and the defaults.
 pub mod settings;
 
-// Numbers, sizes and lengths of time as people read them.
+// Formats numbers, sizes, durations and texts for people.
 pub mod human;
 
-// How far a long job has come.
+// How jobs report their progress.
 pub mod progress;
 
 // What a record is: its columns, its ids, its key, and which of two versions wins.
 pub mod record;
 
-// Where records come from: exports read, recognised and decoded; what cannot be read is rejected.
+// Reads exports: recognises their tables, decodes values, rejects rows that cannot be read.
 pub mod source;
 
 // Invented exports, to try, test and measure with.
@@ -58,23 +58,23 @@ pub mod tiers;
 // The warehouse's own small tables and locks: holds, look-ups, sends, runs, coverage, the lease.
 pub mod ledgers;
 
-// An answer written down: a table, a spreadsheet, files for machines, charts, lists of ids.
+// Writes answers: tables, spreadsheets, files for machines, charts, lists of ids.
 pub mod output;
 
-// One door: SQL over hot and archive as one table.
+// The engine: SQL over hot and archive as one table.
 pub mod query;
 
-// What is proved to outsiders: who was told, and packs of evidence.
+// Audits: was this person sent this e-mail? With packs of evidence that others can check.
 pub mod audit;
 
-// What runs unattended, one verb a file: plan, then execute, then report.
+// The jobs, one verb a file: plan, then execute, then report.
 pub mod jobs;
 
 // The warehouse served to others: one process that stays, and answers whoever may ask.
 pub mod serve;
 
-// The manual: one chapter for one reader, part of the program.
+// The manual, part of the program: one chapter for each kind of reader.
 pub mod manual;
 
-// The command line: words, help, the shell; one verb a file, no logic.
+// The command line: arguments, help, the shell; one verb a file, no logic.
 pub mod cli;

@@ -1,4 +1,4 @@
-//! The binary: arguments to a run, a result to an exit code. Everything else is in the library.
+//! The binary: runs the library with the process's arguments, and turns the result into an exit code.
 
 use std::process::ExitCode;
 
@@ -42,7 +42,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn exit(json: bool, error: &Error) -> ExitCode {
     match print::failure(json, error) {
         Ok(()) => ExitCode::from(error.kind().exit_code()),
-        // Nobody can be told; the code still is.
+        // Nothing can be printed any more; the exit code is still returned.
         Err(_closed) => ExitCode::from(error.kind().exit_code()),
     }
 }

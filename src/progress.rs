@@ -1,6 +1,6 @@
-//! How a long job says how far it is, without knowing whether anybody looks.
+//! How a job reports its progress, without knowing whether anybody watches.
 //!
-//! A job takes an `Arc<dyn Progress>`; the command line passes a bar, tests and servers pass [`Silent`].
+//! A job takes an `Arc<dyn Progress>`. The command line passes a progress bar; tests and servers pass [`Silent`].
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,7 +27,7 @@ pub trait Progress: Send + Sync {
     fn say(&self, what: &str);
 }
 
-/// Nobody looks.
+/// Progress that nobody watches.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 

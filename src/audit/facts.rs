@@ -1,4 +1,4 @@
-//! What the tables say that an audit needs, row by row.
+//! Queries the facts that an audit needs, and reads the rows into structs: sends, records, clicks, withheld e-mails, erasures.
 
 use std::collections::HashMap;
 
@@ -168,9 +168,9 @@ pub struct Expired {
     pub removed_at: Option<DateTime<Utc>>,
 }
 
-/// All there is about one person.
+/// All records of one person: e-mails, clicks, and e-mails that were withheld.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Life {
+pub struct PersonFacts {
     /// Their records, newest first.
     pub records: Vec<Record>,
     /// Their clicks, by the record's id.
@@ -183,27 +183,27 @@ pub struct Life {
 
 /// Reads a person's life, as it was known at a moment where one is given. Of clicks and withheld mails it is not kept when
 /// they were learned: those that had happened by then are taken.
-pub async fn life(engine: &Engine, ids: &[SfId], as_of: Option<DateTime<Utc>>) -> Result<Life> {
+pub async fn person_facts(engine: &Engine, ids: &[SfId], as_of: Option<DateTime<Utc>>) -> Result<PersonFacts> {
     let all: Vec<Map<String, Value>> = of_person(engine, RECORDS, ids).await?;
-    let mut life = Life::default();
+    let mut person_facts = PersonFacts::default();
     for row in all {
         match Record::known(row, as_of)? {
-            Some(record) => life.records.push(record),
-            None => life.learned_since += 1,
+            Some(record) => person_facts.records.push(record),
+            None => person_facts.learned_since += 1,
         }
     }
     let by_then = |at: Option<DateTime<Utc>>| as_of.is_none_or(|as_of| at.is_some_and(|at| at <= as_of));
     for click in of_person::<Click>(engine, CLICKS, ids).await?.into_iter().filter(|click| by_then(click.last_clicked)) {
         if let Some(ier) = &click.ier_id {
-            life.clicks.entry(ier.clone()).or_default().push(click);
+            person_facts.clicks.entry(ier.clone()).or_default().push(click);
         }
     }
     let withheld = of_person::<Withheld>(engine, WITHHELD, ids).await?;
-    life.withheld = withheld.into_iter().filter(|withheld| by_then(withheld.event_date)).collect();
-    Ok(life)
+    person_facts.withheld = withheld.into_iter().filter(|withheld| by_then(withheld.event_date)).collect();
+    Ok(person_facts)
 }
 
-impl Life {
+impl PersonFacts {
     /// Is nothing at all on record?
     pub fn is_empty(&self) -> bool {
         self.records.is_empty() && self.withheld.is_empty() && self.learned_since == 0
@@ -398,7 +398,7 @@ async fn rows<T: DeserializeOwned>(engine: &Engine, sql: &str, values: Vec<Scala
     deserialized(&batches)
 }
 
-/// Rows as what they tell, by the names of their columns; nulls are told too.
+/// Rows as structs, by the names of their columns; nulls included.
 pub fn deserialized<T: DeserializeOwned>(batches: &[RecordBatch]) -> Result<Vec<T>> {
     let mut writer: ArrayWriter<_> = WriterBuilder::new().with_explicit_nulls(true).build(Vec::new());
     writer.write_batches(&batches.iter().collect::<Vec<_>>())?;

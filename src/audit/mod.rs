@@ -1,14 +1,14 @@
-//! "Was this person told?": for each send in question, what is proved, and why where nothing is.
+//! Audits: "was this person told?" For each send in question: what is proved, and if nothing is, why.
 //!
-//! It must find the person under every id they ever had, and never say *not sent* when the truth is *we cannot know*.
+//! An audit must find the person under every id they ever had. It must never say *not sent* when the truth is *we cannot know*.
 
-// What the tables say that an audit needs, row by row.
+// Queries the facts that an audit needs: sends, records, clicks, withheld e-mails, erasures.
 pub mod facts;
 
-// What the records prove about one send, and what they do not.
+// The rules of the verdict: what the records prove about one send, and what they do not.
 pub mod verdict;
 
-// Names of sends that are like one that no send has.
+// Suggests sends with a similar name when no send has the words that were asked for.
 pub mod nearest;
 
 // The sentences of an audit: each says what a record shows, and no more.
@@ -21,8 +21,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use self::facts::{Erasure, Life, Record, Send, SendKind, Withheld};
-use self::nearest::Near;
+use self::facts::{Erasure, PersonFacts, Record, Send, SendKind, Withheld};
+use self::nearest::SimilarSend;
 use self::verdict::{Reason, Verdict};
 use crate::error::{Error, Result};
 use crate::query::engine::Engine;
@@ -100,7 +100,7 @@ pub struct Audit {
     pub withheld_unnamed: Vec<Withheld>,
     /// Where no such send is known: those whose names are most like what was asked for. They are no verdict.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub nearest: Vec<Near>,
+    pub nearest: Vec<SimilarSend>,
     /// Mails on record for the person in all, whatever their send.
     pub records_of_person: usize,
     /// Mails on record for the person that were not known yet at the moment asked about.
@@ -179,10 +179,11 @@ async fn answered(engine: &Engine, person: &Person, question: Question) -> Resul
         None => person.ids().to_vec(),
         Some(at) => then(person, at).all_of(person.id()),
     };
-    let life = facts::life(engine, &ids, question.as_of);
-    let (life, erased, face) = tokio::try_join!(life, facts::erasure(engine, person.ids()), engine.face(person))?;
+    let person_facts = facts::person_facts(engine, &ids, question.as_of);
+    let (person_facts, erased, label) =
+        tokio::try_join!(person_facts, facts::erasure(engine, person.ids()), engine.label(person))?;
     // Where records were removed by retention, nobody can say any more whose they were.
-    if life.is_empty() && erased.is_none() && !facts::has_expired(engine).await? {
+    if person_facts.is_empty() && erased.is_none() && !facts::has_expired(engine).await? {
         engine.must_be_known(person).await?;
     }
     let (send, email_id) = match &question.about {
@@ -192,8 +193,8 @@ async fn answered(engine: &Engine, person: &Person, question: Question) -> Resul
     };
     let known = facts::sends(engine, send, email_id).await?;
     let mut found = Vec::new();
-    for send in known.iter().cloned().chain(unlisted(&life, &known)) {
-        let own: Vec<Record> = life.records.iter().filter(|record| send.has(record)).cloned().collect();
+    for send in known.iter().cloned().chain(unlisted(&person_facts, &known)) {
+        let own: Vec<Record> = person_facts.records.iter().filter(|record| send.has(record)).cloned().collect();
         // A record keeps the names that its send had.
         let named = || own.iter().find_map(|record| question.matches(&Send::of(record)));
         let Some(matched) = question.matches(&send).or_else(named) else { continue };
@@ -206,8 +207,8 @@ async fn answered(engine: &Engine, person: &Person, question: Question) -> Resul
         if send.kind != SendKind::TriggeredSend && !question.covers(sent) {
             continue;
         }
-        let withheld: Vec<Withheld> = life.withheld.iter().filter(|withheld| send.withheld(withheld)).cloned().collect();
-        let verdict = match verdict::proved(own, withheld, &life)? {
+        let withheld: Vec<Withheld> = person_facts.withheld.iter().filter(|withheld| send.withheld(withheld)).cloned().collect();
+        let verdict = match verdict::proved(own, withheld, &person_facts)? {
             Some(verdict) => Some(verdict),
             None if let Some(erasure) = &erased => Some(Verdict::NoEvidence { reason: Reason::Erased(erasure.clone()) }),
             None if send.tracking_disabled == Some(true) => Some(Verdict::NoEvidence { reason: Reason::TrackingOff }),
@@ -216,17 +217,20 @@ async fn answered(engine: &Engine, person: &Person, question: Question) -> Resul
         found.push((send, matched, verdict));
     }
     let nearest = match (&question.about, found.is_empty()) {
-        (About::Text(text), true) => nearest::nearest(text, known.iter().cloned().chain(unlisted(&life, &known))),
+        (About::Text(text), true) => nearest::nearest(text, known.iter().cloned().chain(unlisted(&person_facts, &known))),
         _ => Vec::new(),
     };
     let withheld_unnamed = match &question.about {
-        About::Text(_) => {
-            life.withheld.iter().filter(|withheld| question.may_be_about(withheld, &life, &known)).cloned().collect()
-        }
+        About::Text(_) => person_facts
+            .withheld
+            .iter()
+            .filter(|withheld| question.may_be_about(withheld, &person_facts, &known))
+            .cloned()
+            .collect(),
         _ => Vec::new(),
     };
     let open: Vec<&Send> = found.iter().filter(|(.., verdict)| verdict.is_none()).map(|(send, ..)| send).collect();
-    let mut reasons = reasons(engine, &open, question.as_of, !life.records.is_empty(), &ids).await?.into_iter();
+    let mut reasons = reasons(engine, &open, question.as_of, !person_facts.records.is_empty(), &ids).await?.into_iter();
     let mut sends = Vec::with_capacity(found.len());
     for (send, matched, verdict) in found {
         let verdict = verdict.or_else(|| Some(Verdict::NoEvidence { reason: reasons.next()? }));
@@ -237,7 +241,7 @@ async fn answered(engine: &Engine, person: &Person, question: Question) -> Resul
     sends.sort_by_key(|audit| (audit.verdict.place(), !audit.is_exact, std::cmp::Reverse(audit.sent_at())));
     let is_then = |edge: &&Edge| question.as_of.is_none_or(|at| edge.learned_at <= at);
     let aliases = person.edges().iter().filter(is_then).map(Alias::of).collect();
-    let PersonLabel { name, email, .. } = face;
+    let PersonLabel { name, email, .. } = label;
     Ok(Audit {
         asked_at: engine.warehouse().clock().now(),
         person: person.id().to_string(),
@@ -251,8 +255,8 @@ async fn answered(engine: &Engine, person: &Person, question: Question) -> Resul
         sends,
         withheld_unnamed,
         nearest,
-        records_of_person: life.records.len(),
-        learned_since: life.learned_since,
+        records_of_person: person_facts.records.len(),
+        learned_since: person_facts.learned_since,
     })
 }
 
@@ -286,15 +290,15 @@ async fn reasons(
     Ok(reasons)
 }
 
-/// Who was one person, as was known at a moment.
+/// Which ids were known to be one person at a moment.
 fn then(person: &Person, at: DateTime<Utc>) -> Identities {
     Identities::new(person.edges().iter().filter(|edge| edge.learned_at <= at).cloned())
 }
 
 /// Sends the person's records name and no table of sends does: deleted since, or never loaded.
-fn unlisted(life: &Life, known: &[Send]) -> Vec<Send> {
+fn unlisted(person_facts: &PersonFacts, known: &[Send]) -> Vec<Send> {
     let mut unlisted: Vec<Send> = Vec::new();
-    for record in &life.records {
+    for record in &person_facts.records {
         if known.iter().chain(&unlisted).any(|send| send.has(record)) {
             continue;
         }
@@ -353,9 +357,9 @@ impl Question {
 
 impl Question {
     /// Was it withheld on a day asked for, and is its send known by nothing but the number of its job?
-    fn may_be_about(&self, withheld: &Withheld, life: &Life, known: &[Send]) -> bool {
+    fn may_be_about(&self, withheld: &Withheld, person_facts: &PersonFacts, known: &[Send]) -> bool {
         let is_named = known.iter().any(|send| send.withheld(withheld))
-            || life.records.iter().any(|record| Send::of(record).withheld(withheld));
+            || person_facts.records.iter().any(|record| Send::of(record).withheld(withheld));
         !is_named && self.covers(withheld.event_date)
     }
 

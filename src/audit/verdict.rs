@@ -1,7 +1,7 @@
-//! What the records prove about one send, and what they do not.
+//! The rules of the verdict: what the records prove about one send, and what they do not.
 //!
-//! Pure: facts in, verdict out. The words never claim more than a record shows. A record of a mail proves that it was sent;
-//! a record of its being withheld, that it was not; without either nothing is proved, and the verdict says why.
+//! A pure function of the facts. It never claims more than a record shows. A record of an e-mail proves that it was sent; a record
+//! that it was withheld proves that it was not. Without either nothing is proved, and the verdict says why.
 //!
 //! # Decisions
 //! - 2026-11-22 **A soft bounce followed by an open, click or unsubscription counts as delivered, a hard bounce does not.**
@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::facts::{Click, Erasure, Expired, Life, Loaded, Record, Send, SendKind, Withheld};
+use super::facts::{Click, Erasure, Expired, Loaded, PersonFacts, Record, Send, SendKind, Withheld};
 use crate::error::Result;
 use crate::record::observed::{SeenVersion, parse};
 pub use crate::record::outcome::Outcome;
@@ -57,7 +57,7 @@ pub struct Mail {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Event {
     /// What.
-    pub what: What,
+    pub what: EventKind,
     /// When it happened; null where that was not recorded.
     pub at: Option<DateTime<Utc>>,
     /// When the engine learned it; null where that is not kept.
@@ -68,7 +68,7 @@ pub struct Event {
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "their names say it")]
-pub enum What {
+pub enum EventKind {
     Sent,
     HardBounce,
     SoftBounce,
@@ -78,7 +78,7 @@ pub enum What {
     Unsubscribed,
 }
 
-/// Why there being no record proves nothing.
+/// Why the lack of a record proves nothing.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Reason {
@@ -144,9 +144,9 @@ impl Verdict {
 
 /// What is proved about a send by the person's records of it and the mails of it that were withheld; `None` when nothing
 /// is, and it takes [`reason`] to say why.
-pub fn proved(records: Vec<Record>, withheld: Vec<Withheld>, life: &Life) -> Result<Option<Verdict>> {
+pub fn proved(records: Vec<Record>, withheld: Vec<Withheld>, person_facts: &PersonFacts) -> Result<Option<Verdict>> {
     if !records.is_empty() {
-        let mails = records.into_iter().map(|record| mail(record, life)).collect::<Result<_>>()?;
+        let mails = records.into_iter().map(|record| mail(record, person_facts)).collect::<Result<_>>()?;
         return Ok(Some(Verdict::Sent { mails }));
     }
     Ok((!withheld.is_empty()).then_some(Verdict::NotSent { withheld }))
@@ -164,10 +164,10 @@ pub fn reason(send: &Send, seen: i64, loaded: Loaded, person_has_records: bool) 
     }
 }
 
-fn mail(record: Record, life: &Life) -> Result<Mail> {
-    let clicks = record.ier_id.as_ref().and_then(|ier| life.clicks.get(ier)).cloned().unwrap_or_default();
+fn mail(record: Record, person_facts: &PersonFacts) -> Result<Mail> {
+    let clicks = record.ier_id.as_ref().and_then(|ier| person_facts.clicks.get(ier)).cloned().unwrap_or_default();
     let events = events(&record, &clicks)?;
-    let used = |what: What| {
+    let used = |what: EventKind| {
         let mut recorded = events.iter().filter(|event| event.what == what);
         recorded.next().map(|event| event.at.map(|at| at.timestamp_micros()))
     };
@@ -175,38 +175,38 @@ fn mail(record: Record, life: &Life) -> Result<Mail> {
         hard_bounce: record.hard_bounce == Some(true),
         soft_bounce: record.soft_bounce == Some(true),
         bounced_at: record.date_bounced.map(|at| at.timestamp_micros()),
-        used: [used(What::Opened), used(What::Clicked), used(What::Unsubscribed)],
+        used: [used(EventKind::Opened), used(EventKind::Clicked), used(EventKind::Unsubscribed)],
     };
     Ok(Mail { outcome: outcome(&marks), events, record, clicks })
 }
 
-/// What a record tells, in order of time; what has no time comes last.
+/// The events that a record shows, in order of time; events without a time come last.
 fn events(record: &Record, clicks: &[Click]) -> Result<Vec<Event>> {
     let yes = |flag: Option<bool>| flag == Some(true);
     let bounce = match (yes(record.hard_bounce), yes(record.soft_bounce)) {
-        (true, true) => Some((What::Bounce, "hard_bounce")),
-        (true, false) => Some((What::HardBounce, "hard_bounce")),
-        (false, true) => Some((What::SoftBounce, "soft_bounce")),
-        (false, false) => record.date_bounced.map(|_| (What::Bounce, "date_bounced")),
+        (true, true) => Some((EventKind::Bounce, "hard_bounce")),
+        (true, false) => Some((EventKind::HardBounce, "hard_bounce")),
+        (false, true) => Some((EventKind::SoftBounce, "soft_bounce")),
+        (false, false) => record.date_bounced.map(|_| (EventKind::Bounce, "date_bounced")),
     };
     let last_click = clicks.iter().filter_map(|click| click.last_clicked).max();
     let opened = yes(record.opened) || record.date_opened.is_some();
     let happened = [
-        Some((What::Sent, "", record.date_sent)),
+        Some((EventKind::Sent, "", record.date_sent)),
         bounce.map(|(what, column)| (what, column, record.date_bounced)),
-        opened.then_some((What::Opened, if yes(record.opened) { "opened" } else { "date_opened" }, record.date_opened)),
-        (yes(record.clicked) || !clicks.is_empty()).then_some((What::Clicked, "clicked", last_click)),
-        record.date_unsubscribed.map(|at| (What::Unsubscribed, "date_unsubscribed", Some(at))),
+        opened.then_some((EventKind::Opened, if yes(record.opened) { "opened" } else { "date_opened" }, record.date_opened)),
+        (yes(record.clicked) || !clicks.is_empty()).then_some((EventKind::Clicked, "clicked", last_click)),
+        record.date_unsubscribed.map(|at| (EventKind::Unsubscribed, "date_unsubscribed", Some(at))),
     ];
     let seen = record.observed.as_deref().map(parse).transpose()?.unwrap_or_default();
     let recorded = happened.into_iter().flatten();
     let mut events: Vec<Event> =
         recorded.map(|(what, column, at)| Event { what, at, learned_at: learned_at(&seen, column) }).collect();
-    events.sort_by_key(|event| (event.what != What::Sent, event.at.is_none(), event.at, event.what));
+    events.sort_by_key(|event| (event.what != EventKind::Sent, event.at.is_none(), event.at, event.what));
     Ok(events)
 }
 
-/// When it was learned what a column tells: with the last version before which it told nothing, else with the first.
+/// When a column's present value was learned: with the version that replaced the last empty one, else with the first version.
 fn learned_at(seen: &[SeenVersion], column: &str) -> Option<DateTime<Utc>> {
     let recorded_nothing =
         |was: &Map<String, Value>| was.get(column).is_some_and(|was| matches!(was, Value::Null | Value::Bool(false)));

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::facts::{Erasure, Expired, Loaded, Send, SendKind, Withheld};
-use super::nearest::Near;
-use super::verdict::{Event, Mail, Outcome, Reason, Verdict, What};
+use super::nearest::SimilarSend;
+use super::verdict::{Event, EventKind, Mail, Outcome, Reason, Verdict};
 use super::{About, Alias, Audit, SendAudit};
 use crate::human::count;
 
@@ -30,7 +30,7 @@ pub const NOT_AMONG: &str = "tracking was on, as many mails are on record as wer
 /// Above mails of which only the job's number is known.
 pub const WITHHELD_UNNAMED: &str = "WITHHELD, of sends that are not known here by name, so that they may be of another matter";
 
-/// What any answer leaves open.
+/// What every answer leaves open.
 pub const CAVEAT: &str =
     "An open or click that was recorded may have been a machine's; one that was not recorded may have happened.";
 
@@ -39,7 +39,7 @@ impl fmt::Display for Audit {
         let wording = self.wording();
         writeln!(f, "{}", self.headline())?;
         writeln!(f, "{}", self.summary())?;
-        writeln!(f, "person: {}", self.face())?;
+        writeln!(f, "person: {}", self.who_it_is())?;
         writeln!(f, "  ids: {}", self.person_ids.join(", "))?;
         for alias in &self.aliases {
             writeln!(f, "  {}", alias.sentence(wording.zone))?;
@@ -95,7 +95,7 @@ impl Audit {
     }
 
     /// Who it is: the name and address, as far as they are on record.
-    pub fn face(&self) -> String {
+    pub fn who_it_is(&self) -> String {
         match (&self.name, &self.email) {
             (Some(name), Some(email)) => format!("{name} <{email}>"),
             (Some(one), None) | (None, Some(one)) => one.clone(),
@@ -199,7 +199,7 @@ impl Audit {
     }
 }
 
-impl Near {
+impl SimilarSend {
     /// Its day and name.
     pub fn line(&self, zone: Tz) -> String {
         format!("{}  {}", self.date_sent.map_or_else(|| "(no date) ".to_owned(), |at| day(at, zone)), self.name)
@@ -326,8 +326,8 @@ impl Mail {
             sentences.push(format!("clicked link: {name}, {times}{last}"));
         }
         sentences.push(self.outcome_sentence());
-        let has = |what: What| self.events.iter().any(|event| event.what == what);
-        if has(What::Clicked) && !has(What::Opened) {
+        let has = |what: EventKind| self.events.iter().any(|event| event.what == what);
+        if has(EventKind::Clicked) && !has(EventKind::Opened) {
             sentences.push("no open was recorded beside the click: its images may have been blocked".to_owned());
         }
         if let Some(day) = send.tracking_expires {
@@ -348,7 +348,7 @@ impl Mail {
     fn outcome_sentence(&self) -> String {
         let bounced = |what| self.events.iter().any(|event| event.what == what);
         match self.outcome {
-            Outcome::Delivered if bounced(What::SoftBounce) => {
+            Outcome::Delivered if bounced(EventKind::SoftBounce) => {
                 "delivered: what was recorded after the soft bounce needs a mail that arrived"
             }
             Outcome::Delivered => "delivered, as far as is recorded: no bounce was",
@@ -369,7 +369,7 @@ impl Event {
     }
 }
 
-impl What {
+impl EventKind {
     /// As a sentence begins.
     pub fn words(self) -> &'static str {
         match self {
@@ -461,22 +461,22 @@ impl Expired {
     }
 }
 
-/// The day of a moment in people's time.
+/// The day of a moment in the zone.
 fn day(at: DateTime<Utc>, zone: Tz) -> String {
     at.with_timezone(&zone).format("%Y-%m-%d").to_string()
 }
 
-/// A moment in people's time: what the text of an answer has.
+/// A moment in the zone, as the text of an answer has it.
 pub fn local(at: DateTime<Utc>, zone: Tz) -> String {
     at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
-/// A moment in UTC: what records have.
+/// A moment in UTC, as records have it.
 pub fn utc(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// A moment in people's time and in UTC.
+/// A moment in the zone and in UTC.
 pub fn both(at: DateTime<Utc>, zone: Tz) -> String {
     let local = at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %Z");
     if zone == Tz::UTC { local.to_string() } else { format!("{local} ({})", at.format("%Y-%m-%d %H:%M:%S UTC")) }

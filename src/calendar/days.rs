@@ -1,9 +1,9 @@
-//! Days as people write them.
+//! Parses days as people type them: `2026-08-01`, `8/1/2026`, `today`, `90 days ago`.
 
 use chrono::{DateTime, Days, Months, NaiveDate, Utc};
 use chrono_tz::Tz;
 
-/// What is said of a day that cannot be read.
+/// The right form of a day, for errors.
 pub const RIGHT: &str = "a day, such as 2026-08-01, today or 90 days ago";
 
 /// Which day it is, and where.

@@ -1,11 +1,11 @@
-//! The calendar people live by: their zone, and the terms of their academic year.
+//! The organisation's calendar: its time zone, and the terms of its academic year.
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;
 
 use super::moment;
 
-/// The calendar people live by.
+/// The organisation's calendar: its zone and its terms.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Calendar {
     /// Their zone.

@@ -1,8 +1,8 @@
-//! When something happens again and again: `daily at 02:00`, in people's time.
+//! Schedules such as `daily at 02:00`, in the organisation's time zone.
 //!
-//! An hour that a zone skips in spring or has twice in autumn makes no difference to how often: each day (week, month) has
-//! exactly one moment. A time that does not exist that day comes as much later as the clocks were put forward; of a time
-//! that exists twice the first is meant.
+//! Clock changes do not change how often something happens: each day (week, month) has exactly one moment. A time that does not
+//! exist on the day of the change moves by as much as the clocks were put forward. If a time exists twice, the first is meant.
+//! `every 15m` counts in UTC.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,13 +12,13 @@ use chrono::{
 };
 use chrono_tz::Tz;
 
-// Days as people write them.
+// Parses days as people type them: `2026-08-01`, `today`, `90 days ago`.
 pub mod days;
 
-// The calendar people live by: their zone, and the terms of their academic year.
+// The organisation's time zone, and the terms of its academic year.
 pub mod local;
 
-/// When something happens.
+/// When a job runs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Schedule {
     /// Never.
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_read_and_told() {
+    fn schedules_are_parsed_and_printed() {
         for text in ["off", "every 15m", "every 6h", "daily at 02:00", "weekly on sunday at 03:05", "monthly on 31 at 23:59"] {
             assert_eq!(text.parse::<Schedule>().unwrap().to_string(), text);
         }

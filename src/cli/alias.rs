@@ -22,7 +22,7 @@ struct AliasPlan {
 impl fmt::Display for AliasPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [one, other] = &self.people;
-        if one.face.id == other.face.id {
+        if one.label.id == other.label.id {
             return write!(f, "these are one person already:\n  {one}");
         }
         write!(f, "these would be one person, for good:\n  {one}\n  {other}")

@@ -1,4 +1,5 @@
-//! Where an answer goes and in what form: what `ier sql` and `ier history` share.
+//! Writes an answer to standard output or to a file, in the format that the user chose, or as an audience. All verbs that answer
+//! with rows share it.
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};

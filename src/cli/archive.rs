@@ -1,4 +1,4 @@
-//! `ier archive`: hot records that have come of age move to the archive.
+//! `ier archive`: moves records that are old enough from hot to the archive.
 
 use crate::error::Result;
 use crate::jobs::archive::{execute, plan};
@@ -6,7 +6,7 @@ use crate::jobs::archive::{execute, plan};
 use super::args::Archive;
 use super::session::Session;
 
-/// Plans, and unless it is only to be shown, moves.
+/// Makes the plan, and carries it out unless it is only to be shown.
 pub async fn run(session: &Session, args: &Archive) -> Result<()> {
     let warehouse = session.warehouse().await?;
     let until = session.day("--until", args.until.as_ref())?;

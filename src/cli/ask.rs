@@ -1,4 +1,4 @@
-//! `ier ask`: the questions people bring, by name.
+//! `ier ask`: answers a question of the library, by its name. Without a name it lists all questions.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -86,7 +86,7 @@ async fn no_hit(session: &Session, engine: &Engine, text: &str) -> Result<()> {
     let Some(near) = nearest::where_none_has(engine, text).await? else { return Ok(()) };
     let lines: Vec<String> = near.iter().map(|near| format!("\n  {}", near.line(session.settings.zone))).collect();
     let like = if lines.is_empty() { "" } else { "; names that are like it, which is no verdict:" };
-    print::remark(&format!("note: no send on record has the words \"{text}\"{like}{}", lines.concat()))
+    print::to_stderr(&format!("note: no send on record has the words \"{text}\"{like}{}", lines.concat()))
 }
 
 /// All questions, for `ier ask`.

@@ -1,5 +1,5 @@
-//! `ier audit`: was this person told? A verdict for each send, with what proves it, after the look-up was recorded; and
-//! whether an answer kept as evidence is what it was.
+//! `ier audit`: was this person told? It enters the look-up in the log, then shows a verdict for each send with its proof. `ier
+//! audit verify` checks a pack of evidence.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;

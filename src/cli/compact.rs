@@ -1,4 +1,4 @@
-//! `ier compact`: many small files become few sorted ones.
+//! `ier compact`: rewrites many small archive files as few sorted ones.
 
 use chrono::Duration;
 
@@ -8,7 +8,7 @@ use crate::jobs::compact::{CompactOptions, execute, plan};
 use super::args::Compact;
 use super::session::Session;
 
-/// Plans, and unless it is only to be shown, rewrites.
+/// Makes the plan, and carries it out unless it is only to be shown.
 pub async fn run(session: &Session, args: &Compact) -> Result<()> {
     let budget = args.budget.map(Duration::from_std).transpose();
     let budget = budget.map_err(|error| Error::invalid("--budget is out of range").with_source(error))?;

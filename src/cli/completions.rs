@@ -1,4 +1,4 @@
-//! `ier completions`: the script that completes `ier`'s words in a shell.
+//! `ier completions`: prints the script by which a shell completes `ier`'s commands.
 
 use clap::CommandFactory;
 use clap::builder::PossibleValuesParser;

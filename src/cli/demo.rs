@@ -1,7 +1,7 @@
-//! `ier demo`: one record's life in a folder of its own, from made-up exports to answers.
+//! `ier demo`: makes exports, loads, archives and compacts them, and asks questions, in a folder of its own.
 //!
-//! Everything here is done with the verbs' own jobs; nothing is staged. The folder is marked, so that the demo can be run
-//! again and nobody's files are taken for its own.
+//! It calls the same jobs as the verbs. The folder gets a marker, so that the demo can be run again in it and never uses a folder
+//! with somebody's files.
 
 use std::path::Path;
 

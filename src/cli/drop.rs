@@ -1,4 +1,4 @@
-//! `ier drop`: a table of people's attributes goes, when confirmed.
+//! `ier drop`: removes a table of people's attributes, when confirmed.
 
 use crate::error::Result;
 use crate::jobs::drop::{execute, plan};
@@ -6,7 +6,7 @@ use crate::jobs::drop::{execute, plan};
 use super::args::Drop;
 use super::session::Session;
 
-/// Plans, and only when confirmed drops.
+/// Makes the plan, and carries it out when confirmed.
 pub async fn run(session: &Session, args: &Drop) -> Result<()> {
     let warehouse = session.warehouse().await?;
     let planned = plan(&warehouse, &args.table);

@@ -1,4 +1,4 @@
-//! `ier erase`: people go for good, when confirmed.
+//! `ier erase`: removes people everywhere and for good, when confirmed.
 
 use std::future::ready;
 

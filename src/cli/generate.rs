@@ -1,4 +1,4 @@
-//! `ier generate`: made-up exports.
+//! `ier generate`: writes invented exports.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! Verbs that people try, and what does here what they mean.
+//! Says what to type instead of a verb that does not exist here but in other tools.
 
 use clap::error::{ContextKind, ContextValue};
 

@@ -1,4 +1,4 @@
-//! `ier history`: one person's mails, newest first, after the look-up was recorded.
+//! `ier history`: enters the look-up in the log, then shows one person's e-mails, newest first.
 
 use crate::error::Result;
 use crate::output::Format;
@@ -24,31 +24,31 @@ pub async fn run(session: &Session, args: &History) -> Result<()> {
     let engine = session.engine_for(args.reason.as_deref()).await?;
     let found = async {
         let person = engine.person(&args.id).await?;
-        let face = async { if notes { engine.face(&person).await.map(Some) } else { Ok(None) } };
-        let (stream, face) = tokio::try_join!(engine.history_of(&person), face)?;
-        Ok((person, stream, face))
+        let label = async { if notes { engine.label(&person).await.map(Some) } else { Ok(None) } };
+        let (stream, label) = tokio::try_join!(engine.history_of(&person), label)?;
+        Ok((person, stream, label))
     };
-    let ((person, stream, face), ()) = tokio::try_join!(found, engine.open_look_ups())?;
+    let ((person, stream, label), ()) = tokio::try_join!(found, engine.open_look_ups())?;
     let (rows, stream) = answer::hold(stream).await?;
     if rows == 0 {
         engine.must_be_known(&person).await?;
     }
-    if let Some(note) = face.and_then(|face| named(&face)) {
-        print::remark(&note)?;
+    if let Some(note) = label.and_then(|label| named(&label)) {
+        print::to_stderr(&note)?;
     }
     if let (true, Some(note)) = (notes, looked_under(&person)) {
-        print::remark(&note)?;
+        print::to_stderr(&note)?;
     }
     let rows = answer::write(session, stream, &args.output, (!args.utc).then_some(session.settings.zone)).await?;
     if rows == 0 && notes {
-        print::remark("note: no record is no proof that nothing was sent; tracking may have been off for a send")?;
+        print::to_stderr("note: no record is no proof that nothing was sent; tracking may have been off for a send")?;
     }
     Ok(())
 }
 
 /// Who it is.
-fn named(face: &PersonLabel) -> Option<String> {
-    match (&face.name, &face.email) {
+fn named(label: &PersonLabel) -> Option<String> {
+    match (&label.name, &label.email) {
         (Some(name), Some(email)) => Some(format!("{name} <{email}>")),
         (one, other) => one.clone().or_else(|| other.clone()),
     }

@@ -1,4 +1,4 @@
-//! `ier hold`: what must not be removed.
+//! `ier hold`: places, lists and releases legal holds, which say what must not be removed.
 
 use crate::error::{Kind, Result};
 use crate::jobs::hold::{HoldRequest, add, list, plan, plan_release, release};
@@ -18,7 +18,7 @@ async fn held_person(session: &Session, args: &HoldAdd) -> Result<Option<String>
     }
     let engine = session.engine_for(Some(&args.reason)).await?;
     if let Some(send) = args.send.as_ref().filter(|_| !args.anyway) {
-        engine.must_know_send(send).await.map_err(|error| match error.kind() {
+        engine.check_send_exists(send).await.map_err(|error| match error.kind() {
             Kind::NotFound => error.also(INSIST),
             _ => error,
         })?;

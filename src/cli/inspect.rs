@@ -1,4 +1,4 @@
-//! `ier inspect`: how files would be read, and what they would become. Stores nothing, and wants no warehouse.
+//! `ier inspect`: shows how files would be read, and which rows they would become. It stores nothing, and needs no warehouse.
 
 use crate::error::Result;
 use crate::source::export::ReadOptions;

@@ -1,7 +1,7 @@
-//! Stopping on request: Ctrl-C and the signal a service manager sends.
+//! Stops the program on request: Ctrl-C, and the signal that a service manager sends.
 //!
-//! Stopping drops the work where it waits. Nothing is left half done by that: a table changes in one commit, a file appears
-//! in one renaming.
+//! The work is dropped at its next await. Work that does not come to one within three seconds is ended with the process. Neither leaves
+//! anything half done: a table changes in one commit, a file appears by one renaming.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub async fn stopped() -> Error {
     }
 }
 
-/// Ends the process when work that is to stop does not even notice.
+/// Ends the process when the work does not stop in time.
 struct LastResort(JoinHandle<()>);
 
 impl LastResort {

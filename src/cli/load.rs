@@ -1,9 +1,9 @@
-//! `ier load`: exports in, counts out.
+//! `ier load`: loads export files, and reports how many rows were inserted, updated and rejected.
 
 use chrono::TimeDelta;
 
 use crate::error::{Kind, Result};
-use crate::jobs::load::{LoadRequest, check, load, rejected_by_then, usual_rejects};
+use crate::jobs::load::{LoadRequest, check, default_rejects, load, rejected_by_then};
 use crate::source::moments::Plausible;
 use crate::source::reading::Asked;
 use crate::tiers::spans::Missing;
@@ -18,7 +18,7 @@ pub async fn run(session: &Session, args: &Load) -> Result<()> {
     if args.dry_run {
         return or_interrupted(inspect::run(session, &args.inputs, &args.reading)).await;
     }
-    let rejects = args.rejects.clone().unwrap_or_else(|| usual_rejects(session.clock.now()));
+    let rejects = args.rejects.clone().unwrap_or_else(|| default_rejects(session.clock.now()));
     let request = LoadRequest {
         inputs: args.inputs.clone(),
         asked: session.asked(&args.reading),

@@ -1,4 +1,4 @@
-//! `ier log`: the newest look-ups, and whether the log is whole.
+//! `ier log`: shows the newest look-ups, and whether the log of look-ups is intact.
 
 use std::collections::VecDeque;
 use std::io;

@@ -1,119 +1,120 @@
-//! The command line: arguments in, a report out, an exit code by the kind of error. One verb a file, no logic.
+//! The command line: parses arguments, calls a job, prints its report, and returns the exit code of the error's kind. One verb a
+//! file; the logic is in the jobs.
 //!
-//! Everything a verb needs (settings, clock, whether to speak JSON) is decided once, in [`session::Session`].
+//! What every verb needs (settings, clock, JSON or not) is decided once, in [`session::Session`].
 
 // `ier alias`: which ids are one person.
 mod alias;
 
-// Where an answer goes and in what form: what `ier sql` and `ier history` share.
+// Writes an answer to standard output or a file, in the chosen format, or as an audience.
 mod answer;
 
-// `ier archive`: hot records that have come of age move to the archive.
+// `ier archive`: moves old records from hot to the archive.
 mod archive;
 
-// `ier ask`: the questions people bring, by name.
+// `ier ask`: answers a question of the library, by its name.
 mod ask;
 
-// `ier audit`: was this person told?
+// `ier audit`: was this person told? Also checks a pack of evidence.
 mod audit;
 
-// `ier compact`: many small files become few sorted ones.
+// `ier compact`: rewrites many small archive files as few sorted ones.
 mod compact;
 
-// `ier demo`: one record's life in a folder of its own, from made-up exports to answers.
+// `ier demo`: makes exports, loads them and asks questions, in a folder of its own.
 mod demo;
 
-// `ier drop`: a table of people's attributes goes, when confirmed.
+// `ier drop`: removes a table of people's attributes, with `--confirm`.
 mod drop;
 
-// `ier erase`: people go for good, when confirmed.
+// `ier erase`: removes people everywhere and for good, with `--confirm`.
 mod erase;
 
-// `ier generate`: made-up exports.
+// `ier generate`: writes invented exports.
 mod generate;
 
-// Verbs that people try, and what does here what they mean.
+// Says what to type instead of a verb of another tool, such as `import` or `delete`.
 pub mod hints;
 
-// `ier history`: one person's mails, newest first, after the look-up was recorded.
+// `ier history`: shows one person's e-mails, newest first.
 mod history;
 
-// `ier hold`: what must not be removed.
+// `ier hold`: places, lists and releases legal holds.
 mod hold;
 
-// `ier inspect`: how files would be read, and what they would become.
+// `ier inspect`: shows how files would be read, without storing anything.
 mod inspect;
 
-// `ier load`: exports in, counts out.
+// `ier load`: loads export files.
 mod load;
 
-// `ier log`: the newest look-ups, and whether the log is whole.
+// `ier log`: shows the newest look-ups, and whether the log of look-ups is intact.
 mod log;
 
 // `ier manual`: the manual, a chapter at a time, and man pages.
 mod manual;
 
-// What a verb works on, opened as the settings say.
+// Opens the warehouse and the engine as the settings say.
 mod open;
 
-// `ier reconcile`: do the books balance, and is every record there once?
+// `ier reconcile`: checks that the books balance and that every record is stored once.
 mod reconcile;
 
-// `ier release`: ids that may be deleted in Salesforce, as lists.
+// `ier release`: writes lists of ids that may be deleted in Salesforce.
 mod release;
 
-// `ier retain`: what has outlived its term is removed, when confirmed.
+// `ier retain`: removes records that are older than their term, with `--confirm`.
 mod retain;
 
-// From a verb to the file that does it.
+// Dispatches each verb to its file.
 mod run;
 
-// `ier run`: all jobs on their schedules.
+// `ier run`: runs all jobs on their schedules.
 mod scheduler;
 
 // `ier serve`: the warehouse for others to ask, until told to stop.
 mod serve;
 
-// `ier status`: what is stored, and what it costs.
+// `ier status`: shows what is stored, and what it costs.
 mod status;
 
-// `ier verify --erased`: does any object still hold what should be gone?
+// `ier verify --erased`: searches all objects for texts that should be gone.
 mod traces;
 
-// `ier vacuum`: files no table uses any more are deleted, when confirmed.
+// `ier vacuum`: deletes files that no table uses any more, with `--confirm`.
 mod vacuum;
 
-// `ier verify`: reads everything, names what is damaged, and fails when anything is.
+// `ier verify`: reads everything, names what is damaged, and fails if anything is.
 mod verify;
 
-// `ier who`: people by parts of their names and addresses.
+// `ier who`: finds people by parts of their names and addresses.
 mod who;
 
-// The words of the command line and the help that teaches them.
+// The command-line arguments of all verbs, and their help texts.
 pub mod args;
 
-// `ier completions`: the script that completes `ier`'s words in a shell.
+// `ier completions`: prints a shell's completion script.
 mod completions;
 
-// Stopping on request: Ctrl-C and the signal a service manager sends.
+// Stops on request: Ctrl-C, and the signal of a service manager.
 pub mod interrupt;
 
-// What the command line says: reports on standard output, errors on standard error, for people or as JSON.
+// Prints reports on standard output and errors on standard error, for people or as JSON.
 pub mod print;
 
-// A bar on standard error while a job runs, when somebody is there to see it.
+// A progress bar on standard error, if that is a terminal.
 pub mod progress;
 
-// What one run of `ier` knows: its settings, its clock, and whom it talks to.
+// One run of `ier`: its settings, its clock, and how it prints.
 pub mod session;
 
 // The interactive shell: statements over several lines, history, `\d`, timing; and the same for statements from a pipe.
 pub mod shell;
 
-// `ier sql`: statements from the command line, a file or a pipe, or a shell for a person.
+// `ier sql`: runs statements from the command line, a file or a pipe, or opens a shell.
 pub mod sql;
 
-// Where one SQL statement ends and the next begins.
+// Splits a text into SQL statements.
 mod statements;
 
 pub use run::start;

@@ -1,4 +1,4 @@
-//! What a verb works on, opened as the settings say.
+//! Opens the warehouse and the engine for a verb, as the settings say.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,12 +53,12 @@ impl Session {
     /// The warehouse and the engine over it, for somebody who says why they look.
     pub async fn warehouse_and_engine_for(&self, reason: Option<&str>) -> Result<(Arc<Warehouse>, Engine)> {
         let warehouse = self.warehouse().await?;
-        let engine = self.engine_over(&warehouse).await?.shown_to(self.looker(reason));
+        let engine = self.engine_over(&warehouse).await?.shown_to(self.requester(reason));
         Ok((warehouse, engine))
     }
 
     /// Who looks, and why as stated.
-    fn looker(&self, reason: Option<&str>) -> Requester {
+    fn requester(&self, reason: Option<&str>) -> Requester {
         let audit = &self.settings.audit;
         let reason = reason.map(str::trim).filter(|reason| !reason.is_empty()).map(str::to_owned);
         Requester { who: audit.who.clone(), key: audit.key.clone(), reason, reason_required: audit.reason_required }
@@ -75,7 +75,7 @@ impl Session {
     /// The engine over it for a server, which looks after the time of statements itself.
     pub async fn engine_to_serve(&self, reason: Option<&str>) -> Result<Engine> {
         let limits = Limits { statement: None, ..self.limits()? };
-        Ok(self.engine_within(&self.warehouse().await?, limits).await?.shown_to(self.looker(reason)))
+        Ok(self.engine_within(&self.warehouse().await?, limits).await?.shown_to(self.requester(reason)))
     }
 
     async fn engine_over(&self, warehouse: &Arc<Warehouse>) -> Result<Engine> {
@@ -95,7 +95,7 @@ impl Session {
 
     /// Refuses silence about why somebody looks where the settings want a reason: before anything else is looked at.
     pub fn check_reason(&self, stated: Option<&str>) -> Result<()> {
-        self.looker(stated).check()
+        self.requester(stated).check()
     }
 
     /// What statements may use.

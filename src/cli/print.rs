@@ -1,8 +1,8 @@
-//! What the command line says: reports on standard output, errors on standard error, for people or as JSON.
+//! Prints reports on standard output and errors on standard error, for people or as JSON.
 //!
-//! **Invariant**: what is for people goes through [`harmless`]. Names, subjects, headers, reasons and file names come from anywhere,
-//! and may hold what a terminal obeys. Nothing else in the command line writes to standard output or standard error, but answers,
-//! whose tables see to it themselves.
+//! **Invariant**: every text for people goes through [`harmless`], because names, subjects, headers, reasons and file names come
+//! from anywhere, and may contain control sequences that a terminal obeys. Nothing else in the command line writes to standard
+//! output or standard error, except answers, whose formats do the same.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -29,31 +29,31 @@ pub fn line(text: &str) -> Result<()> {
 /// Prints JSON or a script as it is, and ends its line.
 pub fn machine(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
-    forgiving(writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()))
+    ignore_broken_pipe(writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()))
 }
 
 /// Prints a warning on standard error: what was asked for is done, but something beside it is not.
 pub fn warning(text: &str) -> Result<()> {
-    remark(&format!("warning: {text}"))
+    to_stderr(&format!("warning: {text}"))
 }
 
 /// Prints a text on standard error.
-pub fn remark(text: &str) -> Result<()> {
+pub fn to_stderr(text: &str) -> Result<()> {
     Ok(writeln!(io::stderr().lock(), "{}", harmless(text))?)
 }
 
 /// Prints something beside the answer on standard error: as a line of JSON for machines, else as it tells itself.
 pub fn note<T: Serialize + fmt::Display>(json: bool, value: &T) -> Result<()> {
     if !json {
-        return remark(&value.to_string());
+        return to_stderr(&value.to_string());
     }
     let text = serde_json::to_string(value);
     let text = text.map_err(|error| Error::internal("a note cannot be written as json").with_source(error))?;
     Ok(writeln!(io::stderr().lock(), "{text}")?)
 }
 
-/// Output whose reader went away (`| head`) has done its duty.
-pub fn forgiving(outcome: io::Result<()>) -> Result<()> {
+/// Treats a broken pipe as success: a reader that went away (`| head`) has seen enough.
+pub fn ignore_broken_pipe(outcome: io::Result<()>) -> Result<()> {
     match outcome {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         outcome => outcome.context(|| "cannot write to standard output"),
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_told_with_its_hint() {
+    fn an_error_is_printed_with_its_hint() {
         let error = Error::conflict("table ier is at version 8, not 7");
         let printed = failure_text(false, &error);
         assert_eq!(

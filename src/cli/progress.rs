@@ -1,4 +1,4 @@
-//! A bar on standard error while a job runs, when somebody is there to see it.
+//! A progress bar on standard error while a job runs, if standard error is a terminal.
 
 use std::io::IsTerminal;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! `ier reconcile`: do the books balance, and is every record there once?
+//! `ier reconcile`: checks that the books balance and that every record is stored once.
 
 use std::future::ready;
 

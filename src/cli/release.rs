@@ -1,4 +1,4 @@
-//! `ier release`: ids that may be deleted in Salesforce, as lists.
+//! `ier release`: writes lists of ids that may be deleted in Salesforce.
 
 use crate::error::Result;
 use crate::jobs::release::{ReleaseRequest, execute, plan};
@@ -6,7 +6,7 @@ use crate::jobs::release::{ReleaseRequest, execute, plan};
 use super::args::{Release, ReleaseObject};
 use super::session::Session;
 
-/// Plans, and unless it is only to be shown, reads back and hands out.
+/// Makes the plan, and carries it out unless it is only to be shown.
 pub async fn run(session: &Session, args: &Release) -> Result<()> {
     let object = match args.object {
         ReleaseObject::IndividualEmailResult => "individual_email_result",

@@ -1,4 +1,4 @@
-//! `ier retain`: what has outlived its term is removed, when confirmed.
+//! `ier retain`: removes records that have outlived their term, when confirmed.
 
 use crate::error::Result;
 use crate::jobs::retain::{execute, plan};
@@ -6,7 +6,7 @@ use crate::jobs::retain::{execute, plan};
 use super::args::RetainArgs;
 use super::session::Session;
 
-/// Plans, and only when confirmed removes.
+/// Makes the plan, and carries it out when confirmed.
 pub async fn run(session: &Session, args: &RetainArgs) -> Result<()> {
     let warehouse = session.warehouse().await?;
     let planned = plan(&warehouse, &session.settings.retain);

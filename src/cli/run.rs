@@ -1,4 +1,4 @@
-//! From a verb to the file that does it.
+//! Dispatches each verb to the file that implements it.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -80,7 +80,7 @@ async fn run(args: Args, session: Session) -> Result<()> {
     };
     let done = if listens { work.await } else { or_interrupted(work).await };
     session.stats()?;
-    session.tell_of_upgrade()?;
+    session.report_upgrade()?;
     session.with_full_names(done)
 }
 

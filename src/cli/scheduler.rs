@@ -1,9 +1,9 @@
-//! `ier run`: all jobs on their schedules.
+//! `ier run`: runs all jobs on their schedules.
 
 use chrono::SubsecRound;
 
 use crate::error::{Error, Result};
-use crate::jobs::scheduler::{Event, JOBS, LOOK, Memory, Scheduler, Shift};
+use crate::jobs::scheduler::{Event, JOBS, JobContext, LOOK, Memory, Scheduler};
 use crate::ledgers::lease::Terms;
 
 use super::args::Run;
@@ -11,17 +11,17 @@ use super::interrupt::stopped;
 use super::print;
 use super::session::Session;
 
-/// Plans; or does what is due; or stays.
+/// Shows the plan, or runs once what is due, or stays and runs jobs on their schedules.
 pub async fn run(session: &Session, args: &Run) -> Result<()> {
     let scheduler = scheduler(session).await?;
     if args.clock.clock_is_right {
-        session.believe(&scheduler.shift.warehouse, args.clock, "run").await?;
+        session.believe(&scheduler.context.warehouse, args.clock, "run").await?;
     }
     if args.dry_run {
         return session.answer(&scheduler.plan().await?);
     }
     if !args.once {
-        return scheduler.forever(stopped(), &|event| tell(session, event)).await;
+        return scheduler.run_until(stopped(), &|event| tell(session, event)).await;
     }
     let report = scheduler.once(stopped()).await?;
     session.report(&report, ToString::to_string)?;
@@ -32,7 +32,7 @@ async fn scheduler(session: &Session) -> Result<Scheduler> {
     let settings = &session.settings;
     let (who, host) = (&settings.audit.who, settings.run.host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default());
     Ok(Scheduler {
-        shift: Shift {
+        context: JobContext {
             warehouse: session.warehouse().await?,
             who: who.clone(),
             archive_older_than_days: settings.archive.older_than_days,

@@ -1,4 +1,4 @@
-//! `ier serve`: the warehouse for others to ask, until told to stop.
+//! `ier serve`: serves the warehouse to clients of Postgres until it is stopped.
 
 use std::fmt;
 use std::net::SocketAddr;

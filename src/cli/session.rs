@@ -1,4 +1,4 @@
-//! What one run of `ier` knows: its settings, its clock, and whom it talks to.
+//! One run of `ier`: its settings, its clock, and how it prints.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -75,7 +75,7 @@ impl Session {
     /// Invalid when the clock is far from everything that is known here.
     pub async fn believe(&self, warehouse: &Arc<Warehouse>, args: ClockArgs, what: &str) -> Result<()> {
         match args.clock_is_right {
-            true => clock::vouch(warehouse, &self.settings.audit.who).await,
+            true => clock::confirm(warehouse, &self.settings.audit.who).await,
             false => clock::check(warehouse, what).await,
         }
     }
@@ -87,7 +87,7 @@ impl Session {
     }
 
     /// Says on standard error that the warehouse was of an older format and is of this program's now.
-    pub fn tell_of_upgrade(&self) -> Result<()> {
+    pub fn report_upgrade(&self) -> Result<()> {
         let Some(root) = self.opened.get().map(|warehouse| warehouse.root()) else { return Ok(()) };
         let Some(before) = root.markers.upgraded_here() else { return Ok(()) };
         print::warning(&format!(
@@ -124,7 +124,7 @@ impl Session {
     }
 
     /// A text for people: objects of the warehouse are named as a person finds them, by a path from the first slash on, or a URL, and
-    /// moments are told by the clock of the settings' zone.
+    /// moments are shown in the settings' zone.
     pub fn in_full(&self, text: &str) -> String {
         local_times(&self.with_places(text), self.settings.zone)
     }

@@ -1,4 +1,4 @@
-//! `ier sql`: statements from the command line, a file or a pipe, or a shell for a person.
+//! `ier sql`: runs statements from the command line, a file or a pipe, or opens a shell.
 
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::session::Session;
 use super::shell::{CompletionWords, Pager, Piped, Shell, Typed};
 use super::{answer, interrupt, statements};
 
-/// Answers the statements in `args`, or lets somebody type them.
+/// Runs the statements in `args`, or opens a shell.
 pub async fn run(session: &Session, engine: &Engine, args: &Sql) -> Result<()> {
     match given(args)? {
         // The shell's own commands may stand between statements.

@@ -1,7 +1,6 @@
-//! Where one SQL statement ends and the next begins.
+//! Splits a text into SQL statements at each `;`.
 //!
-//! Only what can hide a `;` is understood: quotes, comments and dollar quotes. Whether a statement means anything is the
-//! engine's to say.
+//! It understands only what can hide a `;`: quotes, comments and dollar quotes. The engine decides whether a statement is valid.
 
 /// The statements that are complete (ended by a `;` outside quotes and comments), without it, and what follows the last.
 /// Statements that are blank or only comments are left out.

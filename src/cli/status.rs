@@ -1,4 +1,4 @@
-//! `ier status`: what is stored, and what it costs.
+//! `ier status`: shows what is stored, and what it costs.
 
 use crate::error::Result;
 use crate::jobs::metrics::metrics;
@@ -9,7 +9,7 @@ use super::args::Status;
 use super::print;
 use super::session::Session;
 
-/// Counts and prints.
+/// Counts what is stored, and prints the report.
 pub async fn run(session: &Session, args: &Status) -> Result<()> {
     if args.metrics {
         return print::line(&metrics(&session.warehouse().await?, Terms::default()).await?);

@@ -1,4 +1,4 @@
-//! `ier verify --erased`: does any object still hold what should be gone?
+//! `ier verify --erased`: searches all objects for texts that should be gone, such as the ids of an erased person.
 
 use crate::error::{Error, Result};
 use crate::human::counted;

@@ -1,14 +1,14 @@
-//! `ier vacuum`: files no table uses any more are deleted, when confirmed.
+//! `ier vacuum`: deletes files that no table uses any more, when confirmed.
 
 use crate::error::Result;
-use crate::jobs::vacuum::{execute, patience, plan};
+use crate::jobs::vacuum::{checked_retention, execute, plan};
 
 use super::args::Vacuum;
 use super::session::Session;
 
-/// Plans, and only when confirmed deletes.
+/// Makes the plan, and carries it out when confirmed.
 pub async fn run(session: &Session, args: &Vacuum) -> Result<()> {
-    let retain = patience(args.retain, args.even_while_jobs_run)?;
+    let retain = checked_retention(args.retain, args.even_while_jobs_run)?;
     let warehouse = session.warehouse().await?;
     let planned = plan(&warehouse, retain);
     if !args.confirm {

@@ -1,8 +1,8 @@
-//! `ier verify`: reads everything, names what is damaged, and fails when anything is. With `--erased` it searches instead; with
-//! `--give-up` and `--undo-foreign` it is the way back from damage.
+//! `ier verify`: reads everything, names what is damaged, and fails if anything is. With `--erased` it searches for texts instead.
+//! `--give-up` and `--undo-foreign` repair a damaged warehouse.
 
 use crate::error::Result;
-use crate::jobs::vacuum::patience;
+use crate::jobs::vacuum::checked_retention;
 use crate::jobs::verify::{Choices, execute, plan};
 use crate::jobs::{give_up, undo};
 
@@ -22,7 +22,7 @@ pub async fn run(session: &Session, args: &Verify) -> Result<()> {
         return undo_foreign(session, args).await;
     }
     let sweep = args.sweep && args.confirm;
-    let retain = patience(args.retain, !sweep || args.even_while_jobs_run)?;
+    let retain = checked_retention(args.retain, !sweep || args.even_while_jobs_run)?;
     let warehouse = session.warehouse().await?;
     let planned = plan(&warehouse, args.table.as_deref());
     if args.dry_run && !args.sweep {

@@ -1,7 +1,7 @@
-//! What errors of other libraries mean to the operator.
+//! Maps errors of other libraries to kinds that tell the operator what to do.
 //!
-//! They wrap each other in many layers, of which the innermost that is known decides: "no space left on device" is the same
-//! trouble whether it comes from a CSV writer, a sort that spills or a store. Errors of our own come out as they went in.
+//! Such errors are wrapped in many layers. The innermost layer that is known decides: "no space left on device" means the same
+//! whether it comes from a CSV writer, a sort that spills or a store. Our own errors within them are returned unchanged.
 
 use std::error::Error as StdError;
 use std::io;
@@ -19,7 +19,7 @@ type Boxed = Box<dyn StdError + Send + Sync>;
 const LAYERS: usize = 32;
 
 impl Error {
-    /// A foreign error of this kind, told in its own words.
+    /// A foreign error of this kind, in its own words.
     fn foreign(kind: Kind, error: impl StdError + Send + Sync + 'static) -> Self {
         Self { kind, message: error.to_string().into(), missing: is_missing(&error), source: Some(Box::new(error)) }
     }
@@ -256,7 +256,7 @@ fn of_datafusion(error: &Df) -> Kind {
     }
 }
 
-/// While a statement runs, arrow complains of values: of what was asked for.
+/// An error of arrow while a statement runs is about values, so the statement is invalid.
 fn of_arrow(error: &ArrowError) -> Kind {
     match error {
         ArrowError::ExternalError(inner) => known(inner.as_ref()).unwrap_or(Kind::Internal),

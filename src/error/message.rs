@@ -1,10 +1,10 @@
-//! What an error says, in parts: words that stand in our source, and values that came in from anywhere.
+//! An error's message in parts: words that stand in our source, and values that came from anywhere.
 //!
-//! People at the screen are told all of it. What is kept for longer, or where many look, must not repeat what stood in a file, and
-//! takes of the values only what it knows to be harmless.
+//! The user at the screen sees all parts. A ledger, which is kept for long and seen by many, must not repeat what stood in a file:
+//! it takes the words, and of the values only those known to be harmless.
 //!
-//! **Invariant**: only a literal in the source becomes words. A text put together at run time is a value, whole, unless
-//! [`phrase!`](crate::error) put it together: whoever forgets that tells too little, never too much.
+//! **Invariant**: only a literal of the source counts as words, and what the operating system says. A text that was formatted at run time counts as one value, unless
+//! [`phrase!`](crate::error) formatted it. So a mistake in the use of messages shows too little, never too much.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_name_is_not_told_twice() {
+    fn the_same_name_is_not_repeated() {
         let path = "hot/ier/part-0.parquet";
         let of_text = |text: &str| Message::from(text.to_owned());
         for (doing, what, shown) in [

@@ -10,13 +10,13 @@ use std::fmt;
 use std::time::Duration;
 
 #[macro_use]
-// A message in words and values.
+// An error's message in parts: words of our source, and values from anywhere.
 pub(crate) mod message;
 
-// Errors of DataFusion and arrow about a statement, reworded for users.
+// Rewords errors of DataFusion and arrow about a statement for the user who typed it.
 pub(crate) mod sql_errors;
 
-// What errors of other libraries mean to the operator.
+// Maps errors of other libraries to kinds that tell the operator what to do.
 mod foreign;
 
 pub use message::{Message, Part};

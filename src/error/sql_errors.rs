@@ -1,11 +1,11 @@
-//! What DataFusion and arrow say of a statement, in words for whoever typed it: without the names of rules and types, without
-//! syntax trees, without "file a bug", and with the way to write it where that is known.
+//! Rewords errors of DataFusion and arrow about a statement for the user who typed it: without names of rules and types, without
+//! syntax trees, without "file a bug", and with the right way to write it if that is known.
 
-/// What is told of subqueries that ask the statement around them in a way that cannot be carried out.
+/// The error for correlated subqueries that cannot be carried out.
 pub const ANOTHER_WAY: &str = "this subquery asks the statement around it in a way the engine cannot carry out: write it as a JOIN with a GROUP BY, or \
      as EXISTS (SELECT 1 FROM … WHERE …)";
 
-/// What is told of subqueries that get in each other's way.
+/// The error for subqueries that get in each other's way.
 const BY_ITSELF: &str =
     "this subquery cannot be carried out beside the others: write it as a JOIN with a GROUP BY, or in a WITH of its own";
 
@@ -30,7 +30,7 @@ const BEFORE: [&str; 17] = [
     "Configuration error: ",
 ];
 
-/// By these a text is known to show the inside of a program.
+/// Words that only occur in syntax trees and plans.
 const TREES: [&str; 12] = [
     "Span(",
     "Span {",
@@ -46,10 +46,10 @@ const TREES: [&str; 12] = [
     "MATCH_RECOGNIZE {",
 ];
 
-/// What a program's inside is told as.
+/// The error for internal errors of DataFusion, which would tell a user nothing.
 const CANNOT: &str = "the engine cannot carry out this statement as it is written";
 
-/// What part of a text tells what the matter is, and what to say instead.
+/// Parts of DataFusion's messages, and what is said instead of a message that has them.
 const MEANT: [(&[&str], &str); 17] = [
     (
         &["'sum'", "Boolean"],

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::human;
 use crate::record::id::SfId;
-use crate::record::identity::{Edge, How};
+use crate::record::identity::{AliasSource, Edge};
 use crate::tiers::aliases::{self, Aliases};
 use crate::tiers::suppressed::{self, Subject};
 use crate::tiers::warehouse::Warehouse;
@@ -96,7 +96,7 @@ async fn checked(warehouse: &Arc<Warehouse>, request: &AliasRequest) -> Result<C
     }
     let ledger = Aliases::open(warehouse).await?;
     let identities = ledger.identities().await?;
-    let back = identities.way(&person, &alias);
+    let back = identities.alias_path(&person, &alias);
     if !back.is_empty() {
         let described = |edge: &&Edge| {
             format!("{} became {} ({}, learned {})", edge.alias, edge.person, edge.how.name(), human::moment(edge.learned_at))
@@ -121,13 +121,14 @@ pub async fn add(warehouse: &Arc<Warehouse>, request: &AliasRequest) -> Result<A
         learned_at: warehouse.clock().now(),
         alias,
         person,
-        how: How::Hand,
+        how: AliasSource::Hand,
         reason: Some(reason.as_str().into()),
         author: Some(request.author.as_str().into()),
     };
     let added = aliases::record(warehouse, &[edge]).await? > 0;
     let identities = ledger.identities().await?;
-    let edge = identities.find(&alias, &person, How::Hand).ok_or_else(|| Error::internal("the ledger lacks what was added"))?;
+    let edge =
+        identities.find(&alias, &person, AliasSource::Hand).ok_or_else(|| Error::internal("the ledger lacks what was added"))?;
     Ok(AliasReport {
         alias_id: alias.to_string(),
         person_id: person.to_string(),

@@ -21,7 +21,7 @@ use crate::human;
 use crate::lake::file::sort::{Sorted, merge};
 use crate::lake::fold::write::StartedFiles;
 use crate::lake::fold::{Changes, Folded, fold, fold_through, locate};
-use crate::lake::log::commit::{ATTEMPTS, Change, commit, fence, forsake, forsake_paths, lost_race};
+use crate::lake::log::commit::{ATTEMPTS, Change, commit, discard, discard_paths, fence, lost_race};
 use crate::lake::log::snapshot::{DataFile, Snapshot};
 use crate::lake::log::table::{ARCHIVED_UNTIL, HOT_VERSION, LakeTable};
 use crate::lake::parallel::in_parallel;
@@ -251,7 +251,7 @@ impl Run {
             let (change, report) = match self.fold_in(&pinned, &begun).await {
                 Ok(done) => done,
                 Err(error) => {
-                    forsake_paths(&self.tiers.archive, &begun.paths()).await;
+                    discard_paths(&self.tiers.archive, &begun.paths()).await;
                     if pinned.is_past(&self.tiers, &error).await? {
                         continue;
                     }
@@ -261,7 +261,7 @@ impl Run {
             let adds = change.adds.clone();
             match self.commit_archive(&pinned, change).await {
                 Err(error) if lost_race(&error) => {
-                    forsake(&self.tiers.archive, &adds).await;
+                    discard(&self.tiers.archive, &adds).await;
                     continue;
                 }
                 done => done?,
@@ -358,7 +358,7 @@ impl Run {
             }
             let adds = change.adds.clone();
             match commit(hot, &newest, change, self.warehouse.clock().as_ref()).await {
-                Err(error) if lost_race(&error) => forsake(hot, &adds).await,
+                Err(error) if lost_race(&error) => discard(hot, &adds).await,
                 done => return done.map(|_| true),
             }
         }

@@ -41,7 +41,7 @@ const AHEAD_DAYS: i64 = 42;
 /// A clock so many days before the newest thing known is refused. Times read in a wrong zone are off by less.
 const BEHIND_DAYS: i64 = 1;
 
-/// What a person's word is called in the ledger of runs.
+/// The name of a confirmation in the ledger of runs.
 const JOB: &str = "clock";
 
 /// A person's confirmation that the clock is right.
@@ -136,11 +136,11 @@ pub async fn check(warehouse: &Arc<Warehouse>, what: &str) -> Result<()> {
     }
 }
 
-/// Takes a person's word that the clock is right, if there is need of it, and writes it down: the next run knows it.
+/// Records a person's confirmation that the clock is right, if one is needed, so that the next run knows it.
 ///
 /// # Errors
 /// As reading the ledgers fails, or writing to that of runs.
-pub async fn vouch(warehouse: &Arc<Warehouse>, who: &str) -> Result<()> {
+pub async fn confirm(warehouse: &Arc<Warehouse>, who: &str) -> Result<()> {
     let evidence = evidence(warehouse).await?;
     let now = warehouse.clock().now();
     if evidence.against(now).is_none() {

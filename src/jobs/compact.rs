@@ -28,7 +28,7 @@ use crate::lake::file::sort::{BATCH_ROWS, Sorted, sort};
 use crate::lake::file::tags;
 use crate::lake::fold::write::StartedFiles;
 use crate::lake::fold::{Changes, fold_through};
-use crate::lake::log::commit::{ATTEMPTS, Change, commit, forsake_paths, lost_race};
+use crate::lake::log::commit::{ATTEMPTS, Change, commit, discard_paths, lost_race};
 use crate::lake::log::snapshot::DataFile;
 use crate::lake::log::table::LakeTable;
 use crate::lake::parallel::in_parallel;
@@ -375,7 +375,7 @@ impl Run {
             Ok(change) => change,
             Err(error) => {
                 // It may hold somebody who has been erased meanwhile.
-                forsake_paths(archive, &begun.paths()).await;
+                discard_paths(archive, &begun.paths()).await;
                 let newest = archive.snapshot().await?;
                 let changed = files.iter().any(|file| newest.files().all(|live| live.add.path != file.add.path));
                 return if error.is_missing() && changed { Ok(false) } else { Err(error) };
@@ -383,7 +383,7 @@ impl Run {
         };
         let swapped = self.swap(archive, partition, change).await?;
         if !swapped {
-            forsake_paths(archive, &begun.paths()).await;
+            discard_paths(archive, &begun.paths()).await;
         }
         Ok(swapped)
     }

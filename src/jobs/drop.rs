@@ -59,7 +59,7 @@ impl fmt::Display for DropReport {
     }
 }
 
-/// Looks what would go.
+/// Makes the plan: the table, its rows and its columns.
 ///
 /// # Errors
 /// Invalid for a table of records or a ledger; not found where there is no such table, naming one that may be meant.

@@ -109,7 +109,7 @@ fn act(act: &HoldEvent) -> String {
 /// nothing is stored, and for a unit that neither the table of units nor any send knows: misspelt, it would hold nothing.
 pub async fn plan(warehouse: &Arc<Warehouse>, request: &HoldRequest) -> Result<HoldPlan> {
     let scope = checked(&request.scope)?;
-    stated(&request.reason, "a hold needs a reason: say with --reason what it is for")?;
+    required_reason(&request.reason, "a hold needs a reason: say with --reason what it is for")?;
     warehouse.must_exist().await?;
     if let Some(unit) = &scope.unit {
         let sends = Sends::read(warehouse).await?;
@@ -131,7 +131,7 @@ pub async fn add(warehouse: &Arc<Warehouse>, request: &HoldRequest) -> Result<Ho
     Ok(HoldReport { hold: placed.hold, changed: placed.now })
 }
 
-/// What is named, in its stored form.
+/// The scope with each of its names checked and in its stored form.
 fn checked(scope: &Scope) -> Result<Scope> {
     let text = |value: &Option<String>| value.as_deref().map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned);
     let person = text(&scope.person_id).map(|id| SfId::of_person(&id)).transpose()?;
@@ -148,7 +148,7 @@ fn checked(scope: &Scope) -> Result<Scope> {
     }
 }
 
-fn stated<'a>(reason: &'a str, wanted: &'static str) -> Result<&'a str> {
+fn required_reason<'a>(reason: &'a str, wanted: &'static str) -> Result<&'a str> {
     match reason.trim() {
         "" => Err(Error::invalid(wanted)),
         reason => Ok(reason),
@@ -160,7 +160,7 @@ fn stated<'a>(reason: &'a str, wanted: &'static str) -> Result<&'a str> {
 /// # Errors
 /// Invalid for no reason, not found where there is no such hold.
 pub async fn plan_release(warehouse: &Arc<Warehouse>, hold_id: &str, reason: &str) -> Result<()> {
-    stated(reason, WHY_RELEASE)?;
+    required_reason(reason, WHY_RELEASE)?;
     holds::find(warehouse, hold_id.trim()).await.map(drop)
 }
 
@@ -171,7 +171,7 @@ const WHY_RELEASE: &str = "releasing a hold needs a reason: say with --reason wh
 /// # Errors
 /// Those of [`plan_release`].
 pub async fn release(warehouse: &Arc<Warehouse>, hold_id: &str, reason: &str, author: &str) -> Result<HoldReport> {
-    let reason = stated(reason, WHY_RELEASE)?;
+    let reason = required_reason(reason, WHY_RELEASE)?;
     let released = holds::release(warehouse, hold_id.trim(), reason, author).await?;
     Ok(HoldReport { hold: released.hold, changed: released.now })
 }

@@ -86,7 +86,7 @@ pub struct MonthReport {
     pub difference: i64,
 }
 
-/// Sends of which the same is to be said.
+/// Sends for which the comparison of counters and records has the same result.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct SendsReport {
     /// `agree`, or why not.

@@ -34,10 +34,10 @@ use crate::tiers::pin::{Pinned, pin_all};
 use crate::tiers::unite::unite;
 use crate::tiers::warehouse::{Tiers, Warehouse};
 
-/// Records of a table that are named.
+/// How many records of a table the report names.
 const NAMED: usize = 10;
 
-/// Memory for what rows may be known by.
+/// Memory for the names of rows.
 const NAMES_BYTES: usize = 256 << 20;
 
 /// Records mended in one commit.

@@ -10,9 +10,9 @@ use chrono_tz::Tz;
 use crate::calendar::Schedule;
 use crate::ledgers::runs::History;
 
-/// A failed run is tried again after this long, doubled with each failure,
+/// A failed run is tried again after so many minutes, twice as many after each further failure.
 const RETRY_MINUTES: i64 = 15;
-/// up to this.
+/// The longest wait after a failed run.
 const RETRY_MINUTES_MAX: i64 = 24 * 60;
 /// A run that claims to have begun later than this from now was written by a machine whose clock is wrong: it counts for
 /// nothing, else the job would wait for that day.

@@ -78,7 +78,7 @@ impl fmt::Display for VacuumReport {
     }
 }
 
-/// Jobs write files first and commit them then: with less patience than this a vacuum takes them for unused.
+/// Jobs write files first and commit them then: with a shorter retention than this a vacuum takes them for unused.
 const LEAST_MINUTES: i64 = 60;
 
 /// The retention of files that are no longer live: the one asked for, if it is long enough to protect readers and jobs.
@@ -86,7 +86,7 @@ const LEAST_MINUTES: i64 = 60;
 /// # Errors
 /// Invalid below an hour, unless whoever asks knows what that does to jobs at work; and beyond the days for which logs say when a
 /// file was replaced.
-pub fn patience(retain: std::time::Duration, even_while_jobs_run: bool) -> Result<Duration> {
+pub fn checked_retention(retain: std::time::Duration, even_while_jobs_run: bool) -> Result<Duration> {
     let most = Duration::days(vacuum::REMOVALS_KNOWN_DAYS);
     let retain = Duration::from_std(retain).ok().filter(|retain| *retain <= most).ok_or_else(|| {
         Error::invalid(phrase!(

@@ -6,26 +6,26 @@
 //!
 //! Decisions, with what was refused: `DECISIONS.md`, in this folder.
 
-// Every path in the warehouse is built, and read back, here.
+// Builds and parses every path in the warehouse.
 pub mod paths;
 
-// The columns of a batch: those that SQL sees, that of the tier, and the null ones of a file older than they are.
+// Builds batches with the columns a reader expects: SQL's columns, the tier, and nulls for columns newer than the file.
 pub mod columns;
 
-// Doing independent pieces of work on all cores.
+// Runs independent pieces of work on all cores.
 pub mod parallel;
 
-// Bytes: a store chosen by URL, made durable on a local disk, counted.
+// Where the bytes are: a store chosen by URL, made durable on a local disk, counted.
 pub mod store;
 
-// One Parquet file: its layout, its checksums, what it carries beside its rows, how its bytes are read.
+// One Parquet file: its layout, its appendix, its checksums, and how its bytes are read.
 pub mod file;
 
 // One Delta log: which files a table has, what proves that, and the one function that changes it.
 pub mod log;
 
-// A table's files, read: for folding and verifying as they are, for SQL in a plan.
+// Reads a table's files: as they are for folds and verification, in a plan for SQL.
 pub mod read;
 
-// Rows into files: the fold, the splice, and what waits for them.
+// The fold and the splice: the only ways in which rows of a partition change.
 pub mod fold;

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use crate::error::Result;
 
 /// Runs `work` on each item as tasks of their own, as many at once as the machine has cores; results come in the order in
-/// which they are done. The first error stops the rest, and is told when all have stopped.
+/// which they are done. The first error stops the rest, and is returned when all have stopped.
 pub async fn in_parallel<I, T, F, W>(items: impl IntoIterator<Item = I>, work: W) -> Result<Vec<T>>
 where
     W: Fn(I) -> F,

@@ -1,4 +1,4 @@
-//! Every path in the warehouse is built, and read back, here.
+//! Builds and parses every path in the warehouse. No other file does.
 //!
 //! ```text
 //! warehouse.json
@@ -259,7 +259,7 @@ pub fn leading_version(place: &Path) -> Option<u64> {
 /// into it.
 pub const RETENTION: &str = "retention";
 
-/// Totals put down under this number.
+/// The object with a removal's totals, by its number.
 pub fn retention(number: i64) -> String {
     format!("{RETENTION}/{number:020}.json")
 }
@@ -297,7 +297,7 @@ pub fn is_named_by_commits(place: &Path) -> bool {
 }
 
 /// Is this what a writer left [`aside`] when it was stopped?
-pub fn is_aside(place: &Path) -> bool {
+pub fn is_temporary(place: &Path) -> bool {
     place.filename().is_some_and(|name| name.starts_with("_commit_") && name.ends_with(".json.tmp"))
 }
 

@@ -1,7 +1,8 @@
-//! The ledger of loads: what each file brought to each table, so that an answer can say how far the records reach.
+//! The ledger of loads: how many rows each file brought to each table, and from which days. Answers use it to say how far the
+//! records reach.
 //!
-//! A row is written when the file's rows are committed, once: the same bytes loaded again, under whatever name, are no new
-//! evidence. It says what was read, not what changed. Nothing here judges whether a span is complete.
+//! A row is written in the load that commits the file's rows, once. The same bytes loaded again, under whatever name, add no row:
+//! they are no new evidence. A row says what was read, not what changed. Whether a span is complete is not decided here.
 //!
 //! # Decisions
 //! - 2026-11-22 **The ledger of loads keeps the first load of a file, by the file's hash.** When we first had it is the
@@ -168,7 +169,7 @@ fn table() -> Result<&'static Arc<Table>> {
     known("load_coverage").ok_or_else(|| Error::internal("there is no table load_coverage"))
 }
 
-/// The ledger's rows, as an export would tell them.
+/// The ledger's rows with the columns that an export would have.
 fn batch(covered: &[Covered], now: DateTime<Utc>) -> Result<RecordBatch> {
     let label = |text: fn(&Covered) -> &str| label_array(covered.iter().map(|row| Some(text(row))));
     let number = |number: fn(&Covered) -> u64| -> ArrayRef {

@@ -1,4 +1,4 @@
-//! Adds people to the list of what was erased. Nothing on the list enters a table any more; see [`crate::tiers::suppressed`].
+//! Adds entries to the list of what was erased. Rows that match an entry enter no table any more; see [`crate::tiers::suppressed`].
 
 use std::sync::Arc;
 

@@ -1,16 +1,17 @@
-//! Legal holds: what must not be removed, by whom it was said and why. They beat retention and erasure.
+//! Legal holds: which records must not be removed, who said so and why. A hold takes precedence over retention and erasure.
 //!
-//! A hold names a person, a send, a unit or a span of days, or several of these: it covers the records for which **all** of
-//! them are true. A person is all their ids as the ledger of aliases knows them when the hold is applied, so a merge learned
-//! later widens it. Where it cannot be told whether a record is for a unit (its send is not known here), a hold on a unit
-//! covers it: what may be held stays.
+//! A hold names a person, a send, a business unit or a span of days, or several of these. It covers the records for which **all**
+//! of them are true. A person means all ids that the ledger of aliases connects when the hold is checked, so a merge that is
+//! learned later widens the hold. If the unit of a record is not known, because its send is not stored here, a hold on a unit
+//! covers the record: in doubt it is kept.
 //!
-//! **For jobs that remove rows**: pin the tables, then [`Holds::open`], then decide, then commit on the pinned versions.
-//! [`place`] writes the ledger first and then commits a [`fence`] on every table that holds apply to, and only then says
-//! that the hold stands. So of a removal and a hold at once either the removal's commit came before the fence, and the hold is
-//! placed after it; or the removal loses its compare-and-swap, pins again and reads the hold. What a hold covers when `place`
-//! returns stays. [`Holds::still_stand`] finds out cheaply before a commit what the fence would make it find out the hard way,
-//! also where whoever placed a hold died between ledger and fence.
+//! **For jobs that remove rows**: pin the tables, call [`Holds::open`], decide, and commit on the pinned versions.
+//!
+//! **Why this is safe.** [`place`] first writes the hold to the ledger. Then it commits a [`fence`], a change of nothing, to every
+//! table that holds apply to, and only then reports that the hold stands. A removal that commits before the fence came before the
+//! hold. A removal that commits later loses its compare-and-swap, pins again and reads the hold. So what the hold covers when
+//! `place` returns is not removed. [`Holds::still_stand`] looks right before a commit whether the ledgers of holds and aliases have
+//! changed, which is cheaper than a lost commit. It also finds a hold whose process was killed between the ledger and the fence.
 //!
 //! # Decisions
 //! - 2026-11-22 **A hold is placed in two steps, ledger then an empty commit to each table.** A removal prepared before

@@ -1,25 +1,28 @@
-//! The lease of a warehouse: of all schedulers over it, one works.
+//! The lease of a warehouse: of all schedulers that run for it, only the holder of the lease works.
 //!
-//! The lease is a chain of small objects, `lease/<number>.json`, each made by a conditional put (create, never overwrite), which
-//! every store has; a local folder has no conditional update. The entry with the highest number counts. To take the lease, and to renew it, is to make
-//! the next number: of all who try one succeeds, and a holder to whom another came first finds out by failing. So an entry
-//! is never changed, and numbers only grow: the number under which a spell of work began, its *term*, is the fencing token.
-//! A renewal sweeps away entries far below its own. Whoever slept so long that they try for a number that was swept looks again afterwards,
-//! finds higher ones, and has lost.
+//! **How it is stored.** The lease is a chain of small objects, `lease/<number>.json`. Each is made by a conditional put (create,
+//! never overwrite), which every store has; a local folder has no conditional update. The entry with the highest number counts. To
+//! take or to renew the lease, a process creates the next number. Of all that try, one succeeds; a holder that was overtaken sees
+//! that its own put fails. So an entry is never changed, and numbers only grow. The number under which a holder began is its
+//! *term*, and serves as the fencing token. A renewal deletes entries far below its own. A process that slept so long that it
+//! creates a deleted number looks again afterwards, finds higher numbers, and has lost.
 //!
-//! **When another may take it.** At once where the newest entry says that it was released. Else where it has stood unchanged for
-//! [`Terms::ttl`] by the other's own watch; or, for somebody who has only just come, where it expired
-//! more than [`Terms::skew`] ago by both clocks. So whoever keeps watching needs no clock that agrees with anybody's, only one that runs at the same
-//! pace; one who has just come may take a lease that is still held if its clock is ahead by more than the skew allowed.
+//! **When another process may take it.**
+//! - At once, if the newest entry says that the lease was released.
+//! - If the newest entry has not changed for [`Terms::ttl`], by the other process's own watch.
+//! - If the other process has only just started, and the entry expired more than [`Terms::skew`] ago by both clocks.
 //!
-//! **What is guaranteed.** A holder counts its time from before the put that renewed it, by a clock that cannot be set, and stops work
-//! when that is over, or as soon as a renewal fails because another came first. So two work at the same time only where a clock is
-//! wrong by more than the skew allowed (then until the next renewal), or where a process was halted between looking and
-//! acting. A request on its way to the store cannot be called back, and a store does not ask for a token: even then
-//! nothing is damaged, because every job is safe beside itself and every other, and each commit is a compare-and-swap. The lease
-//! saves work; it is not what keeps the tables right.
+//! So processes that keep watching need clocks of the same pace, not of the same time. A process that has just started, and whose
+//! clock is ahead by more than the allowed skew, may take a lease that is still held.
 //!
-//! An entry torn by a power cut holds no longer than any other: it counts from when the store says it was written.
+//! **What is guaranteed.** A holder counts its time from before the put that renewed the lease, by a clock that cannot be set. It
+//! stops work when that time is over, or when a renewal fails because another process came first. So two work at the same time only
+//! if a clock is wrong by more than the allowed skew (until the next renewal), or if a process was halted between its check and its
+//! action. A request on its way to the store cannot be called back, and a store does not check tokens. Even then nothing is
+//! damaged, because every job is safe beside itself and every other, and each commit is a compare-and-swap. The lease saves work;
+//! the tables do not depend on it.
+//!
+//! An entry that a power cut damaged does not hold longer than any other: its time counts from when the store says it was written.
 //!
 //! # Decisions
 //! - 2026-11-22 **The lease is a chain of objects made by conditional put, a new one for each renewal.** A local folder
@@ -124,7 +127,7 @@ struct Chain {
 }
 
 /// A process that competes for the lease and watches its holder.
-pub struct Contender {
+pub struct Candidate {
     chain: Chain,
     holder: String,
     lease_id: String,
@@ -161,7 +164,7 @@ pub async fn newest(warehouse: &Warehouse, terms: Terms) -> Result<Option<Newest
     Chain::of(warehouse, terms).newest().await
 }
 
-impl Contender {
+impl Candidate {
     /// A contender with this name, which is shown to people. Nothing is read or written.
     pub fn new(warehouse: &Warehouse, holder: &str, terms: Terms) -> Self {
         Self {

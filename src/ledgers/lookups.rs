@@ -1,12 +1,12 @@
-//! The log of look-ups: who asked for whose records, when, and why. Written before the first row is shown.
+//! The log of look-ups: who asked for whose records, when, and why. An entry is written before the first row is shown.
 //!
-//! Each look-up is one object, `lookups/<number>.json`, created by a conditional put: of two that race for a number one
-//! takes the next, so numbers have no gap. Each names the hash of the one before it, so that none can be altered, removed
-//! or put in another's place unseen, and is sealed under a key, so that whoever lacks the key cannot make the chain anew.
-//! People stand in it as a hash under the same key: who knows an id and the key can ask about it, and nobody can read it off.
+//! Each look-up is one object, `lookups/<number>.json`, created by a conditional put. Of two processes that try the same number,
+//! one takes the next, so numbers have no gap. Each entry has the hash of the one before it, so none can be changed, removed or
+//! exchanged without being noticed. Each is sealed with a key, so that nobody without the key can make a new chain. People stand in
+//! it as hashes under the same key: whoever has an id and the key can search for it, and nobody can read ids from the log.
 //!
-//! What it cannot show: that entries were cut off at its end. Note the number and hash `ier log` ends with, elsewhere,
-//! and later runs can be held against them.
+//! **What it cannot show**: that entries were cut off at its end. To find that, note elsewhere the number and the hash that `ier
+//! log` prints last; later runs can be compared with them.
 //!
 //! **Invariant**: an entry is never changed. No job deletes one.
 //!
@@ -42,7 +42,7 @@ const ATTEMPTS: usize = 200;
 const PROBES: u64 = 32;
 /// Entries read at once.
 const READS: usize = 32;
-/// What to do about a key that is not the one it was.
+/// What to do about a key that has changed.
 pub const KEY_REMEDY: &str = "restore it from a copy of the warehouse; or, if another key was used, name it in audit.key";
 /// What makes a key of a text; another program's keys made of the same text are others.
 const KEY_CONTEXT: &str = "ier 2026-11 key of the look-up log";
@@ -243,7 +243,7 @@ impl LookUpLog {
         self.read(|_| ()).await
     }
 
-    /// Reads and verifies all of the log, oldest first; `each` is told the entries that can be read, damaged or not. Costs a
+    /// Reads and verifies all of the log, oldest first; `each` gets the entries that can be read, damaged or not. Costs a
     /// request an entry, many at once, and one for every thousand to list them.
     ///
     /// # Errors

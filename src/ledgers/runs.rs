@@ -1,15 +1,16 @@
-//! The ledger of runs: what each job did, when, for whom, and how it ended, as rows of `job_run`.
+//! The ledger of runs: what each job did, when, for whom, and how it ended, as rows of the table `job_run`.
 //!
-//! A row is written when the run ends, after everything the run committed: a row never tells of what did not happen. A run that
-//! was killed, or stopped by its user, leaves none; what it had committed stands all the same, and the next run of the job
-//! finishes it. A dry run leaves none. Where nothing is under the root yet, a run that changed nothing leaves none either: a
-//! mistyped name would become a warehouse.
+//! A row is written when a run ends, after everything that the run committed. So a row never reports what did not happen. These
+//! runs leave no row:
+//! - a run that was killed, or stopped by its user. What it committed stays, and the next run of the job finishes the rest;
+//! - a dry run;
+//! - a run that changed nothing where there is no warehouse yet: otherwise a mistyped name would create one.
 //!
-//! Rows are added by an upsert under a number nobody else uses, so runs that end at once only commit one after the other.
+//! The key of each row is a number that no other row has, so runs that end at the same time only commit one after the other.
 //!
 //! **Invariant**: a row names nobody, and repeats nothing that stood in a file. Of an error it has the kind and the words of our
-//! own; of what they are about, and of every text in a report, only what can be nobody's data ([`nameless`]). Who ran the job hears
-//! it all. Nothing has to be remembered for that where an error or a report is made.
+//! own source. Of the values in an error, and of the texts in a report, it has only those that cannot be anybody's data
+//! ([`nameless`]). The user who ran the job sees everything. Whoever writes an error or a report need not think of this.
 //!
 //! # Decisions
 //! - 2026-11-22 **A run's row is written when it has ended, and fails nothing.** What is committed is committed; a row that
@@ -108,7 +109,7 @@ struct Row<'a> {
 /// Does a job's work, which is handed the run's number, and writes down how it ended.
 ///
 /// # Errors
-/// The work's own error, which also says so where the ledger could not be told.
+/// The work's own error, which also says so where the ledger could not be written.
 pub async fn recorded<R: Report, F: Future<Output = Result<R>>>(
     warehouse: &Arc<Warehouse>,
     job: &str,
@@ -175,9 +176,9 @@ async fn ended<R: Report, F: Future<Output = Result<R>>>(
         (Err(error), Ok(())) => Err(error),
         // It says it all already.
         (Err(error), Err(unwritten)) if error.is_of_store() && unwritten.is_of_store() => {
-            Err(error.also("nor could the ledger of runs be told"))
+            Err(error.also("nor could the ledger of runs be written"))
         }
-        (Err(error), Err(unwritten)) => Err(error.also(phrase!("and the ledger of runs could not be told ({unwritten})"))),
+        (Err(error), Err(unwritten)) => Err(error.also(phrase!("and the ledger of runs could not be written ({unwritten})"))),
     }
 }
 
@@ -240,7 +241,7 @@ fn without_names(error: &Error) -> String {
 /// Fields of reports whose texts are names of ours: tables with their tiers, kinds of errors.
 const NAMES: [&str; 3] = ["table", "tier", "kind"];
 
-/// Blots each text in a report, but names that whoever may look here knows.
+/// Replaces each text in a report, except names that cannot be anybody's data.
 fn blot(report: &mut Value) {
     match report {
         Value::String(text) => *text = nameless(text),
@@ -304,7 +305,7 @@ fn is_moment(text: &str) -> bool {
     is_day(text) || is_day(&format!("{text}-01")) || DateTime::parse_from_rfc3339(text).is_ok()
 }
 
-/// Words in small letters, such as `contact (reference)`.
+/// Words in lower case, such as `contact (reference)`.
 fn is_name(text: &str) -> bool {
     let is_plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b' ' | b'/' | b'(' | b')');
     !text.is_empty() && text.bytes().all(is_plain)

@@ -1,10 +1,8 @@
-//! What a record's send says of it: unit, e-mail name, job. For rules and holds, which name records by their sends.
+//! What the send of a record says: business unit, e-mail name, job. Rules of retention and holds select records by it.
 //!
-//! What a record itself says of its mailing repeats from record to record, so it is read once as a [`Mailing`] and judged once.
-//! A send may not be known here, or not its unit; so what matches is told in three ways, and who asks decides what a [`Maybe`]
-//! is worth: rules and holds keep what may be theirs.
-//!
-//! [`Maybe`]: Match::Maybe
+//! The columns that name a record's mailing have the same values in very many records. So they are read once as a [`Mailing`], and
+//! each mailing is matched once. A send may not be stored here, or its unit may not be known. So there are three results
+//! ([`Match`]), and the caller decides what [`Match::Maybe`] means: rules and holds keep such records.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -22,12 +20,12 @@ use crate::record::id::SfId;
 use crate::record::text_match::{Pattern, folded};
 use crate::tiers::warehouse::Warehouse;
 
-/// Does something match?
+/// Whether a record's mailing matches a condition.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Match {
     /// It does not.
     No,
-    /// It cannot be told.
+    /// It is not known.
     Maybe,
     /// It does.
     Yes,
@@ -340,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_is_told_by_any_name_both_have() {
+    fn units_match_by_any_name_that_both_have() {
         let law = unit("a0x000000000001AAA", "law", "100");
         assert_eq!(law.is(&unit("", "law", "")), Match::Yes);
         assert_eq!(law.is(&unit("", "", "100")), Match::Yes);

@@ -1,4 +1,5 @@
-//! What the program tells of itself, in Markdown. Each fact comes from the one place where it stands.
+//! Tables in Markdown about the program itself: settings, exit codes, functions, views, questions. Each is made from the one place
+//! in the code where the fact stands.
 
 use crate::error::{Error, Kind, Result};
 use crate::query::catalog::VIEWS;

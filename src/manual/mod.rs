@@ -1,8 +1,9 @@
-//! The manual: one chapter for one reader, part of the program, so that it is at hand where the program is and of the same version.
+//! The manual, one chapter for each kind of reader. It is part of the program, so it is always at hand and always of the same
+//! version.
 //!
-//! A chapter is a Markdown file of this folder. What the program knows itself is not written twice: a line `<!-- settings -->` in a
-//! chapter is replaced by the settings as they are (see [`facts`]). Tests run every console block, follow every link, and look for
-//! each verb, setting, table and function in some chapter.
+//! A chapter is a Markdown file in this folder. What the program knows itself is not written twice: a line such as `<!-- settings
+//! -->` is replaced by the settings (see [`facts`]). Tests run every console block, follow every link, and look for each verb,
+//! setting, table and function in the chapters.
 
 use std::borrow::Cow;
 
@@ -10,10 +11,10 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 
-// What the program tells of itself: settings, exit codes, tables, views, functions, questions.
+// Tables that the program prints about itself: settings, exit codes, functions, views, questions.
 pub mod facts;
 
-// A chapter as a terminal shows it: headings and code stand out, lines fit.
+// Formats a chapter for a terminal.
 pub mod page;
 
 /// A chapter.
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn who_mistypes_a_chapter_or_names_its_subject_is_told_its_name() {
+    fn a_mistyped_chapter_or_its_subject_leads_to_the_right_name() {
         for (word, meant) in
             [("loadin", "loading"), ("hold", "retention"), ("chart", "output"), ("exit", "exit-codes"), ("eras", "erasing")]
         {

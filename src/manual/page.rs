@@ -1,7 +1,7 @@
-//! A chapter as a terminal shows it: headings and code stand out, paragraphs and tables fit its width, links are their texts.
+//! Formats a chapter for a terminal: headings and code stand out, paragraphs and tables fit its width, links become their texts.
 //!
-//! It knows the Markdown of the manual, not all of Markdown: headings, paragraphs, lists, tables, blocks of code, and within a line
-//! code, bold text and links.
+//! It knows the Markdown that the manual uses, not all of Markdown: headings, paragraphs, lists, tables, blocks of code, and within
+//! a line code, bold text and links.
 
 use std::iter::Peekable;
 use std::str::Lines;

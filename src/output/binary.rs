@@ -1,4 +1,4 @@
-//! Parquet and Arrow files: answers other engines read at full speed.
+//! Writes answers as Parquet or Arrow files, which other engines read at full speed.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! Values as people read them, in tables and records.
+//! Formats the values of a column as text, for tables and records.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! An answer in a file: whole or not at all.
+//! Writes an answer to a file, whole or not at all: to a temporary file first, which is renamed at the end.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

@@ -1,4 +1,4 @@
-//! The formats an answer is written in, and how it is shown.
+//! The formats in which an answer can be written, and the options for showing it.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! Lists for Data Loader: written under hidden names, synced, and only then given their own.
+//! Writes lists of ids for Data Loader: under hidden names first, synced, and only then renamed to their own.
 //!
-//! A header, then a row a line, at most five million of them a file, which is what one of its jobs takes (and, with an id of 18
-//! characters a line, stays below the 100 MB the Bulk API wants of an upload).
+//! A list has a header and one row a line. A file has at most five million rows, because one of Data Loader's jobs takes no more.
+//! With an id of 18 characters a line, that is below the 100 MB that the Bulk API allows for an upload.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};

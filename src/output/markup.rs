@@ -1,4 +1,4 @@
-//! Text inside HTML and SVG.
+//! Escapes texts for HTML and SVG.
 
 use crate::human::shown;
 

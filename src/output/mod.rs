@@ -1,54 +1,54 @@
-//! Writes an answer down, batch by batch as it comes: a table for people, a spreadsheet, and five formats for machines; or draws it.
+//! Writes an answer batch by batch: as a table for people, a spreadsheet, one of five formats for machines, or a chart.
 //!
-//! Memory does not grow with the answer in any format (a table holds its first thousand rows to measure its columns). A reader
-//! that goes away (`| head`) is no error. Nothing here knows where the rows come from.
+//! No format needs more memory for a longer answer, except charts, which take few rows; a table holds its first thousand rows to
+//! measure its columns. A reader that goes away (`| head`) is no error. Nothing here knows where the rows come from.
 
-// The formats an answer is written in, and how it is shown.
+// The formats of answers, and the options for showing them.
 pub mod format;
 
-// What all formats have in common: rows come in, and go to a sink that may refuse them.
+// The trait of a format's writer, and the sink to which all formats write.
 mod rows;
 
-// How wide a text stands in a terminal, and how to make one safe and short.
+// How many columns of a terminal a text takes, and how to shorten it.
 mod width;
 
-// Columns as other programs take them: no views, no dictionaries, no two of one name.
+// Converts columns to types that other programs read: no views, no dictionaries, no name twice.
 pub mod plain;
 
-// Text inside HTML and SVG.
+// Escapes texts for HTML and SVG.
 pub mod markup;
 
-// Values as people read them.
+// Formats the values of a column as text, for tables and records.
 pub mod cells;
 
-// A table for people: aligned columns, or records.
+// Writes a table for people: aligned columns, or records.
 mod table;
 
-// CSV and JSON: text for other programs.
+// Writes CSV and JSON.
 mod text;
 
-// Parquet and Arrow files: answers other engines read at full speed.
+// Writes Parquet and Arrow files, for other engines.
 mod binary;
 
-// A spreadsheet: sheets of up to 1,048,575 rows each below a bold, frozen header with a filter.
+// Writes a spreadsheet.
 mod xlsx;
 
 // An answer as a picture: lines over time, bars, or a heat map.
 pub mod chart;
 
-// Spans of time as text people read.
+// Converts intervals to text: `1 day 04:42:24`.
 mod spans;
 
-// Which writer writes a format.
+// Makes the writer of a format.
 mod writer;
 
-// The thread on which an answer is written down.
+// The thread on which an answer is written.
 mod thread;
 
-// An answer in a file: whole or not at all.
+// Writes an answer to a file, whole or not at all.
 mod file;
 
-// Lists for Data Loader: written under hidden names, synced, and only then given their own.
+// Writes lists of ids for Data Loader.
 pub mod lists;
 
 pub use self::file::{refuse_to_replace, write_file};

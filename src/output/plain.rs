@@ -1,7 +1,7 @@
-//! Columns as other programs take them: no views, no dictionaries, no two of one name.
+//! Converts columns to types that other programs can read: no views, no dictionaries, no column name twice.
 //!
-//! Views and dictionaries are the engine's own economy. Readers a few years old refuse the first, and an Arrow file refuses a
-//! dictionary that changes from batch to batch.
+//! Views and dictionaries save time inside the engine. Readers a few years old refuse views, and an Arrow file refuses a dictionary
+//! that changes from batch to batch.
 
 use std::sync::Arc;
 

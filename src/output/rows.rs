@@ -1,4 +1,5 @@
-//! What all formats have in common: rows come in, and go to a sink that may refuse them.
+//! The trait that each format's writer implements, and the sink to which all formats write. The sink remembers its first error,
+//! because not all libraries return it as they got it.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,6 +1,6 @@
-//! Spans of time as text people read: `1 day 04:42:24`, as Postgres writes them, where Arrow has `PT103344S`.
+//! Converts intervals to the text that Postgres writes, `1 day 04:42:24`, where Arrow would write `PT103344S`.
 //!
-//! For formats that are text or cells; Parquet and Arrow keep the type.
+//! It serves formats of text or cells; Parquet and Arrow keep the type.
 
 use std::sync::Arc;
 
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_told_as_postgres_tells_them() {
+    fn intervals_are_written_as_postgres_writes_them() {
         for (months, days, micros, text) in [
             (0, 0, 103_344 * SECOND_MICROS, "1 day 04:42:24"),
             (0, 0, 0, "00:00:00"),

@@ -1,8 +1,8 @@
-//! A table for people: aligned columns, one line a row; or records, one line a column.
+//! Writes a table for people: aligned columns with a row a line, or records with a column a line.
 //!
-//! Column widths come from the first rows and then hold, so that the rest can stream; a later cell that is wider pushes its
-//! line, nothing is lost. In a terminal a table is made to fit: its last columns are left out and named, or it is shown as records.
-//! What a terminal would obey (control characters in a subject line, say) is not let through.
+//! Column widths come from the first rows and then stay, so that the rest can stream. A later cell that is wider shifts its line;
+//! nothing is cut. In a terminal a table is made to fit: its last columns are left out and named, or it is shown as records.
+//! Control characters in values, which a terminal would obey, are replaced.
 
 use std::io::Write;
 

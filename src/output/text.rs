@@ -1,4 +1,4 @@
-//! CSV and JSON: text for other programs.
+//! Writes CSV and JSON.
 
 use std::io::Write;
 use std::marker::PhantomData;

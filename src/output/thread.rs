@@ -1,4 +1,4 @@
-//! The thread on which an answer is written down.
+//! Writes an answer on a thread of its own, so that a slow reader does not block the program.
 //!
 //! # Decisions
 //! - 2026-11-28 **Answers are written on a thread of their own.** A reader that does not read held the thread that listens
@@ -81,12 +81,12 @@ pub async fn write(
         Ok::<_, Error>(())
     };
     tokio::select! {
-        // An answer that is there is not told to be late.
+        // An answer that is there is not reported as late.
         biased;
         handed = hand_over => handed?,
         late = time_is_over => return Err(late),
     }
-    // A closed channel is told by the thread's own outcome.
+    // Why the channel was closed, the thread's own outcome says.
     drop(sender.send(Part::End).await);
     let outcome = end.await.map_err(|_| Error::internal("the thread that writes the answer stopped"))?;
     drop(wanted);

@@ -1,7 +1,7 @@
-//! How wide a text stands in a terminal, and how to make one short.
+//! How many columns of a terminal a text takes, and how to shorten one to fit.
 //!
-//! The ranges follow Unicode's East Asian Width (wide and fullwidth) and its emoji; they need not be perfect: a wrong one
-//! shifts a column by a character.
+//! The ranges follow Unicode's East Asian Width (wide and fullwidth) and its emoji. They need not be perfect: a wrong one shifts a
+//! column by one character.
 
 /// Characters that take no place of their own: combining marks, joiners, variation selectors, skin tones.
 const NARROWEST: [(u32, u32); 18] = [

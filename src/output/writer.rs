@@ -1,4 +1,4 @@
-//! Which writer writes a format.
+//! Makes the writer of the format that was chosen.
 
 use arrow::datatypes::SchemaRef;
 

@@ -1,8 +1,8 @@
 //! `ier_as_of(TIMESTAMP)`: the records as they were known at a moment.
 //!
 //! Each row carries its earlier versions ([`crate::record::observed`]), and this goes back through them. Not shown are versions
-//! that were not known yet, and rows for which the time of learning was not kept. No filter is pushed below this node, because it
-//! would test the row's present values.
+//! that were not known yet, and rows for which the time of learning was not kept. No filter of the statement is pushed below this node,
+//! because it would test the row's present values. The few conditions that are meant of the present are given to [`AsOf::new`].
 
 use std::collections::BTreeMap;
 use std::fmt;

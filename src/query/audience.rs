@@ -32,7 +32,7 @@ const OPTED_OUT: &str = include_str!("../../sql/audience/opted_out.sql");
 /// The SQL of whether anybody's opt-out is on record.
 const OPT_OUTS_KNOWN: &str = include_str!("../../sql/audience/opt_outs_known.sql");
 
-/// The SQL of who is deleted.
+/// The SQL that lists deleted people.
 const DELETED: &str = include_str!("../../sql/audience/deleted.sql");
 
 /// How an audience is written, and who is left out of it.

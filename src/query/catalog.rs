@@ -1,4 +1,5 @@
-//! The names SQL knows: our tables and views in `public`, the same tables under their API names in `salesforce`.
+//! The names that SQL knows: our tables and views in the schema `public`, and the same tables under their API names in
+//! `salesforce`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -202,7 +203,7 @@ mod tests {
     use super::*;
     use crate::error::Kind;
     use crate::record::fields::known;
-    use crate::source::recognise::{Clues, recognise};
+    use crate::source::recognise::{Hints, recognise};
 
     #[test]
     fn no_file_of_attributes_is_called_like_something_of_ours() {
@@ -211,7 +212,7 @@ mod tests {
         let ours = views.chain([IER_AS_OF, files::NAME, OBSERVED]).chain(tables);
         for name in ours {
             let headers = ["ContactId".to_owned(), "Campus".to_owned()];
-            match recognise(&Clues { headers: &headers, as_table: Some(name), file_name: "", rows: &[] }) {
+            match recognise(&Hints { headers: &headers, as_table: Some(name), file_name: "", rows: &[] }) {
                 Ok(found) => assert!(
                     found.is_some_and(|(table, _)| known(&table.name).is_some()),
                     "{name} would be loaded and never be seen"

@@ -1,4 +1,4 @@
-//! The engine: `Engine::sql` is the only way to read the warehouse.
+//! The engine: runs SQL over a warehouse. `Engine::sql` is the only way to read records.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! `data_file`: the files of all tables, as a table: rows and bytes by table, tier and period.
+//! The table `data_file`: all data files of all tables, with rows and bytes by table, tier and period.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The limits of one statement.
+//! The limits of an engine and its statements: memory, threads, time. A stream of rows that fails when its time is over.
 
 use std::path::PathBuf;
 use std::pin::Pin;

@@ -1,5 +1,5 @@
-//! How the engine writes the log of look-ups ([`super::look_ups`]): it refuses a look-up without a reason where one is required,
-//! and writes the entry before it shows a row.
+//! Enters a statement's look-ups in the log ([`super::look_ups`]). If a reason is required and missing, the look-up is refused. The
+//! entry is written before a row is shown.
 
 use arrow::array::RecordBatch;
 use datafusion::execution::SendableRecordBatchStream;
@@ -21,18 +21,18 @@ impl Engine {
     pub fn asked_by(&self, who: &str, reason: Option<&str>) -> Self {
         let Some(look_ups) = self.look_ups() else { return self.clone() };
         let reason = reason.map(str::trim).filter(|reason| !reason.is_empty()).map(str::to_owned);
-        let looker = look_ups.looker.clone();
+        let looker = look_ups.requester.clone();
         self.clone().shown_to(Requester { who: who.to_owned(), reason: reason.or(looker.reason), ..looker })
     }
 
     /// Must whoever looks somebody up say why?
     pub fn wants_reason(&self) -> bool {
-        self.look_ups().is_some_and(|look_ups| look_ups.looker.reason_required && look_ups.looker.reason.is_none())
+        self.look_ups().is_some_and(|look_ups| look_ups.requester.reason_required && look_ups.requester.reason.is_none())
     }
 
     /// The key of the log, where the settings name one.
     pub fn look_up_key(&self) -> Option<&str> {
-        self.look_ups().and_then(|look_ups| look_ups.looker.key.as_deref())
+        self.look_ups().and_then(|look_ups| look_ups.requester.key.as_deref())
     }
 
     /// Refuses a look-up, before anything is computed, where a reason is required and none was given.
@@ -40,7 +40,7 @@ impl Engine {
     /// # Errors
     /// Invalid, with what to do.
     pub fn may_look_up(&self) -> Result<()> {
-        self.look_ups().map_or(Ok(()), |look_ups| look_ups.looker.check())
+        self.look_ups().map_or(Ok(()), |look_ups| look_ups.requester.check())
     }
 
     /// Opens the log beside other work, so that an entry does not wait for it later.
@@ -57,8 +57,8 @@ impl Engine {
     /// Invalid where a reason is wanted and none was given; unavailable when the log cannot be written: then nothing may be shown.
     pub async fn looked_up(&self, verb: &str, person: &SfId, rows: u64) -> Result<()> {
         let Some(look_ups) = self.look_ups() else { return Ok(()) };
-        look_ups.looker.check()?;
-        let reason = look_ups.looker.reason.as_deref();
+        look_ups.requester.check()?;
+        let reason = look_ups.requester.reason.as_deref();
         let log = look_ups.log(self.warehouse()).await?;
         log.append(LookUp { verb, person: *person, reason, rows }).await.map(drop)
     }

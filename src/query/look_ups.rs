@@ -1,11 +1,11 @@
-//! The log of look-ups, as the engine writes it: whatever shows a person leaves an entry before the first row is shown.
+//! The log of look-ups, as the engine writes it: everything that shows a person leaves an entry before the first row is shown.
 //!
-//! It stands here, below all doors, so that none can pass it by: the history, audits, the search for people, and statements that
-//! name a person to `contact_history` or `person_ids`, or in a condition (`super::named`), whoever asks them. A statement over
-//! everybody is no look-up of anybody.
+//! It is part of the engine, so no front end can bypass it. Entries are written for the history, for audits, for the search for people,
+//! and for statements that name a person to `contact_history` or `person_ids`, or in a condition (`super::named`). A statement about
+//! everybody is not a look-up.
 //!
-//! An engine that was opened without a log (for tests, and for jobs, which ask about nobody) writes no entries; `ier` never opens
-//! one without.
+//! An engine that was opened without a log writes no entries: in tests, and in jobs, which do not ask about a person. `ier` always opens
+//! one with a log.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -48,24 +48,24 @@ impl Requester {
 /// The log, opened when it is first needed.
 #[derive(Clone)]
 pub(super) struct LookUps {
-    pub(super) looker: Requester,
+    pub(super) requester: Requester,
     log: Arc<OnceCell<LookUpLog>>,
 }
 
 impl LookUps {
-    pub(super) fn of(looker: Requester) -> Self {
-        Self { looker, log: Arc::default() }
+    pub(super) fn of(requester: Requester) -> Self {
+        Self { requester, log: Arc::default() }
     }
 
-    /// The same for this looker; of the same person it is the same log, which is not opened again.
-    pub(super) fn now_by(&self, looker: Requester) -> Self {
-        let is_same = (&looker.who, &looker.key) == (&self.looker.who, &self.looker.key);
-        Self { log: if is_same { self.log.clone() } else { Arc::default() }, looker }
+    /// The same for this requester; of the same person it is the same log, which is not opened again.
+    pub(super) fn now_by(&self, requester: Requester) -> Self {
+        let is_same = (&requester.who, &requester.key) == (&self.requester.who, &self.requester.key);
+        Self { log: if is_same { self.log.clone() } else { Arc::default() }, requester }
     }
 
     /// The log, opened.
     pub(super) async fn log(&self, warehouse: &Warehouse) -> Result<&LookUpLog> {
-        self.log.get_or_try_init(|| LookUpLog::open(warehouse, &self.looker.who, self.looker.key.as_deref())).await
+        self.log.get_or_try_init(|| LookUpLog::open(warehouse, &self.requester.who, self.requester.key.as_deref())).await
     }
 }
 

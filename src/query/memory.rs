@@ -23,7 +23,7 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool
 /// The part of the memory that is one over this which anybody may take, come what may.
 const LEAST: usize = 32;
 
-/// What a sort sets aside for a merge is never more.
+/// The most that a sort sets aside for a merge.
 const MERGE_BYTES: usize = 10 << 20;
 
 /// What a sort sets aside before it takes rows in, so that it can merge them when it spills, in bytes.

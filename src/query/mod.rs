@@ -1,68 +1,68 @@
-//! One door: SQL over hot and archive as one table.
+//! The engine: SQL over hot and archive as one table.
 //!
 //! Decisions, with what was refused: `DECISIONS.md`, in this folder.
 
-// The log of look-ups as the engine writes it: whatever shows somebody leaves an entry.
+// The log of look-ups, as the engine writes it.
 pub mod look_ups;
 
-// Whom a statement names by an id: it is a look-up of them.
+// Finds the people that a statement names by an id.
 mod named;
 
-// Functions of SQL: who is one person, local time, measures, versions.
+// SQL functions of our own: who is one person, local time, measures, versions.
 pub mod functions;
 
-// What a statement is planned into: the tables as plans see them, and the short ways through them.
+// The planner: how tables appear in a plan, and the shortcuts through them.
 pub mod planner;
 
-// `data_file`: the files of all tables, as a table.
+// `data_file`: a table of all data files, with rows and bytes by table, tier and period.
 pub mod files;
 
 // `ier_as_of(TIMESTAMP)`: the records as they were known at a moment.
 pub mod as_of;
 
-// What there is: tables, views, schemas.
+// The tables, views and schemas that SQL knows.
 pub mod catalog;
 
-// A question people bring, as an SQL file with a head: what it answers, its parameters, its columns.
+// A question as an SQL file, whose head declares parameters and columns.
 pub mod question;
 
-// How deep a statement may be.
+// Limits how deeply a statement may be nested.
 pub mod depth;
 
-// What the columns of an answer are called.
+// Names the columns of an answer as Postgres does.
 mod naming;
 
-// A statement as it is planned: parsed, its parameters bound, its macros replaced.
+// Prepares a statement for planning: parses it, binds parameters, names columns, replaces macros.
 mod statement;
 
-// A statement that was parsed before it came to the engine.
+// A statement that was parsed before it reaches the engine.
 pub mod parsed;
 
-// What one statement may use.
+// The limits of a statement: memory, time, threads.
 pub mod limits;
 
-// The memory of an engine's statements, and who may hold how much of it.
+// The memory pool of an engine's statements.
 mod memory;
 
-// The threads on which statements run.
+// Runs statements on threads of their own.
 mod workers;
 
-// Somebody asked for, and all that is known of their ids.
+// A person who was asked for, and all ids known for them.
 pub mod people;
 
-// What a shell (or any front door) needs of the engine.
+// The trait by which the shell and other front ends use the engine.
 pub mod ask;
 
-// Answers SQL over a warehouse.
+// The engine: runs SQL over a warehouse.
 pub mod engine;
 
-// What a server asks of the engine: statements parsed already, what they will answer, and the tables there are.
+// What a server needs of the engine: parsed statements run, answers described before they run, tables listed.
 mod served;
 
-// Finding a person: by id, by e-mail address, by words of a name.
+// Finds people: by id, by e-mail address, by words of a name.
 pub mod who;
 
-// How the engine writes the log of look-ups: the entry before the rows.
+// Checks the reason for a look-up, and writes its entry before rows are shown.
 mod look_up_entry;
 
 // Suggests which id was meant when an id belongs to nobody.
@@ -71,11 +71,11 @@ mod unknown_id;
 // Resolves the values given for a question's parameters.
 mod parameter_values;
 
-// An answer that lists people by their ids, with their names and addresses.
+// Adds names and addresses to an answer that lists people by their ids.
 mod with_names;
 
-// An answer as an audience: people's ids that load back into Salesforce.
+// Turns an answer into an audience: ids of people that load back into Salesforce.
 pub mod audience;
 
-// Shows whom an irreversible verb concerns.
+// Checks before an irreversible verb: who is it, is the send known, does the reason name somebody?
 pub mod named_person;

@@ -1,11 +1,11 @@
-//! Whom a statement names by an id: `person_id = '003…'`, `id IN ('003…', '00Q…')`.
+//! Finds the people that a statement names by an id: `person_id = '003…'`, `id IN ('003…', '00Q…')`.
 //!
-//! A statement that is about somebody is a look-up, whichever table it asks and whatever the column is called there: what tells is the id
-//! of a contact or lead that something is compared with. It goes by the plan before anything is rewritten, with its parameters
-//! bound, so that only what was typed or given counts. An id that something must *not* be names nobody, and a list of more than
-//! [`FEW`] people is one of many, as an audience is: a statement about many is no look-up of each.
+//! A statement that compares anything with the id of a contact or lead is a look-up of that person, whichever table it reads and
+//! whatever the column is called. The plan is searched before anything is rewritten and with its parameters bound, so only ids
+//! count that were typed or given. An id behind `NOT` or `<>` names nobody. A list of more than [`FEW`] people counts as a
+//! statement about many, as an audience is, and about many there is no look-up of each.
 //!
-//! An address, a name, and a part of an id are not seen here.
+//! An address, a name, and a part of an id are not found here.
 
 use std::collections::BTreeSet;
 

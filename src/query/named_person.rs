@@ -1,4 +1,5 @@
-//! Shows whom an irreversible verb concerns: the user who typed an id sees the person before anything is done.
+//! Checks before an irreversible verb: the user who typed an id sees the person it belongs to, an unknown send is refused, and so is a
+//! reason that names the person.
 
 use std::fmt;
 
@@ -27,14 +28,14 @@ const KNOWN_SEND: &str = include_str!("../../sql/known_send.sql");
 pub struct NamedPerson {
     /// Their ids, name and address.
     #[serde(flatten)]
-    pub face: PersonLabel,
+    pub label: PersonLabel,
     /// E-mails on record.
     pub mails: u64,
 }
 
 impl fmt::Display for NamedPerson {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.face, counted(self.mails, "mail"))
+        write!(f, "{}: {}", self.label, counted(self.mails, "mail"))
     }
 }
 
@@ -56,7 +57,7 @@ impl Engine {
         while let Some(batch) = rows.try_next().await? {
             mails += batch.column(0).as_primitive::<Int64Type>().iter().flatten().sum::<i64>();
         }
-        let named_person = NamedPerson { face: self.face(person).await?, mails: u64::try_from(mails).unwrap_or(0) };
+        let named_person = NamedPerson { label: self.label(person).await?, mails: u64::try_from(mails).unwrap_or(0) };
         self.looked_up(verb, person.id(), named_person.mails).await?;
         Ok(named_person)
     }
@@ -67,7 +68,7 @@ impl Engine {
     ///
     /// # Errors
     /// Not found.
-    pub async fn must_know_send(&self, send: &str) -> Result<()> {
+    pub async fn check_send_exists(&self, send: &str) -> Result<()> {
         let send = SfId::parse(send.trim()).map_or_else(|_| send.trim().to_owned(), |id| id.to_string());
         let value = ParamValues::from(vec![ScalarValue::Utf8View(Some(send.clone()))]);
         let mut rows = self.sql_within(KNOWN_SEND, value).await?;
@@ -86,16 +87,16 @@ impl Engine {
 /// # Errors
 /// Invalid; the message does not repeat what it found.
 pub fn must_not_name(reason: &str, person: &Person, named_person: &NamedPerson) -> Result<()> {
-    let face = &named_person.face;
+    let label = &named_person.label;
     let words: Vec<&str> = reason.split(|c: char| !c.is_alphanumeric() && !"@.-_+'’".contains(c)).collect();
     let is_id = |word: &&str| SfId::parse(word).is_ok_and(|id| person.ids().contains(&id));
     let is_address =
-        |word: &&str| face.email.as_ref().is_some_and(|address| word.trim_matches('.').eq_ignore_ascii_case(address));
+        |word: &&str| label.email.as_ref().is_some_and(|address| word.trim_matches('.').eq_ignore_ascii_case(address));
     let said: Vec<String> = plain(reason).split_whitespace().map(str::to_owned).collect();
-    let name = face.name.as_deref().map(plain).unwrap_or_default();
+    let name = label.name.as_deref().map(plain).unwrap_or_default();
     let name: Vec<&str> = name.split_whitespace().collect();
     let whole = !name.is_empty() && name.iter().all(|part| said.iter().any(|word| word == part));
-    let last = face.name.as_deref().and_then(|name| name.split_whitespace().next_back());
+    let last = label.name.as_deref().and_then(|name| name.split_whitespace().next_back());
     let last = last.filter(|last| last.chars().count() > 1 && last.starts_with(char::is_uppercase));
     let last = last.is_some_and(|last| words.iter().any(|word| word.trim_matches('.').trim_end_matches("'s") == last));
     match words.iter().any(is_id) || words.iter().any(is_address) || whole || last {

@@ -1,6 +1,6 @@
-//! A statement that was parsed before it came to the engine: by a server, which has to know first what kind of statement it is.
+//! A statement that was parsed before it reaches the engine: by a server, which first has to know what kind of statement it is.
 //!
-//! It may be as deep as [`super::depth`] allows: it is copied and dropped on a stack of its own.
+//! It may be nested as deeply as [`super::depth`] allows, so it is copied and dropped on a stack of its own.
 
 use datafusion::sql::parser::Statement as Planned;
 use datafusion::sql::sqlparser::ast::Statement;
@@ -77,7 +77,7 @@ impl Drop for Parsed {
     }
 }
 
-/// Does something that goes as deep as a statement.
+/// Runs work that recurses as deeply as a statement, on a stack that is large enough.
 fn on_a_stack<T>(work: impl FnOnce() -> T) -> T {
     stacker::maybe_grow(depth::STACK_BYTES / 4, depth::STACK_BYTES, work)
 }

@@ -1,4 +1,4 @@
-//! A question people bring, as an SQL file with a head: what it answers, its parameters, its columns.
+//! A question of the library: an SQL file whose head says what it answers, its parameters, and its columns.
 //!
 //! ```sql
 //! -- Who opened, but did not click the link that matters?
@@ -11,9 +11,10 @@
 //! SELECT …
 //! ```
 //!
-//! Cells of the head are two blanks or more apart. A parameter has a name (`$from` in the SQL), a type, a default (`-`: it must be
-//! given; `any`: null) and a meaning. A type may also be a choice of texts (`month|send|unit`), by which a column may be named
-//! (`AS "$by"`), or a column (`affiliation.affiliation`), one of whose values it must be. The same file runs wherever SQL does, with its defaults.
+//! The cells of a line are separated by two blanks or more. A parameter has a name (`$from` in the SQL), a type, a default (`-`: it
+//! must be given; `any`: null) and a meaning. Its type may also be a choice of texts (`month|send|unit`), by which a column may be
+//! named (`AS "$by"`), or a column (`affiliation.affiliation`), one of whose values it must be. With its defaults, the same file
+//! runs wherever SQL does.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -303,7 +304,7 @@ fn unreadable(line: &str) -> Error {
 }
 
 /// All questions: those of the engine, and then those of a folder (`*.sql`), which may replace them. A file that cannot be read, or
-/// whose head cannot, is none: `refused` is told why, with its path.
+/// whose head cannot, is none: `refused` gets the reason, with its path.
 ///
 /// # Errors
 /// Not found when there is no such folder.

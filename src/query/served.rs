@@ -1,4 +1,5 @@
-//! What a server asks of the engine: statements that are parsed already, what they will answer before they run, and the tables there are.
+//! What a server needs of the engine: it runs statements that are already parsed, describes an answer before the statement runs,
+//! and lists the tables.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,7 +1,7 @@
-//! A statement as it is planned: parsed, its parameters bound, its columns named, idioms and macros replaced.
+//! Prepares a statement for planning: parses it, binds its parameters, names its columns, and replaces idioms and macros.
 //!
-//! A statement may begin with a comment that declares named parameters (see [`super::question`]). They are bound as values of the
-//! parsed statement, never pasted into its text, so a value can be nothing but a value.
+//! A statement may begin with a comment that declares named parameters (see [`super::question`]). Their values are put into the
+//! parsed statement, never pasted into its text. So a value can never become SQL.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;

@@ -16,7 +16,7 @@ use crate::human::counted;
 use crate::record::id::SfId;
 use crate::tiers::suppressed::{self, Subject};
 
-/// The SQL of whether anything is on record under some ids.
+/// The SQL that tells whether anything is on record under some ids.
 const KNOWN_IDS: &str = include_str!("../../sql/known_ids.sql");
 
 /// The SQL of ids that are nearly one.
@@ -61,7 +61,7 @@ impl Engine {
         near.sort_unstable();
         let mut suggestions = Vec::new();
         for (by_character, found, mails) in near.into_iter().take(NAMED) {
-            let PersonLabel { name, .. } = self.face(&self.person(found.as_str()).await?).await?;
+            let PersonLabel { name, .. } = self.label(&self.person(found.as_str()).await?).await?;
             let name = name.map_or(String::new(), |name| format!(" ({name})"));
             let differs = if by_character { "by one character" } else { "by case alone" };
             // It shows somebody, if only by name.

@@ -1,4 +1,4 @@
-//! Finding a person: by id, by e-mail address, by words of a name.
+//! Finds people: by id, by e-mail address, by words of a name.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,9 +21,9 @@ use crate::record::text_match::{Words, plain};
 pub(super) const PEOPLE: &str = include_str!("../../sql/people.sql");
 
 /// The SQL of one person's contacts and leads by name and address.
-const FACE: &str = include_str!("../../sql/face.sql");
+const LABEL: &str = include_str!("../../sql/person_label.sql");
 
-/// The SQL of those whose e-mails name an address; its parameter is the address in small letters.
+/// The SQL of those whose e-mails name an address; its parameter is the address in lower case.
 const WRITTEN_TO: &str = include_str!("../../sql/written_to.sql");
 
 /// People an error lists.
@@ -67,9 +67,9 @@ impl fmt::Display for PersonLabel {
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let titles = ["id", "name", "email", "other ids"].map(str::to_owned);
-        let cells = |face: &PersonLabel| {
+        let cells = |label: &PersonLabel| {
             let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            [face.id.clone(), text(&face.name), text(&face.email), face.other_ids.join(" ")]
+            [label.id.clone(), text(&label.name), text(&label.email), label.other_ids.join(" ")]
         };
         let rows: Vec<[String; 4]> = std::iter::once(titles).chain(self.people.iter().map(cells)).collect();
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -118,12 +118,12 @@ impl Engine {
             Ok(_) => {
                 let person = self.person(text.trim()).await?;
                 self.must_be_known(&person).await?;
-                Found { found: 1, people: vec![self.face(&person).await?] }
+                Found { found: 1, people: vec![self.label(&person).await?] }
             }
             Err(_) => self.found_by_words(text, limit).await?,
         };
-        for face in &found.people {
-            self.looked_up("who", &SfId::of_person(&face.id)?, 1).await?;
+        for label in &found.people {
+            self.looked_up("who", &SfId::of_person(&label.id)?, 1).await?;
         }
         Ok(found)
     }
@@ -135,32 +135,32 @@ impl Engine {
         }
         let identities = self.identities().await?;
         let matches = |name: &str, email: &str| words.are_parts_of(&plain(&format!("{name} {email}")));
-        let mut people = self.faces(&identities, &matches, BTreeMap::new()).await?;
+        let mut people = self.labels(&identities, &matches, BTreeMap::new()).await?;
         let found = people.len() as u64;
         people.truncate(limit);
         Ok(Found { found, people })
     }
 
     /// By what somebody is recognised, as contacts and leads have it.
-    pub async fn face(&self, person: &Person) -> Result<PersonLabel> {
-        let (sql, ids) = person.statement(FACE);
+    pub async fn label(&self, person: &Person) -> Result<PersonLabel> {
+        let (sql, ids) = person.statement(LABEL);
         let mut rows = self.sql_within(&sql, ids).await?;
         let canonical = person.canonical_id();
         let others = person.ids().iter().map(SfId::to_string).filter(|id| id != canonical).collect();
-        let mut face = PersonLabel { id: canonical.to_owned(), other_ids: others, ..PersonLabel::default() };
+        let mut label = PersonLabel { id: canonical.to_owned(), other_ids: others, ..PersonLabel::default() };
         while let Some(batch) = rows.try_next().await? {
             let [ids, names, emails] = [0, 1, 2].map(|at| batch.column(at).as_string_view());
             for row in 0..batch.num_rows() {
                 let text = |column: &StringViewArray| column.is_valid(row).then(|| column.value(row).to_owned());
                 let is_canonical = ids.value(row) == canonical;
-                for (known, found) in [(&mut face.name, text(names)), (&mut face.email, text(emails))] {
+                for (known, found) in [(&mut label.name, text(names)), (&mut label.email, text(emails))] {
                     if found.is_some() && (is_canonical || known.is_none()) {
                         *known = found;
                     }
                 }
             }
         }
-        Ok(face)
+        Ok(label)
     }
 
     /// The one person who has an address: as a contact, as a lead, or by the e-mails they were sent.
@@ -175,12 +175,12 @@ impl Engine {
                 found.insert(identities.canonical(id).to_owned(), PersonLabel::default());
             }
         }
-        let people = self.faces(identities, &|_, email| email.trim().to_lowercase() == wanted, found).await?;
+        let people = self.labels(identities, &|_, email| email.trim().to_lowercase() == wanted, found).await?;
         match people.as_slice() {
             [] => Err(Error::not_found(phrase!("nobody has the address {address}; ier who finds people by parts of it"))),
             [person] => SfId::of_person(&person.id),
             several => {
-                let mut list: Vec<String> = several.iter().take(LISTED).map(|face| format!("\n  {face}")).collect();
+                let mut list: Vec<String> = several.iter().take(LISTED).map(|label| format!("\n  {label}")).collect();
                 if several.len() > LISTED {
                     list.push(format!("\n  and {} more", several.len() - LISTED));
                 }
@@ -191,7 +191,7 @@ impl Engine {
     }
 
     /// Contacts and leads whose name and address match, and those found already, each person once, by name.
-    async fn faces(
+    async fn labels(
         &self,
         identities: &Identities,
         matches: &(dyn Fn(&str, &str) -> bool + Sync),
@@ -209,9 +209,9 @@ impl Engine {
                 let person = identities.canonical(id);
                 let is_match = matches(name.as_deref().unwrap_or_default(), email.as_deref().unwrap_or_default());
                 if is_match {
-                    let face = found.entry(person.to_owned()).or_default();
-                    if face.name.is_none() && face.email.is_none() {
-                        (face.name, face.email) = (name.clone(), email.clone());
+                    let label = found.entry(person.to_owned()).or_default();
+                    if label.name.is_none() && label.email.is_none() {
+                        (label.name, label.email) = (name.clone(), email.clone());
                     }
                 }
                 if id == person && (identities.has_others(id) || found.contains_key(id)) {
@@ -219,15 +219,15 @@ impl Engine {
                 }
             }
         }
-        let mut faces: Vec<PersonLabel> = Vec::with_capacity(found.len());
-        for (id, mut face) in found {
+        let mut labels: Vec<PersonLabel> = Vec::with_capacity(found.len());
+        for (id, mut label) in found {
             if let Some((name, email)) = canonical.remove(&id) {
-                (face.name, face.email) = (name.or(face.name), email.or(face.email));
+                (label.name, label.email) = (name.or(label.name), email.or(label.email));
             }
-            face.other_ids = identities.ids_of(&id).into_iter().filter(|other| *other != id).map(str::to_owned).collect();
-            faces.push(PersonLabel { id, ..face });
+            label.other_ids = identities.ids_of(&id).into_iter().filter(|other| *other != id).map(str::to_owned).collect();
+            labels.push(PersonLabel { id, ..label });
         }
-        faces.sort_by(|a, b| (a.name.is_none(), &a.name, &a.id).cmp(&(b.name.is_none(), &b.name, &b.id)));
-        Ok(faces)
+        labels.sort_by(|a, b| (a.name.is_none(), &a.name, &a.id).cmp(&(b.name.is_none(), &b.name, &b.id)));
+        Ok(labels)
     }
 }

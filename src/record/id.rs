@@ -1,7 +1,7 @@
-//! Salesforce ids: 15 characters that differ by case, or 18 = 15 + a checksum of the cases.
+//! Salesforce ids. They have 15 characters in which case matters, or 18: the same with a checksum of the cases.
 //!
-//! The engine stores the 18-character form, everywhere: it compares safely without regard to case and is what Salesforce
-//! accepts back. What cannot be a valid id is refused with the reason; nothing is guessed.
+//! The engine stores the form with 18 characters everywhere. It can be compared without regard to case, and Salesforce accepts it.
+//! A text that cannot be a valid id is refused with the reason; nothing is guessed.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -74,7 +74,7 @@ impl SfId {
             "00D" => ", an organisation's",
             "00v" => ", a campaign member's",
             "701" => ", a campaign's",
-            // Packages number their objects anew in every org, so which of them it is cannot be told.
+            // Packages number their objects anew in every org, so which of them it is cannot be known.
             custom if custom.starts_with('a') => ", as the ids of sends, business units and IERs do",
             _ => "",
         };
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_persons_id_is_told_what_it_is() {
+    fn the_error_names_the_object_of_an_id_that_is_no_persons() {
         for (text, says) in [
             ("003f40000000001AA", "this has 17"),
             ("003f40000000001AAB", "the last three characters do not fit"),

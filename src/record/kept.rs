@@ -1,22 +1,23 @@
-//! The text in [`hidden::KEPT`]: what a row remembers of versions it is not.
+//! The notes of a row, stored as text in its column [`hidden::KEPT`]. They say what the row has that is not from its newest
+//! version: the stamps of values that come from older versions, values that formulas had before, and former names of the record.
 //!
-//! Entries stand between semicolons. Nearly every row has none.
+//! Entries are separated by semicolons. Nearly every row has none.
 //!
 //! ```text
 //! contact_id=1700000000000000,1700000000000000   the column's value is of the version with these stamps
-//! opened=never                                   no version ever told the column
+//! opened=never                                   no version ever provided the column
 //! custom.Region__c=1700000000000000,             one of the org's own fields, where it is not as old as the others
 //! current_email@1786000000000.0123456789abcdef=never   a value of a formula, by its hash, and when it was first seen
 //! *0123456789abcdef0123456789abcdef=never        a name the record had, by its hash: see [`crate::record::names`]
 //! ```
 //!
-//! Builds that do not know the last three read them as columns they do not have, and pass them over.
+//! Builds that do not know the last three take them for columns that they do not have, and skip them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::fields::{CUSTOM, Field, hidden};
-use super::stamp::{Register, Stamp};
+use super::stamp::{Stamp, ValueStamp};
 use crate::error::{Error, Result};
 
 /// The stamp of a value that no version ever provided.
@@ -66,7 +67,7 @@ pub type SeenValues<'a> = BTreeMap<&'a str, i64>;
 #[derive(Debug, Default)]
 pub struct Kept<'a> {
     /// By column, and by own field as [`own_field`] names it.
-    pub registers: BTreeMap<&'a str, Register>,
+    pub stamps: BTreeMap<&'a str, ValueStamp>,
     /// By column.
     pub seen: BTreeMap<&'a str, SeenValues<'a>>,
     /// Names the record had.
@@ -89,11 +90,11 @@ impl<'a> Kept<'a> {
                 let (at, hash) = seen.split_once('.').ok_or_else(bad)?;
                 notes.seen.entry(column).or_default().insert(hash, at.parse().map_err(|_| bad())?);
             } else if stamp == NEVER {
-                notes.registers.insert(subject, None);
+                notes.stamps.insert(subject, None);
             } else {
                 let (modstamp, modified) = stamp.split_once(',').ok_or_else(bad)?;
                 let parse = |text: &str| if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(|_| bad()) };
-                notes.registers.insert(subject, Some(Stamp { modstamp: parse(modstamp)?, modified: parse(modified)? }));
+                notes.stamps.insert(subject, Some(Stamp { modstamp: parse(modstamp)?, modified: parse(modified)? }));
             }
         }
         Ok(notes)
@@ -119,7 +120,7 @@ impl Notes {
     }
 
     /// Where a column's value comes from.
-    pub fn register(&mut self, column: &str, register: Register) {
+    pub fn register(&mut self, column: &str, register: ValueStamp) {
         let text = |stamp: Option<i64>| stamp.map_or_else(String::new, |micros| micros.to_string());
         let _ = match register {
             None => write!(self.entry(), "{column}={NEVER}"),
@@ -168,8 +169,8 @@ mod tests {
         assert!(text.as_str() < BEHIND_NAMES && "contact_id=1," > BEHIND_NAMES);
         let kept = Kept::parse(&text).unwrap();
         assert_eq!(kept.names, BTreeSet::from(["0123"]));
-        assert_eq!(kept.registers["contact_id"], Some(Stamp { modstamp: Some(1), modified: None }));
-        assert_eq!((kept.registers["opened"], kept.registers["custom.a%3bb%3dc%40d%25"]), (None, None));
+        assert_eq!(kept.stamps["contact_id"], Some(Stamp { modstamp: Some(1), modified: None }));
+        assert_eq!((kept.stamps["opened"], kept.stamps["custom.a%3bb%3dc%40d%25"]), (None, None));
         assert_eq!(kept.seen["current_email"], BTreeMap::from([("ab", 7)]));
         assert!(Kept::parse("opened").is_err() && Kept::parse("opened=1").is_err() && Kept::parse("a@b=never").is_err());
         assert_eq!(Notes::default().finish(), None);

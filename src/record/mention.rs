@@ -31,7 +31,7 @@ pub fn places<'a>(haystack: &'a [u8], needle: &'a [u8]) -> impl Iterator<Item = 
     })
 }
 
-/// Does an address stand whole in a text? Both in small letters.
+/// Does an address stand whole in a text? Both in lower case.
 pub fn names_address(text: &[u8], address: &[u8]) -> bool {
     places(text, address).any(|at| is_whole_address(text, at, address.len()))
 }

@@ -4,41 +4,41 @@
 //!
 //! Decisions, with what was refused: `DECISIONS.md`, in this folder.
 
-// The one table of columns: every table of the warehouse, its columns, and all that follows from them.
+// The definition of every table and column, from which schemas, header names and encodings follow.
 pub mod fields;
 
-// Salesforce ids, in one form.
+// Salesforce ids: their two forms, 15 and 18 characters, and their checksum.
 pub mod id;
 
-// Who is one person: which id became which.
+// Which ids are one person, from merges, conversions and declared aliases.
 pub mod identity;
 
-// What proves the age of a version.
+// The stamp of a version, which says which of two versions is newer.
 pub mod stamp;
 
-// What a row says of the columns that its newest version did not provide, of formulas' values and of names it had.
+// The notes of a row: stamps of values from older versions, earlier values of formulas, former names.
 pub mod kept;
 
-// One spelling of what records are known by.
+// Normalises keys: no blanks around them, no fraction in numbers of Marketing Cloud.
 pub mod spelling;
 
-// By which names a record is known, and when two rows are one.
+// The names of a record, and the rule which versions belong to one record.
 pub mod names;
 
-// From an export's columns to a whole row: the key (Rule 1), and what is computed rather than told.
+// Completes an export's columns to a whole row: computes the key and the derived columns.
 pub mod key;
 
-// Which version wins (Rule 2): many versions of a row become one, whatever the order in which they arrive.
+// Resolves many versions of a row into one, whatever the order in which they arrive (Rule 2).
 pub mod resolve;
 
-// Which versions of an IER the engine saw, and when.
+// The observed versions of an IER: which versions the engine saw, and when.
 pub mod observed;
 
-// Does a text name somebody?
+// Decides whether a text names a person, by an id or an address.
 pub mod mention;
 
 // Compares names and subjects as people do: without case, accents and punctuation.
 pub mod text_match;
 
-// How a mail arrived, as far as its record tells.
+// Decides how an e-mail arrived, as far as its record shows.
 pub mod outcome;

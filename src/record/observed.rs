@@ -137,7 +137,7 @@ fn value(kind: Kind, column: &ArrayRef, row: usize) -> Result<Value> {
 /// The state of a row at a moment.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum PastState {
-    /// Not known yet, or it cannot be told whether it was.
+    /// Not known yet, or nobody knows whether it was.
     Unknown,
     /// As it is now, but for these values.
     Known(BTreeMap<String, Value>),

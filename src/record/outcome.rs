@@ -1,8 +1,8 @@
-//! How a mail arrived, as far as its record tells: one answer for audits, questions and statements.
+//! Decides how an e-mail arrived, as far as its record shows: one rule for audits, questions and statements.
 //!
-//! Audits call [`outcome`] with what they have read, SQL calls it as `mail_outcome(…)`, which `outcome(i)` of `sql/macros.sql` is short
-//! for. The measure `delivered(i)` is another thing: the vendor's formula, which takes every mark of a bounce away, so that rates can
-//! be held against those of Marketing Cloud.
+//! Audits call [`outcome`] with what they have read. SQL calls it as `mail_outcome(…)`, for which `outcome(i)` of `sql/macros.sql`
+//! is short. The measure `delivered(i)` is something else: the vendor's formula, which subtracts every bounce, so that rates can be
+//! compared with those of Marketing Cloud.
 
 use serde::Serialize;
 
@@ -33,7 +33,7 @@ impl Outcome {
 }
 
 /// A moment, in microseconds since 1970; none where it was not recorded.
-pub type At = Option<i64>;
+pub type MaybeMicros = Option<i64>;
 
 /// The marks of a record from which its outcome follows.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,17 +43,17 @@ pub struct Marks {
     /// Is it marked as refused for a time?
     pub soft_bounce: bool,
     /// When it bounced.
-    pub bounced_at: At,
+    pub bounced_at: MaybeMicros,
     /// Whether it was opened, clicked, and unsubscribed by, and when.
-    pub used: [Option<At>; 3],
+    pub used: [Option<MaybeMicros>; 3],
 }
 
-/// The outcome that follows from these marks.
+/// Decides how an e-mail arrived from the marks of its record.
 ///
 /// A person who opens, clicks or unsubscribes has received the mail, so an earlier soft bounce was overcome. A hard bounce is
 /// believed nevertheless, because machines open mails, too.
 pub fn outcome(marks: &Marks) -> Outcome {
-    let is_later = |at: &At| match (marks.bounced_at, at) {
+    let is_later = |at: &MaybeMicros| match (marks.bounced_at, at) {
         (Some(bounced), Some(at)) => *at >= bounced,
         _ => true,
     };

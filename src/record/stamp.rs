@@ -1,4 +1,4 @@
-//! The stamp of a version: which of two versions is the newer.
+//! The stamp of a version, made of its SystemModstamp and LastModifiedDate. It says which of two versions is newer.
 
 use std::cmp::Ordering;
 
@@ -41,7 +41,7 @@ impl PartialOrd for Stamp {
 }
 
 /// The stamp of a value: `None` when no version ever provided it.
-pub type Register = Option<Stamp>;
+pub type ValueStamp = Option<Stamp>;
 
 /// A table without the column (an attribute table, say) has no stamps: all its versions are equally old.
 pub fn or_missing<'a>(

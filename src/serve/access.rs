@@ -1,8 +1,8 @@
-//! Who may come in: the token, and what checks it.
+//! Who may connect, and what they may do: the token, the verifier that checks it, and the rights of a role.
 //!
 //! A token has 160 random bits and is shown once, where it is made. What is kept is a verifier of SCRAM-SHA-256: it can check a
-//! token, and nobody can come in by it. With so many bits no guess is worth stretching, so the fewest rounds that the standard allows
-//! do ([`SCRAM_ITERATIONS`]), and a connection costs little.
+//! token, but nobody can log in with it. With so many bits a token cannot be guessed. So the fewest rounds that the standard allows
+//! are enough ([`SCRAM_ITERATIONS`]), and a connection costs little.
 
 use std::fmt;
 

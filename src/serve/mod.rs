@@ -1,7 +1,7 @@
-//! The warehouse served to others: one process that stays, and answers whoever may ask.
+//! `ier serve`: one process that stays, and answers clients of Postgres.
 //!
-//! A server begins with what it listens at ([`Server::bind`]) and serves until it is told to stop ([`Server::run`]). Being told, it
-//! takes nobody new, ends whoever is idle, and lets what runs come to its end for a while ([`DRAIN`]).
+//! A server first listens ([`Server::bind`]) and then serves until it is told to stop ([`Server::run`]). When it stops, it accepts
+//! no new client, ends idle sessions, and lets running statements finish within [`DRAIN`].
 //!
 //! # Decisions
 //! - 2026-11-28 **Without users it serves one person: whoever started it, on this machine.** Their token is made anew at each start

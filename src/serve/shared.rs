@@ -1,4 +1,4 @@
-//! What all sessions share: the engine, the limits, and whether it is time to go.
+//! What all sessions of a server share: the engine, the limits, and whether the server is stopping.
 
 use std::sync::Arc;
 use std::time::Duration;

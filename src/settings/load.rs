@@ -1,4 +1,4 @@
-//! What a load may use, and how files that come every day are to be read.
+//! `[load]`: the memory of a load, and rules for reading files that come again and again.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
-//! Settings: one file (`ier.toml`), environment variables `IER_*`, flags, in rising order, checked once.
+//! Settings: from one file (`ier.toml`), environment variables `IER_*` and flags, each overriding the one before, checked once.
 //!
-//! What is unknown or out of range is refused with the file's line or the variable's name and what would be right; nothing
-//! falls back in silence. This is the only file that reads the environment, and only in [`environment`]; everything else is
-//! handed the values. With no settings at all everything works on a local folder.
+//! A setting that is unknown or out of range is refused. The error names the line of the file or the variable, and says what would
+//! be right; nothing falls back silently. This is the only file that reads the environment, and only in [`environment`]; everything
+//! else gets the values as arguments. Without any settings, everything works on a local folder.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,25 +22,25 @@ use self::variables::{truth, unknown, variable};
 use crate::calendar::local::{Calendar, Term};
 use crate::error::{Context, Error, Result};
 
-// What a load may use, and how files that come every day are to be read.
+// `[load]`: the memory of a load, and how files that come every day are read.
 mod load;
 
-// Paths as people write them in settings and flags.
+// Expands paths and addresses from settings and flags, such as `~/ier`.
 pub mod paths;
 
 // `[retain]`: how long records are kept.
 pub mod retain;
 
-// What `ier run` does by itself, and when.
+// `[run]`: which jobs `ier run` does, when, and which of them may destroy.
 mod run;
 
-// What `ier serve` allows.
+// `[serve]`: limits of `ier serve`.
 pub mod serve;
 
-// Environment variables: their names, and words for yes and no.
+// Environment variables: their names, and how yes and no are written.
 mod variables;
 
-// Options of object stores: which there are, and which was meant by one that there is not.
+// Options of object stores, and suggestions for mistyped ones.
 pub mod store;
 
 /// The settings file looked for where `--config` and `IER_CONFIG` name none.
@@ -479,8 +479,8 @@ impl Layer {
             let line = before.map(|before| format!(" line {}", before.matches('\n').count() + 1)).unwrap_or_default();
             let written = before.and_then(|before| before.rsplit('\n').next()).and_then(|line| line.split_once('='));
             let key = written.map(|(key, _)| format!(": {}", key.trim())).unwrap_or_default();
-            let told = error.message().trim().replace('\n', ", ").replace("expected u64", "expected a whole number");
-            Error::invalid(phrase!("{place}{line}{key}: {}", told.replace("expected u32", "expected a whole number")))
+            let detail = error.message().trim().replace('\n', ", ").replace("expected u64", "expected a whole number");
+            Error::invalid(phrase!("{place}{line}{key}: {}", detail.replace("expected u32", "expected a whole number")))
         })
     }
 

@@ -1,4 +1,4 @@
-//! Paths as people write them in settings and flags.
+//! Expands paths and addresses from settings and flags: `~` for the home folder, URLs of stores, the address of the org.
 
 use std::path::{Path, PathBuf};
 

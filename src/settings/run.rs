@@ -1,4 +1,4 @@
-//! What `ier run` does by itself, and when.
+//! `[run]`: which jobs `ier run` does, when, which of them may destroy something, and where figures for a monitor are written.
 //!
 //! # Decisions
 //! - 2026-11-28 **Consent to destroy is given job by job; `confirm = true` is refused, `false` is an empty list.** An old

@@ -1,4 +1,4 @@
-//! Options of object stores: which there are, and which was meant by one that there is not.
+//! The names of all options of object stores, and which one was meant by a name that does not exist.
 
 use object_store::aws::AmazonS3ConfigKey;
 use object_store::azure::AzureConfigKey;
@@ -98,7 +98,7 @@ const NAMES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Is this, in small letters, an option of some store we know? One of another store than the warehouse's does no harm: the
+/// Is this, in lower case, an option of some store we know? One of another store than the warehouse's does no harm: the
 /// same settings may serve several.
 pub fn is_known(option: &str) -> bool {
     option == RETRY_SECS

@@ -1,4 +1,4 @@
-//! Environment variables: their names, and words for yes and no.
+//! Environment variables: their names, and how yes and no are written.
 
 use crate::error::{Error, Result};
 

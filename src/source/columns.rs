@@ -13,7 +13,7 @@ use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::layout::{Filled, Holds, Unknown};
-use super::moments::{self, Doubt, Moments, Spelling};
+use super::moments::{self, MomentError, Moments, Spelling};
 use super::reading::Times;
 use super::values;
 use crate::error::{Error, Result};
@@ -34,16 +34,20 @@ pub(super) enum ValueError {
     Long,
     /// A number of which a spreadsheet has dropped digits.
     Digits,
-    Time(Doubt),
-    Date(Doubt),
+    Time(MomentError),
+    Date(MomentError),
     /// Bytes of no text.
     Encoding,
 }
 
 impl ValueError {
     /// Does it speak against the reading of the file rather than against the row?
-    pub fn is_doubt(self) -> bool {
-        matches!(self, Self::Time(Doubt::Order | Doubt::Unit | Doubt::Bare) | Self::Date(Doubt::Order | Doubt::Unit))
+    pub fn needs_another_reading(self) -> bool {
+        matches!(
+            self,
+            Self::Time(MomentError::Order | MomentError::Unit | MomentError::Bare)
+                | Self::Date(MomentError::Order | MomentError::Unit)
+        )
     }
 }
 
@@ -59,18 +63,20 @@ impl fmt::Display for ValueError {
                 f.write_str("a spreadsheet has dropped digits of this number: export it again, or keep the column as text there")
             }
             Self::Encoding => f.write_str("bytes that are no letters"),
-            Self::Time(Doubt::None) => f.write_str(
+            Self::Time(MomentError::None) => f.write_str(
                 "not a moment; understood are 2026-08-06T12:13:00.000Z, 2026-08-06 06:13:00, 08/06/2026 06:13:00 AM, 2026-08-06",
             ),
-            Self::Date(Doubt::None) => f.write_str("not a day; understood are 2026-08-06, 08/06/2026 and 06-AUG-2026"),
-            Self::Time(Doubt::Order) | Self::Date(Doubt::Order) => {
+            Self::Date(MomentError::None) => f.write_str("not a day; understood are 2026-08-06, 08/06/2026 and 06-AUG-2026"),
+            Self::Time(MomentError::Order) | Self::Date(MomentError::Order) => {
                 f.write_str("day and month stand the other way round in the file")
             }
-            Self::Time(Doubt::Unit) | Self::Date(Doubt::Unit) => f.write_str("a number of another unit than those before it"),
-            Self::Time(Doubt::Implausible) | Self::Date(Doubt::Implausible) => {
+            Self::Time(MomentError::Unit) | Self::Date(MomentError::Unit) => {
+                f.write_str("a number of another unit than those before it")
+            }
+            Self::Time(MomentError::Implausible) | Self::Date(MomentError::Implausible) => {
                 f.write_str("no record can be of that time: it is before load.earliest, or still to come")
             }
-            Self::Time(Doubt::Bare) | Self::Date(Doubt::Bare) => {
+            Self::Time(MomentError::Bare) | Self::Date(MomentError::Bare) => {
                 f.write_str("a stamp has seconds and a zone, as in 2026-08-06T12:13:00.000Z, and this has not: is the row torn?")
             }
         }
@@ -180,7 +186,7 @@ impl Column {
             Store::Stamp(builder, moments) => {
                 let moment = moments.read(text).map_err(ValueError::Time)?;
                 if !(moment.zoned && moment.seconds) {
-                    return Err(ValueError::Time(Doubt::Bare));
+                    return Err(ValueError::Time(MomentError::Bare));
                 }
                 builder.append_value(moment.micros);
             }

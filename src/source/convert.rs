@@ -1,4 +1,4 @@
-//! From a Parquet file's typed columns to lake types.
+//! Converts a Parquet file's typed columns to the types of the lake.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::columns::{Column, ValueError, id};
 use super::layout::{Filled, Holds};
-use super::moments::{Doubt, Unit};
+use super::moments::{MomentError, Unit};
 use super::reading::Times;
 use super::values;
 use crate::error::Result;
@@ -78,27 +78,27 @@ pub(super) fn convert(filled: &Filled, array: &ArrayRef, times: &Times) -> Resul
             let moments: TimestampMicrosecondArray =
                 moments(array)?.iter().map(|micros| utc(micros?).filter(|micros| times.plausible.has(*micros))).collect();
             let moments = Arc::new(moments.with_timezone(UTC.clone()));
-            let converted = Converted::checked(array, moments, ValueError::Time(Doubt::Implausible))?;
+            let converted = Converted::checked(array, moments, ValueError::Time(MomentError::Implausible))?;
             Ok(Converted { skipped: clock.skipped(), ..converted })
         }
         (Kind::Time, other) if other.is_integer() => {
             let numbers = cast(array, &DataType::Int64)?;
             let numbers = numbers.as_primitive::<Int64Type>();
-            // They are of one unit: the file was judged.
+            // They are of one unit: the whole file was examined.
             let micros = |number| Unit::of(number, times.plausible)?.micros(number);
             let micros: TimestampMicrosecondArray = numbers.iter().map(|number| micros(number?)).collect();
-            Converted::checked(array, Arc::new(micros.with_timezone(UTC.clone())), ValueError::Time(Doubt::Implausible))
+            Converted::checked(array, Arc::new(micros.with_timezone(UTC.clone())), ValueError::Time(MomentError::Implausible))
         }
         (Kind::Time, Date32 | Date64) => {
             let days = cast(array, &Date32)?;
             let mut zone = times.moments();
             let micros: TimestampMicrosecondArray =
                 days.as_primitive::<Date32Type>().iter().map(|days| zone.midnight(days?)).collect();
-            Converted::checked(array, Arc::new(micros.with_timezone(UTC.clone())), ValueError::Time(Doubt::None))
+            Converted::checked(array, Arc::new(micros.with_timezone(UTC.clone())), ValueError::Time(MomentError::None))
         }
         (Kind::Date, Timestamp(_, _)) => {
             let days: Date32Array = moments(array)?.iter().map(|micros| micros.map(day_of)).collect();
-            Converted::checked(array, Arc::new(days), ValueError::Date(Doubt::None))
+            Converted::checked(array, Arc::new(days), ValueError::Date(MomentError::None))
         }
         (Kind::Date, Date64) => Ok(Converted::all(cast(array, &Date32)?)),
         (Kind::Label | Kind::LabelId, Dictionary(_, _)) if *dtype == Kind::Label.lake_type() && clean(filled, array) => {

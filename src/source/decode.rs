@@ -43,7 +43,7 @@ pub(super) struct Found {
     pub is_of_all: bool,
 }
 
-/// Where its bytes are. Each can be read more than once, because a file is judged before its rows are believed.
+/// Where its bytes are. Each can be read more than once, because a file is examined before its rows are believed.
 #[derive(Clone)]
 enum Origin {
     Path(PathBuf),
@@ -68,7 +68,7 @@ pub(super) enum Content {
 pub(super) struct Opening {
     /// Told what is read.
     pub progress: Progress,
-    /// The letters are Windows's, not UTF-8.
+    /// The text is Windows-1252, not UTF-8.
     pub windows: bool,
     /// The digest of the bytes, where they are read from one end to the other.
     pub digest: Option<Digest>,
@@ -214,7 +214,7 @@ fn is_zip(head: &[u8]) -> bool {
     head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06")
 }
 
-/// Does a text, in whatever letters, begin as objects or a list of them do?
+/// Does a text, in whatever encoding, begin as objects or a list of them do?
 fn is_json(head: &[u8]) -> bool {
     let mut marks = head.iter().filter(|byte| **byte != 0 && !byte.is_ascii_whitespace());
     let (first, second) = (marks.next(), marks.next());
@@ -260,7 +260,7 @@ pub(super) struct Chunks {
 
 impl Chunks {
     /// The same file, read without progress reports.
-    pub fn in_silence(&self) -> Self {
+    pub fn without_progress(&self) -> Self {
         Self { file: self.file.clone(), progress: None }
     }
 }

@@ -28,7 +28,7 @@ impl Fingerprint {
     }
 }
 
-/// A fingerprint in the making.
+/// Computes a fingerprint while the file is read.
 pub enum Digest {
     /// Of nothing yet.
     Unread,

@@ -1,13 +1,14 @@
-//! Recognises the end of a table: the closing lines of a report are not rows.
+//! Recognises where a table ends: the closing lines of a report are not rows.
 //!
-//! A report closes with a blank line and lines of one text each: its name, a copyright notice, its author. They are recognised by
-//! their shape, and by Salesforce's texts in its languages. When a later line is as wide as the header, they were rows after all.
-//! A line of totals may be as wide as the header; it is recognised by its words, and because it holds nothing but numbers.
+//! A report closes with a blank line, and then lines of one text each: its name, a copyright notice, its author. They are
+//! recognised by this shape, and by Salesforce's texts in its languages. If a later line is as wide as the header, they were rows
+//! after all. A line of totals may be as wide as the header; it is recognised by its first word, and because all else in it is
+//! numbers.
 
 use super::records::Record;
 use super::reject::row_text;
 
-/// More lines than any report writes.
+/// More closing lines than any report has.
 const LINES_MAX: usize = 12;
 
 /// The beginnings of a report's closing lines, where no blank line precedes them.

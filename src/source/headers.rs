@@ -110,7 +110,7 @@ pub(super) fn nearly(table: &Table, header: &str) -> Option<&'static str> {
         })
 }
 
-/// A shorter name is near no other.
+/// Shorter names are not compared, because too many are alike.
 const NEAR_LENGTH_MIN: usize = 5;
 
 /// Does a file's first line look like one of its rows? Then the file has no header.

@@ -44,7 +44,7 @@ impl PartialEq for Input {
 impl Eq for Input {}
 
 impl Input {
-    /// Reads what can be read once only, standard input or a pipe, into a file of its own: a file is judged before its rows are
+    /// Reads what can be read once only, standard input or a pipe, into a file of its own: a file is examined before its rows are
     /// believed, and may have to be read twice.
     ///
     /// # Errors
@@ -144,7 +144,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>, others: &mut Vec<String>) -> Re
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if is_aside(&name) {
+        if is_hidden(&name) {
             continue;
         }
         // A link to a folder is not followed: it may lead back up.
@@ -167,7 +167,7 @@ fn is_rejects(path: &Path) -> Result<bool> {
 }
 
 /// Hidden names, and those that tools set aside (`_delta_log`, `_SUCCESS`, `__MACOSX`).
-pub(super) fn is_aside(name: &str) -> bool {
+pub(super) fn is_hidden(name: &str) -> bool {
     name.starts_with(['.', '_'])
 }
 

@@ -53,7 +53,7 @@ pub struct Inspected {
     pub rows: u64,
     /// Of these, rows that would be refused.
     pub rejected: u64,
-    /// Rows in whose texts bytes that are no letters would be replaced.
+    /// Rows in whose texts bytes that are no characters would be replaced.
     pub repaired: u64,
     /// Lines behind the rows, which are none.
     pub trailing: u64,
@@ -90,7 +90,7 @@ pub struct Column {
 /// Looks at files as a load would read them. Stores nothing.
 ///
 /// # Errors
-/// Unavailable when a file cannot be read. What a load would refuse is told, and is no error.
+/// Unavailable when a file cannot be read. What a load would refuse is reported, and is no error.
 pub fn inspect(inputs: Vec<Input>, options: &ReadOptions) -> Result<Inspection> {
     let options = ReadOptions { whole: true, ..options.clone() };
     let mut found = Inspection::default();

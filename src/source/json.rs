@@ -1,15 +1,15 @@
 //! Reads rows of JSON: objects on lines, in a list, or in answers of Salesforce's APIs.
 //!
 //! A record may lack fields that others have, in any order. So the whole file is scanned first, and its headers are all keys that
-//! occur. Then its values are judged, and the records are read like rows of delimited text. Objects that stand for another record
-//! become headers (`et4ae5__Contact__r.Id`). `attributes`, which holds the record's object and address, is not data. Any other
-//! object or list is kept as JSON.
+//! occur. Then the order of dates and the encoding are detected from the values, and the records are read like rows of delimited
+//! text. An object that stands for another record becomes headers (`et4ae5__Contact__r.Id`). `attributes`, which holds the record's
+//! object and address, is not data. Any other object or list is kept as JSON.
 
 use std::collections::{HashMap, HashSet};
 
 use super::decode::{Content, Found, Opening};
+use super::detect::{CharsetEvidence, ReadingEvidence, unreadable};
 use super::headers::table_called;
-use super::judge::{CharsetEvidence, ReadingEvidence, unreadable};
 use super::layout::{COLUMNS_MAX, Layout};
 use super::objects::{Objects, Shape};
 use super::reading::{Encoding, Reading};
@@ -34,7 +34,7 @@ const AIRBYTE_DATA: &[u8] = b"_airbyte_data";
 /// Makes the layout from headers, first rows, and the object that the records say they are of.
 pub(super) type MakeNamedLayout<'a> = dyn Fn(Vec<String>, &[Vec<String>], Option<&str>) -> Result<Option<Layout>> + 'a;
 
-/// Opens a JSON text: it is surveyed, its keys are laid over the columns of its table, and it is judged.
+/// Opens a JSON text: it is surveyed, its keys are mapped to the columns of its table, and how it is to be read is detected.
 pub(super) fn open(
     found: &Found,
     (mut stream, mut encoding): (Stream, Encoding),

@@ -14,7 +14,7 @@ use crate::record::id::{CONTACT_PREFIX, LEAD_PREFIX, SfId};
 /// Columns of a file, at most: no object has so many fields, and where keys are data they are never at an end.
 pub(super) const COLUMNS_MAX: usize = 4_000;
 
-/// Refuses a file with more columns than that.
+/// Refuses a file with more than [`COLUMNS_MAX`] columns.
 pub(super) fn refuse_many(name: &str, columns: usize) -> Result<()> {
     if columns <= COLUMNS_MAX {
         return Ok(());
@@ -85,7 +85,7 @@ pub(super) struct Filled {
     pub prefixes: &'static [&'static str],
 }
 
-/// One place.
+/// One source of a column's values.
 pub(super) struct Place {
     pub at: usize,
     /// An API name beyond doubt: a value that does not fit is an error even where another place has one that does.
@@ -195,7 +195,7 @@ pub(super) fn is_connectors(header: &str) -> bool {
     header.is_empty() || header == "attributes" || BEGINNINGS.iter().any(|beginning| header.starts_with(beginning))
 }
 
-/// Is a header, in small letters, no name of a field, nor of a report's column? Those begin with a letter: what begins otherwise, as
+/// Is a header, in lower case, no name of a field, nor of a report's column? Those begin with a letter: what begins otherwise, as
 /// `_dbt_source_relation`, a tool has added, and so it has some others.
 fn is_no_field(header: &str) -> bool {
     const TOOLS: [&str; 8] = [

@@ -1,84 +1,85 @@
-//! Where records come from.
+//! Reads exports: from a file or stream to batches of a table.
 //!
-//! A file is found ([`inputs`]), unpacked and decoded ([`decode`]), recognised by its header ([`recognise`]), judged ([`judge`]) and read
-//! as it was judged ([`text`], [`json`], [`parquet`]); its texts become values ([`columns`]), and its rows a table's ([`export`]).
+//! A file is found ([`inputs`]), decompressed and decoded ([`decode`]), and its table recognised by its header ([`recognise`]). How
+//! it is to be read is detected ([`detect`]), and its rows are read so ([`text`], [`json`], [`parquet`]). Texts become values
+//! ([`columns`]), and rows become batches of the table ([`export`]).
 //!
 //! Decisions, with what was refused: `DECISIONS.md`, in this folder.
 
-// What to read: files, folders, patterns, standard input.
+// Resolves the inputs that the user names to a list of files.
 pub mod inputs;
 
-// Bytes on their way.
+// Input streams: buffered, counted, copied to a file where they must be read twice.
 mod stream;
 
-// From a file to text or Parquet: packings and encodings.
+// Opens a file as UTF-8 text or as Parquet: decompresses it and decodes its encoding.
 mod decode;
 
-// What a file was, byte for byte.
+// The digest of an input file: its size and hash.
 pub mod digest;
 
-// The members of a zip.
+// The members of a zip, each as a stream of its own.
 mod zip;
 
-// How a file is to be read: everything assumed of it, in one value.
+// How a file is read: all assumptions about it in one value.
 pub mod reading;
 
-// Which column a header means.
+// Maps a header to a column, however the exporting tool spells column names.
 mod headers;
 
 // Checks that an export can be of the table named by `--as`.
 mod requested;
 
-// Which table a file belongs to.
+// Decides which table an export belongs to.
 pub mod recognise;
 
-// Which header fills which column.
+// The layout of an export: which header fills which column.
 mod layout;
 
-// Delimited text as records.
+// Splits delimited text into records and fields, and checks the quotes.
 mod records;
 
-// Where a table ends, in a report.
+// Recognises the closing lines of a report, which are not rows.
 mod ending;
 
-// From what a text holds to how it is read.
-mod judge;
+// Detects the dialect of a delimited file and the order of its dates.
+mod detect;
 
-// Moments and days, in every form.
+// Parses moments and days, in every form seen in real exports.
 pub mod moments;
 
-// Words for nothing, checkboxes, whole numbers.
+// Parses the values of an export's text: words for null, checkboxes, whole numbers.
 pub mod values;
 
-// From texts to columns.
+// Converts texts to one column of a batch.
 mod columns;
 
-// From Parquet's types to ours.
+// Converts a Parquet file's columns to the types of the lake.
 mod convert;
 
-// What all formats do with their rows.
+// What the readers of all formats share: options, results, counts, and completing batches.
 pub mod rows;
 
-// Rows of delimited text.
+// Reads the rows of delimited text.
 mod text;
 
-// JSON's tokens.
+// A tokenizer for JSON records that are complete in memory.
 mod tokens;
 
-// The objects of a JSON text.
+// Splits a JSON text into its objects.
 mod objects;
 
-// Rows of JSON.
+// Reads rows of JSON.
 mod json;
 
-// Rows of Parquet.
+// Reads rows of Parquet.
 mod parquet;
 
-// An export as batches of its table.
+// An export file as batches of its table: opened, recognised and read to the end.
 pub mod export;
 
-// What a load would make of files.
+// `ier inspect`: what a load would make of files, without storing anything.
 pub mod inspect;
 
-// Rows that could not be taken.
+// Rejects: rows that could not be loaded, with their position and the reason.
 pub mod reject;

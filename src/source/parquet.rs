@@ -22,7 +22,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use super::columns::{Custom, ValueError, reason};
 use super::convert::{convert, is_binary, is_text, texts};
 use super::decode::Chunks;
-use super::judge::ReadingEvidence;
+use super::detect::ReadingEvidence;
 use super::layout::{Filled, Layout, MakeLayout, refuse_many};
 use super::reading::{Reading, Times};
 use super::reject::{Reject, RejectSink, row_text};
@@ -34,7 +34,7 @@ use crate::record::fields::{Kind, UTC, known};
 const BATCH_BYTES: i64 = 64 << 20;
 /// Rows that tell by their ids whose they are.
 const SAMPLE_ROWS: usize = 50;
-/// Rows whose times are heard at once.
+/// Rows whose times are examined at once.
 const BATCH_HEARD: usize = 8 << 10;
 
 /// The rows of a Parquet file.
@@ -54,7 +54,7 @@ pub(super) struct ParquetRows {
 }
 
 impl ParquetRows {
-    /// Opens a file: its headers are laid over the columns of its table, and what it leaves open is judged. Its headers, where they
+    /// Opens a file: its headers are mapped to the columns of its table, and what it leaves open is detected. Its headers, where they
     /// are of no known table.
     pub fn open(
         name: &str,
@@ -268,7 +268,7 @@ fn refuse_places(name: &str, chunks: &Chunks, metadata: &ArrowReaderMetadata) ->
     Ok(())
 }
 
-/// A file that cannot be read on behind so many rows.
+/// The error for a file that cannot be read beyond so many rows.
 fn cut_off(rows: u64, error: ArrowError) -> Error {
     Error::corrupt(phrase!("cut off or damaged after row {rows}: {error}")).with_source(error)
 }
@@ -308,7 +308,7 @@ fn uuids(metadata: &ArrowReaderMetadata) -> Vec<usize> {
 
 /// The first rows, as texts; of columns that are none nothing, for ids tell whose rows they are.
 fn sample(chunks: &Chunks, metadata: &ArrowReaderMetadata) -> Result<Vec<Vec<String>>> {
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.in_silence(), metadata.clone());
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.without_progress(), metadata.clone());
     let Some(batch) = reader.with_batch_size(SAMPLE_ROWS).with_limit(SAMPLE_ROWS).build()?.next() else {
         return Ok(Vec::new());
     };
@@ -322,7 +322,7 @@ fn sample(chunks: &Chunks, metadata: &ArrowReaderMetadata) -> Result<Vec<Vec<Str
     Ok((0..batch.num_rows()).map(|row| columns.iter().map(|column| cell(column, row)).collect()).collect())
 }
 
-/// Hears all times that are not typed, of the whole file.
+/// Collects evidence from all times of the file that are stored as text or numbers.
 fn gather(evidence: &mut ReadingEvidence, chunks: &Chunks, metadata: &ArrowReaderMetadata) -> Result<()> {
     let is_open = |at: &usize| {
         let dtype = metadata.schema().field(*at).data_type();
@@ -335,7 +335,7 @@ fn gather(evidence: &mut ReadingEvidence, chunks: &Chunks, metadata: &ArrowReade
         return Ok(());
     }
     let mask = ProjectionMask::roots(metadata.parquet_schema(), places.iter().copied());
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.in_silence(), metadata.clone());
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.without_progress(), metadata.clone());
     let mut rows = 0;
     for batch in reader.with_projection(mask).with_batch_size(BATCH_HEARD).build()? {
         let batch = batch.map_err(|error| cut_off(rows, error))?;

@@ -1,7 +1,7 @@
 //! How a file is read: all assumptions about it in one value, each with its basis.
 //!
 //! A [`Reading`] is made from the file's beginning and confirmed by the rest while rows are read. It is made from the whole file
-//! where that is small, or turned out to differ from its beginning ([`super::judge`]). Rows of a file whose reading did not hold
+//! where that is small, or turned out to differ from its beginning ([`super::detect`]). Rows of a file whose reading did not hold
 //! are never stored. What the file does not decide, the user says ([`Asked`]), or it is assumed and reported.
 
 use std::collections::BTreeMap;
@@ -18,11 +18,11 @@ use super::records::{Dialect, Quoting};
 pub struct Asked {
     /// The table to load into, instead of what header and name say.
     pub as_table: Option<String>,
-    /// Load as told even where a file looks like one of another table, and make a table whose name is close to another's.
+    /// Load as the user says even where a file looks like one of another table, and make a table whose name is close to another's.
     pub is_forced: bool,
     /// The zone of moments that have none.
     pub zone: Tz,
-    /// Was the zone said for these files, rather than taken from the settings of the house?
+    /// Was the zone said for these files, rather than taken from the settings?
     pub zone_is_given: bool,
     /// Which comes first in dates such as 06/08/2026.
     pub dates: Option<DateOrder>,
@@ -89,7 +89,7 @@ pub(super) struct Times {
 }
 
 impl Times {
-    /// As whoever loads the file says, and as its dates were judged.
+    /// As the user says, and with the order of dates that was detected.
     pub fn of(asked: &Asked, dates: Option<(DateOrder, Basis)>) -> Self {
         Self {
             zone: asked.zone,
@@ -128,7 +128,7 @@ pub enum Basis {
     Assumed,
 }
 
-/// In which bytes a file's letters are written.
+/// The encoding of a file's characters.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
 pub enum Encoding {
     /// UTF-8.
@@ -137,7 +137,7 @@ pub enum Encoding {
     /// UTF-16, as a mark at its beginning or every second byte shows.
     #[serde(rename = "UTF-16")]
     Utf16,
-    /// The letters of western Windows: not UTF-8, and readable as these throughout.
+    /// Windows-1252: not UTF-8, and readable as this throughout.
     #[serde(rename = "Windows-1252")]
     Windows1252,
 }
@@ -152,7 +152,7 @@ pub struct Reading {
     pub text: Option<TextReading>,
     /// The zone of moments that have none.
     pub zone: String,
-    /// Was the zone told for this load?
+    /// Was the zone given for this load?
     pub zone_told: bool,
     /// Which number is the month in dates such as 06/08/2026, and why; nothing where there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -162,7 +162,7 @@ pub struct Reading {
 /// How delimited text is read.
 #[derive(Clone, Debug, Serialize)]
 pub struct TextReading {
-    /// Its letters.
+    /// Its encoding.
     pub encoding: Encoding,
     /// What stands between fields.
     pub delimiter: char,
@@ -173,7 +173,7 @@ pub struct TextReading {
 }
 
 impl Reading {
-    /// Of a file in this format, before anything in it was judged.
+    /// Of a file in this format, before anything in it was examined.
     pub(super) fn of(format: &'static str, asked: &Asked) -> Self {
         Self { format, text: None, zone: asked.zone.to_string(), zone_told: asked.zone_is_given, dates: None }
     }

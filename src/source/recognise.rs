@@ -72,8 +72,8 @@ const SHARE_MIN: f64 = 0.75;
 /// An export of people has at least so many of their columns.
 const PERSON_COLUMNS_MIN: usize = 2;
 
-/// The clues to a file's table: its header, its name and its first rows.
-pub struct Clues<'a> {
+/// What hints at a file's table: its header, its name and its first rows.
+pub struct Hints<'a> {
     /// The header.
     pub headers: &'a [String],
     /// The table that whoever loads it named.
@@ -96,9 +96,9 @@ pub type Recognised = (Arc<Table>, &'static str);
 /// # Errors
 /// Invalid when the first line is no header but a row, when a known table's key cannot be had from this header, or when a name
 /// cannot be a table's.
-pub fn recognise(clues: &Clues<'_>) -> Result<Option<Recognised>> {
-    let Clues { headers, file_name, .. } = *clues;
-    if let Some(recognised) = recognise_known(clues)? {
+pub fn recognise(hints: &Hints<'_>) -> Result<Option<Recognised>> {
+    let Hints { headers, file_name, .. } = *hints;
+    if let Some(recognised) = recognise_known(hints)? {
         return Ok(Some(recognised));
     }
     if !headers.iter().any(|header| PERSON_HEADERS.contains(&bare(header).as_str())) {
@@ -120,8 +120,8 @@ pub fn recognise(clues: &Clues<'_>) -> Result<Option<Recognised>> {
 ///
 /// # Errors
 /// As of [`recognise`].
-pub fn recognise_known(clues: &Clues<'_>) -> Result<Option<Recognised>> {
-    let Clues { headers, as_table, file_name, .. } = *clues;
+pub fn recognise_known(hints: &Hints<'_>) -> Result<Option<Recognised>> {
+    let Hints { headers, as_table, file_name, .. } = *hints;
     if look_like_data(headers) {
         return Err(Error::invalid(
             "the first line looks like a row, not like a header: put a first line with the names of the columns before it",
@@ -137,7 +137,7 @@ pub fn recognise_known(clues: &Clues<'_>) -> Result<Option<Recognised>> {
     if let Some(table) = by_header(headers) {
         return with_key(table, headers).map(|table| Some((table, "by its header")));
     }
-    if let Some(table) = by_ids(clues) {
+    if let Some(table) = by_ids(hints) {
         return with_key(table, headers).map(|table| Some((table, "by its header and the beginning of its ids")));
     }
     let stem = stem(file_name);
@@ -170,8 +170,8 @@ const EXTRACTS: [&str; 19] = [
     "unsubscribes",
 ];
 
-/// The remark about a file that is not read, by its name.
-pub fn what_it_may_be(file_name: &str) -> &'static str {
+/// Why a file is not read, by its name.
+pub fn skip_reason(file_name: &str) -> &'static str {
     match EXTRACTS.contains(&normalise(&stem(file_name)).as_str()) {
         true => "of a tracking extract only NotSent is read",
         false => "its header is of no known object: load it by itself, with --as",
@@ -187,19 +187,19 @@ pub fn unknown(headers: &[String]) -> Error {
 }
 
 /// Distinguishes contacts from leads by their ids, because their exports have the same headers.
-pub(super) fn by_ids(clues: &Clues<'_>) -> Option<&'static Arc<Table>> {
+pub(super) fn by_ids(hints: &Hints<'_>) -> Option<&'static Arc<Table>> {
     let table = |name| TABLES.iter().find(|table| table.name == name);
     let contact = table("contact")?;
-    let at = clues
+    let at = hints
         .headers
         .iter()
         .position(|header| column_of(contact, header).is_some_and(|at| contact.fields[at].name == contact.id))?;
     // Two headers of one column, as `ContactId` and `Contact ID`, tell no more than one.
-    let known = clues.headers.iter().filter_map(|header| column_of(contact, header)).collect::<BTreeSet<usize>>().len();
-    if known < PERSON_COLUMNS_MIN || known * 2 < clues.headers.len() {
+    let known = hints.headers.iter().filter_map(|header| column_of(contact, header)).collect::<BTreeSet<usize>>().len();
+    if known < PERSON_COLUMNS_MIN || known * 2 < hints.headers.len() {
         return None;
     }
-    let ids = || clues.rows.iter().filter_map(|row| SfId::parse(row.get(at)?).ok());
+    let ids = || hints.rows.iter().filter_map(|row| SfId::parse(row.get(at)?).ok());
     let all = |prefix: &str| ids().next().is_some() && ids().all(|id| id.has_prefix(prefix));
     if all(CONTACT_PREFIX) {
         Some(contact)
@@ -401,7 +401,7 @@ mod tests {
     fn of_rows(headers: &str, as_table: Option<&str>, file_name: &str, row: &str) -> Result<String> {
         let cut = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<String>>();
         let headers = cut(headers);
-        let found = recognise(&Clues { headers: &headers, as_table, file_name, rows: &[cut(row)] })?;
+        let found = recognise(&Hints { headers: &headers, as_table, file_name, rows: &[cut(row)] })?;
         found.map(|(table, _)| table.name.to_string()).ok_or_else(|| unknown(&headers))
     }
 

@@ -22,7 +22,7 @@ pub(super) enum Quoting {
     Doubled,
     /// A quote, and whatever else, may be written with `\` before it: MySQL, Hive, some warehouses.
     Escaped,
-    /// Quotes are letters like others.
+    /// Quotes are characters like others.
     None,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct Record {
     /// Did a line end stand behind it?
     pub is_ended: bool,
     pub flaw: Option<QuoteError>,
-    /// Does a quote stand within a text that is in no quotes? It is a letter then.
+    /// Does a quote stand within a text that is in no quotes? It is a character then.
     pub has_stray_quote: bool,
 }
 

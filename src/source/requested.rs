@@ -3,7 +3,7 @@
 
 use super::headers::{column_of, is_api};
 use super::layout::is_connectors;
-use super::recognise::{Clues, by_header, by_ids, known_headers, own_headers};
+use super::recognise::{Hints, by_header, by_ids, known_headers, own_headers};
 use crate::error::{Error, Result};
 use crate::record::fields::{Table, known};
 use crate::record::id::{CONTACT_PREFIX, LEAD_PREFIX, SfId};
@@ -24,12 +24,12 @@ const STANDARD: [(&str, &str); 8] = [
 ///
 /// # Errors
 /// Invalid, naming what the export looks like.
-pub(super) fn check(requested: &Table, clues: &Clues<'_>) -> Result<()> {
+pub(super) fn check(requested: &Table, hints: &Hints<'_>) -> Result<()> {
     match known(&requested.name) {
-        Some(requested) => of_known(requested, clues),
+        Some(requested) => of_known(requested, hints),
         // Attributes may be called as columns of ours are; most of them are not.
-        None => match looks_like(clues).filter(|other| known_headers(other, clues.headers) * 2 > clues.headers.len()) {
-            Some(other) => Err(not_of(requested, clues, &other.name)),
+        None => match looks_like(hints).filter(|other| known_headers(other, hints.headers) * 2 > hints.headers.len()) {
+            Some(other) => Err(not_of(requested, hints, &other.name)),
             None => Ok(()),
         },
     }
@@ -37,13 +37,13 @@ pub(super) fn check(requested: &Table, clues: &Clues<'_>) -> Result<()> {
 
 /// A known table: refused where another knows more of the columns, where none of them means anything there, or where the ids are those of
 /// something else.
-fn of_known(requested: &Table, clues: &Clues<'_>) -> Result<()> {
-    let headers = clues.headers;
+fn of_known(requested: &Table, hints: &Hints<'_>) -> Result<()> {
+    let headers = hints.headers;
     let ours = known_headers(requested, headers);
-    if let Some(other) = looks_like(clues)
+    if let Some(other) = looks_like(hints)
         && known_headers(other, headers) > ours
     {
-        return Err(not_of(requested, clues, &other.name));
+        return Err(not_of(requested, hints, &other.name));
     }
     let means_nothing = |header: &&String| column_of(requested, header).is_none() && !is_api(header) && !is_connectors(header);
     let strange = headers.iter().filter(means_nothing).count();
@@ -56,7 +56,7 @@ fn of_known(requested: &Table, clues: &Clues<'_>) -> Result<()> {
             headers.len()
         )));
     }
-    if let Some((prefix, what)) = foreign_ids(requested, clues) {
+    if let Some((prefix, what)) = foreign_ids(requested, hints) {
         let its = requested.name.clone();
         return Err(insist(phrase!("these are no rows of {its}: their ids begin with {prefix}, as those of {what} do")));
     }
@@ -64,12 +64,12 @@ fn of_known(requested: &Table, clues: &Clues<'_>) -> Result<()> {
 }
 
 /// The known table that the export's contents look like, without regard to `--as`.
-fn looks_like(clues: &Clues<'_>) -> Option<&'static Table> {
-    by_header(clues.headers).or_else(|| by_ids(clues)).map(AsRef::as_ref)
+fn looks_like(hints: &Hints<'_>) -> Option<&'static Table> {
+    by_header(hints.headers).or_else(|| by_ids(hints)).map(AsRef::as_ref)
 }
 
-fn not_of(requested: &Table, clues: &Clues<'_>, other: &str) -> Error {
-    let columns = clues.headers.len();
+fn not_of(requested: &Table, hints: &Hints<'_>, other: &str) -> Error {
+    let columns = hints.headers.len();
     insist(phrase!("this looks like an export of {other}, which knows more of its {columns} columns than {}", requested.name))
 }
 
@@ -83,14 +83,14 @@ fn is_id(requested: &Table, header: &str) -> bool {
 }
 
 /// The beginning that all ids have, and whose it is, where it is none of this table's.
-fn foreign_ids(requested: &Table, clues: &Clues<'_>) -> Option<(&'static str, &'static str)> {
-    let at = clues.headers.iter().position(|header| is_id(requested, header))?;
+fn foreign_ids(requested: &Table, hints: &Hints<'_>) -> Option<(&'static str, &'static str)> {
+    let at = hints.headers.iter().position(|header| is_id(requested, header))?;
     let own = match requested.name.as_ref() {
         "contact" => Some(CONTACT_PREFIX),
         "lead" => Some(LEAD_PREFIX),
         _ => None,
     };
-    let ids = || clues.rows.iter().filter_map(|row| SfId::parse(row.get(at)?).ok());
+    let ids = || hints.rows.iter().filter_map(|row| SfId::parse(row.get(at)?).ok());
     ids().next()?;
     STANDARD.into_iter().find(|(prefix, _)| Some(*prefix) != own && ids().all(|id| id.has_prefix(prefix)))
 }

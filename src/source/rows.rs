@@ -1,4 +1,5 @@
-//! Steps that the readers of all formats share: rejecting rows and completing batches.
+//! What the readers of all formats share: their options, their results, the counts of irregularities, and the last step: rejecting rows
+//! and completing batches.
 
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
@@ -20,7 +21,7 @@ pub const RECORD_BYTES: usize = 16 << 20;
 pub struct ReadOptions {
     /// What whoever loads them says of them.
     pub asked: Asked,
-    /// Judge each file by the whole of it before its rows are read, rather than by its beginning.
+    /// Detect how each file is to be read from the whole of it, rather than from its beginning.
     pub whole: bool,
     /// Rows of a batch, at most.
     pub batch_rows: usize,
@@ -51,13 +52,13 @@ pub enum Next {
 /// Irregularities of an export that did not prevent its rows from being loaded.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Irregularities {
-    /// Rows in whose texts bytes that are no letters were replaced.
+    /// Rows in whose texts bytes that are no characters were replaced.
     pub repaired: u64,
     /// Lines behind the table.
     pub trailing: u64,
     /// Repetitions of the header.
     pub headers: u64,
-    /// Rows in which a quote stands within a text that is in no quotes; it was kept as a letter.
+    /// Rows in which a quote stands within a text that is in no quotes; it was kept as a character.
     pub quotes: u64,
     /// The line of the last row, where no line end stands behind it and nothing shows that its last value is whole; 0 otherwise.
     pub unended: u64,

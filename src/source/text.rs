@@ -1,8 +1,8 @@
-//! Reads the rows of delimited text in the way that the judgement of the file says, with the line on which each row starts.
+//! Reads the rows of delimited text in the way that was detected ([`super::detect`]), with the line on which each row starts.
 //!
-//! The rows confirm the judgement. Where only the file's beginning was judged, a row that contradicts it ends the reading
-//! ([`Next::Otherwise`]): the whole file is then judged and read again. In a file judged as a whole, such a row is refused like
-//! any other.
+//! The rows confirm what was detected. If that came from the file's beginning only, a row that contradicts it ends the reading
+//! ([`Next::Otherwise`]); the whole file is then examined, and read again. If it came from the whole file, such a row is rejected
+//! like any other.
 
 use std::collections::HashMap;
 use std::io::{Cursor, Read};
@@ -12,8 +12,8 @@ use bytes::Bytes;
 
 use super::columns::{Column, Custom, ValueError, reason};
 use super::decode::{Content, Found, Opening};
+use super::detect::{Frame, Scope, detect, is_header, skipping, unreadable};
 use super::ending::Ending;
-use super::judge::{Frame, Scope, is_header, judge, skipping, unreadable};
 use super::layout::{Filled, Layout, MakeLayout, refuse_many};
 use super::reading::{Encoding, Reading, TextReading, Times};
 use super::recognise::key_columns;
@@ -23,9 +23,9 @@ use super::rows::{Irregularities, Next, ReadOptions, complete_rows};
 use super::stream::{Stream, fill};
 use crate::error::{Error, Result};
 
-/// Read ahead to judge the file: more than any header, and the whole of most small files.
+/// Read ahead to examine the file: more than any header, and the whole of most small files.
 const HEAD_BYTES: usize = 256 << 10;
-/// Of these at least some are no letters in a file that is no text.
+/// Of these at least some are no characters in a file that is no text.
 const FIRST_BYTES: usize = 64;
 /// Rows that tell by their ids whose they are.
 const SAMPLE_ROWS: usize = 50;
@@ -53,7 +53,7 @@ pub(super) struct TextRows {
     record: Record,
     layout: Layout,
     reading: Reading,
-    /// Was the whole of the file judged?
+    /// Was the way to read it detected from the whole file?
     is_proven: bool,
     columns: Vec<Column>,
     custom: Option<Custom>,
@@ -69,7 +69,7 @@ pub(super) struct TextRows {
     is_otherwise: bool,
 }
 
-/// Opens a text: its header is laid over the columns of its table, and it is judged.
+/// Opens a text: its header is mapped to the columns of its table, and how it is to be read is detected.
 pub(super) fn open(
     found: &Found,
     (mut stream, mut encoding): (Stream, Encoding),
@@ -122,9 +122,9 @@ pub(super) fn open(
         let is_proven = is_whole || options.whole;
         let source: &dyn Fn() -> Result<Stream> = if options.whole && !is_whole { &anew } else { &of_head };
         let scope = if is_proven { Scope::Whole } else { Scope::Beginning };
-        let judged = judge(name, source, (frame, scope), &layout, &options.asked, options.record_bytes)?;
-        if judged.windows && encoding == Encoding::Utf8 && is_proven {
-            // Its letters are Windows's: once more, as these.
+        let detected = detect(name, source, (frame, scope), &layout, &options.asked, options.record_bytes)?;
+        if detected.windows && encoding == Encoding::Utf8 && is_proven {
+            // It is Windows-1252: read once more, as this.
             how.windows = true;
             let Content::Text(again, of) = found.open(how)? else {
                 return Err(Error::internal(phrase!("{name} is no text any more")));
@@ -133,12 +133,12 @@ pub(super) fn open(
             continue;
         }
         let text = skipping(Box::new(Cursor::new(head).chain(stream)), frame.skipped)?;
-        let mut records = Records::new(text, judged.dialect, frame.line, options.record_bytes);
+        let mut records = Records::new(text, detected.dialect, frame.line, options.record_bytes);
         let mut header = Record::default();
         records.read(&mut header).map_err(|broken| unreadable(name, broken))?;
         let reading = Reading {
-            text: Some(TextReading::new(encoding, judged.dialect, header.line)),
-            dates: judged.dates,
+            text: Some(TextReading::new(encoding, detected.dialect, header.line)),
+            dates: detected.dates,
             ..Reading::of("delimited text", &options.asked)
         };
         let rows = TextRows::new(name, Box::new(records), reading, layout, options);
@@ -196,7 +196,7 @@ fn beginning(name: &str, head: &Bytes, frame: Frame, record_bytes: usize) -> Res
 }
 
 impl TextRows {
-    /// The rows of a file that was judged as a whole.
+    /// The rows of a file that was examined as a whole.
     pub fn new(name: &str, records: Box<dyn ReadRecords>, reading: Reading, layout: Layout, options: &ReadOptions) -> Self {
         let times = Times::of(&options.asked, reading.dates);
         let rows = options.batch_rows.max(1);
@@ -333,14 +333,14 @@ impl TextRows {
         if !has_nul && bytes.is_ascii() {
             return Ok(None);
         }
-        // A letter that is cut at the end of a field may look whole with the beginning of the next.
+        // A character that is cut at the end of a field may look whole with the beginning of the next.
         let is_cut = |field: &[u8]| field.first().is_some_and(|byte| (0x80..0xC0).contains(byte));
         let is_text = std::str::from_utf8(bytes).is_ok() && !self.record.iter().any(is_cut);
         if !has_nul && is_text {
             return Ok(None);
         }
         if !self.is_proven && !is_text {
-            // Which letters they are, the whole file tells.
+            // The whole file tells which encoding it is.
             self.is_otherwise = true;
             return Ok(None);
         }
@@ -404,7 +404,7 @@ impl TextRows {
             if is_last && self.whole_rows > 0 {
                 return Err(self.cut_off());
             }
-            self.is_otherwise |= !self.is_proven && unfit.is_doubt();
+            self.is_otherwise |= !self.is_proven && unfit.needs_another_reading();
             self.refuse(reason, rejects)?;
             rows.refused.push(row);
             return Ok(());

@@ -1,8 +1,8 @@
 //! A tokenizer for JSON records that are complete in memory.
 //!
-//! It is written by hand: numbers keep their digits, where a parser would convert them to floats. `NaN`, which data frames write
-//! and JSON does not have, is null. Invalid UTF-8 passes, so that the rows judge it as they do in other texts. [`super::objects`]
-//! limits the nesting.
+//! It is written by hand because numbers must keep their digits, where a parser would convert them to floats. `NaN`, which data
+//! frames write and JSON does not have, is null. Invalid UTF-8 passes; the rows are checked for it later, as they are in other
+//! texts. [`super::objects`] limits the nesting.
 
 use memchr::memchr2;
 

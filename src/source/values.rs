@@ -1,4 +1,4 @@
-//! Parses the values of an export's text: words for null, checkboxes, whole numbers.
+//! Parses the values of an export's text: words for null, checkboxes, whole numbers, keys in scientific notation.
 //!
 //! It is written by hand over bytes, because this is the hot path of loading. Nothing allocates, and nothing is guessed.
 

@@ -12,7 +12,7 @@ use ::zip::{CompressionMethod, ZipArchive};
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
 
-use super::inputs::{has_known_ending, is_aside};
+use super::inputs::{has_known_ending, is_hidden};
 use super::stream::{Counted, Progress, Stream};
 use crate::error::{Context, Error, Result};
 
@@ -60,7 +60,7 @@ pub(super) fn members(name: &str, archive: Archive) -> Result<(Vec<Named>, Vec<S
         if member == "[Content_Types].xml" {
             return Err(Error::invalid(phrase!("{name} is an Excel workbook: save it as CSV UTF-8 and load that")));
         }
-        if file.is_file() && !member.split('/').any(is_aside) {
+        if file.is_file() && !member.split('/').any(is_hidden) {
             let start = file.data_start().ok_or_else(|| Error::corrupt(phrase!("{name}: {member} has no data")))?;
             let (method, encrypted) = (file.compression(), file.encrypted());
             let sizes = (file.compressed_size(), file.size(), file.crc32());
@@ -81,7 +81,7 @@ pub(super) fn members(name: &str, archive: Archive) -> Result<(Vec<Named>, Vec<S
     let zip = Arc::new(Zip { file: Mutex::new(file), _archive: archive, is_weekly });
     let found = |entry: Entry| {
         let full = format!("{name}!{}", entry.member);
-        // What cannot be read is told before anything is.
+        // What cannot be read is reported before anything is read.
         entry.check().context(|| &full)?;
         let file_name = entry.member.rsplit('/').next().unwrap_or_default().to_owned();
         Ok((full, file_name, Member { entry: Arc::new(entry), zip: zip.clone() }))
@@ -89,7 +89,7 @@ pub(super) fn members(name: &str, archive: Archive) -> Result<(Vec<Named>, Vec<S
     Ok((entries.into_iter().map(found).collect::<Result<_>>()?, others))
 }
 
-/// A place in a zip. Handles that are cloned have one position between them, and a member is judged while it waits to be read.
+/// A place in a zip. Handles that are cloned have one position between them, and a member is examined while it waits to be read.
 struct Place {
     zip: Arc<Zip>,
     at: u64,

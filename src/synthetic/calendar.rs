@@ -54,7 +54,7 @@ pub fn day(moment: i64) -> NaiveDate {
     days.and_then(|days| NaiveDate::default().checked_add_signed(days)).unwrap_or(NaiveDate::MAX)
 }
 
-/// When Salesforce is told of something that happened at `moment`: the stamp of the next cycle.
+/// When Salesforce hears of something that happened at `moment`: the stamp of the next cycle.
 pub fn synced(moment: i64) -> i64 {
     (moment.div_euclid(SYNC_CYCLE) + 1) * SYNC_CYCLE + SYNC_STAMP
 }

@@ -1,4 +1,4 @@
-//! One value of a row, and how the various exports write it.
+//! One value of a row, and how each exporting tool writes it.
 
 use std::io::Write;
 

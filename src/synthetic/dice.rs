@@ -1,7 +1,7 @@
-//! Chance without memory: every roll is a keyed hash of the seed and of what the roll is about.
+//! Random decisions without a state: each is a keyed hash of the seed and of what is decided.
 //!
-//! Because a roll depends on nothing but its arguments, who is in a send and who opens it can be asked again in any order,
-//! from any thread, and has the same answer; nothing has to be remembered between files.
+//! A decision depends on nothing but its arguments. So who is in a send and who opens it can be asked again in any order, from any
+//! thread, and has the same answer. Nothing has to be remembered between files.
 
 /// What a roll decides. Two decisions about the same thing never share a roll.
 #[derive(Clone, Copy, Debug)]

@@ -1,4 +1,5 @@
-//! Files that appear whole or not at all: written under a temporary name, renamed at the end, removed when given up.
+//! Files that appear whole or not at all: written under a temporary name, renamed at the end, removed when given up. And the CSV files
+//! made with them, in the encodings that exports have.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

@@ -1,4 +1,4 @@
-//! Ids as one org's look: key prefix, the org's own three characters, and a counter that ascends with creation.
+//! Makes ids like those of one org: a key prefix, the org's own three characters, and a counter that ascends with creation.
 
 use crate::error::{Error, Result};
 use crate::record::id::SfId;

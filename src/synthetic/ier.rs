@@ -1,4 +1,4 @@
-//! One version of an IER, and of a link, as rows: which value stands in which column.
+//! The columns of one version of an IER, and of a link: which value stands in which column.
 
 use super::calendar::synced;
 use super::cell::Cell;

@@ -1,4 +1,4 @@
-//! What one person does with one e-mail, and which versions of the IER that leaves behind.
+//! What one person does with one e-mail (opens, clicks, unsubscribes), and the versions of the IER that follow from it.
 
 use super::calendar::{DAY, HOUR, MINUTE, SECOND, synced};
 use super::dice::{Dice, On};
@@ -32,7 +32,7 @@ pub struct Click {
     pub times: i32,
 }
 
-/// All that happens to one e-mail until the end of the period, as Marketing Cloud will have told it by then.
+/// All that happens to one e-mail until the end of the period, as Marketing Cloud will have reported it by then.
 #[derive(Clone, Debug, Default)]
 pub struct Lifecycle {
     /// When it was sent.

@@ -1,10 +1,11 @@
 //! Synthetic exports: what a university's org would export, made from a seed, to try, test and measure the engine with.
 //!
-//! Every fact (who is in a send, who opens it and when) is a pure function of the seed and of what the fact is about, so
-//! the files of different months are written side by side, in bounded memory, and the same recipe gives the same bytes.
-//! Nothing in them is about a real person: names are drawn from lists, addresses are in domains reserved for examples.
+//! Every fact (who is in a send, who opens it and when) is a pure function of the seed and of what the fact is about. So the files
+//! of different months are written side by side, in bounded memory, and the same recipe gives the same bytes. Nothing in them is
+//! about a real person: names are drawn from lists, addresses are in domains reserved for examples.
 //!
-//! This is not a model of behaviour to learn from: rates are set, not measured. It refuses a folder that is not empty.
+//! Its rates were set, not measured, so nothing about people's behaviour can be learned from it. It refuses a folder that is not
+//! empty.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,52 +17,52 @@ use self::recipe::{MadeFile, Recipe};
 use self::sends::Plan;
 use crate::error::{Context, Error, Result};
 
-// What to make, and what was made of it.
+// What is to be made, and the files that were made.
 pub mod recipe;
 
 // The months of a recipe, in UTC microseconds.
 mod calendar;
 
-// One value of a row, and how the various exports write it.
+// One value of a row, and how each exporting tool writes it.
 mod cell;
 
-// Chance without memory: the same facts, the same throw.
+// Random decisions, each a hash of the seed and of what is decided.
 mod dice;
 
-// The life cycle of one e-mail to one person, and the versions of the IER that it leaves.
+// What one person does with one e-mail, and the versions of the IER that follow from it.
 mod lifecycle;
 
-// Files that appear whole or not at all: written under a temporary name, renamed at the end, removed when given up.
+// Files that appear whole or not at all.
 mod file;
 
-// Ids as one org's look: key prefix, the org's own three characters, and a counter that ascends with creation.
+// Makes Salesforce ids like those of one org.
 mod ids;
 
-// One version of an IER, and of a link, as rows: which value stands in which column.
+// The columns of one version of an IER, and of a link.
 mod ier;
 
-// The files of one month: its IERs in all versions that were written in it, its links, and at times a report.
+// Writes the files of one month: IERs, links, and at times a report.
 mod month;
 
-// The small objects: sends, people, and what they belong to.
+// Writes the small objects: sends, units, people and what belongs to them.
 mod objects;
 
-// Who there is: contacts and leads, their names and addresses, and what befalls them: merged, deleted, converted.
+// The invented people: contacts and leads, their names, and whether they are merged, deleted or converted.
 mod people;
 
-// What was sent: the sends of each month, whom they reach, and the texts that every one of their IERs carries.
+// The sends of each month: their recipients, and the texts of their IERs.
 mod sends;
 
-// Where IERs and links go: a CSV in some tool's habit, or Parquet for bulk.
+// Writes IERs and links: as CSV in some tool's style, or as Parquet.
 mod sink;
 
-// What Marketing Cloud counts of a send: the totals that stand on the send itself and on its links.
+// The totals that Marketing Cloud counts for a send and its links.
 mod tally;
 
-// E-mails that were withheld, as Marketing Cloud's NotSent extract tells of them.
+// E-mails that were withheld, as in Marketing Cloud's NotSent extract.
 mod withheld;
 
-// What e-mails, links and people are called.
+// Names of e-mails, links and people.
 mod wording;
 
 /// Threads that write months side by side. More would gain little: the disk is next.

@@ -1,4 +1,4 @@
-//! The files of one month: its IERs in all versions that were written in it, its links, and at times a report.
+//! Writes the files of one month: its IERs in all versions of that month, its links, and at times a report.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ const REPEATED: f64 = 0.005;
 const UNDATED: f64 = 0.000_5;
 /// Clicked IERs with fewer clicks than clicked links.
 const FEW_CLICKS: f64 = 0.005;
-/// IERs whose later versions write their MergeId in small letters.
+/// IERs whose later versions write their MergeId in lower case.
 const SMALL_LETTERS: f64 = 0.01;
 /// Links whose IER was never exported.
 const ORPHANS: f64 = 0.002;

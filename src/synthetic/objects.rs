@@ -1,6 +1,6 @@
-//! The small objects: sends, link totals, triggered sends, units, and the people with what is kept on them.
+//! Writes the small objects: sends, link totals, triggered sends, units, and people with their attributes.
 //!
-//! They are written as CSV whatever the recipe's format: Salesforce exports nothing else.
+//! They are CSV whatever the recipe's format, because Salesforce exports nothing else.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Who there is: contacts and leads, their names and addresses, and what befalls them: merged, deleted, converted.
+//! The invented people: contacts and leads, their names and addresses, and whether they are merged, deleted or converted.
 //!
 //! A person is a number: contacts first, leads after them.
 

@@ -1,4 +1,4 @@
-//! What to make, and what was made of it.
+//! What is to be made, and the files that were made.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What was sent: the sends of each month, whom they reach, and the texts that every one of their IERs carries.
+//! The sends of each month: whom they reach, and the texts that all of their IERs have.
 
 use chrono::Datelike;
 
@@ -283,7 +283,7 @@ impl Plan {
             Way::Triggered(place) => {
                 let (_, mailing, reach) = &TRIGGERED[place];
                 let share = f64::from(month.days) / f64::from(month.calendar_days);
-                // Done early enough for the last one to be told of before the month is over.
+                // Done early enough for the last one to be reported before the month is over.
                 (mailing, reach * share, month.end - month.start - HOUR)
             }
         };

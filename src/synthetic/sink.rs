@@ -1,4 +1,4 @@
-//! Where IERs and links go: a CSV in some tool's habit, or Parquet for bulk.
+//! Writes IERs and links: as CSV in some tool's style, or as Parquet for large amounts.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

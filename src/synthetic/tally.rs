@@ -1,4 +1,4 @@
-//! What Marketing Cloud counts of a send: the totals that stand on the send itself and on its links.
+//! The totals that Marketing Cloud counts for a send, and for its links.
 
 use super::ier::last_clicked;
 use super::lifecycle::Lifecycle;

@@ -1,7 +1,7 @@
-//! E-mails that were withheld, as Marketing Cloud's NotSent extract tells of them: people who are still in an audience
-//! although their record was merged, deleted or converted. That is about one e-mail in some hundreds.
+//! E-mails that were withheld, as in Marketing Cloud's NotSent extract: about one in some hundreds. They are for people who are
+//! still in an audience although their record was merged, deleted or converted.
 //!
-//! One file for the whole period, in the encoding and with the times those extracts have: UTF-16, no zone.
+//! One file for the whole period, in the encoding and with the times that those extracts have: UTF-16, no zone.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What e-mails, links and people are called. Nobody in here exists; every domain is reserved for examples.
+//! Names of e-mails, links and people. Nobody in here exists; every domain is reserved for examples.
 
 /// First names.
 pub const FIRST_NAMES: &[&str] = &[

@@ -25,13 +25,13 @@ use crate::lake::paths::Role;
 use crate::lake::read;
 use crate::record::fields::{Kind, Table, known};
 use crate::record::id::SfId;
-use crate::record::identity::{Edge, How, Identities};
+use crate::record::identity::{AliasSource, Edge, Identities};
 
 /// Where a table of people shows that one id became another.
-const SHOWN: [(&str, &str, How); 3] = [
-    ("contact", "master_record_id", How::Merge),
-    ("lead", "master_record_id", How::Merge),
-    ("lead", "converted_contact_id", How::Conversion),
+const SHOWN: [(&str, &str, AliasSource); 3] = [
+    ("contact", "master_record_id", AliasSource::Merge),
+    ("lead", "master_record_id", AliasSource::Merge),
+    ("lead", "converted_contact_id", AliasSource::Conversion),
 ];
 
 /// Edges on their way into the ledger, in memory.
@@ -145,7 +145,7 @@ async fn edges(lake: &LakeTable, snapshot: &Snapshot) -> Result<Vec<Edge>> {
                 let text = |at: usize| texts[at].is_valid(row).then(|| texts[at].value(row));
                 let learned_at = DateTime::from_timestamp_micros(learned_at.value(row));
                 let (Some(alias), Some(person), Some(how), Some(learned_at)) =
-                    (person_id(text(0)), person_id(text(1)), text(2).and_then(How::named), learned_at)
+                    (person_id(text(0)), person_id(text(1)), text(2).and_then(AliasSource::named), learned_at)
                 else {
                     return Err(Error::corrupt(phrase!("{}, row {row} of {}: unreadable", lake.name(), file.path(&lake.folder))));
                 };

@@ -1,25 +1,30 @@
-//! Removing rows from both tiers while an archive run may be moving them: who may touch what, and when.
+//! Keeps two kinds of jobs apart: those that remove rows from both tiers, and archive runs, which move rows from hot to the
+//! archive.
 //!
-//! Removing a late row takes two commits: the archived copy it hides first, else that one would show again; then the row in hot.
-//! An archive run takes two commits, too: it copies rows to the archive, then hot forgets them. Between each other's two, either
-//! could undo the other: the run brings back what it read in hot before it was removed there; or hot forgets the last copy of a
-//! row, because the run does not know that the archived one is gone. What keeps them apart is a *claim*, an application
-//! transaction of the archive ([`HOT_CLAIM`]): the version of hot somebody is about to remove rows from.
+//! **Why.** Both need two commits. To remove a late row, a job first removes the archived copy that the late row hides (otherwise
+//! that copy would show again), and then the row in hot. An archive run first copies rows to the archive, and then removes them
+//! from hot. If one works between the two commits of the other, a removed row may come back, because the run had read it in hot
+//! before; or the last copy of a row may be lost, because the run does not know that the archived copy is gone.
 //!
-//! **Who removes from hot**
-//! 1. Pin both tiers and decide. Where archived copies are among what goes, [`claim`] first, pin and decide again, until the
-//!    archive pinned is the one claimed. So no run is any more between its two commits: one that committed to the archive before
-//!    the claim finds it in the way when it wants hot to forget, even if it had looked before, for `claim` also commits to hot.
-//! 2. Commit to the archive, be it of nothing else, with [`transactions`]: a run that read hot before loses its race.
-//! 3. Commit to hot on the pinned version. Whoever came between wins, and all begins again.
+//! **How.** A job *claims* the version of hot from which it is about to remove rows. The claim is an application transaction of the
+//! archive ([`HOT_CLAIM`]).
 //!
-//! **Who moves rows to the archive** (see [`crate::jobs::archive`])
-//! 1. Pins, and where the claim is on the very version of hot pinned ([`is_on`]) commits to hot, so that a removal under way
-//!    loses its race, and pins again.
-//! 2. Before hot forgets, having read the newest hot, looks whether the claim is still that of its own commit to the archive; if
-//!    not, begins again.
+//! **A job that removes rows from hot**
+//! 1. It pins both tiers and decides. If archived copies are among the rows, it calls [`claim`], then pins and decides again, until
+//!    the pinned archive is the claimed one. From then on no archive run can finish that began before: a run that has committed to
+//!    the archive finds the claim before it removes rows from hot. It even does so if it had already looked, because [`claim`] also
+//!    commits to hot.
+//! 2. It commits to the archive with [`transactions`], even if nothing is removed there. So a run that read hot before loses its
+//!    race.
+//! 3. It commits to hot, on the pinned version. If anybody has committed since, it begins again.
 //!
-//! A claim left by a process that died is in nobody's way: the version of hot it names is soon not the newest.
+//! **An archive run** (see [`crate::jobs::archive`])
+//! 1. It pins both tiers. If the claim is on the pinned version of hot ([`is_on`]), it commits to hot, so that the removal under
+//!    way loses its race, and pins again.
+//! 2. Before it removes rows from hot, it reads the newest hot, and then checks that the claim is still the one that its own commit
+//!    to the archive had. If not, it begins again.
+//!
+//! A process that died may leave a claim. It disturbs nobody, because the version of hot that it names is soon not the newest.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! What was erased, as hashes under a key: which rows of a batch name somebody on the list, or are one of their records.
+//! The list of what was erased, in memory: hashes under the warehouse's key. It tells which rows of a batch name somebody on the
+//! list, or are one of their records.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -245,7 +246,7 @@ impl AllNames {
         let mut all = Self::default();
         let Some(reader) = NameReader::of(table, rows)? else { return Ok(all) };
         for row in 0..reader.rows() {
-            let known = reader.known(row, true)?;
+            let known = reader.record_names(row, true)?;
             // Without a key of its own: a version that has one is the record's all the same, if it shares a name.
             let others = if known.own.is_some() { &mut all.names } else { &mut all.records };
             others.extend(known.names);

@@ -1,4 +1,4 @@
-//! How many rows of a load are worked on at once.
+//! Divides the memory of a load: how many partitions are worked on at once, and how many rows of each.
 
 /// How often rows are in memory while they are worked on: read, resolved, sorted, and a copy of each on its way.
 const COPIES: usize = 5;

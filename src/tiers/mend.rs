@@ -1,12 +1,12 @@
-//! Mending: makes one row of a record that is stored more than once under one key.
+//! Merges copies of a record that are stored under one key more than once.
 //!
-//! No job stores a key twice; this repairs what a fault, or an old copy put back, left behind. All copies of a record are
-//! versions of it and are resolved as versions are (Rule 2). The result goes to hot as a late row that may override archived
-//! copies, in the commit that removes hot's other copies. From that commit on every question finds one row, and the next fold of
-//! late rows removes the archived copies.
+//! No job stores a key twice. Copies come from a fault, or from an old file that somebody put back. All copies are versions of the
+//! record and are resolved like versions (Rule 2). The result goes to hot as a late row, in the same commit that removes hot's
+//! other copies. From that commit on every query finds one row, because a late row overrides archived copies. The next fold of late
+//! rows removes those.
 //!
-//! **Invariants.** No copy is removed before the row that holds everything it says is committed. What was erased stays erased:
-//! the list is read after both tiers are pinned, as a load does. The books ([`crate::lake::log::tally`]) are left as they are: a
+//! **Invariants.** No copy is removed before the row that holds everything it says is committed. What was erased stays erased,
+//! because the list is read after both tiers are pinned, as in a load. The books ([`crate::lake::log::tally`]) do not change: a
 //! copy that was never counted in need not be counted out.
 
 use std::collections::{BTreeSet, HashSet};
@@ -16,7 +16,7 @@ use arrow::array::{Array, AsArray, BooleanArray, Date32Array, RecordBatch};
 use arrow::compute::{concat_batches, filter_record_batch};
 
 use super::pin::{Pinned, pin_all};
-use super::settle::{Home, Moved, partitions_of};
+use super::settle::{IerPlacement, Moved, partitions_of};
 use super::warehouse::{Tiers, Warehouse};
 use super::{links, suppressed};
 use crate::error::{Error, Result};
@@ -24,7 +24,7 @@ use crate::lake::columns::keys;
 use crate::lake::file::tags::ANYWHERE;
 use crate::lake::fold::write::StartedFiles;
 use crate::lake::fold::{Changes, Located, fold, locate};
-use crate::lake::log::commit::{ATTEMPTS, Change, commit, forsake_paths, lost_race};
+use crate::lake::log::commit::{ATTEMPTS, Change, commit, discard_paths, lost_race};
 use crate::lake::log::snapshot::{DataFile, Snapshot};
 use crate::lake::log::table::LakeTable;
 use crate::lake::paths::Partition;
@@ -56,7 +56,7 @@ pub async fn mend(
                 followed.extend(links::ier_ids(&whole)?.iter().flatten().map(str::to_owned));
             }
             if iers {
-                let moved = homes(&whole)?;
+                let moved = moved_iers(&whole)?;
                 links::follow(warehouse, &moved).await?;
                 followed.extend(moved.into_iter().map(|moved| moved.ier_id));
             }
@@ -69,7 +69,7 @@ pub async fn mend(
         let (records, change) = match attempt.await {
             Ok(done) => done,
             Err(error) => {
-                forsake_paths(target, &begun.paths()).await;
+                discard_paths(target, &begun.paths()).await;
                 if pinned.is_past_of(target, tiers, &error).await? {
                     continue;
                 }
@@ -79,14 +79,14 @@ pub async fn mend(
         if !change.is_empty() {
             match commit(target, &pinned.hot, change, warehouse.clock().as_ref()).await {
                 Err(error) if lost_race(&error) => {
-                    forsake_paths(target, &begun.paths()).await;
+                    discard_paths(target, &begun.paths()).await;
                     continue;
                 }
                 done => done?,
             };
         }
         if !followed.is_empty() {
-            links::settle_anew(warehouse, &followed.iter().map(Some).collect()).await?;
+            links::update_placements(warehouse, &followed.iter().map(Some).collect()).await?;
         }
         return Ok(records);
     }
@@ -121,10 +121,10 @@ async fn resolved(
 }
 
 /// Where the links of these IERs belong.
-pub(super) fn homes(iers: &RecordBatch) -> Result<Vec<Moved>> {
+pub(super) fn moved_iers(iers: &RecordBatch) -> Result<Vec<Moved>> {
     let ids = iers.column_by_name("ier_id").ok_or_else(|| Error::internal("no column ier_id"))?.as_string::<i32>();
     let known = (0..iers.num_rows()).filter(|row| ids.is_valid(*row));
-    known.map(|row| Ok(Moved { ier_id: ids.value(row).to_owned(), home: Home::of(iers, row)? })).collect()
+    known.map(|row| Ok(Moved { ier_id: ids.value(row).to_owned(), placement: IerPlacement::of(iers, row)? })).collect()
 }
 
 /// The change to hot: these rows come, those go.

@@ -1,62 +1,64 @@
 //! How two lakes make one table: the hot tier over the archive.
 //!
-//! - The archive's log carries `ier.archived_until`, a day. Rows sent before it belong to the archive.
-//! - A hot row is **late** when its day is before the boundary, or when it carries a mark, `late_from`: the day under which
-//!   the archive may still hold its key. The mark is set whenever a row leaves its day, even if the archive may not have
-//!   it: a run may be reading it there at that very moment. A mark too many costs a look; one too few would show a row
-//!   twice.
-//! - The SQL table is hot, plus the archive without the keys of late rows. Only months that late rows touch pay for that.
-//! - A reader takes hot's snapshot first, then the archive's, and checks that hot is at least as new as what the archive
-//!   was built from (`ier.hot_version`); else it looks again. So no row falls between or shows twice.
-//! - Links live where their IER lives: same person, same date, same tier. A link whose IER is not known waits in hot, in
-//!   the partition without date, and is looked up again after each load of IERs or links.
+//! - The archive's log has `ier.archived_until`, a day. Rows that were sent before it belong to the archive.
+//! - A hot row is **late** if its day is before that boundary, or if it has a mark, `late_from`: a day under which the archive may
+//!   still hold its key. The mark is set whenever a row leaves its day, even if the archive may not have it, because an archive run
+//!   may be reading it at that moment. A mark too many costs a look-up; a mark too few would show a row twice.
+//! - The SQL table is hot, plus the archive without the keys of late rows. Only the months with such keys are slower to read.
+//! - A reader takes hot's snapshot first, then the archive's. It checks that hot is at least as new as the version that the archive
+//!   was built from (`ier.hot_version`), and otherwise takes both again. So no row is missing, and none shows twice.
+//! - A link is where its IER is: same person, same date, same tier. A link whose IER is not known waits in hot, in the partition
+//!   without a date, and is looked up again after each load of IERs or links.
 //!
 //! Decisions, with what was refused: `DECISIONS.md`, in this folder.
 
-// What was erased, as hashes under a key: which rows of a batch name somebody on the list.
+// The list of what was erased, in memory: hashes, and which rows of a batch match one.
 mod erased;
 
-// A warehouse: all tables under one root, and the clock its jobs go by.
+// A warehouse: opens its tables, which share one root and one clock.
 pub mod warehouse;
 
-// Pinning both tiers at one moment (Rule 7).
+// Pins both tiers at one moment, so that together they hold every row exactly once (Rule 7).
 pub mod pin;
 
-// Settles incoming versions against the stored rows.
+// Resolves loaded versions with the stored rows: which rows are written, which stay, which are late.
 pub mod settle;
 
-// What one upsert has changed so far, over the snapshot it was begun on.
+// The files that one upsert has replaced and added so far, over its snapshot.
 mod overlay;
 
 // How many rows of a load are worked on at once.
 mod memory_budget;
 
-// Finding the record of a version that comes under another key than the record has.
+// Finds the stored record of a version whose key differs from the record's key.
 pub mod namesakes;
 
-// Records that are one, stored under several keys, made one.
+// Merges records that are stored under several keys into one.
 pub mod unite;
 
-// Loading rows into a table: every version finds its row, and one commit changes them all.
+// Upserts rows into a table: finds the stored row of every version, and changes them all in one commit.
 pub mod upsert;
 
-// The list of what was erased: such rows are refused for ever.
+// The list of what was erased: rows that match it are refused for ever.
 pub mod suppressed;
 
-// Links live where their IER lives: same person, same date, same tier.
+// The placements of IERs by their ids: where the links of each belong.
+mod placements;
+
+// Places links with their IERs: same person, same date, same tier.
 pub mod links;
 
-// A load of links: they wait for their IERs, and are placed where those are.
+// A load of links: they wait for their IERs, take their places from them, and are written.
 pub mod link_load;
 
 // The ledger of aliases: which id became which.
 pub mod aliases;
 
-// Tables of people's attributes in time: each row holds from a moment to another, and what a load says begins and ends spans.
+// Tables of people's attributes in time: each row holds within a span.
 pub mod spans;
 
-// A record that is stored more than once comes out once.
+// Merges copies of a record that are stored under one key more than once.
 pub mod mend;
 
-// Removing rows from both tiers while an archive run may be moving them: who may touch what, and when.
+// Keeps jobs that remove rows from both tiers apart from archive runs, by a claim on a version of hot.
 pub mod claim;

@@ -1,18 +1,18 @@
 //! Finds the stored record of a version whose key differs from the record's key.
 //!
-//! A version without a key of its own (no MergeId, no unique link id) may belong to a record that has one; a version with one may
-//! belong to a record that came without ([`crate::record::names`]). Nearly always there is nothing to find, and then only the
-//! footers of files are read: their statistics tell whether a file has a row under a makeshift key.
+//! A version without a key of its own (no MergeId, no unique link id) may belong to a record that has one, and the other way round
+//! ([`crate::record::names`]). Such versions are rare. Usually only the footers of files are read: their statistics show that no
+//! file has a row under a makeshift key.
 //!
-//! What narrows the search where there is something:
-//! - a version that is stored under its very key, with all its names, is looked for no further;
-//! - a version with a key of its own is looked for only in files with makeshift keys;
-//! - ids ascend with creation, and job ids with time: the log's range of ids, then the ranges in the footers, leave few files,
-//!   and of these only the pages of that one column are read;
-//! - former names of a record are looked for only in files with rows that noted some.
+//! If there are such rows, the search is narrowed:
+//! - A version that is stored under exactly its key, with all its names, needs no further search.
+//! - A version with a key of its own is searched for only in files with makeshift keys.
+//! - Ids ascend with creation, and job ids with time. So the ranges of ids in the log, and then in the footers, leave few files,
+//!   and of these only the pages of one column are read.
+//! - Former names of a record are searched for only in files with rows that noted some.
 //!
-//! Versions of one load are compared by hashes of their names, most of them on disk. So memory holds only the rows that do have
-//! another key.
+//! The versions of one load are compared with each other by hashes of their names, most of them on disk. So memory holds only the
+//! rows that do have another key.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -38,7 +38,7 @@ use crate::lake::parallel::at_most;
 use crate::lake::read;
 use crate::record::fields::{Table, hidden};
 pub use crate::record::names::own_column;
-use crate::record::names::{Known, LEAST_OWN, NameReader, OneRecord, columns, is_makeshift, noted, records};
+use crate::record::names::{LEAST_OWN, NameReader, OneRecord, RecordNames, columns, is_makeshift, noted, records};
 use crate::record::resolve::BEHIND_NAMES;
 
 /// A version looked for takes about so many bytes, with its names.
@@ -167,7 +167,7 @@ impl Search {
             return Ok(Found::default());
         }
         let shared_names = if makeshift { Some(SharedNames::of(spill, self.budget.bytes / SHARED_NAMES_PART)?) } else { None };
-        let is_shared = |known: &Known| {
+        let is_shared = |known: &RecordNames| {
             shared_names.as_ref().is_some_and(|shared_names| known.names.iter().any(|name| shared_names.may_hold(name)))
         };
         let (mut several, mut chunk) = (Vec::new(), Vec::new());
@@ -178,9 +178,9 @@ impl Search {
                 let Some(reader) = NameReader::of(spill.table(), &piece)? else { return Ok(Found::default()) };
                 for row in 0..piece.num_rows() {
                     if all || !places.is_empty() && is_makeshift(reader.key(row)) {
-                        chunk.push(reader.known(row, false)?);
+                        chunk.push(reader.record_names(row, false)?);
                     } else if shared_names.is_some() {
-                        let known = reader.known(row, false)?;
+                        let known = reader.record_names(row, false)?;
                         several.extend(Some(known).filter(is_shared));
                     }
                 }
@@ -194,7 +194,7 @@ impl Search {
             return Ok(Found::default());
         }
         // Under which of these keys is something stored?
-        let loaded: HashSet<&str> = several.iter().map(|known: &Known| known.key.as_str()).collect();
+        let loaded: HashSet<&str> = several.iter().map(|known: &RecordNames| known.key.as_str()).collect();
         let stored = self.under(&loaded).await?;
         several.extend(stored);
         Ok(Found::new(records(several)))
@@ -218,31 +218,31 @@ impl Search {
     async fn look_up(
         &self,
         places: &[Place],
-        loaded: Vec<Known>,
-        is_shared: &(dyn Fn(&Known) -> bool + Sync),
-        several: &mut Vec<Known>,
+        loaded: Vec<RecordNames>,
+        is_shared: &(dyn Fn(&RecordNames) -> bool + Sync),
+        several: &mut Vec<RecordNames>,
     ) -> Result<()> {
         if loaded.is_empty() {
             return Ok(());
         }
         let makeshift: HashSet<&str> = loaded.iter().map(|known| known.key.as_str()).filter(|key| is_makeshift(key)).collect();
         let there = self.under(&makeshift).await?;
-        let there: HashMap<&str, Vec<&Known>> = there.iter().fold(HashMap::new(), |mut by_key, known| {
+        let there: HashMap<&str, Vec<&RecordNames>> = there.iter().fold(HashMap::new(), |mut by_key, known| {
             by_key.entry(known.key.as_str()).or_insert_with(Vec::new).push(known);
             by_key
         });
-        let is_settled = |known: &Known| {
+        let is_settled = |known: &RecordNames| {
             there
                 .get(known.key.as_str())
                 .is_some_and(|stored| known.names.iter().all(|name| stored.iter().any(|stored| stored.goes_by(name))))
         };
-        let (settled, open): (Vec<Known>, Vec<Known>) = loaded.into_iter().partition(is_settled);
+        let (settled, open): (Vec<RecordNames>, Vec<RecordNames>) = loaded.into_iter().partition(is_settled);
         several.extend(settled.into_iter().filter(|known| is_shared(known)));
         let found = self.known_by(places, &open).await?;
         let names: HashSet<&String> = found.iter().flat_map(|known| &known.names).collect();
         let former: HashSet<&String> = found.iter().flat_map(|known| &known.former).collect();
         let own: HashSet<&String> = found.iter().filter_map(|known| known.own.as_ref()).collect();
-        let is_found = |known: &Known| {
+        let is_found = |known: &RecordNames| {
             known.names.iter().any(|name| names.contains(name) || !former.is_empty() && former.contains(&noted(name)))
                 || known.own.as_ref().is_some_and(|key| own.contains(key))
         };
@@ -252,7 +252,7 @@ impl Search {
     }
 
     /// The records stored under these keys.
-    async fn under(&self, wanted: &HashSet<&str>) -> Result<Vec<Known>> {
+    async fn under(&self, wanted: &HashSet<&str>) -> Result<Vec<RecordNames>> {
         let mut all = Vec::new();
         let lakes = [(Some(&self.hot), &self.pinned.hot), (self.archive.as_ref(), &self.pinned.archive)];
         for (lake, snapshot) in lakes.into_iter().filter_map(|(lake, snapshot)| Some((lake?, snapshot))) {
@@ -266,7 +266,7 @@ impl Search {
     }
 
     /// The stored records that share a name with one of these.
-    async fn known_by(&self, places: &[Place], loaded: &[Known]) -> Result<Vec<Known>> {
+    async fn known_by(&self, places: &[Place], loaded: &[RecordNames]) -> Result<Vec<RecordNames>> {
         if loaded.is_empty() {
             return Ok(Vec::new());
         }
@@ -287,7 +287,7 @@ impl Search {
 }
 
 impl Place {
-    async fn known_by(&self, wanted: &Wanted) -> Result<Vec<Known>> {
+    async fn known_by(&self, wanted: &Wanted) -> Result<Vec<RecordNames>> {
         let table = &self.lake.table;
         let names = if self.makeshift { &wanted.all } else { &wanted.free };
         let own = if self.makeshift { Some(&wanted.own).filter(|own| !own.is_empty()) } else { None };
@@ -327,7 +327,7 @@ impl Place {
             places.extend(rows_where(&open, &[hidden::KEPT], is_of).await?);
         }
         let places: Vec<u32> = places.into_iter().collect();
-        let is_wanted = |known: &Known| {
+        let is_wanted = |known: &RecordNames| {
             known.names.iter().any(|name| names.all.contains(name))
                 || known.former.iter().any(|name| wanted.former.contains(name))
                 || is_makeshift(&known.key) && known.own.as_ref().is_some_and(|key| wanted.own.contains(key))
@@ -381,7 +381,7 @@ pub async fn stored_under_several(
             let open = read::open(&place.lake, &place.file).await?;
             let all: Vec<u32> = (0..open.rows() as u32).collect();
             let is_shared =
-                |known: &Known| known.names.iter().any(|name| shared_names.may_hold(name)) || !known.former.is_empty();
+                |known: &RecordNames| known.names.iter().any(|name| shared_names.may_hold(name)) || !known.former.is_empty();
             several.extend(known_at(&hot.table, &open, &all, is_shared).await?);
         }
     }
@@ -401,8 +401,13 @@ async fn rows_where(open: &OpenFile, columns: &[&str], is_of: impl Fn(&[StringAr
     Ok(found)
 }
 
-/// What rows at these places are known by, where that is wanted.
-async fn known_at(table: &Table, open: &OpenFile, places: &[u32], is_wanted: impl Fn(&Known) -> bool) -> Result<Vec<Known>> {
+/// The names of the rows at these places, where they are wanted.
+async fn known_at(
+    table: &Table,
+    open: &OpenFile,
+    places: &[u32],
+    is_wanted: impl Fn(&RecordNames) -> bool,
+) -> Result<Vec<RecordNames>> {
     let mut known = Vec::new();
     if places.is_empty() {
         return Ok(known);
@@ -411,7 +416,7 @@ async fn known_at(table: &Table, open: &OpenFile, places: &[u32], is_wanted: imp
     while let Some(batch) = rows.try_next().await? {
         let Some(reader) = NameReader::of(table, &batch)? else { break };
         for row in 0..batch.num_rows() {
-            known.extend(Some(reader.known(row, true)?).filter(&is_wanted));
+            known.extend(Some(reader.record_names(row, true)?).filter(&is_wanted));
         }
     }
     Ok(known)
@@ -440,7 +445,7 @@ impl SharedNames {
     }
 }
 
-/// Names on their way to [`SharedNames`]: each with 32 bits of its key, so that two keys are told from each other but once in four
+/// Names on their way to [`SharedNames`]: each with 32 bits of its key, so that two keys look equal only once in four
 /// thousand million times.
 pub(super) struct SharedNamesBuilder {
     halves: [Fingerprints; 2],

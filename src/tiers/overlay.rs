@@ -1,4 +1,5 @@
-//! What one upsert has changed so far, partition by partition, over the snapshot it was begun on.
+//! The files that one upsert has replaced and added so far, partition by partition, over the snapshot that it began with. At the
+//! end they become one change to commit.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

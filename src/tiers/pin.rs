@@ -1,4 +1,4 @@
-//! Pinning both tiers at one moment (Rule 7).
+//! Pins both tiers at one moment: two snapshots that together hold every row exactly once (Rule 7).
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Settles incoming versions against the stored rows: which rows are written, which stay, and which of them are late.
+//! Resolves loaded versions with the stored rows of the same keys. The result says which rows are written, which of them replace a
+//! stored row, which are late, which IERs have moved (so that their links must follow), and what the load counts.
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::lake::paths::{Partition, Role};
 use crate::record::fields::{KeyRule, Table, hidden};
 use crate::record::key::sent_days;
 use crate::record::observed;
-use crate::record::resolve::standing::Standing;
+use crate::record::resolve::comparison::RowComparison;
 use crate::record::resolve::{Incoming, Outcome, group_by_key, resolve_incoming};
 
 /// The counts of a load's rows by outcome.
@@ -26,7 +27,7 @@ pub struct Counts {
     pub inserted: u64,
     /// Rows that changed a stored row.
     pub updated: u64,
-    /// Rows that told nothing new: all they say is stored, or stands in another row of the same load.
+    /// Rows without anything new: all they say is stored, or in another row of the same load.
     pub unchanged: u64,
     /// Rows that say something else than what stands, and changed nothing: a newer version is stored, or is in another row of the
     /// same load.
@@ -51,11 +52,11 @@ impl Counts {
 
 /// Counts the provided rows of one record. One of them made the stored row (none where `before` is unchanged); the others are
 /// unchanged or outdone.
-fn count(counts: &mut Counts, standing: &Standing<'_>, provided: &[u32], place: u32, made: bool) -> Result<()> {
+fn count(counts: &mut Counts, comparison: &RowComparison<'_>, provided: &[u32], place: u32, made: bool) -> Result<()> {
     let mut said = 0;
     if provided.len() > usize::from(made) {
         for row in provided {
-            said += u64::from(standing.is_said(*row, place)?);
+            said += u64::from(comparison.says_nothing_new(*row, place)?);
         }
     }
     let others = (provided.len() as u64).saturating_sub(u64::from(made));
@@ -75,9 +76,9 @@ pub fn settle_new(table: &Table, provided: &RecordBatch, provided_at_millis: i64
         return Ok((provided.clone(), counts));
     }
     let rows = resolve_incoming(table, provided, &groups, Some(Incoming { from: 0, at_millis: provided_at_millis }))?.batch;
-    let standing = Standing::new(table, provided, &rows)?;
+    let comparison = RowComparison::new(table, provided, &rows)?;
     for (place, group) in groups.iter().enumerate().filter(|(_, group)| group.len() > 1) {
-        count(&mut counts, &standing, group, place as u32, true)?;
+        count(&mut counts, &comparison, group, place as u32, true)?;
     }
     Ok((rows, counts))
 }
@@ -88,12 +89,12 @@ pub struct Moved {
     /// The IER's id.
     pub ier_id: String,
     /// Where its links now belong.
-    pub home: Home,
+    pub placement: IerPlacement,
 }
 
 /// The columns that a link takes from its IER.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Home {
+pub struct IerPlacement {
     /// The person the IER is filed under.
     pub person_id: Option<String>,
     /// The IER's date, in microseconds.
@@ -102,8 +103,8 @@ pub struct Home {
     pub sent_date: Option<i32>,
 }
 
-impl Home {
-    /// Reads the home columns of a row.
+impl IerPlacement {
+    /// Reads these columns from a row.
     pub fn of(batch: &RecordBatch, row: usize) -> Result<Self> {
         let column = |name: &str| batch.column_by_name(name).ok_or_else(|| Error::internal(phrase!("no column {name}")));
         let people = column("person_id")?.as_string::<i32>();
@@ -154,7 +155,7 @@ impl Observing {
     }
 }
 
-/// Rows settled against what is stored.
+/// Loaded versions resolved with the stored rows.
 pub struct Settled {
     /// Rows to write, complete, one per key, with their late marks.
     pub incoming: RecordBatch,
@@ -168,7 +169,7 @@ pub struct Settled {
     pub tally: Tally,
 }
 
-/// Resolves `changes` (any number of versions a key, told at this moment) with the rows `stored` in this lake and those only `archived`.
+/// Resolves `changes` (any number of versions a key, loaded at this moment) with the rows `stored` in this lake and those only `archived`.
 ///
 /// A row that leaves its day is marked with it: the archive may hold it there already, or be about to (an archive run that
 /// read the row before it moved); a mark too many costs a look, a mark too few would show a row twice.
@@ -189,7 +190,7 @@ pub fn settle(
     let groups = by_key.groups();
     let resolved = resolve_incoming(table, &versions, &groups, Some(Incoming { from: known, at_millis: provided_at_millis }))?;
     let marks = Marks::new(table, &versions, &resolved.batch);
-    let standing = Standing::new(table, &versions, &resolved.batch)?;
+    let comparison = RowComparison::new(table, &versions, &resolved.batch)?;
     let mut settled_rows: Vec<u32> = Vec::new();
     let mut late: Vec<Option<i32>> = Vec::new();
     let mut replaces = Vec::new();
@@ -201,7 +202,7 @@ pub fn settle(
         let provided: Vec<u32> = group.iter().copied().filter(|row| *row >= known).collect();
         let before = group.iter().copied().find(|row| *row < known);
         let stays = matches!(outcome, Outcome::Version(row) if *row < known);
-        count(&mut counts, &standing, &provided, place as u32, !stays)?;
+        count(&mut counts, &comparison, &provided, place as u32, !stays)?;
         if stays {
             continue;
         }
@@ -267,12 +268,12 @@ impl<'a> Marks<'a> {
         if self.table.key != KeyRule::Ier {
             return Ok(None);
         }
-        let home = Home::of(self.resolved, place)?;
-        if Home::of(self.versions, before as usize)? == home {
+        let placement = IerPlacement::of(self.resolved, place)?;
+        if IerPlacement::of(self.versions, before as usize)? == placement {
             return Ok(None);
         }
         let ids = self.resolved.column_by_name("ier_id").ok_or_else(|| Error::internal("no column ier_id"))?.as_string::<i32>();
-        Ok(ids.is_valid(place).then(|| Moved { ier_id: ids.value(place).to_owned(), home }))
+        Ok(ids.is_valid(place).then(|| Moved { ier_id: ids.value(place).to_owned(), placement }))
     }
 }
 

@@ -95,7 +95,7 @@ pub async fn list(warehouse: &Warehouse) -> Result<Arc<List>> {
         key.ok_or_else(|| Error::corrupt(phrase!("{} is gone, and with it who was erased: restore it", place(warehouse))))?;
     let is_right = match lake.transaction(&snapshot, KEY).await? {
         Some(expected) => expected == key.fingerprint(),
-        // The last erasure was before commits told of the key; an upgrade of the warehouse has noted which it was.
+        // The last erasure was before commits named the key; an upgrade of the warehouse has noted which it was.
         None => warehouse.root().markers.is_as_upgraded(paths::ERASED_KEY).await?,
     };
     if !is_right {

@@ -1,12 +1,13 @@
-//! Merges records that are stored under several keys, once a version or `ier reconcile` has shown that they are one record.
+//! Merges the rows of a record that are stored under several keys, once a loaded version or `ier reconcile` has shown that they are
+//! one record.
 //!
-//! All rows of such a record are versions of it and are resolved as versions are (Rule 2). The result goes to hot under the best
-//! of the keys, as a late row that may override archived copies. Only when it is committed are the rows under the other keys
-//! removed. So no question ever misses the record; until it is done there are two rows of it, as before.
+//! All these rows are versions of the record and are resolved like versions (Rule 2). The result goes to hot under the best of the
+//! keys, as a late row that may override archived copies. Only when it is committed, the rows under the other keys are removed. So
+//! no query ever misses the record; until the end there are two rows of it, as before.
 //!
-//! **Order.** A row is removed from the archive before the row that hides it is removed from hot ([`claim`]). As long as an
-//! archived copy is there, so is either the row in hot or the result. Each round looks at what is stored and does what can be
-//! done of the rest. So a killed run is finished by running it again, and a round that loses a commit race starts again.
+//! **Order.** A row is removed from the archive before the hot row that hides it ([`claim`]). As long as an archived copy exists,
+//! so does either the hot row or the result. Each round looks at what is stored now, and does the next steps that are possible. So
+//! a killed run is finished by running it again, and a round that loses a commit race starts again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -30,7 +31,7 @@ use crate::lake::columns::keys;
 use crate::lake::file::tags::ANYWHERE;
 use crate::lake::fold::write::StartedFiles;
 use crate::lake::fold::{Changes, Located, fold_through, locate};
-use crate::lake::log::commit::{ATTEMPTS, Change, commit, forsake_paths, lost_race};
+use crate::lake::log::commit::{ATTEMPTS, Change, commit, discard_paths, lost_race};
 use crate::lake::log::snapshot::{DataFile, Snapshot};
 use crate::lake::log::table::LakeTable;
 use crate::lake::log::tally::Tally;
@@ -100,7 +101,7 @@ impl Work<'_> {
             united = united.max(round.records);
             if round.is_done() {
                 if !followed.is_empty() {
-                    links::settle_anew(self.warehouse, &followed.iter().map(Some).collect()).await?;
+                    links::update_placements(self.warehouse, &followed.iter().map(Some).collect()).await?;
                 }
                 return Ok(united);
             }
@@ -109,7 +110,7 @@ impl Work<'_> {
                 continue;
             }
             if let Some(incoming) = round.incoming.as_ref().filter(|_| is_ier) {
-                let moved: Vec<Moved> = mend::homes(incoming)?;
+                let moved: Vec<Moved> = mend::moved_iers(incoming)?;
                 links::follow(self.warehouse, &moved).await?;
                 followed.extend(moved.into_iter().map(|moved| moved.ier_id));
             }
@@ -160,7 +161,7 @@ impl Work<'_> {
         groups.retain(|group| group.iter().map(|row| was.value(*row as usize)).collect::<BTreeSet<_>>().len() > 1);
         let groups: Vec<&[u32]> = groups.iter().map(Vec::as_slice).collect();
         let mut whole = resolve(table, &rows, &groups)?.batch;
-        let says_all = Same::new(table, &whole, &rows)?;
+        let says_all = RowContainment::new(table, &whole, &rows)?;
         if whole.num_rows() > 0 && table.name == links::table()?.name {
             whole = links::enrich(self.warehouse, &whole).await?;
         }
@@ -203,7 +204,7 @@ impl Work<'_> {
             round.incoming = Some(self.noted(&rows, &previous, incoming)?);
         }
         if self.tiers.is_none() {
-            // Rows of reference tables are told by no month.
+            // Rows of reference tables have no count by month.
             (round.hot_tally, round.archive_tally) = Default::default();
         }
         Ok(round)
@@ -246,7 +247,7 @@ impl Work<'_> {
                 Err(error) => Err(error),
             };
             if let Err(error) = done {
-                forsake_paths(&tiers.archive, &begun.paths()).await;
+                discard_paths(&tiers.archive, &begun.paths()).await;
                 return Err(error);
             }
         }
@@ -263,7 +264,7 @@ impl Work<'_> {
             Err(error) => Err(error),
         };
         if done.is_err() {
-            forsake_paths(self.target, &begun.paths()).await;
+            discard_paths(self.target, &begun.paths()).await;
         }
         done
     }
@@ -299,10 +300,10 @@ impl Work<'_> {
     }
 }
 
-/// Do rows of one batch say all that rows of another say?
-struct Same(Vec<arrow::array::DynComparator>);
+/// Tells whether rows of one batch have all values that rows of another have.
+struct RowContainment(Vec<arrow::array::DynComparator>);
 
-impl Same {
+impl RowContainment {
     fn new(table: &Table, some: &RecordBatch, others: &RecordBatch) -> Result<Self> {
         let is_provided = |name: &str, source: Source| source == Source::Export || [CUSTOM, hidden::KEPT].contains(&name);
         let columns = table.fields.iter().filter(|field| is_provided(&field.name, field.source));

@@ -1,4 +1,4 @@
-//! A warehouse: all tables under one root, and the clock of its jobs.
+//! A warehouse: opens its tables, which share one root and one clock.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;

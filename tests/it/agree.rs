@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::RecordBatch;
 use futures::TryStreamExt;
-use ier::audit::verdict::{Mail, Outcome, Verdict, What};
+use ier::audit::verdict::{EventKind, Mail, Outcome, Verdict};
 use ier::audit::{About, Question, audit};
 use ier::query::question::{find, library};
 use ier::synthetic::generate;
@@ -26,13 +26,13 @@ async fn asked(fixture: &Fixture, name: &str, given: &[(&str, &str)]) -> Vec<Vec
 
 /// What `ask told` must say of a mail, by what the audit says of it.
 fn arrival(mail: &Mail) -> &'static str {
-    let has = |what: What| mail.events.iter().any(|event| event.what == what);
+    let has = |what: EventKind| mail.events.iter().any(|event| event.what == what);
     match mail.outcome {
         Outcome::BouncedHard => "sent, bounced hard",
         Outcome::BouncedSoft => "sent, bounced softly",
         Outcome::Bounced => "sent, bounced, of no clear kind",
-        Outcome::Delivered if has(What::Clicked) => "sent, clicked",
-        Outcome::Delivered if has(What::Opened) => "sent, opened",
+        Outcome::Delivered if has(EventKind::Clicked) => "sent, clicked",
+        Outcome::Delivered if has(EventKind::Opened) => "sent, opened",
         Outcome::Delivered => "sent, nothing recorded since",
     }
 }
@@ -52,7 +52,7 @@ async fn compare(fixture: &Fixture, people: &[String], texts: &[&str]) -> usize 
             let rows = asked(fixture, "told", &always).await;
             let (withheld, sent): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row[7] == "not_sent");
             let reported: BTreeMap<String, String> = sent.iter().map(|row| (row[6].clone(), row[3].clone())).collect();
-            assert_eq!(reported.len(), sent.len(), "{id} {text}: a record is told once");
+            assert_eq!(reported.len(), sent.len(), "{id} {text}: a record is listed once");
             let question =
                 Question { about: About::Text((*text).to_owned()), from: None, to: None, as_of: None, zone: chrono_tz::UTC };
             let answer = audit(&fixture.engine, &person, question).await.unwrap();
@@ -96,7 +96,7 @@ const TEXTS: [&str; 9] = [
 ];
 
 #[tokio::test]
-async fn every_record_of_the_hand_made_exports_is_told_alike() {
+async fn audits_and_sql_agree_on_every_record_of_the_hand_made_exports() {
     let fixture = Fixture::filled().await;
     let people = fixture.ask("SELECT id FROM contact UNION SELECT id FROM lead").await;
     for archived in [false, true] {
@@ -106,7 +106,7 @@ async fn every_record_of_the_hand_made_exports_is_told_alike() {
 }
 
 #[tokio::test]
-async fn every_record_of_a_demo_is_told_alike() {
+async fn audits_and_sql_agree_on_every_record_of_a_demo() {
     let fixture = Fixture::empty().await;
     let exports = TempDir::new().unwrap();
     let recipe = Recipe { contacts: 200, months: 6, ..Recipe::default() };

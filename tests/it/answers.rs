@@ -284,7 +284,7 @@ async fn known_contacts_stay_known() {
                 "a0Df40000000014EAA | 003f40000000004AAA | 2026-11-01 08:00:40",
             ],
         ),
-        // Eli's was created again under a new id, with its key in small letters: still one IER, under the newest id.
+        // Eli's was created again under a new id, with its key in lower case: still one IER, under the newest id.
         (
             "SELECT ier_id, opened, date_opened FROM ier WHERE person_id = '003f4000000000AAAQ'",
             &["a0Df40000000096EAA | true | 2026-11-10 14:02:00"],

@@ -48,7 +48,7 @@ fn version(dice: &mut Dice) -> Record {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_state_there_was_can_be_asked_for_again() {
+async fn every_past_state_can_be_queried() {
     for seed in 0..6 {
         let mut dice = Dice(seed);
         let world = World::on("2026-09-01");
@@ -78,7 +78,7 @@ async fn every_state_there_was_can_be_asked_for_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn versions_are_told_one_by_one() {
+async fn versions_are_listed_one_by_one() {
     let world = World::on("2026-09-01");
     let row = ier(1).contact(1).sent("2026-08-06 08:00");
     world.load(&[row.clone().unopened().stamp("2026-08-07")]).await;
@@ -111,7 +111,7 @@ async fn versions_are_told_one_by_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_can_be_switched_off() {
+async fn keeping_versions_can_be_switched_off() {
     let world = World::on("2026-09-01");
     let load_without = async |records: &[Record]| {
         let request = LoadRequest {
@@ -129,7 +129,7 @@ async fn it_can_be_switched_off() {
     load_without(&[row(1).stamp("2026-08-07")]).await;
     world.load(&[row(2).stamp("2026-08-07"), row(3).stamp("2026-08-07")]).await;
     world.days_pass(1);
-    // Changed unobserved: what was known of record 2 can no longer be told. Record 1 is observed from its first change on.
+    // Changed unobserved: what was known of record 2 is not known any more. Record 1 is observed from its first change on.
     load_without(&[row(2).opened("2026-08-08").stamp("2026-08-09")]).await;
     world.load(&[row(1).opened("2026-08-08").stamp("2026-08-09")]).await;
     let known = |at: &str| format!("SELECT merge_id, opened FROM ier_as_of(TIMESTAMP '{at}') ORDER BY 1");

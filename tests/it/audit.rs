@@ -214,7 +214,7 @@ async fn opened_after_archiving() {
     world.load(&[mail(1, 1).opened("2026-12-10 08:00").stamp("2026-12-11")]).await;
     for stage in ["late", "folded in"] {
         let (json, text) = verdict(&world, &contact_id(1)).await;
-        assert_eq!(json["mails"].as_array().map(Vec::len), Some(1), "{stage}: one mail, told once");
+        assert_eq!(json["mails"].as_array().map(Vec::len), Some(1), "{stage}: one mail, listed once");
         has(&text, &["an open was recorded 2026-12-10 01:00:00 MST"]);
         world.archive("2026-09-01").await;
     }
@@ -360,7 +360,7 @@ async fn a_send_is_found_by_each_of_its_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn days_are_those_of_people() {
+async fn days_are_those_of_the_configured_zone() {
     // 23:30 in Denver is the next day in UTC.
     let late = connections().set("DateSent", "2026-08-07T05:30:00.000Z");
     let world = World::on("2026-08-20");
@@ -406,7 +406,7 @@ async fn what_was_known_on_a_day() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_incomplete_then_is_told_so_although_it_is_complete_now() {
+async fn what_was_incomplete_then_is_called_incomplete_although_it_is_complete_now() {
     let world = world(&[mail(1, 1), mail(2, 2)]).await;
     world.load(&[ier(9).contact(5).of_send(2).sent("2026-08-01 09:00").stamp("2026-08-02")]).await;
     world.days_pass(5);
@@ -422,7 +422,7 @@ async fn what_was_incomplete_then_is_told_so_although_it_is_complete_now() {
 
 /// A question as people type it finds what is meant, and no more.
 #[tokio::test(flavor = "multi_thread")]
-async fn signs_do_not_count_and_numbers_are_whole() {
+async fn punctuation_does_not_count_and_numbers_match_as_a_whole() {
     let world = World::on("2026-08-20");
     let named = |number: u32, name: &str| {
         let send = send(number, 1).set("EmailName", name).set("JobId", format!("900{number}")).set("FromName", "Giving");
@@ -460,7 +460,7 @@ async fn signs_do_not_count_and_numbers_are_whole() {
 
 /// Whoever types an id wrong hears so, and who may have been meant; nothing is said of the send.
 #[tokio::test(flavor = "multi_thread")]
-async fn of_an_id_that_nobody_has_nothing_is_said() {
+async fn there_is_no_verdict_about_an_id_that_nobody_has() {
     let world = world(&[mail(1, 1)]).await;
     world.load(&[contact(1)]).await;
     let right = contact_id(1);
@@ -479,7 +479,7 @@ async fn of_an_id_that_nobody_has_nothing_is_said() {
 
 /// What was learned later is left out: ids, too.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_id_learned_later_is_left_out_and_said() {
+async fn an_id_learned_later_is_left_out_and_named() {
     let world = world(&[mail(1, 1), ier(5).contact(2).of_send(2).sent("2026-08-01 09:00").stamp("2026-08-02")]).await;
     world.days_pass(5);
     let merged = Record::default().set("Id", contact_id(1)).set("Name", "Contact 1").set("MasterRecordId", contact_id(2));
@@ -496,9 +496,9 @@ async fn an_id_learned_later_is_left_out_and_said() {
     has(&after.to_string(), &["SENT: CU Connections"]);
 }
 
-/// A day that is to come is told of in the future tense.
+/// A day in the future is written in the future tense.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_to_come_is_told_so() {
+async fn the_end_of_tracking_is_worded_as_past_or_future() {
     for (expires, reported) in
         [("2026-08-10", "after 2026-08-10 were not tracked"), ("2027-08-06", "after 2027-08-06 will not be tracked")]
     {
@@ -509,9 +509,9 @@ async fn what_is_to_come_is_told_so() {
     }
 }
 
-/// A mail that was withheld, of a send that nothing here names, is told apart from what was asked for.
+/// A mail that was withheld, of a send that nothing here names, is listed apart from what was asked for.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_withheld_of_an_unknown_send_is_told_apart() {
+async fn what_was_withheld_of_an_unknown_send_is_listed_by_itself() {
     let fixture = crate::fixture::Fixture::filled().await;
     let person = fixture.engine.person("003f40000000003AAA").await.expect("Ben");
     let answer = audit(&fixture.engine, &person, question(About::Text("reminder OE".to_owned()))).await.expect("an answer");

@@ -8,7 +8,7 @@ use crate::world::records::{contact_id, id, ier, ier_id, link, send};
 
 const OPENED: &str = "SELECT opened, number_of_total_clicks, system_modstamp FROM ier WHERE merge_id = 'M-1'";
 
-/// The same version twice; an older version after a newer one; equal SystemModstamps, told apart by LastModifiedDate.
+/// The same version twice; an older version after a newer one; equal SystemModstamps, distinguished by LastModifiedDate.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn item_01_same_version_twice_and_older_after_newer() {
     let version = |stamp: &str, clicks| ier(1).contact(1).sent("2026-08-06").stamp(stamp).clicks(clicks, clicks);

@@ -17,7 +17,7 @@ use crate::world::records::ier;
 /// All jobs, each with consent, over a warehouse that keeps three years.
 fn all_jobs(world: &World) -> Scheduler {
     let mut scheduler = scheduler(world, "a", "every 1m", JOBS);
-    scheduler.shift.retain = rules("years = 3");
+    scheduler.context.retain = rules("years = 3");
     scheduler
 }
 
@@ -87,14 +87,14 @@ async fn a_warehouse_that_rested_for_half_a_year_needs_one_word() {
     run(&world).await;
     world.days_pass(180);
     assert_eq!(outcomes(&run(&world.another()).await)["retain"], Outcome::Failed);
-    clock::vouch(&world.warehouse, "ann").await.expect("a word");
+    clock::confirm(&world.warehouse, "ann").await.expect("a word");
     assert_eq!(world.line("SELECT job, outcome, who FROM job_run WHERE job = 'clock'").await, "clock done ann");
     world.clock.tick(Duration::hours(1));
     let again = run(&world.another()).await;
     assert!(again.error.is_none(), "{again}");
     assert_eq!(seen(&world).await[0], ["M-1", "archive"]);
     // Once is enough, and where there is no need nothing is written.
-    clock::vouch(&world.warehouse, "ann").await.expect("a word");
+    clock::confirm(&world.warehouse, "ann").await.expect("a word");
     assert_eq!(world.line("SELECT count(*) FROM job_run WHERE job = 'clock'").await, "1");
     // New records are as good as a word.
     let world = filled().await;
@@ -135,10 +135,10 @@ async fn a_dry_run_says_what_each_job_that_destroys_would_remove() {
     let report = vacuum.once(std::future::pending()).await.expect("a run");
     assert!(!outcomes(&report).contains_key("retain") && outcomes(&report)["vacuum"] == Outcome::Done, "{report}");
     assert_eq!(world.line("SELECT count(*) FROM ier").await, "4");
-    // With consent, the same is told and done; without a term, nothing.
+    // With consent, the same is reported and done; without a term, nothing.
     let confirmed = all_jobs(&world);
     assert!(confirmed.plan().await.expect("a plan").to_string().contains("now it would remove 2 rows"), "confirmed or not");
-    let unsaid = Scheduler { shift: scheduler(&world, "a", "every 1m", JOBS).shift, ..all_jobs(&world) };
+    let unsaid = Scheduler { context: scheduler(&world, "a", "every 1m", JOBS).context, ..all_jobs(&world) };
     let reported = unsaid.plan().await.expect("a plan").to_string();
     assert!(reported.contains("now it would remove nothing; nothing expires, because the settings do not say"), "{reported}");
     world.clock.tick(Duration::minutes(2));

@@ -118,7 +118,7 @@ async fn a_send_is_seen_in_part_until_the_sync_is_done() {
         assert_eq!(world.ask(seen).await, expected, "{stage}");
         world.archive("2026-09-01").await;
     }
-    // The rest, one of them archived long ago and told of again.
+    // The rest, one of them archived long ago and loaded again.
     world.load(&[of_send(1), of_send(3), of_send(4)]).await;
     assert_eq!(world.ask(seen).await[0], ["9001", "4", "4", "1.0"]);
 }

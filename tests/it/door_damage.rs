@@ -1,4 +1,4 @@
-//! At the door: a true export, damaged in the ways files are damaged between a system and a desk, is read as the true one, or the
+//! Loading: a true export, damaged in the ways files are damaged between a system and a desk, is read as the true one, or the
 //! reading says that something is wrong. Never a row that is not true, and never fewer rows in silence.
 //!
 //! `IER_TEST_DOOR=100000` for as many seeds; some thousands otherwise.
@@ -343,7 +343,7 @@ fn a_damaged_export_is_read_as_the_true_one_or_said_to_be_damaged() {
         for row in &taken.rows {
             let id = row["ier_id"].clone().unwrap_or_default();
             let Some(truth) = by_id.get(id.as_str()) else {
-                // An export without ids that can be told by its MergeIds only: nothing to hold it against.
+                // An export without ids that can be compared by its MergeIds only: nothing to hold it against.
                 complain(format!("a row nobody sent, {id:?}"));
                 continue;
             };

@@ -62,7 +62,7 @@ fn theirs(number: u32, sent: &str) -> Record {
 /// Others, among whom the canary is everywhere: hot, archive, late rows, links, people's tables, ledgers, old versions.
 pub async fn prepared() -> World {
     let world = World::on("2026-11-01");
-    let mut letters: Vec<Record> = Vec::new();
+    let mut emails: Vec<Record> = Vec::new();
     for (number, sent) in [
         (1, "2026-06-10 08:00"),
         (2, "2026-06-11 08:00"),
@@ -70,13 +70,13 @@ pub async fn prepared() -> World {
         (4, "2026-09-05 08:00"),
         (5, "2026-09-20 08:00"),
     ] {
-        letters.push(email_record(number, sent).contact(number % 3 + 1));
+        emails.push(email_record(number, sent).contact(number % 3 + 1));
     }
-    letters.push(theirs(50, "2026-06-10 09:00").set("HardBounce", "true"));
-    letters.push(theirs(51, "2026-07-15 09:00").set("Contact", contact_id(MERGED)));
-    letters.push(theirs(52, "2026-09-05 09:00").set("DateUnsubscribed", moment("2026-09-06 10:00")));
-    letters.push(theirs(53, "2026-09-21 09:00").set("Contact", "").lead(LEAD));
-    world.load(&letters).await;
+    emails.push(theirs(50, "2026-06-10 09:00").set("HardBounce", "true"));
+    emails.push(theirs(51, "2026-07-15 09:00").set("Contact", contact_id(MERGED)));
+    emails.push(theirs(52, "2026-09-05 09:00").set("DateUnsubscribed", moment("2026-09-06 10:00")));
+    emails.push(theirs(53, "2026-09-21 09:00").set("Contact", "").lead(LEAD));
+    world.load(&emails).await;
     world.load(&[(1, 1), (2, 4), (3, 50), (4, 52), (5, 51)].map(|(number, of)| link(number, of).stamp("2026-09-21 00:00"))).await;
     let person = |row: Record, name: &str, email: &str| row.set("Name", name).set("Email", email).stamp("2026-09-21 00:00");
     world
@@ -236,7 +236,7 @@ pub async fn is_gone(world: &World) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn afterwards_no_object_holds_the_canary_and_nobody_else_has_changed() {
+async fn after_an_erasure_no_object_holds_the_person_and_nobody_else_has_changed() {
     let world = prepared().await;
     assert!(traces(&world).await.len() > 20, "the canary is everywhere");
     let (before, order_before) = (others(&world).await, order(&world).await);
@@ -664,7 +664,7 @@ async fn rows_of(lake: &Arc<LakeTable>, file: &DataFile) -> RecordBatch {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_splice_is_a_fold_that_copies() {
     let world = World::on("2026-11-01");
-    let letters: Vec<Record> = (0..95)
+    let emails: Vec<Record> = (0..95)
         .map(|number| {
             email_record(number, "2026-09-05 08:00")
                 .contact(number / 3)
@@ -672,7 +672,7 @@ async fn a_splice_is_a_fold_that_copies() {
                 .set("SubjectLine", format!("Subject {}", number / 20))
         })
         .collect();
-    world.load(&letters).await;
+    world.load(&emails).await;
     let tiers = world.warehouse.tiers(known("ier").expect("a table")).await.expect("tiers");
     let snapshot = tiers.hot.snapshot().await.expect("a snapshot");
     let hot = rows_of(&tiers.hot, snapshot.files().next().expect("a file")).await;
@@ -744,11 +744,11 @@ async fn a_splice_is_a_fold_that_copies() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_splice_takes_the_rare_rows_along_that_stay() {
     let world = World::on("2026-11-01");
-    let letters = (0..60).map(|number| {
+    let emails = (0..60).map(|number| {
         let row = email_record(number, "2026-09-05 08:00").contact(number / 3).set("Email", format!("rare{number}x@example.edu"));
         if number % 4 == 0 { row.set("HardBounce", "true") } else { row }
     });
-    world.load(&letters.collect::<Vec<_>>()).await;
+    world.load(&emails.collect::<Vec<_>>()).await;
     let lake = world.warehouse.tiers(known("ier").expect("a table")).await.expect("tiers").hot;
     let old = lake.snapshot().await.expect("a snapshot").files().next().expect("a file").clone();
     let all = rows_of(&lake, &old).await;
@@ -786,7 +786,7 @@ pub async fn audited() -> (World, String) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn somebody_nobody_knows_is_refused_from_now_on() {
     let world = World::on("2026-11-01");
-    erase(&world).await.expect("an empty house");
+    erase(&world).await.expect("an empty warehouse");
     let counts = world.load(&[theirs(1, "2026-10-20 09:00"), email_record(2, "2026-10-20 09:00").contact(1)]).await;
     assert_eq!((counts.erased, counts.inserted), (1, 1));
 }

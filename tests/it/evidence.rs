@@ -185,7 +185,7 @@ async fn the_same_question_gives_the_same_bytes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_stands_alone_and_lets_nothing_through() {
+async fn the_page_needs_no_other_file_and_escapes_all_texts() {
     let world = World::on("2026-08-20");
     let spiteful = "enrollment <script>alert(1)</script> \"' & <img src=x onerror=y>";
     world.load(&[connections().set("SubjectLine", spiteful)]).await;
@@ -431,7 +431,7 @@ async fn the_zip_is_a_zip_to_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_archive_bears_a_pack_out() {
+async fn the_archive_confirms_a_pack() {
     let world = world().await;
     let (_room, path) = kept(&about(&world, 1).await);
     let report = against(&world, &path).await;
@@ -547,7 +547,7 @@ async fn a_forger_who_seals_anew_is_found_by_archive_or_seal() {
 
 /// Answers are worded anew from time to time; packs that were made before are borne out all the same, record by record.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pack_of_an_earlier_wording_is_borne_out_record_by_record() {
+async fn a_pack_of_an_earlier_wording_is_confirmed_record_by_record() {
     let world = world().await;
     let pack = about(&world, 1).await;
     let now = pack.manifest.engine.clone();
@@ -565,7 +565,7 @@ async fn a_pack_of_an_earlier_wording_is_borne_out_record_by_record() {
 
 /// The page begins with who it is and the answer, and has a line for each record and for each send that proves nothing.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_says_first_what_anybody_understands() {
+async fn the_page_begins_with_an_answer_that_anybody_understands() {
     let world = world().await;
     let person = Record::default().set("Id", contact_id(1)).set("Name", "Ana Ortiz").set("Email", "ana@example.edu");
     world.load(&[person.set("MasterRecordId", "").stamp("2026-08-10")]).await;

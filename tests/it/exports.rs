@@ -192,7 +192,7 @@ async fn item_11_unknown_columns_are_kept_and_missing_ones_are_null() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn item_11_rows_that_cannot_be_read_are_told_with_file_line_and_reason() {
+async fn item_11_rows_that_cannot_be_read_are_rejected_with_file_line_and_reason() {
     let fixture = Fixture::empty().await;
     let file = fixture.file(
         "bad.csv",
@@ -262,7 +262,7 @@ async fn item_11_broken_files_change_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_to_tell_holds_nothing_back() {
+async fn a_file_without_rows_does_not_stop_the_others() {
     let fixture = Fixture::empty().await;
     let header = fixture.file("header only.csv", "Id,et4ae5__MergeId__c\n");
     let sentence = fixture.file("links.csv", "Records not found for this query\n");
@@ -508,7 +508,7 @@ async fn a_file_of_attributes_may_have_a_column_of_any_name() {
         "{:?}",
         std::fs::read_to_string(fixture.rejects())
     );
-    // A file with other columns makes the table wider; all that was told is still there.
+    // A file with other columns makes the table wider; all that was loaded is still there.
     fixture.load([fixture.file("anything.csv", "ContactId,More\n003f40000000003,x\n")]).await.unwrap();
     let reported = fixture.ask("SELECT * FROM anything WHERE contact_id = '003f40000000001AAA'").await.remove(0);
     for name in names.iter().filter(is_text) {

@@ -47,7 +47,7 @@ pub fn limits() -> Limits {
 }
 
 impl Fixture {
-    /// An empty house on the day of `data/README.md`'s archive run.
+    /// An empty warehouse on the day of `data/README.md`'s archive run.
     pub async fn empty() -> Self {
         Self::with_limits(limits()).await
     }
@@ -66,7 +66,7 @@ impl Fixture {
         Self { warehouse, engine, clock, folder: TempDir::new().unwrap() }
     }
 
-    /// A house with all of `data/`, nothing archived.
+    /// A warehouse with all of `data/`, nothing archived.
     pub async fn filled() -> Self {
         let fixture = Self::empty().await;
         fixture.load([data()]).await.unwrap();

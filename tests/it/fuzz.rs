@@ -1,4 +1,4 @@
-//! At the door: inputs nobody would make on purpose, mutated from small true files. Whatever a file holds, reading it comes to an end,
+//! Loading: inputs nobody would make on purpose, mutated from small true files. Whatever a file holds, reading it comes to an end,
 //! with its rows or with a named error: no panic, no abort, no hang, no more memory than the settings and the file's size allow.
 //!
 //! `IER_TEST_FUZZ=1000000` tries as many inputs (some thousands otherwise); `IER_TEST_FUZZ_SEED=7` makes the input of one seed again,
@@ -293,7 +293,7 @@ fn worker() {
     let [first, step, end, folder] = words.as_slice() else { panic!("{reported}") };
     let [first, step, end] = [first, step, end].map(|number| number.parse::<u64>().expect("a number"));
     let (folder, corpus) = (Path::new(folder), Corpus::new());
-    // What a library does not expect of a file is caught, and told as an error; what we do not expect is ours to mend.
+    // What a library does not expect of a file is caught, and reported as an error; what we do not expect is ours to mend.
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(|at| format!("{}:{}", at.file(), at.line())).unwrap_or_default();
         if at.starts_with("src/") {

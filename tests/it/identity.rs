@@ -358,7 +358,7 @@ async fn people_are_found_by_words() {
     let found = async |text: &str| {
         let found = fixture.engine.who(text, 50).await.unwrap();
         assert_eq!(found.found as usize, found.people.len());
-        found.people.into_iter().map(|face| (face.id, face.name.unwrap_or_default(), face.other_ids)).collect::<Vec<_>>()
+        found.people.into_iter().map(|label| (label.id, label.name.unwrap_or_default(), label.other_ids)).collect::<Vec<_>>()
     };
     let ana = ("003f40000000001AAA".into(), "Ana Ortiz".into(), vec!["003f40000000002AAA".into(), "00Qf40000000001EAA".into()]);
     // By the winner's name, the loser's, the lead's address: one line, the winner's.

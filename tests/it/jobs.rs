@@ -137,7 +137,7 @@ async fn where_nothing_is_a_run_that_changed_nothing_leaves_nothing() {
     archived(&world).await.unwrap();
     run(&world, "load", Err(Error::not_found("no such file"))).await.unwrap_err();
     assert!(!world.warehouse.exists().await.unwrap());
-    // What changed something is told also there, and what was stopped by its user nowhere.
+    // What changed something is recorded also there, and what was stopped by its user nowhere.
     run(&world, "load", said("2 rows", 2)).await.unwrap();
     run(&world, "load", Err(Error::interrupted("stopped"))).await.unwrap_err();
     assert_eq!(world.line("SELECT job, outcome, rows FROM job_run").await, "load done 2");
@@ -189,7 +189,7 @@ async fn a_row_that_cannot_be_written_fails_no_job_and_is_never_there_twice() {
     let error = run(&world, "compact", Err(Error::corrupt("the month is damaged"))).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Corrupt);
     let text = error.to_string();
-    assert!(text.starts_with("the month is damaged; and the ledger of runs could not be told ("), "{text}");
+    assert!(text.starts_with("the month is damaged; and the ledger of runs could not be written ("), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

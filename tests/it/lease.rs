@@ -12,8 +12,8 @@ use futures::FutureExt;
 use futures::future::join_all;
 use ier::clock::Clock;
 use ier::error::{Error, Kind, Result};
-use ier::jobs::scheduler::{Done, Event, JOBS, Memory, Removal, Scheduled, Scheduler, Shift};
-use ier::ledgers::lease::{Attempt, Contender, Lease, Newest, Terms, newest};
+use ier::jobs::scheduler::{Event, JOBS, JobContext, JobResult, Memory, Removal, Scheduled, Scheduler};
+use ier::ledgers::lease::{Attempt, Candidate, Lease, Newest, Terms, newest};
 use ier::ledgers::runs::Outcome;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
@@ -24,8 +24,8 @@ use crate::world::records::ier;
 use crate::world::store::{Call, Mode};
 use crate::world::{COMPACT, World};
 
-fn contender(world: &World, name: &str) -> Contender {
-    Contender::new(&world.warehouse, name, Terms::default())
+fn candidate(world: &World, name: &str) -> Candidate {
+    Candidate::new(&world.warehouse, name, Terms::default())
 }
 
 fn ours(attempt: Result<Attempt>) -> Lease {
@@ -58,8 +58,8 @@ async fn entries(world: &World) -> usize {
 async fn of_many_who_try_at_once_one_takes_it() {
     let world = World::on("2026-11-01");
     let worlds: Vec<World> = (0..12).map(|_| world.another()).collect();
-    let mut others: Vec<Contender> = worlds.iter().map(|world| contender(world, "somebody")).collect();
-    let attempts = join_all(others.iter_mut().map(Contender::take)).await;
+    let mut others: Vec<Candidate> = worlds.iter().map(|world| candidate(world, "somebody")).collect();
+    let attempts = join_all(others.iter_mut().map(Candidate::take)).await;
     let taken = attempts.into_iter().filter(|attempt| matches!(attempt, Ok(Attempt::Ours(_)))).count();
     assert_eq!(taken, 1);
     assert_eq!((top(&world).await.number, entries(&world).await), (1, 1));
@@ -73,14 +73,14 @@ async fn of_many_who_try_at_once_one_takes_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_that_is_renewed_is_nobody_elses() {
     let world = World::on("2026-11-01");
-    let mut lease = ours(contender(&world, "a").take().await);
-    let mut watcher = contender(&world, "b");
+    let mut lease = ours(candidate(&world, "a").take().await);
+    let mut watcher = candidate(&world, "b");
     for number in 2..60 {
         seconds_pass(&world, 20);
         lease.renew().await.unwrap();
         assert_eq!(held(watcher.take().await).number, number);
         // Nor somebody's who has just come.
-        assert_eq!(held(contender(&world, "c").take().await).holder(), Some("a"));
+        assert_eq!(held(candidate(&world, "c").take().await).holder(), Some("a"));
     }
     assert_eq!(lease.term(), 1);
     assert!(entries(&world).await <= 10, "old entries are swept");
@@ -92,14 +92,14 @@ async fn a_lease_that_is_renewed_is_nobody_elses() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_that_is_not_renewed_is_taken_over_and_stays_lost() {
     let world = World::on("2026-11-01");
-    let mut lease = ours(contender(&world, "a").take().await);
-    let (mut watcher, mut late) = (contender(&world, "b"), contender(&world, "c"));
+    let mut lease = ours(candidate(&world, "a").take().await);
+    let (mut watcher, mut late) = (candidate(&world, "b"), candidate(&world, "c"));
     held(watcher.take().await);
     seconds_pass(&world, 60);
     held(watcher.take().await);
     seconds_pass(&world, 1);
     // Who has just come trusts no clock to the second.
-    held(contender(&world, "d").take().await);
+    held(candidate(&world, "d").take().await);
     let mut second = ours(watcher.take().await);
     assert_eq!(second.term(), 2);
     assert_eq!(lease.renew().await.unwrap_err().kind(), Kind::Conflict);
@@ -109,14 +109,14 @@ async fn a_lease_that_is_not_renewed_is_taken_over_and_stays_lost() {
     seconds_pass(&world, 120);
     held(late.take().await);
     seconds_pass(&world, 1);
-    assert_eq!(ours(contender(&world, "d").take().await).term(), 4);
+    assert_eq!(ours(candidate(&world, "d").take().await).term(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_slept_while_numbers_were_swept_has_lost_all_the_same() {
     let world = World::on("2026-11-01");
-    let mut sleeper = ours(contender(&world, "a").take().await);
-    let mut watcher = contender(&world, "b");
+    let mut sleeper = ours(candidate(&world, "a").take().await);
+    let mut watcher = candidate(&world, "b");
     held(watcher.take().await);
     seconds_pass(&world, 61);
     let mut lease = ours(watcher.take().await);
@@ -136,10 +136,10 @@ async fn who_slept_while_numbers_were_swept_has_lost_all_the_same() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_entry_blocks_nobody_for_long() {
     let world = World::on("2026-11-01");
-    let mut lease = ours(contender(&world, "a").take().await);
+    let mut lease = ours(candidate(&world, "a").take().await);
     world.store.put(&Path::from("lease/00000000000000000002.json"), "{\"num".into()).await.unwrap();
     assert_eq!(lease.renew().await.unwrap_err().kind(), Kind::Conflict);
-    let mut watcher = contender(&world, "b");
+    let mut watcher = candidate(&world, "b");
     assert_eq!(held(watcher.take().await).holder(), Some("somebody whose entry cannot be read"));
     seconds_pass(&world, 61);
     assert_eq!(ours(watcher.take().await).term(), 3);
@@ -154,8 +154,8 @@ async fn a_renewal_on_its_way_and_a_take_over_never_both_succeed() {
     // The holder's renewal is on its way when its time is over.
     let world = World::on("2026-11-01");
     let slow = world.another();
-    let mut lease = ours(contender(&slow, "a").take().await);
-    let mut watcher = contender(&world, "b");
+    let mut lease = ours(candidate(&slow, "a").take().await);
+    let mut watcher = candidate(&world, "b");
     held(watcher.take().await);
     let gate = slow.store.hold(put_of(2));
     let renewing = tokio::spawn(async move { lease.renew().await });
@@ -169,8 +169,8 @@ async fn a_renewal_on_its_way_and_a_take_over_never_both_succeed() {
     // The other's take-over is on its way when the holder wakes up.
     let world = World::on("2026-11-01");
     let slow = world.another();
-    let mut lease = ours(contender(&world, "a").take().await);
-    let mut watcher = contender(&slow, "b");
+    let mut lease = ours(candidate(&world, "a").take().await);
+    let mut watcher = candidate(&slow, "b");
     held(watcher.take().await);
     seconds_pass(&world, 61);
     let gate = slow.store.hold(put_of(2));
@@ -200,7 +200,7 @@ async fn whatever_call_fails_never_two_hold_it_and_never_nobody_for_ever() {
             let mut mine: Option<Lease> = None;
             let ended = world.store.process(spell(&world, &mut mine)).await;
             let other = world.another();
-            let mut watcher = contender(&other, "b");
+            let mut watcher = candidate(&other, "b");
             let first = watcher.take().await.unwrap();
             let thinks_so = mine.is_some() && !matches!(&ended, Some(Err(error)) if error.kind() == Kind::Conflict);
             if thinks_so {
@@ -227,7 +227,7 @@ async fn whatever_call_fails_never_two_hold_it_and_never_nobody_for_ever() {
 
 /// A spell of work: takes the lease, renews it twice, gives it back. `mine` is what the holder has at each moment.
 async fn spell(world: &World, mine: &mut Option<Lease>) -> Result<()> {
-    let Attempt::Ours(lease) = contender(world, "a").take().await? else { return Err(Error::internal("nobody else is there")) };
+    let Attempt::Ours(lease) = candidate(world, "a").take().await? else { return Err(Error::internal("nobody else is there")) };
     let lease = mine.insert(lease);
     lease.renew().await?;
     lease.renew().await?;
@@ -246,14 +246,14 @@ fn short() -> Terms {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_holder_who_cannot_renew_stops_in_time() {
     let world = World::on("2026-11-01");
-    let mut lease = ours(Contender::new(&world.warehouse, "a", short()).take().await);
+    let mut lease = ours(Candidate::new(&world.warehouse, "a", short()).take().await);
     tokio::time::timeout(Duration::from_millis(1500), lease.keep()).await.expect_err("it is renewed again and again");
     lease.release().await.unwrap();
     let calls = world.store.calls().len() as u64;
     assert!(calls > 20, "{calls} calls");
     // A store that stops answering after the lease was taken.
     let world = World::on("2026-11-01").fork(Some((4, Mode::ErrorForEver)));
-    let mut lease = ours(Contender::new(&world.warehouse, "a", short()).take().await);
+    let mut lease = ours(Candidate::new(&world.warehouse, "a", short()).take().await);
     let lost = tokio::time::timeout(Duration::from_millis(600), lease.keep()).await.unwrap();
     assert_eq!(lost.kind(), Kind::Conflict);
     assert!(lost.to_string().contains("did not answer"), "{lost}");
@@ -279,7 +279,7 @@ impl Work {
         }
     }
 
-    async fn job(&'static self, lasts: Duration) -> Result<Done> {
+    async fn job(&'static self, lasts: Duration) -> Result<JobResult> {
         struct Here(&'static Work, bool);
         impl Drop for Here {
             fn drop(&mut self) {
@@ -297,12 +297,12 @@ impl Work {
         tokio::time::sleep(lasts).await;
         here.1 = true;
         self.ended.fetch_add(1, Ordering::SeqCst);
-        Ok(Done { outcome: Outcome::Nothing, rows: 0, summary: "worked".to_owned(), complaint: None, unrecorded: None })
+        Ok(JobResult { outcome: Outcome::Nothing, rows: 0, summary: "worked".to_owned(), complaint: None, unrecorded: None })
     }
 }
 
 pub fn scheduler(world: &World, name: &str, schedule: &str, jobs: &'static [Scheduled]) -> Scheduler {
-    let shift = Shift {
+    let context = JobContext {
         warehouse: world.warehouse.clone(),
         who: "ann".to_owned(),
         archive_older_than_days: 90,
@@ -312,7 +312,7 @@ pub fn scheduler(world: &World, name: &str, schedule: &str, jobs: &'static [Sche
         retain: Default::default(),
     };
     Scheduler {
-        shift,
+        context,
         schedules: jobs.iter().map(|job| (job.name.to_owned(), schedule.parse().unwrap())).collect(),
         zone: chrono_tz::America::Denver,
         confirm: jobs.iter().map(|job| job.name.to_owned()).collect(),
@@ -334,7 +334,7 @@ fn process(scheduler: Scheduler) -> (tokio::task::JoinHandle<Result<()>>, Arc<Mu
             telling.lock().unwrap().push(event.clone());
             Ok(())
         };
-        scheduler.forever(std::future::pending(), &tell).await
+        scheduler.run_until(std::future::pending(), &tell).await
     });
     (running, reported)
 }
@@ -393,7 +393,7 @@ async fn a_job_is_dropped_when_the_lease_is_lost_and_told_to_stop_gives_it_back(
     let (first, second) = (world.another(), world.another());
     let (a, reported) = process(scheduler(&first, "a", "every 1m", LONG));
     until("a works", || WORK.now.load(Ordering::SeqCst) == 1).await;
-    let mut thief = Contender::new(&second.warehouse, "thief", short());
+    let mut thief = Candidate::new(&second.warehouse, "thief", short());
     let lease = loop {
         seconds_pass(&world, 2);
         if let Attempt::Ours(lease) = thief.take().await.unwrap() {
@@ -415,9 +415,9 @@ async fn a_job_is_dropped_when_the_lease_is_lost_and_told_to_stop_gives_it_back(
         until("c works", || WORK.now.load(Ordering::SeqCst) == 1).await;
         Error::interrupted("stop")
     };
-    scheduler.forever(stop, &|_| Ok(())).await.unwrap();
+    scheduler.run_until(stop, &|_| Ok(())).await.unwrap();
     assert_eq!(WORK.now.load(Ordering::SeqCst), 0);
-    ours(Contender::new(&world.another().warehouse, "d", short()).take().await);
+    ours(Candidate::new(&world.another().warehouse, "d", short()).take().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -449,7 +449,7 @@ async fn jobs_that_fail_wait_and_jobs_that_destroy_want_to_be_confirmed() {
     let never = std::future::pending;
     let report = scheduler.once(never()).await.unwrap();
     assert_eq!((report.ran.len(), report.error.unwrap().kind()), (1, Kind::Corrupt));
-    // The ledger was not told here; the scheduler remembers all the same.
+    // The ledger was not written here; the scheduler remembers all the same.
     assert!(scheduler.once(never()).await.unwrap().ran.is_empty());
     seconds_pass(&world, 15 * 60);
     assert_eq!(scheduler.once(never()).await.unwrap().ran.len(), 1);
@@ -457,7 +457,7 @@ async fn jobs_that_fail_wait_and_jobs_that_destroy_want_to_be_confirmed() {
     assert!(scheduler.once(never()).await.unwrap().ran.is_empty(), "twice as long the second time");
     assert_eq!(TRIES.load(Ordering::SeqCst), 2);
     // While somebody else is at work nothing is done.
-    let lease = ours(Contender::new(&world.another().warehouse, "b", short()).take().await);
+    let lease = ours(Candidate::new(&world.another().warehouse, "b", short()).take().await);
     let report = scheduler.once(never()).await.unwrap();
     assert_eq!(report.held_by.as_deref(), Some("b"));
     assert_eq!(report.to_string(), "nothing done: b is at work");
@@ -482,7 +482,7 @@ async fn the_jobs_of_the_table_do_their_work_and_figures_are_written() {
     let other = world.another();
     let next = Scheduler {
         memory: Memory::default(),
-        shift: Shift { warehouse: other.warehouse.clone(), ..scheduler.shift.clone() },
+        context: JobContext { warehouse: other.warehouse.clone(), ..scheduler.context.clone() },
         ..scheduler
     };
     assert!(next.plan().await.unwrap().jobs.iter().all(|job| !job.due));

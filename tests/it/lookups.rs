@@ -354,7 +354,7 @@ fn a_damaged_log_is_shown_and_is_an_error() {
 
 /// Whichever way somebody is shown, the log tells of it; and where a reason is wanted, nobody is shown without one.
 #[test]
-fn every_door_writes_an_entry_and_asks_for_the_reason() {
+fn every_way_to_ask_writes_an_entry_and_asks_for_the_reason() {
     let room = Room::new();
     let pack = ["audit", ANA, "--about", "giving", "--evidence", "a.zip"];
     let doors: [(&[&str], &str); 16] = [
@@ -402,7 +402,7 @@ fn every_door_writes_an_entry_and_asks_for_the_reason() {
 
 /// An id that nobody has is refused at every door with the one that was meant, and nothing is shown.
 #[test]
-fn no_door_gives_a_verdict_about_nobody() {
+fn no_way_to_ask_gives_a_verdict_about_an_id_that_nobody_has() {
     let room = Room::new();
     for words in [
         &["history", "003f4000000000b"][..],

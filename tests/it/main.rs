@@ -2,7 +2,7 @@
 
 #![allow(clippy::disallowed_methods)]
 
-/// A warehouse in memory with a clock that is told the time, records to fill it, and a store that counts, fails and waits.
+/// A warehouse in memory with a clock that the test sets, records to fill it, and a store that counts, fails and waits.
 mod world;
 
 /// A warehouse filled from `data/`, as a user would.
@@ -11,7 +11,7 @@ mod fixture;
 /// One record's life as a story: every day another job, every day the same answer.
 mod life;
 
-/// How the data misbehaves (the domain's list): a test for each item, by its number.
+/// The peculiarities of the data: a test for each item of the domain's list, by its number.
 mod boundary;
 
 /// Which version wins: any order, any duplication, any grouping gives the same row.
@@ -26,10 +26,10 @@ mod random_sql;
 /// Random SQL against SQLite: an oracle that is not DataFusion.
 mod sqlite;
 
-/// The planner's short ways change no answer, and are taken where they should be.
+/// The planner's shortcuts change no answer, and are taken where they should be.
 mod shortcuts;
 
-/// Processes that stay for months: every look is at the newest version, every commit on the newest base.
+/// Processes that run for months: each read is of the newest version, each commit on the newest base.
 mod long_lived;
 
 /// Every object in its place: seals that say where they belong, keys that prove themselves, a warehouse that knows it is one.
@@ -38,16 +38,16 @@ mod places;
 /// Warehouses of earlier formats: read, continued and verified by this build.
 mod golden;
 
-/// At the door: the shapes in which other tools hand records over.
+/// Loading: the forms in which other tools write exports.
 mod door;
 
-/// The habits of export files: headers, encodings, zones, rejects.
+/// Loading: headers, encodings, zones, rejects.
 mod exports;
 
-/// At the door: damaged exports.
+/// Loading: damaged exports.
 mod door_damage;
 
-/// At the door: inputs nobody would make on purpose.
+/// Loading: files with random damage, which nobody would make on purpose.
 mod fuzz;
 
 /// The hand-checked answers of `data/README.md`, before and after every job.
@@ -77,7 +77,7 @@ mod cli;
 /// Was this person told? Each case as an auditor meets it.
 mod audit;
 
-/// What was known when: every state the table ever showed can be asked for again.
+/// What was known when: every past state of the table can be queried.
 mod as_of;
 
 /// The evidence pack: the same question gives the same bytes, and no byte of it can change unseen.
@@ -95,16 +95,16 @@ mod audience;
 /// People's attributes in time: what they were then, what they are now.
 mod spans;
 
-/// The short way to a few people's rows finds what a scan finds, and reads hardly anything.
+/// The look-up of a few people's rows finds what a scan finds, and reads hardly anything.
 mod people;
 
-/// What a look-up asks of a distant store, and how much of it has to wait.
+/// How many requests a look-up sends to a distant store, and how many of them wait for each other.
 mod waves;
 
 /// One person under all their ids: merges, conversions, aliases by hand, whoever asks by whatever they have.
 mod identity;
 
-/// One record under one id or one key, whatever its versions tell of it and however they spell it.
+/// Versions of one record become one record, by whichever of its names they are known and however these are written.
 mod namesakes;
 
 /// The books balance: rows taken in are there, erased or expired.
@@ -116,10 +116,10 @@ mod repair;
 /// Ids given out for deletion: only what was read back, each once, none lost.
 mod release;
 
-/// A store that breaks its promise is refused before it costs a record.
+/// A store that does not keep what commits rely on is refused before a record is lost.
 mod promises;
 
-/// The lease of a warehouse, and the schedulers: of all of them one works.
+/// The lease of a warehouse: of all schedulers, one works.
 mod lease;
 
 /// Statements that want too much time or memory.
@@ -165,5 +165,5 @@ mod rot;
 /// README and manual say what the program does: blocks are run, links followed, names looked for.
 mod manual;
 
-/// What a machine can hold us to: arrows between rooms, time, environment, sizes, SQL files.
+/// Rules of the source that a machine can check: imports between rooms, sizes of files, SQL files, dependencies.
 mod tidy;

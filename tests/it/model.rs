@@ -202,7 +202,7 @@ fn first_micros() -> i64 {
     day(FIRST).and_time(chrono::NaiveTime::MIN).and_utc().timestamp_micros()
 }
 
-/// The plain map: all versions ever told, by key.
+/// The plain map: all versions ever loaded, by key.
 #[derive(Default)]
 struct Model(BTreeMap<Key, Vec<(Lacks, Version)>>);
 

@@ -39,7 +39,7 @@ async fn a_version_with_only_its_id_finds_its_record() {
     assert_eq!((counts.inserted, counts.updated), (0, 1));
     assert_eq!(world.ask(STATE).await, [[ier_id(1), "M-1".into(), "true".into()], [ier_id(2), "M-2".into(), "false".into()]]);
 
-    // In the archive, too, and where the contact was deleted and the date is not told.
+    // In the archive, too, and where the contact was deleted and the date is not provided.
     world.archive("2026-08-01").await;
     let bare = opened(2).without("MergeId").without("Contact").without("DateSent").without("CreatedDate");
     let counts = world.load(std::slice::from_ref(&bare)).await;
@@ -91,7 +91,7 @@ async fn a_job_9013_0_is_job_9013() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn blanks_behind_a_merge_id_are_none_of_it() {
+async fn blanks_after_a_merge_id_are_ignored() {
     let world = World::on("2026-07-10");
     world.load(&[mail(1)]).await;
     let counts = world.load(&[opened(1).set("MergeId", "m-1          ").without("Id")]).await;
@@ -133,7 +133,7 @@ async fn totals_of_a_link_without_its_unique_id_are_those_they_were() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_stored_records_become_one_when_a_third_version_tells() {
+async fn two_stored_records_become_one_when_a_third_version_has_both_names() {
     // Each of the two in hot or in the archive, or changed since it was archived.
     for (first, second) in [("hot", "hot"), ("hot", "archive"), ("archive", "hot"), ("archive", "archive"), ("late", "late")] {
         let world = World::on("2026-11-01");

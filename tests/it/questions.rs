@@ -211,7 +211,7 @@ async fn storage_shares_the_bytes_of_the_files_among_their_records() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_parameter_is_said() {
+async fn a_wrong_parameter_is_refused_with_the_reason() {
     let fixture = Fixture::filled().await;
     for (name, given, part) in [
         ("told", &[][..], "id is missing: one of the person's ids"),

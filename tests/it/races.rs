@@ -114,7 +114,7 @@ async fn an_idle_archive_run_does_not_uncover_what_a_slow_one_writes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_archive_runs_at_once_are_one() {
+async fn two_archive_runs_at_once_have_the_result_of_one() {
     for table in
         ["archive/individual_email_result", "hot/individual_email_result", "archive/individual_link", "hot/individual_link"]
     {
@@ -258,7 +258,7 @@ async fn each_pair_of_jobs_at_each_write() {
 
 /// The base the pairs stand on is not touched by forks.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_fork_leaves_its_origin_alone() {
+async fn a_copied_test_warehouse_leaves_the_original_alone() {
     let world = base().await;
     let before = Seen::by(&world).await;
     world.fork(None).archive("2026-10-01").await;

@@ -80,7 +80,7 @@ async fn a_row_that_moves_is_counted_where_it_is() {
 }
 
 #[tokio::test]
-async fn a_lost_file_and_a_doubled_one_are_told_by_month() {
+async fn a_lost_file_and_a_doubled_one_are_reported_by_month() {
     let world = World::on("2026-11-01");
     let rows = [(1, "2026-09-05 08:00"), (2, "2026-09-05 08:00"), (3, "2026-10-05 08:00")];
     world.load(&rows.map(|(number, sent)| ier(number).contact(number).sent(sent).unopened())).await;
@@ -107,7 +107,7 @@ async fn a_lost_file_and_a_doubled_one_are_told_by_month() {
 }
 
 #[tokio::test]
-async fn vacuum_keeps_the_tally_that_holds() {
+async fn vacuum_keeps_the_current_tally() {
     let world = World::on("2026-11-01");
     for number in 1..=3 {
         world.load(&[ier(number).contact(1).sent("2026-09-05 08:00").unopened()]).await;

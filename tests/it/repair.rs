@@ -1,4 +1,4 @@
-//! Records that were stored a second time, behind the jobs' back: found, told, and made one of, whichever tier their copies stand in.
+//! Records that were stored a second time, behind the jobs' back: found, reported, and made one of, whichever tier their copies stand in.
 
 use std::sync::Arc;
 
@@ -108,7 +108,7 @@ async fn copies_anywhere_of_any_record_become_the_record_again() {
             let lakes = [lake(&world, table, Role::Hot).await, lake(&world, table, Role::Archive).await];
             let stored = all(&lakes[0]).await.into_iter().chain(all(&lakes[1]).await);
             for (_, row) in stored.collect::<Vec<_>>() {
-                // An archived row under a late one has told all it knows: as another copy it must not win either.
+                // An archived row under a late one has no values that the late one lacks: as another copy it must not win either.
                 for lake in lakes.iter().filter(|_| dice.below(8) == 0).collect::<Vec<_>>() {
                     let stands = lake.role.partition_of(ier::record::key::sent_days(&row).map(|days| days.value(0)));
                     let other = [month("2026-06-01"), month("2026-07-01"), stands][dice.below(3)];

@@ -102,7 +102,7 @@ async fn units(world: &World) {
     world.load(&sends).await;
 }
 
-/// Who wrote down nothing keeps everything, however old; and where records have expired before, is told that they do no longer.
+/// Who wrote down nothing keeps everything, however old; and where records have expired before, sees a note that they do no longer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_expires_unless_somebody_wrote_down_that_it_should() {
     let world = World::on("2026-11-22");

@@ -134,7 +134,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What can be told of whether something holds.
+/// What is known of whether something holds.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Is {
     Sure,

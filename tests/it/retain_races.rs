@@ -142,7 +142,7 @@ async fn retain_dies_at_any_write_and_the_next_run_finishes() {
 
 /// Totals put down for a removal that never came are swept, a week later.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_put_down_in_vain_is_swept() {
+async fn totals_of_a_removal_that_never_happened_are_deleted() {
     let world = before_retain().await;
     let process = world.another();
     // The first commit claims hot, the second removes.

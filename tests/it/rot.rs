@@ -295,7 +295,7 @@ impl Object {
         };
         match outcome {
             Ok(true) => Ok(false),
-            Ok(false) => Err(format!("{what}: it does not tell what it told")),
+            Ok(false) => Err(format!("{what}: its answer is not what it was")),
             Err(error) => is_named(what, &self.place, &error).map(|()| true),
         }
     }

@@ -69,7 +69,7 @@ async fn sorted(engine: &Engine, sql: &str) -> Result<Vec<Vec<String>>, String> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn short_ways_change_no_answer() {
+async fn shortcuts_change_no_answer() {
     let fixture = Fixture::filled().await;
     let without = Shortcuts::without("rollups, selection, rare_rows, person_runs, texts_once, raw_pages").unwrap();
     let plain = Engine::open(fixture.warehouse.clone(), Limits { shortcuts: without, ..limits() }).await.unwrap();
@@ -85,7 +85,7 @@ async fn short_ways_change_no_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rollups_are_read_where_they_tell_enough() {
+async fn rollups_are_read_where_they_suffice() {
     let fixture = Fixture::filled().await;
     for (sql, is_read) in [
         ("SELECT email_name, sent(i), open_rate(i) FROM ier i GROUP BY 1", true),

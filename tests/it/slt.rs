@@ -1,4 +1,4 @@
-//! SQL and its answers as text anyone can read and extend: every file of `tests/slt` against a house of its own.
+//! SQL and its answers as text anyone can read and extend: every file of `tests/slt` against a warehouse of its own.
 //!
 //! Beside SQL a script can say what a job would: `\load data` (a file or folder of this repository), `\archive`,
 //! `\compact`; `\plan SELECT …` answers with the statement's plan, and `\files SELECT …` with the files it would open, one a

@@ -16,7 +16,7 @@ fn affiliations(rows: &[&str]) -> String {
     lines.join("\n") + "\n"
 }
 
-/// A house whose clock can be moved, and what it loads.
+/// A warehouse whose clock can be moved, and what it loads.
 struct Story {
     fixture: Fixture,
 }
@@ -153,7 +153,7 @@ async fn the_files_own_dates_say_since_when_and_until_when() {
     ];
     assert_eq!(story.fixture.ask(spans).await, promoted);
     story.days_pass(1);
-    // A new job since an earlier day, told late.
+    // A new job since an earlier day, loaded late.
     says("003f40000000001AAA,Clerk,2017-06-01,2019-08-01\n003f40000000001AAA,Director,2026-11-01,\n").await;
     assert_eq!(
         story.fixture.ask(spans).await[2..],

@@ -228,12 +228,12 @@ async fn rows_out_of_order_or_out_of_place_are_found() {
     swap(&unsorted, &hot_of, vec![file.clone()], vec![add]).await;
     finds(&unsorted, "hot/individual_email_result/sent_day=", "not sorted by person_id, date_sent, record_key").await;
 
-    let astray = world.fork(None);
-    let hot_of = lake(&astray, Role::Hot).await;
+    let aleftover_file = world.fork(None);
+    let hot_of = lake(&aleftover_file, Role::Hot).await;
     let elsewhere = Partition(Some(day("2026-10-25").to_epoch_days()));
     let add = written(&hot_of, elsewhere, own).await;
-    swap(&astray, &hot_of, vec![file], vec![add]).await;
-    finds(&astray, "sent_day=2026-10-25", "of its rows belong to another partition").await;
+    swap(&aleftover_file, &hot_of, vec![file], vec![add]).await;
+    finds(&aleftover_file, "sent_day=2026-10-25", "of its rows belong to another partition").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -260,23 +260,23 @@ async fn a_key_that_is_twice_is_found_within_a_tier_and_over_both() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_killed_runs_leave_behind_is_listed_and_swept_when_told() {
+async fn what_killed_runs_leave_behind_is_listed_and_swept_on_request() {
     let world = sound().await;
-    let stray = Path::from("hot/individual_email_result/sent_day=2026-10-01/part-of-a-killed-run.parquet");
-    world.store.put(&stray, "half a file".into()).await.expect("a leftover");
-    let listed = |report: &VerifyReport| report.leftovers.iter().any(|leftover| leftover.object == stray.as_ref());
-    let is_there = async || world.store.head(&stray).await.is_ok();
+    let leftover_file = Path::from("hot/individual_email_result/sent_day=2026-10-01/part-of-a-killed-run.parquet");
+    world.store.put(&leftover_file, "half a file".into()).await.expect("a leftover");
+    let listed = |report: &VerifyReport| report.leftovers.iter().any(|leftover| leftover.object == leftover_file.as_ref());
+    let is_there = async || world.store.head(&leftover_file).await.is_ok();
     assert!(!listed(&world.is_sound().await), "what is young may belong to a run at work");
     world.days_pass(8);
     let report = world.is_sound().await;
-    assert!(listed(&report) && report.to_string().contains(&format!("left over: {stray}, 11 B")), "{report}");
+    assert!(listed(&report) && report.to_string().contains(&format!("left over: {leftover_file}, 11 B")), "{report}");
     assert!(is_there().await, "nothing is deleted untold");
 
     let damaged = world.fork(None);
     let hot = lake(&damaged, Role::Hot).await;
     damaged.store.delete(&file(&hot, 1).await.path(&hot.folder)).await.expect("gone");
     let report = damaged.another().try_verify(None, true).await.expect("the verification");
-    assert!(listed(&report) && damaged.store.head(&stray).await.is_ok(), "nothing is swept from a damaged table");
+    assert!(listed(&report) && damaged.store.head(&leftover_file).await.is_ok(), "nothing is swept from a damaged table");
 
     let report = world.try_verify(None, true).await.expect("the verification");
     assert!(report.verdict().is_ok() && report.swept == report.leftovers.len() as u64, "{report}");

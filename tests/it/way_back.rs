@@ -1,4 +1,4 @@
-//! Files that are gone, and logs another engine wrote to: nothing is lost in silence, what is lost is told and kept, and every job
+//! Files that are gone, and logs another engine wrote to: nothing is lost in silence, what is lost is reported and kept, and every job
 //! works again afterwards.
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use ier::error::{Error, Kind};
 use ier::jobs::give_up::{self, GiveUpPlan, GiveUpReport};
 use ier::jobs::undo::{self, UndoPlan};
-use ier::jobs::vacuum::patience;
+use ier::jobs::vacuum::checked_retention;
 use ier::lake::log::commit::{Change, commit};
 use ier::lake::log::snapshot::DataFile;
 use ier::lake::log::table::LakeTable;
@@ -186,7 +186,7 @@ async fn giving_up_that_is_interrupted_is_finished_by_the_next_run() {
     }
 }
 
-/// Holds and the list of what was erased are not given up by the way; what a hold may have covered is told.
+/// Holds and the list of what was erased are not given up by the way; what a hold may have covered is reported.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_protects_people_is_given_up_only_by_name() {
     let world = base().await;
@@ -266,9 +266,9 @@ async fn a_commit_that_names_a_file_that_is_not_there_fails() {
     world.is_sound().await;
 }
 
-/// A vacuum without patience runs beside a load, just before the load commits: the load writes its files anew, and loses nothing.
+/// A vacuum without retention runs beside a load, just before the load commits: the load writes its files anew, and loses nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_load_beside_a_vacuum_without_patience_loses_nothing() {
+async fn a_load_beside_a_vacuum_without_retention_loses_nothing() {
     let world = base().await;
     let process = world.another();
     let file = world.file("more.csv", &[ier(30).contact(1).sent("2026-10-02 08:00").stamp("2026-10-30 00:00")]);
@@ -293,13 +293,13 @@ async fn a_load_beside_a_vacuum_without_patience_loses_nothing() {
 #[test]
 fn vacuum_has_a_floor_and_a_ceiling() {
     let hour = Duration::from_secs(3600);
-    assert_eq!(patience(hour, false).expect("an hour"), chrono::Duration::hours(1));
-    assert_eq!(patience(30 * 24 * hour, false).expect("as long as logs say"), chrono::Duration::days(30));
+    assert_eq!(checked_retention(hour, false).expect("an hour"), chrono::Duration::hours(1));
+    assert_eq!(checked_retention(30 * 24 * hour, false).expect("as long as logs say"), chrono::Duration::days(30));
     let reported = |error: Error| (error.kind(), error.to_string());
-    let (kind, short) = reported(patience(hour - Duration::from_secs(1), false).expect_err("too short"));
+    let (kind, short) = reported(checked_retention(hour - Duration::from_secs(1), false).expect_err("too short"));
     assert!(kind == Kind::Invalid && short.contains("--even-while-jobs-run") && short.contains("deleted as unused"), "{short}");
-    assert_eq!(patience(Duration::ZERO, true).expect("told to"), chrono::Duration::zero());
-    let (kind, long) = reported(patience(31 * 24 * hour, true).expect_err("too long"));
+    assert_eq!(checked_retention(Duration::ZERO, true).expect("told to"), chrono::Duration::zero());
+    let (kind, long) = reported(checked_retention(31 * 24 * hour, true).expect_err("too long"));
     assert!(kind == Kind::Invalid && long.contains("30 days"), "{long}");
 }
 
@@ -356,9 +356,9 @@ async fn what_another_engine_committed_is_named_and_taken_back() {
     all_jobs_work(&world).await;
 }
 
-/// It deleted a file, too, as a vacuum of its own does: the log is ours again, and what is gone is told.
+/// It deleted a file, too, as a vacuum of its own does: the log is ours again, and what is gone is reported.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn files_another_engine_deleted_are_told_and_can_be_given_up() {
+async fn files_another_engine_deleted_are_named_and_can_be_given_up() {
     let world = base().await;
     let hot = lake(&world, Role::Hot).await;
     let version = hot.snapshot().await.expect("a snapshot").version.expect("a version");

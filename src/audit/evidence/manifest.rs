@@ -1,4 +1,4 @@
-//! What a pack says of itself: the question, where each row stood, and what every file of the pack hashes to.
+//! The manifest of a pack: the question, the position of each row in the archive's files, and the hash of each file of the pack.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

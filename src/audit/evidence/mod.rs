@@ -1,49 +1,49 @@
-//! The evidence pack: an answer that stands up later, before people who do not trust it.
+//! The evidence pack: an audit's answer that can be checked years later, also by people who do not trust whoever made it.
 //!
-//! A pack is the answer of an audit as a page for people and as JSON, the rows it rests on, and a manifest that says where
-//! each of these rows stood (table version, file, hash of the file, row in it) and what every file of the pack hashes to.
-//! [`verify`] finds any byte changed since, and holds the rows against the archive.
+//! A pack contains the answer as a page for people and as JSON, the rows on which it is based, and a manifest. The manifest names
+//! for each row the table's version, the file, the file's hash and the row's number in it; and it has the hash of every file of the
+//! pack. [`verify`] finds every byte that was changed since, and compares the rows with the archive.
 //!
-//! **Invariants**. All of a pack comes from one version of every table. Two packs of the same question at the same versions
-//! are the same bytes but for the time and the asker, which stand in the manifest and on the page only.
+//! **Invariants**. All of a pack comes from one version of every table. Two packs of the same question at the same versions have
+//! the same bytes, except for the time and the asker, which stand in the manifest and on the page only.
 
-// The versions of all tables an answer is made of.
-mod held;
+// The pinned version of each table that an answer was made from.
+mod pinned;
 
-// What a pack says of itself: the question, where each row stood, and what every file of the pack hashes to.
+// The manifest of a pack: the question, where each row stands, and the hash of each file of the pack.
 mod manifest;
 
-// The answer as a page for people: one file without scripts or outside references, to be read, printed and filed.
+// The answer as a page for people: one HTML file without scripts or outside references.
 mod page;
 
-// What is found in a pack.
+// What the check of a pack finds: its problems, and the files it read.
 mod report;
 
-// The rows an answer rests on, read again from the tables, each with the place where it stands.
+// Reads the rows on which an answer is based, each with its file and its number in it.
 mod rows;
 
-// What was recorded about a mail, as a picture: moments on a line of time, in proportion.
+// Draws what was recorded about an e-mail on a time line, as SVG.
 pub mod timeline;
 
-// Files in one zip, always the same bytes for the same files.
+// Writes and reads a zip that always has the same bytes for the same files.
 mod zip;
 
-// A pack: made in memory, written whole or not at all, as a folder or a zip, and opened again.
+// Makes a pack in memory, writes it as a folder or a zip, whole or not at all, and opens it again.
 pub mod pack;
 
-// Is a pack what was once written?
+// Checks that a pack is as it was written.
 pub mod verify;
 
-// A pack held against the archive: do the records still stand where it says, and say what it says?
-mod against;
+// Compares a pack with today's archive: do the records still stand where it says, with the same values?
+mod archive_check;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use self::held::Held;
 use self::manifest::{AliasUsed, Person};
 pub use self::pack::Pack;
+use self::pinned::PinnedVersions;
 use super::{Audit, Question, answered};
 use crate::error::{Error, Result};
 use crate::lake::log::commit::ATTEMPTS;
@@ -65,7 +65,7 @@ pub struct Inquiry {
     pub asked_by: String,
 }
 
-/// Answers a question, packs what the answer rests on, as of `made_at`, which is told and decides nothing, and enters the look-up in
+/// Answers a question, packs what the answer rests on, as of `made_at`, which is shown and decides nothing, and enters the look-up in
 /// its log.
 ///
 /// All answers come from one version of each table: the versions are noted before the first statement and looked at again
@@ -73,7 +73,7 @@ pub struct Inquiry {
 ///
 /// # Errors
 /// As [`super::audit`]'s; unavailable when tables change all the time; internal when the rows read for the pack are not those the
-/// statements told of.
+/// statements returned.
 pub async fn pack(
     warehouse: &Arc<Warehouse>,
     engine: &Engine,
@@ -88,12 +88,12 @@ pub async fn pack(
 /// [`pack`] for who enters the look-up otherwise.
 async fn packed(warehouse: &Arc<Warehouse>, engine: &Engine, inquiry: &Inquiry, made_at: DateTime<Utc>) -> Result<(Audit, Pack)> {
     for _ in 0..TRIES {
-        let held = Held::now(warehouse, engine).await?;
+        let pinned = PinnedVersions::now(warehouse, engine).await?;
         let person = engine.person(&inquiry.who).await?;
         let mut answer = answered(engine, &person, inquiry.question.clone()).await?;
         answer.asked_at = made_at;
-        let rows = rows::behind(&held, &answer).await;
-        if !held.is_newest().await? {
+        let rows = rows::behind(&pinned, &answer).await;
+        if !pinned.is_newest().await? {
             continue;
         }
         let person = Person {
@@ -102,7 +102,7 @@ async fn packed(warehouse: &Arc<Warehouse>, engine: &Engine, inquiry: &Inquiry, 
             ids: answer.person_ids.clone(),
             aliases: answer.aliases.iter().map(AliasUsed::of).collect(),
         };
-        let pack = pack::build(&answer, person, &held, rows?, &inquiry.asked_by, made_at)?;
+        let pack = pack::build(&answer, person, &pinned, rows?, &inquiry.asked_by, made_at)?;
         return Ok((answer, pack));
     }
     Err(Error::unavailable("the tables are written to faster than evidence can be gathered: try again"))

@@ -1,4 +1,4 @@
-//! A pack: made in memory, written whole or not at all, as a folder or a zip, and opened again.
+//! Makes a pack in memory, writes it as a folder or a zip (whole or not at all), and opens it again.
 //!
 //! # Decisions
 //! - 2026-11-22 **A pack's versions are noted before the answer and looked at again after it, and all is read again where
@@ -13,8 +13,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::held::Held;
 use super::manifest::{ENGINE, FORMAT, FileRead, MANIFEST, Manifest, PackedFile, Person, RowRead, TableRead};
+use super::pinned::PinnedVersions;
 use super::rows::{Row, SourceRows};
 use super::{page, zip};
 use crate::audit::Audit;
@@ -44,7 +44,7 @@ pub struct Pack {
 pub fn build(
     answer: &Audit,
     person: Person,
-    held: &Held,
+    pinned: &PinnedVersions,
     behind: SourceRows,
     asked_by: &str,
     made_at: DateTime<Utc>,
@@ -56,12 +56,12 @@ pub fn build(
         asked_by: asked_by.to_owned(),
         question: answer.question.clone(),
         person,
-        tables: tables(held, behind.records.iter().chain(&behind.coverage)),
+        tables: tables(pinned, behind.records.iter().chain(&behind.coverage)),
         coverage: behind.coverage.iter().map(|row| row.values.clone()).collect(),
         files: Vec::new(),
         seal: String::new(),
     };
-    let name = |row: &Row| held.tables[row.held].lake.table.name.to_string();
+    let name = |row: &Row| pinned.tables[row.pinned].lake.table.name.to_string();
     let mut records: Vec<(String, Vec<Map<String, Value>>)> = Vec::new();
     for row in behind.records {
         match records.last_mut() {
@@ -81,10 +81,10 @@ pub fn build(
     Ok(Pack { manifest, files })
 }
 
-fn tables<'a>(held: &Held, rows: impl Iterator<Item = &'a Row>) -> Vec<TableRead> {
+fn tables<'a>(pinned: &PinnedVersions, rows: impl Iterator<Item = &'a Row>) -> Vec<TableRead> {
     let mut by_file: BTreeMap<(usize, &str), Vec<&Row>> = BTreeMap::new();
     for row in rows {
-        by_file.entry((row.held, row.file.add.path.as_str())).or_default().push(row);
+        by_file.entry((row.pinned, row.file.add.path.as_str())).or_default().push(row);
     }
     let file = |path: &str, rows: &Vec<&Row>| {
         let mut read: Vec<RowRead> = rows.iter().map(|row| RowRead { position: row.position, key: row.key.clone() }).collect();
@@ -93,13 +93,13 @@ fn tables<'a>(held: &Held, rows: impl Iterator<Item = &'a Row>) -> Vec<TableRead
         let blake3 = file.tag(tags::BLAKE3).map(str::to_owned);
         Some(FileRead { path: path.to_owned(), bytes: file.bytes(), blake3, rows: read })
     };
-    let table = |(at, held): (usize, &super::held::HeldTable)| TableRead {
-        table: held.lake.table.name.to_string(),
-        tier: held.lake.role.folder().to_owned(),
-        version: held.snapshot.version,
+    let table = |(at, pinned): (usize, &super::pinned::PinnedTable)| TableRead {
+        table: pinned.lake.table.name.to_string(),
+        tier: pinned.lake.role.folder().to_owned(),
+        version: pinned.snapshot.version,
         files: by_file.range((at, "")..(at + 1, "")).filter_map(|((_, path), rows)| file(path, rows)).collect(),
     };
-    held.tables.iter().enumerate().map(table).collect()
+    pinned.tables.iter().enumerate().map(table).collect()
 }
 
 /// JSON as `--json` prints it.
@@ -208,7 +208,7 @@ impl Pack {
     }
 }
 
-/// A new file, for its owner alone.
+/// Options that create a new file which only its owner can read.
 fn private() -> std::fs::OpenOptions {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -217,7 +217,7 @@ fn private() -> std::fs::OpenOptions {
     options
 }
 
-/// A folder's own entries, onto the disk.
+/// Syncs a folder, so that the names in it survive a power cut.
 fn sync(folder: &Path) -> std::io::Result<()> {
     if cfg!(unix) { std::fs::File::open(folder)?.sync_all() } else { Ok(()) }
 }

@@ -1,6 +1,6 @@
-//! The answer as a page for people: one file without scripts or outside references, to be read, printed and filed.
+//! The answer as a page for people: one HTML file without scripts or outside references, to be read, printed and filed.
 //!
-//! It says what the answer's own words say, no more; every text from the records is escaped.
+//! The page says what the answer says, and no more. All texts from records are escaped.
 
 use std::fmt::{Display, Write};
 
@@ -112,7 +112,7 @@ impl Page {
             self.fact("As it was known here at", both(at, zone));
         }
         let person = &manifest.person;
-        self.fact("Person", answer.face()).fact("Asked for by", &person.asked).fact("Looked under", person.ids.join(", "));
+        self.fact("Person", answer.who_it_is()).fact("Asked for by", &person.asked).fact("Looked under", person.ids.join(", "));
         for alias in &answer.aliases {
             self.fact("Known to be one person", alias.sentence(zone));
         }

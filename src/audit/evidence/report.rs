@@ -1,4 +1,4 @@
-//! What is found in a pack.
+//! Types that the checks of a pack share: a problem that was found, and the pack's files as they were read.
 
 use std::collections::BTreeMap;
 

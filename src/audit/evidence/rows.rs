@@ -1,7 +1,6 @@
-//! The rows an answer rests on, read again from the tables, each with the place where it stands.
+//! Reads the rows on which an answer is based once more, each with its position: the file, and the number of the row in it.
 //!
-//! Statements tell values, not places; so the rows are read by the short way to a person's rows, and each must be what the
-//! statement told.
+//! SQL returns values without positions. So the rows are read from the files directly, and each is compared with what SQL returned.
 
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::held::{Held, HeldTable};
+use super::pinned::{PinnedTable, PinnedVersions};
 use crate::audit::Audit;
 use crate::audit::facts::{Click, EARLY_DAYS, Record, Send, SendKind, Withheld, deserialized};
 use crate::audit::verdict::Verdict;
@@ -27,8 +26,8 @@ const FILES_AHEAD: usize = 16;
 /// A row and where it stands.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// The lake table it was read from, by its place in [`Held::tables`].
-    pub held: usize,
+    /// The lake table it was read from, by its place in [`PinnedVersions::tables`].
+    pub pinned: usize,
     /// Its file.
     pub file: Arc<DataFile>,
     /// Its number in the file; the first is 0.
@@ -51,18 +50,18 @@ pub struct SourceRows {
 ///
 /// # Errors
 /// Internal when a row the answer tells of is not there, or another is: the tables have changed since, or there is a fault.
-pub async fn behind(held: &Held, answer: &Audit) -> Result<SourceRows> {
+pub async fn behind(pinned: &PinnedVersions, answer: &Audit) -> Result<SourceRows> {
     let mut people: Vec<&str> = answer.person_ids.iter().map(String::as_str).collect();
     people.sort_unstable();
-    let mails = of_people(held, "individual_email_result", &people).await?;
+    let mails = of_people(pinned, "individual_email_result", &people).await?;
     if mails.len() != answer.records_of_person + answer.learned_since {
         return Err(differs("individual_email_result"));
     }
-    let links = of_people(held, "individual_link", &people).await?;
-    let withheld = holding(held, "not_sent", "person_id", &people).await?;
+    let links = of_people(pinned, "individual_link", &people).await?;
+    let withheld = holding(pinned, "not_sent", "person_id", &people).await?;
     let mut chosen = Vec::new();
     for audit in &answer.sends {
-        chosen.extend(of_send(held, &audit.send).await?);
+        chosen.extend(of_send(pinned, &audit.send).await?);
         match &audit.verdict {
             Verdict::Sent { mails: recorded } => {
                 for mail in recorded {
@@ -84,7 +83,7 @@ pub async fn behind(held: &Held, answer: &Audit) -> Result<SourceRows> {
     for record in &answer.withheld_unnamed {
         chosen.extend(equal(&withheld, record, fact::<Withheld>, "not_sent")?);
     }
-    Ok(SourceRows { records: in_order(held, chosen), coverage: in_order(held, coverage(held, answer).await?) })
+    Ok(SourceRows { records: in_order(pinned, chosen), coverage: in_order(pinned, coverage(pinned, answer).await?) })
 }
 
 fn differs(table: &str) -> Error {
@@ -102,7 +101,7 @@ fn equal<T: PartialEq>(rows: &[Row], recorded: &T, fact: impl Fn(&Row) -> Result
     if found.is_empty() { Err(differs(table)) } else { Ok(found) }
 }
 
-/// A row as the SQL of audits tells it.
+/// A row as the SQL of audits returns it.
 fn fact<T: DeserializeOwned>(row: &Row) -> Result<T> {
     serde_json::from_value(Value::Object(row.values.clone())).map_err(|error| {
         Error::internal(phrase!("row {} of {} has other columns than audits ask for", row.position, row.file.add.path))
@@ -111,27 +110,27 @@ fn fact<T: DeserializeOwned>(row: &Row) -> Result<T> {
 }
 
 /// By table, then newest first, then by key; each row once.
-fn in_order(held: &Held, mut rows: Vec<Row>) -> Vec<Row> {
-    let table = |row: &Row| held.tables[row.held].lake.table.name.clone();
-    let place = |row: &Row| held.tables.iter().position(|held| held.lake.table.name == table(row));
+fn in_order(pinned: &PinnedVersions, mut rows: Vec<Row>) -> Vec<Row> {
+    let table = |row: &Row| pinned.tables[row.pinned].lake.table.name.clone();
+    let place = |row: &Row| pinned.tables.iter().position(|pinned| pinned.lake.table.name == table(row));
     let date = |row: &Row| {
         let date = ["date_sent", "event_date", "loaded_at"].iter().find_map(|column| row.values.get(*column));
         date.and_then(Value::as_str).map(str::to_owned)
     };
-    rows.sort_by_cached_key(|row| (place(row), std::cmp::Reverse(date(row)), row.key.clone(), row.held));
-    rows.dedup_by(|a, b| (a.held, &a.key) == (b.held, &b.key));
+    rows.sort_by_cached_key(|row| (place(row), std::cmp::Reverse(date(row)), row.key.clone(), row.pinned));
+    rows.dedup_by(|a, b| (a.pinned, &a.key) == (b.pinned, &b.key));
     rows
 }
 
 /// A few people's rows of a tiered table: those of the hot tier, and those of the archive no late row overrides.
-async fn of_people(held: &Held, name: &str, people: &[&str]) -> Result<Vec<Row>> {
+async fn of_people(pinned: &PinnedVersions, name: &str, people: &[&str]) -> Result<Vec<Row>> {
     let ids: Vec<String> = people.iter().map(|id| (*id).to_owned()).collect();
     let mut rows = Vec::new();
-    for (at, table) in held.of(name) {
+    for (at, table) in pinned.of(name) {
         let files = table.snapshot.files().filter(|file| file.may_hold("person_id", people)).cloned();
         let reading = |file: Arc<DataFile>| {
             let (lake, ids) = (table.lake.clone(), ids.clone());
-            let tier = Tier { raw_pages: held.raw_pages, ..Tier::new(lake.role.folder()) };
+            let tier = Tier { raw_pages: pinned.raw_pages, ..Tier::new(lake.role.folder()) };
             async move { placed::of_people(&lake, tier, &file, &ids).await }
         };
         let found: Vec<Placed> = stream::iter(files).map(reading).buffered(FILES_AHEAD).try_collect().await?;
@@ -145,9 +144,9 @@ async fn of_people(held: &Held, name: &str, people: &[&str]) -> Result<Vec<Row>>
 }
 
 /// The rows of a reference table in which a column has one of these values (ascending).
-async fn holding(held: &Held, name: &str, column: &str, sorted: &[&str]) -> Result<Vec<Row>> {
+async fn holding(pinned: &PinnedVersions, name: &str, column: &str, sorted: &[&str]) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for (at, HeldTable { lake, snapshot, .. }) in held.of(name) {
+    for (at, PinnedTable { lake, snapshot, .. }) in pinned.of(name) {
         for file in snapshot.files() {
             rows.extend(rows_of(at, placed::holding(lake, lake.role.folder(), file, column, sorted).await?)?);
         }
@@ -156,26 +155,26 @@ async fn holding(held: &Held, name: &str, column: &str, sorted: &[&str]) -> Resu
 }
 
 /// The send's own row: how many it went to, and whether it was tracked.
-async fn of_send(held: &Held, send: &Send) -> Result<Vec<Row>> {
+async fn of_send(pinned: &PinnedVersions, send: &Send) -> Result<Vec<Row>> {
     let table = match send.kind {
         SendKind::EmailSend => "email_send",
         SendKind::TriggeredSend => "triggered_send",
         SendKind::RecordsOnly => return Ok(Vec::new()),
     };
-    let rows = holding(held, table, "id", &send.id.as_deref().into_iter().collect::<Vec<_>>()).await?;
+    let rows = holding(pinned, table, "id", &send.id.as_deref().into_iter().collect::<Vec<_>>()).await?;
     if rows.is_empty() { Err(differs(table)) } else { Ok(rows) }
 }
 
 /// The rows of the ledger of loads that bear on an answer: loads of what audits ask, whose span of sending meets that of
 /// the sends in question, or is not known.
-async fn coverage(held: &Held, answer: &Audit) -> Result<Vec<Row>> {
+async fn coverage(pinned: &PinnedVersions, answer: &Audit) -> Result<Vec<Row>> {
     const OBJECTS: [&str; 5] = ["email_send", "individual_email_result", "individual_link", "not_sent", "triggered_send"];
     let moments: Option<Vec<DateTime<Utc>>> = answer.sends.iter().map(|audit| audit.sent_at()).collect();
     let span = moments.and_then(|moments| Some((*moments.iter().min()?, *moments.iter().max()?))).map(|(first, last)| {
         let margin = Days::new(EARLY_DAYS);
         (first.checked_sub_days(margin).unwrap_or(first), last.checked_add_days(margin).unwrap_or(last))
     });
-    let mut rows = holding(held, "load_coverage", "object", &OBJECTS).await?;
+    let mut rows = holding(pinned, "load_coverage", "object", &OBJECTS).await?;
     let moment = |row: &Row, column: &str| -> Option<DateTime<Utc>> { row.values.get(column)?.as_str()?.parse().ok() };
     rows.retain(|row| match (span, moment(row, "first_sent"), moment(row, "last_sent")) {
         (Some((first, last)), Some(loaded_first), Some(loaded_last)) => loaded_first <= last && first <= loaded_last,
@@ -184,12 +183,12 @@ async fn coverage(held: &Held, answer: &Audit) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn rows_of(held: usize, placed: Placed) -> Result<Vec<Row>> {
+fn rows_of(pinned: usize, placed: Placed) -> Result<Vec<Row>> {
     let Placed { file, places, rows } = placed;
     let rows = places.into_iter().zip(objects(&rows)?).map(|(position, values)| {
         let key = values.get(hidden::KEY).and_then(Value::as_str).map(str::to_owned);
         let key = key.ok_or_else(|| Error::corrupt(phrase!("{}: row {position} has no key", file.add.path)))?;
-        Ok(Row { held, file: file.clone(), position, key, values })
+        Ok(Row { pinned, file: file.clone(), position, key, values })
     });
     rows.collect()
 }

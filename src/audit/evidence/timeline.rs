@@ -1,13 +1,13 @@
-//! What was recorded about a mail, as a picture: moments on a line of time, in proportion.
+//! Draws what was recorded about an e-mail on a time line, as SVG, with distances in proportion to time.
 //!
-//! Whole numbers only, so that every machine draws the same.
+//! It computes with whole numbers only, so the drawing has the same bytes on every machine.
 
 use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use crate::audit::verdict::{Event, Mail, What};
+use crate::audit::verdict::{Event, EventKind, Mail};
 use crate::output::markup::escaped;
 
 /// The picture's width; its height grows with the events.
@@ -44,12 +44,12 @@ pub fn svg(mail: &Mail, zone: Tz) -> Option<String> {
     };
     let local = |at: DateTime<Utc>| at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %Z").to_string();
 
-    let mut labels: Vec<(i64, String, Option<What>)> =
+    let mut labels: Vec<(i64, String, Option<EventKind>)> =
         dated.iter().map(|(event, at)| (x(*at), format!("{}, {}", event.what.words(), local(*at)), Some(event.what))).collect();
     labels.extend(recorded.filter(|at| *at >= first).map(|at| (x(at), format!("the record's last change, {}", local(at)), None)));
     // Labels stand on the side with more room. On the left, the later a moment the nearer its label to the line, on the right
     // the farther: so few lines cross labels.
-    let left = |label: &(i64, String, Option<What>)| label.0 <= WIDTH / 2;
+    let left = |label: &(i64, String, Option<EventKind>)| label.0 <= WIDTH / 2;
     labels.sort_by_key(|label| if left(label) { (0, -label.0) } else { (1, label.0) });
 
     let height = LINE + ROW * (labels.len() as i64 + 1);
@@ -87,16 +87,16 @@ pub fn svg(mail: &Mail, zone: Tz) -> Option<String> {
 }
 
 /// Shapes, not colours, tell events apart: print is often black and white.
-fn mark(x: i64, what: Option<What>) -> String {
+fn mark(x: i64, what: Option<EventKind>) -> String {
     let y = LINE;
     match what {
         None => format!("<circle class=\"told\" cx=\"{x}\" cy=\"{y}\" r=\"4\"/>"),
-        Some(What::Sent) => format!("<rect x=\"{}\" y=\"{}\" width=\"9\" height=\"9\"/>", x - 4, y - 4),
-        Some(What::HardBounce | What::SoftBounce | What::Bounce) => {
+        Some(EventKind::Sent) => format!("<rect x=\"{}\" y=\"{}\" width=\"9\" height=\"9\"/>", x - 4, y - 4),
+        Some(EventKind::HardBounce | EventKind::SoftBounce | EventKind::Bounce) => {
             let (left, right, above, below) = (x - 5, x + 5, y - 5, y + 5);
             format!("<path class=\"bounce\" d=\"M{left} {above}L{right} {below}M{left} {below}L{right} {above}\"/>")
         }
-        Some(What::Clicked) => format!("<path d=\"M{x} {}L{} {y}L{x} {}L{} {y}Z\"/>", y - 6, x + 6, y + 6, x - 6),
-        Some(What::Opened | What::Unsubscribed) => format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"5\"/>"),
+        Some(EventKind::Clicked) => format!("<path d=\"M{x} {}L{} {y}L{x} {}L{} {y}Z\"/>", y - 6, x + 6, y + 6, x - 6),
+        Some(EventKind::Opened | EventKind::Unsubscribed) => format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"5\"/>"),
     }
 }

@@ -1,8 +1,8 @@
-//! Is a pack what was once written? By itself: every byte is as the manifest says, and the manifest as its seal says.
-//! [`against`] holds it against the archive.
+//! Checks that a pack is as it was written: every byte is as the manifest says, and the manifest as its seal says.
+//! [`archive_check`] then compares it with the archive.
 //!
-//! A seal is no signature: whoever can rewrite every file of a pack can seal it anew. What they cannot change is a seal
-//! that was noted elsewhere when the pack was made, or the archive.
+//! A seal is not a signature: whoever can rewrite all files of a pack can also seal it anew. They cannot change a seal that was
+//! noted elsewhere when the pack was made, and they cannot change the archive.
 //!
 //! # Decisions
 //! - 2026-11-22 **A record that differs from today's after its file is gone is told, and no fault of the pack.** Records
@@ -18,7 +18,7 @@ use chrono_tz::Tz;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::against::{self, Against};
+use super::archive_check::{self, ArchiveComparison};
 use super::manifest::{FORMAT, MANIFEST, Manifest, PackedFile};
 use super::pack::{ANSWER, PAGE, RECORDS_CSV, RECORDS_JSON};
 use super::report::{Found, Problem};
@@ -43,7 +43,7 @@ pub struct Report {
     /// What the manifest says, where it can be read.
     pub says: Option<ManifestFacts>,
     /// What the archive says; none where it was not asked, and where the pack itself is altered.
-    pub archive: Option<Against>,
+    pub archive: Option<ArchiveComparison>,
 }
 
 /// The facts of a manifest.
@@ -96,7 +96,7 @@ pub async fn verify(path: &Path, seal: Option<&str>, archive: Option<(&Arc<Wareh
     });
     // What was altered is no question to ask an archive.
     if let Some((warehouse, engine)) = archive.filter(|_| sound) {
-        report.archive = Some(against::archive(&found, manifest, warehouse, engine, &mut report.wrong).await?);
+        report.archive = Some(archive_check::archive(&found, manifest, warehouse, engine, &mut report.wrong).await?);
     }
     Ok(report)
 }

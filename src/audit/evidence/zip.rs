@@ -1,8 +1,8 @@
-//! Files in one zip, always the same bytes for the same files.
+//! Writes and reads a zip file that always has the same bytes for the same files.
 //!
-//! Stored, not packed: a pack is proof for years, and how well a library compresses changes with its version. Names, sizes
-//! and checksums only: no times, no owners, no extras. Any program opens it. Because there is one way to write a pack, a zip
-//! is unaltered exactly when writing its files again gives the same bytes.
+//! Files are stored, not compressed: a pack is proof for years, and the output of a compressing library changes with its version.
+//! Only names, sizes and checksums are written: no times, no owners, no extra fields. Any program can open it. Because a pack can
+//! be written in one way only, a zip is unaltered exactly if writing its files again gives the same bytes.
 //!
 //! # Decisions
 //! - 2026-11-22 **The zip of a pack is written by ourselves, stored, without times.** It must be the same bytes for years;

@@ -1,4 +1,4 @@
-//! The words of `ier ask`: a question's name, and its parameters as flags.
+//! Arguments of `ier ask`: a question's name, and its parameters as flags.
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Args as _, Command, FromArgMatches};

@@ -1,4 +1,4 @@
-//! The words for an answer as an audience.
+//! Arguments that write an answer as an audience.
 
 use clap::ValueEnum;
 

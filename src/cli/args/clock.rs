@@ -1,4 +1,4 @@
-//! The word of a person about the clock, which every verb takes that goes by it.
+//! The flag by which the user confirms that the machine's clock is right. All verbs that depend on the clock have it.
 
 /// Whether to believe the clock.
 #[derive(Clone, Copy, Debug, clap::Args)]

@@ -1,4 +1,4 @@
-//! A day among the words of a command.
+//! A day given as an argument. Which day is meant depends on the user's zone and on today, so it is resolved later.
 
 use std::convert::Infallible;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! The words of `ier drop`.
+//! Arguments of `ier drop`.
 
 /// Drop a table of people's attributes, with all its rows
 ///

@@ -1,4 +1,4 @@
-//! The words of `ier erase`.
+//! Arguments of `ier erase`.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The words of `ier audit verify`.
+//! Arguments of `ier audit verify`.
 
 use std::path::PathBuf;
 

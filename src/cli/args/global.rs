@@ -1,4 +1,4 @@
-//! The flags every verb has.
+//! Flags that every verb has.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The words of `ier hold`.
+//! Arguments of `ier hold`.
 
 use clap::Subcommand;
 

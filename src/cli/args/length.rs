@@ -1,4 +1,4 @@
-//! Lengths of time.
+//! Parses lengths of time given as arguments: `90d`, `36h`, `5m`.
 
 use std::time::Duration;
 

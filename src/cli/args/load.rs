@@ -1,4 +1,4 @@
-//! What `ier load` and `ier inspect` are told.
+//! Arguments of `ier load` and `ier inspect`.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The words of `ier manual`.
+//! Arguments of `ier manual`.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! The words of the command line and the help that teaches them. Nothing is decided here beyond what a word means.
+//! The command-line arguments of all verbs, and their help texts. They are parsed here and checked for their form only; what a verb
+//! does is decided elsewhere.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,67 +29,67 @@ pub use self::vacuum::Vacuum;
 pub use self::verify::Verify;
 use crate::settings::Overrides;
 
-// The words of `ier ask`: a question's name, and its parameters as flags.
+// Arguments of `ier ask`: a question's name, and its parameters as flags.
 pub mod ask;
 
-// The words for an answer as an audience.
+// Arguments that write an answer as an audience.
 mod audience;
 
-// The word of a person about the clock, which every verb takes that goes by it.
+// The flag by which the user confirms that the clock is right.
 mod clock;
 
-// A day among the words of a command.
+// Parses a day given as an argument.
 mod day;
 
-// The words of `ier drop`.
+// Arguments of `ier drop`.
 mod drop;
 
-// The words of `ier erase`.
+// Arguments of `ier erase`.
 mod erase;
 
-// The words of `ier audit verify`.
+// Arguments of `ier audit verify`.
 mod evidence;
 
-// The flags every verb has.
+// Flags that every verb has.
 mod global;
 
-// What `ier load` and `ier inspect` are told.
+// Arguments of `ier load` and `ier inspect`.
 mod load;
 
-// Where an answer goes and in what form: what several verbs share.
+// Arguments for the format of an answer and the place where it is written.
 mod output;
 
-// Lengths of time.
+// Parses lengths of time: `90d`, `36h`, `5m`.
 mod length;
 
-// The words of `ier manual`.
+// Arguments of `ier manual`.
 mod manual;
 
-// A path among the words of a command.
+// Parses a path given as an argument.
 mod path;
 
-// The words of `ier reconcile`.
+// Arguments of `ier reconcile`.
 mod reconcile;
 
-// The words of `ier release`.
+// Arguments of `ier release`.
 mod release;
 
-// The words of `ier run`.
+// Arguments of `ier run`.
 mod run;
 
 // The words of `ier serve`.
 mod serve;
 
-// The words of `ier vacuum`.
+// Arguments of `ier vacuum`.
 mod vacuum;
 
-// The words of `ier verify`.
+// Arguments of `ier verify`.
 mod verify;
 
-// The words of `ier hold`.
+// Arguments of `ier hold`.
 mod hold;
 
-// The words of `ier retain`.
+// Arguments of `ier retain`.
 mod retain;
 
 /// Archived e-mail engagement, answered in SQL

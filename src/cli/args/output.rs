@@ -1,4 +1,4 @@
-//! Where an answer goes and in what form: what several verbs share.
+//! Arguments for the format of an answer and the place where it is written. Several verbs share them.
 //!
 //! # Decisions
 //! - 2026-11-21 **`ier sql` shows times in UTC, `ier history` in the configured zone.** A statement's literals are UTC, and

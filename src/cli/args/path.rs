@@ -1,4 +1,4 @@
-//! A path among the words of a command.
+//! Parses a path given as an argument, with `~` for the home folder.
 
 use std::path::PathBuf;
 

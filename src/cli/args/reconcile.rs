@@ -1,4 +1,4 @@
-//! The words of `ier reconcile`.
+//! Arguments of `ier reconcile`.
 
 /// Do the books balance? Rows taken in beside rows there, sends beside their records
 ///

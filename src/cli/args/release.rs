@@ -1,4 +1,4 @@
-//! The words of `ier release`.
+//! Arguments of `ier release`.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The words of `ier retain`.
+//! Arguments of `ier retain`.
 
 /// Remove records that are older than they are kept, as [retain] in the settings says
 ///

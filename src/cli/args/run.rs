@@ -1,4 +1,4 @@
-//! The words of `ier run`.
+//! Arguments of `ier run`.
 
 /// Do all jobs on their schedules, until told to stop
 ///

@@ -1,4 +1,4 @@
-//! The words of `ier serve`.
+//! Arguments of `ier serve`.
 
 /// Serve the warehouse to browsers, and to psql, DBeaver, Python and whatever else speaks Postgres' protocol, until told to stop
 ///

@@ -1,4 +1,4 @@
-//! The words of `ier vacuum`.
+//! Arguments of `ier vacuum`.
 
 use std::time::Duration;
 

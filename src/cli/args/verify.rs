@@ -1,4 +1,4 @@
-//! The words of `ier verify`.
+//! Arguments of `ier verify`.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! What a line that begins with a backslash asks for: `psql`'s words, as far as they mean something here.
+//! Parses the shell's commands that begin with a backslash, such as `\d`. They are those of `psql`, as far as they have a meaning
+//! here.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What Tab completes: the shell's commands, tables, columns, functions, and the words of SQL.
+//! Completes words with Tab: the shell's commands, tables, columns, functions, and the words of SQL.
 
 use rustyline::completion::Completer;
 use rustyline::highlight::Highlighter;

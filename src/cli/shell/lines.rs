@@ -1,4 +1,4 @@
-//! Where a shell's lines come from.
+//! The trait of a source of lines, which a terminal, a pipe and a test implement.
 
 use async_trait::async_trait;
 

@@ -1,24 +1,24 @@
-//! The interactive shell: statements over several lines, history, the commands of `psql`; and the same for statements from a pipe.
+//! The interactive shell: statements over several lines, history, the commands of `psql`. It also runs statements from a pipe.
 //!
-//! It talks to an [`Ask`] and to [`Lines`], never to a terminal or an engine, so that it can be tried without either. A
-//! person's mistake is told and the shell goes on; a script stops at its first error.
+//! It uses the traits [`Ask`] and [`Lines`], never a terminal or an engine, so that tests need neither. After a mistake of a person
+//! the shell prints the error and goes on; a script stops at its first error.
 
-// What a line that begins with a backslash asks for.
+// Parses the shell's commands that begin with a backslash.
 mod command;
 
-// A pager for answers that are longer than the terminal is high.
+// Shows answers that are longer than the terminal in a pager.
 mod pager;
 
-// Where lines come from.
+// The trait of a source of lines: a terminal, a pipe or a test.
 mod lines;
 
-// Lines of a pipe or a file.
+// Reads lines from a pipe or a file.
 mod piped;
 
-// Lines somebody types at a terminal.
+// Reads lines that are typed at a terminal.
 mod typed;
 
-// What Tab completes.
+// Completes words with Tab.
 mod completion;
 
 use std::collections::VecDeque;
@@ -42,7 +42,7 @@ use crate::human;
 use crate::output::{self, Format, Layout, Options};
 use crate::query::ask::Ask;
 
-use super::print::forgiving;
+use super::print::ignore_broken_pipe;
 use super::statements;
 
 const PROMPT: &str = "ier> ";
@@ -59,7 +59,7 @@ pub struct Shell<'a> {
     pub place: String,
     /// Opens where answers go: each is written on a thread of its own.
     pub out: &'a (dyn Fn() -> Box<dyn Write + Send> + Sync),
-    /// Where mistakes are told.
+    /// Where errors are printed.
     pub err: &'a mut (dyn Write + Send),
     /// Completes when the running statement is to be stopped.
     pub interrupt: &'a (dyn Fn() -> BoxFuture<'static, Result<()>> + Sync),
@@ -174,7 +174,7 @@ impl Shell<'_> {
         Ok(Next::Stay)
     }
 
-    /// Answers one statement; a person's mistake is told, a script's is returned.
+    /// Answers one statement; a person's mistake is printed, a script's is returned.
     async fn answer(&mut self, statement: &str, state: &mut ShellState) -> Result<()> {
         statement.clone_into(&mut state.last);
         let started = self.clock.now();
@@ -223,7 +223,7 @@ impl Shell<'_> {
         match outcome {
             Ok(value) => Ok(Some(value)),
             Err(error) if self.interactive => {
-                forgiving(writeln!(self.err, "ier: {}", human::harmless(&error.to_string())))?;
+                ignore_broken_pipe(writeln!(self.err, "ier: {}", human::harmless(&error.to_string())))?;
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -361,7 +361,7 @@ impl Shell<'_> {
 
     fn say(&self, text: &str) -> Result<()> {
         let mut out = (self.out)();
-        forgiving(writeln!(out, "{}", human::harmless(text)).and_then(|()| out.flush()))
+        ignore_broken_pipe(writeln!(out, "{}", human::harmless(text)).and_then(|()| out.flush()))
     }
 
     fn say_rows(&self, headers: &[&str], rows: Vec<Vec<String>>) -> Result<()> {

@@ -1,4 +1,4 @@
-//! A pager for answers that are longer than the terminal is high.
+//! Shows answers that are longer than the terminal in a pager, such as `less`.
 
 use std::io::{self, Write};
 use std::process::{Child, Command, Stdio};

@@ -1,4 +1,4 @@
-//! Lines of a pipe or a file.
+//! Reads lines from a pipe or a file.
 
 use std::io::{self, BufRead};
 

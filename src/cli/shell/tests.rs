@@ -128,7 +128,7 @@ async fn statements_take_several_lines_and_several_fit_in_one() {
 }
 
 #[tokio::test]
-async fn a_persons_mistake_is_told_and_the_shell_goes_on() {
+async fn a_persons_mistake_is_printed_and_the_shell_goes_on() {
     let printed = tell(typed("fail;\n\\nonsense\n\\d nowhere\nA;"), true).await;
     assert_eq!(printed.err, "ier: no such thing\nier: no command \\nonsense; \\? lists them\nier: no table nowhere\n");
     assert_eq!(printed.out, "sql\nA\n");

@@ -1,4 +1,4 @@
-//! Lines somebody types at a terminal.
+//! Reads lines that are typed at a terminal, with a line editor.
 
 use std::path::{Path, PathBuf};
 

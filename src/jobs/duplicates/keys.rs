@@ -1,8 +1,8 @@
-//! Is any key in a table twice? Found with eight bytes a row, most of them on disk.
+//! Finds keys that occur more than once in a table. It needs eight bytes a row, most of them on disk.
 //!
-//! Each key becomes a number of 64 bits. Numbers are dealt into buckets, which go to temporary files when there are too many
-//! to hold; then each bucket is sorted by itself. Two equal numbers are a suspicion only: the keys themselves are looked at
-//! before anything is said.
+//! Each key is hashed to 64 bits. The hashes are distributed over buckets; when memory is full, the buckets go to temporary files.
+//! At the end each bucket is sorted by itself, and equal neighbours are returned. Two equal hashes are only a suspicion: the caller
+//! compares the keys themselves.
 
 use std::collections::HashSet;
 use std::fs::File;

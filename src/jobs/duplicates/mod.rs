@@ -21,7 +21,7 @@ use crate::lake::read::inspect;
 use crate::record::fields::hidden;
 use crate::tiers::pin::Pinned;
 
-// Is any key in a table twice?
+// Finds hashes of keys that occur more than once, in bounded memory.
 mod keys;
 
 /// The position of a row: its file, as the store names it, and its number in that file.

@@ -149,7 +149,7 @@ pub struct EmailRecords {
     pub keys: BTreeSet<String>,
     /// The addresses they name.
     pub emails: BTreeSet<String>,
-    /// The columns of the records by which holds are told.
+    /// The columns of the records by which holds are checked.
     pub records: Vec<RecordBatch>,
     /// Rows filed under somebody else, who name the person in a lookup.
     pub filed_elsewhere: u64,

@@ -1,4 +1,4 @@
-//! The second half of an erasure: deletes what old versions still hold, at once or when the retention of old versions has passed.
+//! The second half of an erasure: deletes what old versions of tables still hold, at once or after the retention of old versions.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -104,7 +104,7 @@ pub(super) fn summary(purged: &BTreeMap<String, Purged>) -> String {
     format!("old versions are gone: {files} ({bytes}) and {checkpoints} deleted, {entries} written without their bounds")
 }
 
-/// Looks which erasures wait.
+/// Lists the erasures that wait for their purge.
 pub async fn plan(warehouse: &Arc<Warehouse>) -> Result<FinishPlan> {
     let now = warehouse.clock().now();
     let mut plan = FinishPlan { due: Vec::new(), waiting: Vec::new(), unfinished: Vec::new(), receipts: Vec::new() };

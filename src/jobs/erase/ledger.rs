@@ -1,4 +1,5 @@
-//! The ledger of erasures, one row a step: begun; removed from all tables; purged from all objects.
+//! The ledger of erasures, one row a step: begun; removed from all tables; purged from all objects. Each row has the receipt so far,
+//! which proves the erasure and names nobody.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

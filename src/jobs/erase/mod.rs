@@ -1,42 +1,51 @@
-//! `ier erase`: people go, under all their ids, from every table, from old versions and from rejects files. Destroys, so it
-//! wants `--confirm`.
+//! `ier erase`: removes people, under all their ids, from every table, from old versions of tables and from rejects files. Wants
+//! `--confirm`, because nothing can bring the rows back.
 //!
-//! **Order.** First the list of what was erased ([`crate::tiers::suppressed`]): from then on nothing of theirs comes in, once
-//! each table has seen a commit. Then rejects files, and a commit to the hot IERs that changes nothing, so that the ids of their
-//! e-mails, looked up after it, are all there are. Then rows: links before the IERs that say whose they are, of each
-//! the archive's, hot's, and the archive's again, people before aliases, aliases last. So whatever is left after a crash can still be found by the same ids, and
-//! the same command finishes: by the list it knows that it was begun. Where even the aliases are gone so is everything
-//! else, whatever id it was asked by; what is left then, the purge, needs no id.
+//! **Order.**
+//! 1. The people's ids and addresses are added to the list of what was erased ([`crate::tiers::suppressed`]). Each table refuses
+//!    rows of theirs as soon as it has had one commit after that.
+//! 2. Rows that name them are removed from rejects files.
+//! 3. The hot IERs get a commit that changes nothing. The ids of the people's e-mails are looked up after it, so none is missed.
+//! 4. Rows are removed: links first, because only their IERs say whose they are; then IERs, people, and aliases last. Of a tiered
+//!    table the archive's rows go first, then hot's, then the archive's once more.
 //!
-//! **Races.** *Loads* (and all else that upserts: links that follow, orphans adopted, aliases learned): see the list; the commits
-//! to hot and to each reference table are made whether rows go or not. *Archive*: its run reads hot, then commits to the archive, then
-//! hot forgets. One that read hot before their rows went and has not committed loses to our commit to the archive, which is
-//! made after hot's, always; one that has committed brought rows that our search of the archive, on a snapshot after
-//! that, finds. What forgets writes only rows of the newest hot. A reader cannot join an older hot to the archive: our commit
-//! carries hot's version (`HOT_VERSION`). *Compact*: swaps files only while all it read are live; those with rows of theirs
-//! are not any more. *Vacuum* deletes what is not live; so do we. *Another erasure* is as any of these.
-//! Whoever reads a version that is purged under it fails with *not found*, or begins anew where it is a job of ours.
+//! After a crash, all that is left can be found by the same ids, because aliases go last. The same command, run again, finishes:
+//! the list shows that the erasure was begun. If even the aliases are gone, so are all other rows; only the purge is left, and it
+//! needs no ids.
 //!
-//! **What is theirs.** A row of IERs or links that names one of their ids as person, contact or lead, also where it is filed under
-//! somebody else (the plan counts these: an alias may be missing); links of their IERs; rows of other tables that hold one of the
-//! ids, and, in tables kept by address, one of their addresses that is nobody else's.
+//! **Races.**
+//! - *Loads*, and all else that upserts (links that follow their IER, orphans that are adopted, aliases that are learned): see the
+//!   list. For it, step 4 commits to hot and to each reference table even if no row is removed.
+//! - *Archive* reads hot, commits to the archive, and then removes the rows from hot. A run that read hot before our removal, and
+//!   has not committed, loses its race to our last commit to the archive, which always comes after the one to hot. If the run has
+//!   committed, our second search of the archive finds the rows. Its removal from hot writes only rows of the newest hot. A reader
+//!   cannot combine an older hot with the new archive, because our commit carries hot's version (`HOT_VERSION`).
+//! - *Compact* replaces files only while all files it read are live. Files from which rows were removed are not live any more.
+//! - *Vacuum* deletes files that are not live, and so does the purge.
+//! - *Another erasure* is like any of these.
+//!
+//! A reader whose version is purged meanwhile fails with *not found*; jobs of ours begin again.
+//!
+//! **Which rows are theirs.** Rows of IERs and links that name one of their ids as person, contact or lead. This includes rows
+//! filed under another person (the plan counts these, because an alias may be missing). Also the links of their IERs, and rows of
+//! other tables that hold one of their ids. In tables that are keyed by address, also rows with an address that is theirs alone.
 
-// Where a person's rows stand, and what of them has to be known before they go.
+// Finds the rows of the people to be erased, and what must be known of these rows before they are removed.
 pub mod find;
 
-// The second half of an erasure: what old versions still hold is deleted, at once or when its time has come.
+// The second half of an erasure: deletes what old versions of tables still hold.
 pub mod finish;
 
-// Does a legal hold stand against an erasure?
+// Checks whether a legal hold forbids an erasure.
 pub mod held;
 
-// The ledger of erasures: what was begun, what no table shows any more, what no object holds any more.
+// The ledger of erasures, one row a step: begun, removed from all tables, purged from all objects.
 pub mod ledger;
 
-// Rejects files on the machine: rows that name an erased person go from them, the others stay byte for byte.
+// Removes rows that name an erased person from rejects files.
 pub mod rejects;
 
-// Taking rows out of a table: their keys go on the list, and their files are written anew without them.
+// Removes rows from a table: puts their keys on the list, and rewrites their files without them.
 mod remove;
 
 use std::collections::BTreeSet;
@@ -51,7 +60,7 @@ use uuid::Uuid;
 use self::find::{EmailRecords, ErasedIds, Rows};
 use self::held::held;
 use self::ledger::{ENGINE, Entry, Receipt, Step};
-use self::rejects::Mentions;
+use self::rejects::Identifiers;
 use self::remove::{Count, Remover, RowsToRemove};
 use crate::error::{Error, Result};
 use crate::human;
@@ -211,7 +220,7 @@ struct Survey {
     link_keys: BTreeSet<String>,
     /// Addresses of theirs that are nobody else's.
     addresses: BTreeSet<String>,
-    mentions: Mentions,
+    identifiers: Identifiers,
     tables: Vec<TablePlan>,
 }
 
@@ -238,7 +247,7 @@ pub async fn plan(warehouse: &Arc<Warehouse>, request: EraseRequest) -> Result<E
     held(warehouse, &survey.erased_ids.ids, &survey.email_records).await?;
     let mut rejected_rows = 0;
     for file in rejects::files(&request.rejects)? {
-        rejected_rows += rejects::sift(&file, &survey.mentions, false)?;
+        rejected_rows += rejects::filter_rejects(&file, &survey.identifiers, false)?;
     }
     Ok(ErasePlan {
         people: people.iter().map(|ids| ids.iter().map(SfId::to_string).collect()).collect(),
@@ -266,8 +275,8 @@ fn check_reason(reason: &str, ids: &[SfId]) -> Result<()> {
     if reason.trim().is_empty() {
         return Err(Error::invalid("an erasure needs a reason: say with --reason why, such as a ticket's number"));
     }
-    let mentions = Mentions { ids: ids.iter().copied().collect(), ..Mentions::default() };
-    if mentions.occur_in(reason) || reason.contains('@') {
+    let identifiers = Identifiers { ids: ids.iter().copied().collect(), ..Identifiers::default() };
+    if identifiers.occur_in(reason) || reason.contains('@') {
         return Err(Error::invalid("the reason is kept, so it may not name the person: give a ticket's number, say"));
     }
     Ok(())
@@ -292,11 +301,11 @@ async fn survey(warehouse: &Arc<Warehouse>, ids: &[SfId]) -> Result<Survey> {
         erased_ids,
         link_keys,
         addresses: BTreeSet::new(),
-        mentions: Mentions { ids: ids.iter().copied().collect(), addresses: email_records.emails.clone() },
+        identifiers: Identifiers { ids: ids.iter().copied().collect(), addresses: email_records.emails.clone() },
         email_records,
         tables,
     };
-    survey.addresses = addresses(warehouse, ids, &mut survey.mentions.addresses).await?;
+    survey.addresses = addresses(warehouse, ids, &mut survey.identifiers.addresses).await?;
     let list = List::of(Key::random(), survey.subjects(ids));
     for lake in references(warehouse).await? {
         let rows = find::refused(&lake, &*lake.snapshot().await?, &list).await?;
@@ -407,7 +416,7 @@ pub async fn execute(warehouse: &Arc<Warehouse>, plan: ErasePlan, progress: Arc<
     };
     ledger::enter(warehouse, &entry).await?;
     for file in rejects::files(&plan.request.rejects)? {
-        receipt.rejected_rows += rejects::sift(&file, &survey.mentions, true)?;
+        receipt.rejected_rows += rejects::filter_rejects(&file, &survey.identifiers, true)?;
     }
     remove(&remover, &ids, &mut receipt).await?;
     entry = Entry { step: Step::Removed, at: warehouse.clock().now(), receipt, ..entry };

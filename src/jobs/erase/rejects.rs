@@ -13,14 +13,14 @@ const HEADER: [&[u8]; 4] = [b"file", b"line", b"reason", b"row"];
 
 /// The ids and addresses by which a row names a person.
 #[derive(Clone, Debug, Default)]
-pub struct Mentions {
+pub struct Identifiers {
     /// All ids of the people.
     pub ids: BTreeSet<SfId>,
-    /// Their addresses, in small letters.
+    /// Their addresses, in lower case.
     pub addresses: BTreeSet<String>,
 }
 
-impl Mentions {
+impl Identifiers {
     /// Does a text name any of them, whole? Ids count in either form, cut off after the fifteenth character, and with their case
     /// destroyed; addresses also as links write them.
     pub fn occur_in(&self, text: &str) -> bool {
@@ -74,7 +74,7 @@ fn is_rejects(path: &Path) -> Result<bool> {
 }
 
 /// How many rows of a rejects file name any of the people; with `remove`, they go, and the file takes its new form at one moment.
-pub fn sift(path: &Path, mentions: &Mentions, remove: bool) -> Result<u64> {
+pub fn filter_rejects(path: &Path, identifiers: &Identifiers, remove: bool) -> Result<u64> {
     let bytes = std::fs::read(path).context(|| phrase!("cannot read {}", path.display()))?;
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes.as_slice());
     reader.byte_headers().map_err(|error| unreadable(path, error))?;
@@ -87,7 +87,7 @@ pub fn sift(path: &Path, mentions: &Mentions, remove: bool) -> Result<u64> {
         // Of a CR LF the reader takes the second half for the next record's.
         let breaks = bytes[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         starts.push(start + breaks);
-        removed.push(record.iter().any(|field| mentions.occur_in(&String::from_utf8_lossy(field))));
+        removed.push(record.iter().any(|field| identifiers.occur_in(&String::from_utf8_lossy(field))));
     }
     let gone = removed.iter().filter(|removed| **removed).count() as u64;
     if gone == 0 || !remove {
@@ -125,7 +125,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rejects.csv");
         let id = SfId::parse("003f40000000001").unwrap();
-        let mentions = Mentions { ids: BTreeSet::from([id]), addresses: BTreeSet::from(["ana@example.edu".to_owned()]) };
+        let identifiers = Identifiers { ids: BTreeSet::from([id]), addresses: BTreeSet::from(["ana@example.edu".to_owned()]) };
         let lines = [
             "file,line,reason,row\n",
             "a.csv,1,bad id,\"003f40000000001AA,x\"\n",
@@ -142,12 +142,12 @@ mod tests {
         ];
         std::fs::write(&path, lines.concat()).unwrap();
         assert_eq!(files(&[folder.path().to_owned()]).unwrap(), std::slice::from_ref(&path));
-        assert_eq!(sift(&path, &mentions, false).unwrap(), 6);
+        assert_eq!(filter_rejects(&path, &identifiers, false).unwrap(), 6);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), lines.concat(), "looking changes nothing");
-        assert_eq!(sift(&path, &mentions, true).unwrap(), 6);
+        assert_eq!(filter_rejects(&path, &identifiers, true).unwrap(), 6);
         let others = [lines[0], lines[4], lines[6], lines[7], lines[8], lines[9]];
         assert_eq!(std::fs::read_to_string(&path).unwrap(), others.concat());
-        assert_eq!(sift(&path, &mentions, true).unwrap(), 0);
+        assert_eq!(filter_rejects(&path, &identifiers, true).unwrap(), 0);
         std::fs::write(&path, "id,name\n1,x\n").unwrap();
         assert!(files(&[folder.path().to_owned()]).unwrap().is_empty(), "others in a folder are passed over");
         assert!(files(&[path]).unwrap_err().to_string().contains("no rejects file"));

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::lake::columns::keys;
 use crate::lake::file::tags;
 use crate::lake::fold::splice::{Spliced, splice};
-use crate::lake::log::commit::{ATTEMPTS, Change, commit, forsake, lost_race};
+use crate::lake::log::commit::{ATTEMPTS, Change, commit, discard, lost_race};
 use crate::lake::log::snapshot::{DataFile, Snapshot};
 use crate::lake::log::table::{HOT_VERSION, LakeTable};
 use crate::lake::parallel::at_most;
@@ -134,13 +134,13 @@ impl Remover {
                 done => return done,
             }
         }
-        self.forsake(lake, made.into_values()).await;
+        self.discard(lake, made.into_values()).await;
         Err(busy(lake))
     }
 
-    async fn forsake(&self, lake: &LakeTable, made: impl Iterator<Item = (Vec<u32>, Spliced)>) {
+    async fn discard(&self, lake: &LakeTable, made: impl Iterator<Item = (Vec<u32>, Spliced)>) {
         let adds: Vec<_> = made.filter_map(|(_, spliced)| spliced.add).collect();
-        forsake(lake, &adds).await;
+        discard(lake, &adds).await;
     }
 
     async fn attempt(
@@ -226,7 +226,7 @@ impl Remover {
         let (current, void): (Made, Made) =
             std::mem::take(made).into_iter().partition(|(path, (places, _))| is_current(path, places));
         *made = current;
-        self.forsake(lake, void.into_values()).await;
+        self.discard(lake, void.into_values()).await;
         let missing = rows.files.iter().filter(|(path, _)| !made.contains_key(*path));
         let missing: Vec<(Arc<DataFile>, Vec<u32>)> = missing.map(|(_, file)| file.clone()).collect();
         self.progress.count(Unit::Rows, missing.iter().map(|(file, _)| file.rows).sum());

@@ -1,4 +1,4 @@
-//! The ledger of files that were given up, and what the ledger of loads says of their records.
+//! The ledger of files that were given up. It also reads from the ledger of loads which exports have the lost records.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -16,7 +16,7 @@
 //! what the dead files can have held: see [`months`].
 //!
 //! **Beside other jobs** it works like any removal of rows: with a claim where hot is concerned ([`crate::tiers::claim`]), and
-//! judged again when another commit came first. A file that was replaced meanwhile is no longer dead.
+//! decided again when another commit came first. A file that was replaced meanwhile is no longer dead.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -43,13 +43,13 @@ pub use self::ledger::Load;
 pub use self::lost::LostFile;
 pub use self::report::{GiveUpPlan, GiveUpReport};
 
-// A file that is gone or damaged, and what was in it as far as the log tells.
+// A file that is missing or damaged, and what the log says was in it.
 mod lost;
 
-// The ledger of files that were given up, and what the ledger of loads says of their records.
+// The ledger of files that were given up, and the loads that their records came from.
 mod ledger;
 
-// What was in files that are given up, as far as the log tells, for people and machines.
+// The report of files that are given up, for people and machines.
 mod report;
 
 /// Tables without whose rows something happens that nobody wants.
@@ -208,7 +208,7 @@ async fn commit_both(
         let mut tally = Tally::default();
         for (month, rows) in by_month(&dead_archive) {
             let left = rest.entry(month).or_default();
-            // What is left over is told by the commit to hot; without one, all is told here.
+            // What is left over is counted by the commit to hot; without one, all is counted here.
             let here = if dead_hot.is_empty() { *left } else { (*left).clamp(0, rows) };
             tally.month(month).given_up += here;
             *left -= here;

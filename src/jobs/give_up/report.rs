@@ -1,4 +1,4 @@
-//! What was in files that are given up, as far as the log tells, for people and machines.
+//! The report of files that are given up: what was in them as far as the log says, for people and machines.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -44,7 +44,7 @@ pub struct GiveUpReport {
 /// How many loads people are shown; JSON has them all.
 const LOADS_SHOWN: usize = 20;
 
-/// Files, sums by table and month, and loads.
+/// Writes the files, sums by table and month, and loads for people.
 fn tell(
     f: &mut fmt::Formatter<'_>,
     files: &[LostFile],

@@ -1,10 +1,9 @@
-//! `ier load`: export files into the hot tier and the reference tables.
+//! `ier load`: loads export files into the hot tier and the reference tables.
 //!
-//! Every file is read to its end before anything is committed: a file that turns out broken, or a parser that dies
-//! ([`parsers`]), changes nothing. Then each
-//! table changes in one commit: IERs, then their links (which take person and date from them), then the rest, then the ledger
-//! of aliases with what contacts and leads show, and last the ledger of loads. A run killed between two commits is finished by running it again: what is already there is found
-//! unchanged.
+//! Every file is read to its end before anything is committed. So a broken file, or a parser thread that dies ([`parsers`]),
+//! changes nothing. Then each table changes in one commit: first IERs, then their links (which take person and date from them),
+//! then the other tables, then the ledger of aliases with what contacts and leads show, and last the ledger of loads. A run that
+//! was killed between two commits is finished by running it again: the rows that are already stored are found unchanged.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -34,13 +33,13 @@ use crate::tiers::upsert::Upsert;
 use crate::tiers::warehouse::Warehouse;
 use crate::tiers::{aliases, links};
 
-// May a file make a table of its name?
+// Refuses a new table of attributes whose name is nearly that of an existing one.
 mod new_table;
 
-// The parsers of a load: threads that read the files, and the count of what they have read.
+// Parser threads: they read the files of a load and count the rows.
 mod parsers;
 
-// What a load did, for people and machines.
+// The report of a load, for people and machines.
 mod report;
 
 /// Rows a parser hands over at once: some ten megabytes. What is on its way is in memory beside what waits.
@@ -76,7 +75,7 @@ pub struct LoadRequest {
 pub async fn load(warehouse: &Arc<Warehouse>, request: LoadRequest, progress: Arc<dyn Progress>) -> Result<LoadReport> {
     let started = warehouse.clock().now();
     let inputs = inputs::expand(&request.inputs)?;
-    let rejects = RejectFile::at(request.rejects.clone().unwrap_or_else(|| usual_rejects(started)))?;
+    let rejects = RejectFile::at(request.rejects.clone().unwrap_or_else(|| default_rejects(started)))?;
     let rejects = Arc::new(Mutex::new(rejects));
     // On the heap: a load is deep enough as it is.
     let done = Box::pin(load_inputs(warehouse, inputs, &request, &rejects, progress)).await;
@@ -99,13 +98,13 @@ pub fn check(request: &LoadRequest) -> Result<()> {
     request.rejects.as_ref().map_or(Ok(()), |path| RejectFile::at(path).map(drop))
 }
 
-/// Where the rows are that a load rejected before it stopped.
+/// Names the rejects file of a load that failed, for its error.
 pub fn rejected_by_then(rejects: &Path) -> Message {
     phrase!("rows rejected by then: {}", rejects.display())
 }
 
-/// The rejects file of a load that names none: in the working folder, told from all others by time and process.
-pub fn usual_rejects(started: DateTime<Utc>) -> PathBuf {
+/// The rejects file of a load that names none: in the working folder, different from all others by time and process.
+pub fn default_rejects(started: DateTime<Utc>) -> PathBuf {
     let name = format!("ier-rejects-{}-{}", started.format("%Y%m%d-%H%M%S"), std::process::id());
     let mut path = PathBuf::from(format!("{name}.csv"));
     let mut number = 1;
@@ -137,7 +136,7 @@ async fn load_inputs(
         match loading.read(inputs.clone(), (request, started), whole, rejects, &progress).await? {
             Read::ToTheEnd => break loading,
             Read::Otherwise if whole => return Err(Error::internal("a file changed while it was read: load it again")),
-            // Nothing is stored yet. All files are judged as a whole this time.
+            // Nothing is stored yet. How files are to be read is detected from the whole of each this time.
             Read::Otherwise => {
                 whole = true;
                 rejects.lock().unwrap_or_else(PoisonError::into_inner).start_over()?;
@@ -206,7 +205,7 @@ impl Rows {
     }
 }
 
-/// Were the files as they were taken for?
+/// Whether the files' contents were as their beginnings had shown.
 enum Read {
     ToTheEnd,
     /// One was not: everything read is void.
@@ -275,7 +274,7 @@ impl Loading {
                         Rows::Upsert(upsert) => upsert.push(&batch)?,
                         Rows::Links(links) => links.push(&batch)?,
                     }
-                    self.relieve()?;
+                    self.spill_to_disk()?;
                 }
                 Parsed::End(ended) => {
                     is_anything_read = true;
@@ -343,12 +342,12 @@ impl Loading {
     }
 
     /// Puts rows on disk while those of all tables are more than may wait in memory: the most of them first.
-    fn relieve(&mut self) -> Result<()> {
+    fn spill_to_disk(&mut self) -> Result<()> {
         while self.tables.iter().map(|load| load.rows.held_bytes()).sum::<usize>() > self.buffer_bytes {
             let Some(most) = self.tables.iter_mut().max_by_key(|load| load.rows.held_bytes()) else { break };
             match &mut most.rows {
-                Rows::Upsert(upsert) => upsert.relieve()?,
-                Rows::Links(links) => links.relieve()?,
+                Rows::Upsert(upsert) => upsert.spill_to_disk()?,
+                Rows::Links(links) => links.spill_to_disk()?,
             }
         }
         Ok(())
@@ -406,7 +405,7 @@ impl Loading {
         for load in self.tables {
             let name = load.counts.table.clone();
             let done = match load.rows {
-                Rows::Links(links) => links.write(progress, || failed(&name)).await?,
+                Rows::Links(mut links) => links.write(progress, || failed(&name)).await?,
                 Rows::Upsert(mut upsert) => {
                     progress.say(&format!("writing {name}"));
                     run(&self.warehouse, &mut upsert, name == ier, progress).await.context(|| failed(&name))?
@@ -467,7 +466,7 @@ async fn run(warehouse: &Arc<Warehouse>, upsert: &mut Upsert, ier: bool, progres
             done => {
                 let counts = done?;
                 if !followed.is_empty() {
-                    links::settle_anew(warehouse, &followed.iter().map(Some).collect()).await?;
+                    links::update_placements(warehouse, &followed.iter().map(Some).collect()).await?;
                 }
                 return Ok(counts);
             }

@@ -1,5 +1,7 @@
-//! A file of people's attributes makes a table of its name. A mistyped name would store its rows in a table that nobody queries,
-//! so a new name that is nearly an existing one is refused.
+//! Refuses a new table of people's attributes whose name is nearly that of an existing one.
+//!
+//! **Why.** A file of people's attributes makes a table of its name. With a mistyped name, its rows would go to a table that nobody
+//! queries.
 
 use crate::error::{Error, Result};
 use crate::human;

@@ -1,8 +1,8 @@
-//! The parsers of a load: threads that read the files and count the rows.
+//! The parser threads of a load: they read the files, send batches to the load, and count the rows.
 //!
-//! **Invariant**: the parsers deliver all rows or an error. A closed channel proves nothing: it closes when everything is read,
-//! and also when a parser has died. So a load goes on only when each parser has ended by itself, each requested file was read to
-//! its end, and each row was handed over or refused.
+//! **Invariant**: the load gets all rows or an error. A closed channel proves nothing, because it is closed at the end and also
+//! when a parser dies. So a load goes on only if each parser has ended by itself, each requested file was read to its end, and each
+//! row was handed over or rejected.
 
 use std::collections::BTreeMap;
 use std::path::Path;

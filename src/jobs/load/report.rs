@@ -86,7 +86,7 @@ impl LoadReport {
         self.aliases_learned > 0 || self.tables.iter().any(|table| table.inserted + table.updated + table.ended > 0)
     }
 
-    /// The sum of what was told of a kind of rows.
+    /// The sum over all files of one kind of irregular rows.
     fn sum(&self, of: impl Fn(&TableCounts) -> u64) -> u64 {
         self.tables.iter().map(of).sum()
     }

@@ -1,4 +1,4 @@
-//! The ledger of ids given out: which are known, and how new ones become so exactly once.
+//! The ledger of ids given out. It says which ids were given out, and enters new ones so that each is given out exactly once.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::lake::columns::keys;
 use crate::lake::fold::write::StartedFiles;
 use crate::lake::fold::{Changes, Located, fold, locate};
-use crate::lake::log::commit::{ATTEMPTS, Change, commit, forsake_paths, lost_race};
+use crate::lake::log::commit::{ATTEMPTS, Change, commit, discard_paths, lost_race};
 use crate::lake::log::snapshot::{DataFile, Snapshot};
 use crate::lake::log::table::LakeTable;
 use crate::lake::paths::{Partition, Role};
@@ -93,7 +93,7 @@ impl Ledger {
             let folded = fold(&self.lake, Partition(None), changes, self.clock.now().timestamp_millis(), &|_| {}).await?;
             let change = Change { adds: folded.adds, removes: folded.replaced, operation: "release", ..Change::default() };
             match commit(&self.lake, &snapshot, change, self.clock.as_ref()).await {
-                Err(error) if lost_race(&error) => forsake_paths(&self.lake, &begun.paths()).await,
+                Err(error) if lost_race(&error) => discard_paths(&self.lake, &begun.paths()).await,
                 done => return done.map(|_| mine),
             }
         }

@@ -50,7 +50,7 @@ use crate::record::id::SfId;
 use crate::tiers::pin::pin;
 use crate::tiers::warehouse::Warehouse;
 
-// The ledger of ids given out: which are known, and how new ones become so exactly once.
+// The ledger of ids given out: each id is entered exactly once.
 mod ledger;
 
 /// Ids looked up and remembered at once: some 40 MB.
@@ -271,7 +271,7 @@ fn archived_table(object: &str) -> Result<&'static Arc<Table>> {
 /// Reads back, remembers, hands out. `release_id` is the run's number.
 ///
 /// # Errors
-/// As [`plan`]. After the ledger was told, an error says by which `--again` the list can still be had.
+/// As [`plan`]. After the ledger was written, an error says by which `--again` the list can still be had.
 pub async fn execute(
     warehouse: &Arc<Warehouse>,
     plan: ReleasePlan,

@@ -1,6 +1,6 @@
 //! `ier retain`: removes records that have outlived their terms from both tiers, unless a hold covers them. Wants `--confirm`.
 //!
-//! What is removed is decided by `[retain]` in the settings and by the day it is: [`execute`] judges again, whatever was planned.
+//! What is removed is decided by `[retain]` in the settings and by the day it is: [`execute`] decides again, whatever was planned.
 //! Totals by send and month go into the ledger `expired_total`; sends themselves are not touched. Safe to run twice, beside other
 //! jobs, and again after a kill: see [`remove`] for the order of commits, and [`totals`] for how totals and rows stay consistent.
 //! Links are removed before their IERs, because the attributes that decide about a link stand in its IER.
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use self::judge::{Judged, LakeJudged, Places};
+use self::expiry::{ExpiredRows, LakeExpiry, TableExpiry};
 use crate::error::{Error, Result};
 use crate::human;
 use crate::lake::log::commit::ATTEMPTS;
@@ -27,16 +27,16 @@ use crate::settings::retain::{Object, Retain, Term};
 use crate::tiers::claim;
 use crate::tiers::warehouse::Warehouse;
 
-// Which rows of which files have expired, and which of those are held: nothing is written here.
-mod judge;
+// Finds the rows that have expired, and those of them that are held. Writes nothing.
+mod expiry;
 
-// Removing what was judged: one commit to the archive, then one to hot.
+// Removes the expired rows: one commit to the archive, then one to hot.
 mod remove;
 
-// Until which day of sending a record has expired: the terms of the rules that cover it.
+// Computes until which day of sending a record has expired, from the terms of the rules that cover it.
 mod terms;
 
-// What IERs alone tell, summed up by send and month before they are removed: the ledger `expired_total`.
+// Counts of IERs by send and month, stored before retention removes the rows: the ledger `expired_total`.
 mod totals;
 
 /// What expires, in the order in which it is removed.
@@ -263,11 +263,11 @@ pub async fn plan(warehouse: &Arc<Warehouse>, retain: &Retain) -> Result<RetainP
     let note = unsaid(warehouse, retain).await?;
     let mut plan = RetainPlan { today, terms, months: Vec::new(), held: Vec::new(), note, retain: retain.clone() };
     for object in OBJECTS.into_iter().filter(|_| !retain.keeps_all()) {
-        let (_, judged, _) = judge::table(warehouse, retain, today, object).await?;
-        for lake in &judged.lakes {
+        let (_, expiry, _) = expiry::table(warehouse, retain, today, object).await?;
+        for lake in &expiry.lakes {
             plan.months.extend(months(lake));
         }
-        plan.held.extend(held(&judged));
+        plan.held.extend(held(&expiry));
     }
     plan.held.sort_by(|a, b| a.hold_id.cmp(&b.hold_id));
     Ok(plan)
@@ -305,7 +305,7 @@ pub async fn execute(warehouse: &Arc<Warehouse>, plan: RetainPlan, progress: Arc
 /// Moves the totals of interrupted removals into the ledger; deletes totals whose removal did not happen.
 async fn finish_earlier(warehouse: &Arc<Warehouse>) -> Result<()> {
     for object in OBJECTS {
-        let table = judge::table_of(object)?;
+        let table = expiry::table_of(object)?;
         let roles: &[Role] = if table.tiered { &[Role::Archive, Role::Hot] } else { &[Role::Reference] };
         for role in roles {
             let lake = warehouse.table(*role, table).await?;
@@ -326,23 +326,23 @@ async fn remove_expired(
     // The version of the archive in which we claimed hot.
     let mut claimed = None;
     for _ in 0..ATTEMPTS {
-        let (judge, judged, pinned) = judge::table(warehouse, retain, report.today, object).await?;
-        if judged.lakes.iter().all(LakeJudged::is_empty) {
-            report.note_held(&judged);
+        let (rules, expiry, pinned) = expiry::table(warehouse, retain, report.today, object).await?;
+        if expiry.lakes.iter().all(LakeExpiry::is_empty) {
+            report.note_held(&expiry);
             return Ok(());
         }
-        if let Some(pinned) = pinned.as_ref().filter(|pinned| judged.copies > 0 && pinned.archive.version != claimed) {
-            claimed = claim::claim(warehouse, &warehouse.tiers(judge::table_of(object)?).await?, pinned, "retain").await?;
+        if let Some(pinned) = pinned.as_ref().filter(|pinned| expiry.copies > 0 && pinned.archive.version != claimed) {
+            claimed = claim::claim(warehouse, &warehouse.tiers(expiry::table_of(object)?).await?, pinned, "retain").await?;
             continue;
         }
-        let outcome = remove::remove(warehouse, &judge, &judged, pinned.as_ref(), progress).await?;
-        for lake in outcome.committed.iter().filter_map(|at| judged.lakes.get(*at)) {
+        let outcome = remove::remove(warehouse, &rules, &expiry, pinned.as_ref(), progress).await?;
+        for lake in outcome.committed.iter().filter_map(|at| expiry.lakes.get(*at)) {
             report.note_removed(lake);
         }
         report.run_ids.extend(outcome.run_ids);
         report.bytes_written += outcome.bytes_written;
         if !outcome.lost {
-            report.note_held(&judged);
+            report.note_held(&expiry);
             return Ok(());
         }
     }
@@ -350,10 +350,10 @@ async fn remove_expired(
 }
 
 impl RetainReport {
-    fn note_removed(&mut self, lake: &LakeJudged) {
+    fn note_removed(&mut self, lake: &LakeExpiry) {
         for mut month in months(lake).into_iter().filter(|month| month.rows() > 0) {
             self.rows += month.rows();
-            // What is held is told once, when the last attempt is over.
+            // What is held is reported once, when the last attempt is over.
             month.rows_held = 0;
             self.months.push(month);
         }
@@ -361,24 +361,24 @@ impl RetainReport {
         self.bytes_removed += gone.map(|file| file.file.bytes()).sum::<u64>();
     }
 
-    fn note_held(&mut self, judged: &Judged) {
-        self.held.extend(held(judged));
+    fn note_held(&mut self, expiry: &TableExpiry) {
+        self.held.extend(held(expiry));
     }
 }
 
-fn held(judged: &Judged) -> impl Iterator<Item = HeldPlan> {
-    let table = judged.object.table();
-    judged.held.iter().map(|(hold_id, rows)| HeldPlan { hold_id: hold_id.clone(), table: table.to_owned(), rows: *rows })
+fn held(expiry: &TableExpiry) -> impl Iterator<Item = HeldPlan> {
+    let table = expiry.object.table();
+    expiry.held.iter().map(|(hold_id, rows)| HeldPlan { hold_id: hold_id.clone(), table: table.to_owned(), rows: *rows })
 }
 
 /// The rows to remove from a lake, by month. Rows that are not visible are not counted.
-fn months(judged: &LakeJudged) -> Vec<MonthPlan> {
-    let role = judged.lake.role;
+fn months(expiry: &LakeExpiry) -> Vec<MonthPlan> {
+    let role = expiry.lake.role;
     let mut months: BTreeMap<Option<i32>, MonthPlan> = BTreeMap::new();
-    for file in &judged.files {
+    for file in &expiry.files {
         let of = Role::Archive.partition_of(file.file.partition.0).0;
         let month = months.entry(of).or_insert_with(|| MonthPlan {
-            table: judged.lake.table.name.to_string(),
+            table: expiry.lake.table.name.to_string(),
             tier: (role != Role::Reference).then(|| role.folder()),
             month: of.map(date_of),
             ..MonthPlan::default()
@@ -386,11 +386,11 @@ fn months(judged: &LakeJudged) -> Vec<MonthPlan> {
         month.rows_held += file.held;
         match &file.outgoing {
             _ if !file.loses() => {}
-            Places::All => {
+            ExpiredRows::All => {
                 month.files_whole += 1;
                 month.rows_whole += file.expired;
             }
-            Places::Some(_) => {
+            ExpiredRows::Some(_) => {
                 month.files_folded += 1;
                 month.rows_folded += file.expired;
             }

@@ -6,19 +6,19 @@
 //!
 //! **Races.** *A load* that changes a row we remove from the archive writes it to hot, complete. That is as if the load had come
 //! after us, and the next run removes it again (but the load counts it as updated, not inserted, so `ier reconcile` finds one row
-//! more than was taken in). *Compaction, erasure, another run*: the second to commit to a table loses, pins again and judges
+//! more than was taken in). *Compaction, erasure, another run*: the second to commit to a table loses, pins again and decides
 //! again. *A hold being placed*: see [`crate::ledgers::holds`].
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use super::judge::{FileJudged, Judge, Judged, LakeJudged, Places};
+use super::expiry::{ExpiredRows, ExpiryRules, FileExpiry, LakeExpiry, TableExpiry};
 use super::totals::{RecordedTotals, settle};
 use crate::error::{Error, Result};
 use crate::jobs::archive::sum_of;
 use crate::lake::fold::write::StartedFiles;
 use crate::lake::fold::{Changes, Hits, Located, fold_through};
-use crate::lake::log::commit::{Change, commit, forsake_paths, lost_race};
+use crate::lake::log::commit::{Change, commit, discard_paths, lost_race};
 use crate::lake::log::snapshot::DataFile;
 use crate::lake::log::table::LakeTable;
 use crate::lake::parallel::in_parallel;
@@ -32,46 +32,46 @@ use crate::tiers::warehouse::Warehouse;
 /// The outcome of an attempt.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// Places (in [`Judged::lakes`]) of the lakes whose removal was committed.
+    /// Places (in [`TableExpiry::lakes`]) of the lakes whose removal was committed.
     pub committed: Vec<usize>,
     /// By what the ledger names the removals.
     pub run_ids: Vec<String>,
     /// Bytes of new files.
     pub bytes_written: u64,
-    /// Others came first: judge again.
+    /// Others came first: decide again.
     pub lost: bool,
 }
 
-/// A removal whose files are written and whose totals are put down.
+/// A removal whose files are written and whose totals are stored.
 struct Prepared {
     change: Change,
     totals: Option<RecordedTotals>,
 }
 
-/// Removes the judged rows, unless another commit came first.
+/// Removes the expired rows, unless another commit came first.
 pub async fn remove(
     warehouse: &Arc<Warehouse>,
-    judge: &Judge,
-    judged: &Judged,
+    rules: &ExpiryRules,
+    expiry: &TableExpiry,
     pinned: Option<&Pinned>,
     progress: &Arc<dyn Progress>,
 ) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    let begun: Vec<Arc<StartedFiles>> = judged.lakes.iter().map(|_| Arc::default()).collect();
-    let prepared = match prepare(warehouse, judged, &begun, progress).await {
+    let begun: Vec<Arc<StartedFiles>> = expiry.lakes.iter().map(|_| Arc::default()).collect();
+    let prepared = match prepare(warehouse, expiry, &begun, progress).await {
         Ok(prepared) => prepared,
         Err(error) => {
-            forsake_from(judged, &begun, 0).await;
+            discard_from(expiry, &begun, 0).await;
             return Err(error);
         }
     };
     outcome.bytes_written = prepared.iter().flat_map(|change| &change.adds).map(|add| add.size.max(0) as u64).sum();
-    let from_hot = judged.lakes.len() > 1 && judged.lakes.last().is_some_and(|hot| !hot.is_empty());
+    let from_hot = expiry.lakes.len() > 1 && expiry.lakes.last().is_some_and(|hot| !hot.is_empty());
     let mut done: Vec<RecordedTotals> = Vec::new();
-    for (at, (lake, change)) in judged.lakes.iter().zip(prepared).enumerate() {
+    for (at, (lake, change)) in expiry.lakes.iter().zip(prepared).enumerate() {
         let mut change = Change { operation: "retain", ..change };
         if pinned.is_some() {
-            // Rows of tables without months are told by none.
+            // Rows of tables without months have no count by month.
             for (of, total) in &lake.totals {
                 change.tally.month(Some(of.month)).expired += total.rows;
             }
@@ -89,9 +89,9 @@ pub async fn remove(
             false => Some(RecordedTotals::new(warehouse, &lake.lake, lake.totals.clone()).await?),
         };
         change.transactions.extend(totals.as_ref().map(RecordedTotals::transaction));
-        match commit_removal(warehouse, judge, lake, Prepared { change, totals }).await? {
+        match commit_removal(warehouse, rules, lake, Prepared { change, totals }).await? {
             None => {
-                forsake_from(judged, &begun, at).await;
+                discard_from(expiry, &begun, at).await;
                 outcome.lost = true;
                 break;
             }
@@ -111,12 +111,12 @@ pub async fn remove(
 /// Writes the files of all removals.
 async fn prepare(
     warehouse: &Arc<Warehouse>,
-    judged: &Judged,
+    expiry: &TableExpiry,
     begun: &[Arc<StartedFiles>],
     progress: &Arc<dyn Progress>,
 ) -> Result<Vec<Change>> {
-    let mut prepared = Vec::with_capacity(judged.lakes.len());
-    for (lake, begun) in judged.lakes.iter().zip(begun) {
+    let mut prepared = Vec::with_capacity(expiry.lakes.len());
+    for (lake, begun) in expiry.lakes.iter().zip(begun) {
         settle(warehouse, &lake.lake, &lake.base).await?;
         prepared.push(fold_out(warehouse, lake, begun, progress).await?);
     }
@@ -124,21 +124,21 @@ async fn prepare(
 }
 
 /// Deletes the files written for abandoned removals: those of the lakes from this one on.
-async fn forsake_from(judged: &Judged, begun: &[Arc<StartedFiles>], first: usize) {
-    for (lake, begun) in judged.lakes.iter().zip(begun).skip(first) {
-        forsake_paths(&lake.lake, &begun.paths()).await;
+async fn discard_from(expiry: &TableExpiry, begun: &[Arc<StartedFiles>], first: usize) {
+    for (lake, begun) in expiry.lakes.iter().zip(begun).skip(first) {
+        discard_paths(&lake.lake, &begun.paths()).await;
     }
 }
 
 /// Commits one removal. Nothing when others came first, a hold among them.
 async fn commit_removal(
     warehouse: &Arc<Warehouse>,
-    judge: &Judge,
-    lake: &LakeJudged,
+    rules: &ExpiryRules,
+    lake: &LakeExpiry,
     prepared: Prepared,
 ) -> Result<Option<Option<RecordedTotals>>> {
     let Prepared { change, totals } = prepared;
-    let committed = match judge.holds.still_stand(warehouse).await? {
+    let committed = match rules.holds.still_stand(warehouse).await? {
         true => commit(&lake.lake, &lake.base, change, warehouse.clock().as_ref()).await.map(|_| true),
         false => Ok(false),
     };
@@ -157,22 +157,22 @@ async fn commit_removal(
 /// Writes the files that remain of those that lose rows; whole files are only named.
 async fn fold_out(
     warehouse: &Arc<Warehouse>,
-    judged: &LakeJudged,
+    expiry: &LakeExpiry,
     begun: &Arc<StartedFiles>,
     progress: &Arc<dyn Progress>,
 ) -> Result<Change> {
     let mut change = Change::default();
-    let mut partitions: BTreeMap<Partition, Vec<FileJudged>> = BTreeMap::new();
-    for file in judged.files.iter().filter(|file| file.loses()) {
+    let mut partitions: BTreeMap<Partition, Vec<FileExpiry>> = BTreeMap::new();
+    for file in expiry.files.iter().filter(|file| file.loses()) {
         match file.outgoing {
-            Places::All => {
+            ExpiredRows::All => {
                 progress.advance(file.file.rows);
                 change.removes.push(file.file.clone());
             }
-            Places::Some(_) => partitions.entry(file.file.partition).or_default().push(file.clone()),
+            ExpiredRows::Some(_) => partitions.entry(file.file.partition).or_default().push(file.clone()),
         }
     }
-    let (lake, progress, now) = (judged.lake.clone(), progress.clone(), warehouse.clock().now().timestamp_millis());
+    let (lake, progress, now) = (expiry.lake.clone(), progress.clone(), warehouse.clock().now().timestamp_millis());
     let begun = begun.clone();
     let folded = in_parallel(partitions, move |(partition, files)| {
         let (lake, begun, progress) = (lake.clone(), begun.clone(), progress.clone());
@@ -190,15 +190,15 @@ async fn fold_out(
 async fn fold_partition(
     lake: &Arc<LakeTable>,
     partition: Partition,
-    files: Vec<FileJudged>,
+    files: Vec<FileExpiry>,
     begun: Arc<StartedFiles>,
     now_millis: i64,
     progress: &Arc<dyn Progress>,
 ) -> Result<Change> {
     let mut outgoing = Located::default();
     let (mut stay, mut gone) = (0, 0);
-    for FileJudged { file, outgoing: places, .. } in files {
-        let Places::Some(rows) = places else { continue };
+    for FileExpiry { file, outgoing: places, .. } in files {
+        let ExpiredRows::Some(rows) = places else { continue };
         stay += file.rows - rows.len() as u64;
         gone += rows.len() as u64;
         outgoing.hits.insert(file.add.path.clone(), Hits { file, rows, keys: Vec::new() });

@@ -1,13 +1,18 @@
-//! What IERs alone tell, summed up by send and month before they are removed: the ledger `expired_total`.
+//! The ledger `expired_total`: counts of IERs by send and month, which stay when retention removes the rows.
 //!
-//! The ledger is another table than the one rows are removed from, so no commit changes both. The totals of a removal are
-//! first put down as an object of their own under a random number; the removal's commit carries that number as an application
-//! transaction; then the totals go into the ledger and the object goes away. Whoever comes next, and before any further
-//! removal from the same table, finishes what a run that died in between left: a number the table carries was removed, and its
-//! object, if there still is one, goes into the ledger; a number it does not carry was never removed, and says nothing. Rows
-//! of the ledger are keyed by all they say, so that two who finish the same write it once.
+//! The ledger is another table than the one from which rows are removed, and no commit changes two tables. So there are three
+//! steps:
+//! 1. The totals are stored as an object of their own, with a random number as its name.
+//! 2. The commit that removes the rows carries this number, as an application transaction.
+//! 3. The totals are written to the ledger, and the object is deleted.
 //!
-//! **Invariant**: the ledger never counts a row that is still there, and lacks one that is not only until the next run.
+//! A run that was killed in between is finished by the next one, before anything else is removed from the table. If the table
+//! carries the number, its rows were removed, and the totals of the object go into the ledger. An object whose number the table
+//! does not carry belongs to a removal that never happened, and is deleted. The key of a row of the ledger is made of all its
+//! values, so two processes that finish the same removal write each row once.
+//!
+//! **Invariant**: the ledger never counts a row that is still stored. A row that was removed is missing from it until the next run
+//! at most.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What a scheduler says while it works: a line for people, or an object for machines.
+//! Events of the scheduler, each printed as a line for people or as an object for machines.
 
 use std::fmt;
 
@@ -36,7 +36,7 @@ pub enum Event {
         job: &'static str,
     },
     /// A job has ended.
-    Ended(Ran),
+    Ended(JobRun),
     /// Something that has to be tried again.
     Trouble {
         /// What.
@@ -66,7 +66,7 @@ impl Event {
 
 /// A job that ran.
 #[derive(Clone, Debug, Serialize)]
-pub struct Ran {
+pub struct JobRun {
     /// Which.
     pub job: &'static str,
     /// How it ended.
@@ -83,7 +83,7 @@ pub struct Ran {
     pub warning: Option<String>,
 }
 
-impl fmt::Display for Ran {
+impl fmt::Display for JobRun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // That nothing was to be mended is no news of nothing done: all of it was looked at.
         match (self.job, &self.outcome) {

@@ -1,11 +1,12 @@
-//! `ier run`: all jobs on their schedules, in one process, under the warehouse's [lease].
+//! `ier run`: runs all jobs on their schedules, in one process, under the warehouse's [lease].
 //!
-//! What is due is asked of the ledger of runs each time, so a restart forgets nothing, and a run by hand counts. One job runs
-//! at a time. The lease is renewed before each job and during it; when it is lost the job is dropped where it waits, which leaves
-//! nothing half done: a table changes in one commit. What the lease guarantees, and that no table depends on it, is said there.
+//! Which jobs are due is read from the ledger of runs each time. So a restart forgets nothing, and runs by hand count. One job runs
+//! at a time. The lease is renewed before each job and while it runs. If the lease is lost, the job is dropped at its next await;
+//! that leaves nothing half done, because a table changes in one commit. The module [lease] says what the lease guarantees, and why
+//! no table depends on it.
 //!
-//! What a run came to is also kept in memory: where the ledger cannot be told, a failed job waits for its next try all the
-//! same, and one that has done its work is not done again at once.
+//! The results of runs are also kept in memory. So if the ledger cannot be written, a failed job still waits for its next try, and
+//! a finished job is not repeated at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -19,28 +20,28 @@ use chrono_tz::Tz;
 use serde::Serialize;
 use tokio::time::{sleep, timeout};
 
-pub use self::events::{Event, Ran};
+pub use self::context::JobContext;
+pub use self::events::{Event, JobRun};
 pub use self::plan::JobPlan;
 pub use self::removal::{Removal, TableRemoval};
-pub use self::shift::Shift;
-pub use self::table::{Done, JOBS, Scheduled};
+pub use self::table::{JOBS, JobResult, Scheduled};
 use super::{clock, metrics, schedule};
 use crate::calendar::Schedule;
 use crate::error::{Error, Kind, Result};
-use crate::ledgers::lease::{self, Attempt, Contender, Lease, Terms};
+use crate::ledgers::lease::{self, Attempt, Candidate, Lease, Terms};
 use crate::ledgers::runs::{History, Outcome, histories};
 
-// What a scheduler says while it works: a line for people, or an object for machines.
+// Events of the scheduler, printed as a line for people or an object for machines.
 mod events;
 
-// When a job ran, and will run.
+// When each job last ran, and when it will run next.
 mod plan;
 
-// What each job that destroys would remove if it ran now: told before anybody consents, and after.
+// Previews what each job that destroys would remove now.
 mod removal;
 
-// What the jobs need to know.
-mod shift;
+// What the scheduler hands to its jobs: the warehouse, the user and their settings.
+mod context;
 
 // The jobs `ier run` can do: add one here, and its name to the settings.
 mod table;
@@ -57,7 +58,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// All jobs of a warehouse.
 pub struct Scheduler {
     /// What the jobs need to know.
-    pub shift: Shift,
+    pub context: JobContext,
     /// When each job runs.
     pub schedules: BTreeMap<String, Schedule>,
     /// In which zone that is meant.
@@ -99,7 +100,7 @@ pub struct OnceReport {
     /// Who was at work already: then nothing was done.
     pub held_by: Option<String>,
     /// What ran.
-    pub ran: Vec<Ran>,
+    pub ran: Vec<JobRun>,
     /// The jobs, after that.
     pub jobs: Vec<JobPlan>,
     /// The first job's error.
@@ -138,22 +139,22 @@ impl fmt::Display for OnceReport {
 
 impl Scheduler {
     fn now(&self) -> DateTime<Utc> {
-        self.shift.warehouse.clock().now()
+        self.context.warehouse.clock().now()
     }
 
     /// Which jobs are due now and when each will run. For jobs that destroy also what they would remove now, confirmed or not.
     /// Writes nothing.
     pub async fn plan(&self) -> Result<RunPlan> {
-        let lease = lease::newest(&self.shift.warehouse, self.terms).await?;
+        let lease = lease::newest(&self.context.warehouse, self.terms).await?;
         let holder = lease.filter(|lease| lease.until > self.now()).and_then(|lease| lease.holder().map(str::to_owned));
         let mut jobs = self.jobs().await?;
         for job in jobs.iter_mut().filter(|job| job.next.is_some()) {
             let removes = self.jobs.iter().find(|scheduled| scheduled.name == job.job).and_then(|scheduled| scheduled.destroys);
             if let Some(removes) = removes {
-                job.removal = Some(removes(self.shift.clone()).await.unwrap_or_else(|error| Removal::unknown(&error)));
+                job.removal = Some(removes(self.context.clone()).await.unwrap_or_else(|error| Removal::unknown(&error)));
             }
         }
-        let clock = match clock::check(&self.shift.warehouse, "a job that destroys or archives").await {
+        let clock = match clock::check(&self.context.warehouse, "a job that destroys or archives").await {
             Err(error) if error.kind() == Kind::Invalid => Some(error.to_string()),
             checked => checked.map(|()| None)?,
         };
@@ -162,7 +163,7 @@ impl Scheduler {
 
     async fn jobs(&self) -> Result<Vec<JobPlan>> {
         let now = self.now();
-        let mut known = histories(&self.shift.warehouse).await?;
+        let mut known = histories(&self.context.warehouse).await?;
         for (job, run) in self.memory.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             if known.get(*job).is_none_or(|known| known.started_at < run.started_at) {
                 known.insert((*job).to_owned(), run.clone());
@@ -189,12 +190,12 @@ impl Scheduler {
     }
 
     /// Does one job, and remembers what became of it.
-    async fn work(&self, job: &'static str) -> Result<(Ran, Option<Error>)> {
+    async fn work(&self, job: &'static str) -> Result<(JobRun, Option<Error>)> {
         let scheduled = self.jobs.iter().find(|scheduled| scheduled.name == job);
         let scheduled = scheduled.ok_or_else(|| Error::internal(phrase!("no job {job}")))?;
         let started_at = self.now();
-        let before = histories(&self.shift.warehouse).await?.remove(job);
-        let done = (scheduled.work)(self.shift.clone()).await;
+        let before = histories(&self.context.warehouse).await?.remove(job);
+        let done = (scheduled.work)(self.context.clone()).await;
         let finished_at = self.now();
         let (outcome, rows, report, error, warning) = match done {
             Ok(done) => (done.outcome, done.rows, Some(done.summary), done.complaint, done.unrecorded),
@@ -218,7 +219,7 @@ impl Scheduler {
         };
         let seconds = history.seconds();
         memory.insert(scheduled.name, history);
-        let ran = Ran {
+        let ran = JobRun {
             job: scheduled.name,
             outcome,
             rows,
@@ -232,7 +233,7 @@ impl Scheduler {
 
     async fn write_metrics(&self) -> Result<()> {
         let Some(path) = &self.metrics_file else { return Ok(()) };
-        metrics::write(&metrics::metrics(&self.shift.warehouse, self.terms).await?, path)
+        metrics::write(&metrics::metrics(&self.context.warehouse, self.terms).await?, path)
     }
 
     /// Does everything that is due, in order, and returns. Where another is at work it does nothing.
@@ -240,8 +241,8 @@ impl Scheduler {
     /// # Errors
     /// When the store does not answer, when the lease is lost, or `stop` says so. A job's failure is in the report.
     pub async fn once(&self, stop: impl Future<Output = Error>) -> Result<OnceReport> {
-        let mut contender = Contender::new(&self.shift.warehouse, &self.holder, self.terms);
-        let mut lease = match contender.take().await? {
+        let mut candidate = Candidate::new(&self.context.warehouse, &self.holder, self.terms);
+        let mut lease = match candidate.take().await? {
             Attempt::Ours(lease) => lease,
             Attempt::Held(newest) => {
                 let held_by = newest.holder().map(str::to_owned);
@@ -281,8 +282,8 @@ impl Scheduler {
     }
 
     /// Works, or waits for its turn, until `stop` says why to stop. `tell` hears what happens, and once a minute how things
-    /// stand. Trouble with the store ends nothing: it is told, and tried again.
-    pub async fn forever(&self, stop: impl Future<Output = Error>, tell: &(dyn Fn(&Event) -> Result<()> + Sync)) -> Result<()> {
+    /// stand. Trouble with the store ends nothing: it is reported, and the work is tried again.
+    pub async fn run_until(&self, stop: impl Future<Output = Error>, tell: &(dyn Fn(&Event) -> Result<()> + Sync)) -> Result<()> {
         let mut held: Option<Lease> = None;
         let stopped = tokio::select! {
             biased;
@@ -310,14 +311,14 @@ impl Scheduler {
         held: &mut Option<Lease>,
         tell: &(dyn Fn(&Event) -> Result<()> + Sync),
     ) -> Result<std::convert::Infallible> {
-        let mut contender = Contender::new(&self.shift.warehouse, &self.holder, self.terms);
+        let mut candidate = Candidate::new(&self.context.warehouse, &self.holder, self.terms);
         let mut reported_at: Option<DateTime<Utc>> = None;
         let mut waits_for: Option<String> = None;
         let mut measured: Option<DateTime<Utc>> = None;
         let look_lease = LOOK_LEASE.min(self.terms.ttl);
         loop {
             let Some(lease) = held.as_mut() else {
-                match contender.take().await {
+                match candidate.take().await {
                     Ok(Attempt::Ours(lease)) => {
                         tell(&Event::Took { term: lease.term() })?;
                         (*held, reported_at, waits_for) = (Some(lease), None, None);

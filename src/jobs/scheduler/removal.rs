@@ -6,7 +6,7 @@ use std::fmt;
 use chrono::Duration;
 use serde::Serialize;
 
-use super::shift::Shift;
+use super::context::JobContext;
 use crate::error::{Error, Result};
 use crate::human;
 use crate::jobs::erase::finish;
@@ -19,12 +19,12 @@ pub struct Removal {
     pub tables: Vec<TableRemoval>,
     /// What else there is to know: why nothing goes, or what waits.
     pub note: Option<String>,
-    /// Why it cannot be told, where it cannot.
+    /// Why it is not known, where it is not.
     pub unknown: Option<String>,
 }
 
 impl Removal {
-    /// What cannot be told.
+    /// A preview that could not be made.
     pub(super) fn unknown(error: &Error) -> Self {
         Self { unknown: Some(error.to_string()), ..Self::default() }
     }
@@ -54,7 +54,7 @@ impl fmt::Display for TableRemoval {
 impl fmt::Display for Removal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(why) = &self.unknown {
-            return write!(f, "what it would remove now cannot be told: {why}");
+            return write!(f, "what it would remove now is not known: {why}");
         }
         let sum = |of: fn(&TableRemoval) -> u64| self.tables.iter().map(of).sum::<u64>();
         match (sum(|table| table.rows), sum(|table| table.files)) {
@@ -70,8 +70,8 @@ impl fmt::Display for Removal {
 }
 
 /// Rows that have outlived their terms.
-pub(super) async fn of_retain(shift: Shift) -> Result<Removal> {
-    let plan = retain::plan(&shift.warehouse, &shift.retain).await?;
+pub(super) async fn of_retain(context: JobContext) -> Result<Removal> {
+    let plan = retain::plan(&context.warehouse, &context.retain).await?;
     let mut tables: BTreeMap<String, TableRemoval> = BTreeMap::new();
     for month in plan.months.iter().filter(|month| month.rows() > 0) {
         let name = month.tier.map_or_else(|| month.table.clone(), |tier| format!("{tier}/{}", month.table));
@@ -83,16 +83,16 @@ pub(super) async fn of_retain(shift: Shift) -> Result<Removal> {
 }
 
 /// Files that no table uses.
-pub(super) async fn of_vacuum(shift: Shift, retain: Duration) -> Result<Removal> {
-    let plan = vacuum::plan(&shift.warehouse, retain).await?;
+pub(super) async fn of_vacuum(context: JobContext, retain: Duration) -> Result<Removal> {
+    let plan = vacuum::plan(&context.warehouse, retain).await?;
     let removal = |table: vacuum::TableVacuum| TableRemoval { table: table.table, rows: 0, files: table.files };
     Ok(Removal { tables: plan.tables.into_iter().map(removal).collect(), note: None, unknown: None })
 }
 
 /// Old versions of what was erased.
-pub(super) async fn of_finish(shift: Shift) -> Result<Removal> {
-    let plan = finish::plan(&shift.warehouse).await?;
-    let files = finish::files(&shift.warehouse, &plan).await?;
+pub(super) async fn of_finish(context: JobContext) -> Result<Removal> {
+    let plan = finish::plan(&context.warehouse).await?;
+    let files = finish::files(&context.warehouse, &plan).await?;
     let removal = |(table, files)| TableRemoval { table, rows: 0, files };
     let waiting = (!plan.waiting.is_empty()).then(|| {
         let first = plan.waiting.iter().map(|pending| pending.due).min().unwrap_or_default();

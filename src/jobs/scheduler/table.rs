@@ -7,8 +7,8 @@ use chrono::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use super::context::JobContext;
 use super::removal::{self, Removal};
-use super::shift::Shift;
 use crate::error::{Error, Result};
 use crate::jobs::erase::finish;
 use crate::jobs::{archive, clock, compact, reconcile, retain, vacuum, verify};
@@ -24,80 +24,83 @@ pub const JOBS: &[Scheduled] = &[
     Scheduled {
         name: "archive",
         destroys: None,
-        work: |shift| {
-            as_run("archive", shift, |shift, _| async move {
-                clock::check(&shift.warehouse, "archive").await?;
-                let plan = archive::plan(&shift.warehouse, None, shift.archive_older_than_days).await?;
-                archive::execute(&shift.warehouse, plan, silent()).await
+        work: |context| {
+            as_run("archive", context, |context, _| async move {
+                clock::check(&context.warehouse, "archive").await?;
+                let plan = archive::plan(&context.warehouse, None, context.archive_older_than_days).await?;
+                archive::execute(&context.warehouse, plan, silent()).await
             })
         },
     },
     Scheduled {
         name: "compact",
         destroys: None,
-        work: |shift| {
-            as_run("compact", shift, |shift, _| async move {
-                let plan = compact::plan(&shift.warehouse, &shift.compact).await?;
-                compact::execute(&shift.warehouse, plan, &shift.compact, silent()).await
+        work: |context| {
+            as_run("compact", context, |context, _| async move {
+                let plan = compact::plan(&context.warehouse, &context.compact).await?;
+                compact::execute(&context.warehouse, plan, &context.compact, silent()).await
             })
         },
     },
     Scheduled {
         name: "retain",
-        destroys: Some(|shift| removal::of_retain(shift).boxed()),
-        work: |shift| {
-            as_run("retain", shift, |shift, _| async move {
-                clock::check(&shift.warehouse, "retain").await?;
-                let plan = retain::plan(&shift.warehouse, &shift.retain).await?;
-                retain::execute(&shift.warehouse, plan, silent()).await
+        destroys: Some(|context| removal::of_retain(context).boxed()),
+        work: |context| {
+            as_run("retain", context, |context, _| async move {
+                clock::check(&context.warehouse, "retain").await?;
+                let plan = retain::plan(&context.warehouse, &context.retain).await?;
+                retain::execute(&context.warehouse, plan, silent()).await
             })
         },
     },
     Scheduled {
         name: "vacuum",
-        destroys: Some(|shift| removal::of_vacuum(shift, Duration::days(VACUUM_RETAIN_DAYS)).boxed()),
-        work: |shift| {
-            as_run("vacuum", shift, |shift, _| async move {
-                clock::check(&shift.warehouse, "vacuum").await?;
-                vacuum::execute(vacuum::plan(&shift.warehouse, Duration::days(VACUUM_RETAIN_DAYS)).await?, silent()).await
+        destroys: Some(|context| removal::of_vacuum(context, Duration::days(VACUUM_RETAIN_DAYS)).boxed()),
+        work: |context| {
+            as_run("vacuum", context, |context, _| async move {
+                clock::check(&context.warehouse, "vacuum").await?;
+                vacuum::execute(vacuum::plan(&context.warehouse, Duration::days(VACUUM_RETAIN_DAYS)).await?, silent()).await
             })
         },
     },
     Scheduled {
         name: "finish_erasures",
-        destroys: Some(|shift| removal::of_finish(shift).boxed()),
-        work: |shift| {
-            as_run("finish_erasures", shift, |shift, _| async move {
-                clock::check(&shift.warehouse, "finish_erasures").await?;
-                finish::execute(&shift.warehouse, finish::plan(&shift.warehouse).await?, silent()).await
+        destroys: Some(|context| removal::of_finish(context).boxed()),
+        work: |context| {
+            as_run("finish_erasures", context, |context, _| async move {
+                clock::check(&context.warehouse, "finish_erasures").await?;
+                finish::execute(&context.warehouse, finish::plan(&context.warehouse).await?, silent()).await
             })
         },
     },
     Scheduled {
         name: "verify",
         destroys: None,
-        work: |shift| {
-            as_run("verify", shift, |shift, _| async move {
-                let choices =
-                    verify::Choices { look_up_key: shift.look_up_key, retain: Duration::days(VACUUM_RETAIN_DAYS), sweep: false };
-                verify::execute(&shift.warehouse, verify::plan(&shift.warehouse, None).await?, choices, silent()).await
+        work: |context| {
+            as_run("verify", context, |context, _| async move {
+                let choices = verify::Choices {
+                    look_up_key: context.look_up_key,
+                    retain: Duration::days(VACUUM_RETAIN_DAYS),
+                    sweep: false,
+                };
+                verify::execute(&context.warehouse, verify::plan(&context.warehouse, None).await?, choices, silent()).await
             })
         },
     },
     Scheduled {
         name: "reconcile",
         destroys: None,
-        work: |shift| {
-            as_run("reconcile", shift, |shift, _| async move {
-                let engine = Engine::open(shift.warehouse.clone(), shift.limits).await?;
-                reconcile::reconcile(&shift.warehouse, &engine, false, &silent()).await
+        work: |context| {
+            as_run("reconcile", context, |context, _| async move {
+                let engine = Engine::open(context.warehouse.clone(), context.limits).await?;
+                reconcile::reconcile(&context.warehouse, &engine, false, &silent()).await
             })
         },
     },
 ];
 
 /// A function that previews what a job would remove now.
-type PreviewFn = fn(Shift) -> BoxFuture<'static, Result<Removal>>;
+type PreviewFn = fn(JobContext) -> BoxFuture<'static, Result<Removal>>;
 
 /// A job that can be scheduled.
 pub struct Scheduled {
@@ -106,12 +109,12 @@ pub struct Scheduled {
     /// Says what it would remove now, if it destroys anything: then it wants a consent of its own.
     pub destroys: Option<PreviewFn>,
     /// Does it, and writes the run down.
-    pub work: fn(Shift) -> BoxFuture<'static, Result<Done>>,
+    pub work: fn(JobContext) -> BoxFuture<'static, Result<JobResult>>,
 }
 
 /// The result of a job.
 #[derive(Debug)]
-pub struct Done {
+pub struct JobResult {
     /// How it ended.
     pub outcome: Outcome,
     /// Its rows.
@@ -131,16 +134,16 @@ fn silent() -> Arc<dyn Progress> {
 /// Does a job's work as a run of the ledger.
 fn as_run<R, F>(
     job: &'static str,
-    shift: Shift,
-    work: impl FnOnce(Shift, String) -> F + Send + 'static,
-) -> BoxFuture<'static, Result<Done>>
+    context: JobContext,
+    work: impl FnOnce(JobContext, String) -> F + Send + 'static,
+) -> BoxFuture<'static, Result<JobResult>>
 where
     R: Report + Send + Sync,
     F: Future<Output = Result<R>> + Send,
 {
     async move {
-        let (warehouse, who) = (shift.warehouse.clone(), shift.who.clone());
-        let ended = recorded(&warehouse, job, &who, |run_id| work(shift, run_id)).await?;
+        let (warehouse, who) = (context.warehouse.clone(), context.who.clone());
+        let ended = recorded(&warehouse, job, &who, |run_id| work(context, run_id)).await?;
         let complaint = ended.report.complaint();
         let outcome = match (&complaint, ended.report.changed()) {
             (Some(_), _) => Outcome::Failed,
@@ -148,7 +151,7 @@ where
             (None, false) => Outcome::Nothing,
         };
         let (rows, summary) = (ended.report.rows(), ended.report.to_string());
-        Ok(Done { outcome, rows, summary, complaint, unrecorded: ended.unrecorded })
+        Ok(JobResult { outcome, rows, summary, complaint, unrecorded: ended.unrecorded })
     }
     .boxed()
 }

@@ -41,7 +41,7 @@ use crate::tiers::pin::{Pinned, pin};
 use crate::tiers::suppressed;
 use crate::tiers::warehouse::Warehouse;
 
-// What a verification found, for people and machines.
+// The report of a verification, for people and machines.
 mod report;
 
 /// Bytes of files held at once, in MiB. A larger file than this is read alone.

@@ -1,4 +1,4 @@
-//! What a verification found, for people and machines.
+//! The report of a verification, for people and machines.
 
 use std::fmt;
 use std::sync::Arc;

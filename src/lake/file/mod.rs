@@ -2,41 +2,41 @@
 //!
 //! Nothing here knows which files a table has.
 
-// Names of our entries in the tags of a file's log entry.
+// The names of the tags that we add to a file's log entry.
 pub mod tags;
 
-// How a file is laid out: encodings, pages, row groups.
+// The layout of a file: encodings, pages, row groups.
 pub mod layout;
 
 // Rows in file order: sorting a batch, and merging sorted streams into one.
 pub mod sort;
 
-// What a file carries beside its rows, where no other engine looks.
+// The appendix of a file: its rollup and its rare rows, which other engines do not see.
 pub mod appendix;
 
-// The rollup of a file: how many of its rows have the same send, hour and outcome.
+// The rollup of a file: how many of its rows share the same send, hour and outcome.
 pub mod rollup;
 
-// The rare rows of a file: those that bounced hard or unsubscribed, once more and together.
+// The rare rows of a file: a second copy of the rows that bounced hard or unsubscribed.
 pub mod rare;
 
-// Pages read straight from their bytes, where the parquet crate's readers cost more than the rows.
+// A reader of single pages, for look-ups of a few people's rows.
 pub mod pages;
 
 // Checksums of a file's pages: a changed byte is found when the page is read.
 pub mod checksums;
 
-// A file on its way to the store: row groups go out as they are complete, hashed, their pages summed.
+// Writes a file to the store while it is being made.
 pub(in crate::lake) mod sink;
 
-// How a file's bytes are asked for: in few requests, and none is passed on unchecked.
+// Reads the bytes of data files: in few requests, and with every byte verified.
 pub mod reader;
 
-// Footers, page indexes, dictionaries and rollups, kept in memory within a budget.
+// A cache of footers, page indexes, dictionaries and rollups.
 pub mod footers;
 
-// An open file: whole rows or some columns, in file order, in lake types.
+// An open file: reads all rows or some columns, in file order.
 pub mod open;
 
-// Searching the bytes of one object for texts, whatever encodes or compresses them.
+// Searches the bytes of one object for texts, through its encodings and compression.
 pub mod search;

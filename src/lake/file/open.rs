@@ -1,4 +1,4 @@
-//! An open data file: reads all rows or some columns, in file order, in lake types.
+//! An open data file: reads all rows or some columns, in file order, in lake types. Finds rows by their keys or by values of a column.
 
 use std::collections::HashSet;
 use std::ops::Range;

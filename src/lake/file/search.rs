@@ -70,7 +70,7 @@ impl Needle {
         if let Ok(id) = SfId::parse(text) {
             return Ok(Self { text: text.to_owned(), forms: vec![id.as_str15().into()], what: TextKind::Id });
         }
-        // Letters beyond ASCII stand as they were given, in small or in capital letters.
+        // Letters beyond ASCII stand as they were given, in lower or upper case.
         let forms: BTreeSet<Vec<u8>> = [text.to_owned(), text.to_lowercase(), text.to_uppercase()]
             .into_iter()
             .map(|form| form.into_bytes().to_ascii_lowercase())
@@ -80,7 +80,7 @@ impl Needle {
         Ok(Self { text: text.to_owned(), forms: forms.into_iter().collect(), what })
     }
 
-    /// Does it stand in some bytes? Where case does not matter they are in small letters.
+    /// Does it stand in some bytes? Where case does not matter they are in lower case.
     fn stands_in(&self, bytes: &[u8], look: MatchMode) -> bool {
         self.forms.iter().any(|form| places(bytes, form).any(|at| self.stands_at(bytes, at, form.len(), look)))
     }

@@ -1,4 +1,4 @@
-//! Names of our entries in the tags of a file's log entry.
+//! The names of the tags that we add to a file's log entry, such as `ier.blake3` for its hash.
 
 /// blake3 hash of the file's bytes, in hexadecimal.
 pub const BLAKE3: &str = "ier.blake3";

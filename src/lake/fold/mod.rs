@@ -1,8 +1,9 @@
-//! The fold: the only way in which rows of a partition change.
+//! The fold: how the rows of a partition change.
 //!
 //! `fold(files, changes)` takes the partition's sorted files, leaves out the removed rows, merges the incoming rows in order, and
 //! writes new sorted files. Upsert, archiving, late updates, compaction (no changes) and erasure (only removals) are folds with
-//! different changes. Memory is bounded by the changes and one batch a file, never by the partition.
+//! different changes. Memory is bounded by the changes and one batch a file, never by the partition. Where few rows of a large file
+//! are removed, a [`splice`] does the same with less work.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -22,19 +23,19 @@ use crate::lake::file::sort::{BATCH_ROWS, Sorted, merge, sort};
 use crate::lake::log::snapshot::DataFile;
 use crate::lake::log::table::LakeTable;
 
-// Writing sorted rows as files: each is hashed as it is written, and comes out as its log entry.
+// Writes sorted rows as data files, and returns their log entries.
 pub mod write;
 
-// A temporary file of batches and numbers that wait on disk.
+// A temporary file for batches and numbers that wait on disk.
 pub(crate) mod scratch;
 
-// Finds keys of a load that occur in more than one partition.
+// Finds the keys of a load that occur in more than one partition.
 pub mod cross_partition;
 
-// Rows waiting to be folded, sorted into their partitions.
+// Rows that wait to be folded, by partition; rows beyond the memory budget wait on disk.
 pub mod spill;
 
-// The splice: a file without some of its rows, made by copying what does not change.
+// Makes a new file without some rows of an old one, by copying the row groups that do not change.
 pub mod splice;
 
 /// The positions of wanted keys: for each file, the numbers of their rows (ascending).

@@ -28,7 +28,7 @@ use crate::record::fields::{Kind, Table, hidden};
 
 /// Writes sorted rows of one partition into files of at most about [`FILE_BYTES`]; returns their log entries, in order.
 ///
-/// Nothing becomes visible: the files are part of the table only when their entries are committed. `written` is told
+/// Nothing becomes visible: the files are part of the table only when their entries are committed. `written` gets
 /// the rows of each batch, for progress bars.
 pub async fn write(
     table: &LakeTable,

@@ -1,4 +1,4 @@
-//! Who wrote a log entry of another engine, as far as the entry itself says.
+//! Tells whether another engine wrote a log entry that has no seal, and which one, as far as the entry says so itself.
 
 use std::fmt;
 

@@ -1,4 +1,8 @@
-//! The one function that changes a table (Rule 10).
+//! Commits a change to a table. This is the only function that changes one (Rule 10).
+//!
+//! A change adds files, removes files and sets application transactions, in one log entry. It was prepared on a snapshot; if
+//! anybody has committed since, the commit fails with a conflict, and the caller prepares it again on the newest snapshot. An error
+//! always means that nothing was committed: after one, the log is read again for the commit's own number.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -140,13 +144,13 @@ async fn overtaken(table: &LakeTable, base: Option<u64>) -> Result<Error> {
 /// to vacuum.
 ///
 /// They may hold rows that were erased meanwhile, so they should not wait for it.
-pub async fn forsake(table: &LakeTable, adds: &[Add]) {
+pub async fn discard(table: &LakeTable, adds: &[Add]) {
     let paths: Vec<String> = adds.iter().map(|add| add.path.clone()).collect();
-    forsake_paths(table, &paths).await;
+    discard_paths(table, &paths).await;
 }
 
-/// [`forsake`] by paths below the table; those that are not there are passed over.
-pub async fn forsake_paths(table: &LakeTable, paths: &[String]) {
+/// [`discard`] by paths below the table; those that are not there are passed over.
+pub async fn discard_paths(table: &LakeTable, paths: &[String]) {
     for path in paths {
         let path = Path::from_iter(table.folder.parts().chain(Path::from(path.as_str()).parts()));
         // The change is made anew whatever becomes of its first files.

@@ -124,7 +124,7 @@ async fn read(table: &LakeTable, place: &Path) -> Result<Option<bytes::Bytes>> {
 /// What others left in a log beside entries: checkpoints without a seal, whatever is of a version that goes, and the hint to them.
 async fn notes(table: &LakeTable, objects: &[ObjectMeta], first: Option<u64>) -> Result<Vec<Path>> {
     let mut notes = Vec::new();
-    for object in objects.iter().filter(|object| !paths::is_aside(&object.location)) {
+    for object in objects.iter().filter(|object| !paths::is_temporary(&object.location)) {
         let place = &object.location;
         let is_note = match paths::log_object(place) {
             Some(LogObject::Entry(_)) => false,

@@ -111,7 +111,7 @@ async fn wrong(table: &LakeTable, location: &Path, what: LogObject) -> Result<Op
                 (LogObject::Entry(_), None) => Problem { foreign: false, ..broken(found) },
                 _ => broken(found),
             }),
-            Ok(()) => table.markers.bears_out(&table.sealed_name(location), &bytes).await?.err().map(broken),
+            Ok(()) => table.markers.check_belongs(&table.sealed_name(location), &bytes).await?.err().map(broken),
         },
         LogObject::Checkpoint(_) => {
             let seals = sealed::seals(&table.store, location).await?;

@@ -159,7 +159,7 @@ impl Markers {
     ///
     /// # Errors
     /// Unavailable when what is needed to tell cannot be read.
-    pub(crate) async fn bears_out(&self, object: &str, bytes: &[u8]) -> Result<Result<(), SealError>> {
+    pub(crate) async fn check_belongs(&self, object: &str, bytes: &[u8]) -> Result<Result<(), SealError>> {
         let Some(place) = seal::stated_place(bytes) else { return self.was_there_before(object, bytes).await };
         if place.object != object {
             return Ok(Err(SealError::Displaced(place.object)));
@@ -247,7 +247,7 @@ impl Markers {
             .buffer_unordered(READS);
         while let Some(entry) = reads.try_next().await? {
             let Some((version, place, bytes)) = entry else { continue };
-            // What is damaged, or another program's, is told when it is read; it gets no place.
+            // What is damaged, or another program's, is reported when it is read; it gets no place.
             if seal::check(&bytes).is_err() {
                 continue;
             }
@@ -269,7 +269,7 @@ impl Markers {
         for role in paths::Role::ALL {
             let folder = folder.clone().join(role.folder());
             let mut logs = self.store.list(Some(&folder)).try_filter(|object| {
-                std::future::ready(paths::log_object(&object.location).is_some() && !paths::is_aside(&object.location))
+                std::future::ready(paths::log_object(&object.location).is_some() && !paths::is_temporary(&object.location))
             });
             if logs.try_next().await.context(|| phrase!("cannot list {folder}"))?.is_some() {
                 return Ok(true);

@@ -1,46 +1,46 @@
 //! One Delta log: which files a table has, what proves that, and the one function that changes it.
 
-// Seals: the hash that a sealed object carries in itself, and where it belongs.
+// Seals: the hash that an object carries in itself, and where it belongs.
 pub mod seal;
 
-// The marker: by which a warehouse knows that it is one, in which format, and which one.
+// The marker of a warehouse: its format and its id.
 pub mod marker;
 
-// Who wrote a log entry of another engine.
+// Tells whether another engine wrote a log entry, and which one.
 mod authorship;
 
-// A store that seals a table's log as it is written, and checks it as it is read.
+// A store wrapper that seals a table's log when it is written, and checks it when it is read.
 mod sealed;
 
-// The store of a warehouse, and what all of its tables share: the marker, and the footers kept in memory.
+// The store of a warehouse, and what its tables share: the marker, and a cache of footers.
 pub mod root;
 
-// Which files are live at one version of a table, and what the log knows about each.
+// A snapshot: which files are live at one version of a table, and what the log knows about each.
 pub mod snapshot;
 
-// A table of the lake: where it stands, what columns it has, and its newest snapshot.
+// A table of the lake: its folder, its columns, and its newest snapshot.
 pub mod table;
 
-// How many rows a table ever took in and gave up for good, by month.
+// The tally of a table: how many rows it ever took in and gave up for good, by month.
 pub mod tally;
 
 // Checks before a commit that the files it adds exist.
 mod existence;
 
-// Entries and checkpoints that no reader needs go when they are thirty days old.
+// Deletes log entries and checkpoints that no reader needs, when they are thirty days old.
 mod cleanup;
 
-// The one function that changes a table (Rule 10).
+// Commits a change to a table. No other function changes one (Rule 10).
 pub mod commit;
 
-// A table's log, looked at from end to end: is each of its objects as it was written, and is none missing?
+// Checks a table's log from end to end.
 pub mod logs;
 
-// Sweeping files that no snapshot needs any more: replaced ones past their retention, and what lost commits left behind.
+// Deletes files that no snapshot needs any more.
 pub mod vacuum;
 
-// What a table once held and was made to forget goes from the store as well.
+// The purge: deletes from the store what a table held and was made to forget.
 pub mod purge;
 
-// What other engines wrote into a table's log, and the way back.
+// Finds what other engines wrote into a table's log, and takes it back.
 pub mod foreign;

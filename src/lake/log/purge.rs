@@ -67,7 +67,7 @@ pub async fn purge(table: &LakeTable, until: Option<u64>, columns: &[&str], refu
     let live: HashSet<&str> = snapshot.files().map(|file| file.add.path.as_str()).collect();
     let mut purged = Purged::default();
     // What was to become an entry holds the bounds of its files, too. Whoever is just about to give it its name writes it again.
-    for object in log.iter().filter(|object| paths::is_aside(&object.location)) {
+    for object in log.iter().filter(|object| paths::is_temporary(&object.location)) {
         table.delete(&object.location).await?;
         purged.files += 1;
         purged.bytes += object.size;
@@ -156,7 +156,7 @@ async fn rewrite_entries(
             // What is damaged, or another's, is not to be sealed as if it were sound.
             let name = table.sealed_name(&place);
             seal::check(&bytes).map_err(|broken| seal::damage(&place, &broken))?;
-            table.markers.bears_out(&name, &bytes).await?.map_err(|broken| seal::damage(&place, &broken))?;
+            table.markers.check_belongs(&name, &bytes).await?.map_err(|broken| seal::damage(&place, &broken))?;
             let belongs = table.markers.known().await?.map(|marker| marker.place_of(name).text());
             let Some(text) = forgetful(&bytes, &place, version, live, belongs, &mut removed)? else { break };
             let sealed = seal::sealed(text.as_bytes());

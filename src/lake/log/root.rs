@@ -1,4 +1,4 @@
-//! The store of a warehouse, and what all of its tables share: the marker, and the footers kept in memory.
+//! The store of a warehouse, and what its tables share: the marker, and a cache of footers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -94,13 +94,13 @@ pub(crate) fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(sealed)
 }
 
-/// Does a log entry, or what else carries a seal in itself, bear it out?
+/// Checks the seal that an object carries in itself.
 pub fn check(bytes: &[u8]) -> Result<(), SealError> {
     let digits = digits(bytes).ok_or(SealError::Unsealed)?;
     if bytes[digits.clone()] == *hash_without(bytes, &digits).as_bytes() { Ok(()) } else { Err(SealError::Altered) }
 }
 
-/// The seal a sealed object states, borne out or not.
+/// The seal that an object carries, right or wrong.
 pub(crate) fn stated(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(&bytes[digits(bytes)?]).ok()
 }
@@ -114,7 +114,7 @@ pub(crate) fn stated_place(bytes: &[u8]) -> Option<Place> {
     Some(Place { warehouse: warehouse.to_owned(), object: object.to_owned() })
 }
 
-/// The error that a broken seal is.
+/// The error for a broken seal.
 pub(crate) fn damage(location: &Path, broken: &SealError) -> Error {
     Error::corrupt(phrase!(
         "{location} {broken}; restore it from a copy of the warehouse, and run `ier verify`, which names all that is damaged"

@@ -141,7 +141,7 @@ impl Sealed {
         marker.map_err(carried)?;
         let mut listed = listed?;
         // What a writer was stopped at has no name of its own, and is no entry.
-        listed.retain(|object| !paths::is_aside(&object.location));
+        listed.retain(|object| !paths::is_temporary(&object.location));
         listed.sort_by(|a, b| a.location.cmp(&b.location));
         if listed.is_empty() {
             return Ok(false);
@@ -164,7 +164,7 @@ impl Sealed {
             LogObject::Checkpoint(version) => checkpoint == Some(*version),
             LogObject::LastCheckpoint => false,
         });
-        // What is damaged or gone is told when it is asked for again.
+        // What is damaged or gone is reported when it is asked for again.
         let reads = wanted.map(|(location, what)| async move { drop(self.whole(&location, what).await) });
         futures::stream::iter(reads).buffer_unordered(READS).collect::<()>().await;
         Ok(true)
@@ -198,8 +198,8 @@ impl Sealed {
         paths::sealed_name(&self.table, location)
     }
 
-    async fn bears_out(&self, location: &Path, bytes: &[u8]) -> Result<Result<(), SealError>, Error> {
-        self.markers.bears_out(&self.name_of(location), bytes).await
+    async fn check_belongs(&self, location: &Path, bytes: &[u8]) -> Result<Result<(), SealError>, Error> {
+        self.markers.check_belongs(&self.name_of(location), bytes).await
     }
 
     fn is_hidden(&self, location: &Path) -> bool {
@@ -219,8 +219,8 @@ impl Sealed {
                     Some(written) => self.refuse(|| written.refusal(location)),
                     None => self.note(location, broken, false),
                 })?;
-                let borne_out = self.bears_out(location, &bytes).await.map_err(carried)?;
-                borne_out.map_err(|broken| self.note(location, broken, false))?;
+                let checked = self.check_belongs(location, &bytes).await.map_err(carried)?;
+                checked.map_err(|broken| self.note(location, broken, false))?;
                 if let Some(entries) = locked(&self.state.entries).as_mut().filter(|entries| entries.bytes < ENTRIES_BYTES) {
                     entries.bytes += bytes.len();
                     entries.by_path.insert(location.clone(), (meta.clone(), bytes.clone()));
@@ -237,7 +237,7 @@ impl Sealed {
                     None => self.fetch(location).await?,
                 };
                 check(&bytes).map_err(|_| absent(location))?;
-                self.bears_out(location, &bytes).await.map_err(carried)?.map_err(|_| absent(location))?;
+                self.check_belongs(location, &bytes).await.map_err(carried)?.map_err(|_| absent(location))?;
                 Ok((meta, bytes))
             }
             LogObject::Checkpoint(_) => {

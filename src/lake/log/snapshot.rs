@@ -1,4 +1,4 @@
-//! Which files are live at one version of a table, and what the log knows about each.
+//! A snapshot: which files are live at one version of a table, and what the log knows about each.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A table of the lake: where it stands, what columns it has, and its newest snapshot.
+//! A table of the lake: its folder, its columns, and its newest snapshot.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -107,7 +107,7 @@ pub async fn read(table: &LakeTable, snapshot: &Snapshot) -> Result<Tally> {
         Err(error) => return Err(Error::from(error).context(phrase!("cannot read {path}"))),
     };
     seal::check(&bytes).map_err(|broken| seal::damage(&path, &broken))?;
-    table.markers.bears_out(&table.sealed_name(&path), &bytes).await?.map_err(|broken| seal::damage(&path, &broken))?;
+    table.markers.check_belongs(&table.sealed_name(&path), &bytes).await?.map_err(|broken| seal::damage(&path, &broken))?;
     let unreadable = |error| Error::corrupt(phrase!("{path} is no tally: {error}"));
     let mut tally: serde_json::Value = serde_json::from_slice(&bytes).map_err(unreadable)?;
     if let Some(fields) = tally.as_object_mut() {

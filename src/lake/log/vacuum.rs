@@ -11,7 +11,7 @@ use super::table::LakeTable;
 use super::tally;
 use crate::clock::Clock;
 use crate::error::{Context, Result};
-use crate::lake::paths::{self, is_aside, is_log};
+use crate::lake::paths::{self, is_log, is_temporary};
 
 /// For so many days logs say when a file was taken out of its table: then their entries may be gone. Longer patience than this
 /// could not be kept.
@@ -32,13 +32,13 @@ pub async fn plan(table: &LakeTable, retain: Duration, clock: &dyn Clock) -> Res
     // A seal is needed as long as its checkpoint is there.
     let checkpoints: HashSet<String> = objects
         .iter()
-        .filter(|object| is_log(&object.location) && !is_aside(&object.location))
+        .filter(|object| is_log(&object.location) && !is_temporary(&object.location))
         .filter_map(|object| object.location.filename().map(str::to_owned))
         .collect();
     let seals = |object: &ObjectMeta| paths::sealed_checkpoint(&object.location).is_some_and(|name| checkpoints.contains(&name));
     Ok(objects
         .into_iter()
-        .filter(|object| (!is_log(&object.location) || is_aside(&object.location)) && !seals(object))
+        .filter(|object| (!is_log(&object.location) || is_temporary(&object.location)) && !seals(object))
         .filter(|object| {
             object.last_modified < cutoff && !live.contains(&object.location) && !removed_lately.contains(&object.location)
         })

@@ -1,4 +1,4 @@
-//! Reading a table's files: for folding and verifying as they are, for SQL in a plan.
+//! Reads a table's files: as they are for folds and verification, in a plan for SQL.
 
 use std::sync::Arc;
 
@@ -12,28 +12,28 @@ use crate::lake::file::reader::Reader;
 use crate::lake::log::snapshot::DataFile;
 use crate::lake::log::table::LakeTable;
 
-// Rows decoded from bytes that were read this moment and have the hash the log promises.
+// Decodes rows from bytes that were read just now and have the hash in the log.
 pub mod proof;
 
-// Reading back what was written, before anything relies on it.
+// Reads new files back, and compares their rows with those that were written.
 pub mod verify;
 
-// One file, looked at from end to end: are its bytes and rows what the log says?
+// Checks one file from end to end: its hash, and what the log says of its rows.
 pub mod inspect;
 
-// A tier's rows before they are read: what is known of them.
+// How a tier may be read: whether the wanted rows are few, or rare, and whether raw pages are allowed.
 pub mod tier;
 
-// The rows of a few people, by the shortest way there is.
+// Reads the rows of a few people in as few requests as possible.
 pub mod people;
 
-// Rows together with the place where they stand: file and number of the row in it.
+// Reads rows together with their positions: the file, and the number of the row in it.
 pub mod placed;
 
-// Reading for SQL what files carry beside their rows: rollups, and rare rows.
+// Plan nodes that read rollups and rare rows for SQL.
 pub mod appendix_scan;
 
-// Reading a table for SQL: which files, which of their pages, in a plan DataFusion can optimise.
+// Reads a table for SQL: chooses files and pages, and makes a plan that DataFusion can optimise.
 pub mod scan;
 
 /// Opens a file of a table: one request for footer and page index.

@@ -1,4 +1,4 @@
-//! Rows together with their position: the file, and the number of the row in it.
+//! Reads rows together with their positions: the file, and the number of the row in it.
 //!
 //! Files never change and are never overwritten, so a position is valid as long as its file is kept.
 

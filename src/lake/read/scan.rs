@@ -1,7 +1,7 @@
-//! Reading a table for SQL: which files, which of their pages, in a plan DataFusion can optimise.
+//! Reads a table for SQL: chooses files and pages, and makes a plan that DataFusion can optimise.
 //!
-//! The plan is a plain `DataSourceExec` over Parquet, built from the snapshot: files are left out by the log's
-//! statistics before they are opened, row groups and pages by their own; footers and page indexes are cached.
+//! The plan is a plain `DataSourceExec` over Parquet, built from the snapshot. Files are left out by the log's statistics before
+//! they are opened, row groups and pages by their own statistics. Footers and page indexes are cached.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -105,7 +105,7 @@ pub fn plan(
     union(plans)
 }
 
-/// All of several plans.
+/// One plan with the rows of all of these.
 pub fn union(mut plans: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
     match plans.len() {
         1 => Ok(plans.remove(0)),

@@ -1,4 +1,5 @@
-//! A tier's rows before they are read.
+//! How a tier's files may be read for a statement: whether the wanted rows are few, whether all of them are rare rows, and whether
+//! raw pages are allowed.
 
 /// What is known about a tier's rows before they are read, and how they may be read.
 #[derive(Clone, Copy, Debug)]

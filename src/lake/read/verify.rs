@@ -1,4 +1,4 @@
-//! Reading back what was written, before anything relies on it.
+//! Reads files back after they were written, and compares their rows with those that went in, before anything relies on them.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The store of a URL, made durable on a local disk, and counted.
+//! Opens the store of a URL: made durable on a local disk, and counted.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -61,7 +61,7 @@ pub fn open(location: &str, options: &BTreeMap<String, String>) -> Result<Opened
         distant => {
             let store = remote::open(&url, &distant, options).context(opening)?;
             let counted = Counted::new(store, traffic.clone(), false);
-            Arc::new(ProbedStore::new(Arc::new(counted), &base, &way(&url, options)))
+            Arc::new(ProbedStore::new(Arc::new(counted), &base, &server_identity(&url, options)))
         }
     };
     Ok(Opened { url, store, base, traffic })
@@ -77,7 +77,7 @@ fn is_misread(name: &str) -> bool {
 }
 
 /// All that decides to which server requests go, and how it is asked to keep its promises.
-fn way(url: &Url, options: &BTreeMap<String, String>) -> String {
+fn server_identity(url: &Url, options: &BTreeMap<String, String>) -> String {
     let decides =
         |key: &String| ["endpoint", "base_url", "conditional", "emulator", "account_name"].iter().any(|part| key.contains(part));
     let options = options.iter().filter(|(key, _)| decides(key)).map(|(key, value)| format!("\n{key}={value}"));

@@ -33,7 +33,7 @@ use url::Url;
 use crate::error::{Error, Result};
 use crate::settings::store::RETRY_SECS;
 
-/// A server that is started anew is back before.
+/// How long requests are retried by default: a server that restarts takes less.
 const RETRY_SECS_DEFAULT: u64 = 60;
 
 /// What is sent again is not signed again, and signatures last for some minutes.
@@ -42,7 +42,7 @@ const RETRY_SECS_MAX: u64 = 240;
 /// The first wait before a request is sent again, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(4));
 
-/// Time decides, not this.
+/// More retries than the time allows, so that the time decides.
 const RETRIES: usize = 10_000;
 
 /// The addresses of clouds' metadata services, which give a machine its credentials. Elsewhere no server answers there.

@@ -1,4 +1,4 @@
-//! What runs along an axis: moments, and how values are told.
+//! How the values of an axis are written: moments in a zone, counts, shares in percent.
 
 use arrow::array::timezone::Tz as ArrowTz;
 use chrono::{DateTime, TimeZone};
@@ -25,7 +25,7 @@ impl Time {
 pub(super) enum Unit {
     /// Whole numbers.
     Count,
-    /// Shares of 1, told in percent.
+    /// Shares of 1, written in percent.
     Share,
     Number,
 }

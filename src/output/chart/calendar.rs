@@ -1,4 +1,4 @@
-//! Marks of a time axis: whole minutes, hours, days, months, years, as the clock on the wall shows them.
+//! Chooses the marks of a time axis: whole minutes, hours, days, months or years, in local time.
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, TimeDelta, TimeZone};
 

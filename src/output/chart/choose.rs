@@ -1,4 +1,4 @@
-//! Which chart an answer is, by its columns.
+//! Chooses the kind of chart for an answer, by its columns.
 //!
 //! | columns | chart |
 //! |---|---|
@@ -192,7 +192,7 @@ struct Categories {
     of_row: Vec<usize>,
 }
 
-/// Text stands as the answer has it, what has an order in that.
+/// Labels of text stay in the order of the answer; numbers and days are sorted.
 fn categories(column: &Column) -> Categories {
     let labels = column.labels();
     let mut rows: Vec<usize> = (0..labels.len()).collect();

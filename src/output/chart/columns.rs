@@ -1,4 +1,4 @@
-//! The columns of an answer as a chart takes them: moments, numbers, labels.
+//! Converts the columns of an answer into what a chart needs: moments, numbers, labels.
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::{CastOptions, cast_with_options, concat};

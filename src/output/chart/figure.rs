@@ -1,4 +1,4 @@
-//! What is to be drawn, before anybody draws it.
+//! The data of a chart: its axes, lines, bars or cells. The drawing modules turn it into characters or SVG.
 
 use super::axis::{Time, Unit};
 
@@ -38,7 +38,7 @@ pub(super) struct Bars {
     pub(super) unit: Unit,
 }
 
-/// A value for each label.
+/// The values of one series, one for each label.
 pub(super) struct BarSeries {
     pub(super) name: String,
     pub(super) values: Vec<Option<f64>>,

@@ -1,4 +1,4 @@
-//! What is drawn.
+//! The kinds of charts, and the word by which a user asks for each.
 
 use clap::ValueEnum;
 

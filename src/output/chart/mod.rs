@@ -1,8 +1,8 @@
-//! An answer as a picture: lines over time, bars, or a heat map, for a terminal, as SVG or as PNG.
+//! An answer as a chart: lines over time, bars, or a heat map, for a terminal, as SVG or as PNG.
 //!
-//! Which of the three is chosen from the columns and what they hold ([`choose`]), never from a guess at meaning; what cannot be
-//! drawn honestly is refused with a sentence on what could be. A chart is for the eye, so it takes few rows, and these are held.
-//! The same answer is drawn the same on every machine: no fonts, no locale and no clock of the machine come into it.
+//! The kind is chosen from the types of the columns ([`choose`]), never by a guess at their meaning. What cannot be drawn honestly
+//! is refused, with a sentence on what could be drawn. A chart is for the eye, so it takes few rows, and these are held in memory.
+//! The same answer gives the same drawing on every machine: fonts, locale and clock of the machine have no influence.
 
 use std::io::Write;
 
@@ -16,34 +16,34 @@ use crate::human;
 
 pub use self::kind::Kind;
 
-// What is drawn.
+// The kinds of charts.
 pub mod kind;
 
-// What runs along an axis: moments, and how values are told.
+// How the values of an axis are written: moments in a zone, counts, shares.
 mod axis;
 
-// The columns of an answer as a chart takes them: moments, numbers, labels.
+// Converts the columns of an answer for a chart: moments, numbers, labels.
 mod columns;
 
-// Which chart an answer is, by its columns.
+// Chooses the kind of chart for an answer, by its columns.
 mod choose;
 
-// What is to be drawn, before anybody draws it.
+// The data of a chart: its axes, lines, bars or cells, before it is drawn.
 mod figure;
 
-// Axes with round numbers, and numbers as people read them.
+// Makes axes with round numbers, and formats their numbers.
 mod scale;
 
-// Marks of a time axis, as the clock on the wall shows them.
+// Chooses the marks of a time axis: whole minutes, hours, days, months or years.
 mod calendar;
 
-// Drawn with characters.
+// Draws a chart with characters.
 mod terminal;
 
-// Drawn as SVG.
+// Draws a chart as SVG.
 mod svg;
 
-// The SVG as dots.
+// Renders the SVG as PNG.
 mod png;
 
 /// The chart of rows that are there already, as SVG, of the columns at these places.

@@ -1,4 +1,4 @@
-//! The SVG as dots.
+//! Renders a chart's SVG as PNG.
 //!
 //! # Decisions
 //! - 2026-11-22 **The PNG is our SVG, drawn by `resvg` with a font that is part of the program.** One drawing to keep

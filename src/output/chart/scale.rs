@@ -1,6 +1,6 @@
-//! Axes with round numbers, and numbers as people read them.
+//! Makes axes with round numbers, and formats numbers for them.
 //!
-//! Only the four operations, which every machine computes alike; logarithms it may not.
+//! It uses only the four basic operations, which have the same result on every machine; logarithms may not.
 
 use super::axis::Unit;
 
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_told_for_people() {
+    fn values_are_formatted_for_people() {
         assert_eq!(formatted(1_234_567.0, Unit::Count), "1,234,567");
         assert_eq!(formatted(-1234.5, Unit::Number), "−1,234.5");
         assert_eq!(formatted(1.0 / 3.0, Unit::Number), "0.3333");

@@ -1,7 +1,8 @@
-//! A chart as SVG, complete in itself: no script, no picture or font from elsewhere.
+//! Draws a chart as SVG, complete in itself: no script, no picture or font from elsewhere.
 //!
-//! Colours are those of Okabe and Ito, which most colour-blind people tell apart; lines also differ in dashes and marks, bars
-//! stand in the order of the legend, and a heat map is one hue from light to dark: all can be read in black and white.
+//! The colours are those of Okabe and Ito, which most colour-blind people can distinguish. Lines also differ in dashes and marks,
+//! bars stand in the order of the legend, and a heat map is one hue from light to dark. So all charts can be read in black and
+//! white.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! A chart in characters: as wide as the terminal, without colours, so that it can be piped, pasted and printed.
+//! Draws a chart with characters: as wide as the terminal, without colours, so that it can be piped, pasted and printed.
 //!
 //! # Decisions
 //! - 2026-11-22 **Charts in a terminal have no colours.** They can be piped, pasted and printed; lines differ in marks.
@@ -15,7 +15,7 @@ const PLOT_ROWS: usize = 16;
 const MAX_LABEL: usize = 24;
 /// No chart is narrower.
 const LEAST_COLUMNS: usize = 48;
-/// What tells lines apart, where they have a point.
+/// The marks of lines at their points.
 const MARKS: [char; 8] = ['●', '▲', '■', '◆', '○', '△', '□', '◇'];
 /// The least room between two marks of a line.
 const BETWEEN_MARKS: usize = 6;

@@ -1,4 +1,4 @@
-//! What a spreadsheet shows of each type of column.
+//! Converts the values of a column to cells of a spreadsheet.
 
 use std::borrow::Cow;
 

@@ -1,9 +1,9 @@
-//! A spreadsheet: sheets of up to 1,048,575 rows each below a bold, frozen header with a filter.
+//! Writes a spreadsheet: sheets of up to 1,048,575 rows, each below a bold, frozen header with a filter.
 //!
-//! What a spreadsheet would spoil is text: whole numbers of more than 15 digits (it keeps no more), dates before March 1900 (its
-//! calendar begins there), what is no number. Text is never a formula. Moments carry no zone in a spreadsheet, so the header
-//! names it: `date_sent (UTC)`. A text no cell can hold is refused, not cut. Rows wait in temporary files until the last: a
-//! spreadsheet's beginning says how many sheets there are.
+//! Values that a spreadsheet would change are written as text: whole numbers of more than 15 digits, dates before March 1900, and
+//! what is no number. Text is never a formula. Moments have no zone in a spreadsheet, so the header names it: `date_sent (UTC)`. A
+//! text that is too long for a cell is refused, not cut. Rows wait in temporary files until the last one, because the beginning of
+//! the file says how many sheets there are.
 //!
 //! # Decisions
 //! - 2026-11-22 **A spreadsheet's moments are wall time in the zone shown, and the header names the zone.** A cell knows no
@@ -27,7 +27,7 @@ use super::width::width;
 use crate::error::{Error, Result};
 use crate::human;
 
-// What a spreadsheet shows of each type of column.
+// Converts values to cells of a spreadsheet.
 mod cells;
 
 /// Rows of a sheet, its header among them: a spreadsheet's own limit.

@@ -1,4 +1,4 @@
-//! Arrays as Postgres writes them in text: `{a,"b c",NULL}`.
+//! Writes arrays as text in Postgres' form: `{a,"b c",NULL}`.
 
 use datafusion::sql::sqlparser::ast::{Array, Expr, Value, ValueWithSpan};
 

@@ -471,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_is_told() {
+    fn the_memory_held_is_reported() {
         let texts = |from: usize| -> ArrayRef {
             Arc::new(
                 (from..from + 1_000)

@@ -1,4 +1,4 @@
-//! `mail_outcome(…)`: how a mail arrived, by the rule that audits use ([`crate::record::outcome`]).
+//! `mail_outcome(…)`: whether and how an e-mail arrived, by the rule that audits use ([`crate::record::outcome`]).
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
 use crate::record::fields::Kind;
-use crate::record::outcome::{At, Marks, outcome};
+use crate::record::outcome::{Marks, MaybeMicros, outcome};
 
 /// `mail_outcome(hard_bounce, soft_bounce, date_bounced, opened, date_opened, clicked, last_clicked, date_unsubscribed)`.
 #[derive(Debug, Eq, Hash, PartialEq)]
@@ -48,11 +48,11 @@ impl ScalarUDFImpl for MailOutcome {
             [0, 1, 2, 3].map(|at| moments[at].as_primitive::<TimestampMicrosecondType>());
         let flags = [0, 1, 3, 5].map(|at| arrays[at].as_boolean());
         let is = |flag: usize, row: usize| flags[flag].is_valid(row) && flags[flag].value(row);
-        let at = |moments: &arrow::array::TimestampMicrosecondArray, row: usize| -> At {
+        let at = |moments: &arrow::array::TimestampMicrosecondArray, row: usize| -> MaybeMicros {
             moments.is_valid(row).then(|| moments.value(row))
         };
         let outcomes = (0..arrays[0].len()).map(|row| {
-            let used = |flag: bool, at: At| (flag || at.is_some()).then_some(at);
+            let used = |flag: bool, at: MaybeMicros| (flag || at.is_some()).then_some(at);
             let marks = Marks {
                 hard_bounce: is(0, row),
                 soft_bounce: is(1, row),

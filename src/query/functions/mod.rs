@@ -1,4 +1,4 @@
-//! SQL functions of our own, and the calendar functions made fast for UTC.
+//! SQL functions of our own, and DataFusion's calendar functions made fast for UTC.
 
 use std::sync::Arc;
 
@@ -24,34 +24,34 @@ use crate::record::id::SfId;
 // `observed_versions(observed)`: a row's versions as the engine saw them.
 mod versions;
 
-// The calendar in people's time: `local_day(date_sent)` and its like.
+// Calendar functions in local time: `local_day(date_sent)` and others.
 pub mod local_time;
 
-// Functions that know who is one person.
+// SQL functions that use the ledger of aliases: which ids are one person.
 pub mod identity;
 
-// Matching of texts as people compare them: `has_words(email_name, 'giving day')`.
+// SQL functions that match texts as people compare them: `has_words(email_name, 'giving day')`.
 mod text_match;
 
-// `mail_outcome(…)`: how a mail arrived.
+// `mail_outcome(…)`: whether and how an e-mail arrived.
 mod mail_outcome;
 
-// Measures and other short expressions that have one definition: `sql/macros.sql`.
+// Macros: measures and other short expressions, defined in `sql/macros.sql`.
 pub(super) mod macros;
 
-// The reference of all functions of this engine.
+// The reference of all functions of this engine, which the manual prints.
 mod reference;
 
-// Patterns as Postgres writes them.
+// Translates Postgres' patterns of `to_char` and `SIMILAR TO`.
 mod patterns;
 
-// Arrays as Postgres writes them in text.
+// Writes arrays as Postgres does: `{a,"b c",NULL}`.
 pub mod array_text;
 
-// What hands used to other databases type.
+// Translates functions and notations of other databases.
 pub(super) mod idioms;
 
-// `count(DISTINCT x)` by group, in one table for all groups.
+// `count(DISTINCT x)` by group, with one hash table for all groups.
 pub(super) mod distinct;
 
 /// Registers all of them with a session.

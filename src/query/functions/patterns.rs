@@ -1,4 +1,4 @@
-//! Patterns as Postgres writes them: of `to_char`, and of `SIMILAR TO`.
+//! Translates Postgres' patterns, of `to_char` and of `SIMILAR TO`, into those that the engine knows.
 
 use crate::error::{Error, Result};
 

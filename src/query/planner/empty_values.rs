@@ -1,10 +1,11 @@
-//! A value that another statement answers is null where that statement has no row.
+//! Lets the value of a scalar subquery be null, because the subquery may have no row.
 //!
-//! `(SELECT y.n FROM … WHERE …) IS NULL` is true where nothing is found, whatever the column says of itself. DataFusion 55.2 takes a value for
-//! never null when its column is never null, and so answers `IS NULL` by false before it looks: rows are lost without a word, and a
-//! list that shows such a value fails. Upstream has mended it after 55.2 (issue 24513, pull request 24516). Until then the column of
-//! such a statement passes a function that gives what it gets and does not promise that it is never null; an aggregate of all rows, which
-//! has a row always, needs none.
+//! **Why.** `(SELECT y.n FROM … WHERE …) IS NULL` is true if the subquery has no row, even if the column `n` is never null.
+//! DataFusion 55.2 takes such a value for never null, and replaces `IS NULL` by false before it runs: rows are silently lost, and a
+//! list that shows such a value fails. It is mended upstream after 55.2 (issue 24513, pull request 24516).
+//!
+//! **How.** Until then the column passes through a function that returns its argument and does not promise that it is never null. A
+//! subquery that aggregates all rows always has a row, and needs no such function.
 
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use datafusion::optimizer::AnalyzerRule;
 
 use super::subqueries::is_one_row;
 
-/// Lets values of other statements be null. Before anything asks what may be.
+/// Lets values of subqueries be null. It runs before any rule that uses what may be null.
 #[derive(Debug)]
 pub struct EmptyValues;
 

@@ -1,4 +1,4 @@
-//! Decides whether an expression has the same value for all rows that a row of a rollup stands for.
+//! Decides whether an expression has the same value for all rows that a row of a rollup stands for, so that the rollup can be used.
 
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -9,8 +9,8 @@ use datafusion::logical_expr::{BinaryExpr, Cast, Expr, Operator};
 use crate::lake::file::rollup::{Exactness, HOUR_MICROS};
 use crate::query::functions::local_time;
 
-/// Has an expression the same value for all rows that a row of a rollup stands for, and is that known? `exactness` says how much is told
-/// of a column.
+/// Has an expression the same value for all rows that a row of a rollup stands for, and is that known? `exactness` says how exactly
+/// a rollup has a column.
 pub(crate) fn is_exact(expr: &Expr, exactness: &dyn Fn(&Column) -> Exactness) -> bool {
     let exactness_of = |expr: &Expr| match expr {
         Expr::Column(column) => exactness(column),

@@ -14,7 +14,7 @@ use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Operator};
 use datafusion::optimizer::AnalyzerRule;
 
-/// Refuses what would be answered wrongly.
+/// Refuses grouping sets that DataFusion would answer wrongly.
 #[derive(Debug)]
 pub struct FixedGroupings;
 

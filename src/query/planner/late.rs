@@ -1,4 +1,4 @@
-//! The filter that hides overridden rows: an archived row is not shown when a late row in hot has its key.
+//! The filter that hides overridden rows: an archived row is not shown if a late row in hot has its key.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -27,7 +27,7 @@ use crate::record::id::SfId;
 /// Characters of the short form of an id.
 const SHORT: usize = 15;
 
-/// Names of columns that hold ids, ours and Salesforce's, in small letters.
+/// Names of columns that hold ids, ours and Salesforce's, in lower case.
 static IDS: LazyLock<HashSet<String>> = LazyLock::new(|| {
     let of_table = |fields: Vec<[String; 2]>| fields.into_iter().flatten();
     TABLES
@@ -39,7 +39,7 @@ static IDS: LazyLock<HashSet<String>> = LazyLock::new(|| {
         .collect()
 });
 
-/// Ids of 15 characters find those of 18. Before types are made to fit.
+/// Makes ids of 15 characters find those of 18. It runs before types are coerced.
 #[derive(Debug)]
 pub struct ShortIds;
 
@@ -97,7 +97,7 @@ fn id_of(expr: &Expr) -> Option<[String; 2]> {
     Some([id.as_str().to_owned(), text.clone()])
 }
 
-/// Texts that are compared with a boolean.
+/// Makes texts that are compared with a boolean booleans.
 #[derive(Debug)]
 pub struct BoolLiterals;
 

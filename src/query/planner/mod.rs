@@ -2,56 +2,56 @@
 //!
 //! Each shortcut gives the same answer as the plan it replaces, and can be switched off ([`shortcuts`]).
 
-// The short ways, each of which may be switched off.
+// The list of the planner's shortcuts, each of which can be switched off.
 pub mod shortcuts;
 
-// Whether a rollup has the exact value of an expression.
+// Decides whether an expression can be computed from a row of a rollup.
 mod exactness;
 
-// Which files hold rows that a statement wants, and whether these are few: the rollups know to the row.
+// Selects the files that hold rows a statement wants, by counting these rows in the rollups.
 mod selection;
 
-// Archived rows whose key a late hot row has are not shown.
+// The filter that hides archived rows which a late row in hot overrides.
 pub mod late;
 
-// What SQL sees of a table: hot over archive, pinned when it is read.
+// The table providers: hot and archive as one table.
 pub mod provider;
 
-// Questions over all people, answered from the rollups of files.
+// Answers questions over all people from the rollups of files.
 pub(super) mod rollups;
 
-// The rules of a physical planner.
+// The type of the physical planner's list of rules.
 pub(super) mod rules;
 
-// Filters are handed down by name only where a name says which column is meant.
+// Allows filters to be pushed down by column name only where the name is unique.
 pub(super) mod pushdown;
 
-// Filters on a text, tested once for each different text of a batch.
+// Evaluates a filter on a text column once for each distinct value of a batch.
 pub(super) mod once;
 
-// Joins make pauses, so that a statement can be stopped.
+// Makes joins yield to the scheduler, so that a statement can be stopped.
 pub(super) mod yields;
 
-// Ids of 15 characters, and texts beside a yes or no.
+// Interprets literals by the column they are compared with: short ids, texts beside a boolean.
 pub(super) mod literals;
 
-// Moments in a zone, taken for what the clock on the wall shows.
+// Converts a moment to a zone's wall clock before its zone is dropped.
 pub(super) mod wall_clock;
 
-// IN, ANY, ALL and EXISTS over nulls: what the standard says they mean.
+// Rewrites IN, ANY, ALL and EXISTS with subqueries, so that nulls count as the standard says.
 pub(super) mod subqueries;
 
-// A value of a statement without rows is null.
+// Lets the value of a subquery be null, because it may have no row.
 pub(super) mod empty_values;
 
-// Grouping sets over columns that the statement fixes are refused.
+// Refuses grouping sets over columns that the statement fixes to one value.
 pub(super) mod grouping_sets;
 
-// An aggregate of all rows keeps conditions above it.
+// Keeps conditions above an aggregate of all rows.
 pub(super) mod one_row;
 
-// Window functions over whole partitions, some partitions at a time.
+// Computes window functions over whole partitions for some partitions at a time.
 pub(super) mod windows;
 
-// Grouping by person without hashing every row.
+// Groups by person without hashing every row.
 pub mod runs;

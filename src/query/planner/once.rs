@@ -110,7 +110,7 @@ impl OncePerText {
     }
 }
 
-/// Does it do more than compare?
+/// Does a condition call a function or match a pattern, so that it is costly?
 fn is_costly(part: &Arc<dyn PhysicalExpr>) -> bool {
     use Operator::{RegexIMatch, RegexMatch, RegexNotIMatch, RegexNotMatch};
     let has_pattern = |part: &BinaryExpr| matches!(part.op(), RegexMatch | RegexIMatch | RegexNotMatch | RegexNotIMatch);

@@ -1,12 +1,15 @@
-//! What has one row keeps it from conditions above: an aggregate of all rows.
+//! Keeps conditions above an aggregate of all rows.
 //!
-//! An aggregate without GROUP BY has one row, whatever there is. DataFusion 55.2 hands a condition that names no column, once it is clear that
-//! what it names is the same in every row (`ON x.c = y.c AND x.c IS NULL`, `WHERE x.c LIKE '%b'`, where `c` is `'a'`), down through
-//! joins and conditions, and through the aggregate, which then has its row all the same: a row is shown that should not. A
-//! condition does not pass a limit, so each such aggregate below a condition or a join gets one, of the one row it has.
+//! **Why.** An aggregate without GROUP BY has exactly one row, whatever its input is. DataFusion 55.2 pushes a condition that uses
+//! no column down through it; a condition becomes such a one when its columns are the same in every row (`ON x.c = y.c AND x.c IS
+//! NULL`, `WHERE x.c LIKE '%b'`, where `c` is `'a'`). Below the aggregate the condition has no effect: the aggregate still has its
+//! one row, and a row is shown that should not be.
 //!
-//! Until 2026-11-28 only the sides of joins got one: between join and aggregate there may be a condition, such as one with
-//! NOT IN (seed 12067 beside SQLite).
+//! **How.** A condition is never pushed through a limit. So each aggregate of this kind below a condition or a join gets a limit of
+//! one row, which changes nothing else.
+//!
+//! Until 2026-11-28 only the sides of joins got one. But there may be a condition between join and aggregate, such as one with NOT
+//! IN (seed 12067, compared with SQLite).
 
 use std::sync::Arc;
 

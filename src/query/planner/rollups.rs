@@ -30,7 +30,7 @@ use super::provider::TableView;
 use super::shortcuts::Shortcuts;
 use crate::lake::file::rollup::{Exactness, FIRST, LAST, ROWS, exactness};
 
-/// The rule.
+/// The rule that makes aggregates read rollups.
 #[derive(Debug)]
 pub struct CountMerged;
 
@@ -60,7 +60,7 @@ impl OptimizerRule for CountMerged {
 /// [`crate::lake::file::rollup::own_fields`].
 struct MergedRows {
     plan: LogicalPlan,
-    /// Columns that are not told exactly.
+    /// Columns that the rollup does not have exactly.
     vague: HashMap<Column, Exactness>,
 }
 

@@ -1,4 +1,4 @@
-//! The rules of the physical planner.
+//! The type of the physical planner's list of rules.
 
 use std::sync::Arc;
 

@@ -1,19 +1,20 @@
-//! What `IN`, `ANY`, `ALL` and `EXISTS` ask of another statement, put so that nulls count as the standard says.
+//! Rewrites `IN`, `ANY`, `ALL` and `EXISTS` with subqueries, so that nulls count as the SQL standard says.
 //!
-//! `x NOT IN (SELECT y …)` is unknown where no y is x and one is null, or x is null and there is a y. DataFusion 55.2 knows that of
-//! one shape alone: a column, a statement that asks nothing of the one around it, and nothing but AND around the condition. Of all
-//! others it gives wrong rows without a word. So each is written here as what the standard says it means, in `EXISTS`, which
-//! has two outcomes:
+//! **Why.** `x NOT IN (SELECT y …)` is unknown if no y equals x and either some y is null, or x is null and there is a y.
+//! DataFusion 55.2 does this right in one case only: x is a column, the subquery is not correlated, and nothing but AND surrounds
+//! the condition. In all other cases it silently gives wrong rows.
 //!
-//! - where only what is true is kept: no y is x, and no y is null, and x is not null or there is no y;
-//! - elsewhere: `CASE WHEN` there is a y that is x `THEN true WHEN` x or a y is null `THEN null ELSE false END`.
+//! **How.** Each condition is rewritten in terms of `EXISTS`, which is never unknown:
+//! - In a filter, where only true counts: no y equals x, and no y is null, and x is not null or there is no y.
+//! - Elsewhere: `CASE WHEN` some y equals x `THEN true WHEN` x is null or some y is `THEN null ELSE false END`, where x counts as
+//!   null only if there is a y.
 //!
-//! An `EXISTS` becomes a semi or an anti join; one that stands within something else, or in the list of a SELECT, a mark join. The
-//! columns these join by have names of their own.
-//! A condition that names no column and asks another statement becomes an `EXISTS`, too, that stays where it stands.
+//! DataFusion plans an `EXISTS` as a semi or an anti join; inside another expression, or in the list of a SELECT, as a mark join.
+//! The columns by which these join get names that nothing else has. A condition without columns of its own that has a subquery also
+//! becomes an `EXISTS`, one that is not moved.
 //!
 //! **Faults of DataFusion 55.2 that this is about**, to be looked at with each upgrade. `tests/it/sqlite/upstream.rs` asks each of
-//! DataFusion itself and fails when it is mended; `tests/it/sqlite` holds our answers against SQLite's:
+//! DataFusion itself and fails when it is mended; `tests/it/sqlite` compares our answers with SQLite's:
 //!
 //! | asked | DataFusion 55.2 | upstream (apache/datafusion) |
 //! |---|---|---|
@@ -53,7 +54,7 @@ use crate::error::sql_errors::ANOTHER_WAY;
 /// The name of a subquery's column; no other column may have it.
 const ANSWER: &str = "__answer";
 
-/// Questions to other statements, where nulls count. To be applied once types fit.
+/// Rewrites conditions on subqueries. It runs after types are coerced.
 #[derive(Debug)]
 pub struct NullsInSubqueries;
 
@@ -184,7 +185,7 @@ fn three_valued(expr: Expr, schema: &DFSchema) -> DfResult<Expr> {
     .data()
 }
 
-/// Is x in what a statement answers?
+/// The question whether x is among the rows of a subquery.
 struct Question {
     /// As the statement sees it: of the one around.
     x: Expr,

@@ -17,7 +17,7 @@ use datafusion::optimizer::AnalyzerRule;
 
 use crate::record::fields::UTC;
 
-/// Zones are applied where they are lost. Before types are made to fit.
+/// Applies zones where they are dropped. It runs before types are coerced.
 #[derive(Debug)]
 pub struct WallClock;
 

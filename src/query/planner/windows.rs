@@ -4,7 +4,7 @@
 //! person_id)`), copies them into one batch, and does not tell the memory pool.
 //!
 //! **How.** The rows come sorted by partition, so a partition is complete when the next one begins. [`WindowsInTurn`] hands
-//! DataFusion's own plan as many partitions as make a batch of some size, and then the next ones. The pool is told of all rows
+//! DataFusion's own plan as many partitions as make a batch of some size, and then the next ones. The memory pool counts all rows
 //! held at once. A single partition that is too large for the pool is refused, and so is a function over too many rows without
 //! partitions (`OVER ()`).
 
@@ -35,7 +35,7 @@ const TOGETHER_ROWS: usize = 16 << 10;
 /// How often rows are in memory while functions are computed: as they came, and put together.
 const COPIES: usize = 2;
 
-/// Windows are computed some partitions at a time.
+/// The rule that makes windows compute some partitions at a time.
 #[derive(Debug)]
 pub struct WindowsByPartition;
 
@@ -217,7 +217,7 @@ fn bytes(rows: &RecordBatch, seen: &mut HashSet<usize>) -> usize {
     rows.columns().iter().map(|column| bytes_of(&column.to_data(), seen)).sum::<usize>() * COPIES
 }
 
-/// Rows in the place of an input.
+/// A plan that returns given rows, in the place of an input.
 struct SomeRows {
     /// The input.
     like: Arc<dyn ExecutionPlan>,

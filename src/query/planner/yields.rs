@@ -13,7 +13,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coop::CooperativeExec;
 
-/// Lets joins make pauses. Comes last: other rules look for joins below their parents.
+/// Makes joins yield. It runs last, because other rules look for joins below their parents.
 #[derive(Debug)]
 pub struct JoinsYield;
 

@@ -1,4 +1,4 @@
-//! What a column and a table are, and what follows from that.
+//! The types that describe a column and a table: the kind of values, where they come from, and how a table finds a row by its key.
 
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};

@@ -1,5 +1,5 @@
-//! Tables that are no objects of Salesforce but say what its records are worth: e-mails that were withheld, what was loaded,
-//! and which ids are one person. They have none of the system columns.
+//! Tables that are not objects of Salesforce but say how far its records can be relied on: e-mails that were withheld, what was
+//! loaded, and which ids are one person. They have none of the system columns.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use super::column::{Field, KeyRule, Kind, Table, custom_fields, hidden};
 
 /// E-mails that were not sent, from the NotSent files of tracking extracts: the only record of a send withheld.
 ///
-/// A person held back twice by one job (a triggered send has one for ever) has two rows, told apart by their moment. The
+/// A person held back twice by one job (a triggered send has one for ever) has two rows, which differ in their moment. The
 /// person is the contact or lead the subscriber key names, if it names one.
 pub(super) fn not_sent() -> Table {
     use Kind::{Id, Label, Text, Time};

@@ -1,8 +1,8 @@
-//! The one table of columns: every table of the warehouse, its columns, and all that follows from them.
+//! The definition of every table of the warehouse, with its columns.
 //!
-//! Reading exports (which header means which column), the Arrow and Delta schemas, statistics columns, encodings, the SQL
-//! schema and the `salesforce` schema are all derived from the [`Table`] values built here; a column is added by adding
-//! one line.
+//! All else is derived from the [`Table`] values built here: which header of an export means which column, the Arrow and Delta
+//! schemas, the columns with statistics, the encodings, the SQL schema and the `salesforce` schema. A column is added by adding one
+//! line.
 
 use std::sync::{Arc, LazyLock};
 
@@ -13,16 +13,16 @@ pub use self::column::{
 };
 pub use self::spans::{VALID_FROM, VALID_TO, is_span};
 
-// What a column and a table are, and what follows from that.
+// The types that describe a column and a table.
 mod column;
 
-// Tables that say what records are worth: e-mails that were withheld, what was loaded, which ids are one person.
+// Tables about records: e-mails that were withheld, what was loaded, which ids are one person.
 mod evidence;
 
-// When a row of people's attributes holds.
+// The columns that say from when until when a row of people's attributes holds.
 mod spans;
 
-// Tables in which jobs keep what they did and what they must heed.
+// Tables in which jobs keep what they did and what they must respect.
 mod work;
 
 /// Individual Email Results: one row per e-mail and recipient.

@@ -1,4 +1,4 @@
-//! When a row of people's attributes holds.
+//! The columns `valid_from` and `valid_to`, which say from when until when a row of people's attributes holds.
 
 /// Since when a row of people's attributes holds; null: from the beginning of the records.
 pub const VALID_FROM: &str = "valid_from";

@@ -1,4 +1,4 @@
-//! Tables in which jobs keep what they did and what they must heed: runs, legal holds, erasures, ids given out for deletion,
+//! Tables in which jobs keep what they did and what they must respect: runs, legal holds, erasures, ids given out for deletion,
 //! totals of what retention removed, files that were given up. All are ledgers: a row stays as it was first written.
 
 use super::column::{Field, KeyRule, Kind, Table};

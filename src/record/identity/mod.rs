@@ -1,9 +1,9 @@
-//! Who is one person: ids that were merged, converted or declared to be the same.
+//! Which ids are one person: ids that were merged, converted or declared to be the same.
 //!
-//! Salesforce gives a person a new id whenever a lead is converted and leaves old ones behind whenever contacts are merged;
-//! their e-mails stay under the old ids for ever. Each such step is an edge, *alias became person*, and a person is the set
-//! of all ids that edges connect. Sets do not depend on the order in which edges arrive, on one that comes twice, or on
-//! loops; and because edges are only ever added, ids once known to be one person's stay so (an undelete does not undo a merge).
+//! Salesforce gives a person a new id when a lead is converted, and leaves old ids behind when contacts are merged. Their e-mails
+//! stay under the old ids for ever. Each such step is an edge, *alias became person*, and a person is the set of all ids that edges
+//! connect. The sets do not depend on the order in which edges arrive, nor on repeated edges or loops. Edges are only ever added,
+//! so ids that were known to be one person's stay so: an undelete in Salesforce does not undo a merge.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use super::id::{CONTACT_PREFIX, SfId};
 
 /// The source of an alias.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum How {
+pub enum AliasSource {
     /// Two contacts, or two leads, were merged.
     Merge,
     /// A lead was converted into a contact.
@@ -23,9 +23,10 @@ pub enum How {
     Hand,
 }
 
-impl How {
+impl AliasSource {
     /// Every way with its name as stored and shown.
-    const NAMES: [(How, &'static str); 3] = [(How::Merge, "merge"), (How::Conversion, "conversion"), (How::Hand, "hand")];
+    const NAMES: [(AliasSource, &'static str); 3] =
+        [(AliasSource::Merge, "merge"), (AliasSource::Conversion, "conversion"), (AliasSource::Hand, "hand")];
 
     /// Its name as stored and shown.
     pub fn name(self) -> &'static str {
@@ -49,7 +50,7 @@ pub struct Edge {
     /// The id it became.
     pub person: SfId,
     /// How that is known.
-    pub how: How,
+    pub how: AliasSource,
     /// Why, where somebody said so.
     pub reason: Option<Box<str>>,
     /// Who said so.
@@ -58,7 +59,7 @@ pub struct Edge {
 
 impl Edge {
     /// The identity of an edge, whenever and by whom it was declared.
-    pub fn key(&self) -> (SfId, SfId, How) {
+    pub fn key(&self) -> (SfId, SfId, AliasSource) {
         (self.alias, self.person, self.how)
     }
 }
@@ -160,12 +161,12 @@ impl Identities {
     }
 
     /// Is this edge known?
-    pub fn find(&self, alias: &SfId, person: &SfId, how: How) -> Option<&Edge> {
+    pub fn find(&self, alias: &SfId, person: &SfId, how: AliasSource) -> Option<&Edge> {
         self.edges_of(alias.as_str()).iter().find(|edge| edge.key() == (*alias, *person, how))
     }
 
     /// The way from an id to one it became, edge by edge; nothing where it never did.
-    pub fn way(&self, from: &SfId, to: &SfId) -> Vec<&Edge> {
+    pub fn alias_path(&self, from: &SfId, to: &SfId) -> Vec<&Edge> {
         let mut became: HashMap<SfId, Vec<&Edge>> = HashMap::new();
         for edge in self.edges_of(from.as_str()) {
             became.entry(edge.alias).or_default().push(edge);
@@ -183,10 +184,10 @@ impl Identities {
                 }
             }
         }
-        let mut way: Vec<&Edge> =
+        let mut alias_path: Vec<&Edge> =
             std::iter::successors(reached_by.get(to), |edge| reached_by.get(&edge.alias)).copied().collect();
-        way.reverse();
-        way
+        alias_path.reverse();
+        alias_path
     }
 
     /// All edges.

@@ -12,7 +12,7 @@ fn lead(number: u32) -> SfId {
     SfId::parse(&format!("00Qf4{number:010}")).expect("an id")
 }
 
-fn edge(alias: SfId, person: SfId, how: How, day: i64) -> Edge {
+fn edge(alias: SfId, person: SfId, how: AliasSource, day: i64) -> Edge {
     let learned_at = DateTime::from_timestamp(1_750_000_000 + day * 86_400, 0).expect("a day");
     Edge { learned_at, alias, person, how, reason: None, author: None }
 }
@@ -33,20 +33,24 @@ fn said(identities: &Identities, of: &[SfId]) -> Vec<(Vec<String>, String, Vec<E
 #[test]
 fn merged_twice_and_converted_before() {
     let (a, b, c) = (contact(3), contact(2), contact(1));
-    let edges = [edge(lead(1), b, How::Conversion, 0), edge(a, b, How::Merge, 1), edge(b, c, How::Merge, 2)];
+    let edges =
+        [edge(lead(1), b, AliasSource::Conversion, 0), edge(a, b, AliasSource::Merge, 1), edge(b, c, AliasSource::Merge, 2)];
     let identities = Identities::new(edges.clone());
     for id in [a, b, c, lead(1)] {
         assert_eq!(ids(&identities, id), [c, b, a, lead(1)].map(|id| id.to_string()), "{id}");
         assert_eq!(identities.canonical(id.as_str()), c.as_str(), "{id}");
         assert_eq!(identities.edges_of(id.as_str()), edges, "{id}");
     }
-    assert_eq!(identities.way(&a, &c), [&edges[1], &edges[2]]);
-    assert!(identities.way(&c, &a).is_empty() && identities.way(&a, &a).is_empty());
+    assert_eq!(identities.alias_path(&a, &c), [&edges[1], &edges[2]]);
+    assert!(identities.alias_path(&c, &a).is_empty() && identities.alias_path(&a, &a).is_empty());
 }
 
 #[test]
 fn somebody_with_one_id() {
-    let identities = Identities::new([edge(contact(1), contact(1), How::Hand, 0), edge(contact(2), contact(3), How::Merge, 0)]);
+    let identities = Identities::new([
+        edge(contact(1), contact(1), AliasSource::Hand, 0),
+        edge(contact(2), contact(3), AliasSource::Merge, 0),
+    ]);
     for id in [contact(1).as_str(), contact(9).as_str(), "no id at all"] {
         assert_eq!((identities.ids_of(id), identities.canonical(id)), (vec![id], id));
         assert!(identities.edges_of(id).is_empty() && !identities.has_others(id));
@@ -55,20 +59,23 @@ fn somebody_with_one_id() {
 
 #[test]
 fn the_canonical_id() {
-    let hand = |a, b| edge(a, b, How::Hand, 0);
+    let hand = |a, b| edge(a, b, AliasSource::Hand, 0);
     for (edges, canonical) in [
         // The winner, though its id is greater.
-        (vec![edge(contact(1), contact(2), How::Merge, 0)], contact(2)),
+        (vec![edge(contact(1), contact(2), AliasSource::Merge, 0)], contact(2)),
         // A contact, though it is said to be an alias of a lead.
         (vec![hand(contact(1), lead(1))], contact(1)),
         // Two winners: the least.
-        (vec![edge(contact(5), contact(4), How::Merge, 0), edge(contact(5), contact(3), How::Merge, 1)], contact(3)),
+        (
+            vec![edge(contact(5), contact(4), AliasSource::Merge, 0), edge(contact(5), contact(3), AliasSource::Merge, 1)],
+            contact(3),
+        ),
         // A loop: all are aliases.
         (vec![hand(contact(3), contact(2)), hand(contact(2), contact(1)), hand(contact(1), contact(3))], contact(1)),
         // A loop with a way out.
         (vec![hand(contact(1), contact(2)), hand(contact(2), contact(1)), hand(contact(2), contact(7))], contact(7)),
         // Leads only.
-        (vec![edge(lead(1), lead(2), How::Merge, 0)], lead(2)),
+        (vec![edge(lead(1), lead(2), AliasSource::Merge, 0)], lead(2)),
     ] {
         let identities = Identities::new(edges.clone());
         for id in edges.iter().flat_map(|edge| [edge.alias, edge.person]) {
@@ -78,21 +85,21 @@ fn the_canonical_id() {
 }
 
 #[test]
-fn of_an_edge_told_twice_the_first_stays() {
-    let mut first = edge(contact(1), contact(2), How::Hand, 1);
+fn of_an_edge_learned_twice_the_first_stays() {
+    let mut first = edge(contact(1), contact(2), AliasSource::Hand, 1);
     first.reason = Some("same badge".into());
-    let later = edge(contact(1), contact(2), How::Hand, 2);
-    let merged = edge(contact(1), contact(2), How::Merge, 3);
+    let later = edge(contact(1), contact(2), AliasSource::Hand, 2);
+    let merged = edge(contact(1), contact(2), AliasSource::Merge, 3);
     let identities = Identities::new([later, merged.clone(), first.clone()]);
     assert_eq!(identities.edges_of(contact(2).as_str()), [first.clone(), merged]);
-    assert_eq!(identities.find(&contact(1), &contact(2), How::Hand), Some(&first));
-    assert_eq!(identities.find(&contact(2), &contact(1), How::Hand), None);
+    assert_eq!(identities.find(&contact(1), &contact(2), AliasSource::Hand), Some(&first));
+    assert_eq!(identities.find(&contact(2), &contact(1), AliasSource::Hand), None);
 }
 
 /// Edges between a few ids, as they come: loops, repeats and edges to oneself among them.
 fn any_edges() -> impl Strategy<Value = Vec<Edge>> {
     let id = (0u32..9, any::<bool>()).prop_map(|(number, is_lead)| if is_lead { lead(number) } else { contact(number) });
-    let how = prop_oneof![Just(How::Merge), Just(How::Conversion), Just(How::Hand)];
+    let how = prop_oneof![Just(AliasSource::Merge), Just(AliasSource::Conversion), Just(AliasSource::Hand)];
     let any_edge = (id.clone(), id, how, 0i64..5).prop_map(|(alias, person, how, day)| edge(alias, person, how, day));
     prop::collection::vec(any_edge, 0..14)
 }
@@ -157,7 +164,7 @@ proptest! {
             if from == to || alias == to || (is_contact(alias) && !is_contact(to)) || (is_contact(from) && !is_contact(to)) {
                 continue;
             }
-            let how = if is_contact(alias) == is_contact(to) { How::Merge } else { How::Conversion };
+            let how = if is_contact(alias) == is_contact(to) { AliasSource::Merge } else { AliasSource::Conversion };
             edges.push(edge(alias, to, how, day as i64));
             for id in owner.values_mut().filter(|id| **id == from) {
                 *id = to;
@@ -183,9 +190,9 @@ fn is_lead(id: &str) -> bool {
 #[test]
 fn a_hundred_thousand_edges_are_made_in_no_time() {
     // Long chains, which a careless union would walk again and again.
-    let edges = (0..100_000).map(|number| edge(contact(number), contact(number + 1), How::Merge, 0));
+    let edges = (0..100_000).map(|number| edge(contact(number), contact(number + 1), AliasSource::Merge, 0));
     let identities = Identities::new(edges);
     assert_eq!(identities.ids_of(contact(77).as_str()).len(), 100_001);
     assert_eq!(identities.canonical(contact(0).as_str()), contact(100_000).as_str());
-    assert_eq!(identities.way(&contact(0), &contact(100_000)).len(), 100_000);
+    assert_eq!(identities.alias_path(&contact(0), &contact(100_000)).len(), 100_000);
 }

@@ -76,7 +76,7 @@ pub fn columns(table: &Table) -> Vec<&'static str> {
 
 /// The names of one version or of one stored row.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Known {
+pub struct RecordNames {
     /// The key it has.
     pub key: String,
     /// The key of its own, if it has one.
@@ -89,7 +89,7 @@ pub struct Known {
     pub stored: bool,
 }
 
-impl Known {
+impl RecordNames {
     /// Does it go by a name, now or formerly?
     pub fn goes_by(&self, name: &str) -> bool {
         self.names.iter().any(|own| own == name) || !self.former.is_empty() && self.former.contains(&noted(name))
@@ -155,12 +155,12 @@ impl NameReader {
     }
 
     /// All that a row is known by.
-    pub fn known(&self, row: usize, stored: bool) -> Result<Known> {
+    pub fn record_names(&self, row: usize, stored: bool) -> Result<RecordNames> {
         let key = self.key(row).to_owned();
         let provided = text(&self.own, row).map(|own| own.trim().to_lowercase());
         let own = provided.or_else(|| (!is_makeshift(&key)).then(|| key.clone()));
         let former = text(&self.kept, row).map(former_names).transpose()?.unwrap_or_default();
-        Ok(Known { names: self.names(row), key, own, former, stored })
+        Ok(RecordNames { names: self.names(row), key, own, former, stored })
     }
 }
 
@@ -180,15 +180,15 @@ pub struct OneRecord {
 }
 
 /// The records among these that go by several keys. Does not depend on the order in which they are given.
-pub fn records(all: Vec<Known>) -> Vec<OneRecord> {
-    let mut by_key: BTreeMap<String, Known> = BTreeMap::new();
+pub fn records(all: Vec<RecordNames>) -> Vec<OneRecord> {
+    let mut by_key: BTreeMap<String, RecordNames> = BTreeMap::new();
     for known in all {
         match by_key.get_mut(&known.key) {
             Some(there) => there.add(known),
             None => drop(by_key.insert(known.key.clone(), known)),
         }
     }
-    let all: Vec<Known> = by_key.into_values().collect();
+    let all: Vec<RecordNames> = by_key.into_values().collect();
     let mut sets = Sets((0..all.len()).collect());
     let has_former = all.iter().any(|known| !known.former.is_empty());
     // By own key: rows of one key of their own are one record.
@@ -224,7 +224,7 @@ pub fn records(all: Vec<Known>) -> Vec<OneRecord> {
             sets.join(*owner, at);
         }
     }
-    let mut records: BTreeMap<usize, Vec<&Known>> = BTreeMap::new();
+    let mut records: BTreeMap<usize, Vec<&RecordNames>> = BTreeMap::new();
     for (at, known) in all.iter().enumerate() {
         records.entry(sets.root(at)).or_default().push(known);
     }
@@ -232,7 +232,7 @@ pub fn records(all: Vec<Known>) -> Vec<OneRecord> {
     several.filter_map(|members| one(&members)).collect()
 }
 
-fn one(members: &[&Known]) -> Option<OneRecord> {
+fn one(members: &[&RecordNames]) -> Option<OneRecord> {
     let keys = |stored: bool| members.iter().filter(move |known| known.stored || !stored).map(|known| known.key.as_str());
     let best = |stored: bool| keys(stored).min_by_key(|key| (rule(key), *key));
     let key = best(true).or_else(|| best(false))?.to_owned();

@@ -1,8 +1,8 @@
 use super::*;
 
-fn known(key: &str, own: Option<&str>, names: &[&str], stored: bool) -> Known {
+fn known(key: &str, own: Option<&str>, names: &[&str], stored: bool) -> RecordNames {
     let names = names.iter().map(|name| (*name).to_owned()).collect();
-    Known { key: key.to_owned(), own: own.map(str::to_owned), names, former: Vec::new(), stored }
+    RecordNames { key: key.to_owned(), own: own.map(str::to_owned), names, former: Vec::new(), stored }
 }
 
 fn keys(records: &[OneRecord]) -> Vec<(&str, Vec<&str>)> {

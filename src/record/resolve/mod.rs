@@ -1,20 +1,20 @@
-//! Which version wins (Rule 2): many versions of a row become one, whatever the order in which they arrive.
+//! Which version wins (Rule 2): resolves many versions of a row into one, whatever the order in which they arrive.
 //!
-//! Each column is a register that holds the value of the newest version that *provides* it, where newer means a greater
-//! [`Stamp`] (SystemModstamp, or LastModifiedDate where there is none), and among equal stamps the greater value. A version does not
-//! provide a column when its export had no such column, or when the column is sticky (person, send, parent, what the record is known
-//! by) and the value is null. Joining registers by their maximum is commutative, associative and idempotent, so any interleaving and
-//! any duplication of the same versions gives the same row. Each of the org's own fields is a register of its own ([`own`]).
+//! Each column is a last-writer-wins register. It holds the value of the newest version that *provides* it, where newer means a
+//! greater [`Stamp`] (SystemModstamp, or LastModifiedDate where there is none), and for equal stamps a greater value. A version
+//! does not provide a column if its export had no such column, or if the value is null and the column is sticky (person, send,
+//! parent, the record's names). To take a maximum is commutative, associative and idempotent. So the same versions give the same
+//! row, in any order and however often they come. Each of the org's own fields is a register of its own ([`own`]).
 //!
-//! **Formulas** are computed when a record is read: their values change while the record's stamp does not, and no value tells which
-//! is the later. Of two with one stamp the one *first seen later* wins, the moment of the load being the only witness, and a value
-//! once outdone stays outdone: an older file loaded again changes nothing. So what is resolved is a set of versions, each with
-//! the moment it was first seen; of that set it is as pure a function as of all others. Two of one load are seen at one
-//! moment, and the greater wins; a null outdoes no value. (`clicked` is computed here where the number of clicks is told, and only grows where it is not.)
+//! **Formulas** are computed when a record is read: their values change while the record's stamp does not. So for equal stamps the
+//! value that was *first seen later* wins, where the moment of the load is the only evidence. A value that has lost once stays
+//! lost, so an older file that is loaded again changes nothing. To make this a pure function too, a version counts with the moment
+//! at which it was first seen. Two versions of one load have the same moment, and the greater value wins. A null never wins.
+//! (`clicked` is computed here where the number of clicks is provided, and only grows where it is not.)
 //!
-//! A row carries the stamp of its newest version. Where a column's value came from an older one, where formulas had other values, and
-//! where the record went by other names, [`hidden::KEPT`] says so: see [`kept`]. Nearly every row has no such note, and then the newer
-//! version wins whole, which is the path that must be fast.
+//! A row has the stamp of its newest version. Its notes ([`hidden::KEPT`], see [`crate::record::kept`]) say where a value came from an older
+//! version, where formulas had other values, and which other names the record had. Nearly every row has no notes; then the newer
+//! version wins as a whole, and this path is the fast one.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,16 +35,16 @@ use super::stamp;
 use crate::error::{Error, Result};
 
 pub use self::groups::{ByKey, group_by_key};
-pub use super::stamp::{Register, Stamp};
+pub use super::stamp::{Stamp, ValueStamp};
 
-// The rows of a batch by key.
+// Groups the rows of a batch by key.
 mod groups;
 
-// The org's own fields, each a register of its own.
+// The org's own fields: one JSON text a row, and one register for each field in it.
 mod own;
 
-// Which versions say nothing but what stands.
-pub mod standing;
+// Compares loaded versions with the resolved rows: which say nothing new, and which have lost.
+pub mod comparison;
 
 /// Formulas over other objects: see [the module](self).
 const FORMULAS: [&str; 2] = ["current_email", "triggered_send_definition_name"];
@@ -86,7 +86,7 @@ pub fn resolve(table: &Table, versions: &RecordBatch, groups: &[&[u32]]) -> Resu
     resolve_incoming(table, versions, groups, None)
 }
 
-/// [`resolve`], where some are told only now.
+/// [`resolve`], where some of the versions come with this load.
 pub fn resolve_incoming(
     table: &Table,
     versions: &RecordBatch,
@@ -99,14 +99,14 @@ pub fn resolve_incoming(
         let outcomes = first.iter().map(|row| Outcome::Version(*row)).collect();
         return Ok(Resolved { batch: take_rows(versions, first)?, outcomes });
     }
-    let registers = Registers::new(table, versions, incoming)?;
+    let resolver = Resolver::new(table, versions, incoming)?;
     let mut base: Vec<u32> = Vec::with_capacity(groups.len());
     let mut outcomes: Vec<Outcome> = Vec::with_capacity(groups.len());
     let mut patches: Vec<Patch> = Vec::new();
     for (place, group) in groups.iter().enumerate() {
-        let winner = registers.newest(group);
+        let winner = resolver.newest(group);
         base.push(winner);
-        match registers.patch(place, winner, group)? {
+        match resolver.patch(place, winner, group)? {
             None => outcomes.push(Outcome::Version(winner)),
             Some(patch) => {
                 outcomes.push(Outcome::Mixed);
@@ -117,12 +117,12 @@ pub fn resolve_incoming(
     let batch = if patches.is_empty() {
         take_rows(versions, base)?
     } else {
-        derive(table, registers.assemble(versions, &base, &patches)?)?
+        derive(table, resolver.assemble(versions, &base, &patches)?)?
     };
     Ok(Resolved { batch, outcomes })
 }
 
-/// A group whose row is not one version whole.
+/// A resolved row that has values of more than one version.
 struct Patch {
     place: usize,
     /// (column, version) where the value comes from another version than the winner.
@@ -132,7 +132,7 @@ struct Patch {
     kept: Option<String>,
 }
 
-struct Registers<'a> {
+struct Resolver<'a> {
     versions: &'a RecordBatch,
     incoming: Option<Incoming>,
     modstamps: &'a PrimitiveArray<TimestampMicrosecondType>,
@@ -140,7 +140,7 @@ struct Registers<'a> {
     kept: StringArray,
     /// Columns that take part, with their place in the batch.
     columns: Vec<Column<'a>>,
-    /// Columns that are no registers but travel with the row: see [`Registers::carried`].
+    /// Columns that are no registers but travel with the row: see [`Resolver::carried`].
     carried: Vec<Carried>,
     /// Places (among the columns) of what names a record beside its key: its id, and job, list, batch and subscriber.
     id: Option<usize>,
@@ -175,7 +175,7 @@ impl Column<'_> {
     }
 }
 
-impl<'a> Registers<'a> {
+impl<'a> Resolver<'a> {
     fn new(table: &'a Table, versions: &'a RecordBatch, incoming: Option<Incoming>) -> Result<Self> {
         let schema = versions.schema();
         let stamp = |name: &str| -> Result<&'a PrimitiveArray<TimestampMicrosecondType>> {
@@ -229,8 +229,8 @@ impl<'a> Registers<'a> {
                 let derived = table.fields.iter().filter(|field| field.source == Source::Derived && field.name != CUSTOM);
                 let columns = derived.map(|field| schema.index_of(&field.name)).collect::<Result<_, _>>()?;
                 // Of a link whose IER is unknown both are null. (An IER may have a person and no day, or a day and no person.)
-                let home = ["person_id", "sent_date"].map(|name| schema.index_of(name).map(|at| versions.column(at)));
-                let [person, day] = home;
+                let placement = ["person_id", "sent_date"].map(|name| schema.index_of(name).map(|at| versions.column(at)));
+                let [person, day] = placement;
                 let known = arrow::compute::or(&is_not_null(person?)?, &is_not_null(day?)?)?;
                 let values: BooleanArray = known.iter().map(|known| known.filter(|known| *known)).collect();
                 carried.push(Carried { columns, values: Arc::new(values), last: true });
@@ -289,7 +289,7 @@ impl<'a> Registers<'a> {
             self.carry(winner, group).filter(|(at, from)| self.differ(*at, *from, winner)).collect();
         let mut notes = Notes::default();
         let mut own_fields = None;
-        let picks: Vec<(Register, u32)> =
+        let picks: Vec<(ValueStamp, u32)> =
             self.columns.iter().map(|column| self.newest_of(column, winner, group, &kept)).collect();
         self.names_before(&picks, group, &kept).iter().for_each(|name| notes.name(name));
         for (column, (register, pick)) in self.columns.iter().zip(picks) {
@@ -319,12 +319,12 @@ impl<'a> Registers<'a> {
     }
 
     /// The newest version that provides a column, and the stamp of its value.
-    fn newest_of(&self, column: &Column<'_>, winner: u32, group: &[u32], kept: &[Kept<'_>]) -> (Register, u32) {
+    fn newest_of(&self, column: &Column<'_>, winner: u32, group: &[u32], kept: &[Kept<'_>]) -> (ValueStamp, u32) {
         let leader = column.leader.map(|at| &self.columns[at]);
-        let mut best: ((bool, Register), u32) = ((false, None), winner);
+        let mut best: ((bool, ValueStamp), u32) = ((false, None), winner);
         let mut first = true;
         for (&row, kept) in group.iter().zip(kept) {
-            // A value computed from a provided one goes before one that was only told.
+            // A value computed from a provided one goes before one that was only provided.
             let lead = leader.and_then(|leader| self.register(leader, row, kept));
             let register = if lead.is_some() { (true, lead) } else { (false, self.register(column, row, kept)) };
             let (a, b) = (row as usize, best.1 as usize);
@@ -345,7 +345,7 @@ impl<'a> Registers<'a> {
     fn settle(
         &self,
         column: &Column<'_>,
-        register: Register,
+        register: ValueStamp,
         pick: u32,
         (winner, own): (u32, Stamp),
         values: &mut Vec<(usize, u32)>,
@@ -366,7 +366,7 @@ impl<'a> Registers<'a> {
     fn last_seen(
         &self,
         column: &Column<'_>,
-        newest: Register,
+        newest: ValueStamp,
         (pick, winner): (u32, u32),
         group: &[u32],
         kept: &[Kept<'_>],
@@ -425,7 +425,7 @@ impl<'a> Registers<'a> {
         let incoming = group.iter().zip(kept).filter(|(row, _)| column.values.is_valid(**row as usize));
         let texts: Vec<(u32, &Kept<'_>, String)> =
             incoming.filter_map(|(row, kept)| Some((*row, kept, column.text(*row)?))).collect();
-        let is_own = |kept: &Kept<'_>| kept.registers.keys().any(|name| name.starts_with(CUSTOM) && *name != CUSTOM);
+        let is_own = |kept: &Kept<'_>| kept.stamps.keys().any(|name| name.starts_with(CUSTOM) && *name != CUSTOM);
         let Some((_, _, first)) = texts.first() else { return Ok(None) };
         if texts.iter().all(|(_, kept, text)| text == first && !is_own(kept)) {
             return Ok(None);
@@ -436,7 +436,7 @@ impl<'a> Registers<'a> {
     }
 
     /// Names by which the record went, and which its columns do not hold any more, as they are noted.
-    fn names_before(&self, picks: &[(Register, u32)], group: &[u32], kept: &[Kept<'_>]) -> BTreeSet<String> {
+    fn names_before(&self, picks: &[(ValueStamp, u32)], group: &[u32], kept: &[Kept<'_>]) -> BTreeSet<String> {
         let mut names: BTreeSet<String> = kept.iter().flat_map(|kept| &kept.names).map(|name| (*name).to_owned()).collect();
         let Some(id) = self.id else { return names };
         // By which a row goes whose columns are of these rows.
@@ -466,8 +466,8 @@ impl<'a> Registers<'a> {
     }
 
     /// The stamp of a column's value in a row.
-    fn register(&self, column: &Column<'_>, row: u32, kept: &Kept<'_>) -> Register {
-        match kept.registers.get(column.name) {
+    fn register(&self, column: &Column<'_>, row: u32, kept: &Kept<'_>) -> ValueStamp {
+        match kept.stamps.get(column.name) {
             Some(register) => *register,
             None if column.sticky && column.values.is_null(row as usize) => None,
             None => Some(self.stamp(row)),

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::record::fields::CUSTOM;
 use crate::record::kept::{Kept, Notes, own_field};
-use crate::record::stamp::{Register, Stamp};
+use crate::record::stamp::{Stamp, ValueStamp};
 
 /// The own fields of one version.
 pub struct Version<'a> {
@@ -60,14 +60,14 @@ pub fn says_nothing_else(text: &str, stands: Option<&str>) -> bool {
 /// Resolves the fields of versions (with their notes), and notes where they come from; `own` is the stamp of the resolved row, and
 /// `first` the version whose text is preferred among equal ones. `None` when one of the texts is no JSON object.
 pub fn resolve(versions: &[(Version<'_>, &Kept<'_>)], own: Stamp, first: u32, notes: &mut Notes) -> Option<Resolved> {
-    let whole = |version: &Version<'_>, kept: &Kept<'_>| kept.registers.get(CUSTOM).copied().unwrap_or(Some(version.stamp));
+    let whole = |version: &Version<'_>, kept: &Kept<'_>| kept.stamps.get(CUSTOM).copied().unwrap_or(Some(version.stamp));
     // Among equal stamps any value goes before none, as in any column.
-    let mut best: BTreeMap<String, ((Register, bool, String), Value)> = BTreeMap::new();
+    let mut best: BTreeMap<String, ((ValueStamp, bool, String), Value)> = BTreeMap::new();
     let mut parsed = Vec::with_capacity(versions.len());
     for (version, kept) in versions {
         let fields = parse(version.text)?;
         for (name, value) in &fields {
-            let own = kept.registers.get(own_field(name).as_str()).copied();
+            let own = kept.stamps.get(own_field(name).as_str()).copied();
             let register = own.unwrap_or_else(|| whole(version, kept));
             let candidate = ((register, !value.is_null(), value.to_string()), value.clone());
             match best.get_mut(name) {

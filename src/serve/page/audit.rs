@@ -85,7 +85,7 @@ pub(in crate::serve) async fn show(
         dl.facts {
             dt { "Asked about" } dd { (shown(&answer.asked())) }
             dt { "Found" } dd { (shown(&answer.headline())) }
-            dt { "Person" } dd { (shown(&answer.face())) }
+            dt { "Person" } dd { (shown(&answer.who_it_is())) }
             dt { "Looked under" } dd { @for id in &answer.person_ids { code { (id) } " " } }
             @for alias in &answer.aliases { dt { "One person" } dd { (shown(&alias.sentence(zone))) } }
             @if let Some(left_out) = answer.left_out() { dt { "Left out" } dd { (shown(&left_out)) } }

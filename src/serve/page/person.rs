@@ -14,7 +14,7 @@ use super::parts::{coverage, reason};
 use super::words::{moment, or_none, picture as address, shown};
 use super::{audit, picture};
 use crate::audit::Alias;
-use crate::audit::facts::{Life, Record, erasure, life};
+use crate::audit::facts::{PersonFacts, Record, erasure, person_facts};
 use crate::audit::wording::both;
 use crate::calendar::local::Calendar;
 use crate::error::Result as Outcome;
@@ -56,7 +56,7 @@ pub(in crate::serve) async fn show(
 struct View {
     face: PersonLabel,
     person: Person,
-    life: Life,
+    life: PersonFacts,
     erased: Option<String>,
     loaded: Option<IerCoverage>,
     as_of: Option<DateTime<Utc>>,
@@ -114,8 +114,8 @@ async fn looked_up(engine: &Engine, who: &str, as_of: Option<NaiveDate>, zone: T
         Some(at) => Identities::new(person.edges().iter().filter(|edge| edge.learned_at <= at).cloned()).all_of(person.id()),
     };
     let (life, face, erased, loaded, ()) = tokio::try_join!(
-        life(engine, &ids, as_of),
-        engine.face(&person),
+        person_facts(engine, &ids, as_of),
+        engine.label(&person),
         erasure(engine, person.ids()),
         of_iers(engine.warehouse()),
         engine.open_look_ups()
@@ -167,7 +167,7 @@ struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn has(&self, record: &Record, life: &Life) -> bool {
+    fn has(&self, record: &Record, life: &PersonFacts) -> bool {
         let day = record.date_sent.map(|at| at.with_timezone(&self.zone).date_naive());
         let in_time = day.is_none_or(|day| self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to));
         let words = Words::of(self.words);
@@ -189,7 +189,7 @@ impl Wanted<'_> {
 }
 
 /// What became of a mail: of what kind it is, and in words, with a moment where one is recorded.
-fn became(record: &Record, life: &Life) -> Vec<(&'static str, (String, Option<DateTime<Utc>>))> {
+fn became(record: &Record, life: &PersonFacts) -> Vec<(&'static str, (String, Option<DateTime<Utc>>))> {
     let yes = |flag: Option<bool>| flag == Some(true);
     let mut became = Vec::new();
     if yes(record.opened) || record.date_opened.is_some() {

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use chrono::{DateTime, Datelike, Utc};
 use chrono_tz::Tz;
 
-use crate::audit::facts::{Life, Record};
+use crate::audit::facts::{PersonFacts, Record};
 use crate::output::markup::escaped;
 
 /// The picture's width.
@@ -30,7 +30,7 @@ const STYLE: &str = "text{font:12px 'DejaVu Sans',Verdana,sans-serif;fill:#555}l
 type Line = (&'static str, Vec<DateTime<Utc>>);
 
 /// The lines of a life; those on which nothing is are left out.
-fn lines(life: &Life) -> Vec<Line> {
+fn lines(life: &PersonFacts) -> Vec<Line> {
     let of = |at: fn(&Record) -> Option<DateTime<Utc>>| life.records.iter().filter_map(at).collect::<Vec<_>>();
     let clicks = life.clicks.values().flatten().filter_map(|click| click.last_clicked).collect();
     let lines = [
@@ -45,7 +45,7 @@ fn lines(life: &Life) -> Vec<Line> {
 }
 
 /// The picture, and what it says in words; none where no moment is known.
-pub(super) fn life(life: &Life, zone: Tz) -> Option<(String, String)> {
+pub(super) fn life(life: &PersonFacts, zone: Tz) -> Option<(String, String)> {
     let lines = lines(life);
     let first = lines.iter().flat_map(|(_, moments)| moments).min().copied()?;
     let last = lines.iter().flat_map(|(_, moments)| moments).max().copied()?;

@@ -1,7 +1,7 @@
-//! The sessions there are, and how one's statement is stopped from another connection.
+//! All sessions of the server, and how a statement is cancelled from another connection.
 //!
-//! Whoever wants a statement stopped names its session by a number and a key that only that session's client was told. A wrong key
-//! is answered with silence, like a right one, and only after a while: there are four thousand million keys.
+//! To cancel a statement, a client sends the number of its session and a key that only the session's client knows. A wrong key gets
+//! the same silence as a right one, and only after a delay: there are four thousand million keys to try.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -1,4 +1,4 @@
-//! Types that a statement itself gives its parameters: `$1::int4`, `CAST($2 AS text[])`.
+//! Finds the types that a statement itself gives its parameters: `$1::int4`, `CAST($2 AS text[])`.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

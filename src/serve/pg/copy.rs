@@ -1,4 +1,4 @@
-//! What COPY writes: which rows, in which form.
+//! Parses COPY … TO, and writes rows in its formats.
 
 use bytes::{BufMut, BytesMut};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};

@@ -1,7 +1,7 @@
-//! Cursors: an answer that is read when somebody asks for more of it. They go forward only.
+//! Cursors: DECLARE, FETCH, MOVE, CLOSE. They go forward only.
 //!
-//! A cursor holds its statement where it stands: rows that nobody fetched yet wait where they are made. Its time runs only while rows
-//! are fetched, and only then has it a place among the statements.
+//! A cursor holds its statement between two fetches: rows that were not fetched yet wait where they are made. The statement's time
+//! limit runs, and its place among the running statements is taken, only while rows are fetched.
 
 use pgwire::messages::PgWireBackendMessage as Out;
 

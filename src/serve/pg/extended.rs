@@ -1,7 +1,8 @@
-//! Statements prepared, bound and executed step by step.
+//! The extended protocol: statements are prepared, bound and executed step by step.
 //!
-//! What is prepared is a statement that was understood, never a plan: each execution is planned over the data there is then. What it
-//! answers is found out when somebody asks; where a client asks of a portal, the statement is begun there, and planned once.
+//! What is prepared is a parsed statement, never a plan: each execution is planned over the data of its time. The columns of the
+//! answer are computed when a client asks for them. If it asks for those of a portal, the statement begins there, and is planned
+//! once.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What went wrong, as a client is told: severity, SQLSTATE, words.
+//! An error as a client gets it: severity, SQLSTATE, message.
 
 use std::error::Error as StdError;
 

@@ -1,4 +1,4 @@
-//! Messages from clients, read from bytes that may be anything: whatever does not fit is an error, and nothing else.
+//! Parses messages from clients. The bytes may be anything: whatever is not a valid message is an error, and nothing else.
 
 use bytes::{Buf, Bytes};
 

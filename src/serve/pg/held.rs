@@ -1,4 +1,4 @@
-//! What a session holds between messages: prepared statements, portals, cursors.
+//! What a session keeps between messages: prepared statements, portals, cursors.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
-//! Postgres' wire protocol, version 3: analysts connect with psql, DBeaver, Python, and whatever else speaks it.
+//! Postgres' wire protocol, version 3, for psql, DBeaver, Python and every other client of Postgres.
 //!
-//! A connection is taken here, comes in by [`startup`], and is a [`session`] from then on. What a message asks is told by [`command`];
-//! the two ways of asking are [`simple`] and [`extended`]. Statements about data go to the engine as they are, those about the catalog to
-//! [`catalog`]; nothing that a person typed is ever changed as a text.
+//! A connection is accepted here, logs in by [`startup`], and is then a [`session`]. [`command`] tells what a statement asks for;
+//! the two ways of asking are [`simple`] and [`extended`]. Statements about data go to the engine as they are, those about the
+//! catalog to [`catalog`]. Text that a person typed is never changed.
 //!
 //! # Decisions
 //! - 2026-11-28 **Of the crate `pgwire` the messages to clients and SCRAM, not its loop and handlers.** Its loop lets who failed to log

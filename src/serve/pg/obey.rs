@@ -1,4 +1,4 @@
-//! What commands do: transactions that change nothing, settings, questions, COPY.
+//! Executes commands about the session: transactions, settings, questions by name, COPY. None changes data.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Values of parameters, as clients send them: in text or in binary, of a type that they declared or that the statement wants.
+//! Parses values of parameters: in text or binary format, of the type that the client declared or that the statement needs.
 
 use std::sync::Arc;
 

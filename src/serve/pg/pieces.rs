@@ -1,4 +1,4 @@
-//! A message's statements: where each begins and ends, in words of the grammar, so that quotes and comments are what they are.
+//! Splits a message into statements, by the tokens of the grammar, so that a `;` in quotes or comments separates nothing.
 
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};

@@ -1,4 +1,4 @@
-//! Only what reads goes on to the engine, which refuses the rest once more.
+//! Refuses statements that do not only read. The engine checks this once more.
 
 use datafusion::sql::sqlparser::ast::Statement;
 

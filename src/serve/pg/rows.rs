@@ -1,5 +1,5 @@
-//! The rows of an answer, as many at a time as are wanted. Nothing is gathered: rows go out as they come, and wait where they are
-//! made while a client does not take them.
+//! Sends the rows of an answer, as many at a time as the client wants. Nothing is collected: if a client does not read, its rows
+//! wait where they are made.
 
 use std::sync::Arc;
 

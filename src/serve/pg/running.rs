@@ -1,4 +1,4 @@
-//! A statement while it runs: its place among the others, its time, and what stops it.
+//! A running statement: its place among the others, its time limit, and what stops it.
 
 use std::pin::Pin;
 use std::time::Duration;

@@ -1,8 +1,8 @@
-//! Where a session stands: its transaction, its cursors and prepared statements, and whether it waits for the end of a failed exchange.
+//! The state of a session: its transaction, its cursors and prepared statements, and whether it skips messages after an error.
 //!
-//! Nothing is ever written, so a transaction is a matter of form: statements in it see the newest data each, and what it ends with is the
-//! same. Its form is kept all the same, because clients go by it: after an error nothing is answered until it ends, and cursors without
-//! hold go with it.
+//! Nothing is ever written, so a transaction has no effect: each statement in it sees the newest data, and COMMIT and ROLLBACK do
+//! the same. The form is kept all the same, because clients rely on it: after an error nothing is answered until the transaction
+//! ends, and cursors without HOLD end with it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
-//! What a session may set and show: the names clients use, and what each may be. A name that is not here cannot be set.
+//! The settings that a session may set and show, with their allowed values. Other names are refused.
 //!
-//! Most of it changes nothing: clients set what they need of a Postgres, and are told whether they have it. What counts is the zone in
-//! which moments are shown, the time a statement may take, and what is sent back to the client when it changes ([`REPORTED`]).
+//! Most of them have no effect: clients set what they need from Postgres, and must get an answer. These have one: the zone in which
+//! moments are shown, and the time limit of a statement. Some are sent to the client whenever they change ([`REPORTED`]).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,5 @@
-//! Questions and commands in one message of text: `a; b; c`. All are understood before the first is done, and what fails ends them all.
+//! The simple protocol: statements in one message of text, `a; b; c`. All are parsed before the first runs, and an error ends them
+//! all.
 
 use pgwire::messages::PgWireBackendMessage as Out;
 use pgwire::messages::response::EmptyQueryResponse;

@@ -1,6 +1,6 @@
-//! A client's connection: messages in, within limits; messages out.
+//! A client's connection: reads messages, within limits, and writes messages.
 //!
-//! Nothing is sent before it is flushed, and what is flushed goes out piece by piece: a flush that is left off goes on with the next.
+//! Nothing is sent before it is flushed. A flush that was interrupted is continued by the next one.
 
 use std::io;
 

@@ -1,10 +1,10 @@
-//! How somebody comes in. Whoever fails is told so, as FATAL, and their connection ends: nothing goes on from here without [`Entered`],
-//! which only a proof that was right makes.
+//! How a client logs in. A login that fails is answered by a FATAL error, and the connection ends: only a right proof makes an
+//! [`Entered`], without which nothing goes on from here.
 //!
-//! - TLS is answered with no: what is served without it is on this machine alone. What a client sends ahead of that answer would be read
-//!   as if it had come encrypted where there is TLS, and is refused in any case.
-//! - Before login nobody may send more than a little, nor take longer than [`LOGIN`]; and they take no session's place: that is
-//!   given to who has proved who they are.
+//! - TLS is answered with no, because without users the server is reachable from this machine only. Bytes that a client sends ahead
+//!   of that answer are refused in any case: with TLS they could be taken for encrypted ones.
+//! - Before login a client may send only a little, and takes at most [`LOGIN`]. It takes no session's place before it has proved
+//!   who it is.
 
 use std::sync::Arc;
 use std::time::Duration;

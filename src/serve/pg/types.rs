@@ -1,4 +1,4 @@
-//! Columns' types as Postgres knows them: the OID, the name and the size of each, and the types of parameters by their OIDs.
+//! The types of columns in Postgres: their OIDs, names and sizes; and the types of parameters by their OIDs.
 
 use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use std::sync::Arc;

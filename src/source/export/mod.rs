@@ -1,4 +1,4 @@
-//! An export file as batches of its table: opened, recognised, judged and read to the end. Every row is returned or rejected.
+//! An export file as batches of its table: opened, recognised, examined and read to the end. Every row is returned or rejected.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -12,7 +12,7 @@ use super::json;
 use super::layout::Layout;
 use super::parquet::ParquetRows;
 use super::reading::{Asked, Basis, Encoding, Reading, TextReading};
-use super::recognise::{Clues, recognise, recognise_known, unknown};
+use super::recognise::{Hints, recognise, recognise_known, unknown};
 use super::reject::RejectSink;
 use super::requested;
 use super::rows::Irregularities;
@@ -247,10 +247,10 @@ fn make_layout(
     let named = |header: String| names.and_then(|names| names.get(header.trim())).cloned().unwrap_or(header);
     let headers: Vec<String> = headers.into_iter().map(named).collect();
     let as_table = asked.as_table.as_deref();
-    let clues = Clues { headers: &headers, as_table, file_name, rows };
-    let recognised = if is_of_all { recognise_known(&clues)? } else { recognise(&clues)? };
+    let hints = Hints { headers: &headers, as_table, file_name, rows };
+    let recognised = if is_of_all { recognise_known(&hints)? } else { recognise(&hints)? };
     if let (Some((table, _)), true) = (&recognised, as_table.is_some() && !asked.is_forced) {
-        requested::check(table, &clues)?;
+        requested::check(table, &hints)?;
     }
     Ok(recognised.map(|(table, why)| Layout { why, ..Layout::new(table, headers) }))
 }
@@ -261,7 +261,7 @@ fn unknown_piece(found: &Found, options: &ReadOptions, headers: &[String]) -> Re
     if found.is_outright || options.asked.strict {
         return Err(error.context(&found.name));
     }
-    Ok(Piece::LeftOut(found.name.clone(), super::recognise::what_it_may_be(&found.file_name).to_owned()))
+    Ok(Piece::LeftOut(found.name.clone(), super::recognise::skip_reason(&found.file_name).to_owned()))
 }
 
 /// Opens an input.

@@ -1,9 +1,9 @@
-//! Parses moments and days, in every form seen in the wild.
+//! Parses moments and days, in every form seen in real exports.
 //!
-//! It is written by hand over bytes, because this is the hot path of loading; nothing allocates. Nothing is guessed either: what
-//! a text alone does not say (which of two numbers is the month, the zone, the unit of a whole number) is given by [`Moments`]. A
-//! text that contradicts this is distinguished from one that is no moment at all ([`Doubt`]), so that the file is judged again
-//! instead of the row being lost.
+//! It is written by hand over bytes, because loading spends most of its time here; nothing is allocated. Nothing is guessed either.
+//! What a text alone does not say (which of two numbers is the month, the zone, the unit of a whole number) is given by
+//! [`Moments`]. A text that contradicts this gives another error than a text that is no moment at all ([`MomentError`]), so that
+//! the file is read in another way instead of the row being rejected.
 
 use chrono::{NaiveDateTime, TimeZone};
 use chrono_tz::Tz;
@@ -102,7 +102,7 @@ impl Plausible {
 
 /// Why a text is not the moment that was expected.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Doubt {
+pub enum MomentError {
     /// It is no moment.
     None,
     /// It is one only if the other of two numbers is the month: the file is not as it was taken for.
@@ -116,10 +116,10 @@ pub enum Doubt {
 }
 
 /// A day: `2026-08-06`, `8/6/2026`, or the date part of a moment, as written; days since 1970.
-pub fn day(text: &str, order: DateOrder) -> Result<(i32, Spelling), Doubt> {
+pub fn day(text: &str, order: DateOrder) -> Result<(i32, Spelling), MomentError> {
     let Date { days, spelling, rest } = date(text.as_bytes(), order)?;
-    clock(rest).ok_or(Doubt::None)?;
-    Ok((i32::try_from(days).map_err(|_| Doubt::None)?, spelling))
+    clock(rest).ok_or(MomentError::None)?;
+    Ok((i32::try_from(days).map_err(|_| MomentError::None)?, spelling))
 }
 
 /// A day as `2026-08-06`.
@@ -146,7 +146,7 @@ pub struct Moments {
     zone: Tz,
     /// Which number is the month.
     pub order: DateOrder,
-    /// Where whole numbers are moments, and others are told as implausible.
+    /// Where whole numbers are moments, and others are reported as implausible.
     pub plausible: Plausible,
     /// The unit of the whole numbers read so far.
     unit: Option<Unit>,
@@ -173,38 +173,38 @@ impl Moments {
 
     /// `2026-08-06T12:13:00.000Z`, `+0000`, `-06:00`, a blank for the T, `8/6/2026, 12:13 PM`, a date alone, a whole number; as
     /// UTC microseconds.
-    pub fn parse(&mut self, text: &str) -> Result<i64, Doubt> {
+    pub fn parse(&mut self, text: &str) -> Result<i64, MomentError> {
         self.read(text).map(|moment| moment.micros)
     }
 
     /// A moment, with how it was written.
-    pub fn read(&mut self, text: &str) -> Result<Moment, Doubt> {
+    pub fn read(&mut self, text: &str) -> Result<Moment, MomentError> {
         let found = match date(text.as_bytes(), self.order) {
             Ok(found) => found,
-            Err(Doubt::None) => return self.counted(text),
+            Err(MomentError::None) => return self.counted(text),
             Err(doubt) => return Err(doubt),
         };
-        let Time { micros, seconds, offset } = clock(found.rest).ok_or(Doubt::None)?;
+        let Time { micros, seconds, offset } = clock(found.rest).ok_or(MomentError::None)?;
         let local = found.days * DAY_MICROS + micros;
         let micros = match offset {
             Some(offset) => local - offset * SECOND_MICROS,
-            None => self.in_zone(local).ok_or(Doubt::None)?,
+            None => self.in_zone(local).ok_or(MomentError::None)?,
         };
         if !self.plausible.has(micros) {
-            return Err(Doubt::Implausible);
+            return Err(MomentError::Implausible);
         }
         Ok(Moment { micros, spelling: found.spelling, zoned: offset.is_some(), seconds })
     }
 
     /// A whole number of the unit that fits, the same for all of a column.
-    fn counted(&mut self, text: &str) -> Result<Moment, Doubt> {
-        let number = whole_number(text).ok_or(Doubt::None)?;
-        let unit = Unit::of(number, self.plausible).ok_or(Doubt::Implausible)?;
+    fn counted(&mut self, text: &str) -> Result<Moment, MomentError> {
+        let number = whole_number(text).ok_or(MomentError::None)?;
+        let unit = Unit::of(number, self.plausible).ok_or(MomentError::Implausible)?;
         if self.unit.is_some_and(|before| before != unit) {
-            return Err(Doubt::Unit);
+            return Err(MomentError::Unit);
         }
         self.unit = Some(unit);
-        let micros = unit.micros(number).ok_or(Doubt::None)?;
+        let micros = unit.micros(number).ok_or(MomentError::None)?;
         Ok(Moment { micros, spelling: Spelling::Counted(unit), zoned: true, seconds: true })
     }
 
@@ -272,22 +272,22 @@ struct Date<'a> {
 }
 
 /// The date at the start of a text.
-fn date(text: &[u8], order: DateOrder) -> Result<Date<'_>, Doubt> {
+fn date(text: &[u8], order: DateOrder) -> Result<Date<'_>, MomentError> {
     if text.len() >= 10 && matches!(text[4], b'-' | b'/') && text[7] == text[4] {
         let parts = || Some((i64::from(digits(&text[..4])?), digits(&text[5..7])?, digits(&text[8..10])?));
         if let Some((year, month, day)) = parts() {
-            let days = days(year, month, day).ok_or(Doubt::None)?;
+            let days = days(year, month, day).ok_or(MomentError::None)?;
             return Ok(Date { days, spelling: Spelling::YearFirst, rest: &text[10..] });
         }
     }
     numbered(text, order).or_else(|doubt| match doubt {
-        Doubt::None => compact(text).or_else(|| named(text)).ok_or(Doubt::None),
+        MomentError::None => compact(text).or_else(|| named(text)).ok_or(MomentError::None),
         doubt => Err(doubt),
     })
 }
 
 /// `8/6/2026`, `8-6-2026`, `06.08.2026`.
-fn numbered(text: &[u8], order: DateOrder) -> Result<Date<'_>, Doubt> {
+fn numbered(text: &[u8], order: DateOrder) -> Result<Date<'_>, MomentError> {
     let parts = || {
         let (first, rest) = number(text)?;
         let (&mark, rest) = rest.split_first().filter(|(mark, _)| matches!(mark, b'/' | b'-' | b'.'))?;
@@ -295,20 +295,20 @@ fn numbered(text: &[u8], order: DateOrder) -> Result<Date<'_>, Doubt> {
         let year = digits(rest.strip_prefix(&[mark])?.get(..4)?)?;
         Some((first, second, i64::from(year), mark, &rest[5..]))
     };
-    let (first, second, year, mark, rest) = parts().ok_or(Doubt::None)?;
+    let (first, second, year, mark, rest) = parts().ok_or(MomentError::None)?;
     let as_read = |order| match order {
         DateOrder::MonthFirst => days(year, first, second),
         DateOrder::DayFirst => days(year, second, first),
     };
     if mark == b'.' {
-        let days = as_read(DateOrder::DayFirst).ok_or(Doubt::None)?;
+        let days = as_read(DateOrder::DayFirst).ok_or(MomentError::None)?;
         return Ok(Date { days, spelling: Spelling::Dotted, rest });
     }
     let other = if order == DateOrder::MonthFirst { DateOrder::DayFirst } else { DateOrder::MonthFirst };
     match (as_read(order), as_read(other)) {
         (Some(days), _) => Ok(Date { days, spelling: Spelling::Ordered(order), rest }),
-        (None, Some(_)) => Err(Doubt::Order),
-        (None, None) => Err(Doubt::None),
+        (None, Some(_)) => Err(MomentError::Order),
+        (None, None) => Err(MomentError::None),
     }
 }
 

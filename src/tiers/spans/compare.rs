@@ -1,12 +1,13 @@
-//! A load against what is stored: which rows begin, which end, and when.
+//! Compares a load of attributes with the stored rows: which rows begin, which end, and when.
 //!
-//! Facts are compared by identity first, where most is decided, and then by person: whom the load names, and which of two rows
-//! follows the other although their ids differ. Each time those that belong together are in one pile, so memory holds one pile.
+//! Facts are compared by identity first, which decides most of them. Then they are compared by person: whom the load names, and
+//! which of two rows follows the other although their identities differ. Facts that belong together are in one bucket, so memory
+//! holds one bucket.
 
 use std::collections::{HashMap, HashSet};
 
+use super::buckets::{Buckets, ByRow};
 use super::facts::{Fact, Kind};
-use super::waiting::{ByRow, Piles};
 use crate::error::Result;
 
 /// What a load says of rows it does not have.
@@ -23,21 +24,21 @@ pub enum Missing {
     },
 }
 
-/// How a load is compared.
+/// Options of a comparison.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct How {
+pub(super) struct CompareOptions {
     pub missing: Missing,
     /// The moment of the load, in microseconds.
     pub now: i64,
     /// Is it the table's first?
     pub is_first: bool,
-    /// What a pile may take in memory.
+    /// What a bucket may take in memory.
     pub bytes: usize,
 }
 
-/// What is decided by identity; whose it is may decide the rest.
+/// The outcome of the comparison by identity; what is left is compared by person.
 pub(super) struct ByPerson {
-    pub piles: Piles,
+    pub buckets: Buckets,
     /// Rows that begin although their id was there, with other values.
     pub changed: u64,
     /// Rows that end for certain.
@@ -52,14 +53,14 @@ pub(super) struct Changes {
     pub ends: ByRow,
 }
 
-impl How {
+impl CompareOptions {
     /// Compares the facts of the load and of the table that have the same identity.
-    pub fn by_identity(self, mut facts: Piles) -> Result<ByPerson> {
-        let piles = Piles::new(facts.count(), self.bytes);
-        let mut found = ByPerson { piles, changed: 0, ends: 0, holding: 0 };
+    pub fn by_identity(self, mut facts: Buckets) -> Result<ByPerson> {
+        let buckets = Buckets::new(facts.count(), self.bytes);
+        let mut found = ByPerson { buckets, changed: 0, ends: 0, holding: 0 };
         for at in 0..facts.len() {
-            let pile = facts.take(at)?;
-            let (loaded, stored): (Vec<&Fact>, Vec<&Fact>) = pile.iter().partition(|fact| fact.kind == Kind::Loaded);
+            let bucket = facts.take(at)?;
+            let (loaded, stored): (Vec<&Fact>, Vec<&Fact>) = bucket.iter().partition(|fact| fact.kind == Kind::Loaded);
             self.identities(&loaded, &stored, &mut found)?;
         }
         Ok(found)
@@ -109,23 +110,23 @@ impl How {
     /// Decides what is left by whose the rows are, and gives each that begins or ends its span.
     pub fn by_person(self, found: ByPerson, (loaded, stored): (u64, u64)) -> Result<Changes> {
         let mut changes = Changes { begins: ByRow::new(loaded, self.bytes), ends: ByRow::new(stored, self.bytes) };
-        let mut piles = found.piles;
-        for at in 0..piles.len() {
-            self.people(&piles.take(at)?, &mut changes)?;
+        let mut buckets = found.buckets;
+        for at in 0..buckets.len() {
+            self.people(&buckets.take(at)?, &mut changes)?;
         }
         Ok(changes)
     }
 
-    fn people(self, pile: &[Fact], changes: &mut Changes) -> Result<()> {
+    fn people(self, bucket: &[Fact], changes: &mut Changes) -> Result<()> {
         let is_loaded = |fact: &Fact| matches!(fact.kind, Kind::Loaded | Kind::Begins);
-        let named: HashSet<u128> = pile.iter().filter(|fact| is_loaded(fact)).filter_map(|fact| fact.person).collect();
+        let named: HashSet<u128> = bucket.iter().filter(|fact| is_loaded(fact)).filter_map(|fact| fact.person).collect();
         let is_over = |fact: &&Fact| match fact.kind {
             Kind::Ends | Kind::Replaced => true,
             Kind::MayEnd => fact.person.is_some_and(|person| named.contains(&person)),
             _ => false,
         };
-        let ends: Vec<&Fact> = pile.iter().filter(is_over).collect();
-        let begins: Vec<&Fact> = pile.iter().filter(|fact| fact.kind == Kind::Begins).collect();
+        let ends: Vec<&Fact> = bucket.iter().filter(is_over).collect();
+        let begins: Vec<&Fact> = bucket.iter().filter(|fact| fact.kind == Kind::Begins).collect();
         let (ends_at, begins_at) = (by_place(&ends), by_place(&begins));
         let mut floors: HashMap<(u128, i64), i64> = HashMap::new();
         for fact in &ends {
@@ -163,7 +164,7 @@ impl How {
 
 impl ByPerson {
     fn put(&mut self, fact: Fact) -> Result<()> {
-        self.piles.put(fact.person.unwrap_or(fact.identity), fact)
+        self.buckets.put(fact.person.unwrap_or(fact.identity), fact)
     }
 }
 

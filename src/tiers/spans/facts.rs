@@ -1,6 +1,6 @@
-//! What is known of a row of attributes when a load is compared with what is stored: a few numbers, however wide the row is.
+//! The facts of a row of attributes that a comparison needs. They have a fixed size, however wide the row is.
 //!
-//! Who it is, whose it is and what it says are hashes of 128 bits, so two rows that differ are not taken for one.
+//! The row's identity, its person and its contents are hashes of 128 bits, so two rows that differ are not taken for one.
 
 use std::mem::size_of;
 

@@ -19,7 +19,7 @@
 //! **Invariants.** Loading the same files twice changes nothing. No two spans of one row overlap.
 //!
 //! **Memory** is bounded by the buffer of the load, whatever the load and the table have: both are read twice, piece by piece, first
-//! for the facts that are compared ([`facts`]), then for the rows that begin or end. Facts wait in piles on disk ([`waiting`]).
+//! for the facts that are compared ([`facts`]), then for the rows that begin or end. Facts wait in buckets on disk ([`buckets`]).
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -29,10 +29,10 @@ use arrow::compute::take_record_batch;
 use chrono_tz::Tz;
 use futures::TryStreamExt;
 
+use self::buckets::{Buckets, ByRow};
 pub use self::compare::Missing;
-use self::compare::{Changes, How};
+use self::compare::{Changes, CompareOptions};
 use self::facts::{Fact, Facts, Kind, SPAN};
-use self::waiting::{ByRow, Piles};
 use super::aliases::Aliases;
 use super::memory_budget::MemoryBudget;
 use super::settle::Counts;
@@ -48,19 +48,19 @@ use crate::progress::Progress;
 use crate::record::fields::{UTC, VALID_FROM, VALID_TO, hidden};
 use crate::record::resolve::resolve_all;
 
-// What is known of a row when a load is compared: a few numbers, however wide the row is.
+// The facts of a row that a comparison needs: hashes of a fixed size, however wide the row is.
 mod facts;
 
-// Facts in piles that are worked on one after the other; those that memory has no room for wait on disk.
-mod waiting;
+// Facts in buckets, on disk where memory has no room; one bucket at a time is processed.
+mod buckets;
 
-// A load against what is stored: which rows begin, which end, and when.
+// Compares a load with the stored rows: which rows begin, which end, and when.
 mod compare;
 
 /// How many people whose rows would end are named.
 const PEOPLE_NAMED: usize = 5;
 
-/// The part of the buffer that is one over this may hold facts that wait, and so may each pile of facts that is compared.
+/// The part of the buffer that is one over this may hold facts that wait, and so may each bucket of facts that is compared.
 const COMPARED: usize = 8;
 
 /// What a load did to a table of attributes.
@@ -102,7 +102,7 @@ pub async fn write(
 ) -> Result<Spans> {
     // From here on the rows that begin and end wait in memory; those of a large load wait on disk.
     if load.held_bytes() > buffer_bytes / COMPARED {
-        load.relieve()?;
+        load.spill_to_disk()?;
     }
     let load = &*load;
     let identities = Aliases::open(warehouse).await?.identities().await?;
@@ -149,7 +149,7 @@ impl Writing<'_> {
     async fn push(&self, upsert: &mut Upsert) -> Result<Spans> {
         let bytes = self.buffer_bytes / COMPARED;
         let lake = upsert.lake().clone();
-        let mut facts = Piles::new(self.load.rows() + self.base.rows(), bytes);
+        let mut facts = Buckets::new(self.load.rows() + self.base.rows(), bytes);
         let loaded = self.each_loaded(|first, rows| {
             self.facts.of(Kind::Loaded, rows, first)?.into_iter().try_for_each(|fact| facts.put(fact.identity, fact))
         })?;
@@ -157,7 +157,7 @@ impl Writing<'_> {
             self.facts.of(Kind::Stored, rows, first)?.into_iter().try_for_each(|fact| facts.put(fact.identity, fact))
         });
         let stored = stored.await?;
-        let how = How { missing: self.missing, now: self.now, is_first: stored == 0, bytes };
+        let how = CompareOptions { missing: self.missing, now: self.now, is_first: stored == 0, bytes };
         let found = how.by_identity(facts)?;
         let (changed, ending, holding) = (found.changed, found.ends, found.holding);
         let Changes { mut begins, mut ends } = how.by_person(found, (loaded, stored))?;

@@ -1,8 +1,8 @@
 //! Upserts rows into a table: finds the stored row of every version, wherever it is, and changes them all in one commit.
 //!
-//! A row is looked for in the partition of its own day first. Keys not found there are looked for in the key filters of all other
-//! hot files, then of the archive's files: a date may have been corrected, or the row archived. An archived row is resolved with
-//! the new version, and the result is written to hot, complete, as a late row.
+//! A row is searched for in the partition of its own day first. Keys that are not there are searched for in the key filters of all
+//! other hot files, and then of the archive's files, because a date may have been corrected or the row archived. An archived row is
+//! resolved with the new version, and the result is written to hot, complete, as a late row.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::lake::columns::keys;
 use crate::lake::fold::cross_partition::CrossPartitionKeys;
 use crate::lake::fold::spill::Spill;
-use crate::lake::log::commit::{ATTEMPTS, Change, commit, forsake, forsake_paths, lost_race};
+use crate::lake::log::commit::{ATTEMPTS, Change, commit, discard, discard_paths, lost_race};
 use crate::lake::log::snapshot::Snapshot;
 use crate::lake::log::table::LakeTable;
 use crate::lake::log::tally::Tally;
@@ -30,10 +30,10 @@ use crate::progress::{Progress, Silent, Unit};
 use crate::record::fields::{Table, known};
 use crate::record::names::is_makeshift;
 
-// One partition's rows: settled with what is stored, and folded in.
+// One attempt at an upsert: finds each stored row, resolves it with the new version, folds the partitions.
 mod work;
 
-/// Rows on their way into one table.
+/// The rows that a load upserts into one table.
 pub struct Upsert {
     warehouse: Arc<Warehouse>,
     target: Arc<LakeTable>,
@@ -154,9 +154,9 @@ impl Upsert {
     }
 
     /// Puts all rows that wait on disk.
-    pub fn relieve(&mut self) -> Result<()> {
+    pub fn spill_to_disk(&mut self) -> Result<()> {
         let spill = Arc::get_mut(&mut self.spill).ok_or_else(|| Error::internal("rows put on disk while they are folded"))?;
-        spill.relieve()
+        spill.spill_to_disk()
     }
 
     /// Rows taken in.
@@ -211,7 +211,7 @@ impl Upsert {
         let (overlay, mut counts, moved) = match Arc::new(work).run().await {
             Ok(done) => done,
             Err(error) => {
-                forsake_paths(&self.target, &begun.paths()).await;
+                discard_paths(&self.target, &begun.paths()).await;
                 if error.is_missing() && self.pin().await?.versions() != pinned.versions() {
                     return Err(Error::conflict(phrase!("{} changed meanwhile", self.target.name())).with_source(error));
                 }
@@ -222,7 +222,7 @@ impl Upsert {
         let base = overlay.base.clone();
         let mut change = overlay.into_change();
         if !tiered {
-            // Rows of reference tables are told by no month.
+            // Rows of reference tables have no count by month.
             change.tally = Tally::default();
         }
         Ok(Prepared { base, change, counts, moved })
@@ -306,7 +306,7 @@ impl Upsert {
 
     /// Gives a prepared upsert up.
     pub async fn abandon(&self, prepared: Prepared) {
-        forsake(&self.target, &prepared.change.adds).await;
+        discard(&self.target, &prepared.change.adds).await;
     }
 
     /// Makes a prepared upsert visible; a conflict means: prepare again.
@@ -319,7 +319,7 @@ impl Upsert {
         change.transactions.extend(&self.transactions);
         match commit(&self.target, &prepared.base, change, self.warehouse.clock().as_ref()).await {
             Err(error) if lost_race(&error) => {
-                forsake(&self.target, &adds).await;
+                discard(&self.target, &adds).await;
                 Err(error)
             }
             done => done.map(|_| prepared.counts),

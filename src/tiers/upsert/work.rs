@@ -1,4 +1,5 @@
-//! One attempt at an upsert: locates every row, settles it with the stored row, and folds the partitions.
+//! One attempt at an upsert: finds the stored row of each version, resolves the two ([`super::super::settle`]), and folds the
+//! partitions.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -63,7 +64,7 @@ pub(super) struct Work {
     pub progress: Arc<dyn Progress>,
 }
 
-/// One partition's rows, settled and folded.
+/// One partition's rows, resolved and folded.
 struct PartitionResult {
     partition: Partition,
     folded: Folded,
@@ -87,7 +88,7 @@ impl PartitionResult {
     }
 }
 
-/// The rows of one part, settled and not yet folded into their partition.
+/// The rows of one part, resolved and not yet folded into their partition.
 struct SettledPart {
     incoming: RecordBatch,
     counts: Counts,
@@ -214,7 +215,7 @@ impl Work {
         let mut done = PartitionResult::nothing(partition, &self.target.table);
         let (mut outgoing, mut incoming, mut carried) = (Located::default(), Vec::new(), Vec::new());
         // Rows that are settled wait sorted on disk for the last of them.
-        let mut runs = SortedRuns::new(self.target.table.clone());
+        let mut runs = SortedRuns::new(self.target.table.clone(), parts.len());
         for part in &parts {
             let (settled_part, misplaced_rows) = self.part(*part, survey).await?;
             done.counts.add(settled_part.counts);
@@ -297,7 +298,7 @@ impl Work {
     }
 
     /// Keys of rows that, settled, belong to another partition than the one they came in by: their date was kept from
-    /// another version, an archived one or one told without a date.
+    /// another version, an archived one or one loaded without a date.
     fn misplaced(&self, partition: Partition, incoming: &RecordBatch) -> Result<HashSet<String>> {
         let places = partitions_of(&self.target, incoming)?;
         let misplaced_rows = keys(incoming)?.iter().zip(places).filter(|(_, place)| *place != partition);

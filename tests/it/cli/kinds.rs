@@ -117,7 +117,7 @@ fn a_mistake_in_a_statement_is_the_persons_also_where_it_is_found_late() {
 }
 
 #[test]
-fn a_path_is_whole_and_told_once() {
+fn a_path_in_an_error_is_whole_and_stands_there_once() {
     let room = loaded();
     let folder = room.path().canonicalize().unwrap().join("warehouse/hot").display().to_string();
     let file = &files(&room, "warehouse/hot", ".parquet")[0];

@@ -15,28 +15,28 @@ use tempfile::TempDir;
 
 use crate::fixture::data;
 
-/// Readers that do not read: signals and limits are heard all the same.
+/// Readers that do not read: signals and time limits work all the same.
 mod deaf;
 
 /// What goes wrong outside of us: its kind, its exit code, and what the message names.
 mod kinds;
 
-/// Folders and files by whatever name: they work, or are refused before anything is written.
+/// Folders and files of any name work, or are refused before anything is written.
 mod paths;
 
-/// What people read beside the rows: times by their clock, lists of people, charts of questions.
+/// What people read beside the rows: times in their zone, lists of people, charts of questions.
 mod reports;
 
 /// A store at the other end of a network, and what it may answer.
 mod stores;
 
-/// Slips of the finger: what cannot be taken back shows whom it is about and asks, and what was named by mistake is not loaded.
+/// Typing mistakes: what cannot be taken back shows the person and asks, and what was named by mistake is not loaded.
 mod slips;
 
 /// The shell at a terminal of 80 columns.
 mod terminal;
 
-/// Names that a terminal would obey: whatever verb shows them, it gets none of that.
+/// Control characters in names: no verb prints them to a terminal.
 mod terminals;
 
 /// A folder of its own for each story, which is also home; `data/` is in it.
@@ -447,7 +447,7 @@ fn an_answer_in_a_file() {
 }
 
 #[test]
-fn mistakes_are_told_with_what_to_do() {
+fn mistakes_are_answered_with_what_to_do() {
     let mut room = Room::new();
     room.file("header only.csv", "Id,et4ae5__MergeId__c\n");
     room.file("unknown.csv", "a,b\n1,2\n");

@@ -108,7 +108,7 @@ fn a_warehouse_that_cannot_be_is_refused_before_anything_is_written() {
 }
 
 #[test]
-fn words_in_a_file_are_meant_from_the_file() {
+fn relative_paths_in_a_settings_file_start_at_the_file() {
     let room = Room::new();
     let (here, beside) = (room.path().join("here"), room.path().join("etc dir"));
     std::fs::create_dir(&here).unwrap();

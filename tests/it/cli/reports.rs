@@ -10,7 +10,7 @@ fn loaded() -> Room {
 }
 
 #[test]
-fn reports_tell_times_by_the_clock_of_the_zone_and_json_in_utc() {
+fn reports_show_times_in_the_zone_and_json_in_utc() {
     let room = loaded();
     room.file("ier.toml", "zone = 'Asia/Tokyo'\n");
     let hold = room.run(&["hold", "add", "--person", "003f40000000003", "--reason", "ticket 4711"]);

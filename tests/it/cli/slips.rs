@@ -39,7 +39,7 @@ fn a_table_that_the_file_is_not_of_is_refused() {
     assert_eq!(room.sql("SELECT (SELECT count(*) FROM ier) AS mails, (SELECT count(*) FROM individual_link) AS links"), before);
     let insisted = room.run(&["load", "sites.csv", "--as", "email_send", "--force"]);
     assert!(insisted.status.success(), "{}", err(&insisted));
-    // What is thin, and all of which is understood, is as it was told.
+    // A file with few columns, all of which are understood, is loaded as the user says.
     room.file("deleted.csv", "Id,IsDeleted\n003f40000000003AAA,true\n");
     let thin = room.run(&["load", "deleted.csv", "--as", "contact"]);
     assert!(thin.status.success(), "{}", err(&thin));
@@ -227,7 +227,7 @@ fn days_are_written_in_one_way_everywhere() {
     }
     refused(&room, &["archive", "--until", "13/01/2026"], 2, &["--until is \"13/01/2026\"; give a day, such as 2026-08-01"]);
     let london = room.command(&["archive", "--until", "8/1/2026"]).env("IER_ZONE", "Europe/London").output().unwrap();
-    assert_eq!(code(&london), 2, "which comes first there is not told by the day: {}", err(&london));
+    assert_eq!(code(&london), 2, "the day does not show which number is the month there: {}", err(&london));
 }
 
 #[test]

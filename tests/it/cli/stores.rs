@@ -19,7 +19,7 @@ fn run(room: &Room, server: &S3Server, warehouse: &str, changed: &[(&str, Option
 const LOAD: [&str; 2] = ["load", "data/contact.csv"];
 
 #[test]
-fn what_a_store_refuses_is_told_as_what_it_is() {
+fn what_a_store_refuses_is_reported_as_what_it_is() {
     let (room, server) = (Room::new(), S3Server::start());
     server.fill("university", &[]);
     let plain = server.endpoint();

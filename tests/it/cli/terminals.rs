@@ -125,7 +125,7 @@ fn nothing_that_a_terminal_obeys_reaches_it_from_any_verb() {
         }
         reported.extend(words.first().map(|verb| (*verb).to_owned()));
     }
-    assert!(evil > 30, "the names are told, in {evil} places: or nothing is tried");
+    assert!(evil > 30, "the names are shown, in {evil} places: or nothing is tried");
     let unreported: Vec<String> = verbs().into_iter().filter(|verb| !reported.contains(verb)).collect();
     assert!(unreported.is_empty(), "verbs that are not tried: {unreported:?}");
     let page = std::fs::read(room.path().join("pack/evidence.html"));
@@ -133,7 +133,7 @@ fn nothing_that_a_terminal_obeys_reaches_it_from_any_verb() {
 }
 
 #[test]
-fn statements_from_a_pipe_tell_nothing_that_a_terminal_obeys() {
+fn statements_from_a_pipe_print_nothing_that_a_terminal_obeys() {
     let room = room();
     assert!(room.run(&["load", "contact.csv"]).status.success());
     for typed in [format!("SELECT {EVIL};"), format!("\\d {EVIL}\n"), format!("\\format {EVIL}\n"), format!("SELECT '{EVIL}';")] {

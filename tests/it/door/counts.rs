@@ -1,4 +1,4 @@
-//! Every row read is told under one head, and "all of this was here already" is said only where it is true.
+//! Every row read is counted under one head, and "all of this was here already" is said only where it is true.
 
 use std::path::{Path, PathBuf};
 
@@ -51,7 +51,7 @@ async fn the_counts_of_every_file_add_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_lost_to_newer_versions_are_told_apart_from_those_that_were_here() {
+async fn rows_that_lost_to_newer_versions_are_counted_apart_from_unchanged_ones() {
     let fixture = Fixture::empty().await;
     let file = |name: &str, rows: &[(&str, &str, &str)]| {
         let rows: String =

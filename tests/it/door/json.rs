@@ -90,7 +90,7 @@ async fn the_same_records_in_every_shape_of_json() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lookups_id_is_the_lookup() {
+async fn the_id_of_a_parent_fills_the_lookup_column() {
     let text = r#"{"Id":"a0Df40000000001EAA","et4ae5__MergeId__c":"m","et4ae5__Contact__r":{"Id":"003f40000000001AAA","Name":"Ada"}}
                   {"Id":"a0Df40000000002EAA","et4ae5__MergeId__c":"n","et4ae5__Contact__r":null}"#;
     let (fixture, _) = loaded("x.json", text).await;
@@ -146,7 +146,7 @@ async fn records_say_of_which_object_they_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_cannot_be_taken_are_told_by_line_or_number() {
+async fn rejected_rows_are_named_by_line_or_number() {
     let rows = [
         r#"{"Id":"a0Df40000000001EAA","et4ae5__MergeId__c":"m","et4ae5__Opened__c":true}"#,
         r#"{"Id":"a0Df40000000002EAA","et4ae5__MergeId__c":"n","et4ae5__Opened__c":"perhaps"}"#,
@@ -163,7 +163,7 @@ async fn rows_that_cannot_be_taken_are_told_by_line_or_number() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn dates_are_judged_over_the_whole_file() {
+async fn the_order_of_dates_is_detected_from_the_whole_file() {
     let row = |at: usize, date: &str| format!("{{\"et4ae5__MergeId__c\":\"m{at}\",\"DateSent\":\"{date}\"}}\n");
     let text: String = (1..=9).map(|at| row(at, "06/08/2026 09:00")).chain([row(10, "31/08/2026 09:00")]).collect();
     let (fixture, report) = loaded("x.json", &text).await;
@@ -242,7 +242,7 @@ async fn long_records_are_refused_and_long_lists_are_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn letters_of_windows_are_told_from_broken_ones() {
+async fn windows_1252_is_distinguished_from_damaged_utf_8() {
     let text = |name: &[u8]| [br#"{"Id":"a0Df40000000001EAA","et4ae5__MergeId__c":"m","Name":""#, name, br#""}"#].concat();
     let (fixture, report) = loaded("x.json", text(b"Ren\xE9e")).await;
     assert_eq!((fixture.ask("SELECT email_name FROM ier").await, report.tables[0].repaired), (vec!["Renée".to_owned()], 0));

@@ -72,7 +72,7 @@ async fn bytes_that_are_texts_are_read_as_such() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_columns_leave_open_is_judged_over_the_whole_file() {
+async fn what_the_columns_leave_open_is_detected_from_the_whole_file() {
     let (fixture, report) = loaded("day-first.parquet").await;
     assert_eq!((report.tables[0].rejected, report.notes.len()), (0, 0));
     assert_eq!(fixture.ask("SELECT date_sent FROM ier ORDER BY 1").await, ["2026-08-06 15:00:00", "2026-08-31 15:00:00"]);
@@ -96,7 +96,7 @@ async fn a_file_without_rows_is_no_rows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whose_ids_they_are_tells_people_apart_and_null_is_a_name() {
+async fn ids_tell_contacts_from_leads_and_null_may_be_a_name() {
     let fixture = Fixture::empty().await;
     let copy = fixture.file("export.parquet", std::fs::read(file("people.parquet")).unwrap());
     let report = fixture.load([copy]).await.unwrap();
@@ -105,7 +105,7 @@ async fn whose_ids_they_are_tells_people_apart_and_null_is_a_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_without_a_zone_is_in_the_one_that_is_told() {
+async fn a_time_without_a_zone_is_in_the_given_zone() {
     for (name, sent) in
         [("pandas-local", "21:00"), ("snowflake", "21:00"), ("spark", "15:00"), ("fastparquet", "15:00"), ("pandas", "15:00")]
     {

@@ -33,8 +33,8 @@ async fn lines_that_end_as_those_of_old_macs_are_rows() {
     let (_, report) = loaded("mac.csv", format!("MergeId,Name,Opened\r{many}")).await;
     assert_eq!((only(&report).read, only(&report).inserted), (20_000, 20_000), "{report}");
     // Letters of Windows: read twice.
-    let letters: Vec<u8> = format!("Id,Name,Opened\r{ONE},Caf\u{e9},true\r").chars().map(|letter| letter as u8).collect();
-    let (fixture, _) = loaded("mac.csv", letters).await;
+    let bytes: Vec<u8> = format!("Id,Name,Opened\r{ONE},Caf\u{e9},true\r").chars().map(|character| character as u8).collect();
+    let (fixture, _) = loaded("mac.csv", bytes).await;
     assert_eq!(fixture.ask("SELECT email_name FROM ier").await, ["Caf\u{e9}"]);
 }
 
@@ -66,7 +66,7 @@ async fn the_lines_behind_a_report_in_any_language_are_no_rows() {
     // A mail may be called what a total is called.
     let (_, report) = loaded("x.csv", format!("Name,Id,Opened\nTotal,{ONE},true\nGrand total of gifts,{TWO},true\n")).await;
     assert_eq!((only(&report).inserted, only(&report).trailing), (2, 0), "{report}");
-    // What goes on behind it is told.
+    // What goes on behind it is reported.
     let (_, report) = loaded("x.csv", format!("Id,Name,Opened\n{ONE},A,1\nTotal,,\n{TWO},A,1\n")).await;
     assert_eq!((only(&report).inserted, only(&report).rejected), (2, 1), "{report}");
 }

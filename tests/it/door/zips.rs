@@ -23,7 +23,7 @@ fn deflated() -> SimpleFileOptions {
     SimpleFileOptions::default().compression_method(CompressionMethod::Deflated)
 }
 
-/// As the weekly export writes: all fields in quotes, CR LF, and here the letters of Windows.
+/// As the weekly export writes: all fields in quotes, CR LF, and here Windows-1252.
 fn weekly(rows: &[&[&str]]) -> Vec<u8> {
     let lines = rows.iter().map(|row| format!("\"{}\"\r\n", row.join("\",\"")));
     lines.collect::<String>().chars().map(|letter| u8::try_from(u32::from(letter)).unwrap()).collect()

@@ -67,7 +67,7 @@ impl Progress for Dying {
 const MOMENTS: u64 = 8;
 
 #[test]
-fn whatever_dies_in_a_job_it_is_never_done() {
+fn a_job_in_which_anything_dies_never_reports_success() {
     let failed = Mutex::new(Vec::new());
     let tried = AtomicU64::new(0);
     on_all_cores(SCENES, |scene| {

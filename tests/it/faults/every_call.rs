@@ -1,7 +1,7 @@
 //! Each scene's job, failed at every one of its calls, in every way a store can fail.
 //!
 //! After each failure another process looks: every row is as before the job or as after it, no key is there twice; every live
-//! file is there, whole; every commit the job was told of is there; the books of rows taken in and given up balance; and what
+//! file is there, whole; every commit that was reported to the job is there; the books of rows taken in and given up balance; and what
 //! the scene says holds. Then the same job runs again without failure and must end where a run that never failed ends.
 //!
 //! A process that is killed leaves the store as it is, so the killed ones need no runs of their own: one run shows how the
@@ -209,7 +209,7 @@ impl Played {
             Some(Ok(())) => assert!(seen == self.after, "the job said it was done: {}", seen.difference(&self.after)),
             Some(Err(error)) => {
                 assert!(world.store.fault_struck(), "failed by itself: {error}");
-                // What delta-rs does on threads of its own is not always told as dead.
+                // What delta-rs does on threads of its own is not always reported as dead.
                 let died = world.store.panics() && error.kind() == Kind::Internal;
                 assert!(died || error.kind() == Kind::Unavailable, "{error}");
             }

@@ -35,7 +35,7 @@ const DAYS_A_ROUND: i64 = 4;
 
 /// What is known of an IER: opened, clicks in all.
 #[derive(Clone, Copy, Debug, Default)]
-struct Known {
+struct ExpectedIer {
     opened: bool,
     clicks: u64,
 }
@@ -43,7 +43,7 @@ struct Known {
 /// What should be in a warehouse.
 #[derive(Clone, Default)]
 struct Model {
-    iers: BTreeMap<u32, Known>,
+    iers: BTreeMap<u32, ExpectedIer>,
     links: usize,
 }
 
@@ -135,7 +135,7 @@ impl Victim {
             .map(|number| {
                 let known = model.iers.entry(*number).or_default();
                 if *number < first {
-                    *known = Known { opened: true, clicks: known.clicks + 1 };
+                    *known = ExpectedIer { opened: true, clicks: known.clicks + 1 };
                 }
                 let sent = crate::world::day(FIRST_DAY) + chrono::Duration::days(i64::from((number - 1) / 6) * DAYS_A_ROUND);
                 let row = ier(*number).contact(number % 5).sent(&format!("{sent} 08:00")).stamp(&stamp);

@@ -41,7 +41,7 @@ const JOBS: [Named; 10] = [
 enum Steps {
     /// All in one commit, or not at all.
     OneCommit,
-    /// In several commits: what is seen meanwhile, or comes of another job in between, is told row by row.
+    /// In several commits: what is seen meanwhile, or comes of another job in between, is reported row by row.
     RowByRow,
 }
 
@@ -183,7 +183,7 @@ fn every_pair_of_jobs_at_once() {
 
 /// A seed orders the calls, so that a failure comes back.
 #[test]
-fn a_seed_plays_the_same_meeting_again() {
+fn a_seed_repeats_the_same_interleaving() {
     let start = on_one_thread(before_meeting());
     let pairs = on_one_thread(pairs(&start));
     let pair = pairs.iter().find(|pair| pair.names == ["load", "archive"]).expect("a pair");
@@ -196,7 +196,7 @@ fn a_seed_plays_the_same_meeting_again() {
 
 /// The reader and both jobs do meet: none waits until the others are done.
 #[test]
-fn meetings_are_not_one_after_the_other() {
+fn the_jobs_of_a_pair_really_interleave() {
     let start = on_one_thread(before_meeting());
     let turns = Turns::new(3, &[0, 0]);
     let world = start.fork(None);

@@ -1,6 +1,6 @@
 //! The power fails, on a machine whose file system forgets what was not synced: after each write and each sync of a job.
 //!
-//! When it comes back, every commit somebody was told of is there; no name of the log shows half an entry; and what a reader
+//! When it comes back, every commit that was reported is there; no name of the log shows half an entry; and what a reader
 //! sees and what running the job again comes to is as after any other failure: see [`every_call`](super::every_call).
 
 use std::collections::HashSet;
@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use ier::lake::log::root::Root;
-use ier::lake::paths::{is_aside, is_log, is_lookup};
+use ier::lake::paths::{is_log, is_lookup, is_temporary};
 use ier::lake::store::durable::DurableLocal;
 use ier::ledgers::lookups::{LookUp, LookUpLog};
 use ier::record::id::SfId;
@@ -55,7 +55,7 @@ fn promises_are_kept(moment: &Moment, survivors: &[(String, Bytes)]) {
     let whole = moment.whole();
     for (path, bytes) in survivors {
         let place = Path::from(path.as_str());
-        if (is_log(&place) || is_lookup(&place)) && !is_aside(&place) {
+        if (is_log(&place) || is_lookup(&place)) && !is_temporary(&place) {
             assert!(whole[path.as_str()].contains(&bytes), "{path} has {} bytes that nobody wrote", bytes.len());
         }
     }

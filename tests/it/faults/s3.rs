@@ -160,7 +160,7 @@ fn pairs_of_jobs_on_s3() {
 /// A commit that landed while its answer was lost is tried again by the client and refused, for it is there already: it must
 /// know itself again, and not be done twice.
 #[test]
-fn a_commit_knows_itself_when_the_answer_was_lost() {
+fn a_commit_recognises_itself_when_the_answer_was_lost() {
     for fault in [HttpFault::ErrorAfter, HttpFault::DroppedAfter] {
         on_one_thread(async {
             let like = base().await;
@@ -182,7 +182,7 @@ fn a_commit_knows_itself_when_the_answer_was_lost() {
             };
             copies.server.fail(&bucket, (writes[before_it], fault));
             let report = world.load_files(&[file]).await.expect("the load survives");
-            assert_eq!(report.tables[0].inserted, 1, "{fault:?}: told as the first try found it");
+            assert_eq!(report.tables[0].inserted, 1, "{fault:?}: reported as the first try found it");
             let versions = |calls: Vec<crate::world::store::Call>| calls.iter().filter(|call| commit(call)).count();
             assert_eq!(versions(world.store.calls()), 1, "{fault:?}: committed once, and not again as if another had");
             assert_eq!(world.another().line("SELECT count(*) FROM ier WHERE merge_id = 'M-70'").await, "1");

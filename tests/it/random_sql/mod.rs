@@ -1,7 +1,7 @@
 //! Random SQL: what the engine answers over hot, archive and late rows must be what plain DataFusion answers over the very same
 //! rows in memory.
 //!
-//! The rows in memory are not read through the engine: a plain map of what the exports told makes them ([`story`]), and the whole
+//! The rows in memory are not read through the engine: a plain map of what the exports had makes them ([`story`]), and the whole
 //! tables are compared first. Then statements made from seeds ([`grammar`]) are asked of both, while jobs change the world under
 //! an engine that stays open; every tenth again after the next job, and every tenth with the engine's short ways switched off.
 //! A statement that fails on both sides is skipped; hardly any may.

@@ -1,4 +1,4 @@
-//! A world with every kind of row a statement can meet, and a plain map of what was ever told of each.
+//! A world with every kind of row a statement can meet, and a plain map of all that was ever loaded of each.
 //!
 //! The map knows nothing of files, tiers or folds: it keeps all versions, gives each column the greatest (stamp, value) of
 //! those that tell it, and notes who was archived. Its rows are the reference; the engine's code is not asked for any. It is
@@ -65,12 +65,12 @@ type Stamp = (Option<i64>, Option<i64>);
 #[derive(Clone, Debug)]
 struct Version {
     stamp: Stamp,
-    /// Which load told it.
+    /// Which load brought it.
     seen: u32,
     provided: Provided,
 }
 
-/// All that was ever told of a table's rows, by number.
+/// All that was ever loaded of a table's rows, by number.
 struct Kept {
     table: Arc<Table>,
     versions: BTreeMap<u32, Vec<Version>>,

@@ -115,7 +115,7 @@ fn faults_of_the_planner_are_answered_rightly_and_still_there() {
     assert!(wrong.is_empty(), "the engine is wrong:\n{}", wrong.join("\n"));
     assert!(
         mended.is_empty(),
-        "upstream has mended, so the head of query::planner::subqueries is to be told:\n{}",
+        "upstream has mended, so the head of query::planner::subqueries is to be changed:\n{}",
         mended.join("\n")
     );
 }

@@ -78,7 +78,7 @@ pub fn lead(number: u32) -> Record {
         .set("MasterRecordId", "")
 }
 
-/// The 18-character id of an object's nth record: digits and small letters only have the checksum `AAA` or similar.
+/// The 18-character id of an object's nth record: digits and lower-case letters only have the checksum `AAA` or similar.
 pub fn id(prefix: &str, number: u32) -> String {
     ier::record::id::SfId::parse(&format!("{prefix}f4{number:010}")).expect("a well-formed id").as_str().to_owned()
 }

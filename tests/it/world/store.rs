@@ -64,11 +64,11 @@ impl Mode {
         Mode::AbortAfter,
     ];
 
-    /// In these something of the job dies rather than be told. They leave behind what an error or a kill does, so they are tried
+    /// In these something of the job dies rather than get an error. They leave behind what an error or a kill does, so they are tried
     /// where every call of every job is, and not again in each job's own tests.
     pub const PANICS: [Mode; 2] = [Mode::PanicBefore, Mode::PanicAfter];
 
-    /// Does something of the job die rather than be told?
+    /// Does something of the job die rather than get an error?
     pub fn panics(self) -> bool {
         Self::PANICS.contains(&self)
     }

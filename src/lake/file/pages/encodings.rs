@@ -147,7 +147,7 @@ pub fn deltas<'a>(bytes: &'a [u8], wanted: usize, out: &mut Vec<i64>) -> Option<
     rest.rest()
 }
 
-/// Texts that share their beginnings with the text before.
+/// Texts in DELTA_BYTE_ARRAY: each shares its beginning with the text before.
 pub struct Shared<'a> {
     /// Bytes each has in common with the one before.
     prefixes: &'a [i64],

@@ -19,14 +19,14 @@
 //! **How it is turned off.** `query.without = "raw_pages"`: the crate then reads all files, and whole footers. This is for the
 //! day when a new version of the crate and this reader disagree.
 
-// Values of Thrift's compact protocol, as many as page headers have.
+// Decodes Thrift's compact protocol, as far as page headers need it.
 pub(super) mod thrift;
 
 // Column chunks of which only the wanted pages were fetched.
 pub mod fetched;
 
-// Parquet's encodings, read where few of a page's values are wanted.
+// Decodes Parquet's encodings for readers that want few of a page's values.
 mod encodings;
 
-// Chosen rows of a column, straight from the bytes of their pages.
+// Reads chosen rows of a column from the bytes of their pages.
 pub(in crate::lake) mod point;

@@ -66,7 +66,7 @@ pub const DAY: &str = "sent_date";
 /// The resolution of `date_sent`, in microseconds.
 pub const HOUR_MICROS: i64 = 3_600_000_000;
 
-/// Hours since 1970 that may be told, until 2100: whether a zone is whole hours from UTC is known for these.
+/// Hours since 1970 that a rollup may have, until 2100: whether a zone is whole hours from UTC is known for these.
 const HOURS: Range<i64> = 0..1_139_568;
 
 /// A rollup is kept when each of its rows stands for so many rows of the file or more, on average: then it is much smaller, and much

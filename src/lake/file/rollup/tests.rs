@@ -1,4 +1,4 @@
-//! A rollup tells of the rows what counting them tells.
+//! A rollup gives the same counts as its rows do.
 
 use std::collections::BTreeMap;
 

@@ -11,9 +11,9 @@ use datafusion::physical_expr::expressions::Column;
 /// The role of a GROUP BY expression in the aggregate.
 #[derive(Clone, Debug)]
 pub(super) enum Key {
-    /// It is compared, and told as it is.
+    /// It is compared, and returned as it is.
     Plain,
-    /// A person's id: compared as it is, told as its number.
+    /// A person's id: compared as it is, returned as its number.
     Person,
     /// A function of a person's id, a number as well. The id is compared; only that of a run's first row goes through the function,
     /// which is that of the one column of this schema.

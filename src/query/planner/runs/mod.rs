@@ -8,16 +8,16 @@
 //! **Invariant**: the answer is the same for rows in any order and for any text as an id. The order of our files only makes it
 //! fast.
 
-// A GROUP BY as runs see it: its expressions, and its functions.
+// A GROUP BY in the form that runs need.
 mod aggregate;
 
-// The first half of a GROUP BY, without a hash table.
+// The partial aggregation of a GROUP BY, without a hash table.
 mod exec;
 
-// The runs of batches, and what their rows come to.
+// Finds the runs of equal groups in batches, and aggregates their rows.
 mod gather;
 
-// Ids as numbers: sixteen bytes that hash and compare like any integer, in place of eighteen characters elsewhere.
+// Ids as numbers of sixteen bytes, which hash and compare faster than text.
 mod number;
 
 #[cfg(test)]
@@ -72,7 +72,7 @@ pub fn with_rule(rule: PersonRuns, mut rules: PhysicalRules) -> PhysicalRules {
     rules
 }
 
-/// Aggregates by person go through runs.
+/// The rule that makes aggregates by person use runs.
 #[derive(Debug)]
 pub struct PersonRuns {
     /// Is a leaf of the plan a scan of files sorted by person?

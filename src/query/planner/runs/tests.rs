@@ -256,7 +256,7 @@ async fn many_groups_are_passed_on_in_several_batches() {
 }
 
 #[tokio::test]
-async fn a_filter_on_the_ids_of_groups_is_told_as_one_on_the_rows_before() {
+async fn a_filter_on_the_ids_of_groups_becomes_one_on_the_rows() {
     let context = session(&[vec![batch(&sorted(10))]], 2, any_scan());
     let sql = "SELECT a.n FROM (SELECT person_id, count(*) AS n FROM ier GROUP BY 1) a \
                JOIN (SELECT contact_id FROM ier WHERE clicks = 2) b ON a.person_id = b.contact_id";

@@ -1,4 +1,4 @@
-//! What each function answers.
+//! What each catalog function of Postgres returns here.
 
 use datafusion::common::{Result as DfResult, ScalarValue};
 

@@ -1,4 +1,4 @@
-//! Rows of a relation of Postgres, put together column by name.
+//! Builds rows of a catalog relation, column by column, by name.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The columns a query answers with, read from its text: for statements that are answered without being planned, and for `*`.
+//! Derives the columns of a query's answer from its text: for statements that are answered without being planned, and for `*`.
 
 use std::collections::HashMap;
 

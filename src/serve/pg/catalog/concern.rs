@@ -1,4 +1,4 @@
-//! Which statements the catalogs answer.
+//! Decides whether a statement is about the catalogs, about our data, or about both.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;

@@ -1,4 +1,4 @@
-//! What the relations of `pg_catalog` hold here. Those that are not named in [`rows`] are always empty.
+//! The rows of the relations of `pg_catalog`. Relations that are not named in [`rows`] are always empty.
 
 use super::cells::{Cell, Row};
 use super::known::{

@@ -1,8 +1,8 @@
-//! Statements and parts of statements that have no rows, whatever they ask, because a relation they join is always empty here: there
-//! are no indexes, no constraints, no policies, no triggers.
+//! Finds statements, and parts of statements, that have no rows, because they join a relation that is always empty here: there are
+//! no indexes, no constraints, no policies, no triggers.
 //!
-//! Most of what clients ask about a table is of this kind, and the most difficult to plan: functions that return sets, fields of
-//! composite values, subscripts. None of it needs to be understood to be answered.
+//! Most statements that clients send about a table are of this kind, and they are the hardest to plan: functions that return sets,
+//! fields of composite values, subscripts. They can be answered without being understood.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;

@@ -1,4 +1,4 @@
-//! The functions of Postgres that catalog statements call, and how they are made known to a session.
+//! Registers the functions of Postgres that catalog statements call with a DataFusion session.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

@@ -1,4 +1,4 @@
-//! Parameters of catalog statements: which there are, of what types, and their values in their places.
+//! Parameters of catalog statements: finds their types, and puts their values into the statement.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;

@@ -1,4 +1,4 @@
-//! What the views of `information_schema` hold here. Those that are not named in [`rows`] are always empty.
+//! The rows of the views of `information_schema`. Views that are not named in [`rows`] are always empty.
 
 use super::cells::{Cell, Row};
 use super::contents::{roles, schemas, tables};

@@ -1,4 +1,4 @@
-//! What is known in a session: the engine's tables with their numbers, who is connected, and the settings.
+//! What the catalogs describe: the engine's tables with their numbers (OIDs), the connected user, and the session's settings.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};

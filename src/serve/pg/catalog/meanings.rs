@@ -1,6 +1,6 @@
-//! What tables and columns are, in a line each, for the catalogs' comments.
+//! A line about each table and column, for the catalogs' comments.
 //!
-//! The lines are in `meanings.txt`; a column of an export is told by the Salesforce field it comes from.
+//! The lines are in `meanings.txt`. A column that comes from an export is described by its Salesforce field.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

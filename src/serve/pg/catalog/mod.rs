@@ -1,8 +1,9 @@
-//! The catalogs that clients ask before anybody asks for data: `pg_catalog` and `information_schema`.
+//! The catalogs that clients read before a user asks for data: `pg_catalog` and `information_schema`.
 //!
-//! They live in a context of their own, apart from the engine: its relations are made from the names and types of our tables when a
-//! statement names them, its numbers are the same for everybody and after each start, and its statements are rewritten as trees
-//! ([`rewrite`]) into what DataFusion plans. A statement about our data never comes here; one about both is nobody's.
+//! They have a DataFusion context of their own, apart from the engine. Its relations are made from the names and types of our
+//! tables when a statement names them. Its numbers (OIDs) are the same for everybody and after each start. Its statements are
+//! rewritten as trees ([`rewrite`]) into what DataFusion can plan. A statement about our data never comes here; one about both data
+//! and catalogs is refused.
 //!
 //! # Decisions
 //! - 2026-11-28 **What joins a relation that is always empty is answered without being planned** ([`empty`]): names and types are read

@@ -1,4 +1,4 @@
-//! Names of columns that a statement does not name, as Postgres names them; and how two columns of one name are told apart.
+//! Names columns that a statement does not name, as Postgres does, and makes two columns of one name different.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;

@@ -1,4 +1,4 @@
-//! Small pieces of statements: taken apart and put together.
+//! Helpers that take parts of a syntax tree apart, and build new ones.
 
 use datafusion::sql::sqlparser::ast::{
     Array, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,

@@ -1,4 +1,5 @@
-//! A catalog statement in words that DataFusion knows: the tree is changed, never its text, and never that of another statement.
+//! Rewrites a catalog statement into one that DataFusion can plan. It changes the syntax tree, never a text, and only trees of
+//! catalog statements.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;

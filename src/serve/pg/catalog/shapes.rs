@@ -1,6 +1,6 @@
-//! What Postgres has before anybody makes a table: its relations, types, their functions and the words of its language.
+//! What Postgres has before anybody creates a table: its relations, types, their functions, and the keywords of its language.
 //!
-//! The four lists beside this file are those of Postgres itself (15, with the columns that 16 added), each line one thing.
+//! The four lists beside this file are those of Postgres itself (15, with the columns that 16 added), one thing a line.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};

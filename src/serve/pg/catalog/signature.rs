@@ -1,4 +1,4 @@
-//! What a function of Postgres is here: its name, the type of its answer, how it answers.
+//! The type that describes a Postgres function here: its name, the type of its result, and the Rust function that computes it.
 
 use std::sync::Arc;
 

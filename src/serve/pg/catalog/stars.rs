@@ -1,4 +1,4 @@
-//! `*` written out: the only way to tell two columns of one name apart where one of them comes from a `*`.
+//! Replaces `*` by the columns it stands for. Only so can two columns of one name be distinguished if one of them comes from a `*`.
 
 use std::ops::ControlFlow;
 

@@ -1,4 +1,4 @@
-//! The relations of the catalogs, made when a statement names them.
+//! The catalog relations as DataFusion tables, made when a statement names them.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What a statement is: a question, or something that concerns the session. Told by its first words; what is left is a question.
+//! Decides by the first words of a statement what it is: a command about the session, or else a question about data.
 
 use datafusion::sql::sqlparser::ast::Statement;
 use datafusion::sql::sqlparser::tokenizer::Token;

@@ -1,4 +1,4 @@
-//! Values as Postgres writes them for programs: numbers with the most significant byte first, moments since 2000.
+//! Writes values in Postgres' binary format: numbers with the most significant byte first, moments as microseconds since 2000.
 
 use bytes::{BufMut, BytesMut};
 

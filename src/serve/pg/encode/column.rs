@@ -1,4 +1,4 @@
-//! The values of one column, of a type that Postgres has, ready to be written.
+//! The values of one column, converted to types that Postgres has.
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, DurationMicrosecondArray, Float32Array, Float64Array,

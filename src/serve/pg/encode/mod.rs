@@ -1,4 +1,4 @@
-//! Values as Postgres writes them, as text and in binary.
+//! Writes values in Postgres' formats, text and binary.
 
 use bytes::{BufMut, BytesMut};
 

@@ -1,4 +1,4 @@
-//! Values as Postgres writes them for people: `2026-03-01 09:30:00-07`, `t`, `{a,b}`, `1 mon 2 days 03:04:05`.
+//! Writes values in Postgres' text format: `2026-03-01 09:30:00-07`, `t`, `{a,b}`, `1 mon 2 days 03:04:05`.
 
 use std::fmt::Write;
 

@@ -166,7 +166,7 @@ fn a_dictionary_that_is_known_is_not_fetched_again() {
 }
 
 #[test]
-fn nulls_told_of_pages_are_those_of_their_rows() {
+fn null_counts_of_pages_are_those_of_their_rows() {
     let table = known("ier").unwrap();
     let mut null_counts = Vec::new();
     for seed in 200..212 {

@@ -1,31 +1,31 @@
-//! Compares versions with the stored row: which are unchanged, and which are outdone. A load counts these as rows that changed
-//! nothing.
+//! Compares loaded versions with the resolved rows, for the counts of a load: which say nothing new, and which have lost against a
+//! newer version. Both changed nothing.
 
 use arrow::array::{DynComparator, RecordBatch, make_comparator};
 use arrow::compute::SortOptions;
 
-use super::{Registers, own};
+use super::{Resolver, own};
 use crate::error::Result;
 use crate::record::fields::{CUSTOM, Table};
 use crate::record::kept::Kept;
 use crate::record::stamp::Stamp;
 
-/// Versions beside the rows that stand where they were resolved.
-pub struct Standing<'a> {
-    versions: Registers<'a>,
-    rows: Registers<'a>,
+/// Loaded versions beside the resolved rows.
+pub struct RowComparison<'a> {
+    versions: Resolver<'a>,
+    rows: Resolver<'a>,
     /// Of each register, the versions' values beside those that stand.
     compare: Vec<DynComparator>,
     is_ledger: bool,
 }
 
-impl<'a> Standing<'a> {
+impl<'a> RowComparison<'a> {
     /// Of versions, and of rows of the same table.
     ///
     /// # Errors
     /// Only when one of them does not have the table's columns.
     pub fn new(table: &'a Table, versions: &'a RecordBatch, rows: &'a RecordBatch) -> Result<Self> {
-        let (versions, rows) = (Registers::new(table, versions, None)?, Registers::new(table, rows, None)?);
+        let (versions, rows) = (Resolver::new(table, versions, None)?, Resolver::new(table, rows, None)?);
         let options = SortOptions { descending: false, nulls_first: true };
         let pairs = versions.columns.iter().zip(&rows.columns);
         let compare = pairs.map(|(incoming, stands)| Ok(make_comparator(&incoming.values, &stands.values, options)?));
@@ -40,10 +40,10 @@ impl<'a> Standing<'a> {
     ///
     /// # Errors
     /// Corrupt when notes cannot be read.
-    pub fn is_said(&self, version: u32, row: u32) -> Result<bool> {
+    pub fn says_nothing_new(&self, version: u32, row: u32) -> Result<bool> {
         let own = self.versions.stamp(version);
         if self.is_ledger {
-            // What is stored stays, and is not held against what is told.
+            // What is stored stays, and is not compared with what is loaded.
             return Ok(true);
         }
         if own != Stamp::default() && own < self.rows.stamp(row) {

@@ -1,8 +1,9 @@
-//! Decides how a delimited file is to be read, before its rows are believed.
+//! Detects how a delimited file is to be read, before its rows are believed: its encoding, delimiter, quotes, order of dates, zone.
 //!
-//! The evidence comes from the beginning of a file ([`Scope::Beginning`]), and the rows then confirm it one by one. It comes from
-//! the whole file ([`Scope::Whole`]) where the file is small or did not go on as it began. A file with contradictory evidence is
-//! refused, and the error names the two lines that cannot both be right. Values are never named: they may be personal.
+//! The evidence comes from the beginning of the file ([`Scope::Beginning`]), and the rows then confirm it one by one. It comes from
+//! the whole file ([`Scope::Whole`]) if the file is small or does not go on as it began. A file with contradictory evidence is
+//! refused, and the error names the two lines that cannot both be right. The error never shows values, because they may be
+//! personal.
 
 use super::headers::look_like_headers;
 use super::layout::{Holds, Layout};
@@ -20,7 +21,7 @@ pub(super) const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
 /// Where an undecided date has the month first, unless semicolons show that a spreadsheet of another country wrote the file.
 const MONTH_FIRST_ZONES: [&str; 4] = ["America/", "US/", "Etc/", "UTC"];
 
-/// The part of a file that is judged.
+/// The part of a file from which its dialect is detected.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Scope {
     /// Its beginning: the last record may be cut.
@@ -77,12 +78,12 @@ fn delimiter(head: &[u8]) -> u8 {
     DELIMITERS[counts.iter().position(|&count| count == most).unwrap_or_default()]
 }
 
-/// The judgement of a file.
+/// What was detected in a file.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Judged {
+pub(super) struct Detected {
     pub dialect: Dialect,
     pub dates: Option<(DateOrder, Basis)>,
-    /// The letters are Windows's.
+    /// The text is Windows-1252.
     pub windows: bool,
 }
 
@@ -95,7 +96,7 @@ struct Evidence {
     misfit: Option<u64>,
     /// Do some of these rows, or some with flaws, look as if `\` stood before what cuts them?
     escapes: bool,
-    /// Fields in quotes when quotes are read as letters.
+    /// Fields in quotes when quotes are read as characters.
     in_quotes: bool,
     /// A flaw in quotes that spans lines, or swallows others.
     flaw: Option<(u64, u64)>,
@@ -134,7 +135,7 @@ impl CharsetEvidence {
         for chunk in text.utf8_chunks() {
             self.utf8 += chunk.valid().chars().filter(|letter| !letter.is_ascii()).count() as u64;
             let broken = chunk.invalid();
-            // The beginning of a letter that is cut is UTF-8, and no letter of Windows's.
+            // A character that is cut begins as UTF-8, and is no character of Windows-1252.
             self.utf8 += u64::from(broken.len() > 1);
             self.broken += u64::from(!broken.is_empty());
             self.not_windows |= broken.iter().any(|byte| matches!(byte, 0x81 | 0x8D | 0x8F | 0x90 | 0x9D));
@@ -184,18 +185,18 @@ impl ReadingEvidence {
     }
 }
 
-/// Judges a text. `source` opens it anew, with nothing skipped; `layout` is made of its header.
+/// Detects how a text is to be read. `source` opens it anew, with nothing skipped; `layout` is made of its header.
 ///
 /// # Errors
 /// Invalid when the file contradicts itself, or does not say what only the file can say; and what `source` returns.
-pub(super) fn judge(
+pub(super) fn detect(
     name: &str,
     source: &dyn Fn() -> Result<Stream>,
     (frame, scope): (Frame, Scope),
     layout: &Layout,
     asked: &Asked,
     record_bytes: usize,
-) -> Result<Judged> {
+) -> Result<Detected> {
     let gather = |quoting| {
         let dialect = Dialect { delimiter: frame.delimiter, quoting };
         let mut records = Records::new(skipping(source()?, frame.skipped)?, dialect, frame.line, record_bytes);
@@ -210,7 +211,7 @@ pub(super) fn judge(
         }
     }
     if best.1.flaw.is_some() {
-        // A quote that nothing closes: a letter like others, if every row is whole when it is read so.
+        // A quote that nothing closes: a character like others, if every row is whole when it is read so.
         let literal = gather(Quoting::None)?;
         if literal.misfits == 0 && !literal.in_quotes {
             best = (Quoting::None, literal);
@@ -221,16 +222,16 @@ pub(super) fn judge(
     evidence.refuse_shape(name, frame)?;
     evidence.refuse_values(name, "line", layout, asked)?;
     let dates = evidence.dates(name, "line", frame.delimiter == b';', asked)?;
-    Ok(Judged { dialect, dates, windows: evidence.charset.are_windows() })
+    Ok(Detected { dialect, dates, windows: evidence.charset.are_windows() })
 }
 
-/// A stream behind its first bytes.
+/// A stream without its first bytes.
 pub(super) fn skipping(mut stream: Stream, bytes: usize) -> Result<Stream> {
     std::io::copy(&mut std::io::Read::take(&mut stream, bytes as u64), &mut std::io::sink())?;
     Ok(stream)
 }
 
-/// A text that cannot be cut into records.
+/// The error for a text that cannot be split into records.
 pub(super) fn unreadable(name: &str, broken: RecordError) -> Error {
     match broken {
         RecordError::Stream(error) => super::stream::unreadable(name, "in the middle", error),
@@ -464,7 +465,7 @@ impl Times {
     }
 
     fn read(&mut self, text: &str, line: u64, evidence: &mut Evidence) {
-        // A clean copy each time: a clash of units is told with both lines.
+        // A clean copy each time: a clash of units is reported with both lines.
         let Ok(moment) = self.moments.clone().read(text) else { return };
         if let Spelling::Counted(unit) = moment.spelling {
             match self.unit {

@@ -1,4 +1,4 @@
-//! The versions of all tables an answer is made of.
+//! Pins one version of each table that an audit reads, so that the answer and its evidence come from the same data.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::record::fields::known;
 use crate::tiers::pin::pin;
 use crate::tiers::warehouse::Warehouse;
 
-/// The tables audits ask, those that say who is one person among them.
+/// The tables that audits read, among them those that say which ids are one person.
 const ASKED: [&str; 10] = [
     "individual_email_result",
     "individual_link",
@@ -27,15 +27,15 @@ const ASKED: [&str; 10] = [
 ];
 
 /// One version of each table.
-pub struct Held {
+pub struct PinnedVersions {
     /// In the order of [`ASKED`]; of a tiered table hot before archive.
-    pub tables: Vec<HeldTable>,
+    pub tables: Vec<PinnedTable>,
     /// Rows may be read straight from the bytes of their pages.
     pub raw_pages: bool,
 }
 
 /// One version of one lake table.
-pub struct HeldTable {
+pub struct PinnedTable {
     /// The table.
     pub lake: Arc<LakeTable>,
     /// What it was then.
@@ -44,7 +44,7 @@ pub struct HeldTable {
     pub late: Option<LateKeys>,
 }
 
-impl Held {
+impl PinnedVersions {
     /// The newest version of each table; both tiers of a tiered one as Rule 7 wants it.
     pub async fn now(warehouse: &Warehouse, engine: &Engine) -> Result<Self> {
         let mut tables = Vec::new();
@@ -54,12 +54,12 @@ impl Held {
                 let tiers = warehouse.tiers(table).await?;
                 let pinned = pin(&tiers).await?;
                 let late = LateKeys::read(&tiers.hot, &pinned).await?;
-                tables.push(HeldTable { lake: tiers.hot, snapshot: pinned.hot, late: None });
-                tables.push(HeldTable { lake: tiers.archive, snapshot: pinned.archive, late: Some(late) });
+                tables.push(PinnedTable { lake: tiers.hot, snapshot: pinned.hot, late: None });
+                tables.push(PinnedTable { lake: tiers.archive, snapshot: pinned.archive, late: Some(late) });
             } else {
                 let lake = warehouse.table(Role::Reference, table).await?;
                 let snapshot = lake.snapshot().await?;
-                tables.push(HeldTable { lake, snapshot, late: None });
+                tables.push(PinnedTable { lake, snapshot, late: None });
             }
         }
         Ok(Self { tables, raw_pages: engine.limits().shortcuts.raw_pages })
@@ -67,8 +67,8 @@ impl Held {
 
     /// Has no table been written to since? Versions only grow, so whatever was read between saw these.
     pub async fn is_newest(&self) -> Result<bool> {
-        for held in &self.tables {
-            if held.lake.snapshot().await?.version != held.snapshot.version {
+        for pinned in &self.tables {
+            if pinned.lake.snapshot().await?.version != pinned.snapshot.version {
                 return Ok(false);
             }
         }
@@ -76,7 +76,7 @@ impl Held {
     }
 
     /// The lake tables of this name.
-    pub fn of(&self, name: &str) -> impl Iterator<Item = (usize, &HeldTable)> {
-        self.tables.iter().enumerate().filter(move |(_, held)| held.lake.table.name == name)
+    pub fn of(&self, name: &str) -> impl Iterator<Item = (usize, &PinnedTable)> {
+        self.tables.iter().enumerate().filter(move |(_, pinned)| pinned.lake.table.name == name)
     }
 }

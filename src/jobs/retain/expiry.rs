@@ -1,8 +1,8 @@
-//! Decides which rows of which files have expired, and which of those are held. Nothing is written here.
+//! Finds the rows that have expired, and those of them that a hold keeps. Nothing is written here.
 //!
-//! A row is judged by its visible version: an archived row that a late row in hot overrides expires exactly when the late row
-//! does. Files whose days are too young are not opened. A file is read only as far as the totals need when all its rows have
-//! outlived every term that could cover them, and no hold can touch it by its days and people.
+//! A row expires by its visible version: an archived row that a late row in hot overrides expires exactly when the late row does.
+//! Files whose days are too young are not opened. If all rows of a file are past every term that could cover them, and no hold can
+//! cover any by its days and people, only the columns for the totals are read.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -30,12 +30,12 @@ use crate::tiers::links;
 use crate::tiers::pin::{Pinned, pin};
 use crate::tiers::warehouse::{Tiers, Warehouse};
 
-/// Links judged at once: those of as many IERs are looked up together.
-const LINKS_AT_ONCE: usize = links::CHUNK_ROWS;
+/// Links checked at once: their IERs are looked up together.
+const LINKS_AT_ONCE: usize = 1 << 20;
 
 /// The rows of a file to remove.
 #[derive(Clone, Debug)]
-pub enum Places {
+pub enum ExpiredRows {
     /// The whole file.
     All,
     /// These, ascending.
@@ -44,59 +44,59 @@ pub enum Places {
 
 /// A file with rows that go, or that would but for a hold.
 #[derive(Clone, Debug)]
-pub struct FileJudged {
+pub struct FileExpiry {
     /// The file.
     pub file: Arc<DataFile>,
     /// What goes.
-    pub outgoing: Places,
+    pub outgoing: ExpiredRows,
     /// Visible rows among what goes.
     pub expired: u64,
     /// Visible rows that have expired and are held.
     pub held: u64,
 }
 
-impl FileJudged {
+impl FileExpiry {
     /// Does anything go?
     pub fn loses(&self) -> bool {
-        !matches!(&self.outgoing, Places::Some(rows) if rows.is_empty())
+        !matches!(&self.outgoing, ExpiredRows::Some(rows) if rows.is_empty())
     }
 }
 
-/// The verdict on one lake of a table.
+/// What has expired in one lake of a table.
 #[derive(Debug)]
-pub struct LakeJudged {
+pub struct LakeExpiry {
     /// The lake.
     pub lake: Arc<LakeTable>,
-    /// The snapshot that was judged.
+    /// The snapshot that was read.
     pub base: Arc<Snapshot>,
     /// Its files that matter.
-    pub files: Vec<FileJudged>,
+    pub files: Vec<FileExpiry>,
     /// What the visible rows that go tell.
     pub totals: Totals,
 }
 
-impl LakeJudged {
+impl LakeExpiry {
     /// Does nothing go?
     pub fn is_empty(&self) -> bool {
-        !self.files.iter().any(FileJudged::loses)
+        !self.files.iter().any(FileExpiry::loses)
     }
 }
 
-/// A table judged.
+/// What has expired in a table, and what is held.
 #[derive(Debug)]
-pub struct Judged {
+pub struct TableExpiry {
     /// Which.
     pub object: Object,
     /// Archive, then hot; or the one reference table.
-    pub lakes: Vec<LakeJudged>,
+    pub lakes: Vec<LakeExpiry>,
     /// By hold: rows that have expired and are kept by it.
     pub held: BTreeMap<String, u64>,
     /// Archived rows among what goes that late ones hide.
     pub copies: usize,
 }
 
-/// The rules of the decision: terms, holds and sends.
-pub struct Judge {
+/// What decides whether a row has expired: terms, holds, and what is known of sends.
+pub struct ExpiryRules {
     /// Rules.
     terms: Terms,
     /// Holds.
@@ -109,9 +109,9 @@ pub struct Judge {
 /// Late rows of hot: does the one of this key go?
 type Late = HashMap<String, bool>;
 
-/// The verdict on one file.
+/// What has expired in one file, with what is needed for the other files.
 struct Found {
-    judged: FileJudged,
+    expiry: FileExpiry,
     totals: Totals,
     held: BTreeMap<String, u64>,
     late: Vec<(String, bool)>,
@@ -122,14 +122,14 @@ struct Found {
 enum Keys {
     /// None.
     NotNeeded,
-    /// Those of late rows are to be told: all rows are, or only marked ones.
+    /// Those of late rows: all rows are late, or only marked ones.
     Late { all: bool },
     /// Rows of these are hidden.
     Hidden(Arc<Late>),
 }
 
-impl Judge {
-    /// Reads what decides today. The tables to be judged are pinned before, so that a hold placed later fences them off.
+impl ExpiryRules {
+    /// Reads what decides today. The tables to be read are pinned before, so that a hold placed later fences them off.
     async fn read(warehouse: &Warehouse, retain: &Retain, today: NaiveDate, object: Object) -> Result<Arc<Self>> {
         let sends = Arc::new(Sends::read(warehouse).await?);
         let terms = Terms::new(retain, today, &sends);
@@ -145,7 +145,7 @@ impl Judge {
         Ok(Arc::new(Self { terms, holds, sends, iers }))
     }
 
-    /// Judges one file.
+    /// Finds what has expired in one file.
     async fn file(self: Arc<Self>, object: Object, lake: Arc<LakeTable>, file: Arc<DataFile>, keys: Keys) -> Result<Found> {
         let (first, last) = sent_between(&file);
         let (earliest, latest) = self.terms.bounds(object);
@@ -175,8 +175,8 @@ impl Judge {
         if matches!(keys, Keys::Late { all: false }) {
             columns.push(hidden::LATE);
         }
-        let mut judging = Judging {
-            judge: self.as_ref(),
+        let mut scan = ExpiryScan {
+            rules: self.as_ref(),
             object,
             certain,
             mailings: Mailings::default(),
@@ -193,25 +193,25 @@ impl Judge {
         let mut waiting: Vec<RecordBatch> = Vec::new();
         while let Some(batch) = rows.try_next().await? {
             if !asks_iers {
-                judging.take(&batch, &keys)?;
+                scan.take(&batch, &keys)?;
                 continue;
             }
             waiting.push(batch);
             if waiting.iter().map(RecordBatch::num_rows).sum::<usize>() >= LINKS_AT_ONCE {
                 let links = concat_batches(&waiting[0].schema(), &std::mem::take(&mut waiting))?;
-                judging.take_links(&links, &keys, latest).await?;
+                scan.take_links(&links, &keys, latest).await?;
             }
         }
         if let Some(batch) = waiting.first() {
-            judging.take_links(&concat_batches(&batch.schema(), &waiting)?, &keys, latest).await?;
+            scan.take_links(&concat_batches(&batch.schema(), &waiting)?, &keys, latest).await?;
         }
-        Ok(judging.done(file))
+        Ok(scan.done(file))
     }
 }
 
-/// A file being judged.
-struct Judging<'a> {
-    judge: &'a Judge,
+/// One file while its rows are checked.
+struct ExpiryScan<'a> {
+    rules: &'a ExpiryRules,
     object: Object,
     /// Every row has expired, and none is held.
     certain: bool,
@@ -227,20 +227,20 @@ struct Judging<'a> {
     late: Vec<(String, bool)>,
 }
 
-impl Judging<'_> {
-    /// Judges rows by what they say themselves.
+impl ExpiryScan<'_> {
+    /// Checks rows by what they say themselves.
     fn take(&mut self, batch: &RecordBatch, keys: &Keys) -> Result<()> {
         let numbers = match self.object {
             Object::IndividualLink => vec![Mailings::UNKNOWN; batch.num_rows()],
             _ => self.mailings.of(batch)?,
         };
-        self.judge_rows(batch, &numbers, &people(batch)?, keys)
+        self.scan_rows(batch, &numbers, &people(batch)?, keys)
     }
 
-    /// Judges links by what their IERs say.
+    /// Checks links by what their IERs say.
     async fn take_links(&mut self, batch: &RecordBatch, keys: &Keys, latest: Cutoff) -> Result<()> {
-        let judge = self.judge;
-        let Some((tiers, pinned)) = &judge.iers else { return Err(Error::internal("links judged without their IERs")) };
+        let rules = self.rules;
+        let Some((tiers, pinned)) = &rules.iers else { return Err(Error::internal("links judged without their IERs")) };
         let days = days(batch)?;
         let ids = links::ier_ids(batch)?;
         let old = |row: &usize| days.is_valid(*row) && days.value(*row) < latest && ids.is_valid(*row);
@@ -274,13 +274,13 @@ impl Judging<'_> {
         let mut people = people(batch)?;
         people.push(rows.clone().map(|row| ier(row).and_then(|ier| ier.1.as_deref())).collect());
         people.push(rows.map(|row| ier(row).and_then(|ier| ier.2.as_deref())).collect());
-        self.judge_rows(batch, &numbers, &people, keys)
+        self.scan_rows(batch, &numbers, &people, keys)
     }
 
-    fn judge_rows(&mut self, batch: &RecordBatch, numbers: &[u32], people: &[StringArray], of_keys: &Keys) -> Result<()> {
-        let judge = self.judge;
+    fn scan_rows(&mut self, batch: &RecordBatch, numbers: &[u32], people: &[StringArray], of_keys: &Keys) -> Result<()> {
+        let rules = self.rules;
         let new = &self.mailings.all()[self.verdicts.len()..];
-        let verdict = |mailing| (judge.terms.cutoff(self.object, mailing, &judge.sends), judge.holds.of_mailing(mailing));
+        let verdict = |mailing| (rules.terms.cutoff(self.object, mailing, &rules.sends), rules.holds.of_mailing(mailing));
         let new: Vec<_> = new.iter().map(verdict).collect();
         self.verdicts.extend(new);
         let days = days(batch)?;
@@ -304,7 +304,7 @@ impl Judging<'_> {
             if expired && !self.certain {
                 for &hold in holds {
                     let own = people.iter().map(|column| column.is_valid(row).then(|| column.value(row)));
-                    if judge.holds.covers(hold, day, own) {
+                    if rules.holds.covers(hold, day, own) {
                         *self.held.entry(hold).or_default() += 1;
                         outgoing = false;
                     }
@@ -336,11 +336,11 @@ impl Judging<'_> {
             };
             totals.entry(of).or_default().add(total);
         }
-        let name = |hold: &usize| self.judge.holds.nth_active(*hold).map(|hold| hold.hold_id.clone()).unwrap_or_default();
+        let name = |hold: &usize| self.rules.holds.nth_active(*hold).map(|hold| hold.hold_id.clone()).unwrap_or_default();
         let held = self.held.iter().map(|(hold, rows)| (name(hold), *rows)).collect();
         let outgoing = places(&file, self.outgoing);
-        let judged = FileJudged { file, outgoing, expired: self.expired, held: self.held_rows };
-        Found { judged, totals, held, late: self.late }
+        let expiry = FileExpiry { file, outgoing, expired: self.expired, held: self.held_rows };
+        Found { expiry, totals, held, late: self.late }
     }
 }
 
@@ -367,8 +367,8 @@ impl<'a> Flags<'a> {
     }
 }
 
-fn places(file: &DataFile, rows: Vec<u32>) -> Places {
-    if rows.len() as u64 == file.rows { Places::All } else { Places::Some(rows) }
+fn places(file: &DataFile, rows: Vec<u32>) -> ExpiredRows {
+    if rows.len() as u64 == file.rows { ExpiredRows::All } else { ExpiredRows::Some(rows) }
 }
 
 /// The first and the last day of a file's rows, where the log knows.
@@ -399,28 +399,28 @@ fn may_expire(file: &DataFile, latest: Cutoff) -> bool {
     }
 }
 
-/// Judges a table of both tiers, or the one of withheld mails, with the judge whose word it is.
+/// Finds what has expired in a table of both tiers, or in that of withheld e-mails, and returns the rules by which.
 pub async fn table(
     warehouse: &Arc<Warehouse>,
     retain: &Retain,
     today: NaiveDate,
     object: Object,
-) -> Result<(Arc<Judge>, Judged, Option<Pinned>)> {
+) -> Result<(Arc<ExpiryRules>, TableExpiry, Option<Pinned>)> {
     let table = table_of(object)?;
     if !table.tiered {
         let lake = warehouse.reference(table).await?;
         let base = lake.snapshot().await?;
-        let judge = Judge::read(warehouse, retain, today, object).await?;
-        let mut judged = Judged { object, lakes: Vec::new(), held: BTreeMap::new(), copies: 0 };
+        let rules = ExpiryRules::read(warehouse, retain, today, object).await?;
+        let mut expiry = TableExpiry { object, lakes: Vec::new(), held: BTreeMap::new(), copies: 0 };
         let files: Vec<_> = base.files().cloned().map(|file| (file, Keys::NotNeeded)).collect();
-        judged.lake(&judge, lake, base, files).await?;
-        return Ok((judge, judged, None));
+        expiry.lake(&rules, lake, base, files).await?;
+        return Ok((rules, expiry, None));
     }
     let tiers = warehouse.tiers(table).await?;
     let pinned = pin(&tiers).await?;
-    let judge = Judge::read(warehouse, retain, today, object).await?;
-    let (_, latest) = judge.terms.bounds(object);
-    let mut judged = Judged { object, lakes: Vec::new(), held: BTreeMap::new(), copies: 0 };
+    let rules = ExpiryRules::read(warehouse, retain, today, object).await?;
+    let (_, latest) = rules.terms.bounds(object);
+    let mut expiry = TableExpiry { object, lakes: Vec::new(), held: BTreeMap::new(), copies: 0 };
 
     let with_keys = |file: &Arc<DataFile>| {
         let keys = if pinned.is_late(file) { Keys::Late { all: pinned.is_before(file) } } else { Keys::NotNeeded };
@@ -428,58 +428,58 @@ pub async fn table(
     };
     let wanted = |file: &&Arc<DataFile>| pinned.is_late(file) || may_expire(file, latest);
     let hot_files = pinned.hot.files().filter(wanted).map(with_keys).collect();
-    let late = Arc::new(judged.lake(&judge, tiers.hot.clone(), pinned.hot.clone(), hot_files).await?);
+    let late = Arc::new(expiry.lake(&rules, tiers.hot.clone(), pinned.hot.clone(), hot_files).await?);
 
     let archive_files = pinned.archive.files().filter(|file| may_expire(file, latest)).cloned();
     let keys = if late.is_empty() { Keys::NotNeeded } else { Keys::Hidden(late.clone()) };
     let archive_files = archive_files.map(|file| (file, keys.clone())).collect();
-    judged.lake(&judge, tiers.archive.clone(), pinned.archive.clone(), archive_files).await?;
+    expiry.lake(&rules, tiers.archive.clone(), pinned.archive.clone(), archive_files).await?;
     // The copies that late rows hide go before these do: else they would show again.
     let going: HashSet<&str> = late.iter().filter(|(_, outgoing)| **outgoing).map(|(key, _)| key.as_str()).collect();
-    if let Some(archive) = judged.lakes.last_mut() {
-        judged.copies = archive.hide(&going).await?;
+    if let Some(archive) = expiry.lakes.last_mut() {
+        expiry.copies = archive.hide(&going).await?;
     }
-    judged.lakes.reverse();
-    Ok((judge, judged, Some(pinned)))
+    expiry.lakes.reverse();
+    Ok((rules, expiry, Some(pinned)))
 }
 
-/// The columns of an object.
+/// The table of an object that expires.
 pub fn table_of(object: Object) -> Result<&'static Arc<Table>> {
     known(object.table()).ok_or_else(|| Error::internal(phrase!("no table {}", object.table())))
 }
 
-impl Judged {
-    /// Judges files of a lake. Returns its late rows.
+impl TableExpiry {
+    /// Finds what has expired in files of a lake. Returns its late rows.
     async fn lake(
         &mut self,
-        judge: &Arc<Judge>,
+        rules: &Arc<ExpiryRules>,
         lake: Arc<LakeTable>,
         base: Arc<Snapshot>,
         files: Vec<(Arc<DataFile>, Keys)>,
     ) -> Result<Late> {
-        let (judge, of, object) = (judge.clone(), lake.clone(), self.object);
-        let found = in_parallel(files, move |(file, keys)| judge.clone().file(object, of.clone(), file, keys)).await?;
-        let mut judged = LakeJudged { lake, base, files: Vec::new(), totals: Totals::new() };
+        let (rules, of, object) = (rules.clone(), lake.clone(), self.object);
+        let found = in_parallel(files, move |(file, keys)| rules.clone().file(object, of.clone(), file, keys)).await?;
+        let mut expiry = LakeExpiry { lake, base, files: Vec::new(), totals: Totals::new() };
         let mut late = Late::new();
         for found in found {
             for (of, total) in found.totals {
-                judged.totals.entry(of).or_default().add(&total);
+                expiry.totals.entry(of).or_default().add(&total);
             }
             for (hold, rows) in found.held {
                 *self.held.entry(hold).or_default() += rows;
             }
             late.extend(found.late);
-            if found.judged.loses() || found.judged.held > 0 {
-                judged.files.push(found.judged);
+            if found.expiry.loses() || found.expiry.held > 0 {
+                expiry.files.push(found.expiry);
             }
         }
-        judged.files.sort_by(|a, b| a.file.add.path.cmp(&b.file.add.path));
-        self.lakes.push(judged);
+        expiry.files.sort_by(|a, b| a.file.add.path.cmp(&b.file.add.path));
+        self.lakes.push(expiry);
         Ok(late)
     }
 }
 
-impl LakeJudged {
+impl LakeExpiry {
     /// Adds the archived copies of these keys to the rows to remove. They are not visible, so totals do not count them. Returns
     /// how many there are.
     async fn hide(&mut self, going: &HashSet<&str>) -> Result<usize> {
@@ -487,21 +487,21 @@ impl LakeJudged {
         let located = locate(&self.lake, &files, going).await?;
         let copies = located.len();
         for (path, hits) in located.hits {
-            let found = self.files.iter_mut().find(|judged| judged.file.add.path == path);
-            let judged = match found {
-                Some(judged) => judged,
+            let found = self.files.iter_mut().find(|expiry| expiry.file.add.path == path);
+            let expiry = match found {
+                Some(expiry) => expiry,
                 None => {
-                    let new = FileJudged { file: hits.file, outgoing: Places::Some(Vec::new()), expired: 0, held: 0 };
+                    let new = FileExpiry { file: hits.file, outgoing: ExpiredRows::Some(Vec::new()), expired: 0, held: 0 };
                     self.files.push(new);
                     let Some(new) = self.files.last_mut() else { continue };
                     new
                 }
             };
-            if let Places::Some(rows) = &mut judged.outgoing {
+            if let ExpiredRows::Some(rows) = &mut expiry.outgoing {
                 rows.extend(hits.rows);
                 rows.sort_unstable();
                 rows.dedup();
-                judged.outgoing = places(&judged.file, std::mem::take(rows));
+                expiry.outgoing = places(&expiry.file, std::mem::take(rows));
             }
         }
         Ok(copies)

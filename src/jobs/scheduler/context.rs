@@ -1,4 +1,4 @@
-//! What the jobs of a scheduler are given: the warehouse, the user, and their settings.
+//! What the scheduler hands to its jobs: the warehouse, the user, and their settings.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::tiers::warehouse::Warehouse;
 
 /// What the jobs of a scheduler are given.
 #[derive(Clone, Debug)]
-pub struct Shift {
+pub struct JobContext {
     /// The warehouse the jobs work on.
     pub warehouse: Arc<Warehouse>,
     /// The user on whose behalf they run, as the ledger names them.

@@ -1,21 +1,21 @@
-//! Facts in piles that are worked on one after the other; those that memory has no room for wait on disk.
+//! Facts in buckets that are processed one after the other. Facts for which memory has no room wait on disk.
 //!
-//! Facts that must be seen together (of one identity, of one person, of neighbouring rows) are given the same number, and come
-//! in the same pile. There are as many piles as it takes for one to fit into memory.
+//! Facts that must be compared with each other (of one identity, of one person, of neighbouring rows) get the same number, and the
+//! number chooses the bucket. There are so many buckets that each fits into memory.
 
 use super::facts::Fact;
 use crate::error::Result;
 use crate::lake::fold::scratch::{Place, Scratch};
 
-/// A fact in memory, with its places in the maps that are made of a pile, takes about so many bytes.
+/// A fact in memory, with its places in the maps that are made of a bucket, takes about so many bytes.
 const FACT_BYTES: usize = 2 * size_of::<Fact>();
 
-/// There are no more piles than pieces of this size have room in memory, so that what is put on disk at once is not tiny.
+/// There are no more buckets than pieces of this size have room in memory, so that what is put on disk at once is not tiny.
 const WRITE_BYTES: usize = 64 << 10;
 
-/// Piles of facts.
-pub(super) struct Piles {
-    piles: Vec<Pile>,
+/// Facts by bucket.
+pub(super) struct Buckets {
+    buckets: Vec<Bucket>,
     scratch: Scratch,
     held: usize,
     most_held: usize,
@@ -23,22 +23,22 @@ pub(super) struct Piles {
 }
 
 #[derive(Default)]
-struct Pile {
+struct Bucket {
     held: Vec<Fact>,
     written: Vec<Place>,
 }
 
-impl Piles {
-    /// Piles for at most about this many facts: those that wait in memory may take `bytes`, and so may a pile that is taken.
+impl Buckets {
+    /// Buckets for at most about this many facts: those that wait in memory may take `bytes`, and so may a bucket that is taken.
     pub fn new(facts: u64, bytes: usize) -> Self {
         let number = (facts as usize).saturating_mul(FACT_BYTES).div_ceil(bytes.max(1)).clamp(1, (bytes / WRITE_BYTES).max(1));
-        let piles = std::iter::repeat_with(Pile::default).take(number).collect();
-        Self { piles, scratch: Scratch::default(), held: 0, most_held: bytes / FACT_BYTES, count: 0 }
+        let buckets = std::iter::repeat_with(Bucket::default).take(number).collect();
+        Self { buckets, scratch: Scratch::default(), held: 0, most_held: bytes / FACT_BYTES, count: 0 }
     }
 
-    /// Number of piles.
+    /// Number of buckets.
     pub fn len(&self) -> usize {
-        self.piles.len()
+        self.buckets.len()
     }
 
     /// Facts in all.
@@ -46,39 +46,39 @@ impl Piles {
         self.count
     }
 
-    /// Puts a fact on the pile of a number; hashes are spread evenly.
+    /// Puts a fact into the bucket of a number; hashes are spread evenly.
     pub fn put(&mut self, number: u128, fact: Fact) -> Result<()> {
-        let at = (number % self.piles.len() as u128) as usize;
+        let at = (number % self.buckets.len() as u128) as usize;
         self.put_at(at, fact)
     }
 
-    /// Puts a fact on a pile by its place.
+    /// Puts a fact into a bucket by its place.
     pub fn put_at(&mut self, at: usize, fact: Fact) -> Result<()> {
-        self.piles[at].held.push(fact);
+        self.buckets[at].held.push(fact);
         self.held += 1;
         self.count += 1;
         if self.held > self.most_held {
-            self.relieve()?;
+            self.spill_to_disk()?;
         }
         Ok(())
     }
 
-    fn relieve(&mut self) -> Result<()> {
+    fn spill_to_disk(&mut self) -> Result<()> {
         let mut bytes = Vec::new();
-        for pile in &mut self.piles {
+        for bucket in &mut self.buckets {
             bytes.clear();
-            pile.held.drain(..).for_each(|fact| fact.put(&mut bytes));
+            bucket.held.drain(..).for_each(|fact| fact.put(&mut bytes));
             if !bytes.is_empty() {
-                pile.written.push(self.scratch.put(&bytes)?);
+                bucket.written.push(self.scratch.put(&bytes)?);
             }
         }
         self.held = 0;
         Ok(())
     }
 
-    /// Takes a pile, in the order in which its facts were put there.
+    /// Takes a bucket, in the order in which its facts were put there.
     pub fn take(&mut self, at: usize) -> Result<Vec<Fact>> {
-        let Pile { held, written } = std::mem::take(&mut self.piles[at]);
+        let Bucket { held, written } = std::mem::take(&mut self.buckets[at]);
         self.held -= held.len();
         let mut facts = Vec::with_capacity(held.len() + written.iter().map(|place| place.bytes() / Fact::BYTES).sum::<usize>());
         for place in written {
@@ -95,30 +95,30 @@ impl Piles {
 
 /// Facts of rows, taken in the order of their rows.
 pub(super) struct ByRow {
-    piles: Piles,
-    rows_a_pile: u64,
+    buckets: Buckets,
+    rows_a_bucket: u64,
     next: usize,
-    /// The rest of the pile that was taken last, the first row last.
+    /// The rest of the bucket that was taken last, the first row last.
     taken: Vec<Fact>,
 }
 
 impl ByRow {
     /// None so far, of a table or load with so many rows.
     pub fn new(rows: u64, bytes: usize) -> Self {
-        let piles = Piles::new(rows, bytes);
-        let rows_a_pile = rows.div_ceil(piles.len() as u64).max(1);
-        Self { piles, rows_a_pile, next: 0, taken: Vec::new() }
+        let buckets = Buckets::new(rows, bytes);
+        let rows_a_bucket = rows.div_ceil(buckets.len() as u64).max(1);
+        Self { buckets, rows_a_bucket, next: 0, taken: Vec::new() }
     }
 
     /// Facts in all.
     pub fn count(&self) -> u64 {
-        self.piles.count()
+        self.buckets.count()
     }
 
     /// Puts the fact of a row down.
     pub fn put(&mut self, fact: Fact) -> Result<()> {
-        let at = (fact.row / self.rows_a_pile) as usize;
-        self.piles.put_at(at, fact)
+        let at = (fact.row / self.rows_a_bucket) as usize;
+        self.buckets.put_at(at, fact)
     }
 
     /// Takes those of the rows before `row` that were not taken yet, ascending.
@@ -128,10 +128,10 @@ impl ByRow {
             while let Some(fact) = self.taken.pop_if(|fact| fact.row < row) {
                 before.push(fact);
             }
-            if !self.taken.is_empty() || self.next == self.piles.len() || self.next as u64 * self.rows_a_pile >= row {
+            if !self.taken.is_empty() || self.next == self.buckets.len() || self.next as u64 * self.rows_a_bucket >= row {
                 return Ok(before);
             }
-            self.taken = self.piles.take(self.next)?;
+            self.taken = self.buckets.take(self.next)?;
             self.taken.sort_unstable_by_key(|fact| std::cmp::Reverse(fact.row));
             self.next += 1;
         }
@@ -163,16 +163,16 @@ mod tests {
     #[test]
     fn facts_that_waited_on_disk_come_back_as_they_were_and_in_their_order() {
         for bytes in [usize::MAX, 4 << 20, 512 << 10] {
-            let mut piles = Piles::new(100_000, bytes);
-            (0..100_000).for_each(|row| piles.put(fact(row).identity, fact(row)).unwrap());
-            assert_eq!(piles.count(), 100_000);
-            assert_eq!(piles.len() == 1, bytes == usize::MAX);
+            let mut buckets = Buckets::new(100_000, bytes);
+            (0..100_000).for_each(|row| buckets.put(fact(row).identity, fact(row)).unwrap());
+            assert_eq!(buckets.count(), 100_000);
+            assert_eq!(buckets.len() == 1, bytes == usize::MAX);
             let mut seen = 0;
-            for at in 0..piles.len() {
-                let pile = piles.take(at).unwrap();
-                assert!(pile.iter().is_sorted_by_key(|fact| fact.row), "as they were put");
-                assert!(pile.iter().all(|read| *read == fact(read.row)));
-                seen += pile.len();
+            for at in 0..buckets.len() {
+                let bucket = buckets.take(at).unwrap();
+                assert!(bucket.iter().is_sorted_by_key(|fact| fact.row), "as they were put");
+                assert!(bucket.iter().all(|read| *read == fact(read.row)));
+                seen += bucket.len();
             }
             assert_eq!(seen, 100_000);
         }

@@ -1,8 +1,8 @@
-//! A pack held against the archive: do the records still stand where it says, and say what it says?
+//! Compares a pack with today's archive: do the records still stand where the pack says, with the same values?
 //!
-//! Files of the archive come and go without any wrong: compaction replaces them, and vacuum deletes what was replaced. Then a
-//! record is looked for by its key in today's tables. That it has changed there since, or is gone, is said, but proves
-//! nothing against the pack; that a file is there with other bytes, or a record in its place with other values, does.
+//! A file of the archive may be replaced by compaction and deleted by vacuum. Then its records are looked up by their keys in
+//! today's tables. A record that has changed or is gone there is reported, but proves nothing against the pack. What does
+//! contradict the pack is a file that is still there with other bytes, or a record at the same position with other values.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -12,8 +12,8 @@ use object_store::path::Path;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::held::{Held, HeldTable};
 use super::manifest::{ENGINE, FileRead, Manifest, TableRead};
+use super::pinned::{PinnedTable, PinnedVersions};
 use super::report::{Found, Problem};
 use super::rows::objects;
 use super::{Inquiry, packed};
@@ -28,7 +28,7 @@ use crate::tiers::warehouse::Warehouse;
 
 /// The result of comparing a pack with the archive.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Against {
+pub struct ArchiveComparison {
     /// The warehouse that was asked.
     pub warehouse: String,
     /// Each file that held records.
@@ -39,7 +39,7 @@ pub struct Against {
     pub asked_again: bool,
 }
 
-/// A file of the archive.
+/// A file of the archive that the pack names, and its state today.
 #[derive(Clone, Debug, Serialize)]
 pub struct SourceFile {
     /// Its place in the warehouse.
@@ -60,7 +60,7 @@ pub enum FileState {
     Altered,
 }
 
-/// A record.
+/// A record of the pack, and its state today.
 #[derive(Clone, Debug, Serialize)]
 pub struct SourceRow {
     /// Its table.
@@ -98,13 +98,14 @@ pub(super) async fn archive(
     warehouse: &Arc<Warehouse>,
     engine: &Engine,
     wrong: &mut Vec<Problem>,
-) -> Result<Against> {
-    let mut against = Against { warehouse: warehouse.url().to_owned(), ..Against::default() };
-    let held = Held::now(warehouse, engine).await?;
+) -> Result<ArchiveComparison> {
+    let mut comparison = ArchiveComparison { warehouse: warehouse.url().to_owned(), ..ArchiveComparison::default() };
+    let pinned = PinnedVersions::now(warehouse, engine).await?;
     let mut gone: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (table, file) in manifest.tables.iter().flat_map(|table| table.files.iter().map(move |file| (table, file))) {
         let path = format!("{}/{}/{}", table.tier, table.table, file.path);
-        let Some(lake) = held.of(&table.table).map(|(_, held)| held).find(|held| held.lake.role.folder() == table.tier) else {
+        let Some(lake) = pinned.of(&table.table).map(|(_, pinned)| pinned).find(|pinned| pinned.lake.role.folder() == table.tier)
+        else {
             wrong.push(Problem::new(path, "belongs to no table of this engine"));
             continue;
         };
@@ -119,28 +120,28 @@ pub(super) async fn archive(
                 let problem = format!("row {}: the archive's record is not the pack's ({})", row.position, row.key);
                 wrong.push(Problem::new(&path, problem));
             }
-            against.records.push(SourceRow { table: table.table.clone(), key: row.key.clone(), state: row_state });
+            comparison.records.push(SourceRow { table: table.table.clone(), key: row.key.clone(), state: row_state });
         }
-        against.files.push(SourceFile { path, state });
+        comparison.files.push(SourceFile { path, state });
     }
     for (table, keys) in gone {
-        against.records.extend(today(found, &held, table, &keys).await?);
+        comparison.records.extend(today(found, &pinned, table, &keys).await?);
     }
-    if against.files.iter().all(|file| file.state == FileState::Unchanged) && same_versions(manifest, &held) {
-        against.asked_again = ask_again(found, manifest, warehouse, engine, wrong).await?;
+    if comparison.files.iter().all(|file| file.state == FileState::Unchanged) && same_versions(manifest, &pinned) {
+        comparison.asked_again = ask_again(found, manifest, warehouse, engine, wrong).await?;
     }
-    Ok(against)
+    Ok(comparison)
 }
 
 /// What became of a file, and of its rows as long as it is there.
 async fn in_file(
     found: &Found,
     manifest: &Manifest,
-    held: &HeldTable,
+    pinned: &PinnedTable,
     table: &TableRead,
     file: &FileRead,
 ) -> Result<(FileState, Vec<RowState>)> {
-    let lake = &held.lake;
+    let lake = &pinned.lake;
     let path = Path::from_iter(lake.folder.parts().chain(Path::from(file.path.as_str()).parts()));
     match fingerprint(&lake.store, &path).await {
         Err(error) if error.is_missing() => return Ok((FileState::Gone, Vec::new())),
@@ -181,9 +182,9 @@ fn differing(packed: &Map<String, Value>, there: &Map<String, Value>, but: &[&st
 }
 
 /// Looks records up by key in today's tables: hot first, which overrides the archive.
-async fn today(found: &Found, held: &Held, table: &str, keys: &[&str]) -> Result<Vec<SourceRow>> {
+async fn today(found: &Found, pinned: &PinnedVersions, table: &str, keys: &[&str]) -> Result<Vec<SourceRow>> {
     let mut now: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
-    for (_, HeldTable { lake, snapshot, .. }) in held.of(table) {
+    for (_, PinnedTable { lake, snapshot, .. }) in pinned.of(table) {
         let wanted: HashSet<&str> = keys.iter().copied().filter(|key| !now.contains_key(*key)).collect();
         let files: Vec<_> = snapshot.files().cloned().collect();
         for hits in locate(lake, &files, &wanted).await?.hits.values() {
@@ -204,9 +205,9 @@ async fn today(found: &Found, held: &Held, table: &str, keys: &[&str]) -> Result
     Ok(keys.iter().map(|key| SourceRow { table: table.to_owned(), key: (*key).to_owned(), state: state(key) }).collect())
 }
 
-/// Is every table what it was?
-fn same_versions(manifest: &Manifest, held: &Held) -> bool {
-    let now = held.tables.iter().map(|held| (&*held.lake.table.name, held.lake.role.folder(), held.snapshot.version));
+/// Is every table at the version that the pack names?
+fn same_versions(manifest: &Manifest, pinned: &PinnedVersions) -> bool {
+    let now = pinned.tables.iter().map(|pinned| (&*pinned.lake.table.name, pinned.lake.role.folder(), pinned.snapshot.version));
     manifest.tables.iter().map(|read| (read.table.as_str(), read.tier.as_str(), read.version)).eq(now)
 }
 
@@ -238,7 +239,7 @@ async fn ask_again(
     Ok(true)
 }
 
-impl fmt::Display for Against {
+impl fmt::Display for ArchiveComparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "against {}", self.warehouse)?;
         let files = |state: FileState| self.files.iter().filter(|file| file.state == state).count() as u64;
