@@ -96,6 +96,23 @@ impl App {
         }
     }
 
+    /// Does a long look-up on a thread of its own, in a look-up's place and a statement's time.
+    ///
+    /// # Errors
+    /// 429 where there is no place; its own; unavailable when its time is over.
+    pub(in crate::serve) async fn aside<T: Send + 'static, F: Future<Output = crate::error::Result<T>>>(
+        self: &Arc<Self>,
+        work: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<T, Problem> {
+        let place = self.look_up().await?;
+        let (app, runtime) = (self.clone(), tokio::runtime::Handle::current());
+        let done = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            runtime.block_on(app.within(work()))
+        });
+        done.await.map_err(crate::error::Error::from)?
+    }
+
     /// Are new requests taken?
     pub(in crate::serve) fn is_open(&self) -> bool {
         *self.shared.phase.borrow() == Phase::Open

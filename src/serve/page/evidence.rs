@@ -90,7 +90,7 @@ pub(in crate::serve) async fn check(
     let zip = parts.bytes("pack").filter(|zip| !zip.is_empty());
     let zip = zip.ok_or_else(|| Problem::invalid("no pack was given: choose its file"))?;
     let (seal, why) = (parts.text("seal"), parts.text("reason"));
-    let report = checked(&app, &caller, (zip, seal.as_deref()), why.as_deref()).await?;
+    let report = checked(&app, &caller, (body.bytes.slice_ref(zip), seal.as_deref()), why.as_deref()).await?;
     let is_whole = report.wrong.is_empty();
     let text = report.to_string();
     let content = html! {

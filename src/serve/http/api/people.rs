@@ -1,9 +1,9 @@
 //! People: who they are, what they were sent, what is proved. Each look-up is entered in its log before anything of it is shown.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use axum::Extension;
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -176,16 +176,16 @@ pub(in crate::serve::http) async fn evidence(
 
 /// Audits somebody, and packs what the answer rests on.
 pub(in crate::serve) async fn packed(
-    app: &App,
+    app: &Arc<App>,
     caller: &Caller,
     (who, question): (&str, Question),
     reason: Option<&str>,
 ) -> Result<(Audit, Pack), Problem> {
-    let _place = app.look_up().await?;
     let engine = app.looking(&caller.who, reason)?;
     let inquiry = Inquiry { who: who.to_owned(), question, asked_by: caller.who.name.clone() };
-    let asked = async { pack(engine.warehouse(), &engine, &inquiry, app.now()).await };
-    app.within(asked).await
+    let made_at = app.now();
+    let made = move || async move { pack(engine.warehouse(), &engine, &inquiry, made_at).await };
+    app.aside(made).await
 }
 
 /// A pack as a file; its name says nothing of anybody.
@@ -206,7 +206,7 @@ pub(in crate::serve::http) async fn check(
     Query(query): Query,
     body: Body<PACK>,
 ) -> Result<Response, Problem> {
-    let report = checked(&app, &caller, (&body.bytes, query.get("seal")), query.get("reason")).await?;
+    let report = checked(&app, &caller, (body.bytes, query.get("seal")), query.get("reason")).await?;
     let is_whole = report.wrong.is_empty();
     let mut told = serde_json::to_value(&report).map_err(|error| Error::internal("the report is no json").with_source(error))?;
     if let Some(told) = told.as_object_mut() {
@@ -217,21 +217,19 @@ pub(in crate::serve::http) async fn check(
 
 /// Verifies a pack that was sent, against a seal where one is given, and the archive.
 pub(in crate::serve) async fn checked(
-    app: &App,
+    app: &Arc<App>,
     caller: &Caller,
-    (zip, seal): (&[u8], Option<&str>),
+    (zip, seal): (Bytes, Option<&str>),
     reason: Option<&str>,
 ) -> Result<Report, Problem> {
-    let _place = app.look_up().await?;
     let engine = app.looking(&caller.who, reason)?;
-    let asked = async {
+    let seal = seal.map(str::to_owned);
+    let found = move || async move {
         let folder = tempfile::tempdir().context(|| "cannot make a temporary folder")?;
         // It is read by its name; a pack's own name says nothing of anybody.
         let path = folder.path().join("pack.zip");
-        let mut file = std::fs::File::create(&path).context(|| "cannot keep the pack while it is read")?;
-        file.write_all(zip).context(|| "cannot keep the pack while it is read")?;
-        drop(file);
-        let mut report = verify(&path, seal, Some((engine.warehouse(), &engine))).await?;
+        std::fs::write(&path, &zip).context(|| "cannot keep the pack while it is read")?;
+        let mut report = verify(&path, seal.as_deref(), Some((engine.warehouse(), &engine))).await?;
         report.pack = "the pack that was sent".to_owned();
         if let (Some(archive), Some(says)) = (&report.archive, &report.says) {
             let person = SfId::of_person(&says.person)?;
@@ -239,7 +237,7 @@ pub(in crate::serve) async fn checked(
         }
         Ok::<_, Error>(report)
     };
-    app.within(asked).await
+    app.aside(found).await
 }
 
 fn asking(app: &App, asking: Asking) -> Result<(Question, Option<String>), Problem> {
