@@ -244,7 +244,7 @@ fn mails_table(mails: &[&Record], view: &View, zone: Tz) -> Markup {
         _ => format!("{shown_of}, newest first"),
     };
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Mails" {
+        div.scroll tabindex="0" role="region" aria-label="Table of mails" {
             table {
                 caption { (caption) }
                 thead { tr { th scope="col" { "Sent" } th scope="col" { "E-mail" } th scope="col" { "From" } th scope="col" { "What happened" } th scope="col" { "Record" } } }

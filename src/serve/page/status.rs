@@ -46,7 +46,7 @@ pub(in crate::serve) async fn show(
         p.lead { (shown(&status.warehouse)) }
         section aria-labelledby="jobs" {
             h2 id="jobs" { "Jobs" }
-            div.scroll tabindex="0" role="region" aria-label="Jobs" { table {
+            div.scroll tabindex="0" role="region" aria-label="Table of jobs" { table {
                 caption { "The newest run of each" }
                 thead { tr { th scope="col" { "Job" } th scope="col" { "Ended" } th scope="col" { "Outcome" } th.number scope="col" { "Took" } th.number scope="col" { "Rows" } th scope="col" { "Last without failure" } th.number scope="col" { "Failures since" } } }
                 tbody { @for (job, run) in &jobs { tr.failing[run.outcome == "failed"] {
@@ -68,7 +68,7 @@ pub(in crate::serve) async fn show(
         section aria-labelledby="holds" {
             h2 id="holds" { "Holds" }
             @if held.holds.is_empty() { p { "Nothing is held." } } @else {
-                div.scroll tabindex="0" role="region" aria-label="Holds" { table {
+                div.scroll tabindex="0" role="region" aria-label="Table of holds" { table {
                     caption { (counted(held.holds.len() as u64, "hold")) ": what they cover is not removed" }
                     thead { tr { th scope="col" { "Hold" } th scope="col" { "Covers" } th scope="col" { "Placed" } th scope="col" { "By" } } }
                     tbody { @for hold in &held.holds { tr {
