@@ -159,7 +159,7 @@ async fn what_is_too_much_or_not_understood_is_refused_and_the_server_goes_on() 
         ("COPY (SELECT 1) TO '/tmp/out.csv'", "json", 400, ""),
         ("SET datafusion.execution.batch_size = 1", "json", 400, ""),
         ("SELECT 1; SELECT 2", "json", 400, ""),
-        ("SELECT FROM WHERE", "xlsx", 400, ""),
+        ("SELEC 1", "xlsx", 400, ""),
         ("SELECT 'a' AS a", "svg", 400, "no column of numbers"),
     ] {
         let reply = site.sql(sql, format);
