@@ -139,7 +139,7 @@ async fn questions_are_forms_and_answers_are_tables_and_files() {
     assert_eq!(wrong.code, 400);
     assert!(read(&wrong.text()).contains("from is \"soon\""), "{}", wrong.text());
     let text = read(&site.browse(&cookie, "/status", &[]).text());
-    assert!(text.contains("individual_email_result") && text.contains("Nothing is held") && text.contains("80"), "{text}");
+    assert!(text.contains("individual_email_result") && text.contains("Nothing is held") && text.contains("0.8"), "{text}");
     let sheet = site.browse(&cookie, "/worksheet", &[]).text();
     assert!(read(&sheet).contains("The worksheet needs scripts"));
     let file = site.browse(&cookie, "/worksheet/file", &[("sql", "SELECT 1 AS a"), ("format", "csv")]);

@@ -13,11 +13,11 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// All files: name, media type, content.
 const FILES: &[(&str, &str, &str)] = &[
-    ("page.css", STYLE, include_str!("assets/page.css")),
-    ("worksheet.js", SCRIPT, include_str!("assets/worksheet.js")),
-    ("editor.js", SCRIPT, include_str!("assets/editor.js")),
-    ("grid.js", SCRIPT, include_str!("assets/grid.js")),
-    ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
+    ("page.css", STYLE, include_str!("page.css")),
+    ("worksheet.js", SCRIPT, include_str!("worksheet.js")),
+    ("editor.js", SCRIPT, include_str!("editor.js")),
+    ("grid.js", SCRIPT, include_str!("grid.js")),
+    ("icon.svg", "image/svg+xml", include_str!("icon.svg")),
 ];
 
 /// Hexadecimal digits of the hash.
