@@ -25,33 +25,33 @@ const LOOK_UPS: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What all requests share.
-pub(in crate::serve) struct App {
-    pub(in crate::serve) shared: Arc<Shared>,
-    pub(in crate::serve) site: Site,
-    pub(in crate::serve) address: SocketAddr,
-    pub(in crate::serve) sessions: Sessions,
-    pub(in crate::serve) runs: Runs,
-    pub(in crate::serve) packs: Packs,
-    pub(in crate::serve) counters: Counters,
+pub(crate) struct App {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) site: Site,
+    pub(crate) address: SocketAddr,
+    pub(crate) sessions: Sessions,
+    pub(crate) runs: Runs,
+    pub(crate) packs: Packs,
+    pub(crate) counters: Counters,
     look_ups: Arc<Semaphore>,
     /// Engines by whom they answer: each has the log of look-ups open for its person.
     engines: Mutex<HashMap<String, Engine>>,
 }
 
 impl App {
-    pub(in crate::serve) fn new(shared: Arc<Shared>, site: Site, address: SocketAddr) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, site: Site, address: SocketAddr) -> Self {
         let look_ups = Arc::new(Semaphore::new(LOOK_UPS));
         let (sessions, runs, packs, counters) = (Sessions::default(), Runs::default(), Packs::default(), Counters::default());
         Self { shared, site, address, sessions, runs, packs, counters, look_ups, engines: Mutex::default() }
     }
 
     /// By the warehouse's clock.
-    pub(in crate::serve) fn now(&self) -> DateTime<Utc> {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
         self.shared.engine.warehouse().clock().now()
     }
 
     /// The engine as it answers somebody, for the reason they give.
-    pub(in crate::serve) fn engine(&self, who: &Who, reason: Option<&str>) -> Engine {
+    pub(crate) fn engine(&self, who: &Who, reason: Option<&str>) -> Engine {
         let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
         let own = engines.entry(who.name.clone()).or_insert_with(|| self.shared.engine.asked_by(&who.name, None));
         // A copy of the same person's has their log open already; the reason is this request's.
@@ -65,7 +65,7 @@ impl App {
     ///
     /// # Errors
     /// Invalid where a reason is wanted and none is given.
-    pub(in crate::serve) fn looking(&self, who: &Who, reason: Option<&str>) -> Result<Engine, Problem> {
+    pub(crate) fn looking(&self, who: &Who, reason: Option<&str>) -> Result<Engine, Problem> {
         let engine = self.engine(who, reason);
         match engine.wants_reason() {
             true => Err(Problem::invalid("say why you look: audit.reason_required asks for a reason")),
@@ -77,7 +77,7 @@ impl App {
     ///
     /// # Errors
     /// 429 where there is none soon.
-    pub(in crate::serve) async fn look_up(&self) -> Result<OwnedSemaphorePermit, Problem> {
+    pub(crate) async fn look_up(&self) -> Result<OwnedSemaphorePermit, Problem> {
         let place = tokio::time::timeout(PATIENCE, self.look_ups.clone().acquire_owned()).await;
         place.ok().and_then(Result::ok).ok_or_else(Problem::busy)
     }
@@ -86,7 +86,7 @@ impl App {
     ///
     /// # Errors
     /// Its own; unavailable when its time is over.
-    pub(in crate::serve) async fn within<T>(&self, work: impl Future<Output = crate::error::Result<T>>) -> Result<T, Problem> {
+    pub(crate) async fn within<T>(&self, work: impl Future<Output = crate::error::Result<T>>) -> Result<T, Problem> {
         match self.shared.limits.statement {
             Some(limit) => match tokio::time::timeout(limit, work).await {
                 Ok(done) => Ok(done?),
@@ -100,7 +100,7 @@ impl App {
     ///
     /// # Errors
     /// 429 where there is no place; its own; unavailable when its time is over.
-    pub(in crate::serve) async fn aside<T: Send + 'static, F: Future<Output = crate::error::Result<T>>>(
+    pub(crate) async fn aside<T: Send + 'static, F: Future<Output = crate::error::Result<T>>>(
         self: &Arc<Self>,
         work: impl FnOnce() -> F + Send + 'static,
     ) -> Result<T, Problem> {
@@ -114,7 +114,7 @@ impl App {
     }
 
     /// Are new requests taken?
-    pub(in crate::serve) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         *self.shared.phase.borrow() == Phase::Open
     }
 }

@@ -16,7 +16,7 @@ use crate::query::parsed::Parsed;
 use crate::serve::access::Who;
 
 /// What is asked.
-pub(in crate::serve) enum Asked {
+pub(crate) enum Asked {
     /// A statement, with values for the parameters its head names, and for `$1`, `$2` ….
     Statement { parsed: Parsed, given: BTreeMap<String, String>, parameters: Vec<ScalarValue> },
     /// A question of the library: its SQL, its values, and whether people's names are to stand beside their ids.
@@ -28,11 +28,7 @@ pub(in crate::serve) enum Asked {
 }
 
 /// Asks, for somebody and their reason.
-pub(in crate::serve) async fn rows(
-    app: &App,
-    (who, reason): (&Who, Option<&str>),
-    asked: Asked,
-) -> Result<SendableRecordBatchStream> {
+pub(crate) async fn rows(app: &App, (who, reason): (&Who, Option<&str>), asked: Asked) -> Result<SendableRecordBatchStream> {
     let engine: Engine = app.engine(who, reason);
     match asked {
         Asked::Statement { parsed, given, parameters } => engine.sql_parsed(&parsed, &given, parameters).await,
@@ -56,7 +52,7 @@ pub(in crate::serve) async fn rows(
 ///
 /// # Errors
 /// Invalid for what is neither, and for values that are no single ones.
-pub(in crate::serve) fn parameters(given: Option<Value>) -> Result<(BTreeMap<String, String>, Vec<ScalarValue>), Problem> {
+pub(crate) fn parameters(given: Option<Value>) -> Result<(BTreeMap<String, String>, Vec<ScalarValue>), Problem> {
     let odd = |value: &Value| {
         Problem::invalid(format!("{value} is no value of a parameter; give a text, a number, true, false or null"))
     };

@@ -6,16 +6,16 @@ use std::sync::{Mutex, PoisonError};
 
 /// Requests by the way they took and the status they got.
 #[derive(Debug, Default)]
-pub(in crate::serve) struct Counters(Mutex<BTreeMap<(&'static str, &'static str, u16), u64>>);
+pub(crate) struct Counters(Mutex<BTreeMap<(&'static str, &'static str, u16), u64>>);
 
 impl Counters {
     /// One more.
-    pub(in crate::serve) fn count(&self, method: &'static str, path: &'static str, status: u16) {
+    pub(crate) fn count(&self, method: &'static str, path: &'static str, status: u16) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry((method, path, status)).or_default() += 1;
     }
 
     /// In the text format of Prometheus.
-    pub(in crate::serve) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text =
             "# HELP ier_http_requests_total Requests by way and status.\n# TYPE ier_http_requests_total counter\n".to_owned();

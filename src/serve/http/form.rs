@@ -8,7 +8,7 @@ use crate::output::Format;
 
 /// A form of answers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::serve) enum Form {
+pub(crate) enum Form {
     /// As it is written to a file.
     File(Format),
     /// For the worksheet: a line with the columns, a line a row, and a line that says that it is whole, with the number of all rows.
@@ -30,7 +30,7 @@ const FORMS: &[(&str, &str, &str, Form)] = &[
 
 impl Form {
     /// The form of a name.
-    pub(in crate::serve) fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         FORMS.iter().find(|(known, ..)| *known == name).map(|(.., form)| *form)
     }
 
@@ -38,7 +38,7 @@ impl Form {
     ///
     /// # Errors
     /// Invalid for a name that is none; 406 where a client accepts none of them.
-    pub(in crate::serve) fn wanted(name: Option<&str>, headers: &HeaderMap) -> Result<Self, Problem> {
+    pub(crate) fn wanted(name: Option<&str>, headers: &HeaderMap) -> Result<Self, Problem> {
         let names = || FORMS.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
         if let Some(name) = name {
             let unknown = || Problem::invalid(format!("there is no format \"{name}\"; there are {}", names()));
@@ -71,17 +71,17 @@ impl Form {
     }
 
     /// Its media type.
-    pub(in crate::serve) fn media(self) -> &'static str {
+    pub(crate) fn media(self) -> &'static str {
         self.row().0
     }
 
     /// How the name of such a file ends.
-    pub(in crate::serve) fn ending(self) -> &'static str {
+    pub(crate) fn ending(self) -> &'static str {
         self.row().1
     }
 
     /// How it is written.
-    pub(in crate::serve) fn format(self) -> Format {
+    pub(crate) fn format(self) -> Format {
         match self {
             Self::File(format) => format,
             Self::Rows => Format::Ndjson,

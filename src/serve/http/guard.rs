@@ -40,7 +40,7 @@ const HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// What a way takes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::serve) enum Need {
+pub(crate) enum Need {
     /// Nothing: whoever comes may.
     Nothing,
     /// To be signed in, whatever for.
@@ -51,25 +51,25 @@ pub(in crate::serve) enum Need {
 
 /// Somebody who asks.
 #[derive(Clone, Debug)]
-pub(in crate::serve) struct Caller {
-    pub(in crate::serve) who: Who,
+pub(crate) struct Caller {
+    pub(crate) who: Who,
     /// The secret of their session, where they came by one.
-    pub(in crate::serve) session: Option<String>,
+    pub(crate) session: Option<String>,
 }
 
 impl Caller {
-    pub(in crate::serve) fn may(&self, right: Right) -> bool {
+    pub(crate) fn may(&self, right: Right) -> bool {
         self.who.role.may(right)
     }
 
     /// Whose statements they may see: their own, or all.
-    pub(in crate::serve) fn sees(&self) -> Option<&str> {
+    pub(crate) fn sees(&self) -> Option<&str> {
         if self.may(Right::Operations) { None } else { Some(&self.who.name) }
     }
 }
 
 /// The first door.
-pub(in crate::serve) async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(crate) async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let admitted = admitted(&app, &request);
     let mut response = match admitted {
         Ok(()) => next.run(request).await,
@@ -145,12 +145,12 @@ fn token(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The name of the cookie: browsers do not keep those of two ports apart.
-pub(in crate::serve) fn cookie_name(app: &App) -> String {
+pub(crate) fn cookie_name(app: &App) -> String {
     format!("ier-{}", app.address.port())
 }
 
 /// The secret of the session a request belongs to.
-pub(in crate::serve) fn session_of(app: &App, headers: &HeaderMap) -> Option<String> {
+pub(crate) fn session_of(app: &App, headers: &HeaderMap) -> Option<String> {
     let name = cookie_name(app);
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
     let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
@@ -158,7 +158,7 @@ pub(in crate::serve) fn session_of(app: &App, headers: &HeaderMap) -> Option<Str
 }
 
 /// Who sends a request, if it is somebody.
-pub(in crate::serve) fn caller(app: &App, headers: &HeaderMap) -> Option<Caller> {
+pub(crate) fn caller(app: &App, headers: &HeaderMap) -> Option<Caller> {
     if headers.contains_key(header::AUTHORIZATION) {
         // A token that is wrong is not made up for by a cookie.
         return Some(Caller { who: app.shared.access.bearer(token(headers)?)?, session: None });
@@ -170,15 +170,15 @@ pub(in crate::serve) fn caller(app: &App, headers: &HeaderMap) -> Option<Caller>
 
 /// What the second door knows of the way behind it.
 #[derive(Clone)]
-pub(in crate::serve) struct Door {
-    pub(in crate::serve) app: Arc<App>,
-    pub(in crate::serve) need: Need,
-    pub(in crate::serve) method: &'static str,
-    pub(in crate::serve) path: &'static str,
+pub(crate) struct Door {
+    pub(crate) app: Arc<App>,
+    pub(crate) need: Need,
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
 }
 
 /// The second door: who it is, and whether they may.
-pub(in crate::serve) async fn recognise(State(door): State<Door>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn recognise(State(door): State<Door>, mut request: Request, next: Next) -> Response {
     let Door { app, need, method, path } = door;
     let caller = caller(&app, request.headers());
     let allowed = match (need, &caller) {

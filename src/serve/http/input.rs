@@ -19,7 +19,7 @@ use super::problem::Problem;
 const BODY: usize = 1 << 20;
 
 /// Bytes of a pack of evidence.
-pub(in crate::serve) const PACK: usize = 64 << 20;
+pub(crate) const PACK: usize = 64 << 20;
 
 /// Of a body that is too long, so much more is read, so that who sends it hears why it is refused.
 const HEARD_OUT: usize = 8 << 20;
@@ -28,9 +28,9 @@ const HEARD_OUT: usize = 8 << 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The body of a request, and what it says it is.
-pub(in crate::serve) struct Body<const BYTES: usize = BODY> {
-    pub(in crate::serve) media: String,
-    pub(in crate::serve) bytes: Bytes,
+pub(crate) struct Body<const BYTES: usize = BODY> {
+    pub(crate) media: String,
+    pub(crate) bytes: Bytes,
 }
 
 impl<S: Send + Sync, const BYTES: usize> FromRequest<S> for Body<BYTES> {
@@ -72,7 +72,7 @@ impl<S: Send + Sync, const BYTES: usize> FromRequest<S> for Body<BYTES> {
 
 impl<const BYTES: usize> Body<BYTES> {
     /// Is it of this media type, whatever parameters that has?
-    pub(in crate::serve) fn is(&self, media: &str) -> bool {
+    pub(crate) fn is(&self, media: &str) -> bool {
         self.media.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media)
     }
 
@@ -80,34 +80,34 @@ impl<const BYTES: usize> Body<BYTES> {
     ///
     /// # Errors
     /// Invalid for what is none, or says what nobody asked.
-    pub(in crate::serve) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         serde_json::from_slice(&self.bytes)
             .map_err(|error| Problem::invalid(format!("the body is not what it should be: {error}")))
     }
 
     /// As text.
-    pub(in crate::serve) fn text(&self) -> Result<&str, Problem> {
+    pub(crate) fn text(&self) -> Result<&str, Problem> {
         std::str::from_utf8(&self.bytes).map_err(|_| Problem::invalid("the body is not UTF-8"))
     }
 
     /// The fields of a form; of several of one name the last.
-    pub(in crate::serve) fn fields(&self) -> Fields {
+    pub(crate) fn fields(&self) -> Fields {
         Fields(form_urlencoded::parse(&self.bytes).into_owned().collect())
     }
 }
 
 /// The fields of a form, or of a query.
 #[derive(Clone, Debug, Default)]
-pub(in crate::serve) struct Fields(pub(in crate::serve) BTreeMap<String, String>);
+pub(crate) struct Fields(pub(crate) BTreeMap<String, String>);
 
 impl Fields {
     /// A field's text without blanks around it, where it is there and not empty.
-    pub(in crate::serve) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())
     }
 
     /// The same, or nothing.
-    pub(in crate::serve) fn text(&self, name: &str) -> &str {
+    pub(crate) fn text(&self, name: &str) -> &str {
         self.get(name).unwrap_or_default()
     }
 
@@ -115,7 +115,7 @@ impl Fields {
     ///
     /// # Errors
     /// Invalid for what is none.
-    pub(in crate::serve) fn day(&self, name: &str) -> Result<Option<chrono::NaiveDate>, Problem> {
+    pub(crate) fn day(&self, name: &str) -> Result<Option<chrono::NaiveDate>, Problem> {
         let read =
             |text: &str| text.parse().map_err(|_| Problem::invalid(format!("{name} is no day; give one such as 2026-08-06")));
         self.get(name).map(read).transpose()
@@ -123,7 +123,7 @@ impl Fields {
 }
 
 /// What stands behind the question mark.
-pub(in crate::serve) struct Query(pub(in crate::serve) Fields);
+pub(crate) struct Query(pub(crate) Fields);
 
 impl<S: Send + Sync> FromRequestParts<S> for Query {
     type Rejection = Problem;
@@ -135,6 +135,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 }
 
 /// The text of a header; nothing where it is not there, or is no text.
-pub(in crate::serve) fn text(headers: &HeaderMap, name: header::HeaderName) -> String {
+pub(crate) fn text(headers: &HeaderMap, name: header::HeaderName) -> String {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().trim().to_owned()
 }

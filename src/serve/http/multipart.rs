@@ -7,14 +7,14 @@ use super::problem::Problem;
 const MOST: usize = 16;
 
 /// A form's parts: the name of each, and what is in it.
-pub(in crate::serve) struct Parts<'a>(Vec<(String, &'a [u8])>);
+pub(crate) struct Parts<'a>(Vec<(String, &'a [u8])>);
 
 impl<'a> Parts<'a> {
     /// The parts of a body.
     ///
     /// # Errors
     /// Invalid for what is no such form.
-    pub(in crate::serve) fn of<const BYTES: usize>(body: &'a Body<BYTES>) -> Result<Self, Problem> {
+    pub(crate) fn of<const BYTES: usize>(body: &'a Body<BYTES>) -> Result<Self, Problem> {
         let wrong = || Problem::invalid("this is no form with a file in it");
         let parameters = body.media.split(';').map(str::trim);
         let boundary = parameters.clone().find_map(|parameter| parameter.strip_prefix("boundary="));
@@ -48,12 +48,12 @@ impl<'a> Parts<'a> {
     }
 
     /// What is in a part.
-    pub(in crate::serve) fn bytes(&self, name: &str) -> Option<&'a [u8]> {
+    pub(crate) fn bytes(&self, name: &str) -> Option<&'a [u8]> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, bytes)| *bytes)
     }
 
     /// The text in a part, if there is any.
-    pub(in crate::serve) fn text(&self, name: &str) -> Option<String> {
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
         let text = String::from_utf8_lossy(self.bytes(name)?).trim().to_owned();
         (!text.is_empty()).then_some(text)
     }

@@ -16,24 +16,24 @@ const BYTES: usize = 64 << 20;
 
 /// A pack that waits.
 #[derive(Clone)]
-pub(in crate::serve) struct Waiting {
+pub(crate) struct Waiting {
     who: String,
     /// About whom it is.
-    pub(in crate::serve) person: String,
+    pub(crate) person: String,
     made: DateTime<Utc>,
     /// Its file.
-    pub(in crate::serve) zip: Arc<Vec<u8>>,
+    pub(crate) zip: Arc<Vec<u8>>,
     /// Its seal.
-    pub(in crate::serve) seal: String,
+    pub(crate) seal: String,
 }
 
 /// All that wait.
 #[derive(Default)]
-pub(in crate::serve) struct Packs(Mutex<HashMap<String, Waiting>>);
+pub(crate) struct Packs(Mutex<HashMap<String, Waiting>>);
 
 impl Packs {
     /// Keeps a pack for somebody, under a name nobody guesses.
-    pub(in crate::serve) fn keep(&self, (who, person): (&str, &str), zip: Vec<u8>, seal: String, now: DateTime<Utc>) -> String {
+    pub(crate) fn keep(&self, (who, person): (&str, &str), zip: Vec<u8>, seal: String, now: DateTime<Utc>) -> String {
         let mut waiting = self.locked();
         waiting.retain(|_, pack| now - pack.made < WAITS);
         let held = |waiting: &HashMap<String, Waiting>| waiting.values().map(|pack| pack.zip.len()).sum::<usize>();
@@ -50,7 +50,7 @@ impl Packs {
     }
 
     /// A pack of somebody's.
-    pub(in crate::serve) fn get(&self, name: &str, who: &str, now: DateTime<Utc>) -> Option<Waiting> {
+    pub(crate) fn get(&self, name: &str, who: &str, now: DateTime<Utc>) -> Option<Waiting> {
         self.locked().get(name).filter(|pack| pack.who == who && now - pack.made < WAITS).cloned()
     }
 

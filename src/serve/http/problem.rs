@@ -9,20 +9,20 @@ use uuid::Uuid;
 use crate::error::{Error, Kind};
 
 /// The media type of a problem.
-pub(in crate::serve) const MEDIA: &str = "application/problem+json";
+pub(crate) const MEDIA: &str = "application/problem+json";
 
 /// Something that went wrong.
 #[derive(Clone, Debug, Serialize)]
-pub(in crate::serve) struct Problem {
+pub(crate) struct Problem {
     /// What kind of problem it is, as an address that leads nowhere.
     #[serde(rename = "type")]
     kind: String,
     /// The kind in words.
-    pub(in crate::serve) title: &'static str,
+    pub(crate) title: &'static str,
     /// The status of HTTP.
-    pub(in crate::serve) status: u16,
+    pub(crate) status: u16,
     /// What happened, and what to do about it.
-    pub(in crate::serve) detail: String,
+    pub(crate) detail: String,
     /// A number nobody else has, to ask about it by.
     id: String,
     /// After how many seconds it may be tried again.
@@ -32,43 +32,43 @@ pub(in crate::serve) struct Problem {
 
 impl Problem {
     /// A problem of a kind that is named in words.
-    pub(in crate::serve) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
         let kind = format!("urn:ier:problem:{}", title.replace(' ', "-"));
         Self { kind, title, status: status.as_u16(), detail: detail.into(), id: Uuid::new_v4().to_string(), retry_after: None }
     }
 
     /// The request is wrong.
-    pub(in crate::serve) fn invalid(detail: impl Into<String>) -> Self {
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, Kind::Invalid.name(), detail)
     }
 
     /// What was named is not there.
-    pub(in crate::serve) fn not_found(detail: impl Into<String>) -> Self {
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, Kind::NotFound.name(), detail)
     }
 
     /// Whoever it is has not the right, or comes from where nobody may.
-    pub(in crate::serve) fn forbidden(detail: impl Into<String>) -> Self {
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
     /// Nobody knows who it is.
-    pub(in crate::serve) fn stranger() -> Self {
+    pub(crate) fn stranger() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "not signed in", "sign in, or send a token: Authorization: Bearer TOKEN")
     }
 
     /// All places are taken.
-    pub(in crate::serve) fn busy() -> Self {
+    pub(crate) fn busy() -> Self {
         let detail = "too many statements run at once; try again (serve.statements says how many there may be)";
         Self { retry_after: Some(1), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too many statements", detail) }
     }
 
-    pub(in crate::serve) fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// As JSON, in one line.
-    pub(in crate::serve) fn json(&self) -> String {
+    pub(crate) fn json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 }

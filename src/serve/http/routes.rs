@@ -15,13 +15,13 @@ use crate::serve::access::Right;
 use crate::serve::page;
 
 /// A way.
-pub(in crate::serve) struct Route {
+pub(crate) struct Route {
     /// The method of HTTP.
-    pub(in crate::serve) method: &'static str,
+    pub(crate) method: &'static str,
     /// Where it is.
-    pub(in crate::serve) path: &'static str,
+    pub(crate) path: &'static str,
     /// What it takes.
-    pub(in crate::serve) need: Need,
+    pub(crate) need: Need,
     handler: fn() -> MethodRouter<Arc<App>>,
 }
 
@@ -35,7 +35,7 @@ const OPERATIONS: Need = Need::Of(Right::Operations);
 const LOOK_UPS: Need = Need::Of(Right::LookUps);
 
 /// All of them.
-pub(in crate::serve) const ROUTES: &[Route] = &[
+pub(crate) const ROUTES: &[Route] = &[
     // Whether it is well.
     way("GET", "/healthz", Need::Nothing, || get(health::alive)),
     way("GET", "/readyz", Need::Nothing, || get(health::ready)),

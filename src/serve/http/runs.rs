@@ -18,7 +18,7 @@ const MOST: usize = 1_000;
 /// Where a statement is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(in crate::serve) enum State {
+pub(crate) enum State {
     /// It is computed, or its rows are sent.
     Running,
     /// It was sent whole.
@@ -31,7 +31,7 @@ pub(in crate::serve) enum State {
 
 /// A statement.
 #[derive(Debug)]
-pub(in crate::serve) struct Run {
+pub(crate) struct Run {
     id: Uuid,
     who: String,
     started_at: DateTime<Utc>,
@@ -42,41 +42,41 @@ pub(in crate::serve) struct Run {
 
 /// What is told of one.
 #[derive(Clone, Debug, Serialize)]
-pub(in crate::serve) struct Told {
+pub(crate) struct Told {
     /// Its number.
-    pub(in crate::serve) run: String,
+    pub(crate) run: String,
     /// Where it is.
-    pub(in crate::serve) state: State,
+    pub(crate) state: State,
     /// Rows found so far.
-    pub(in crate::serve) rows: u64,
+    pub(crate) rows: u64,
     /// When it began.
-    pub(in crate::serve) started_at: DateTime<Utc>,
+    pub(crate) started_at: DateTime<Utc>,
     /// How long it has taken, in seconds.
-    pub(in crate::serve) seconds: f64,
+    pub(crate) seconds: f64,
 }
 
 impl Run {
-    pub(in crate::serve) fn id(&self) -> Uuid {
+    pub(crate) fn id(&self) -> Uuid {
         self.id
     }
 
     /// More rows were found.
-    pub(in crate::serve) fn found(&self, rows: usize) {
+    pub(crate) fn found(&self, rows: usize) {
         self.rows.fetch_add(rows as u64, Ordering::Relaxed);
     }
 
     /// Rows found so far.
-    pub(in crate::serve) fn rows(&self) -> u64 {
+    pub(crate) fn rows(&self) -> u64 {
         self.rows.load(Ordering::Relaxed)
     }
 
     /// Comes back when somebody stops it.
-    pub(in crate::serve) async fn stopped(&self) {
+    pub(crate) async fn stopped(&self) {
         drop(self.stop.subscribe().wait_for(|stop| *stop).await);
     }
 
     /// It has ended; the first word counts.
-    pub(in crate::serve) fn end(&self, state: State, now: DateTime<Utc>) {
+    pub(crate) fn end(&self, state: State, now: DateTime<Utc>) {
         let mut ended = locked(&self.ended);
         if ended.1.is_none() {
             *ended = (state, Some(now));
@@ -92,11 +92,11 @@ impl Run {
 
 /// All that are known.
 #[derive(Debug, Default)]
-pub(in crate::serve) struct Runs(Mutex<HashMap<Uuid, Arc<Run>>>);
+pub(crate) struct Runs(Mutex<HashMap<Uuid, Arc<Run>>>);
 
 impl Runs {
     /// One begins, under a number that its asker chose, or a new one; `None` where the number is taken.
-    pub(in crate::serve) fn begin(&self, id: Option<Uuid>, who: &str, now: DateTime<Utc>) -> Option<Arc<Run>> {
+    pub(crate) fn begin(&self, id: Option<Uuid>, who: &str, now: DateTime<Utc>) -> Option<Arc<Run>> {
         let mut known = locked(&self.0);
         let is_old = |run: &Arc<Run>| locked(&run.ended).1.is_some_and(|ended| now - ended >= REMEMBERED);
         known.retain(|_, run| !is_old(run));
@@ -116,7 +116,7 @@ impl Runs {
     }
 
     /// Those of somebody, or of all, newest first.
-    pub(in crate::serve) fn list(&self, of: Option<&str>, now: DateTime<Utc>) -> Vec<Told> {
+    pub(crate) fn list(&self, of: Option<&str>, now: DateTime<Utc>) -> Vec<Told> {
         let known = locked(&self.0);
         let mut told: Vec<Told> =
             known.values().filter(|run| of.is_none_or(|who| run.who == who)).map(|run| run.told(now)).collect();
@@ -125,12 +125,12 @@ impl Runs {
     }
 
     /// One of somebody's, or of anybody's.
-    pub(in crate::serve) fn get(&self, id: Uuid, of: Option<&str>, now: DateTime<Utc>) -> Option<Told> {
+    pub(crate) fn get(&self, id: Uuid, of: Option<&str>, now: DateTime<Utc>) -> Option<Told> {
         locked(&self.0).get(&id).filter(|run| of.is_none_or(|who| run.who == who)).map(|run| run.told(now))
     }
 
     /// Stops one of somebody's, or of anybody's; `false` where there is none.
-    pub(in crate::serve) fn stop(&self, id: Uuid, of: Option<&str>) -> bool {
+    pub(crate) fn stop(&self, id: Uuid, of: Option<&str>) -> bool {
         let known = locked(&self.0);
         let run = known.get(&id).filter(|run| of.is_none_or(|who| run.who == who));
         run.is_some_and(|run| {
@@ -140,7 +140,7 @@ impl Runs {
     }
 
     /// How many run now.
-    pub(in crate::serve) fn running(&self) -> usize {
+    pub(crate) fn running(&self) -> usize {
         locked(&self.0).values().filter(|run| locked(&run.ended).1.is_none()).count()
     }
 }

@@ -13,10 +13,10 @@ use crate::serve::access::{Who, random};
 const CODE: TimeDelta = TimeDelta::minutes(10);
 
 /// A session ends after so long without a request.
-pub(in crate::serve) const IDLE: TimeDelta = TimeDelta::minutes(30);
+pub(crate) const IDLE: TimeDelta = TimeDelta::minutes(30);
 
 /// A session ends after so long in any case.
-pub(in crate::serve) const LONGEST: TimeDelta = TimeDelta::hours(12);
+pub(crate) const LONGEST: TimeDelta = TimeDelta::hours(12);
 
 /// Sessions at once; the one that was idle longest gives way.
 const SESSIONS: usize = 1_000;
@@ -39,14 +39,14 @@ impl Open {
 
 /// All that is open.
 #[derive(Debug, Default)]
-pub(in crate::serve) struct Sessions {
+pub(crate) struct Sessions {
     codes: Mutex<HashMap<Hash, (Who, DateTime<Utc>)>>,
     open: Mutex<HashMap<Hash, Open>>,
 }
 
 impl Sessions {
     /// A code by which somebody may sign in once.
-    pub(in crate::serve) fn code(&self, who: Who, now: DateTime<Utc>) -> String {
+    pub(crate) fn code(&self, who: Who, now: DateTime<Utc>) -> String {
         let secret = secret();
         let mut codes = locked(&self.codes);
         codes.retain(|_, (_, made)| now - *made < CODE);
@@ -55,13 +55,13 @@ impl Sessions {
     }
 
     /// Whose code it is. It is used up by this.
-    pub(in crate::serve) fn redeem(&self, code: &str, now: DateTime<Utc>) -> Option<Who> {
+    pub(crate) fn redeem(&self, code: &str, now: DateTime<Utc>) -> Option<Who> {
         let (who, made) = locked(&self.codes).remove(&hash(code))?;
         (now - made < CODE).then_some(who)
     }
 
     /// Begins a session: the secret by which its requests are known.
-    pub(in crate::serve) fn begin(&self, who: Who, now: DateTime<Utc>) -> String {
+    pub(crate) fn begin(&self, who: Who, now: DateTime<Utc>) -> String {
         let secret = secret();
         let mut open = locked(&self.open);
         open.retain(|_, session| !session.is_over(now));
@@ -75,7 +75,7 @@ impl Sessions {
     }
 
     /// Whose session it is, which goes on by this.
-    pub(in crate::serve) fn find(&self, secret: &str, now: DateTime<Utc>) -> Option<Who> {
+    pub(crate) fn find(&self, secret: &str, now: DateTime<Utc>) -> Option<Who> {
         let (mut open, key) = (locked(&self.open), hash(secret));
         let session = open.get_mut(&key)?;
         if session.is_over(now) {
@@ -87,12 +87,12 @@ impl Sessions {
     }
 
     /// Ends a session.
-    pub(in crate::serve) fn end(&self, secret: &str) {
+    pub(crate) fn end(&self, secret: &str) {
         locked(&self.open).remove(&hash(secret));
     }
 
     /// How many there are.
-    pub(in crate::serve) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         locked(&self.open).len()
     }
 }

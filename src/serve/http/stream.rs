@@ -43,23 +43,23 @@ const NO_MESSAGE: [u8; 8] = [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F];
 const FLUSH: Duration = Duration::from_millis(100);
 
 /// How an answer is to leave.
-pub(in crate::serve) struct Outgoing {
+pub(crate) struct Outgoing {
     /// In what form.
-    pub(in crate::serve) form: Form,
+    pub(crate) form: Form,
     /// Of the worksheet's form: how many rows are sent; the rest is counted.
-    pub(in crate::serve) first: Option<usize>,
+    pub(crate) first: Option<usize>,
     /// What a chart is to be; the columns decide where it is not said.
-    pub(in crate::serve) chart: Option<Kind>,
+    pub(crate) chart: Option<Kind>,
     /// The number under which it is known.
-    pub(in crate::serve) run: Option<Uuid>,
+    pub(crate) run: Option<Uuid>,
     /// A look-up's place, which it has instead of a statement's.
-    pub(in crate::serve) place: Option<OwnedSemaphorePermit>,
+    pub(crate) place: Option<OwnedSemaphorePermit>,
     /// The name of the file a browser is to keep it in, without its end.
-    pub(in crate::serve) file: Option<String>,
+    pub(crate) file: Option<String>,
 }
 
 impl Outgoing {
-    pub(in crate::serve) fn of(form: Form) -> Self {
+    pub(crate) fn of(form: Form) -> Self {
         Self { form, first: None, chart: None, run: None, place: None, file: None }
     }
 }
@@ -68,7 +68,7 @@ impl Outgoing {
 ///
 /// # Errors
 /// 429 where no place is free, 409 where the number is taken; the statement's own, as far as they come before its first byte.
-pub(in crate::serve) async fn send(
+pub(crate) async fn send(
     app: &Arc<App>,
     who: &str,
     asking: impl Future<Output = Result<SendableRecordBatchStream>>,
@@ -227,7 +227,7 @@ fn counted(
 }
 
 /// The columns of an answer that stand at these places.
-pub(in crate::serve) fn only(answer: SendableRecordBatchStream, places: Vec<usize>) -> Result<SendableRecordBatchStream> {
+pub(crate) fn only(answer: SendableRecordBatchStream, places: Vec<usize>) -> Result<SendableRecordBatchStream> {
     let schema = Arc::new(answer.schema().project(&places)?);
     let of = move |batch: DfResult<RecordBatch>| -> DfResult<RecordBatch> { Ok(batch?.project(&places)?) };
     Ok(Box::pin(RecordBatchStreamAdapter::new(schema, answer.map(of))))

@@ -68,7 +68,7 @@ pub(super) fn asked(app: &App, fields: &Fields) -> Result<Question, Problem> {
 }
 
 /// The answer.
-pub(in crate::serve) async fn show(
+pub(crate) async fn show(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     body: Body,

@@ -17,12 +17,7 @@ use crate::serve::http::problem::Problem;
 use crate::serve::http::sessions::LONGEST;
 
 /// Signs in by the code of a link, or asks for a token.
-pub(in crate::serve) async fn form(
-    State(app): State<Arc<App>>,
-    method: Method,
-    headers: HeaderMap,
-    Query(query): Query,
-) -> Response {
+pub(crate) async fn form(State(app): State<Arc<App>>, method: Method, headers: HeaderMap, Query(query): Query) -> Response {
     let code = query.get("code");
     if let (Some(code), Method::GET) = (code, method) {
         match app.sessions.redeem(code, app.now()) {
@@ -48,7 +43,7 @@ pub(in crate::serve) async fn form(
 }
 
 /// Signs in by a token.
-pub(in crate::serve) async fn enter(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+pub(crate) async fn enter(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let fields = body.fields();
     match app.shared.access.bearer(fields.text("token")) {
         Some(who) => Ok(begun(&app, &headers, who)),
@@ -57,7 +52,7 @@ pub(in crate::serve) async fn enter(State(app): State<Arc<App>>, headers: Header
 }
 
 /// Signs out.
-pub(in crate::serve) async fn leave(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>) -> Response {
+pub(crate) async fn leave(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>) -> Response {
     caller.session.iter().for_each(|secret| app.sessions.end(secret));
     with_cookie(&app, "", 0, Redirect::to("/sign-in").into_response())
 }

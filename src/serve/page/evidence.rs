@@ -21,7 +21,7 @@ use crate::serve::http::multipart::Parts;
 use crate::serve::http::problem::Problem;
 
 /// Makes a pack, and shows its seal.
-pub(in crate::serve) async fn make(
+pub(crate) async fn make(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     body: Body,
@@ -49,7 +49,7 @@ pub(in crate::serve) async fn make(
 }
 
 /// The pack that was made.
-pub(in crate::serve) async fn fetch(
+pub(crate) async fn fetch(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     body: Body,
@@ -64,7 +64,7 @@ pub(in crate::serve) async fn fetch(
 }
 
 /// Where a pack is given to be checked.
-pub(in crate::serve) async fn form(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>) -> Response {
+pub(crate) async fn form(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>) -> Response {
     let content = html! {
         h1 { "Is a pack what was once written?" }
         form.card method="post" action="/verify" enctype="multipart/form-data" {
@@ -81,7 +81,7 @@ pub(in crate::serve) async fn form(State(app): State<Arc<App>>, Extension(caller
 }
 
 /// What is found in a pack.
-pub(in crate::serve) async fn check(
+pub(crate) async fn check(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     body: Body<PACK>,

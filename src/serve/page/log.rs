@@ -21,7 +21,7 @@ use crate::serve::http::problem::Problem;
 const SUBJECT: usize = 12;
 
 /// The newest entries.
-pub(in crate::serve) async fn show(
+pub(crate) async fn show(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Query(query): Query,

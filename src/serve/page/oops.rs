@@ -16,7 +16,7 @@ use crate::serve::http::problem::MEDIA;
 const LONGEST: usize = 1 << 20;
 
 /// Tells a person what a program is told.
-pub(in crate::serve) async fn told(request: Request, next: Next) -> Response {
+pub(crate) async fn told(request: Request, next: Next) -> Response {
     let is_for_people =
         !request.uri().path().starts_with("/api/") && text(request.headers(), header::ACCEPT).contains("text/html");
     let response = next.run(request).await;

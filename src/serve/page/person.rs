@@ -44,7 +44,7 @@ const OUTCOMES: [(&str, &str); 6] = [
 ];
 
 /// Shows somebody.
-pub(in crate::serve) async fn show(
+pub(crate) async fn show(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     body: Body,

@@ -35,10 +35,7 @@ pub(super) const DOWNLOADS: [(&str, &str); 6] =
     [("csv", "CSV"), ("xlsx", "Excel"), ("parquet", "Parquet"), ("arrow", "Arrow"), ("json", "JSON"), ("ndjson", "NDJSON")];
 
 /// All questions.
-pub(in crate::serve) async fn list(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-) -> Result<Response, Problem> {
+pub(crate) async fn list(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>) -> Result<Response, Problem> {
     let questions = all(&app)?;
     let content = html! {
         h1 { "Questions" }
@@ -50,7 +47,7 @@ pub(in crate::serve) async fn list(
 }
 
 /// One question, to be asked.
-pub(in crate::serve) async fn form(
+pub(crate) async fn form(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
@@ -61,7 +58,7 @@ pub(in crate::serve) async fn form(
 }
 
 /// Asks it: a page with the first rows, or a file with all.
-pub(in crate::serve) async fn answer(
+pub(crate) async fn answer(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,

@@ -20,7 +20,7 @@ use crate::serve::http::input::{Body, Fields};
 use crate::serve::http::problem::Problem;
 
 /// The first page: the search, for those who look people up.
-pub(in crate::serve) async fn home(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>) -> Response {
+pub(crate) async fn home(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>) -> Response {
     if !caller.may(Right::People) {
         let place = if caller.may(Right::Sql) { "/questions" } else { "/status" };
         return Redirect::to(place).into_response();
@@ -48,7 +48,7 @@ fn search(app: &App, fields: &Fields, is_first: bool) -> Markup {
 }
 
 /// Who was found; where it is one, what they were sent.
-pub(in crate::serve) async fn found(
+pub(crate) async fn found(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     body: Body,

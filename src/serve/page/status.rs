@@ -30,10 +30,7 @@ const LISTED: usize = 50;
 const FAILED: &str = "SELECT job, last_started, last_error FROM jobs WHERE last_outcome = 'failed' ORDER BY last_started DESC";
 
 /// The page.
-pub(in crate::serve) async fn show(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-) -> Result<Response, Problem> {
+pub(crate) async fn show(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>) -> Result<Response, Problem> {
     let engine = app.engine(&caller.who, None);
     let read = async {
         let held = hold::list(engine.warehouse(), false);

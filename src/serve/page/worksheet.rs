@@ -19,7 +19,7 @@ use crate::serve::http::problem::Problem;
 use crate::serve::http::stream::{Outgoing, send};
 
 /// The page.
-pub(in crate::serve) async fn show(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>) -> Response {
+pub(crate) async fn show(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>) -> Response {
     let content = html! {
         h1 { "Worksheet" }
         noscript { p.note { "The worksheet needs scripts. " a href="/questions" { "Questions" } " work without." } }
@@ -67,7 +67,7 @@ pub(in crate::serve) async fn show(State(app): State<Arc<App>>, Extension(caller
 }
 
 /// All rows of a statement, as a file.
-pub(in crate::serve) async fn download(
+pub(crate) async fn download(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     body: Body,

@@ -23,8 +23,8 @@ use crate::serve::pg::catalog::meanings;
 
 /// A table or view.
 #[derive(Serialize)]
-pub(in crate::serve) struct Table {
-    pub(in crate::serve) name: String,
+pub(crate) struct Table {
+    pub(crate) name: String,
     kind: &'static str,
     meaning: Option<String>,
     columns: Vec<Column>,
@@ -39,7 +39,7 @@ struct Column {
 }
 
 /// Tables, views, functions: what an editor completes.
-pub(in crate::serve::http) async fn catalog(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+pub(crate) async fn catalog(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let engine = &app.shared.engine;
     let mut tables = Vec::new();
     for name in engine.table_names().await? {
@@ -59,20 +59,20 @@ pub(in crate::serve::http) async fn catalog(State(app): State<Arc<App>>) -> Resu
 }
 
 /// How the warehouse is.
-pub(in crate::serve) struct Health {
-    pub(in crate::serve) status: Status,
-    pub(in crate::serve) jobs: Vec<(String, History)>,
+pub(crate) struct Health {
+    pub(crate) status: Status,
+    pub(crate) jobs: Vec<(String, History)>,
 }
 
 /// Reads logs and ledgers.
-pub(in crate::serve) async fn health(app: &App) -> Result<Health> {
+pub(crate) async fn health(app: &App) -> Result<Health> {
     let warehouse = app.shared.engine.warehouse();
     let (status, jobs) = tokio::try_join!(status(warehouse), histories(warehouse))?;
     Ok(Health { status, jobs: jobs.into_iter().collect() })
 }
 
 /// What is stored, and how the jobs are.
-pub(in crate::serve::http) async fn show(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+pub(crate) async fn show(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let Health { status, jobs } = app.within(health(&app)).await?;
     let mut told = serde_json::to_value(&status).map_err(|error| Error::internal("the status is no json").with_source(error))?;
     if let Some(told) = told.as_object_mut() {
@@ -86,7 +86,7 @@ pub(in crate::serve::http) async fn show(State(app): State<Arc<App>>) -> Result<
 }
 
 /// Who asks, and what they may.
-pub(in crate::serve::http) async fn me(Extension(caller): Extension<Caller>) -> Response {
+pub(crate) async fn me(Extension(caller): Extension<Caller>) -> Response {
     let rights =
         [("sql", Right::Sql), ("people", Right::People), ("operations", Right::Operations), ("look_ups", Right::LookUps)];
     let rights: Vec<&str> = rights.into_iter().filter(|(_, right)| caller.may(*right)).map(|(name, _)| name).collect();
@@ -94,7 +94,7 @@ pub(in crate::serve::http) async fn me(Extension(caller): Extension<Caller>) -> 
 }
 
 /// What this interface is, after OpenAPI 3.1.
-pub(in crate::serve::http) async fn openapi() -> Response {
+pub(crate) async fn openapi() -> Response {
     let mut response = include_str!("../openapi.json").into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

@@ -14,12 +14,12 @@ use crate::ledgers::lease::Terms;
 use crate::serve::pg;
 
 /// It is there.
-pub(in crate::serve::http) async fn alive() -> &'static str {
+pub(crate) async fn alive() -> &'static str {
     "ok\n"
 }
 
 /// It takes requests, and the warehouse answers.
-pub(in crate::serve::http) async fn ready(State(app): State<Arc<App>>) -> Response {
+pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     if !app.is_open() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
     }
@@ -31,7 +31,7 @@ pub(in crate::serve::http) async fn ready(State(app): State<Arc<App>>) -> Respon
 }
 
 /// Figures of the warehouse, its jobs and this server.
-pub(in crate::serve::http) async fn figures(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+pub(crate) async fn figures(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let mut text = app.within(metrics::metrics(app.shared.engine.warehouse(), Terms::default())).await?;
     let figures = [
         ("ier_http_sessions", "Sessions of browsers.", app.sessions.count() as u64),

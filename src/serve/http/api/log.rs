@@ -21,7 +21,7 @@ const LAST: usize = 50;
 const MOST: usize = 10_000;
 
 /// The newest entries, newest first, and the outcome of the check of all: of everybody, or of one person's own look-ups.
-pub(in crate::serve) async fn newest(app: &App, of: Option<&Who>, last: usize) -> Result<(VecDeque<Entry>, LogReport)> {
+pub(crate) async fn newest(app: &App, of: Option<&Who>, last: usize) -> Result<(VecDeque<Entry>, LogReport)> {
     let engine = &app.shared.engine;
     let log = LookUpLog::open(engine.warehouse(), "", engine.look_up_key()).await?;
     let mut newest: VecDeque<Entry> = VecDeque::new();
@@ -37,13 +37,13 @@ pub(in crate::serve) async fn newest(app: &App, of: Option<&Who>, last: usize) -
 }
 
 /// How many entries are wanted.
-pub(in crate::serve) fn last(query: &Fields) -> Result<usize, Problem> {
+pub(crate) fn last(query: &Fields) -> Result<usize, Problem> {
     let wrong = |_| Problem::invalid("last is a whole number, such as 50");
     Ok(query.get("last").map_or(Ok(LAST), str::parse).map_err(wrong)?.min(MOST))
 }
 
 /// The log.
-pub(in crate::serve::http) async fn show(State(app): State<Arc<App>>, Query(query): Query) -> Result<Response, Problem> {
+pub(crate) async fn show(State(app): State<Arc<App>>, Query(query): Query) -> Result<Response, Problem> {
     let (look_ups, log) = app.within(newest(&app, None, last(&query)?)).await?;
     Ok(axum::Json(json!({ "look_ups": look_ups, "log": log })).into_response())
 }

@@ -1,19 +1,19 @@
 //! What programs ask, below `/api/v1`.
 
 // Statements, and those that run.
-pub(in crate::serve) mod sql;
+pub(crate) mod sql;
 
 // The questions people bring.
-pub(in crate::serve) mod questions;
+pub(crate) mod questions;
 
 // People: who they are, what they were sent, what is proved.
-pub(in crate::serve) mod people;
+pub(crate) mod people;
 
 // What there is to ask, and how the warehouse is.
-pub(in crate::serve) mod catalog;
+pub(crate) mod catalog;
 
 // Who looked up whom.
-pub(in crate::serve) mod log;
+pub(crate) mod log;
 
 // Whether the server is well, for those who watch it.
-pub(in crate::serve) mod health;
+pub(crate) mod health;

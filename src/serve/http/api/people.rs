@@ -27,7 +27,7 @@ use crate::query::who::Found;
 use crate::record::id::SfId;
 
 /// People that a search lists, where it does not say how many.
-pub(in crate::serve) const LISTED: usize = 50;
+pub(crate) const LISTED: usize = 50;
 
 /// What a search gives.
 #[derive(Debug, Deserialize)]
@@ -60,7 +60,7 @@ struct Asking {
 }
 
 /// People by an id, an address, or parts of names and addresses.
-pub(in crate::serve::http) async fn search(
+pub(crate) async fn search(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     body: Body,
@@ -71,7 +71,7 @@ pub(in crate::serve::http) async fn search(
 }
 
 /// Searches. An address finds who was ever written to under it, too.
-pub(in crate::serve) async fn find(
+pub(crate) async fn find(
     app: &App,
     caller: &Caller,
     (text, limit): (&str, usize),
@@ -94,7 +94,7 @@ pub(in crate::serve) async fn find(
 }
 
 /// A person's mails, newest first.
-pub(in crate::serve::http) async fn history(
+pub(crate) async fn history(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
@@ -111,7 +111,7 @@ pub(in crate::serve::http) async fn history(
 }
 
 /// How a person's ids became one.
-pub(in crate::serve::http) async fn aliases(
+pub(crate) async fn aliases(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
@@ -132,7 +132,7 @@ fn given<T: Default + serde::de::DeserializeOwned>(body: &Body) -> Result<T, Pro
 }
 
 /// Was this person told?
-pub(in crate::serve::http) async fn ask(
+pub(crate) async fn ask(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
@@ -149,7 +149,7 @@ pub(in crate::serve::http) async fn ask(
 }
 
 /// Audits somebody.
-pub(in crate::serve) async fn audited(
+pub(crate) async fn audited(
     app: &App,
     caller: &Caller,
     (who, question): (&str, Question),
@@ -162,7 +162,7 @@ pub(in crate::serve) async fn audited(
 }
 
 /// The pack that proves an answer.
-pub(in crate::serve::http) async fn evidence(
+pub(crate) async fn evidence(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
@@ -175,7 +175,7 @@ pub(in crate::serve::http) async fn evidence(
 }
 
 /// Audits somebody, and packs what the answer rests on.
-pub(in crate::serve) async fn packed(
+pub(crate) async fn packed(
     app: &Arc<App>,
     caller: &Caller,
     (who, question): (&str, Question),
@@ -189,7 +189,7 @@ pub(in crate::serve) async fn packed(
 }
 
 /// A pack as a file; its name says nothing of anybody.
-pub(in crate::serve) fn zipped(zip: Vec<u8>, seal: &str) -> Response {
+pub(crate) fn zipped(zip: Vec<u8>, seal: &str) -> Response {
     let mut response = zip.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/zip"));
@@ -200,7 +200,7 @@ pub(in crate::serve) fn zipped(zip: Vec<u8>, seal: &str) -> Response {
 }
 
 /// Is a pack what was once written?
-pub(in crate::serve::http) async fn check(
+pub(crate) async fn check(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Query(query): Query,
@@ -216,7 +216,7 @@ pub(in crate::serve::http) async fn check(
 }
 
 /// Verifies a pack that was sent, against a seal where one is given, and the archive.
-pub(in crate::serve) async fn checked(
+pub(crate) async fn checked(
     app: &Arc<App>,
     caller: &Caller,
     (zip, seal): (Bytes, Option<&str>),
@@ -246,7 +246,7 @@ fn asking(app: &App, asking: Asking) -> Result<(Question, Option<String>), Probl
 }
 
 /// What is asked of an audit.
-pub(in crate::serve) fn question(
+pub(crate) fn question(
     app: &App,
     about: (Option<String>, Option<String>, Option<String>),
     (from, to, as_of): (Option<NaiveDate>, Option<NaiveDate>, Option<NaiveDate>),

@@ -34,28 +34,28 @@ struct Request {
 }
 
 /// All questions.
-pub(in crate::serve) fn all(app: &App) -> Result<Vec<Question>, Problem> {
+pub(crate) fn all(app: &App) -> Result<Vec<Question>, Problem> {
     // A file that is none is told at the command line.
     Ok(library(app.site.questions.as_deref(), drop)?)
 }
 
 /// The question of a name.
-pub(in crate::serve) fn one(app: &App, name: &str) -> Result<Question, Problem> {
+pub(crate) fn one(app: &App, name: &str) -> Result<Question, Problem> {
     Ok(find(&all(app)?, name)?.clone())
 }
 
 /// Lists them.
-pub(in crate::serve::http) async fn list(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     Ok(axum::Json(json!({ "questions": all(&app)? })).into_response())
 }
 
 /// Shows one.
-pub(in crate::serve::http) async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, Problem> {
     Ok(axum::Json(one(&app, &name)?).into_response())
 }
 
 /// Asks one.
-pub(in crate::serve::http) async fn ask(
+pub(crate) async fn ask(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
@@ -77,7 +77,7 @@ pub(in crate::serve::http) async fn ask(
 }
 
 /// Refuses a question about a person, and names beside ids, to who may not look people up.
-pub(in crate::serve) fn allowed(caller: &Caller, question: &Question, with_names: bool) -> Result<(), Problem> {
+pub(crate) fn allowed(caller: &Caller, question: &Question, with_names: bool) -> Result<(), Problem> {
     let is_about_somebody = question.parameters.iter().any(|parameter| parameter.kind == Type::Person);
     match (is_about_somebody || with_names) && !caller.may(Right::People) {
         true => Err(Problem::forbidden("this shows who people are: it takes the right to look them up")),
@@ -86,7 +86,7 @@ pub(in crate::serve) fn allowed(caller: &Caller, question: &Question, with_names
 }
 
 /// Asks a question, and sends the answer.
-pub(in crate::serve) async fn answer(
+pub(crate) async fn answer(
     app: &Arc<App>,
     (caller, reason): (&Caller, Option<&str>),
     (question, given, with_names): (&Question, BTreeMap<String, String>, bool),

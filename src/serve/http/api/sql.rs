@@ -35,7 +35,7 @@ struct Request {
 }
 
 /// Answers a statement: the body is JSON, or the statement itself.
-pub(in crate::serve::http) async fn ask(
+pub(crate) async fn ask(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Query(query): Query,
@@ -60,7 +60,7 @@ pub(in crate::serve::http) async fn ask(
 }
 
 /// What a chart is to be.
-pub(in crate::serve) fn kind(name: &str) -> Result<Kind, Problem> {
+pub(crate) fn kind(name: &str) -> Result<Kind, Problem> {
     Kind::from_str(name, true)
         .map_err(|_| Problem::invalid(format!("there is no chart \"{name}\"; there are line, bar and heat")))
 }
@@ -72,12 +72,12 @@ pub(super) fn run_number(text: Option<&str>) -> Result<Option<Uuid>, Problem> {
 }
 
 /// The statements that run, or ran a moment ago.
-pub(in crate::serve::http) async fn list(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>) -> Response {
+pub(crate) async fn list(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>) -> Response {
     axum::Json(json!({ "runs": app.runs.list(caller.sees(), app.now()) })).into_response()
 }
 
 /// One of them.
-pub(in crate::serve::http) async fn show(
+pub(crate) async fn show(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
@@ -87,7 +87,7 @@ pub(in crate::serve::http) async fn show(
 }
 
 /// Stops one.
-pub(in crate::serve::http) async fn stop(
+pub(crate) async fn stop(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,

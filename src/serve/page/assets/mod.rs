@@ -37,7 +37,7 @@ pub(super) fn at(name: &str) -> String {
 }
 
 /// A file.
-pub(in crate::serve) async fn show(Path((hash, name)): Path<(String, String)>) -> Result<Response, Problem> {
+pub(crate) async fn show(Path((hash, name)): Path<(String, String)>) -> Result<Response, Problem> {
     let file = FILES.iter().find(|(known, ..)| *known == name && hash == *HASH);
     let (_, media, content) = file.ok_or_else(|| Problem::not_found("there is no such file, or no longer"))?;
     let mut response = (*content).into_response();
