@@ -125,7 +125,8 @@ pub struct Alias {
 }
 
 impl Alias {
-    fn of(edge: &Edge) -> Self {
+    /// What the ledger says of one.
+    pub fn of(edge: &Edge) -> Self {
         Self {
             alias_id: edge.alias.to_string(),
             person_id: edge.person.to_string(),

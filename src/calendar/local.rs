@@ -52,6 +52,11 @@ impl Calendar {
         moment(day.and_time(NaiveTime::MIN), self.zone)
     }
 
+    /// The last moment of a day here; records count in milliseconds.
+    pub fn end_of(&self, day: NaiveDate) -> Option<DateTime<Utc>> {
+        Some(self.start_of(day.succ_opt()?)? - chrono::Duration::milliseconds(1))
+    }
+
     /// The term a day is in: its name with its year, and its first day.
     pub fn term_of(&self, day: NaiveDate) -> Option<(String, NaiveDate)> {
         let begins = |term: &Term, year| NaiveDate::from_ymd_opt(year, term.month, term.day);

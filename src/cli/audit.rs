@@ -1,7 +1,7 @@
 //! `ier audit`: was this person told? It enters the look-up in the log, then shows a verdict for each send with its proof. `ier
 //! audit verify` checks a pack of evidence.
 
-use chrono::{DateTime, Duration, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
@@ -90,8 +90,7 @@ async fn check(session: &Session, args: &AuditVerify) -> Result<()> {
 fn end_of(day: NaiveDate, zone: Tz) -> Result<DateTime<Utc>> {
     let out_of_range = || Error::invalid(phrase!("{day} is out of range"));
     let calendar = Calendar { zone, ..Calendar::default() };
-    let next = day.succ_opt().and_then(|day| calendar.start_of(day)).ok_or_else(out_of_range)?;
-    Ok(next - Duration::milliseconds(1))
+    calendar.end_of(day).ok_or_else(out_of_range)
 }
 
 #[cfg(test)]

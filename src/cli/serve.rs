@@ -7,10 +7,11 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::Notify;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::human;
 use crate::serve::Server;
-use crate::serve::access::{Access, Token};
+use crate::serve::access::{Access, Role, Token, Who};
+use crate::serve::http::Site;
 use crate::serve::shared::ServeLimits;
 
 use super::args::Serve;
@@ -18,10 +19,21 @@ use super::interrupt;
 use super::print;
 use super::session::Session;
 
+/// Where not to listen.
+const OFF: &str = "off";
+
 /// What is said when it is there.
 #[derive(Serialize)]
 struct Ready {
-    address: SocketAddr,
+    /// Where Postgres' protocol is spoken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<SocketAddr>,
+    /// Where HTTP is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http: Option<SocketAddr>,
+    /// What signs a browser in, once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<String>,
     user: String,
     /// The secret that lets in: shown here, and nowhere else.
     password: String,
@@ -29,14 +41,27 @@ struct Ready {
 
 impl fmt::Display for Ready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, user, password } = self;
-        let (host, port) = (address.ip(), address.port());
+        let Self { address, http, link, user, password } = self;
         // Quotes within quotes, for a user whose name has blanks.
         let user = user.replace('\\', "\\\\").replace('\'', "\\'");
-        writeln!(f, "Serving at {address}, for you alone: whoever has this password can ask what you can.")?;
+        let at: Vec<String> = [http, address].into_iter().flatten().map(SocketAddr::to_string).collect();
+        writeln!(f, "Serving at {}, for you alone: whoever has this password can ask what you can.", at.join(" and "))?;
         writeln!(f)?;
-        writeln!(f, "  PGPASSWORD={password} psql \"host={host} port={port} user='{user}' dbname=ier\"")?;
+        if let Some(link) = link {
+            writeln!(f, "  {link}")?;
+        }
+        match (address, http) {
+            (Some(address), _) => {
+                let (host, port) = (address.ip(), address.port());
+                writeln!(f, "  PGPASSWORD={password} psql \"host={host} port={port} user='{user}' dbname=ier\"")?;
+            }
+            (None, Some(http)) => writeln!(f, "  curl -H 'Authorization: Bearer {password}' http://{http}/api/v1/status")?,
+            (None, None) => {}
+        }
         writeln!(f)?;
+        if link.is_some() {
+            writeln!(f, "The link signs one browser in, once, within ten minutes.")?;
+        }
         write!(f, "Ctrl-C stops it.")
     }
 }
@@ -51,8 +76,25 @@ pub async fn run(session: &Session, args: &Serve) -> Result<()> {
     };
     let engine = session.engine_to_serve(args.reason.as_deref()).await?;
     let (access, token): (Access, Token) = Access::of(&settings.audit.who);
-    let server = Server::bind(&args.pg, engine, access, limits).await?;
-    let ready = Ready { address: server.address(), user: settings.audit.who.clone(), password: token.shown().to_owned() };
+    if args.pg == OFF && args.http == OFF {
+        return Err(Error::invalid("--http off and --pg off leave nothing to serve"));
+    }
+    let mut server = Server::new(engine, access, limits);
+    if args.pg != OFF {
+        server = server.with_pg(&args.pg).await?;
+    }
+    if args.http != OFF {
+        let site = Site {
+            zone: settings.zone,
+            questions: settings.ask.folder.clone(),
+            org_url: settings.ask.org_url.clone(),
+            spill_folder: Some(settings.query.spill_folder.clone()),
+        };
+        server = server.with_http(&args.http, site).await?;
+    }
+    let link = server.link(Who { name: settings.audit.who.clone(), role: Role::Owner });
+    let (address, http) = (server.address(), server.http_address());
+    let ready = Ready { address, http, link, user: settings.audit.who.clone(), password: token.shown().to_owned() };
     session.answer(&ready)?;
     drop((ready, token));
     let asked_to_stop = Notify::new();

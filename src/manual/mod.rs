@@ -41,6 +41,7 @@ pub const CHAPTERS: &[Chapter] = chapters! {
     "sql" "For analysts: tables, columns, functions, limits.",
     "output" "For analysts: formats, spreadsheets, charts, lists for Salesforce.",
     "serve" "For analysts: psql, DBeaver, Python and others on the warehouse.",
+    "web" "For auditors and analysts: pages in the browser, and HTTP for programs.",
     "auditors" "For auditors: verdicts, the log of look-ups, evidence.",
     "loading" "For operators: which files are understood, and what becomes of their rows.",
     "operating" "For operators: every command, what it changes, and what to do after a crash.",

@@ -14,7 +14,7 @@ use crate::human::printable;
 use super::plain::is_utc;
 
 /// A column's cells as shown; null is empty.
-pub(super) fn cells(column: &ArrayRef, zone: Option<Tz>) -> Result<Vec<String>> {
+pub fn cells(column: &ArrayRef, zone: Option<Tz>) -> Result<Vec<String>> {
     let (column, moment) = in_zone(column, zone)?;
     let options = FormatOptions::default()
         .with_display_error(false)
@@ -61,7 +61,8 @@ fn rounded(value: &str) -> String {
     }
 }
 
-pub(super) fn is_number(kind: &DataType) -> bool {
+/// Is it a column of numbers, which stand to the right?
+pub fn is_number(kind: &DataType) -> bool {
     match kind {
         DataType::Dictionary(_, values) => is_number(values),
         kind => kind.is_numeric(),

@@ -25,6 +25,9 @@ pub enum Format {
     Parquet,
     /// An Arrow IPC file
     Arrow,
+    /// An Arrow IPC stream, for who reads it as it comes
+    #[value(skip)]
+    ArrowStream,
     /// A spreadsheet; as many sheets as it takes
     Xlsx,
     /// A chart in the terminal; see --chart
@@ -54,7 +57,7 @@ impl Format {
 
     /// Bytes rather than text: nothing for a terminal.
     pub fn is_binary(self) -> bool {
-        matches!(self, Self::Parquet | Self::Arrow | Self::Xlsx | Self::Png)
+        matches!(self, Self::Parquet | Self::Arrow | Self::ArrowStream | Self::Xlsx | Self::Png)
     }
 
     /// Drawn rather than written.

@@ -13,13 +13,13 @@ mod rows;
 mod width;
 
 // Converts columns to types that other programs read: no views, no dictionaries, no name twice.
-mod plain;
+pub mod plain;
 
 // Escapes texts for HTML and SVG.
 pub mod markup;
 
 // Formats the values of a column as text, for tables and records.
-mod cells;
+pub mod cells;
 
 // Writes a table for people: aligned columns, or records.
 mod table;

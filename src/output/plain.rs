@@ -42,7 +42,7 @@ pub(super) fn plain_batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<Rec
 
 /// The schema with names that differ: the second `id` becomes `id_2`. A join may well give two columns one name, and JSON
 /// objects and files cannot hold that.
-pub(super) fn distinct(schema: &Schema) -> SchemaRef {
+pub fn distinct(schema: &Schema) -> SchemaRef {
     let mut taken: HashSet<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
     let mut seen: HashSet<&str> = HashSet::new();
     let mut fields = Vec::with_capacity(schema.fields().len());

@@ -15,8 +15,8 @@ pub(super) fn writer<'a>(
     pipe: &'a mut Pipe<'_>,
     options: &Options,
 ) -> Result<Box<dyn Rows + 'a>> {
-    if let Some(text_schema) =
-        without_spans(&schema).filter(|_| !matches!(format, Format::Parquet | Format::Arrow) && !format.is_chart())
+    if let Some(text_schema) = without_spans(&schema)
+        .filter(|_| !matches!(format, Format::Parquet | Format::Arrow | Format::ArrowStream) && !format.is_chart())
     {
         let inner = writer(format, text_schema.clone(), pipe, options)?;
         return Ok(Box::new(SpansAsText { inner, schema: text_schema }));
@@ -29,6 +29,7 @@ pub(super) fn writer<'a>(
         Format::Ndjson => Box::new(text::Json::<_, text::Lines>::new(schema, pipe)),
         Format::Parquet => Box::new(binary::Parquet::new(schema, pipe)?),
         Format::Arrow => Box::new(binary::Arrow::new(schema, pipe)?),
+        Format::ArrowStream => Box::new(binary::ArrowStream::new(schema, pipe)?),
         Format::Chart => Box::new(Chart::new(schema, pipe, Surface::Terminal, options)),
         Format::Svg => Box::new(Chart::new(schema, pipe, Surface::Svg, options)),
         Format::Png => Box::new(Chart::new(schema, pipe, Surface::Png, options)),

@@ -68,7 +68,8 @@ use crate::tiers::warehouse::{Tiers, Warehouse};
 /// The SQL of the ledger of aliases; its parameter is an id of the person it shall concern, or null.
 const ALIASES: &str = include_str!("../../sql/aliases.sql");
 
-/// Answers SQL over a warehouse. Cheap to keep, made once.
+/// Answers SQL over a warehouse. Made once; a copy shares all that is open.
+#[derive(Clone)]
 pub struct Engine {
     warehouse: Arc<Warehouse>,
     context: SessionContext,
@@ -77,11 +78,11 @@ pub struct Engine {
     tiers: Tiers,
     /// The plan of somebody's history, made when it is first asked for.
     history: OnceCell<LogicalPlan>,
-    aliases: Aliases,
+    aliases: Arc<Aliases>,
     calendar: Arc<Calendar>,
-    macros: Macros,
+    macros: Arc<Macros>,
     limits: Limits,
-    workers: Workers,
+    workers: Arc<Workers>,
     look_ups: Option<LookUps>,
 }
 
@@ -168,8 +169,8 @@ impl Engine {
         distinct::register(&context)?;
         let calendar = Arc::new(calendar);
         local_time::register(&context, &calendar);
-        let macros = Macros::built_in()?;
-        let aliases = Aliases::open(&warehouse).await?;
+        let macros = Arc::new(Macros::built_in()?);
+        let aliases = Arc::new(Aliases::open(&warehouse).await?);
         // Nearly every statement needs these logs: on a distant store they are read at once. What fails is told when it is needed.
         let tiers = warehouse.tiers(links::ier_table()?).await?;
         let (there, public, ..) = tokio::join!(
@@ -197,7 +198,7 @@ impl Engine {
             let view = DataFrame::new(state, plan.context(|| phrase!("view {name}"))?);
             public.add_view(name, view.into_view());
         }
-        let workers = Workers::start(limits.threads)?;
+        let workers = Arc::new(Workers::start(limits.threads)?);
         let (history, look_ups) = (OnceCell::new(), None);
         Ok(Self { warehouse, context, public, of_whom, tiers, history, aliases, calendar, macros, limits, workers, look_ups })
     }
@@ -205,7 +206,8 @@ impl Engine {
     /// The same, entering in the log of look-ups whom it shows to this looker.
     #[must_use]
     pub fn shown_to(self, looker: Requester) -> Self {
-        Self { look_ups: Some(LookUps::of(looker)), ..self }
+        let look_ups = self.look_ups.as_ref().map_or_else(|| LookUps::of(looker.clone()), |known| known.now_by(looker.clone()));
+        Self { look_ups: Some(look_ups), ..self }
     }
 
     pub(super) fn look_ups(&self) -> Option<&LookUps> {
@@ -572,7 +574,7 @@ pub(super) fn described_as(fields: &Fields) -> Result<SendableRecordBatchStream>
 }
 
 /// A type as people name it.
-fn type_name(data_type: &DataType) -> String {
+pub fn type_name(data_type: &DataType) -> String {
     match data_type {
         DataType::Utf8View | DataType::Utf8 | DataType::LargeUtf8 => "text".to_owned(),
         DataType::Boolean => "boolean".to_owned(),

@@ -7,7 +7,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::engine::Engine;
-use super::look_ups::AskedAbout;
+use super::look_ups::{AskedAbout, Requester};
 use crate::error::Result;
 use crate::ledgers::lookups::LookUp;
 use crate::record::id::SfId;
@@ -16,6 +16,25 @@ use crate::record::id::SfId;
 const HELD_ROWS: usize = 100_000;
 
 impl Engine {
+    /// The same engine for somebody who came to a server, with the reason they give; without one it is the server's own.
+    #[must_use]
+    pub fn asked_by(&self, who: &str, reason: Option<&str>) -> Self {
+        let Some(look_ups) = self.look_ups() else { return self.clone() };
+        let reason = reason.map(str::trim).filter(|reason| !reason.is_empty()).map(str::to_owned);
+        let looker = look_ups.requester.clone();
+        self.clone().shown_to(Requester { who: who.to_owned(), reason: reason.or(looker.reason), ..looker })
+    }
+
+    /// Must whoever looks somebody up say why?
+    pub fn wants_reason(&self) -> bool {
+        self.look_ups().is_some_and(|look_ups| look_ups.requester.reason_required && look_ups.requester.reason.is_none())
+    }
+
+    /// The key of the log, where the settings name one.
+    pub fn look_up_key(&self) -> Option<&str> {
+        self.look_ups().and_then(|look_ups| look_ups.requester.key.as_deref())
+    }
+
     /// Refuses a look-up, before anything is computed, where a reason is required and none was given.
     ///
     /// # Errors

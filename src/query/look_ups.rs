@@ -46,14 +46,21 @@ impl Requester {
 }
 
 /// The log, opened when it is first needed.
+#[derive(Clone)]
 pub(super) struct LookUps {
     pub(super) requester: Requester,
-    log: OnceCell<LookUpLog>,
+    log: Arc<OnceCell<LookUpLog>>,
 }
 
 impl LookUps {
     pub(super) fn of(requester: Requester) -> Self {
-        Self { requester, log: OnceCell::new() }
+        Self { requester, log: Arc::default() }
+    }
+
+    /// The same for this requester; of the same person it is the same log, which is not opened again.
+    pub(super) fn now_by(&self, requester: Requester) -> Self {
+        let is_same = (&requester.who, &requester.key) == (&self.requester.who, &self.requester.key);
+        Self { log: if is_same { self.log.clone() } else { Arc::default() }, requester }
     }
 
     /// The log, opened.

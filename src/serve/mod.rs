@@ -9,13 +9,15 @@
 //!   then an address that others can reach is refused, rather than served with one password for all.
 
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use self::access::Access;
+use self::access::{Access, Who};
+use self::http::{Http, Site};
 use self::shared::{Phase, ServeLimits, Shared};
 use crate::error::{Context, Error, Result};
 use crate::query::engine::Engine;
@@ -29,6 +31,12 @@ pub mod shared;
 // Postgres' wire protocol: analysts connect with what they have.
 pub mod pg;
 
+// HTTP: an interface for programs, and what carries the pages.
+pub mod http;
+
+// Pages for people.
+mod page;
+
 /// What runs when the server is told to stop gets so long to end.
 pub const DRAIN: Duration = Duration::from_secs(30);
 
@@ -39,29 +47,61 @@ const FAREWELL: Duration = Duration::from_millis(500);
 pub struct Server {
     shared: Arc<Shared>,
     phase: watch::Sender<Phase>,
-    listener: TcpListener,
-    address: SocketAddr,
+    pg: Option<(TcpListener, SocketAddr)>,
+    http: Option<Http>,
 }
 
 impl Server {
-    /// Listens at an address of this machine (`127.0.0.1:5427`, `[::1]:5427`, `localhost:0`; port 0 is any that is free) for those
-    /// whom `access` knows.
+    /// For those whom `access` knows. It listens nowhere yet.
+    pub fn new(engine: Engine, access: Access, limits: ServeLimits) -> Self {
+        let (phase, watched) = watch::channel(Phase::Open);
+        let shared = Arc::new(Shared::new(engine, access, limits, watched));
+        Self { shared, phase, pg: None, http: None }
+    }
+
+    /// Listens for Postgres' protocol alone: see [`Server::with_pg`].
+    ///
+    /// # Errors
+    /// As [`Server::with_pg`].
+    pub async fn bind(address: &str, engine: Engine, access: Access, limits: ServeLimits) -> Result<Self> {
+        Self::new(engine, access, limits).with_pg(address).await
+    }
+
+    /// The same, listening for Postgres' protocol at an address of this machine (`127.0.0.1:5427`, `[::1]:5427`, `localhost:0`; port
+    /// 0 is any that is free).
     ///
     /// # Errors
     /// Invalid for what is no address, and for one that others can reach; unavailable when the port is taken.
-    pub async fn bind(address: &str, engine: Engine, access: Access, limits: ServeLimits) -> Result<Self> {
+    pub async fn with_pg(self, address: &str) -> Result<Self> {
         let wanted = loopback(address)?;
         let listening = || phrase!("cannot listen at {address}");
         let listener = TcpListener::bind(wanted).await.context(listening)?;
         let address = listener.local_addr().context(|| "cannot tell the address")?;
-        let (phase, watched) = watch::channel(Phase::Open);
-        let shared = Arc::new(Shared::new(engine, access, limits, watched));
-        Ok(Self { shared, phase, listener, address })
+        Ok(Self { pg: Some((listener, address)), ..self })
     }
 
-    /// Where it listens, with the port that was found.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// The same, listening for HTTP.
+    ///
+    /// # Errors
+    /// As [`Server::with_pg`].
+    pub async fn with_http(self, address: &str, site: Site) -> Result<Self> {
+        let http = Http::bind(loopback(address)?, self.shared.clone(), site).await?;
+        Ok(Self { http: Some(http), ..self })
+    }
+
+    /// Where it listens for Postgres' protocol, with the port that was found.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.pg.as_ref().map(|(_, address)| *address)
+    }
+
+    /// Where it listens for HTTP.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(Http::address)
+    }
+
+    /// The address of a page that signs somebody in: once, and within minutes.
+    pub fn link(&self, who: Who) -> Option<String> {
+        self.http.as_ref().map(|http| http.link(who))
     }
 
     /// Serves until `stop` comes, and then until what runs has ended, or has been given its time.
@@ -69,16 +109,32 @@ impl Server {
     /// # Errors
     /// Unavailable when nobody can be let in any more.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<()> {
-        let Self { shared, phase, listener, address: _ } = self;
+        let Self { shared, phase, pg, http } = self;
+        let speaking_pg = async {
+            match &pg {
+                Some((listener, _)) => pg::listen(listener, &shared).await,
+                None => std::future::pending().await,
+            }
+        };
+        let speaking_http = async {
+            match &http {
+                Some(http) => http.listen().await,
+                None => std::future::pending().await,
+            }
+        };
         let served = tokio::select! {
-            served = pg::listen(&listener, &shared) => served,
+            served = speaking_pg => served,
+            served = speaking_http => served,
             () = stop => Ok(()),
         };
-        drop(listener);
+        let http_empty = http.as_ref().map(Http::empty);
+        drop((pg, http));
         phase.send_replace(Phase::Draining);
-        if tokio::time::timeout(DRAIN, shared.empty()).await.is_err() {
+        let empty = async { tokio::join!(shared.empty(), futures::future::OptionFuture::from(http_empty)) };
+        let mut empty = pin!(empty);
+        if tokio::time::timeout(DRAIN, empty.as_mut()).await.is_err() {
             phase.send_replace(Phase::Over);
-            drop(tokio::time::timeout(FAREWELL, shared.empty()).await);
+            drop(tokio::time::timeout(FAREWELL, empty).await);
         }
         served
     }

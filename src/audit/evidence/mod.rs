@@ -23,7 +23,7 @@ mod report;
 mod rows;
 
 // Draws what was recorded about an e-mail on a time line, as SVG.
-mod timeline;
+pub mod timeline;
 
 // Writes and reads a zip that always has the same bytes for the same files.
 mod zip;

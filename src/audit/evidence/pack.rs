@@ -163,6 +163,14 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 impl Pack {
+    /// The pack as a zip.
+    ///
+    /// # Errors
+    /// Invalid when it is too large for one.
+    pub fn zip(&self) -> Result<Vec<u8>> {
+        zip::write(self.files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())))
+    }
+
     /// Writes the pack to a new file, where the name ends in `.zip`, else to a new or empty folder. It appears under its
     /// name when it is whole and on the disk; until then, and after an error, nothing of it is there.
     ///
@@ -175,7 +183,7 @@ impl Pack {
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).suffix(".part");
         if is_zip(path) {
-            let zip = zip::write(self.files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())))?;
+            let zip = self.zip()?;
             let mut file = builder.tempfile_in(&parent).context(writing)?;
             file.write_all(&zip).and_then(|()| file.as_file().sync_all()).context(writing)?;
             file.persist_noclobber(path).map_err(|error| error.error).context(writing)?;

@@ -19,6 +19,19 @@ const LINE: i64 = 30;
 /// Height of a label.
 const ROW: i64 = 20;
 
+/// How the picture looks where it stands alone, by day and by night; on the page of a pack that page's style says it.
+const ALONE: &str = "text{font:10px Arial,sans-serif;fill:#222}.axis{stroke:#222;stroke-width:1.5}.leader{stroke:#999;stroke-width:.7}\
+    rect,path,circle{fill:#222}.bounce{stroke:#222;stroke-width:2.5;fill:none}.told{stroke:#222;stroke-width:1.2;fill:#fff}\
+    @media(prefers-color-scheme:dark){text,rect,path,circle{fill:#ddd}.axis,.bounce,.told{stroke:#ddd}.bounce{fill:none}.told{fill:#222}}";
+
+/// The picture of one mail as a file of its own.
+pub fn picture(mail: &Mail, zone: Tz) -> Option<String> {
+    let svg = svg(mail, zone)?;
+    let inside = svg.strip_prefix("<svg ")?;
+    let (head, rest) = inside.split_once('>')?;
+    Some(format!("<svg xmlns=\"http://www.w3.org/2000/svg\" {head}><style>{ALONE}</style>{rest}"))
+}
+
 /// The picture of one mail; none where no moment is known.
 pub fn svg(mail: &Mail, zone: Tz) -> Option<String> {
     let dated: Vec<(&Event, DateTime<Utc>)> = mail.events.iter().filter_map(|event| Some((event, event.at?))).collect();

@@ -1,19 +1,24 @@
 //! Arguments of `ier serve`.
 
-/// Serve the warehouse to psql, DBeaver, Python and whatever else speaks Postgres' protocol, until told to stop
+/// Serve the warehouse to browsers, and to psql, DBeaver, Python and whatever else speaks Postgres' protocol, until told to stop
 ///
-/// Serves you, on this machine: prints a command with a password that is made anew at each start. Answers questions and changes
+/// Serves you, on this machine: prints a link that signs your browser in once, and a command for psql with a password that is made anew
+/// at each start. Answers questions and changes
 /// nothing. Sees what is loaded as soon as it is loaded.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  ier serve                                   at 127.0.0.1:5427
-  ier serve --pg 127.0.0.1:0                  at any port that is free
+  ier serve                                   pages at 127.0.0.1:8427, Postgres' protocol at 127.0.0.1:5427
+  ier serve --http 127.0.0.1:0 --pg off       pages alone, at any port that is free
   ier serve --reason \"ticket 4711\"            why whoever is looked up is looked up
 
 Ctrl-C and SIGTERM stop it: nobody new is let in, and what runs has 30 seconds to end; a second one stops it at once.")]
 pub struct Serve {
-    /// Where to listen: an address of this machine, and a port; port 0 is any that is free
+    /// Where to listen for browsers and HTTP: an address of this machine, and a port (0 is any that is free); or off
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8427")]
+    pub http: String,
+
+    /// Where to listen for Postgres' protocol: an address of this machine, and a port (0 is any that is free); or off
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5427")]
     pub pg: String,
 

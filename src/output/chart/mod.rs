@@ -46,6 +46,16 @@ mod svg;
 // Renders the SVG as PNG.
 mod png;
 
+/// The chart of rows that are there already, as SVG, of the columns at these places.
+///
+/// # Errors
+/// Invalid for what makes no chart, with what would.
+pub fn as_svg(schema: &SchemaRef, batches: &[RecordBatch], places: &[usize], zone: chrono_tz::Tz) -> Result<String> {
+    let drawn = batches.iter().map(|batch| Ok(batch.project(places)?)).collect::<Result<Vec<_>>>()?;
+    let columns = columns::of(&schema.project(places)?, &drawn, Some(zone))?;
+    Ok(svg::draw(&choose::figure(&columns, None)?))
+}
+
 /// Rows of an answer that is drawn. More points than a picture has dots tell the eye nothing.
 const MAX_ROWS: usize = 5_000;
 

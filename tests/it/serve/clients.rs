@@ -66,7 +66,10 @@ impl Program {
         let folder = TempDir::new().unwrap();
         let data = data().display().to_string();
         assert!(ier(folder.path(), &["load", "-q", &data, "--rejects", "/dev/null"]).status().unwrap().success());
-        let mut child = ier(folder.path(), &["serve", "--json", "--pg", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = ier(folder.path(), &["serve", "--json", "--http", "off", "--pg", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let (mut reported, mut lines) = (String::new(), BufReader::new(child.stdout.take().unwrap()).lines());
         let reported: serde_json::Value = loop {
             reported.push_str(&lines.next().expect("it says where it is").unwrap());

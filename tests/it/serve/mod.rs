@@ -37,6 +37,9 @@ mod refused;
 /// Clients that are installed here.
 mod clients;
 
+/// Over HTTP: programs and browsers.
+mod http;
+
 pub const USER: &str = "ana";
 
 /// A server, and how to come in.
@@ -75,7 +78,7 @@ impl Served {
         let (access, token) = Access::of(USER);
         let server = Server::bind("127.0.0.1:0", engine, access, limits).await.unwrap();
         let (stop, stopped) = oneshot::channel();
-        let address = server.address();
+        let address = server.address().unwrap();
         let task = tokio::spawn(server.run(async { drop(stopped.await) }));
         Self { address, password: token.shown().to_owned(), stop, task }
     }

@@ -12,13 +12,13 @@ static LINES: LazyLock<HashMap<&'static str, &'static str>> =
     LazyLock::new(|| include_str!("meanings.txt").lines().filter_map(|line| line.split_once(": ")).collect());
 
 /// What a table or view is; of a view, the head of its text.
-pub(super) fn of_table(name: &str) -> Option<String> {
+pub(crate) fn of_table(name: &str) -> Option<String> {
     let view = || VIEWS.iter().find(|(view, _)| *view == name).map(|(_, sql)| head(name, sql));
     LINES.get(name).map(|line| (*line).to_owned()).or_else(view)
 }
 
 /// What a column is. One of a view, too, where it has the name of a table's column that says so.
-pub(super) fn of_column(table: &str, column: &str) -> Option<String> {
+pub(crate) fn of_column(table: &str, column: &str) -> Option<String> {
     let line = |key: &str| LINES.get(key).map(|line| (*line).to_owned());
     let is = |known: &Table| known.name == table || known.short == Some(table);
     let own = || {

@@ -49,7 +49,7 @@ use crate::error::{Error, Result};
 mod shapes;
 
 // What tables and columns are, in a line each.
-mod meanings;
+pub(crate) mod meanings;
 
 // The engine's tables with their numbers, who is connected, and the settings.
 mod known;
