@@ -80,6 +80,12 @@ mod status;
 // `ier verify --erased`: does any object still hold what should be gone?
 mod traces;
 
+// `ier user`: who may come in at `ier serve`.
+mod user;
+
+// Whom `ier serve` serves, by its flags and the settings.
+mod served;
+
 // `ier vacuum`: files no table uses any more are deleted, when confirmed.
 mod vacuum;
 

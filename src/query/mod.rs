@@ -23,6 +23,9 @@ pub mod as_of;
 // What there is: tables, views, schemas.
 pub mod catalog;
 
+// What somebody may see: which rows, and which columns under a mask.
+pub mod policy;
+
 // A question people bring, as an SQL file with a head: what it answers, its parameters, its columns.
 pub mod question;
 
@@ -53,8 +56,17 @@ pub mod people;
 // What a shell (or any front door) needs of the engine.
 pub mod ask;
 
+// Why a statement cannot be planned, where a table is not there.
+mod missing;
+
+// The answers that are no rows of a table: what its columns are, how a statement is planned.
+mod described;
+
 // Answers SQL over a warehouse.
 pub mod engine;
+
+// What may be seen by whom a statement is for, with the units as they are when it begins.
+mod seen;
 
 // What a server asks of the engine: statements parsed already, what they will answer, and the tables there are.
 mod served;

@@ -5,8 +5,9 @@
 //!
 //! # Decisions
 //! - 2026-11-28 **Without users it serves one person: whoever started it, on this machine.** Their token is made anew at each start
-//!   and kept nowhere but in what was printed; the server keeps what checks it. A list of users comes with access for others; until
-//!   then an address that others can reach is refused, rather than served with one password for all.
+//!   and kept nowhere but in what was printed; the server keeps what checks it.
+//! - 2026-11-29 **An address that others can reach wants a list of users and TLS, both.** One password for all is nobody's, and what is
+//!   said in plain is everybody's.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -20,7 +21,13 @@ use self::shared::{Phase, ServeLimits, Shared};
 use crate::error::{Context, Error, Result};
 use crate::query::engine::Engine;
 
-// Who may come in: the token, and what checks it.
+// What an operator should know while a server runs.
+pub mod tell;
+
+// TLS: a certificate and its key, read again when they have changed.
+pub mod tls;
+
+// Who may come in, what they may do, and what checks that it is they.
 pub mod access;
 
 // What all sessions share: the engine, the limits, whether it is time to go.
@@ -50,7 +57,7 @@ impl Server {
     /// # Errors
     /// Invalid for what is no address, and for one that others can reach; unavailable when the port is taken.
     pub async fn bind(address: &str, engine: Engine, access: Access, limits: ServeLimits) -> Result<Self> {
-        let wanted = loopback(address)?;
+        let wanted = reachable(address, access.is_for_others())?;
         let listening = || phrase!("cannot listen at {address}");
         let listener = TcpListener::bind(wanted).await.context(listening)?;
         let address = listener.local_addr().context(|| "cannot tell the address")?;
@@ -62,6 +69,15 @@ impl Server {
     /// Where it listens, with the port that was found.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Reads users and certificate again, as often as it is called; `false` where one of them is broken and what held before holds.
+    pub fn reread(&self) -> impl Fn() -> bool + Send + Sync + 'static {
+        let shared = self.shared.clone();
+        move || {
+            let users = shared.access.reread();
+            shared.access.tls().is_none_or(tls::Tls::reread) && users
+        }
     }
 
     /// Serves until `stop` comes, and then until what runs has ended, or has been given its time.
@@ -84,17 +100,17 @@ impl Server {
     }
 }
 
-/// An address of this machine alone.
-fn loopback(text: &str) -> Result<SocketAddr> {
+/// An address of this machine, and where others may come, one that they can reach.
+fn reachable(text: &str, is_for_others: bool) -> Result<SocketAddr> {
     let right = "give an address of this machine and a port, such as 127.0.0.1:5427 or [::1]:5427";
     let address: SocketAddr = match text.strip_prefix("localhost:") {
         Some(port) => SocketAddr::new(IpAddr::from([127, 0, 0, 1]), port.parse().map_err(|_| wrong(text, right))?),
         None => text.parse().map_err(|_| wrong(text, right))?,
     };
-    if !address.ip().is_loopback() {
+    if !address.ip().is_loopback() && !is_for_others {
         return Err(Error::invalid(phrase!(
             "{text} can be reached from other machines, and what is served without TLS and without a list of users is for the person who \
-             started it alone; {right}, and let others come to it by ssh -L"
+             started it alone; {right}, and let others come to it by ssh -L, or set serve.users, serve.tls_certificate and serve.tls_key"
         )));
     }
     Ok(address)
@@ -119,11 +135,13 @@ mod tests {
             ("5427", "is no address"),
             ("localhost:port", "is no address"),
         ] {
-            let error = loopback(text).unwrap_err().to_string();
+            let error = reachable(text, false).unwrap_err().to_string();
             assert!(error.contains(message), "{error}");
         }
         for text in ["127.0.0.1:0", "127.8.0.1:5427", "[::1]:5427", "localhost:5427"] {
-            assert!(loopback(text).unwrap().ip().is_loopback());
+            assert!(reachable(text, false).unwrap().ip().is_loopback());
         }
+        assert_eq!(reachable("0.0.0.0:5427", true).unwrap().port(), 5427);
+        assert!(reachable("5427", true).is_err());
     }
 }

@@ -24,6 +24,7 @@ pub use self::release::{Release, ReleaseObject};
 pub use self::retain::RetainArgs;
 pub use self::run::Run;
 pub use self::serve::Serve;
+pub use self::user::{User, UserToken, UserVerb};
 pub use self::vacuum::Vacuum;
 pub use self::verify::Verify;
 use crate::settings::Overrides;
@@ -78,6 +79,9 @@ mod run;
 
 // The words of `ier serve`.
 mod serve;
+
+// The words of `ier user`.
+mod user;
 
 // The words of `ier vacuum`.
 mod vacuum;
@@ -145,6 +149,7 @@ pub enum Verb {
     Release(Release),
     Run(Run),
     Serve(Serve),
+    User(User),
     Erase(Erase),
     Drop(Drop),
     Hold(Hold),

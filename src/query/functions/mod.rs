@@ -27,6 +27,9 @@ mod versions;
 // The calendar in people's time: `local_day(date_sent)` and its like.
 pub mod local_time;
 
+// The rows of one person who was looked up, told apart from the table they are of.
+pub(super) mod looked_up;
+
 // Functions that know who is one person.
 pub mod identity;
 

@@ -1,7 +1,8 @@
 //! What a session may set and show: the names clients use, and what each may be. A name that is not here cannot be set.
 //!
 //! Most of it changes nothing: clients set what they need of a Postgres, and are told whether they have it. What counts is the zone in
-//! which moments are shown, the time a statement may take, and what is sent back to the client when it changes ([`REPORTED`]).
+//! which moments are shown, the time a statement may take, why people are looked up (`ier.reason`), and what is sent back to the client
+//! when it changes ([`REPORTED`]).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,6 +61,7 @@ const KNOWN: &[(&str, &str, Kind)] = &[
     ("geqo", "on", Kind::Text),
     ("idle_in_transaction_session_timeout", "0", Kind::Time),
     ("idle_session_timeout", "0", Kind::Time),
+    ("ier.reason", "", Kind::Text),
     ("in_hot_standby", "on", Kind::Fixed),
     ("integer_datetimes", "on", Kind::Fixed),
     ("IntervalStyle", "postgres", Kind::Only(&["postgres"])),
@@ -180,6 +182,11 @@ impl Settings {
     /// The zone in which moments are read and shown.
     pub(super) fn zone(&self) -> Zone {
         Zone::parse(&self.values()["TimeZone"]).unwrap_or(Zone::Named(chrono_tz::Tz::UTC))
+    }
+
+    /// Why people are looked up.
+    pub(super) fn reason(&self) -> String {
+        self.values()["ier.reason"].clone()
     }
 
     /// How long a statement may take by the client's own wish.
