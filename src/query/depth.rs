@@ -16,6 +16,9 @@ pub const STACK_BYTES: usize = 256 << 20;
 /// Operators in one chain, such as `a OR b OR c`.
 const OPERATORS: usize = 4_000;
 
+/// Comparisons without AND or OR between them, such as `a = b = c`, `NOT NOT a` or `a[1][2]`: each is a level, too.
+const COMPARISONS: usize = 1_000;
+
 /// Statements put together by UNION and its like, and tables joined.
 const PARTS: usize = 1_000;
 
@@ -31,38 +34,51 @@ pub fn check(text: &str) -> Result<()> {
 
 /// The same for a statement whose tokens are known.
 pub fn check_tokens<'a>(tokens: impl Iterator<Item = &'a Token>) -> Result<()> {
-    // Of each open parenthesis: operators since the last comma, and parts.
-    let (mut open, mut cases) = (vec![(0, 0)], 0_usize);
+    let (mut open, mut cases) = (vec![Within::default()], 0_usize);
     for token in tokens {
         let is_nested = open.len() > 1;
-        let Some((operators, parts)) = open.last_mut() else { return Ok(()) };
+        let Some(within) = open.last_mut() else { return Ok(()) };
         match token {
-            Token::LParen | Token::LBracket => open.push((0, 0)),
+            Token::LParen => open.push(Within::default()),
+            Token::LBracket => {
+                within.comparisons += 1;
+                open.push(Within::default());
+            }
             Token::RParen | Token::RBracket if is_nested => drop(open.pop()),
-            Token::Comma => *operators = 0,
+            Token::Comma => within.ends(),
             Token::Word(word) => match word.keyword {
-                Keyword::OR | Keyword::AND | Keyword::COLLATE => *operators += 1,
-                Keyword::WHEN | Keyword::THEN | Keyword::SELECT | Keyword::FROM | Keyword::WHERE => *operators = 0,
+                Keyword::OR | Keyword::AND => within.operator(),
+                Keyword::WHEN | Keyword::THEN | Keyword::SELECT | Keyword::FROM | Keyword::WHERE => within.ends(),
                 Keyword::CASE => cases += 1,
                 Keyword::END => cases = cases.saturating_sub(1),
-                Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT | Keyword::JOIN => *parts += 1,
+                Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT | Keyword::JOIN => {
+                    within.parts += 1;
+                    within.ends();
+                }
+                Keyword::COLLATE => within.operators += 1,
+                Keyword::AT | Keyword::BETWEEN | Keyword::ILIKE | Keyword::IN | Keyword::IS | Keyword::LIKE | Keyword::NOT => {
+                    within.comparisons += 1;
+                }
+                Keyword::OVERLAPS | Keyword::RLIKE | Keyword::SIMILAR => within.comparisons += 1,
                 _ => {}
             },
             Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::StringConcat | Token::DoubleColon => {
-                *operators += 1;
+                within.operators += 1;
             }
-            _ => {}
+            token if is_separate(token) => {}
+            // Whatever else there is stands between two values, or before one.
+            _ => within.comparisons += 1,
         }
         if cases > CASES {
             return Err(Error::invalid(phrase!("the statement is nested too deep: more than {CASES} CASEs within each other")));
         }
-        if open.last().is_some_and(|(operators, _)| *operators > OPERATORS) {
+        if open.last().is_some_and(|within| within.operators > OPERATORS || within.comparisons > COMPARISONS) {
             return Err(Error::invalid(phrase!(
-                "the statement is too deep: more than {OPERATORS} conditions or operators in one chain; many values go into a list, such as \
+                "the statement is too deep: more than {OPERATORS} conditions or operators, or {COMPARISONS} comparisons, in one chain; many values go into a list, such as \
                  person_id IN ('…', '…')"
             )));
         }
-        if open.last().is_some_and(|(_, parts)| *parts > PARTS) {
+        if open.last().is_some_and(|within| within.parts > PARTS) {
             return Err(Error::invalid(phrase!(
                 "the statement is too deep: more than {PARTS} statements or tables are put together; many values go into VALUES or a list, \
                  such as job_id IN ('…', '…')"
@@ -70,6 +86,59 @@ pub fn check_tokens<'a>(tokens: impl Iterator<Item = &'a Token>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What is within an open parenthesis.
+#[derive(Default)]
+struct Within {
+    /// Operators since the last comma.
+    operators: usize,
+    /// Comparisons since the last AND or OR.
+    comparisons: usize,
+    /// Statements put together, and tables joined.
+    parts: usize,
+}
+
+impl Within {
+    /// A chain goes on with AND or OR.
+    fn operator(&mut self) {
+        self.operators += 1;
+        self.comparisons = 0;
+    }
+
+    /// A chain ends.
+    fn ends(&mut self) {
+        (self.operators, self.comparisons) = (0, 0);
+    }
+}
+
+/// Is a token a value, or what stands between statements or parts of a name?
+fn is_separate(token: &Token) -> bool {
+    let is_mark = matches!(
+        token,
+        Token::EOF
+            | Token::Whitespace(_)
+            | Token::Period
+            | Token::SemiColon
+            | Token::Colon
+            | Token::LBrace
+            | Token::RBrace
+            | Token::RParen
+            | Token::RBracket
+            | Token::Backslash
+            | Token::Char(_)
+    );
+    let is_text = matches!(
+        token,
+        Token::SingleQuotedString(_)
+            | Token::DoubleQuotedString(_)
+            | Token::DollarQuotedString(_)
+            | Token::EscapedStringLiteral(_)
+            | Token::NationalStringLiteral(_)
+            | Token::UnicodeStringLiteral(_)
+            | Token::HexStringLiteral(_)
+    );
+    is_mark || is_text || matches!(token, Token::Number(..) | Token::Placeholder(_))
 }
 
 #[cfg(test)]
@@ -81,11 +150,22 @@ mod tests {
         let many = |part: &str, times: usize| vec![part; times].join(" ");
         let flat = format!("SELECT 1 WHERE a IN ({} 1) AND f(1 + 1, 2 - 1)", many("-1,", 50_000));
         let cases = format!("SELECT CASE {} END", many("WHEN a = 1 OR b = 2 THEN 3", 5_000));
-        for fine in [flat.as_str(), cases.as_str(), &format!("SELECT 1 WHERE a {}", many("OR a", 2_000)), "SELECT 'it"] {
+        let conditions = format!("SELECT 1 WHERE a {}", many("OR a = 1 AND b IS NOT NULL", 1_900));
+        for fine in [flat.as_str(), cases.as_str(), conditions.as_str(), "SELECT 'it"] {
             assert!(check(fine).is_ok(), "{:.40}", fine);
         }
-        for deep in [many("1 +", 5_000), many("a OR", 5_000), many("SELECT 1 UNION ALL", 1_500), many("t JOIN", 1_500)] {
+        for deep in [
+            many("1 +", 5_000),
+            many("a OR", 5_000),
+            many("SELECT 1 UNION ALL", 1_500),
+            many("t JOIN", 1_500),
+            many("1 =", 1_500),
+            many("NOT", 1_500),
+        ] {
             assert!(check(&format!("SELECT 1 WHERE {deep} 1")).is_err(), "{:.40}", deep);
+        }
+        for deep in [many("IS NULL", 1_500), many("[1]", 1_500), many("AT TIME ZONE 'UTC'", 1_500)] {
+            assert!(check(&format!("SELECT 1 WHERE a {deep}")).is_err(), "{:.40}", deep);
         }
     }
 }

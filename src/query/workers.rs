@@ -89,6 +89,8 @@ impl Workers {
         let runtime = threads.runtime.as_ref().ok_or_else(|| Error::internal("the engine has been closed"))?;
         let (started, begun) = tokio::sync::oneshot::channel();
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
+        let waits = Arc::new(AtomicBool::new(false));
+        let waiting = waits.clone();
         let job = runtime.spawn(async move {
             let mut stream = match plan.await {
                 Ok(stream) => stream,
@@ -99,12 +101,14 @@ impl Workers {
                 return;
             }
             while let Some(batch) = stream.next().await {
+                waiting.store(true, Ordering::Relaxed);
                 if sender.send(batch).await.is_err() {
                     return;
                 }
+                waiting.store(false, Ordering::Relaxed);
             }
         });
-        let mut job = Job { task: Some(job), threads: threads.clone(), current: self.current.clone() };
+        let mut job = Job { task: Some(job), waits, threads: threads.clone(), current: self.current.clone() };
         match begun.await {
             Ok(schema) => Ok(WorkerStream { schema: schema?, batches, job }),
             Err(_stopped) => Err(job.failure().await),
@@ -136,6 +140,8 @@ impl Drop for Threads {
 #[derive(Debug)]
 struct Job {
     task: Option<JoinHandle<()>>,
+    /// It waits for its reader, and computes nothing.
+    waits: Arc<AtomicBool>,
     /// Where it runs; kept until nobody waits for it.
     threads: Arc<Threads>,
     current: Current,
@@ -156,6 +162,10 @@ impl Drop for Job {
     fn drop(&mut self) {
         let Some(task) = self.task.take().filter(|task| !task.is_finished()) else { return };
         task.abort();
+        // Whoever read only a part of an answer leaves threads that are free at once.
+        if self.waits.load(Ordering::Relaxed) {
+            return;
+        }
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.as_ref().is_some_and(|threads| Arc::ptr_eq(threads, &self.threads)) {
             self.threads.is_retired.store(true, Ordering::Relaxed);
@@ -255,6 +265,23 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         panic!("what nobody waits for is kept");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_read_in_part_leaves_its_threads_to_the_next() {
+        let workers = Workers::start(1).unwrap();
+        let thread_of = |workers: &Workers| workers.current().unwrap();
+        let first = thread_of(&workers);
+        let endless = stream::repeat_with(|| Ok(RecordBatch::new_empty(Arc::new(Schema::empty()))));
+        let mut away = workers.run(async { answer(endless) }).await.unwrap();
+        assert!(away.next().await.unwrap().is_ok());
+        while !away.job.waits.load(Ordering::Relaxed) || away.batches.len() < BATCHES_AHEAD {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        drop(away);
+        assert!(Arc::ptr_eq(&first, &thread_of(&workers)));
+        let next = workers.run(async { answer(stream::empty()) }).await.unwrap();
+        assert_eq!(next.count().await, 0);
     }
 
     #[tokio::test]

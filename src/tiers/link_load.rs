@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::compute::concat_batches;
 
+use super::homes::with_homes;
 use super::links;
 use super::settle::Counts;
 use super::upsert::Upsert;
@@ -18,6 +18,9 @@ use crate::lake::fold::spill::Spill;
 use crate::lake::log::commit::{ATTEMPTS, lost_race};
 use crate::lake::paths::{Partition, Role};
 use crate::progress::Progress;
+
+/// The part of the room for rows worked on that is one over this holds ids of IERs, looked up together.
+const IDS_PART: usize = 2;
 
 /// The links of a load on their way.
 pub struct LinkLoad {
@@ -55,7 +58,7 @@ impl LinkLoad {
 
     /// Writes them where their IERs are now, and once more those whose IERs moved while that was done. `failed` is put before
     /// the error of a write: nothing of the links is stored then.
-    pub async fn write(&self, progress: &Arc<dyn Progress>, failed: impl FnOnce() -> String) -> Result<Counts> {
+    pub async fn write(&mut self, progress: &Arc<dyn Progress>, failed: impl FnOnce() -> String) -> Result<Counts> {
         let looked_up_at = links::ier_version(&self.warehouse).await?;
         let mut upsert = self.placed().await?;
         progress.say(&format!("writing {}", upsert.table().name));
@@ -64,26 +67,16 @@ impl LinkLoad {
         Ok(counts)
     }
 
-    /// The links with the persons and dates of their IERs.
-    async fn placed(&self) -> Result<Upsert> {
-        let table = links::table()?;
-        let mut upsert = Upsert::new(&self.warehouse, table, self.buffer_bytes).await?;
-        let mut chunk = Vec::new();
-        let mut rows = 0;
-        for piece in self.waiting.pieces(Partition(None)) {
-            let piece = piece?;
-            rows += piece.num_rows();
-            chunk.push(piece);
-            if rows >= links::CHUNK_ROWS {
-                let batch = concat_batches(&table.lake_schema(), &std::mem::take(&mut chunk))?;
-                upsert.push(&links::enrich(&self.warehouse, &batch).await?)?;
-                rows = 0;
-            }
+    /// The links with the persons and dates of their IERs. Those that wait and those that are placed take what a load may hold, both
+    /// together.
+    async fn placed(&mut self) -> Result<Upsert> {
+        if self.held_bytes() > self.buffer_bytes / 2 {
+            self.relieve()?;
         }
-        if rows > 0 {
-            let batch = concat_batches(&table.lake_schema(), &chunk)?;
-            upsert.push(&links::enrich(&self.warehouse, &batch).await?)?;
-        }
+        let mut upsert = Upsert::new(&self.warehouse, links::table()?, self.buffer_bytes - self.held_bytes()).await?;
+        let pieces = || futures::stream::iter(self.waiting.pieces(Partition(None)));
+        let ids_bytes = self.buffer_bytes / IDS_PART;
+        with_homes(&self.warehouse, (pieces(), pieces()), ids_bytes, |links, homes| upsert.push(&homes.give(links)?)).await?;
         Ok(upsert)
     }
 

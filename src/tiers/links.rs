@@ -9,27 +9,29 @@
 //! the IER with its known links. So both look again at the end: a load that moved IERs settles their links again after its
 //! commit, and a load that wrote links does so for IERs that changed since the look-up. Whichever commits last sees the other.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Date32Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{Array, BooleanArray, RecordBatch, StringArray, StringBuilder};
 use arrow::compute::filter_record_batch;
 use futures::TryStreamExt;
 
+pub use super::homes::ier_ids;
+use super::homes::{Homes, with_homes};
 use super::pin::pin;
-use super::settle::{Counts, Home, Moved};
+use super::settle::{Home, Moved};
 use super::upsert::Upsert;
 use super::warehouse::Warehouse;
 use crate::error::{Error, Result};
 use crate::lake::log::commit::ATTEMPTS;
-use crate::lake::log::snapshot::DataFile;
-use crate::lake::log::table::LakeTable;
 use crate::lake::paths::Partition;
 use crate::lake::read;
-use crate::record::fields::{Table, UTC, known};
+use crate::record::fields::{Table, known};
 
-/// Links looked up at once.
-pub const CHUNK_ROWS: usize = 1 << 20;
+/// Memory for ids of IERs that are looked up together, where no load says how much there is.
+const IDS_BYTES: usize = 32 << 20;
+
+/// Memory for links that are moved; more wait on disk.
+const MOVED_BYTES: usize = 32 << 20;
 
 /// The table of links.
 pub fn table() -> Result<&'static Arc<Table>> {
@@ -43,65 +45,7 @@ pub fn ier_table() -> Result<&'static Arc<Table>> {
 
 /// Gives links the person and date of their IERs, as far as these are known.
 pub async fn enrich(warehouse: &Arc<Warehouse>, links: &RecordBatch) -> Result<RecordBatch> {
-    let homes = homes(warehouse, ier_ids(links)?).await?;
-    settle_in(links, &homes)
-}
-
-/// The IERs that links name.
-pub fn ier_ids(links: &RecordBatch) -> Result<&StringArray> {
-    let column = links.column_by_name("ier_id").ok_or_else(|| Error::internal("links without ier_id"))?;
-    Ok(column.as_string::<i32>())
-}
-
-/// Looks IERs up by id: hot ones first, which override archived ones. Ids ascend with creation, so the log's ranges leave
-/// few files to read.
-async fn homes(warehouse: &Arc<Warehouse>, ids: &StringArray) -> Result<HashMap<String, Home>> {
-    let mut wanted: Vec<&str> = ids.iter().flatten().collect();
-    wanted.sort_unstable();
-    wanted.dedup();
-    let mut found = HashMap::new();
-    let tiers = warehouse.tiers(ier_table()?).await?;
-    let pinned = pin(&tiers).await?;
-    for (lake, snapshot) in [(&tiers.hot, &pinned.hot), (&tiers.archive, &pinned.archive)] {
-        for file in snapshot.files().filter(|file| file.may_hold("ier_id", &wanted)) {
-            let mut rows =
-                read::open(lake, file).await?.stream(Some(&["ier_id", "person_id", "date_sent", "sent_date"]), None)?;
-            while let Some(batch) = rows.try_next().await? {
-                let ids = batch.column(0).as_string::<i32>();
-                for row in 0..batch.num_rows() {
-                    let id = ids.value(row);
-                    if ids.is_valid(row) && wanted.binary_search(&id).is_ok() && !found.contains_key(id) {
-                        found.insert(id.to_owned(), Home::of(&batch, row)?);
-                    }
-                }
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// The links with the homes found; others stay as they are.
-fn settle_in(links: &RecordBatch, homes: &HashMap<String, Home>) -> Result<RecordBatch> {
-    let ids = ier_ids(links)?;
-    let homes: Vec<Home> = (0..links.num_rows())
-        .map(|row| match ids.is_valid(row).then(|| homes.get(ids.value(row))).flatten() {
-            Some(home) => Ok(home.clone()),
-            None => Home::of(links, row),
-        })
-        .collect::<Result<_>>()?;
-    let people: StringArray = homes.iter().map(|home| home.person_id.as_deref()).collect();
-    let dates: TimestampMicrosecondArray = homes.iter().map(|home| home.date_sent).collect();
-    let days: Date32Array = homes.iter().map(|home| home.sent_date).collect();
-    let mut columns = links.columns().to_vec();
-    let settled: [(&str, ArrayRef); 3] = [
-        ("person_id", Arc::new(people)),
-        ("date_sent", Arc::new(dates.with_timezone(UTC.clone()))),
-        ("sent_date", Arc::new(days)),
-    ];
-    for (name, column) in settled {
-        columns[links.schema().index_of(name)?] = column;
-    }
-    Ok(RecordBatch::try_new(links.schema(), columns)?)
+    Homes::of(warehouse, ier_ids(links)?).await?.give(links)
 }
 
 /// Writes the links of these IERs anew, where they now belong. Called before the IERs are committed.
@@ -109,18 +53,14 @@ pub async fn follow(warehouse: &Arc<Warehouse>, moved: &[Moved]) -> Result<()> {
     if moved.is_empty() {
         return Ok(());
     }
-    let homes: HashMap<String, Home> = moved.iter().map(|moved| (moved.ier_id.clone(), moved.home.clone())).collect();
-    let links = links_of(warehouse, &homes).await?;
-    upsert(warehouse, &links).await?;
-    Ok(())
+    move_to(warehouse, &Homes::moved(moved)).await
 }
 
 /// Gives the links of these IERs the homes their IERs have now, again as long as IERs change meanwhile.
 pub async fn settle_anew(warehouse: &Arc<Warehouse>, ids: &StringArray) -> Result<()> {
     for _ in 0..ATTEMPTS {
         let version = ier_version(warehouse).await?;
-        let homes = homes(warehouse, ids).await?;
-        upsert(warehouse, &links_of(warehouse, &homes).await?).await?;
+        move_to(warehouse, &Homes::of(warehouse, ids).await?).await?;
         if ier_version(warehouse).await? == version {
             return Ok(());
         }
@@ -133,19 +73,28 @@ pub async fn ier_version(warehouse: &Arc<Warehouse>) -> Result<Option<u64>> {
     Ok(warehouse.tiers(ier_table()?).await?.hot.snapshot().await?.version)
 }
 
-/// The links of IERs, with the homes given. Archived ones first: hot ones override them.
-async fn links_of(warehouse: &Arc<Warehouse>, homes: &HashMap<String, Home>) -> Result<Vec<RecordBatch>> {
-    let mut wanted: Vec<&str> = homes.keys().map(String::as_str).collect();
-    wanted.sort_unstable();
+/// Writes the links of IERs anew, with these homes. Archived ones first: hot ones override them.
+async fn move_to(warehouse: &Arc<Warehouse>, homes: &Homes) -> Result<()> {
+    let wanted: Vec<&str> = homes.ids().collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
     let tiers = warehouse.tiers(table()?).await?;
     let pinned = pin(&tiers).await?;
-    let mut links = Vec::new();
+    let mut moved = Upsert::new(warehouse, table()?, MOVED_BYTES).await?;
     for (lake, snapshot) in [(&tiers.archive, &pinned.archive), (&tiers.hot, &pinned.hot)] {
         for file in snapshot.files().filter(|file| file.may_hold("ier_id", &wanted)) {
-            links.extend(matching(lake, file, |id| homes.contains_key(id)).await?);
+            let mut rows = read::open(lake, file).await?.stream(None, None)?;
+            while let Some(links) = rows.try_next().await? {
+                let ids = ier_ids(&links)?.iter();
+                let is_of: BooleanArray = ids.map(|id| Some(id.is_some_and(|id| homes.is_known(id)))).collect();
+                if is_of.true_count() > 0 {
+                    moved.push(&homes.give(&filter_record_batch(&links, &is_of)?)?)?;
+                }
+            }
         }
     }
-    links.iter().map(|links| settle_in(links, homes)).collect()
+    write(moved).await
 }
 
 /// Looks again for the IERs of links that had none.
@@ -153,49 +102,40 @@ pub async fn adopt_orphans(warehouse: &Arc<Warehouse>) -> Result<()> {
     let version = ier_version(warehouse).await?;
     let hot = warehouse.tiers(table()?).await?.hot;
     let snapshot = hot.snapshot().await?;
-    let mut adopted = Vec::new();
+    let mut adopted = Upsert::new(warehouse, table()?, MOVED_BYTES).await?;
+    let mut named = StringBuilder::new();
     for file in snapshot.partition(Partition(None)) {
-        for orphans in matching(&hot, file, |_| true).await? {
-            let ids = ier_ids(&orphans)?;
-            let homes = homes(warehouse, ids).await?;
+        let open = read::open(&hot, file).await?;
+        let orphans = (open.stream(None, None)?, open.stream(None, None)?);
+        with_homes(warehouse, orphans, IDS_BYTES, |orphans, homes| {
+            let ids = ier_ids(orphans)?;
             // An IER without any date has links here for good: those that already have its person stay as they are.
-            let is_news = |row: usize| match homes.get(ids.value(row)).filter(|home| home.is_known()) {
-                Some(home) if ids.is_valid(row) => Ok(*home != Home::of(&orphans, row)?),
+            let is_news = |row: usize| match homes.get(ids.value(row)).filter(Home::is_known) {
+                Some(home) if ids.is_valid(row) => Ok(home != Home::of(orphans, row)?),
                 _ => Ok(false),
             };
             let found = (0..ids.len()).map(is_news).collect::<Result<Vec<bool>>>()?;
-            adopted.push(settle_in(&filter_record_batch(&orphans, &BooleanArray::from(found))?, &homes)?);
-        }
+            let news = filter_record_batch(orphans, &BooleanArray::from(found))?;
+            if news.num_rows() > 0 {
+                ier_ids(&news)?.iter().flatten().for_each(|id| named.append_value(id));
+                adopted.push(&homes.give(&news)?)?;
+            }
+            Ok(())
+        })
+        .await?;
     }
-    upsert(warehouse, &adopted).await?;
-    if adopted.iter().any(|links| links.num_rows() > 0) && ier_version(warehouse).await? != version {
-        for links in &adopted {
-            settle_anew(warehouse, ier_ids(links)?).await?;
-        }
+    let named = named.finish();
+    write(adopted).await?;
+    if !named.is_empty() && ier_version(warehouse).await? != version {
+        settle_anew(warehouse, &named).await?;
     }
     Ok(())
 }
 
-async fn matching(lake: &LakeTable, file: &DataFile, wanted: impl Fn(&str) -> bool) -> Result<Vec<RecordBatch>> {
-    let mut rows = read::open(lake, file).await?.stream(None, None)?;
-    let mut matching = Vec::new();
-    while let Some(batch) = rows.try_next().await? {
-        let mask: BooleanArray = ier_ids(&batch)?.iter().map(|id| Some(id.is_some_and(&wanted))).collect();
-        if mask.true_count() > 0 {
-            matching.push(filter_record_batch(&batch, &mask)?);
-        }
+/// Writes link rows that already have their homes.
+async fn write(mut links: Upsert) -> Result<()> {
+    if links.rows() > 0 {
+        links.write().await?;
     }
-    Ok(matching)
-}
-
-/// Upserts link rows that already have their homes.
-async fn upsert(warehouse: &Arc<Warehouse>, links: &[RecordBatch]) -> Result<Counts> {
-    if links.iter().all(|links| links.num_rows() == 0) {
-        return Ok(Counts::default());
-    }
-    let mut upsert = Upsert::new(warehouse, table()?, 256 << 20).await?;
-    for batch in links.iter().filter(|links| links.num_rows() > 0) {
-        upsert.push(batch)?;
-    }
-    upsert.write().await
+    Ok(())
 }

@@ -43,6 +43,9 @@ pub mod upsert;
 // The list of what was erased: such rows are refused for ever.
 pub mod suppressed;
 
+// The homes of IERs by their ids: where the links of each belong.
+mod homes;
+
 // Links live where their IER lives: same person, same date, same tier.
 pub mod links;
 

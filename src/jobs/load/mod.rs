@@ -406,7 +406,7 @@ impl Loading {
         for load in self.tables {
             let name = load.counts.table.clone();
             let done = match load.rows {
-                Rows::Links(links) => links.write(progress, || failed(&name)).await?,
+                Rows::Links(mut links) => links.write(progress, || failed(&name)).await?,
                 Rows::Upsert(mut upsert) => {
                     progress.say(&format!("writing {name}"));
                     run(&self.warehouse, &mut upsert, name == ier, progress).await.context(|| failed(&name))?

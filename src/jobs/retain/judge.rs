@@ -31,7 +31,7 @@ use crate::tiers::pin::{Pinned, pin};
 use crate::tiers::warehouse::{Tiers, Warehouse};
 
 /// Links judged at once: those of as many IERs are looked up together.
-const LINKS_AT_ONCE: usize = links::CHUNK_ROWS;
+const LINKS_AT_ONCE: usize = 1 << 20;
 
 /// The rows of a file to remove.
 #[derive(Clone, Debug)]

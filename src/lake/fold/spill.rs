@@ -282,24 +282,30 @@ fn rows_bytes(batch: &RecordBatch) -> u64 {
     batch.columns().iter().map(|column| own(column) as u64).sum()
 }
 
-/// Sorted runs of one partition's rows, on disk until they are merged.
+/// A batch of a sorted run has so many rows at least: smaller ones would rather cost time than save memory.
+const LEAST_ROWS: usize = 256;
+
+/// Sorted runs of one partition's rows, on disk until they are merged. A merge has one batch of each run in memory: together about
+/// as much as one run is.
 pub struct SortedRuns {
     table: Arc<Table>,
+    runs_expected: usize,
     scratch: Arc<Scratch>,
     runs: Vec<Vec<Place>>,
 }
 
 impl SortedRuns {
-    /// None so far.
-    pub fn new(table: Arc<Table>) -> Self {
-        Self { table, scratch: Arc::default(), runs: Vec::new() }
+    /// None so far; about so many will come.
+    pub fn new(table: Arc<Table>, runs_expected: usize) -> Self {
+        Self { table, runs_expected: runs_expected.max(1), scratch: Arc::default(), runs: Vec::new() }
     }
 
     /// Sorts rows and puts them down.
     pub fn push(&mut self, rows: &RecordBatch) -> Result<()> {
         let rows = sort(&self.table, rows)?;
-        let batches = (0..rows.num_rows()).step_by(BATCH_ROWS);
-        let run = batches.map(|from| self.scratch.write(&own_labels(&rows.slice(from, BATCH_ROWS.min(rows.num_rows() - from)))?));
+        let batch_rows = rows.num_rows().div_ceil(self.runs_expected).clamp(LEAST_ROWS, BATCH_ROWS);
+        let batches = (0..rows.num_rows()).step_by(batch_rows);
+        let run = batches.map(|from| self.scratch.write(&own_labels(&rows.slice(from, batch_rows.min(rows.num_rows() - from)))?));
         self.runs.push(run.collect::<Result<_>>()?);
         Ok(())
     }
@@ -382,7 +388,7 @@ mod tests {
     async fn sorted_runs_come_back_in_order_and_bring_only_their_own_labels() {
         use futures::TryStreamExt;
         let table = known("contact").unwrap().clone();
-        let mut runs = SortedRuns::new(table.clone());
+        let mut runs = SortedRuns::new(table.clone(), 100);
         runs.push(&rows(&table, 0..10_000)).unwrap();
         runs.push(&rows(&table, 0..0)).unwrap();
         let streams = runs.streams();
@@ -392,6 +398,7 @@ mod tests {
             let all: Vec<String> =
                 batches.iter().flat_map(|rows| keys(rows).unwrap().iter().map(|key| key.unwrap().to_owned())).collect();
             assert!(all.is_sorted() && all.len() == 10_000);
+            assert!(batches.iter().all(|rows| rows.num_rows() <= LEAST_ROWS), "of a hundred runs each has little in memory");
         }
     }
 }

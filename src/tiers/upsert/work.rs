@@ -214,7 +214,7 @@ impl Work {
         let mut done = PartitionResult::nothing(partition, &self.target.table);
         let (mut outgoing, mut incoming, mut carried) = (Located::default(), Vec::new(), Vec::new());
         // Rows that are settled wait sorted on disk for the last of them.
-        let mut runs = SortedRuns::new(self.target.table.clone());
+        let mut runs = SortedRuns::new(self.target.table.clone(), parts.len());
         for part in &parts {
             let (settled_part, misplaced_rows) = self.part(*part, survey).await?;
             done.counts.add(settled_part.counts);
