@@ -39,7 +39,7 @@ impl Denied {
 
 /// An error without any value in it. What was planned wrong has none but those that were typed, and is told as it is.
 pub(in crate::query) fn redacted(error: Error) -> Error {
-    let mut next = error.source();
+    let (mut next, mut is_of_values) = (error.source(), false);
     for _ in 0..LAYERS {
         let Some(layer) = next else { break };
         if layer.is::<Denied>() {
@@ -50,6 +50,9 @@ pub(in crate::query) fn redacted(error: Error) -> Error {
         {
             return error;
         }
+        let carried_out =
+            |layer: &DataFusionError| matches!(layer, DataFusionError::Execution(_) | DataFusionError::ArrowError(..));
+        is_of_values |= layer.is::<ArrowError>() || layer.downcast_ref().is_some_and(carried_out);
         next = layer.source();
     }
     match error.kind() {
@@ -59,7 +62,7 @@ pub(in crate::query) fn redacted(error: Error) -> Error {
             let (text, source) = told(&error);
             let plain = match kind {
                 Kind::Corrupt => Error::corrupt("something that is stored is damaged; ask who keeps the server running"),
-                Kind::Internal => Error::internal("a fault of ier; ask who keeps the server running"),
+                Kind::Internal if !is_of_values => Error::internal("a fault of ier; ask who keeps the server running"),
                 _ => Error::invalid(text),
             };
             plain.with_source(source)

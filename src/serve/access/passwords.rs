@@ -124,7 +124,11 @@ mod tests {
     #[tokio::test]
     async fn a_crowd_is_told_to_come_back() {
         let checks = Checks::default();
-        let all = futures::future::join_all((0..40).map(|_| checks.is_right("correct horse", None))).await;
-        assert_eq!(all.iter().filter(|checked| checked.is_none()).count(), 40 - WAITING);
+        let mut all: Vec<_> = (0..40).map(|_| Box::pin(checks.is_right("correct horse", None))).collect();
+        let mut sent_away = 0;
+        for one in &mut all {
+            sent_away += usize::from(futures::poll!(one.as_mut()) == std::task::Poll::Ready(None));
+        }
+        assert_eq!(sent_away, 40 - WAITING);
     }
 }

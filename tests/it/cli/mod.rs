@@ -39,6 +39,9 @@ mod terminal;
 /// Names that a terminal would obey: whatever verb shows them, it gets none of that.
 mod terminals;
 
+/// Who may come in at `ier serve`.
+mod users;
+
 /// A folder of its own for each story, which is also home; `data/` is in it.
 struct Room {
     folder: TempDir,

@@ -26,7 +26,7 @@ fn mask_of(table: &str, column: &str) -> Option<&'static str> {
         ("ier", "merge_id") | ("individual_link", "unique_link_id") | ("affiliation", "contact_id") => "hash",
         (_, "custom") | ("contact", "name" | "first_name" | "last_name") => "null",
         ("affiliation", "affiliation" | "since") => "null",
-        ("ier", "subject_line") => "text",
+        (_, "subject_line") => "text",
         _ => return None,
     })
 }

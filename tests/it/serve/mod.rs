@@ -135,7 +135,10 @@ pub async fn filled() -> World {
 
 /// The rows of an answer in text; null is `-`.
 pub async fn rows(client: &Client, sql: &str) -> Vec<String> {
-    let messages = client.simple_query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    rows_of(client.simple_query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}")))
+}
+
+pub fn rows_of(messages: Vec<SimpleQueryMessage>) -> Vec<String> {
     let row = |message: SimpleQueryMessage| match message {
         SimpleQueryMessage::Row(row) => {
             Some((0..row.len()).map(|at| row.get(at).unwrap_or("-").to_owned()).collect::<Vec<_>>().join(" "))

@@ -86,18 +86,23 @@ impl Connect {
     }
 }
 
-struct Secured {
-    stream: tokio_rustls::client::TlsStream<TcpStream>,
+struct Secured<S> {
+    stream: tokio_rustls::client::TlsStream<S>,
     end_point: Vec<u8>,
 }
 
-impl AsyncRead for Secured {
+/// What a connection goes through.
+trait Carrier: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Carrier for S {}
+
+impl<S: Carrier> AsyncRead for Secured<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, into)
     }
 }
 
-impl AsyncWrite for Secured {
+impl<S: Carrier> AsyncWrite for Secured<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
@@ -111,18 +116,18 @@ impl AsyncWrite for Secured {
     }
 }
 
-impl TlsStream for Secured {
+impl<S: Carrier> TlsStream for Secured<S> {
     fn channel_binding(&self) -> ChannelBinding {
         ChannelBinding::tls_server_end_point(self.end_point.clone())
     }
 }
 
-impl TlsConnect<TcpStream> for Connect {
-    type Stream = Secured;
+impl<S: Carrier> TlsConnect<S> for Connect {
+    type Stream = Secured<S>;
     type Error = std::io::Error;
-    type Future = Pin<Box<dyn Future<Output = std::io::Result<Secured>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = std::io::Result<Secured<S>>> + Send>>;
 
-    fn connect(self, stream: TcpStream) -> Self::Future {
+    fn connect(self, stream: S) -> Self::Future {
         Box::pin(async move {
             let name = ServerName::try_from("localhost").unwrap();
             let stream = TlsConnector::from(self.config).connect(name, stream).await?;
@@ -131,8 +136,8 @@ impl TlsConnect<TcpStream> for Connect {
     }
 }
 
-impl MakeTlsConnect<TcpStream> for Connect {
-    type Stream = Secured;
+impl<S: Carrier> MakeTlsConnect<S> for Connect {
+    type Stream = Secured<S>;
     type TlsConnect = Self;
     type Error = std::io::Error;
 
