@@ -36,7 +36,7 @@ pub(super) enum Phase {
 
 /// What all sessions share.
 pub(super) struct Shared {
-    pub(super) engine: Engine,
+    engine: Engine,
     pub(super) access: Access,
     pub(super) limits: ServeLimits,
     pub(super) phase: watch::Receiver<Phase>,
@@ -68,6 +68,11 @@ impl Shared {
             key: self.access.mask_key(),
         };
         self.engine.asked_by(&who.name, reason, who.role.gives_reasons(), Some(Arc::new(policy)))
+    }
+
+    /// The engine itself, which sees everything: for what the server asks for itself, and for nobody else.
+    pub(super) fn own_engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// A place for a session, if there is one.

@@ -216,3 +216,56 @@ impl ExecutionPlan for BarrierExec {
         self.input.execute(partition, context)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use arrow::array::{Int64Array, RecordBatch, StringViewArray};
+    use arrow::datatypes::DataType;
+    use datafusion::dataframe::DataFrame;
+    use datafusion::datasource::{MemTable, provider_as_source};
+    use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+    use datafusion::logical_expr::{LogicalPlanBuilder, cast, col, lit};
+    use datafusion::optimizer::Optimizer;
+
+    use super::*;
+
+    fn state() -> SessionState {
+        let mut rules = Optimizer::new().rules;
+        let pushed = rules.iter().position(|rule| rule.name() == "push_down_filter").unwrap();
+        rules.insert(pushed + 1, Arc::new(CopyComparisons));
+        let state = SessionStateBuilder::new().with_default_features().with_optimizer_rules(rules);
+        state.with_query_planner(Arc::new(Planner)).build()
+    }
+
+    /// Rows below 100 may be seen; the one above has a name that is no number.
+    fn seen(condition: Expr) -> LogicalPlan {
+        let names = StringViewArray::from(vec!["1", "2", "secret"]);
+        let numbers = Int64Array::from(vec![1, 2, 200]);
+        let rows = RecordBatch::try_from_iter([("n", Arc::new(numbers) as _), ("name", Arc::new(names) as _)]).unwrap();
+        let table = Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows]]).unwrap());
+        let scan = LogicalPlanBuilder::scan("t", provider_as_source(table), None).unwrap();
+        let scan = scan.filter(col("n").lt(lit(100_i64))).unwrap().build().unwrap();
+        let shown = LogicalPlanBuilder::from(Barrier::above(scan)).project([col("t.n"), col("t.name")]).unwrap();
+        shown.filter(condition).unwrap().build().unwrap()
+    }
+
+    #[test]
+    fn only_plain_comparisons_are_copied_below_it() {
+        let plain = col("t.n").gt_eq(lit(2_i64)).and(col("t.name").in_list(vec![lit("1")], false));
+        let risky = cast(col("t.name"), DataType::Int64).gt(lit(0_i64)).and((lit(10_i64) / col("t.n")).gt(lit(0_i64)));
+        let text = state().optimize(&seen(plain.and(risky))).unwrap().display_indent().to_string();
+        let (above, below) = text.split_once("Policy").unwrap();
+        assert!(above.contains("CAST(t.name AS Int64)") && above.contains("t.n >= Int64(2)"), "{text}");
+        assert!(below.contains("t.n >= Int64(2)") && below.contains("t.n < Int64(100)"), "{text}");
+        assert!(!below.contains("CAST(") && !below.contains('/'), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_condition_that_fails_for_a_hidden_row_does_not_fail() {
+        let condition =
+            cast(col("t.name"), DataType::Int64).gt(lit(0_i64)).and((lit(10_i64) / (col("t.n") - lit(200_i64))).lt(lit(1_i64)));
+        let rows = DataFrame::new(state(), seen(condition)).collect().await.unwrap();
+        assert_eq!(rows.iter().map(RecordBatch::num_rows).sum::<usize>(), 2);
+    }
+}

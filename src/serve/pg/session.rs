@@ -268,8 +268,8 @@ impl Session {
         let shared = self.shared.clone();
         let shapes = async {
             let mut shapes = Vec::new();
-            for name in shared.engine.table_names().await? {
-                if let Some((schema, is_view)) = shared.engine.table_shape(&name).await? {
+            for name in shared.own_engine().table_names().await? {
+                if let Some((schema, is_view)) = shared.own_engine().table_shape(&name).await? {
                     shapes.push((name, schema, is_view));
                 }
             }
