@@ -16,6 +16,6 @@ FROM triggered_send t
 LEFT JOIN business_unit u ON u.id = t.business_unit_id
 WHERE t.id IS NOT NULL
 UNION ALL
-SELECT 'unit', u.id, u.id, u.name, u.business_unit_id
+SELECT 'unit', u.id, u.id AS unit_id, u.name, u.business_unit_id AS mid
 FROM business_unit u
 WHERE u.id IS NOT NULL

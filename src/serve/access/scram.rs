@@ -15,7 +15,7 @@ const NONCE_MOST: usize = 256;
 
 /// Why an exchange ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::serve) enum Broken {
+pub enum Broken {
     /// What came is no message of SCRAM, or asks for what is not offered.
     Malformed,
     /// No token fits.
@@ -23,13 +23,13 @@ pub(in crate::serve) enum Broken {
 }
 
 /// What can be proved, and by whom: somebody's salt, and a verifier for each of their tokens.
-pub(in crate::serve) struct Secrets {
+pub struct Secrets {
     pub(super) salt: Vec<u8>,
     pub(super) verifiers: Vec<Verifier>,
 }
 
 /// An exchange, once the client has begun it.
-pub(in crate::serve) struct Exchange {
+pub struct Exchange {
     secrets: Secrets,
     /// What the client said first, without the head about binding.
     bare: String,
@@ -43,12 +43,7 @@ pub(in crate::serve) struct Exchange {
 impl Exchange {
     /// Begins one; what is returned is sent to the client. `certificate` is the hash to which the proof is bound: given where that was
     /// offered, and `is_bound` where the client chose it.
-    pub(in crate::serve) fn begin(
-        said: &[u8],
-        secrets: Secrets,
-        certificate: Option<&[u8]>,
-        is_bound: bool,
-    ) -> Result<(String, Self), Broken> {
+    pub fn begin(said: &[u8], secrets: Secrets, certificate: Option<&[u8]>, is_bound: bool) -> Result<(String, Self), Broken> {
         let said = std::str::from_utf8(said).map_err(|_| Broken::Malformed)?;
         let mut parts = said.splitn(3, ',');
         let (Some(flag), Some(authorized), Some(bare)) = (parts.next(), parts.next(), parts.next()) else {
@@ -75,7 +70,7 @@ impl Exchange {
     }
 
     /// Ends it: which verifier the proof fits, and what is sent to the client, who knows by it that the server is no impostor.
-    pub(in crate::serve) fn end(self, said: &[u8]) -> Result<(usize, String), Broken> {
+    pub fn end(self, said: &[u8]) -> Result<(usize, String), Broken> {
         let said = std::str::from_utf8(said).map_err(|_| Broken::Malformed)?;
         let (without_proof, proof) = said.rsplit_once(",p=").ok_or(Broken::Malformed)?;
         let [binding, nonce, ..] = without_proof.split(',').collect::<Vec<_>>()[..] else { return Err(Broken::Malformed) };

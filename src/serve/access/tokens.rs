@@ -133,7 +133,7 @@ impl fmt::Debug for Verifier {
 }
 
 /// Random bytes: two nonces of 144 bits each, mixed.
-pub(in crate::serve) fn random() -> [u8; 32] {
+pub fn random() -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(random_nonce().as_bytes());
     hasher.update(random_nonce().as_bytes());

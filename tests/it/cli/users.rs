@@ -57,7 +57,7 @@ fn slips_are_told_and_change_nothing() {
     refused(&room, &["user", "add", "bob", "--role", "auditor", "--unit", "Law"], 2, "units limit what an analyst sees");
     refused(&room, &["user", "add", "bob", "--role", "analyst", "--mask", "email=none"], 2, "is no mask");
     refused(&room, &["user", "add", "bob\n", "--role", "analyst"], 2, "can be no name");
-    refused(&room, &["user", "token", "anna"], 3, "did you mean ana?");
+    refused(&room, &["user", "token", "anna"], 3, "there is no user anna");
     refused(&room, &["user", "token", "ana", "--revoke", "laptop"], 3, "has no token laptop");
     let short = room.run_with(&["user", "password", "ana"], b"short\n");
     assert!(code(&short) == 2 && err(&short).contains("at least 10 characters"), "{}", err(&short));

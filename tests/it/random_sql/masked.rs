@@ -49,7 +49,8 @@ fn masked(text: &str, mask: &str) -> Option<String> {
 }
 
 fn masked_batch(table: &str, batch: &RecordBatch) -> RecordBatch {
-    let columns = batch.schema().fields().iter().zip(batch.columns()).map(|(field, column)| {
+    let schema = batch.schema();
+    let columns = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
         let Some(mask) = mask_of(table, field.name()) else { return column.clone() };
         match column.as_string_view_opt() {
             None => new_null_array(field.data_type(), column.len()),

