@@ -16,6 +16,9 @@ use super::*;
 
 const KEY: [u8; 32] = [7; 32];
 
+/// Tables whose rows cannot be told by unit: statements about them are refused, and not asked.
+const UNTOLD: [&str; 2] = ["individual_link", "affiliation"];
+
 /// Statements of each kind unless told otherwise.
 const MASKED: u64 = 250;
 
@@ -123,8 +126,7 @@ async fn play(units: bool, statements: u64, tally: &Tally) -> Vec<String> {
         }
         as_it_is.push(relation(name, &raw[name]));
         as_it_looks.push(relation(name, &rows));
-        // Rows of links cannot be told by unit: statements about them are not asked.
-        if units && name == "individual_link" {
+        if units && UNTOLD.contains(&name) {
             continue;
         }
         let table = Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows]]).expect("a table in memory"));
@@ -137,7 +139,7 @@ async fn play(units: bool, statements: u64, tally: &Tally) -> Vec<String> {
     let mut failed = Vec::new();
     for seed in 0..statements {
         let statement = grammars[(seed % 2) as usize].statement(seed + 1_000_000);
-        if units && statement.sql.contains("individual_link") {
+        if units && UNTOLD.iter().any(|name| statement.sql.contains(name)) {
             continue;
         }
         let expected = refer(&reference, &statement.sql).await;
