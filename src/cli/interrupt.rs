@@ -65,6 +65,20 @@ async fn wait() -> Result<()> {
     ctrl_c().await
 }
 
+/// Waits for SIGHUP: files that are read at the start are to be read again.
+#[cfg(unix)]
+pub async fn hung_up() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    signal(SignalKind::hangup()).context(|| "cannot listen for signals")?.recv().await;
+    Ok(())
+}
+
+/// Elsewhere nobody sends one.
+#[cfg(not(unix))]
+pub async fn hung_up() -> Result<()> {
+    std::future::pending().await
+}
+
 /// Waits for Ctrl-C alone.
 pub async fn ctrl_c() -> Result<()> {
     tokio::signal::ctrl_c().await.context(|| "cannot listen for Ctrl-C")

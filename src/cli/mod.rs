@@ -81,6 +81,12 @@ mod status;
 // `ier verify --erased`: searches all objects for texts that should be gone.
 mod traces;
 
+// `ier user`: writes the file of who may come in at `ier serve`.
+mod user;
+
+// Decides whom `ier serve` serves, by its flags and the settings.
+mod served;
+
 // `ier vacuum`: deletes files that no table uses any more, with `--confirm`.
 mod vacuum;
 

@@ -15,7 +15,7 @@ use super::interrupt::or_interrupted;
 use super::session::Session;
 use super::{
     alias, archive, ask, audit, compact, completions, demo, drop, erase, generate, history, hold, inspect, load, log, manual,
-    print, reconcile, release, retain, scheduler, serve, sql, status, vacuum, verify, who,
+    print, reconcile, release, retain, scheduler, serve, sql, status, user, vacuum, verify, who,
 };
 
 /// After the result is known, tasks that were stopped get this long to remove their temporary files.
@@ -67,6 +67,7 @@ async fn run(args: Args, session: Session) -> Result<()> {
             Verb::Reconcile(args) => reconcile::run(&session, &args).await,
             Verb::Run(args) => scheduler::run(&session, &args).await,
             Verb::Serve(args) => serve::run(&session, &args).await,
+            Verb::User(args) => user::run(&session, &args),
             Verb::Release(args) => release::run(&session, &args).await,
             Verb::Drop(args) => drop::run(&session, &args).await,
             Verb::Erase(args) => erase::run(&session, &args).await,

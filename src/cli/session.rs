@@ -1,7 +1,7 @@
 //! One run of `ier`: its settings, its clock, and how it prints.
 
 use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use chrono::NaiveDate;
@@ -27,6 +27,8 @@ use super::progress;
 pub struct Session {
     /// Checked settings.
     pub settings: Settings,
+    /// Where the settings file is, or would be.
+    pub folder: PathBuf,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The flags every verb has.
@@ -40,7 +42,9 @@ impl Session {
     pub fn new(args: &Args, env: Vec<(String, String)>) -> Result<Self> {
         let file = Settings::locate(args.global.config.as_deref(), &env, Path::new(""));
         let settings = Settings::resolve(file.as_deref(), env.into_iter(), args.overrides())?;
-        Ok(Self { settings, clock: Arc::new(SystemClock::checked()?), global: args.global.clone(), opened: OnceLock::new() })
+        let folder = file.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
+        let clock = Arc::new(SystemClock::checked()?);
+        Ok(Self { settings, folder, clock, global: args.global.clone(), opened: OnceLock::new() })
     }
 
     /// A bar for a job, when somebody is there to see it.

@@ -1,10 +1,9 @@
 //! The engine: runs SQL over a warehouse. `Engine::sql` is the only way to read records.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
-use arrow::datatypes::{DataType, FieldRef, Fields};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider};
@@ -30,16 +29,21 @@ use url::Url;
 use super::as_of::{IER_AS_OF, IerAsOf};
 use super::ask::Ask;
 use super::catalog::{CATALOG, PUBLIC, PublicSchema, SALESFORCE, SalesforceSchema, VIEWS};
+use super::described::{described_as, explained_as, type_name};
 use super::limits::{Limits, Timed};
-use super::look_ups::{AskedAbout, LookUps, Requester};
+use super::look_ups::{AskedAbout, Logs, LookUps, Requester};
 use super::memory::{Shares, merge_bytes};
+use super::missing::missing_table;
 use super::parsed::Parsed;
 use super::people::{People, Person};
+use super::policy::barrier::{CopyComparisons, Planner};
+use super::policy::errors::{redacted, without_values};
+use super::policy::{Policy, Seen};
 use super::workers::{WorkerStream, Workers};
 use super::{depth, functions, named, statement};
 use crate::calendar::days::Today;
 use crate::calendar::local::Calendar;
-use crate::error::{Context, Error, Result, sql_errors};
+use crate::error::{Context, Error, Result};
 use crate::lake::read::scan::STORE;
 use crate::query::functions::identity::TablesOfPerson;
 use crate::query::functions::macros::Macros;
@@ -68,9 +72,17 @@ use crate::tiers::warehouse::{Tiers, Warehouse};
 /// The SQL of the ledger of aliases; its parameter is an id of the person it shall concern, or null.
 const ALIASES: &str = include_str!("../../sql/aliases.sql");
 
-/// Answers SQL over a warehouse. Made once; a copy shares all that is open.
+/// Answers SQL over a warehouse. Made once; for others to ask it is [handed on](Engine::asked_by), and a copy shares all that is open.
 #[derive(Clone)]
 pub struct Engine {
+    core: Arc<Core>,
+    look_ups: Option<LookUps>,
+    /// What may be seen, where that is not everything.
+    policy: Option<Arc<Policy>>,
+}
+
+/// What all have of an engine, for whomever it answers.
+pub struct Core {
     warehouse: Arc<Warehouse>,
     context: SessionContext,
     public: Arc<PublicSchema>,
@@ -78,12 +90,20 @@ pub struct Engine {
     tiers: Tiers,
     /// The plan of somebody's history, made when it is first asked for.
     history: OnceCell<LogicalPlan>,
-    aliases: Arc<Aliases>,
+    aliases: Aliases,
     calendar: Arc<Calendar>,
-    macros: Arc<Macros>,
+    macros: Macros,
     limits: Limits,
-    workers: Arc<Workers>,
-    look_ups: Option<LookUps>,
+    workers: Workers,
+    logs: Logs,
+}
+
+impl Deref for Engine {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
+    }
 }
 
 /// A statement as it comes: a text, or parsed already.
@@ -109,12 +129,18 @@ pub(super) struct Prepared {
     public: Arc<PublicSchema>,
     /// Which ids are one person's, where it names people.
     identities: Option<Arc<Identities>>,
+    seen: Seen,
 }
 
 impl Prepared {
+    /// Is not everything of its answer seen?
+    pub(super) fn is_partial(&self) -> bool {
+        self.seen.as_ref().is_some_and(|(policy, _)| !policy.is_raw)
+    }
+
     /// Its plan, which reads and changes nothing.
     pub(super) async fn plan(self) -> Result<(SessionState, LogicalPlan)> {
-        let Self { state, statement, public, identities: _ } = self;
+        let Self { state, statement, public, identities: _, seen } = self;
         let plan = match state.statement_to_plan(statement.clone()).await {
             // A function that is missing is told as such.
             Err(error) if error.to_string().contains("table function") => return Err(error.into()),
@@ -122,6 +148,10 @@ impl Prepared {
             Ok(plan) => plan,
         };
         read_only().verify_plan(&plan)?;
+        let Some((policy, units)) = seen else { return Ok((state, plan)) };
+        let seen = policy.laid_over(plan.clone(), units.as_ref())?;
+        // What is explained to them is what they asked, not how it is answered.
+        let plan = if matches!(plan, LogicalPlan::Explain(_)) && !policy.is_raw { plan } else { seen };
         Ok((state, plan))
     }
 }
@@ -162,6 +192,7 @@ impl Engine {
         let state = state.with_analyzer_rules(analyzer_rules());
         let state =
             state.with_optimizer_rules(optimizer_rules()).with_physical_optimizer_rules(physical_rules(limits.memory_bytes));
+        let state = state.with_query_planner(Arc::new(Planner));
         let mut state = state.build();
         state.register_expr_planner(Arc::new(BoolLiterals))?;
         let context = SessionContext::new_with_state(state);
@@ -169,8 +200,8 @@ impl Engine {
         distinct::register(&context)?;
         let calendar = Arc::new(calendar);
         local_time::register(&context, &calendar);
-        let macros = Arc::new(Macros::built_in()?);
-        let aliases = Arc::new(Aliases::open(&warehouse).await?);
+        let macros = Macros::built_in()?;
+        let aliases = Aliases::open(&warehouse).await?;
         // Nearly every statement needs these logs: on a distant store they are read at once. What fails is told when it is needed.
         let tiers = warehouse.tiers(links::ier_table()?).await?;
         let (there, public, ..) = tokio::join!(
@@ -186,7 +217,7 @@ impl Engine {
             public.table(name).await?.ok_or_else(|| Error::internal(phrase!("there is no table {}", name.to_owned())))
         };
         let (ier, links) = (table("ier").await?, table("individual_link").await?);
-        let of_whom = TablesOfPerson { ier, observed: public.observed.clone(), links };
+        let of_whom = TablesOfPerson { ier, observed: public.observed.clone(), links, is_told_apart: false };
         let catalog = Arc::new(MemoryCatalogProvider::new());
         catalog.register_schema(PUBLIC, public.clone())?;
         catalog.register_schema(SALESFORCE, Arc::new(SalesforceSchema::new(&public)?))?;
@@ -198,16 +229,55 @@ impl Engine {
             let view = DataFrame::new(state, plan.context(|| phrase!("view {name}"))?);
             public.add_view(name, view.into_view());
         }
-        let workers = Arc::new(Workers::start(limits.threads)?);
-        let (history, look_ups) = (OnceCell::new(), None);
-        Ok(Self { warehouse, context, public, of_whom, tiers, history, aliases, calendar, macros, limits, workers, look_ups })
+        let workers = Workers::start(limits.threads)?;
+        let history = OnceCell::new();
+        let core = Core {
+            warehouse,
+            context,
+            public,
+            of_whom,
+            tiers,
+            history,
+            aliases,
+            calendar,
+            macros,
+            limits,
+            workers,
+            logs: Logs::default(),
+        };
+        Ok(Self { core: Arc::new(core), look_ups: None, policy: None })
     }
 
-    /// The same, entering in the log of look-ups whom it shows to this looker.
+    /// The same, entering in the log of look-ups whom it shows to this requester.
     #[must_use]
-    pub fn shown_to(self, looker: Requester) -> Self {
-        let look_ups = self.look_ups.as_ref().map_or_else(|| LookUps::of(looker.clone()), |known| known.now_by(looker.clone()));
-        Self { look_ups: Some(look_ups), ..self }
+    pub fn shown_to(self, requester: Requester) -> Self {
+        Self { look_ups: Some(self.core.logs.of(requester)), ..self }
+    }
+
+    /// The same engine for somebody who asks it: what they look up is entered under their name, and they see what their policy lets them
+    /// (`None`: everything).
+    #[must_use]
+    pub fn asked_by(&self, who: &str, reason: Option<String>, is_reason_required: bool, policy: Option<Arc<Policy>>) -> Self {
+        let own = self.look_ups.as_ref().map(|look_ups| look_ups.requester.clone()).unwrap_or_default();
+        let reason_required = own.reason_required || is_reason_required;
+        let requester = Requester { who: who.to_owned(), key: own.key, reason, reason_required };
+        // An engine that keeps no log keeps none for whoever sees everything; others are not shown anybody without one.
+        let look_ups = (self.look_ups.is_some() || policy.is_some()).then(|| self.core.logs.of(requester));
+        Self { core: self.core.clone(), look_ups, policy }
+    }
+
+    /// The same engine for itself: it sees everything, and looks nobody up.
+    pub(super) fn unrestricted(&self) -> Self {
+        Self { core: self.core.clone(), look_ups: None, policy: None }
+    }
+
+    pub(super) fn policy(&self) -> Option<&Arc<Policy>> {
+        self.policy.as_ref()
+    }
+
+    /// Under whose name look-ups are entered, and why they are made, where they are.
+    pub fn requester(&self) -> Option<&Requester> {
+        self.look_ups.as_ref().map(|look_ups| &look_ups.requester)
     }
 
     pub(super) fn look_ups(&self) -> Option<&LookUps> {
@@ -275,7 +345,7 @@ impl Engine {
         query: Query<'_>,
         given: &BTreeMap<String, String>,
         (parameters, moments): (ParamValues, ParamValues),
-        asked: &AskedAbout,
+        (asked, is_asked): (&AskedAbout, bool),
     ) -> Result<Prepared> {
         let given = &*self.looked_at(query.text(), given).await?;
         let mut state = self.context.state();
@@ -298,10 +368,11 @@ impl Engine {
         state.register_udtf(IER_AS_OF, Arc::new(as_of));
         let identities = people.as_ref().map(|people| people.identities.clone());
         if let Some(people) = people {
-            identity::register(&mut state, &people.identities, &self.of_whom, &parameters, asked)?;
+            let of_whom = TablesOfPerson { is_told_apart: self.policy.is_some(), ..self.of_whom.clone() };
+            identity::register(&mut state, &people.identities, &of_whom, &parameters, asked)?;
             people.pin(&mut state)?;
         }
-        Ok(Prepared { state, statement, public: self.public.clone(), identities })
+        Ok(Prepared { state, statement, public: self.public.clone(), identities, seen: self.seen(is_asked).await? })
     }
 
     pub(super) async fn run(
@@ -312,14 +383,17 @@ impl Engine {
         is_asked: bool,
     ) -> Result<SendableRecordBatchStream> {
         let asked = AskedAbout::default();
-        let prepared = self.prepared(query, given, (parameters.clone(), parameters.clone()), &asked).await?;
+        let prepared = self.prepared(query, given, (parameters.clone(), parameters.clone()), (&asked, is_asked)).await?;
         // Whom it names, and whether somebody may be looked up: asked only where there is a log.
         let named = (is_asked && self.look_ups().is_some()).then(|| (asked.clone(), self.may_look_up()));
+        let is_partial = prepared.is_partial();
         let identities = prepared.identities.clone();
         let answer = self.work(async move {
             let (state, plan) = prepared.plan().await?;
-            if let LogicalPlan::DescribeTable(described) = &plan {
-                return described_as(described.schema.fields());
+            match &plan {
+                LogicalPlan::DescribeTable(described) => return described_as(described.schema.fields()),
+                LogicalPlan::Explain(explain) if is_partial => return explained_as(explain, &explain.plan),
+                _ => {}
             }
             let frame = DataFrame::new(state, plan);
             let bound = match &parameters {
@@ -341,7 +415,11 @@ impl Engine {
             }
             Ok(bound.execute_stream().await?)
         });
-        let answer = answer.await.map_err(Error::of_statement)?;
+        let answer = answer.await.map_err(Error::of_statement);
+        let answer = match is_partial {
+            true => without_values(answer.map_err(redacted)?),
+            false => answer?,
+        };
         self.after_entry(&asked, answer).await
     }
 
@@ -458,6 +536,8 @@ fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules = Optimizer::new().rules;
     let simple = rules.iter().position(|rule| rule.name() == "simplify_expressions").map_or(0, |at| at + 1);
     rules.insert(simple, Arc::new(CountMerged));
+    let pushed = rules.iter().position(|rule| rule.name() == "push_down_filter").map_or(rules.len(), |at| at + 1);
+    rules.insert(pushed, Arc::new(CopyComparisons));
     rules
 }
 
@@ -470,40 +550,6 @@ fn physical_rules(memory_bytes: usize) -> PhysicalRules {
     rules.push(Arc::new(LargeLimits { memory_bytes }));
     rules.push(Arc::new(JoinsYield));
     rules
-}
-
-/// Why a statement cannot be planned, if that is because it asks for a table that is not there.
-async fn missing_table(state: &SessionState, statement: &Statement, public: &PublicSchema) -> Option<Error> {
-    let mut missing = None;
-    for table in state.resolve_table_references(statement).ok()? {
-        let is_public = table.schema().is_none_or(|schema| schema == PUBLIC);
-        let is_known = state.table_functions().contains_key(table.table());
-        if is_public && !is_known && public.table(table.table()).await.ok()?.is_none() {
-            missing = Some(table);
-            break;
-        }
-    }
-    let table = missing?;
-    let name = table.table();
-    if let Some(meant) = meant_table(name, public) {
-        return Some(Error::not_found(format!("there is no table {name}; did you mean {meant}?")));
-    }
-    Some(Error::not_found(match name.chars().all(|char| char == '_' || char.is_alphanumeric()) {
-        true => format!(
-            "there is no table {name}. One of people's attributes is made when a file of its name is loaded (ier load {name}.csv); \
-             SELECT table_name FROM information_schema.tables lists those there are"
-        ),
-        false => format!("there is no table {name:?}; a file is loaded before it is asked: ier load FILE"),
-    }))
-}
-
-/// A table there is, whose name a missing one may be a slip of; Salesforce's names are those of a schema of their own.
-fn meant_table(name: &str, public: &PublicSchema) -> Option<String> {
-    if SalesforceSchema::knows(name) {
-        return Some(format!("{SALESFORCE}.{name}"));
-    }
-    let near = |known: &String| sql_errors::is_slip(name, known) || name.strip_suffix('s') == Some(known.as_str());
-    public.table_names().into_iter().find(near)
 }
 
 /// Nothing that changes data, schema or options.
@@ -557,31 +603,5 @@ impl Ask for Engine {
             .map_err(|_| Error::not_found(phrase!("there is no table {table:?}; \\dt lists them")))?;
         debug_assert!(matches!(provider.table_type(), TableType::Base | TableType::View));
         Ok(provider.schema().fields().iter().map(|field| (field.name().clone(), type_name(field.data_type()))).collect())
-    }
-}
-
-/// The answer of `DESCRIBE`, with types as people name them.
-pub(super) fn described_as(fields: &Fields) -> Result<SendableRecordBatchStream> {
-    let texts =
-        |of: &dyn Fn(&FieldRef) -> String| Arc::new(fields.iter().map(of).map(Some).collect::<StringViewArray>()) as ArrayRef;
-    let batch = RecordBatch::try_from_iter([
-        ("column_name", texts(&|field| field.name().clone())),
-        ("data_type", texts(&|field| type_name(field.data_type()))),
-        ("is_nullable", texts(&|field| if field.is_nullable() { "YES" } else { "NO" }.to_owned())),
-    ])?;
-    let schema = batch.schema();
-    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::once(async { Ok(batch) }))))
-}
-
-/// A type as people name it.
-pub fn type_name(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Utf8View | DataType::Utf8 | DataType::LargeUtf8 => "text".to_owned(),
-        DataType::Boolean => "boolean".to_owned(),
-        DataType::Int32 | DataType::Int64 => "integer".to_owned(),
-        DataType::Float64 => "double".to_owned(),
-        DataType::Date32 => "date".to_owned(),
-        DataType::Timestamp(_, Some(zone)) => format!("timestamp ({zone})"),
-        other => other.to_string(),
     }
 }

@@ -7,7 +7,8 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::engine::Engine;
-use super::look_ups::{AskedAbout, Requester};
+use super::look_ups::AskedAbout;
+use super::policy::errors::Denied;
 use crate::error::Result;
 use crate::ledgers::lookups::LookUp;
 use crate::record::id::SfId;
@@ -16,15 +17,6 @@ use crate::record::id::SfId;
 const HELD_ROWS: usize = 100_000;
 
 impl Engine {
-    /// The same engine for somebody who came to a server, with the reason they give; without one it is the server's own.
-    #[must_use]
-    pub fn asked_by(&self, who: &str, reason: Option<&str>) -> Self {
-        let Some(look_ups) = self.look_ups() else { return self.clone() };
-        let reason = reason.map(str::trim).filter(|reason| !reason.is_empty()).map(str::to_owned);
-        let looker = look_ups.requester.clone();
-        self.clone().shown_to(Requester { who: who.to_owned(), reason: reason.or(looker.reason), ..looker })
-    }
-
     /// Must whoever looks somebody up say why?
     pub fn wants_reason(&self) -> bool {
         self.look_ups().is_some_and(|look_ups| look_ups.requester.reason_required && look_ups.requester.reason.is_none())
@@ -40,7 +32,15 @@ impl Engine {
     /// # Errors
     /// Invalid, with what to do.
     pub fn may_look_up(&self) -> Result<()> {
-        self.look_ups().map_or(Ok(()), |look_ups| look_ups.requester.check())
+        let Some(policy) = self.policy() else {
+            return self.look_ups().map_or(Ok(()), |look_ups| look_ups.requester.check());
+        };
+        policy.check_looks_up()?;
+        match self.look_ups().map(|look_ups| look_ups.requester.check()) {
+            Some(Ok(())) => Ok(()),
+            // Whoever came over the network has no flags.
+            _ => Err(Denied::error("say why you look: SET ier.reason = 'ticket 4711' in SQL, the field reason elsewhere")),
+        }
     }
 
     /// Opens the log beside other work, so that an entry does not wait for it later.
@@ -56,8 +56,8 @@ impl Engine {
     /// # Errors
     /// Invalid where a reason is wanted and none was given; unavailable when the log cannot be written: then nothing may be shown.
     pub async fn looked_up(&self, verb: &str, person: &SfId, rows: u64) -> Result<()> {
+        self.may_look_up()?;
         let Some(look_ups) = self.look_ups() else { return Ok(()) };
-        look_ups.requester.check()?;
         let reason = look_ups.requester.reason.as_deref();
         let log = look_ups.log(self.warehouse()).await?;
         log.append(LookUp { verb, person: *person, reason, rows }).await.map(drop)
@@ -73,6 +73,7 @@ impl Engine {
         if asked.is_empty() || self.look_ups().is_none() {
             return Ok(answer);
         }
+        self.may_look_up()?;
         let schema = answer.schema();
         let mut held: Vec<RecordBatch> = Vec::new();
         let mut rows = 0;

@@ -7,6 +7,7 @@
 //! An engine that was opened without a log writes no entries: in tests, and in jobs, which do not ask about a person. `ier` always opens
 //! one with a log.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
@@ -53,19 +54,22 @@ pub(super) struct LookUps {
 }
 
 impl LookUps {
-    pub(super) fn of(requester: Requester) -> Self {
-        Self { requester, log: Arc::default() }
-    }
-
-    /// The same for this requester; of the same person it is the same log, which is not opened again.
-    pub(super) fn now_by(&self, requester: Requester) -> Self {
-        let is_same = (&requester.who, &requester.key) == (&self.requester.who, &self.requester.key);
-        Self { log: if is_same { self.log.clone() } else { Arc::default() }, requester }
-    }
-
     /// The log, opened.
     pub(super) async fn log(&self, warehouse: &Warehouse) -> Result<&LookUpLog> {
         self.log.get_or_try_init(|| LookUpLog::open(warehouse, &self.requester.who, self.requester.key.as_deref())).await
+    }
+}
+
+/// The logs of an engine by who makes the look-ups, so that nobody's is opened twice.
+#[derive(Default)]
+pub(super) struct Logs(Mutex<HashMap<String, Arc<OnceCell<LookUpLog>>>>);
+
+impl Logs {
+    /// The log as this requester writes it.
+    pub(super) fn of(&self, requester: Requester) -> LookUps {
+        let mut logs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let log = logs.entry(requester.who.clone()).or_default().clone();
+        LookUps { requester, log }
     }
 }
 

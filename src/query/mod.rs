@@ -23,6 +23,9 @@ pub mod as_of;
 // The tables, views and schemas that SQL knows.
 pub mod catalog;
 
+// What somebody may see: which rows, and which columns under a mask.
+pub mod policy;
+
 // A question as an SQL file, whose head declares parameters and columns.
 pub mod question;
 
@@ -53,8 +56,17 @@ pub mod people;
 // The trait by which the shell and other front ends use the engine.
 pub mod ask;
 
+// Says why a statement cannot be planned where a table is not there.
+mod missing;
+
+// Answers that are no rows of a table: DESCRIBE and EXPLAIN.
+pub mod described;
+
 // The engine: runs SQL over a warehouse.
 pub mod engine;
+
+// Applies a policy to a plan, with the business units as they are when the statement begins.
+mod seen;
 
 // What a server needs of the engine: parsed statements run, answers described before they run, tables listed.
 mod served;

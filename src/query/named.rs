@@ -40,7 +40,8 @@ fn note(expr: &Expr, named: &mut BTreeSet<SfId>) {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq | Operator::IsNotDistinctFrom, right }) => {
             named.extend([left, right].into_iter().filter_map(|side| person(side)));
         }
-        Expr::InList(list) if !list.negated => named.extend(list.list.iter().filter_map(person)),
+        // `'003…' IN (contact_id, lead_id)` names somebody, too.
+        Expr::InList(list) if !list.negated => named.extend(list.list.iter().chain([&*list.expr]).filter_map(person)),
         // `person_id = ANY($1)`, as clients give a list.
         Expr::ScalarFunction(call) if call.name() == "array_has" => named.extend(call.args.iter().flat_map(listed)),
         Expr::Like(like) if !like.negated => named.extend(person(&like.pattern)),

@@ -36,6 +36,7 @@ impl Engine {
                 (None, _) => continue,
             };
             if parameter.kind == Type::Person {
+                self.may_look_up()?;
                 let person = self.person(value.trim()).await.context(|| phrase!("{}", parameter.name.clone()))?;
                 self.must_be_known(&person).await?;
                 found.to_mut().insert(parameter.name.clone(), person.id().to_string());

@@ -12,9 +12,11 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
 use datafusion::physical_plan::EmptyRecordBatchStream;
 
-use super::engine::{Engine, Query, described_as};
+use super::described::described_as;
+use super::engine::{Engine, Query};
 use super::look_ups::AskedAbout;
 use super::parsed::Parsed;
+use super::policy::errors::redacted;
 use crate::error::{Error, Result};
 
 /// An id that stands for whoever will be asked about.
@@ -64,9 +66,10 @@ impl Engine {
         let anybody = all(ScalarValue::Utf8View(Some(SOMEBODY.to_owned())));
         let any_moment = all(ScalarValue::TimestampMicrosecond(Some(0), None));
         let prepared =
-            self.prepared(Query::Parsed(parsed), &BTreeMap::new(), (anybody, any_moment), &AskedAbout::default()).await?;
+            self.prepared(Query::Parsed(parsed), &BTreeMap::new(), (anybody, any_moment), (&AskedAbout::default(), true)).await?;
         let types = Arc::new(Mutex::new(declared.to_vec()));
         let found = types.clone();
+        let is_partial = prepared.is_partial();
         let stream = self.work(async move {
             let (_, plan) = prepared.plan().await?;
             let mut known = plan.get_parameter_types()?;
@@ -101,7 +104,8 @@ impl Engine {
             };
             Ok(Box::pin(EmptyRecordBatchStream::new(Arc::new(schema))) as SendableRecordBatchStream)
         });
-        let schema = stream.await.map_err(Error::of_statement)?.schema();
+        let stream = stream.await.map_err(Error::of_statement);
+        let schema = stream.map_err(|error| if is_partial { redacted(error) } else { error })?.schema();
         let parameters = std::mem::take(&mut *types.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(Promise { parameters, schema })
     }

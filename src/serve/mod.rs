@@ -1,12 +1,13 @@
-//! `ier serve`: one process that stays, and answers clients of Postgres.
+//! `ier serve`: one process that stays, and answers clients of Postgres, browsers and programs.
 //!
-//! A server first listens ([`Server::bind`]) and then serves until it is told to stop ([`Server::run`]). When it stops, it accepts
+//! A server first listens ([`Server::with_pg`], [`Server::with_http`]) and then serves until it is told to stop ([`Server::run`]). When it stops, it accepts
 //! no new client, ends idle sessions, and lets running statements finish within [`DRAIN`].
 //!
 //! # Decisions
 //! - 2026-11-28 **Without users it serves one person: whoever started it, on this machine.** Their token is made anew at each start
-//!   and kept nowhere but in what was printed; the server keeps what checks it. A list of users comes with access for others; until
-//!   then an address that others can reach is refused, rather than served with one password for all.
+//!   and kept nowhere but in what was printed; the server keeps what checks it.
+//! - 2026-11-29 **An address that others can reach wants a list of users and TLS, both.** One password for all is nobody's, and what is
+//!   said in plain is everybody's.
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
@@ -22,7 +23,13 @@ use self::shared::{Phase, ServeLimits, Shared};
 use crate::error::{Context, Error, Result};
 use crate::query::engine::Engine;
 
-// Who may come in: the token, and what checks it.
+// What an operator should know while a server runs.
+pub mod tell;
+
+// TLS: a certificate and its key, read again when they have changed.
+pub mod tls;
+
+// Who may come in, what they may do, and what checks that it is they.
 pub mod access;
 
 // What all sessions share: the engine, the limits, whether it is time to go.
@@ -68,12 +75,12 @@ impl Server {
     }
 
     /// The same, listening for Postgres' protocol at an address of this machine (`127.0.0.1:5427`, `[::1]:5427`, `localhost:0`; port
-    /// 0 is any that is free).
+    /// 0 is any that is free). With users and TLS it may be one that others can reach.
     ///
     /// # Errors
-    /// Invalid for what is no address, and for one that others can reach; unavailable when the port is taken.
+    /// Invalid for what is no address, and for one that others can reach and may not; unavailable when the port is taken.
     pub async fn with_pg(self, address: &str) -> Result<Self> {
-        let wanted = loopback(address)?;
+        let wanted = reachable(address, self.shared.access.is_for_others())?;
         let listening = || phrase!("cannot listen at {address}");
         let listener = TcpListener::bind(wanted).await.context(listening)?;
         let address = listener.local_addr().context(|| "cannot tell the address")?;
@@ -85,7 +92,8 @@ impl Server {
     /// # Errors
     /// As [`Server::with_pg`].
     pub async fn with_http(self, address: &str, site: Site) -> Result<Self> {
-        let http = Http::bind(loopback(address)?, self.shared.clone(), site).await?;
+        let wanted = reachable(address, self.shared.access.is_for_others())?;
+        let http = Http::bind(wanted, self.shared.clone(), site).await?;
         Ok(Self { http: Some(http), ..self })
     }
 
@@ -102,6 +110,15 @@ impl Server {
     /// The address of a page that signs somebody in: once, and within minutes.
     pub fn link(&self, who: Who) -> Option<String> {
         self.http.as_ref().map(|http| http.link(who))
+    }
+
+    /// Reads users and certificate again, as often as it is called; `false` where one of them is broken and what held before holds.
+    pub fn reread(&self) -> impl Fn() -> bool + Send + Sync + 'static {
+        let shared = self.shared.clone();
+        move || {
+            let users = shared.access.reread();
+            shared.access.tls().is_none_or(tls::Tls::reread) && users
+        }
     }
 
     /// Serves until `stop` comes, and then until what runs has ended, or has been given its time.
@@ -140,17 +157,17 @@ impl Server {
     }
 }
 
-/// An address of this machine alone.
-fn loopback(text: &str) -> Result<SocketAddr> {
+/// An address of this machine, and where others may come, one that they can reach.
+fn reachable(text: &str, is_for_others: bool) -> Result<SocketAddr> {
     let right = "give an address of this machine and a port, such as 127.0.0.1:5427 or [::1]:5427";
     let address: SocketAddr = match text.strip_prefix("localhost:") {
         Some(port) => SocketAddr::new(IpAddr::from([127, 0, 0, 1]), port.parse().map_err(|_| wrong(text, right))?),
         None => text.parse().map_err(|_| wrong(text, right))?,
     };
-    if !address.ip().is_loopback() {
+    if !address.ip().is_loopback() && !is_for_others {
         return Err(Error::invalid(phrase!(
             "{text} can be reached from other machines, and what is served without TLS and without a list of users is for the person who \
-             started it alone; {right}, and let others come to it by ssh -L"
+             started it alone; {right}, and let others come to it by ssh -L, or set serve.users, serve.tls_certificate and serve.tls_key"
         )));
     }
     Ok(address)
@@ -175,11 +192,13 @@ mod tests {
             ("5427", "is no address"),
             ("localhost:port", "is no address"),
         ] {
-            let error = loopback(text).unwrap_err().to_string();
+            let error = reachable(text, false).unwrap_err().to_string();
             assert!(error.contains(message), "{error}");
         }
         for text in ["127.0.0.1:0", "127.8.0.1:5427", "[::1]:5427", "localhost:5427"] {
-            assert!(loopback(text).unwrap().ip().is_loopback());
+            assert!(reachable(text, false).unwrap().ip().is_loopback());
         }
+        assert_eq!(reachable("0.0.0.0:5427", true).unwrap().port(), 5427);
+        assert!(reachable("5427", true).is_err());
     }
 }

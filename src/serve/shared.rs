@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::access::Access;
+use super::access::{Access, Right, Role, Who};
 use crate::query::engine::Engine;
+use crate::query::policy::Policy;
 
 /// A statement that finds all places taken waits so long for one.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -35,7 +36,7 @@ pub(super) enum Phase {
 
 /// What all sessions share.
 pub(super) struct Shared {
-    pub(super) engine: Engine,
+    engine: Engine,
     pub(super) access: Access,
     pub(super) limits: ServeLimits,
     pub(super) phase: watch::Receiver<Phase>,
@@ -48,6 +49,30 @@ impl Shared {
         let connections = Arc::new(Semaphore::new(limits.connections));
         let statements = Arc::new(Semaphore::new(limits.statements));
         Self { engine, access, limits, phase, connections, statements }
+    }
+
+    /// The engine as somebody may ask it: the one place where a role becomes what is seen. `reason` is why they look people up.
+    pub(super) fn engine_for(&self, who: &Who, reason: Option<&str>) -> Engine {
+        let reason = reason.map(str::trim).filter(|reason| !reason.is_empty()).map(str::to_owned);
+        if who.role == Role::Owner {
+            let reason = reason.or_else(|| self.engine.requester().and_then(|own| own.reason.clone()));
+            return self.engine.asked_by(&who.name, reason, false, None);
+        }
+        let policy = Policy {
+            role: who.role.name(),
+            may_ask: who.role.may(Right::Sql),
+            may_look_up: who.role.may(Right::People),
+            is_raw: who.role.is_raw(),
+            units: who.units.clone(),
+            masks: who.masks.clone(),
+            key: self.access.mask_key(),
+        };
+        self.engine.asked_by(&who.name, reason, who.role.gives_reasons(), Some(Arc::new(policy)))
+    }
+
+    /// The engine itself, which sees everything: for what the server asks for itself, and for nobody else.
+    pub(super) fn own_engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// A place for a session, if there is one.

@@ -487,7 +487,8 @@ impl Layer {
     /// Paths are meant from `folder`: where the file is, not where the command is typed.
     fn placed(mut self, folder: &Path, home: Option<&Path>) -> Result<Self> {
         let known = [&mut self.query.spill_folder, &mut self.shell.history, &mut self.ask.folder, &mut self.run.metrics_file];
-        for path in known.into_iter().flatten().filter(|path| !path.as_os_str().is_empty()) {
+        let known = known.into_iter().chain(self.serve.paths());
+        for path in known.flatten().filter(|path| !path.as_os_str().is_empty()) {
             *path = folder.join(paths::expanded(std::mem::take(path), home)?);
         }
         if let Some(warehouse) = self.warehouse.as_mut().filter(|warehouse| !warehouse.trim().is_empty()) {
@@ -542,6 +543,7 @@ impl Layer {
                 key if key.strip_prefix("RUN_").is_some_and(is_job) => {
                     layer.run.jobs.insert(key["RUN_".len()..].to_ascii_lowercase(), value.clone());
                 }
+                key if layer.serve.set_path(key, value).is_some() => {}
                 key if layer.serve.set(key, number)?.is_some() => {}
                 key => match key.strip_prefix("STORE_") {
                     Some(option) if !option.is_empty() => {

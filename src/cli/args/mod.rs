@@ -25,6 +25,7 @@ pub use self::release::{Release, ReleaseObject};
 pub use self::retain::RetainArgs;
 pub use self::run::Run;
 pub use self::serve::Serve;
+pub use self::user::{User, UserToken, UserVerb};
 pub use self::vacuum::Vacuum;
 pub use self::verify::Verify;
 use crate::settings::Overrides;
@@ -79,6 +80,9 @@ mod run;
 
 // The words of `ier serve`.
 mod serve;
+
+// Arguments of `ier user`.
+mod user;
 
 // Arguments of `ier vacuum`.
 mod vacuum;
@@ -146,6 +150,7 @@ pub enum Verb {
     Release(Release),
     Run(Run),
     Serve(Serve),
+    User(User),
     Erase(Erase),
     Drop(Drop),
     Hold(Hold),

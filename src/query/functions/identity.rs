@@ -27,6 +27,7 @@ use datafusion::logical_expr::{
 };
 
 use crate::error::{Error, Result};
+use crate::query::functions::looked_up::LookedUp;
 use crate::query::look_ups::AskedAbout;
 use crate::record::fields::Kind;
 use crate::record::id::SfId;
@@ -47,6 +48,8 @@ pub(in crate::query) struct TablesOfPerson {
     pub observed: Arc<dyn TableProvider>,
     /// Links that were clicked.
     pub links: Arc<dyn TableProvider>,
+    /// Rows of somebody who was looked up are told apart from others: a policy is asked about both.
+    pub is_told_apart: bool,
 }
 
 /// Does a statement name any of them? One that does not need not look into the ledger.
@@ -216,7 +219,7 @@ impl PersonFunction {
         let fields = columns.iter().map(|(name, column)| Field::new(*name, column.data_type().clone(), true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let batch = RecordBatch::try_new(schema.clone(), columns.map(|(_, column)| column).to_vec())?;
-        Ok(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?))
+        Ok(Arc::new(LookedUp(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?))))
     }
 
     /// The person's rows of a table, e-mails newest first. Its filter names the people outright, which leads to the shortest way there is.
@@ -228,8 +231,12 @@ impl PersonFunction {
     ) -> DfResult<Arc<dyn TableProvider>> {
         let ids = self.identities.ids_of(id.as_str());
         let ids = ids.iter().map(|id| lit(ScalarValue::Utf8View(Some((*id).to_owned())))).collect();
-        let mut plan = LogicalPlanBuilder::scan("ier", provider_as_source(table.clone()), None)?
-            .filter(col("person_id").in_list(ids, false))?;
+        let table: Arc<dyn TableProvider> = match self.tables.is_told_apart {
+            true => Arc::new(LookedUp(table.clone())),
+            false => table.clone(),
+        };
+        let mut plan =
+            LogicalPlanBuilder::scan("ier", provider_as_source(table), None)?.filter(col("person_id").in_list(ids, false))?;
         if let Some(order) = order {
             let order = order.map(|(column, ascending)| col(column).sort(ascending, false));
             // A limit of nothing: below one, the planner leaves the order of a subquery alone.

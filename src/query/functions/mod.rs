@@ -27,6 +27,9 @@ mod versions;
 // Calendar functions in local time: `local_day(date_sent)` and others.
 pub mod local_time;
 
+// The rows of one person who was looked up, told apart from the table they are of.
+pub(super) mod looked_up;
+
 // SQL functions that use the ledger of aliases: which ids are one person.
 pub mod identity;
 

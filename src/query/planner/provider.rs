@@ -105,6 +105,11 @@ impl TableView {
         Self { schema: schema_of(&table, &places), places, table, lakes, rolled_up: false }
     }
 
+    /// The table's own name.
+    pub fn name(&self) -> &str {
+        &self.table.name
+    }
+
     /// The same with a hidden column shown, as the last one.
     pub fn showing(mut self, hidden: &str) -> Self {
         self.places.extend(self.table.fields.iter().position(|field| field.name == hidden));

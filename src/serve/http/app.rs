@@ -1,8 +1,7 @@
 //! What all requests share.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -34,31 +33,23 @@ pub(crate) struct App {
     pub(crate) packs: Packs,
     pub(crate) counters: Counters,
     look_ups: Arc<Semaphore>,
-    /// Engines by whom they answer: each has the log of look-ups open for its person.
-    engines: Mutex<HashMap<String, Engine>>,
 }
 
 impl App {
     pub(crate) fn new(shared: Arc<Shared>, site: Site, address: SocketAddr) -> Self {
         let look_ups = Arc::new(Semaphore::new(LOOK_UPS));
         let (sessions, runs, packs, counters) = (Sessions::default(), Runs::default(), Packs::default(), Counters::default());
-        Self { shared, site, address, sessions, runs, packs, counters, look_ups, engines: Mutex::default() }
+        Self { shared, site, address, sessions, runs, packs, counters, look_ups }
     }
 
     /// By the warehouse's clock.
     pub(crate) fn now(&self) -> DateTime<Utc> {
-        self.shared.engine.warehouse().clock().now()
+        self.shared.own_engine().warehouse().clock().now()
     }
 
     /// The engine as it answers somebody, for the reason they give.
     pub(crate) fn engine(&self, who: &Who, reason: Option<&str>) -> Engine {
-        let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = engines.entry(who.name.clone()).or_insert_with(|| self.shared.engine.asked_by(&who.name, None));
-        // A copy of the same person's has their log open already; the reason is this request's.
-        match reason.map(str::trim).filter(|reason| !reason.is_empty()) {
-            Some(reason) => own.asked_by(&who.name, Some(reason)),
-            None => own.clone(),
-        }
+        self.shared.engine_for(who, reason)
     }
 
     /// The same, to look somebody up.

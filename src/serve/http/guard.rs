@@ -81,6 +81,9 @@ pub(crate) async fn admit(State(app): State<Arc<App>>, request: Request, next: N
     }
     let is_picture = text(headers, header::CONTENT_TYPE).starts_with("image/svg");
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(if is_picture { PICTURE } else { POLICY }));
+    if app.shared.access.tls().is_some() {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
@@ -90,7 +93,9 @@ fn admitted(app: &App, request: &Request) -> Result<(), Problem> {
     let host = text(headers, header::HOST);
     let own = app.address.ip().to_string();
     let name = name_of(&host);
-    if !HOSTS.iter().any(|known| name.eq_ignore_ascii_case(known)) && name.trim_matches(['[', ']']) != own {
+    // With TLS a name that leads here by another's hand has not this certificate.
+    let is_proved = app.shared.access.tls().is_some();
+    if !is_proved && !HOSTS.iter().any(|known| name.eq_ignore_ascii_case(known)) && name.trim_matches(['[', ']']) != own {
         let detail = "this server does not go by that name; come to it by its address, or by localhost";
         return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", detail));
     }
@@ -146,7 +151,8 @@ fn token(headers: &HeaderMap) -> Option<&str> {
 
 /// The name of the cookie: browsers do not keep those of two ports apart.
 pub(crate) fn cookie_name(app: &App) -> String {
-    format!("ier-{}", app.address.port())
+    let prefix = if app.shared.access.tls().is_some() { "__Host-" } else { "" };
+    format!("{prefix}ier-{}", app.address.port())
 }
 
 /// The secret of the session a request belongs to.
@@ -165,6 +171,10 @@ pub(crate) fn caller(app: &App, headers: &HeaderMap) -> Option<Caller> {
     }
     let secret = session_of(app, headers)?;
     let who = app.sessions.find(&secret, app.now())?;
+    if !app.shared.access.may_stay(&who) {
+        app.sessions.end(&secret);
+        return None;
+    }
     Some(Caller { who, session: Some(secret) })
 }
 

@@ -21,6 +21,7 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
@@ -113,7 +114,8 @@ impl Http {
     /// The address of a page that signs somebody in, once.
     pub(super) fn link(&self, who: super::access::Who) -> String {
         let code = self.app.sessions.code(who, self.app.now());
-        format!("http://{}/sign-in?code={code}", self.address)
+        let scheme = if self.app.shared.access.tls().is_some() { "https" } else { "http" };
+        format!("{scheme}://{}/sign-in?code={code}", self.address)
     }
 
     /// Takes connections for as long as it is let.
@@ -127,7 +129,7 @@ impl Http {
             };
             // Beyond these nobody is even told.
             let Ok(seat) = self.seats.clone().try_acquire_owned() else { continue };
-            tokio::spawn(connection(stream, router.clone(), self.app.shared.phase.clone(), seat));
+            tokio::spawn(connection(stream, self.app.clone(), router.clone(), seat));
         }
     }
 
@@ -138,13 +140,23 @@ impl Http {
     }
 }
 
-/// Serves one connection until either side has had enough of it.
-async fn connection(stream: TcpStream, router: Router, mut phase: watch::Receiver<Phase>, _seat: OwnedSemaphorePermit) {
+/// Serves one connection until either side has had enough of it, behind TLS where there is a certificate.
+async fn connection(stream: TcpStream, app: Arc<App>, router: Router, _seat: OwnedSemaphorePermit) {
     drop(stream.set_nodelay(true));
     // Time for a request's head begins with its first byte: who sends none is sent away here.
     if !matches!(timeout(PATIENCE, stream.peek(&mut [0])).await, Ok(Ok(1..))) {
         return;
     }
+    let phase = app.shared.phase.clone();
+    let Some(tls) = app.shared.access.tls() else { return serve(stream, router, phase).await };
+    // Whoever speaks no TLS, or another protocol in it, is told by their own side.
+    let Ok((acceptor, _)) = tls.acceptor(&[b"http/1.1"]) else { return };
+    if let Ok(Ok(stream)) = timeout(PATIENCE, acceptor.accept(stream)).await {
+        serve(stream, router, phase).await;
+    }
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router, mut phase: watch::Receiver<Phase>) {
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_headers(HEADERS).max_buf_size(HEAD);
     let mut served = pin!(server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));

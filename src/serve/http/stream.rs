@@ -250,7 +250,7 @@ fn columns(run: &Run, schema: &SchemaRef) -> String {
             } else {
                 "text"
             };
-            json!({ "name": field.name(), "key": key.name(), "kind": kind, "type": crate::query::engine::type_name(field.data_type()) })
+            json!({ "name": field.name(), "key": key.name(), "kind": kind, "type": crate::query::described::type_name(field.data_type()) })
         })
         .collect();
     format!("{}\n", json!(["columns", columns, run.id().to_string()]))

@@ -16,6 +16,7 @@ use crate::audit::wording::{CAVEAT, NOT_AMONG, WITHHELD_UNNAMED};
 use crate::audit::{Audit, Question, SendAudit};
 use crate::human::counted;
 use crate::ledgers::coverage::of_iers;
+use crate::serve::access::Who;
 use crate::serve::http::api::people::{audited, question};
 use crate::serve::http::app::App;
 use crate::serve::http::guard::Caller;
@@ -30,7 +31,7 @@ const BY: [(&str, &str); 3] = [
 ];
 
 /// The form.
-pub(super) fn form(app: &App, fields: &Fields) -> Markup {
+pub(super) fn form(app: &App, who: &Who, fields: &Fields) -> Markup {
     html! {
         form.narrow method="post" action="/audit" {
             input type="hidden" name="id" value=(fields.text("id"));
@@ -42,8 +43,8 @@ pub(super) fn form(app: &App, fields: &Fields) -> Markup {
             div { label for="audit-from" { "Sent from" } input id="audit-from" name="from" type="date" value=(fields.text("from")); }
             div { label for="audit-to" { "to" } input id="audit-to" name="to" type="date" value=(fields.text("to")); }
             div { label for="audit-as-of" { "As known on" } input id="audit-as-of" name="as_of" type="date" value=(fields.text("as_of")); }
-            @if app.shared.engine.wants_reason() && fields.get("reason").is_none() {
-                div.grow { (reason(app, "")) }
+            @if app.engine(who, None).wants_reason() && fields.get("reason").is_none() {
+                div.grow { (reason(app, who, "")) }
             } @else {
                 input type="hidden" name="reason" value=(fields.text("reason"));
             }
@@ -76,7 +77,7 @@ pub(crate) async fn show(
     let fields = body.fields();
     let answer = audited(&app, &caller, (fields.text("id"), asked(&app, &fields)?), fields.get("reason")).await?;
     let zone = app.site.zone;
-    let loaded = app.within(of_iers(app.shared.engine.warehouse())).await?;
+    let loaded = app.within(of_iers(app.shared.own_engine().warehouse())).await?;
     let name = answer.name.as_deref().map_or_else(|| answer.person.clone(), shown);
     let title = format!("Was {name} told?");
     let content = html! {

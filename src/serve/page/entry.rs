@@ -1,15 +1,15 @@
-//! To come in and go: by a link that is good once, or by a token.
+//! Signing in and out: by a link that is good once, by a token, or by a name and a password.
 
 use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
 
 use super::layout::page;
-use crate::serve::access::Who;
+use crate::serve::access::{Refused, Who};
 use crate::serve::http::app::App;
 use crate::serve::http::guard::{Caller, cookie_name, session_of};
 use crate::serve::http::input::{Body, Query};
@@ -33,21 +33,43 @@ pub(crate) async fn form(State(app): State<Arc<App>>, method: Method, headers: H
             p.lead role="alert" { "This link was used already, or is too old: each signs in once, within ten minutes." }
         }
         form.card method="post" action="/sign-in" {
-            label for="token" { "Token" }
-            input id="token" name="token" type="password" autocomplete="current-password" required autofocus;
-            p.small { "The password that ier serve printed where it was started." }
+            @if app.shared.access.is_listed() {
+                label for="name" { "Name" }
+                input id="name" name="name" autocomplete="username" spellcheck="false" autofocus;
+                label for="token" { "Password" }
+                input id="token" name="token" type="password" autocomplete="current-password" required;
+                p.small { "A token does as well, without a name." }
+            } @else {
+                label for="token" { "Token" }
+                input id="token" name="token" type="password" autocomplete="current-password" required autofocus;
+                p.small { "The password that ier serve printed where it was started." }
+            }
             button { "Sign in" }
         }
     };
     page(None, "Sign in", "", content)
 }
 
-/// Signs in by a token.
+/// Signs in by a token, or by a name and a password.
 pub(crate) async fn enter(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let fields = body.fields();
-    match app.shared.access.bearer(fields.text("token")) {
-        Some(who) => Ok(begun(&app, &headers, who)),
-        None => Err(Problem::forbidden("this token lets nobody in")),
+    let (access, secret) = (&app.shared.access, fields.text("token"));
+    let who = match (access.bearer(secret), fields.get("name")) {
+        (Some(who), _) => Ok(who),
+        (None, Some(name)) => access.password_from(name, secret, None).await,
+        (None, None) => Err(Refused::Unproved),
+    };
+    match who {
+        Ok(who) => Ok(begun(&app, &headers, who)),
+        Err(Refused::Unproved) => {
+            Err(Problem::forbidden("this lets nobody in: a wrong name, a wrong password, or an unknown token"))
+        }
+        Err(Refused::TooOften) => Err(Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many tries",
+            "too many tries have failed of late; wait a few minutes",
+        )),
+        Err(Refused::Busy) => Err(Problem::busy()),
     }
 }
 
@@ -69,7 +91,8 @@ fn is_in(app: &App, headers: &HeaderMap) -> bool {
 }
 
 fn with_cookie(app: &App, secret: &str, seconds: i64, mut response: Response) -> Response {
-    let cookie = format!("{}={secret}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}", cookie_name(app));
+    let secure = if app.shared.access.tls().is_some() { "; Secure" } else { "" };
+    let cookie = format!("{}={secret}; Path=/; HttpOnly; SameSite=Strict{secure}; Max-Age={seconds}", cookie_name(app));
     response.headers_mut().extend(HeaderValue::from_str(&cookie).ok().map(|cookie| (header::SET_COOKIE, cookie)));
     response
 }

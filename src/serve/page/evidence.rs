@@ -68,7 +68,7 @@ pub(crate) async fn form(State(app): State<Arc<App>>, Extension(caller): Extensi
     let content = html! {
         h1 { "Is a pack what was once written?" }
         form.card method="post" action="/verify" enctype="multipart/form-data" {
-            (reason(&app, ""))
+            (reason(&app, &caller.who, ""))
             label for="pack" { "The pack (zip)" }
             input id="pack" name="pack" type="file" accept=".zip,application/zip" required;
             label for="seal" { "Its seal, as it was noted elsewhere " span.small { "(optional)" } }

@@ -7,11 +7,12 @@ use super::words::moment;
 use crate::audit::wording::CAVEAT;
 use crate::human::counted;
 use crate::ledgers::coverage::IerCoverage;
+use crate::serve::access::Who;
 use crate::serve::http::app::App;
 
 /// Why somebody looks. It comes first.
-pub(super) fn reason(app: &App, given: &str) -> Markup {
-    let is_wanted = app.shared.engine.wants_reason();
+pub(super) fn reason(app: &App, who: &Who, given: &str) -> Markup {
+    let is_wanted = app.engine(who, None).wants_reason();
     html! {
         label for="reason" { "Reason" @if !is_wanted { span.small { " (optional)" } } }
         input id="reason" name="reason" value=(given) placeholder="ticket 4711" required[is_wanted] autocomplete="off"

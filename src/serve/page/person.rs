@@ -25,6 +25,7 @@ use crate::query::people::Person;
 use crate::query::who::PersonLabel;
 use crate::record::identity::Identities;
 use crate::record::text_match::{Words, plain};
+use crate::serve::access::Who;
 use crate::serve::http::app::App;
 use crate::serve::http::guard::Caller;
 use crate::serve::http::input::{Body, Fields};
@@ -87,7 +88,7 @@ pub(super) async fn shown_to(app: &App, caller: &Caller, fields: &Fields) -> Res
             @if let Some((svg, spoken)) = picture::life(&view.life, zone) {
                 figure { img.wide src=(address(&svg)) alt=(spoken); figcaption { (spoken) " The table below says the same." } }
             }
-            (narrow(app, fields))
+            (narrow(app, &caller.who, fields))
             (mails_table(&mails, &view, zone))
             @if !view.life.withheld.is_empty() {
                 h3 { "Withheld" }
@@ -100,7 +101,7 @@ pub(super) async fn shown_to(app: &App, caller: &Caller, fields: &Fields) -> Res
         }
         section aria-labelledby="ask" {
             h2 id="ask" { "Was this person told?" }
-            (audit::form(app, fields))
+            (audit::form(app, &caller.who, fields))
         }
     };
     Ok(page(Some(caller), &name, "/", content))
@@ -213,7 +214,7 @@ fn became(record: &Record, life: &PersonFacts) -> Vec<(&'static str, (String, Op
 }
 
 /// The form that narrows the list.
-fn narrow(app: &App, fields: &Fields) -> Markup {
+fn narrow(app: &App, who: &Who, fields: &Fields) -> Markup {
     html! {
         form.narrow method="post" action="/person#mails" {
             input type="hidden" name="id" value=(fields.text("id"));
@@ -227,7 +228,7 @@ fn narrow(app: &App, fields: &Fields) -> Markup {
                 }
             }
             div { label for="as_of" { "As known on" } input id="as_of" name="as_of" type="date" value=(fields.text("as_of")); }
-            div.grow { (reason(app, fields.text("reason"))) }
+            div.grow { (reason(app, who, fields.text("reason"))) }
             button { "Show these" }
         }
     }

@@ -12,7 +12,7 @@ use super::parts::reason;
 use super::person;
 use super::words::{or_none, shown};
 use crate::human;
-use crate::serve::access::Right;
+use crate::serve::access::{Right, Who};
 use crate::serve::http::api::people::{LISTED, find};
 use crate::serve::http::app::App;
 use crate::serve::http::guard::Caller;
@@ -27,15 +27,15 @@ pub(crate) async fn home(State(app): State<Arc<App>>, Extension(caller): Extensi
     }
     let content = html! {
         h1 { "Whose mails do you look for?" }
-        (search(&app, &Fields::default(), true))
+        (search(&app, &caller.who, &Fields::default(), true))
     };
     page(Some(&caller), "People", "/", content)
 }
 
-fn search(app: &App, fields: &Fields, is_first: bool) -> Markup {
+fn search(app: &App, who: &Who, fields: &Fields, is_first: bool) -> Markup {
     html! {
         form.card.search method="post" action="/people" role="search" {
-            (reason(app, fields.text("reason")))
+            (reason(app, who, fields.text("reason")))
             label for="text" { "Name, address, or any id" }
             div.line {
                 input id="text" name="text" type="search" value=(fields.text("text")) required autofocus[is_first]
@@ -64,7 +64,7 @@ pub(crate) async fn found(
     let people = if found.found == 1 { "1 person".to_owned() } else { format!("{} people", human::count(found.found)) };
     let content = html! {
         h1 { "Which of them?" }
-        (search(&app, &fields, false))
+        (search(&app, &caller.who, &fields, false))
         p role="status" {
             (people) " found"
             @if (found.people.len() as u64) < found.found { ", the first " (found.people.len()) " shown: add words" }

@@ -153,7 +153,7 @@ impl Session {
 
     async fn promised(&mut self, running: &mut Running, question: &Parsed, prepared: &Prepared) -> Result<Promised, Broken> {
         let catalog = self.catalog_for(running, question).await?;
-        let shared = self.shared.clone();
+        let engine = self.engine();
         let declared = prepared.declared_types();
         let asked = async {
             match (catalog, question.statement()) {
@@ -164,7 +164,7 @@ impl Session {
                 }
                 _ => {
                     let declared = casts::with_casts(question.statement(), declared);
-                    let promise = shared.engine.promise(question, &declared).await?;
+                    let promise = engine.promise(question, &declared).await?;
                     Ok(Promised { parameters: promise.parameters, schema: promise.schema })
                 }
             }

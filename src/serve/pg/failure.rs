@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::parser::ParserError;
 use pgwire::messages::response::{ErrorResponse, NoticeResponse};
 
 use crate::error::{Error, Kind};
+use crate::query::policy::errors::Denied;
 
 /// Longer words are cut: a message has its limits.
 const LONGEST: usize = 8_000;
@@ -143,6 +144,9 @@ fn code(error: &Error) -> &'static str {
 }
 
 fn of_layer(layer: &(dyn StdError + 'static), message: &str) -> Option<&'static str> {
+    if layer.is::<Denied>() {
+        return Some("42501");
+    }
     if layer.is::<ParserError>() {
         return Some("42601");
     }

@@ -29,6 +29,9 @@ mod failure;
 // Messages from clients.
 mod frontend;
 
+// What a connection's bytes go through: TCP alone, or TLS over it.
+mod stream;
+
 // A client's connection: messages in, within limits; messages out.
 mod socket;
 

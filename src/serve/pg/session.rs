@@ -24,6 +24,7 @@ use super::socket::{Broken, Socket};
 use super::startup::Entered;
 use crate::error::Error;
 use crate::query::catalog::CATALOG;
+use crate::query::engine::Engine;
 use crate::query::parsed::Parsed;
 use crate::serve::shared::{Phase, Shared};
 
@@ -45,6 +46,8 @@ pub(super) struct Session {
     skips: bool,
     /// The settings as the client last heard them.
     reported: Values,
+    /// The engine as this person may ask it, and why they look people up, which it was made for.
+    engine: Option<(String, Arc<Engine>)>,
 }
 
 /// A transaction, if there is one.
@@ -81,6 +84,20 @@ impl Session {
             catalog: None,
             skips: false,
             reported,
+            engine: None,
+        }
+    }
+
+    /// The engine as this person may ask it now.
+    pub(super) fn engine(&mut self) -> Arc<Engine> {
+        let reason = self.entered.settings.reason();
+        match &self.engine {
+            Some((for_reason, engine)) if *for_reason == reason => engine.clone(),
+            _ => {
+                let engine = Arc::new(self.shared.engine_for(&self.entered.who, Some(&reason)));
+                self.engine = Some((reason, engine.clone()));
+                engine
+            }
         }
     }
 
@@ -191,8 +208,11 @@ impl Session {
         self.reported = self.entered.settings.kept();
     }
 
-    /// A statement begins, when there is a place for it.
+    /// A statement begins, when there is a place for it, and when its person may still be here.
     pub(super) async fn begin(&mut self) -> Result<Running, Failure> {
+        if !self.shared.access.may_stay(&self.entered.who) {
+            return Err(Failure::fatal("57P01", "your access has changed or has ended; log in again"));
+        }
         Running::begin(&self.shared, &self.entered.backend, &self.entered.settings).await
     }
 
@@ -204,10 +224,10 @@ impl Session {
         values: Vec<ScalarValue>,
     ) -> Result<Answer, Broken> {
         let catalog = self.catalog_for(running, question).await?;
-        let shared = self.shared.clone();
+        let engine = self.engine();
         let (Some(catalog), Some(statement)) = (catalog, question.statement()) else {
             let given = BTreeMap::new();
-            let asked = shared.engine.sql_parsed(question, &given, values);
+            let asked = engine.sql_parsed(question, &given, values);
             let answer = running.wait(&mut self.socket, asked).await?.map_err(Failure::from)?;
             return Ok(Answer::new(answer));
         };
@@ -248,8 +268,8 @@ impl Session {
         let shared = self.shared.clone();
         let shapes = async {
             let mut shapes = Vec::new();
-            for name in shared.engine.table_names().await? {
-                if let Some((schema, is_view)) = shared.engine.table_shape(&name).await? {
+            for name in shared.own_engine().table_names().await? {
+                if let Some((schema, is_view)) = shared.own_engine().table_shape(&name).await? {
                     shapes.push((name, schema, is_view));
                 }
             }
@@ -274,7 +294,7 @@ impl Session {
         };
         let tables = shapes.iter().map(table).collect();
         let session = SessionFacts {
-            user: self.entered.user.clone(),
+            user: self.entered.who.name.clone(),
             database: CATALOG.to_owned(),
             backend_pid: self.entered.backend.number(),
             settings: self.settings_for_catalog(),

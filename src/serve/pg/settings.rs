@@ -1,7 +1,8 @@
 //! The settings that a session may set and show, with their allowed values. Other names are refused.
 //!
 //! Most of them have no effect: clients set what they need from Postgres, and must get an answer. These have one: the zone in which
-//! moments are shown, and the time limit of a statement. Some are sent to the client whenever they change ([`REPORTED`]).
+//! moments are shown, the time limit of a statement, and the reason for look-ups (`ier.reason`). Some are sent to the client whenever
+//! they change ([`REPORTED`]).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,6 +61,7 @@ const KNOWN: &[(&str, &str, Kind)] = &[
     ("geqo", "on", Kind::Text),
     ("idle_in_transaction_session_timeout", "0", Kind::Time),
     ("idle_session_timeout", "0", Kind::Time),
+    ("ier.reason", "", Kind::Text),
     ("in_hot_standby", "on", Kind::Fixed),
     ("integer_datetimes", "on", Kind::Fixed),
     ("IntervalStyle", "postgres", Kind::Only(&["postgres"])),
@@ -180,6 +182,11 @@ impl Settings {
     /// The zone in which moments are read and shown.
     pub(super) fn zone(&self) -> Zone {
         Zone::parse(&self.values()["TimeZone"]).unwrap_or(Zone::Named(chrono_tz::Tz::UTC))
+    }
+
+    /// Why people are looked up.
+    pub(super) fn reason(&self) -> String {
+        self.values()["ier.reason"].clone()
     }
 
     /// How long a statement may take by the client's own wish.

@@ -8,9 +8,11 @@ use bytes::{Buf, Bytes, BytesMut};
 use pgwire::messages::PgWireBackendMessage;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 
 use super::failure::Failure;
 use super::frontend::{self, Message, Start};
+use super::stream::Stream;
 
 /// Bytes that are read of somebody who has not logged in.
 const BEFORE_LOGIN: usize = 64 << 10;
@@ -50,7 +52,7 @@ impl From<Failure> for Broken {
 
 /// A client's connection.
 pub(super) struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     input: BytesMut,
     output: BytesMut,
     /// What may still be read before login; `None` once somebody has logged in.
@@ -59,12 +61,23 @@ pub(super) struct Socket {
 
 impl Socket {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, input: BytesMut::new(), output: BytesMut::new(), allowance: Some(BEFORE_LOGIN) }
+        Self { stream: Stream::Plain(stream), input: BytesMut::new(), output: BytesMut::new(), allowance: Some(BEFORE_LOGIN) }
     }
 
     /// Somebody has logged in: their messages may be longer.
     pub(super) fn trust(&mut self) {
         self.allowance = None;
+    }
+
+    /// What its bytes go through.
+    pub(super) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// Goes on under TLS. What was read before came in plain, and nothing of it may be left: see [`Socket::has_input`].
+    pub(super) async fn secure(&mut self, acceptor: &TlsAcceptor) -> Result<(), Broken> {
+        debug_assert!(self.input.is_empty());
+        Ok(self.stream.secure(acceptor).await?)
     }
 
     /// Has more come than was asked for?
@@ -156,7 +169,8 @@ impl Socket {
                 return Err(Broken::Gone);
             }
         }
-        Ok(())
+        // TLS keeps back what does not fill a record.
+        Ok(self.stream.flush().await?)
     }
 
     /// Sends what waits, as far as the client takes it at once, and says that no more comes.

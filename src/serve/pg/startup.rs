@@ -1,16 +1,15 @@
 //! How a client logs in. A login that fails is answered by a FATAL error, and the connection ends: only a right proof makes an
 //! [`Entered`], without which nothing goes on from here.
 //!
-//! - TLS is answered with no, because without users the server is reachable from this machine only. Bytes that a client sends ahead
-//!   of that answer are refused in any case: with TLS they could be taken for encrypted ones.
+//! - A client asks for TLS, or begins it outright if it names the protocol (`postgresql`). Bytes that a client sends ahead of the answer
+//!   are refused: they could be taken for encrypted ones. At an address that others can reach, nobody logs in without TLS.
 //! - Before login a client may send only a little, and takes at most [`LOGIN`]. It takes no session's place before it has proved
 //!   who it is.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use pgwire::api::auth::sasl::SCRAM_SHA_256_METHOD;
-use pgwire::api::auth::sasl::scram::ScramServerAuth;
+use pgwire::api::auth::sasl::{SCRAM_SHA_256_METHOD, SCRAM_SHA_256_PLUS_METHOD};
 use pgwire::messages::PgWireBackendMessage as Out;
 use pgwire::messages::response::{ReadyForQuery, SslResponse, TransactionStatus};
 use pgwire::messages::startup::{Authentication, BackendKeyData, NegotiateProtocolVersion, ParameterStatus, SecretKey};
@@ -21,7 +20,10 @@ use super::failure::Failure;
 use super::frontend::{self, Message, Start};
 use super::settings::{Settings, Values};
 use super::socket::{Broken, Socket};
+use super::stream::PROTOCOL;
 use crate::query::catalog::CATALOG;
+use crate::serve::access::scram::{self, Exchange};
+use crate::serve::access::{Refused, Who};
 use crate::serve::shared::{Phase, Shared};
 
 /// How long a login may take.
@@ -35,7 +37,7 @@ const NO_SETTINGS: &[&str] = &["user", "database", "options", "replication"];
 
 /// Somebody who came in.
 pub(super) struct Entered {
-    pub(super) user: String,
+    pub(super) who: Who,
     pub(super) backend: Backend,
     pub(super) settings: Settings,
     /// What settings go back to.
@@ -62,14 +64,28 @@ pub(super) async fn enter(socket: &mut Socket, shared: &Shared, backends: &Arc<B
 
 /// `None`: whoever it was did not want to stay.
 async fn came_in(socket: &mut Socket, shared: &Shared, backends: &Arc<Backends>) -> Result<Option<Entered>, Broken> {
+    let mut certificate = None;
+    if shared.access.tls().is_some() && socket.stream().greets().await {
+        certificate = secured(socket, shared).await?;
+        // Who begins like this names the protocol, or speaks another one that happens to be served under the same certificate.
+        if !socket.stream().has_named() {
+            return Err(
+                Failure::protocol("received direct SSL connection request without ALPN protocol negotiation extension").into()
+            );
+        }
+    }
     let (minor, parameters) = loop {
         match socket.start().await? {
-            Start::Tls | Start::Gss => {
+            asked @ (Start::Tls | Start::Gss) => {
                 if socket.has_input() {
                     return Err(Failure::protocol("received unencrypted data after SSL request").into());
                 }
-                socket.put(&Out::SslResponse(SslResponse::Refuse));
+                let is_offered = asked == Start::Tls && shared.access.tls().is_some() && !socket.stream().is_secured();
+                socket.put(&Out::SslResponse(if is_offered { SslResponse::Accept } else { SslResponse::Refuse }));
                 socket.flush().await?;
+                if is_offered {
+                    certificate = secured(socket, shared).await?;
+                }
             }
             Start::Cancel(number, key) => {
                 backends.cancel(number, &key).await;
@@ -80,8 +96,13 @@ async fn came_in(socket: &mut Socket, shared: &Shared, backends: &Arc<Backends>)
     };
     let given = |name: &str| parameters.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
     let user = given("user").ok_or_else(|| Failure::fatal("28000", "no user name specified in startup packet"))?;
+    let (_, ours) = socket.stream().ends();
+    if !socket.stream().is_secured() && ours.is_none_or(|ours| !ours.is_loopback()) {
+        let message = "no encryption: connections from other machines must use TLS";
+        return Err(Failure::fatal("28000", message).hint("Set sslmode=require in the client, or more.").into());
+    }
     negotiate(socket, minor, &parameters);
-    authenticate(socket, shared, user).await?;
+    let who = authenticate(socket, shared, user, certificate.as_deref()).await?;
     if *shared.phase.borrow() != Phase::Open {
         return Err(Failure::fatal("57P03", "the server is shutting down").into());
     }
@@ -115,7 +136,7 @@ async fn came_in(socket: &mut Socket, shared: &Shared, backends: &Arc<Backends>)
     socket.put(&Out::ReadyForQuery(ReadyForQuery::new(TransactionStatus::Idle)));
     socket.flush().await?;
     let first = settings.kept();
-    Ok(Some(Entered { user: user.to_owned(), backend, settings, first, _seat: seat }))
+    Ok(Some(Entered { who, backend, settings, first, _seat: seat }))
 }
 
 /// Tells who wants a newer protocol, or options of one, that this is 3.0.
@@ -127,26 +148,58 @@ fn negotiate(socket: &mut Socket, minor: u16, parameters: &[(String, String)]) {
     }
 }
 
+/// Goes on under TLS; the hash of the certificate that was shown, where there is one that a proof can be bound to.
+async fn secured(socket: &mut Socket, shared: &Shared) -> Result<Option<Vec<u8>>, Broken> {
+    let Some(tls) = shared.access.tls() else { return Ok(None) };
+    let (acceptor, end_point) = tls.acceptor(&[PROTOCOL]).map_err(|_| Broken::Gone)?;
+    socket.secure(&acceptor).await?;
+    Ok(end_point)
+}
+
 /// SCRAM-SHA-256. Whoever is not known goes through the same steps, and fails at the last.
-async fn authenticate(socket: &mut Socket, shared: &Shared, user: &str) -> Result<(), Broken> {
-    let failed = || Failure::fatal("28P01", format!("password authentication failed for user \"{user}\""));
-    socket.put(&Out::Authentication(Authentication::SASL(vec![SCRAM_SHA_256_METHOD.to_owned()])));
+async fn authenticate(socket: &mut Socket, shared: &Shared, user: &str, certificate: Option<&[u8]>) -> Result<Who, Broken> {
+    let failed = || Broken::from(Failure::fatal("28P01", format!("password authentication failed for user \"{user}\"")));
+    let (from, _) = socket.stream().ends();
+    let login = shared.access.login(user, from).map_err(|refused| match refused {
+        Refused::TooOften | Refused::Busy => {
+            Failure::fatal("28000", "too many failed attempts to log in").hint("Wait a minute, and try again.")
+        }
+        Refused::Unproved => Failure::fatal("28P01", format!("password authentication failed for user \"{user}\"")),
+    })?;
+    // The first is the one a client takes that can.
+    let mut offered = vec![SCRAM_SHA_256_METHOD.to_owned()];
+    if certificate.is_some() {
+        offered.insert(0, SCRAM_SHA_256_PLUS_METHOD.to_owned());
+    }
+    socket.put(&Out::Authentication(Authentication::SASL(offered.clone())));
     socket.flush().await?;
     let (mechanism, said) = frontend::sasl(password(socket).await?)?;
-    if mechanism != SCRAM_SHA_256_METHOD {
+    if !offered.contains(&mechanism) {
         return Err(Failure::protocol("client selected an invalid SASL authentication mechanism").into());
     }
-    let scram = ScramServerAuth::new().on_client_first_message_with_secret(&said, shared.access.secret(user));
-    let (challenge, scram) = scram.map_err(|_| Failure::protocol("malformed SCRAM message"))?;
+    let is_bound = mechanism == SCRAM_SHA_256_PLUS_METHOD;
+    let malformed = |_| Broken::from(Failure::protocol("malformed SCRAM message"));
+    let (secrets, login) = login.begun();
+    let (challenge, exchange) = Exchange::begin(&said, secrets, certificate, is_bound).map_err(malformed)?;
     socket.put(&Out::Authentication(Authentication::SASLContinue(challenge.into())));
     socket.flush().await?;
-    let said = password(socket).await?;
-    let proved = scram.on_client_final_message(&said).map_err(|_| failed())?;
-    if user != shared.access.user() {
-        return Err(failed().into());
+    let proved = match password(socket).await {
+        Ok(said) => exchange.end(&said),
+        Err(broken) => {
+            // Who goes away now has found out whether a guess was worth it.
+            shared.access.ended(&login, None, from);
+            return Err(broken);
+        }
+    };
+    let who = shared.access.ended(&login, proved.as_ref().ok().map(|(which, _)| *which), from);
+    match (proved, who) {
+        (Ok((_, last)), Some(who)) => {
+            socket.put(&Out::Authentication(Authentication::SASLFinal(last.into())));
+            Ok(who)
+        }
+        (Err(scram::Broken::Malformed), _) => Err(Failure::protocol("malformed SCRAM message").into()),
+        _ => Err(failed()),
     }
-    socket.put(&Out::Authentication(Authentication::SASLFinal(proved.into())));
-    Ok(())
 }
 
 /// What comes next, which must be an answer about who it is.

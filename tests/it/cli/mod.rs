@@ -39,6 +39,9 @@ mod terminal;
 /// Control characters in names: no verb prints them to a terminal.
 mod terminals;
 
+/// Who may come in at `ier serve`.
+mod users;
+
 /// A folder of its own for each story, which is also home; `data/` is in it.
 struct Room {
     folder: TempDir,

@@ -33,6 +33,9 @@ mod compare;
 
 mod grammar;
 
+/// The same by somebody who does not see everything.
+mod masked;
+
 mod story;
 
 mod values;

@@ -66,10 +66,13 @@ impl Program {
         let folder = TempDir::new().unwrap();
         let data = data().display().to_string();
         assert!(ier(folder.path(), &["load", "-q", &data, "--rejects", "/dev/null"]).status().unwrap().success());
-        let mut child = ier(folder.path(), &["serve", "--json", "--http", "off", "--pg", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::over(folder, &[])
+    }
+
+    /// Over the warehouse in a folder, with these words more.
+    fn over(folder: TempDir, more: &[&str]) -> Self {
+        let words = [&["serve", "--json", "--http", "off", "--pg", "127.0.0.1:0"], more].concat();
+        let mut child = ier(folder.path(), &words).stdout(Stdio::piped()).spawn().unwrap();
         let (mut reported, mut lines) = (String::new(), BufReader::new(child.stdout.take().unwrap()).lines());
         let reported: serde_json::Value = loop {
             reported.push_str(&lines.next().expect("it says where it is").unwrap());
@@ -77,7 +80,7 @@ impl Program {
                 break reported;
             }
         };
-        let text = |name: &str| reported[name].as_str().unwrap().to_owned();
+        let text = |name: &str| reported[name].as_str().unwrap_or_default().to_owned();
         let address = text("address").parse().unwrap();
         Self { child, address, user: text("user"), password: text("password"), _folder: folder }
     }
@@ -129,4 +132,44 @@ async fn the_program_serves_holds_no_rows_that_nobody_reads_and_stops_when_told(
     let ended = ended.await.unwrap();
     assert!(ended.success(), "{ended}");
     assert!(client.simple_query("SELECT 1").await.is_err());
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_serves_the_users_of_its_file_as_it_is_now() {
+    let folder = TempDir::new().unwrap();
+    let users = folder.path().join("people.toml").display().to_string();
+    let home = folder.path().to_owned();
+    let run = async |words: &[&str]| {
+        let mut command = ier(&home, words);
+        command.args(["--users", &users]);
+        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let data = data().display().to_string();
+    let loaded = tokio::task::spawn_blocking({
+        let mut load = ier(folder.path(), &["load", "-q", &data, "--rejects", "/dev/null"]);
+        move || load.status()
+    });
+    assert!(loaded.await.unwrap().unwrap().success());
+    run(&["user", "--json", "add", "ana", "--role", "analyst"]).await;
+    let token = run(&["user", "--json", "token", "ana"]).await["token"].as_str().unwrap().to_owned();
+    let more = ["--users".to_owned(), users.clone()];
+    let started = tokio::task::spawn_blocking(move || Program::over(folder, &more.each_ref().map(String::as_str)));
+    let program = started.await.unwrap();
+    assert_eq!((program.user.as_str(), program.password.as_str()), ("", ""), "nobody is told a password");
+    let mut config = Config::new();
+    config.host("127.0.0.1").port(program.address.port()).user("ana").password(&token).dbname("ier");
+    let (client, connection) = config.connect(NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let masked = "SELECT count(*) FROM contact WHERE first_name IS NOT NULL OR email LIKE '%@%'";
+    assert_eq!(client.query_one(masked, &[]).await.unwrap().get::<_, i64>(0), 0);
+    run(&["user", "--json", "disable", "ana"]).await;
+    let id = program.child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+    assert_eq!(client.simple_query("SELECT 1").await.unwrap_err().code().unwrap().code(), "57P01");
+    assert_eq!(config.connect(NoTls).await.err().unwrap().code().unwrap().code(), "28P01");
+    run(&["user", "--json", "disable", "ana", "--undo"]).await;
+    assert!(config.connect(NoTls).await.is_ok(), "the server lives on after SIGHUP");
 }

@@ -31,6 +31,15 @@ mod look_ups;
 /// What ends a statement, and what does not.
 mod stops;
 
+/// Who may come in, and what each role sees.
+mod access;
+
+/// What nobody finds out who may not see it.
+mod leaks;
+
+/// TLS.
+mod tls;
+
 /// What is refused: by raw bytes, as an attacker sends them.
 mod refused;
 
@@ -69,18 +78,23 @@ impl Served {
         Self::with(Self::engine(world).await.shown_to(requester), limits).await
     }
 
-    async fn engine(world: &World) -> Engine {
+    pub async fn engine(world: &World) -> Engine {
         let limits = Limits { statement: None, threads: 2, memory_bytes: 256 << 20, ..Limits::default() };
         Engine::open(world.warehouse.clone(), limits).await.unwrap()
     }
 
     async fn with(engine: Engine, limits: ServeLimits) -> Self {
         let (access, token) = Access::of(USER);
+        Self::to_those(engine, access, token.shown(), limits).await
+    }
+
+    /// To whoever an access lets in; `password` is that of [`USER`].
+    pub async fn to_those(engine: Engine, access: Access, password: &str, limits: ServeLimits) -> Self {
         let server = Server::bind("127.0.0.1:0", engine, access, limits).await.unwrap();
         let (stop, stopped) = oneshot::channel();
         let address = server.address().unwrap();
         let task = tokio::spawn(server.run(async { drop(stopped.await) }));
-        Self { address, password: token.shown().to_owned(), stop, task }
+        Self { address, password: password.to_owned(), stop, task }
     }
 
     pub fn config(&self) -> Config {
@@ -124,7 +138,10 @@ pub async fn filled() -> World {
 
 /// The rows of an answer in text; null is `-`.
 pub async fn rows(client: &Client, sql: &str) -> Vec<String> {
-    let messages = client.simple_query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    rows_of(client.simple_query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}")))
+}
+
+pub fn rows_of(messages: Vec<SimpleQueryMessage>) -> Vec<String> {
     let row = |message: SimpleQueryMessage| match message {
         SimpleQueryMessage::Row(row) => {
             Some((0..row.len()).map(|at| row.get(at).unwrap_or("-").to_owned()).collect::<Vec<_>>().join(" "))

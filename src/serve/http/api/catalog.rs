@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::jobs::status::{Status, status};
 use crate::ledgers::runs::{History, histories};
 use crate::query::ask::Ask as _;
-use crate::query::engine::type_name;
+use crate::query::described::type_name;
 use crate::serve::access::Right;
 use crate::serve::pg;
 use crate::serve::pg::catalog::meanings;
@@ -40,7 +40,7 @@ struct Column {
 
 /// Tables, views, functions: what an editor completes.
 pub(crate) async fn catalog(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let engine = &app.shared.engine;
+    let engine = app.shared.own_engine();
     let mut tables = Vec::new();
     for name in engine.table_names().await? {
         // One that has gone meanwhile is none.
@@ -66,7 +66,7 @@ pub(crate) struct Health {
 
 /// Reads logs and ledgers.
 pub(crate) async fn health(app: &App) -> Result<Health> {
-    let warehouse = app.shared.engine.warehouse();
+    let warehouse = app.shared.own_engine().warehouse();
     let (status, jobs) = tokio::try_join!(status(warehouse), histories(warehouse))?;
     Ok(Health { status, jobs: jobs.into_iter().collect() })
 }

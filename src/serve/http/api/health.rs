@@ -23,7 +23,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     if !app.is_open() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
     }
-    match app.shared.engine.warehouse().must_exist().await {
+    match app.shared.own_engine().warehouse().must_exist().await {
         Ok(()) => "ok\n".into_response(),
         // What is wrong with it concerns nobody who is not signed in.
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the warehouse does not answer\n").into_response(),
@@ -32,7 +32,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
 
 /// Figures of the warehouse, its jobs and this server.
 pub(crate) async fn figures(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let mut text = app.within(metrics::metrics(app.shared.engine.warehouse(), Terms::default())).await?;
+    let mut text = app.within(metrics::metrics(app.shared.own_engine().warehouse(), Terms::default())).await?;
     let figures = [
         ("ier_http_sessions", "Sessions of browsers.", app.sessions.count() as u64),
         ("ier_http_statements_running", "Statements that run, asked over HTTP.", app.runs.running() as u64),

@@ -22,7 +22,7 @@ const MOST: usize = 10_000;
 
 /// The newest entries, newest first, and the outcome of the check of all: of everybody, or of one person's own look-ups.
 pub(crate) async fn newest(app: &App, of: Option<&Who>, last: usize) -> Result<(VecDeque<Entry>, LogReport)> {
-    let engine = &app.shared.engine;
+    let engine = app.shared.own_engine();
     let log = LookUpLog::open(engine.warehouse(), "", engine.look_up_key()).await?;
     let mut newest: VecDeque<Entry> = VecDeque::new();
     let report = log
