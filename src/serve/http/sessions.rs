@@ -117,7 +117,7 @@ mod tests {
     use crate::serve::access::Role;
 
     fn ana() -> Who {
-        Who { name: "ana".to_owned(), role: Role::Owner }
+        Who::of("ana", Role::Owner)
     }
 
     fn at(minutes: i64) -> DateTime<Utc> {
