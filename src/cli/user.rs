@@ -184,7 +184,7 @@ fn new_token(session: &Session, path: &Path, before: Option<&Users>, mut users: 
 /// A password: the first line of standard input.
 fn typed_password() -> Result<String> {
     if std::io::stdin().is_terminal() {
-        print::remark("type the password and press Enter; it is shown")?;
+        print::to_stderr("type the password and press Enter; it is shown")?;
         let mut line = String::new();
         std::io::stdin().read_line(&mut line)?;
         return Ok(line.trim_end_matches(['\r', '\n']).to_owned());

@@ -35,6 +35,19 @@ impl Denied {
     pub fn error(message: impl Into<crate::error::Message>) -> Error {
         Error::invalid(message).with_source(Self)
     }
+
+    /// Is this why an error came?
+    pub fn is_why(error: &Error) -> bool {
+        let mut next = error.source();
+        for _ in 0..LAYERS {
+            match next {
+                Some(layer) if layer.is::<Self>() => return true,
+                Some(layer) => next = layer.source(),
+                None => return false,
+            }
+        }
+        false
+    }
 }
 
 /// An error without any value in it. What was planned wrong has none but those that were typed, and is told as it is.

@@ -103,7 +103,7 @@ pub(crate) async fn show(
         }
         section.act aria-labelledby="more" {
             h2 id="more" { "Ask again" }
-            (form(&app, &fields))
+            (form(&app, &caller.who, &fields))
             form method="post" action="/person" {
                 input type="hidden" name="id" value=(fields.text("id"));
                 input type="hidden" name="reason" value=(fields.text("reason"));

@@ -87,7 +87,7 @@ impl People {
     }
 
     /// Changes the file.
-    fn change(&mut self, change: impl FnOnce(&mut Users)) {
+    pub fn change(&mut self, change: impl FnOnce(&mut Users)) {
         let before = self.users.clone();
         change(&mut self.users);
         self.users.write(&self.path(), Some(&before)).unwrap();

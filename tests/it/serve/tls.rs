@@ -25,13 +25,13 @@ use super::access::{People, filled};
 use super::{Served, client, limits, rows};
 
 /// A certificate of this machine, in files.
-struct Certificate {
+pub struct Certificate {
     folder: TempDir,
     pem: String,
 }
 
 impl Certificate {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let certificate = Self { folder: tempfile::tempdir().unwrap(), pem: String::new() };
         let pem = certificate.renewed();
         Self { pem, ..certificate }
@@ -48,11 +48,11 @@ impl Certificate {
         made.cert.pem()
     }
 
-    fn paths(&self) -> [PathBuf; 2] {
+    pub fn paths(&self) -> [PathBuf; 2] {
         ["cert.pem", "key.pem"].map(|name| self.folder.path().join(name))
     }
 
-    fn tls(&self) -> Tls {
+    pub fn tls(&self) -> Tls {
         let [certificate, key] = self.paths();
         Tls::load(&certificate, &key, Arc::new(|_| {})).unwrap()
     }
@@ -272,7 +272,7 @@ async fn an_address_that_others_reach_needs_users_and_tls_and_lets_nobody_in_in_
     let Some(other) = other.ok().filter(|ip| !ip.is_loopback() && !ip.is_unspecified()) else { return };
     let access = people.access().behind(certificate.tls());
     let server = Server::bind(&format!("{other}:0"), Served::engine(&world).await, access, limits()).await.unwrap();
-    let address = server.address();
+    let address = server.address().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let task = tokio::spawn(server.run(async { drop(stopped.await) }));
     let told = reported(address, &startup("ana")).await;

@@ -31,6 +31,9 @@ mod stops;
 /// Pages, as a browser without scripts gets them.
 mod pages;
 
+/// Other people, over TLS: what each role gets.
+mod roles;
+
 pub const ANA: &str = "003f40000000001AAA";
 
 /// A server of `data/`, and how to come in.
