@@ -70,6 +70,15 @@ impl Shared {
         self.engine.asked_by(&who.name, reason, who.role.gives_reasons(), Some(Arc::new(policy)))
     }
 
+    /// The engine as somebody may ask it about one person: who may look people up sees them as they are, and it is entered in the log.
+    pub(super) fn engine_to_look(&self, who: &Who, reason: Option<&str>) -> Engine {
+        if !who.role.may(Right::People) || who.role == Role::Owner {
+            return self.engine_for(who, reason);
+        }
+        let reason = reason.map(str::trim).filter(|reason| !reason.is_empty()).map(str::to_owned);
+        self.engine.asked_by(&who.name, reason, who.role.gives_reasons(), None)
+    }
+
     /// The engine itself, which sees everything: for what the server asks for itself, and for nobody else.
     pub(super) fn own_engine(&self) -> &Engine {
         &self.engine

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Parser, Subcommand, ValueHint};
 
 pub use self::ask::Ask;
 pub use self::audience::AudienceArgs;
@@ -13,6 +13,7 @@ pub use self::day::Day;
 pub use self::drop::Drop;
 pub use self::erase::Erase;
 pub use self::evidence::{AuditVerb, AuditVerify};
+pub use self::generate::{ExportFormat, Generate};
 pub use self::global::Global;
 pub use self::hold::{Hold, HoldAdd, HoldVerb};
 use self::length::{days, duration, seconds};
@@ -83,6 +84,9 @@ mod serve;
 
 // Arguments of `ier user`.
 mod user;
+
+// Arguments of `ier generate`.
+mod generate;
 
 // Arguments of `ier vacuum`.
 mod vacuum;
@@ -507,60 +511,6 @@ pub struct Compact {
     /// Begin no month after this long: 10m, 2h; the rest waits for the next run
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub budget: Option<Duration>,
-}
-
-/// Write invented exports, with the faults of real ones, for trials and measurements
-#[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  ier generate exports
-  ier generate big --contacts 1000000 --months 36 --format parquet
-  ier generate clean --no-misbehaviour --no-versions")]
-pub struct Generate {
-    /// The folder to write to
-    #[arg(value_parser = path(), value_hint = ValueHint::DirPath)]
-    pub folder: PathBuf,
-
-    /// Months of sends, up to --end
-    #[arg(long, value_name = "N")]
-    pub months: Option<u32>,
-
-    /// People
-    #[arg(long, value_name = "N")]
-    pub contacts: Option<u64>,
-
-    /// Sends a month
-    #[arg(long, value_name = "N")]
-    pub sends_per_month: Option<u32>,
-
-    /// The same seed makes the same records
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
-
-    /// The day before which everything has happened; today unless given
-    #[arg(long, value_name = "DATE")]
-    pub end: Option<Day>,
-
-    /// How the files are written
-    #[arg(long, value_enum, default_value = "csv")]
-    pub format: ExportFormat,
-
-    /// Without second and third versions of records
-    #[arg(long)]
-    pub no_versions: bool,
-
-    /// Without the faults of real exports
-    #[arg(long)]
-    pub no_misbehaviour: bool,
-}
-
-/// How invented exports are written.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub enum ExportFormat {
-    /// As Salesforce exports them
-    Csv,
-    /// Smaller and faster to load
-    Parquet,
 }
 
 /// Print a script that completes `ier`'s words in your shell

@@ -57,7 +57,7 @@ impl App {
     /// # Errors
     /// Invalid where a reason is wanted and none is given.
     pub(crate) fn looking(&self, who: &Who, reason: Option<&str>) -> Result<Engine, Problem> {
-        let engine = self.engine(who, reason);
+        let engine = self.shared.engine_to_look(who, reason);
         match engine.wants_reason() {
             true => Err(Problem::invalid("say why you look: audit.reason_required asks for a reason")),
             false => Ok(engine),

@@ -18,7 +18,7 @@ use crate::serve::access::Who;
 /// What is asked.
 pub(crate) enum Asked {
     /// A statement, with values for the parameters its head names, and for `$1`, `$2` ….
-    Statement { parsed: Parsed, given: BTreeMap<String, String>, parameters: Vec<ScalarValue> },
+    Statement { parsed: Box<Parsed>, given: BTreeMap<String, String>, parameters: Vec<ScalarValue> },
     /// A question of the library: its SQL, its values, and whether people's names are to stand beside their ids.
     Question { sql: String, given: BTreeMap<String, String>, with_names: bool },
     /// Somebody's mails.
@@ -29,7 +29,10 @@ pub(crate) enum Asked {
 
 /// Asks, for somebody and their reason.
 pub(crate) async fn rows(app: &App, (who, reason): (&Who, Option<&str>), asked: Asked) -> Result<SendableRecordBatchStream> {
-    let engine: Engine = app.engine(who, reason);
+    let engine: Engine = match &asked {
+        Asked::Statement { .. } | Asked::Question { .. } => app.engine(who, reason),
+        Asked::History { .. } | Asked::Aliases { .. } => app.shared.engine_to_look(who, reason),
+    };
     match asked {
         Asked::Statement { parsed, given, parameters } => engine.sql_parsed(&parsed, &given, parameters).await,
         Asked::Question { sql, given, with_names } => {

@@ -124,7 +124,8 @@ mod tests {
             .filter(|route| route.path.starts_with("/api/"))
             .map(|route| (route.method.to_owned(), route.path.to_owned()))
             .collect();
-        (told.sort(), served.sort());
+        told.sort();
+        served.sort();
         assert_eq!(told, served);
     }
 

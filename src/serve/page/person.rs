@@ -189,8 +189,11 @@ impl Wanted<'_> {
     }
 }
 
-/// What became of a mail: of what kind it is, and in words, with a moment where one is recorded.
-fn became(record: &Record, life: &PersonFacts) -> Vec<(&'static str, (String, Option<DateTime<Utc>>))> {
+/// Something that became of a mail: its kind, its words, and its moment where one is recorded.
+type Became = (&'static str, (String, Option<DateTime<Utc>>));
+
+/// What became of a mail.
+fn became(record: &Record, life: &PersonFacts) -> Vec<Became> {
     let yes = |flag: Option<bool>| flag == Some(true);
     let mut became = Vec::new();
     if yes(record.opened) || record.date_opened.is_some() {

@@ -31,10 +31,11 @@ const FAILED: &str = "SELECT job, last_started, last_error FROM jobs WHERE last_
 
 /// The page.
 pub(crate) async fn show(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>) -> Result<Response, Problem> {
-    let engine = app.engine(&caller.who, None);
+    // What it shows is said of sends and jobs, not of people.
+    let engine = app.shared.own_engine();
     let read = async {
         let held = hold::list(engine.warehouse(), false);
-        tokio::try_join!(health(&app), held, first(&engine, INCOMPLETE), first(&engine, FAILED))
+        tokio::try_join!(health(&app), held, first(engine, INCOMPLETE), first(engine, FAILED))
     };
     let (Health { status, jobs }, held, incomplete, failed) = app.within(read).await?;
     let zone = app.site.zone;

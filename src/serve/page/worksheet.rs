@@ -74,7 +74,7 @@ pub(crate) async fn download(
 ) -> Result<Response, Problem> {
     let fields = body.fields();
     let form = Form::named(fields.text("format")).ok_or_else(|| Problem::invalid("there is no such format"))?;
-    let parsed = Parsed::of(fields.text("sql"))?;
+    let parsed = Box::new(Parsed::of(fields.text("sql"))?);
     let at = app.now().with_timezone(&app.site.zone).format("%Y-%m-%d-%H%M");
     let outgoing = Outgoing { file: Some(format!("answer-{at}")), ..Outgoing::of(form) };
     let asked = Asked::Statement { parsed, given: Default::default(), parameters: Vec::new() };

@@ -108,7 +108,7 @@ impl People {
 async fn refused(served: &Served, name: &str, password: &str) -> String {
     let mut config = served.config();
     config.user(name).password(password);
-    let error = client(&config).await.err().expect("they are refused");
+    let Err(error) = client(&config).await else { panic!("they are refused") };
     let error = error.as_db_error().expect("a word").clone();
     format!("{} {} {}", error.severity(), error.code().code(), error.message().replace(name, "?"))
 }

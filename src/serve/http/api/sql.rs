@@ -52,7 +52,7 @@ pub(crate) async fn ask(
     let form = Form::wanted(request.format.as_deref().or(query.get("format")), &headers)?;
     let chart = request.chart.as_deref().or(query.get("chart")).map(kind).transpose()?;
     let (given, parameters) = parameters(request.parameters)?;
-    let parsed = Parsed::of(&request.sql)?;
+    let parsed = Box::new(Parsed::of(&request.sql)?);
     let reason = request.reason.as_deref().or(query.get("reason"));
     let outgoing = Outgoing { first: request.first, chart, run: run_number(request.run.as_deref())?, ..Outgoing::of(form) };
     let asking = rows(&app, (&caller.who, reason), Asked::Statement { parsed, given, parameters });

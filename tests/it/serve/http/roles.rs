@@ -88,7 +88,7 @@ async fn each_role_has_its_ways_over_http_and_no_other() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn masked_addresses_leave_in_no_form_of_an_answer() {
     let https = Https::over(People::of_each_role()).await;
-    let all = "SELECT email, * FROM ier";
+    let all = "SELECT * FROM ier";
     for format in ["json", "ndjson", "csv", "arrow", "rows"] {
         for (name, sees) in [("ana", false), ("lea", false), ("aud", false), ("pia", true)] {
             let reply = https.sql(name, all, format);
@@ -106,6 +106,28 @@ async fn masked_addresses_leave_in_no_form_of_an_answer() {
     // What somebody asked is no error that tells a value.
     let told = https.sql("ana", "SELECT CAST(name AS INT) FROM contact", "json").text();
     assert!(!told.contains("Ortiz"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn an_auditor_sees_one_person_as_they_are_and_an_operator_sees_nobody() {
+    let https = Https::over(People::of_each_role()).await;
+    let form = "application/x-www-form-urlencoded";
+    let person = |name: &str| https.post(name, "/person", form, &format!("id={ANA}&reason=ticket+1"));
+    for (name, code) in [("ana", 403), ("lea", 403), ("aud", 200), ("opa", 403), ("pia", 200)] {
+        let page = person(name);
+        assert_eq!(page.code, code, "{name}: {}", page.text());
+        assert_eq!(page.text().contains("ana.ortiz@example.edu"), code == 200, "{name}: {}", page.text());
+        assert_eq!(page.text().contains("Ana Ortiz"), code == 200, "{name}: {}", page.text());
+    }
+    let about = r#"{"about": "e", "reason": "ticket 1"}"#;
+    let audit = https.post("aud", &format!("/api/v1/people/{ANA}/audit"), "application/json", about);
+    let whole = https.post("pia", &format!("/api/v1/people/{ANA}/audit"), "application/json", about);
+    assert_eq!((audit.code, audit.json()["sends"].clone()), (200, whole.json()["sends"].clone()));
+    for (name, code) in [("ana", 403), ("aud", 403), ("opa", 200), ("pia", 403)] {
+        let page = https.get(name, "/status");
+        assert_eq!(page.code, code, "{name}: {}", page.text());
+        assert!(!page.text().contains("ana.ortiz@"), "{name}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
