@@ -16,8 +16,6 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
 use datafusion::logical_expr::{Documentation, LogicalPlan, TableType};
-use datafusion::optimizer::{Analyzer, AnalyzerRule, Optimizer, OptimizerRule};
-use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionConfig;
@@ -36,9 +34,10 @@ use super::memory::{Shares, merge_bytes};
 use super::missing::missing_table;
 use super::parsed::Parsed;
 use super::people::{People, Person};
-use super::policy::barrier::{CopyComparisons, Planner};
+use super::policy::barrier::Planner;
 use super::policy::errors::{redacted, without_values};
 use super::policy::{Policy, Seen};
+use super::rules::{analyzer_rules, optimizer_rules, physical_rules};
 use super::workers::{WorkerStream, Workers};
 use super::{depth, functions, named, statement};
 use crate::calendar::days::Today;
@@ -48,20 +47,7 @@ use crate::lake::read::scan::STORE;
 use crate::query::functions::identity::TablesOfPerson;
 use crate::query::functions::macros::Macros;
 use crate::query::functions::{distinct, identity, local_time};
-use crate::query::planner::empty_values::EmptyValues;
-use crate::query::planner::grouping_sets::FixedGroupings;
-use crate::query::planner::large_limits::LargeLimits;
-use crate::query::planner::literals::{BoolLiterals, ShortIds};
-use crate::query::planner::once::TextsOnce;
-use crate::query::planner::one_row::OneRowStays;
-use crate::query::planner::pushdown;
-use crate::query::planner::rollups::CountMerged;
-use crate::query::planner::rules::PhysicalRules;
-use crate::query::planner::runs::{self, PersonRuns};
-use crate::query::planner::subqueries::NullsInSubqueries;
-use crate::query::planner::wall_clock::WallClock;
-use crate::query::planner::windows::WindowsByPartition;
-use crate::query::planner::yields::JoinsYield;
+use crate::query::planner::literals::BoolLiterals;
 use crate::record::id::SfId;
 use crate::record::identity::Identities;
 use crate::tiers::aliases::Aliases;
@@ -261,8 +247,8 @@ impl Engine {
         let own = self.look_ups.as_ref().map(|look_ups| look_ups.requester.clone()).unwrap_or_default();
         let reason_required = own.reason_required || is_reason_required;
         let requester = Requester { who: who.to_owned(), key: own.key, reason, reason_required };
-        // An engine that keeps no log keeps none for whoever sees everything; others are not shown anybody without one.
-        let look_ups = (self.look_ups.is_some() || policy.is_some()).then(|| self.core.logs.of(requester));
+        // An engine that keeps no log keeps none for whoever started it; others are not shown anybody without one.
+        let look_ups = (self.look_ups.is_some() || policy.is_some() || is_reason_required).then(|| self.core.logs.of(requester));
         Self { core: self.core.clone(), look_ups, policy }
     }
 
@@ -517,39 +503,6 @@ impl Engine {
     pub fn context(&self) -> &SessionContext {
         &self.context
     }
-}
-
-/// DataFusion's analyzer rules and ours: those that need the typed text come first, those that need coerced types last.
-fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
-    let mut rules = Analyzer::new().rules;
-    rules.insert(0, Arc::new(ShortIds));
-    rules.insert(1, Arc::new(WallClock));
-    rules.insert(2, Arc::new(EmptyValues));
-    rules.push(Arc::new(NullsInSubqueries));
-    rules.push(Arc::new(OneRowStays));
-    rules.push(Arc::new(FixedGroupings));
-    rules
-}
-
-/// DataFusion's rules, and ours: once expressions are simple, and before plans are taken to pieces.
-fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
-    let mut rules = Optimizer::new().rules;
-    let simple = rules.iter().position(|rule| rule.name() == "simplify_expressions").map_or(0, |at| at + 1);
-    rules.insert(simple, Arc::new(CountMerged));
-    let pushed = rules.iter().position(|rule| rule.name() == "push_down_filter").map_or(rules.len(), |at| at + 1);
-    rules.insert(pushed, Arc::new(CopyComparisons));
-    rules
-}
-
-/// DataFusion's rules for physical plans, and ours.
-fn physical_rules(memory_bytes: usize) -> PhysicalRules {
-    let mut rules = pushdown::where_names_are_unique(runs::with_rule(PersonRuns::default(), PhysicalOptimizer::new().rules));
-    // Last: others look into conditions.
-    rules.push(Arc::new(TextsOnce));
-    rules.push(Arc::new(WindowsByPartition));
-    rules.push(Arc::new(LargeLimits { memory_bytes }));
-    rules.push(Arc::new(JoinsYield));
-    rules
 }
 
 /// Nothing that changes data, schema or options.

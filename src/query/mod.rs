@@ -62,6 +62,9 @@ mod missing;
 // Answers that are no rows of a table: DESCRIBE and EXPLAIN.
 pub mod described;
 
+// The rules by which statements are planned: DataFusion's and ours, in the order in which they run.
+mod rules;
+
 // The engine: runs SQL over a warehouse.
 pub mod engine;
 
