@@ -68,7 +68,12 @@ impl Tls {
 
     /// Reads the files again; `false` where what was served before is served on, because they are broken.
     pub fn reread(&self) -> bool {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = stamp(&self.certificate, &self.key);
+        self.read(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the files. Whoever holds `seen` meanwhile keeps others from taking the certificate of before for that of now.
+    fn read(&self, seen: &mut Stamp) -> bool {
+        *seen = stamp(&self.certificate, &self.key);
         match read(&self.certificate, &self.key) {
             Ok(held) => {
                 *self.held.write().unwrap_or_else(PoisonError::into_inner) = held;
@@ -82,10 +87,11 @@ impl Tls {
     }
 
     fn held(&self) -> Held {
-        let now = stamp(&self.certificate, &self.key);
-        if *self.seen.lock().unwrap_or_else(PoisonError::into_inner) != now {
-            self.reread();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *seen != stamp(&self.certificate, &self.key) {
+            self.read(&mut seen);
         }
+        drop(seen);
         self.held.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -154,7 +154,12 @@ impl Access {
     /// Reads the file again, whether or not it looks changed; `false` where what held before still holds, because it is broken.
     pub fn reread(&self) -> bool {
         let Some((path, seen)) = &self.file else { return true };
-        *seen.lock().unwrap_or_else(PoisonError::into_inner) = stamp(path);
+        self.read(path, &mut seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the file. Whoever holds `seen` meanwhile keeps others from taking the users of before for those of now.
+    fn read(&self, path: &Path, seen: &mut Option<Stamp>) -> bool {
+        *seen = stamp(path);
         match Users::read(path) {
             Ok(users) => {
                 *self.users.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(users);
@@ -170,9 +175,9 @@ impl Access {
     /// The users there are now.
     fn users(&self) -> Arc<Users> {
         if let Some((path, seen)) = &self.file {
-            let now = stamp(path);
-            if *seen.lock().unwrap_or_else(PoisonError::into_inner) != now {
-                self.reread();
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if *seen != stamp(path) {
+                self.read(path, &mut seen);
             }
         }
         self.users.read().unwrap_or_else(PoisonError::into_inner).clone()
