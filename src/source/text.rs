@@ -411,7 +411,7 @@ impl TextRows {
         }
         self.whole_rows += 1;
         self.irregularities.quotes += u64::from(self.record.has_stray_quote);
-        if !self.record.is_ended && self.whole_rows > 1 && self.layout.may_be_short(self.record.field(self.record.len() - 1)) {
+        if !self.record.is_ended && self.layout.may_be_short(self.record.field(self.record.len() - 1)) {
             self.irregularities.unended = self.record.line;
         }
         if !self.key_columns.iter().any(|columns| columns.iter().all(|&column| present[column])) {
