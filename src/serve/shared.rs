@@ -53,7 +53,7 @@ impl Shared {
 
     /// The engine as somebody may ask it: the one place where a role becomes what is seen. `reason` is why they look people up.
     pub(super) fn engine_for(&self, who: &Who, reason: Option<&str>) -> Engine {
-        let reason = reason.map(str::trim).filter(|reason| !reason.is_empty()).map(str::to_owned);
+        let reason = stated(reason);
         if who.role == Role::Owner {
             let reason = reason.or_else(|| self.engine.requester().and_then(|own| own.reason.clone()));
             return self.engine.asked_by(&who.name, reason, false, None);
@@ -75,7 +75,7 @@ impl Shared {
         if !who.role.may(Right::People) || who.role == Role::Owner {
             return self.engine_for(who, reason);
         }
-        let reason = reason.map(str::trim).filter(|reason| !reason.is_empty()).map(str::to_owned);
+        let reason = stated(reason);
         self.engine.asked_by(&who.name, reason, who.role.gives_reasons(), None)
     }
 
@@ -99,4 +99,9 @@ impl Shared {
         let all = u32::try_from(self.limits.connections).unwrap_or(u32::MAX);
         drop(self.connections.acquire_many(all).await);
     }
+}
+
+/// A reason that says something.
+fn stated(reason: Option<&str>) -> Option<String> {
+    reason.map(str::trim).filter(|reason| !reason.is_empty()).map(str::to_owned)
 }

@@ -15,7 +15,7 @@ use super::super::app::App;
 use super::super::asked::{Asked, rows};
 use super::super::form::Form;
 use super::super::guard::Caller;
-use super::super::input::{Body, PACK, Query};
+use super::super::input::{Body, Fields, PACK, Query};
 use super::super::problem::Problem;
 use super::super::stream::{Outgoing, send};
 use crate::audit::evidence::verify::{Report, verify};
@@ -102,12 +102,7 @@ pub(crate) async fn history(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let why: Why = given(&body)?;
-    let form = Form::wanted(why.format.as_deref().or(query.get("format")), &headers)?;
-    app.looking(&caller.who, why.reason.as_deref())?;
-    let place = Some(app.look_up().await?);
-    let asking = rows(&app, (&caller.who, why.reason.as_deref()), Asked::History { person: id });
-    send(&app, &caller.who.name, asking, Outgoing { place, ..Outgoing::of(form) }).await
+    shown(&app, &caller, Asked::History { person: id }, (&query, &headers, &body)).await
 }
 
 /// How a person's ids became one.
@@ -119,12 +114,22 @@ pub(crate) async fn aliases(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let why: Why = given(&body)?;
-    let form = Form::wanted(why.format.as_deref().or(query.get("format")), &headers)?;
+    shown(&app, &caller, Asked::Aliases { person: id }, (&query, &headers, &body)).await
+}
+
+/// Rows about one person, in a look-up's place, in the form that is asked for.
+async fn shown(
+    app: &Arc<App>,
+    caller: &Caller,
+    asked: Asked,
+    (query, headers, body): (&Fields, &HeaderMap, &Body),
+) -> Result<Response, Problem> {
+    let why: Why = given(body)?;
+    let form = Form::wanted(why.format.as_deref().or(query.get("format")), headers)?;
     app.looking(&caller.who, why.reason.as_deref())?;
     let place = Some(app.look_up().await?);
-    let asking = rows(&app, (&caller.who, why.reason.as_deref()), Asked::Aliases { person: id });
-    send(&app, &caller.who.name, asking, Outgoing { place, ..Outgoing::of(form) }).await
+    let asking = rows(app, (&caller.who, why.reason.as_deref()), asked);
+    send(app, &caller.who.name, asking, Outgoing { place, ..Outgoing::of(form) }).await
 }
 
 fn given<T: Default + serde::de::DeserializeOwned>(body: &Body) -> Result<T, Problem> {
